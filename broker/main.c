@@ -1,0 +1,7 @@
+#include <stdio.h>
+
+int main(void)
+{
+    puts("flotilla-broker " FLOTILLA_VERSION);
+    return 0;
+}

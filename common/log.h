@@ -1,0 +1,111 @@
+/*
+ * log - structured log lines: an event name plus typed fields, one event a line.
+ *
+ * Formats:   text for people (`2026-11-24T06:39:48.123Z WARN server_down server=broker1 streak=3`),
+ *            json for machines (Elastic Common Schema names: @timestamp, log.level, message,
+ *            event.action, service.name; own fields under `flotilla.`).
+ * Ownership: keeps no pointer given to it but `program` (a literal). Values are copied at once.
+ * Threads:   safe from any thread; one line is one write(2) to the sink.
+ * Errors:    none reported; a line that can't be written is lost. Text from peers is escaped.
+ * Limits:    LOG_LIMITED(...) lets through a burst per call site, then counts what it left out and
+ *            says so in a field `suppressed` of the next line it lets through.
+ */
+#ifndef FLOTILLA_COMMON_LOG_H
+#define FLOTILLA_COMMON_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+
+enum log_kind {
+    LOG_KIND_END,
+    LOG_KIND_STR,
+    LOG_KIND_BYTES,
+    LOG_KIND_UINT,
+    LOG_KIND_INT,
+    LOG_KIND_BOOL,
+    LOG_KIND_DOUBLE
+};
+
+struct log_kv {
+    const char *key;
+    enum log_kind kind;
+    size_t len; /* LOG_KIND_BYTES only */
+    union {
+        const char *str; /* NULL is written as "-" */
+        uint64_t u;
+        int64_t i;
+        double d;
+        bool b;
+    } v;
+};
+
+#define KV_STR(k, x)                                                                               \
+    {                                                                                              \
+        .key = (k), .kind = LOG_KIND_STR, .v.str = (x)                                             \
+    }
+#define KV_BYTES(k, p, n)                                                                          \
+    {                                                                                              \
+        .key = (k), .kind = LOG_KIND_BYTES, .len = (n), .v.str = (const char *)(p)                 \
+    }
+#define KV_UINT(k, x)                                                                              \
+    {                                                                                              \
+        .key = (k), .kind = LOG_KIND_UINT, .v.u = (uint64_t)(x)                                    \
+    }
+#define KV_INT(k, x)                                                                               \
+    {                                                                                              \
+        .key = (k), .kind = LOG_KIND_INT, .v.i = (int64_t)(x)                                      \
+    }
+#define KV_BOOL(k, x)                                                                              \
+    {                                                                                              \
+        .key = (k), .kind = LOG_KIND_BOOL, .v.b = (x)                                              \
+    }
+#define KV_DOUBLE(k, x)                                                                            \
+    {                                                                                              \
+        .key = (k), .kind = LOG_KIND_DOUBLE, .v.d = (x)                                            \
+    }
+
+/* Rate limit of one call site: `burst` lines per `per_ms`. */
+struct log_limit {
+    uint64_t window_start_ms;
+    uint32_t in_window;
+    uint32_t suppressed;
+};
+
+/* Called once by main before anything logs. Sink is stderr (fd 2) unless log_set_fd is called. */
+void log_init(const char *program, enum log_level level, enum log_format format);
+void log_set_level(enum log_level level);
+void log_set_fd(int fd);
+bool log_enabled(enum log_level level);
+bool log_level_parse(const char *text, enum log_level *out);
+
+/* Writes one line. `kvs` ends with an element of kind LOG_KIND_END. */
+void log_event(enum log_level level, const char *event, const struct log_kv *kvs);
+void log_event_limited(struct log_limit *limit, enum log_level level, const char *event,
+                       const struct log_kv *kvs);
+
+#define LOG_AT(level, event, ...)                                                                  \
+    do {                                                                                           \
+        if (log_enabled(level))                                                                    \
+            log_event((level), (event),                                                            \
+                      (const struct log_kv[]){__VA_ARGS__ __VA_OPT__(, ){.kind = LOG_KIND_END}});  \
+    } while (0)
+#define LOG_DEBUG(event, ...) LOG_AT(LOG_LEVEL_DEBUG, event __VA_OPT__(, ) __VA_ARGS__)
+#define LOG_INFO(event, ...) LOG_AT(LOG_LEVEL_INFO, event __VA_OPT__(, ) __VA_ARGS__)
+#define LOG_WARN(event, ...) LOG_AT(LOG_LEVEL_WARN, event __VA_OPT__(, ) __VA_ARGS__)
+#define LOG_ERROR(event, ...) LOG_AT(LOG_LEVEL_ERROR, event __VA_OPT__(, ) __VA_ARGS__)
+
+/* For what peers can cause at will: at most 10 lines in 10 s from one call site (and thread). */
+#define LOG_LIMITED(level, event, ...)                                                             \
+    do {                                                                                           \
+        static _Thread_local struct log_limit log_limit_;                                          \
+        if (log_enabled(level))                                                                    \
+            log_event_limited(                                                                     \
+                &log_limit_, (level), (event),                                                     \
+                (const struct log_kv[]){__VA_ARGS__ __VA_OPT__(, ){.kind = LOG_KIND_END}});        \
+    } while (0)
+
+#endif
