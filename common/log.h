@@ -6,7 +6,11 @@
  *            event.action, service.name; own fields under `flotilla.`).
  * Ownership: keeps no pointer given to it but `program` (a literal). Values are copied at once.
  * Threads:   safe from any thread; one line is one write(2) to the sink.
- * Errors:    none reported; a line that can't be written is lost. Text from peers is escaped.
+ * Errors:    none reported; a line that can't be written is lost.
+ * Escaping:  control bytes and bytes that aren't UTF-8 are written as \xNN; a text value with
+ *            anything but plain characters is quoted; a JSON line is always valid JSON.
+ * Size:      a line is at most 4 KiB. A value is cut after 1 KiB and ends in "..."; a field that
+ *            doesn't fit any more is left out and `truncated=true` says so.
  * Limits:    LOG_LIMITED(...) lets through a burst per call site, then counts what it left out and
  *            says so in a field `suppressed` of the next line it lets through.
  */
@@ -68,7 +72,11 @@ struct log_kv {
         .key = (k), .kind = LOG_KIND_DOUBLE, .v.d = (x)                                            \
     }
 
-/* Rate limit of one call site: `burst` lines per `per_ms`. */
+/* Words of the two enums in their order, NULL-terminated (for CONFIG_ENUM). */
+extern const char *const log_level_names[];
+extern const char *const log_format_names[];
+
+/* Rate limit of one call site: 10 lines in 10 s. Zero-initialised. */
 struct log_limit {
     uint64_t window_start_ms;
     uint32_t in_window;

@@ -1,0 +1,27 @@
+/* Thin reading of the kernel's clocks. Pure functions take `now_ms` instead of calling these. */
+#include "common/clock.h"
+
+#include <time.h>
+
+static uint64_t read_ms(clockid_t id)
+{
+    struct timespec ts = {0};
+
+    (void)clock_gettime(id, &ts);
+    return (uint64_t)ts.tv_sec * 1000u + (uint64_t)ts.tv_nsec / 1000000u;
+}
+
+uint64_t clock_monotonic_ms(void)
+{
+    return read_ms(CLOCK_MONOTONIC);
+}
+
+uint64_t clock_boottime_ms(void)
+{
+    return read_ms(CLOCK_BOOTTIME);
+}
+
+uint64_t clock_realtime_ms(void)
+{
+    return read_ms(CLOCK_REALTIME);
+}

@@ -1,0 +1,20 @@
+/*
+ * clock - the three clocks the project reads, in milliseconds.
+ *
+ * clock_monotonic_ms: timeouts and rates inside one process; stands still while the host sleeps.
+ * clock_boottime_ms:  leases (CLOCK_BOOTTIME); goes on while the host sleeps, so that a process
+ *                     woken from a suspend knows that its lease ran out.
+ * clock_realtime_ms:  wall clock since 1970 (UTC), for what people and other hosts read. May jump.
+ *
+ * Errors: none. These clocks exist on every Linux that runs the project.
+ */
+#ifndef FLOTILLA_COMMON_CLOCK_H
+#define FLOTILLA_COMMON_CLOCK_H
+
+#include <stdint.h>
+
+uint64_t clock_monotonic_ms(void);
+uint64_t clock_boottime_ms(void);
+uint64_t clock_realtime_ms(void);
+
+#endif
