@@ -261,6 +261,7 @@ struct store_ops {
                       size_t, store_done_fn *, void *);
     void (*unsubscribe)(struct store *, struct store_hold *, const struct mqtt_slice *, size_t,
                         store_done_fn *, void *);
+    void (*interest_ended)(struct store *, struct mqtt_slice);
     void (*publish)(struct store *, const struct store_publish_request *, store_done_fn *, void *);
     void (*qos2_end)(struct store *, struct store_hold *, uint16_t, store_done_fn *, void *);
     void (*fetch)(struct store *, struct store_hold *, uint64_t, size_t, size_t, store_fetch_fn *,
