@@ -12,6 +12,7 @@
 #ifndef FLOTILLA_LB_BACKEND_H
 #define FLOTILLA_LB_BACKEND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,10 @@ void backend_unref(struct backend *b);
  * and a reference, given back by server_release. NULL: no server may take it now; wait for
  * workers_wake (a server came up) up to queue_timeout. */
 struct server *backend_choose(struct backend *b, const struct choose_request *r);
+
+/* Whether some server takes flows now (server_takes_flows). Reserves nothing and moves no turn: a
+ * flow asks before its TLS handshake, which is worth doing only then. */
+bool backend_is_available(const struct backend *b);
 
 /* Lives as long as the backend. */
 const struct backend_config *backend_config(const struct backend *b);
