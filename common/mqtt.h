@@ -233,7 +233,9 @@ struct mqtt_decode_error {
 
 /* On DECODE_OK `size` is the packet's whole length. On DECODE_NEED_MORE it is how many bytes are
  * known to be needed from the packet's start (at least len + 1). A packet in the wrong direction is
- * malformed. */
+ * malformed, and told by its first byte. On DECODE_MALFORMED `out` has only its type (0 if unknown)
+ * and, of a CONNECT, the version if it got that far (MQTT_UNKNOWN otherwise), so that a refusal can
+ * be worded in it. `err` may be NULL. */
 enum decode_result mqtt_decode(const uint8_t *buf, size_t len, const struct mqtt_decode_opts *opts,
                                struct mqtt_packet *out, size_t *size,
                                struct mqtt_decode_error *err);
@@ -268,6 +270,13 @@ bool mqtt_topic_name_valid(const uint8_t *s,
 bool mqtt_topic_filter_valid(const uint8_t *s, size_t len); /* 4.7.1 */
 /* 4.7: whether a filter matches a name, with the rule for names that start with '$'. Both valid. */
 bool mqtt_filter_matches(struct mqtt_slice filter, struct mqtt_slice name);
+/* v5 shared subscriptions (4.8.2), "$share/group/filter". mqtt_filter_matches knows nothing of
+ * them: it is given the inner filter. */
+bool mqtt_filter_is_shared(struct mqtt_slice filter); /* begins with "$share/" */
+/* False if it isn't shared, or group or inner filter are not valid. */
+bool mqtt_filter_split_shared(struct mqtt_slice filter, struct mqtt_slice *group,
+                              struct mqtt_slice *inner);
+/* For logs and metrics: "PUBLISH", "not_authorized"; never NULL. */
 const char *mqtt_type_name(enum mqtt_type type);
 const char *mqtt_reason_name(uint8_t reason);
 
