@@ -55,8 +55,11 @@ struct store_will {
 struct store_hold {
     char *client_id; /* NUL-terminated, owned by the core */
     uint32_t client_id_len;
-    bool durable;     /* the session outlives the connection */
-    uint64_t epoch;   /* set by store_connect: fences writes of an older owner */
+    bool durable;   /* the session outlives the connection */
+    uint64_t epoch; /* set by store_connect: fences writes of an older owner */
+    /* Set before store_disconnect, 0 otherwise: the will waits at least this long, and a new
+     * connection of the client cancels it (a draining broker's clients come back elsewhere). */
+    uint32_t will_grace_s;
     void *store_data; /* the store's own, NULL before connect and after disconnect */
 };
 
@@ -80,7 +83,9 @@ struct store_connect_result {
 typedef void store_connect_fn(void *arg, enum store_status status,
                               const struct store_connect_result *result);
 
-/* Takes the client id for this connection in the whole fleet: a living connection elsewhere lets go
+/* Completes when every durable_* change that other nodes made to this session before was passed to
+ * the host, so that none arrives late and undoes what this connection does.
+ * Takes the client id for this connection in the whole fleet: a living connection elsewhere lets go
  * first, a dead owner's will is published first. (A connection of the same id on this broker was
  * closed by the core, through store_disconnect, before this call.) */
 void store_connect(struct store *s, const struct store_connect_request *req, store_connect_fn *done,
@@ -100,6 +105,11 @@ void store_subscribe(struct store *s, struct store_hold *hold,
 /* The core has taken them from the topic tree before. */
 void store_unsubscribe(struct store *s, struct store_hold *hold, const struct mqtt_slice *filters,
                        size_t count, store_done_fn *done, void *arg);
+
+/* The last connected session of this broker that held the filter let it go (unsubscribed, ended or
+ * disconnected): the route isn't needed any more (the store lets it linger). The first one to hold
+ * it needs no call of its own: store_subscribe and store_connect (its subscriptions) tell. */
+void store_interest_ended(struct store *s, struct mqtt_slice filter);
 
 /* ---- publishing
  * ---------------------------------------------------------------------------------- */
@@ -127,6 +137,10 @@ struct store_publish_request {
     struct message *message;
     struct store_hold *hold; /* the publisher's; NULL for wills, $SYS */
     uint16_t qos2_packet_id; /* of a durable publisher, else 0 */
+    /* A retained value on its way to one new durable subscription: it goes to the queue target only
+     * (with the retain flag set when delivered); the retained value itself and other nodes are left
+     * alone. The message has an id of its own. */
+    bool queue_only;
     struct store_targets targets;
 };
 /* QoS 0: forwards to nodes' batches (and sets the retained value, if retain); `done` may be NULL.
@@ -223,8 +237,9 @@ struct store_host {
     /* A durable session's newer connection is elsewhere: close this one, no will, no store calls.
      */
     void (*fenced)(void *arg, const char *client_id, size_t len);
-    /* Durable sessions of the fleet, for the topic tree (redis store only; the core does it itself
-     * for sessions it serves, so a repeat of what is there already is harmless). */
+    /* Durable sessions of the fleet, for the topic tree (redis store only): what other nodes did,
+     * in the log's order, and everything when a new node loads. Not what this node did itself: the
+     * core has done that already. A repeat of what is there is harmless. */
     void (*durable_subscribed)(void *arg, const char *client_id, size_t len,
                                const struct store_subscription *sub);
     void (*durable_unsubscribed)(void *arg, const char *client_id, size_t len,
@@ -253,6 +268,9 @@ struct store *store_redis_new(struct event_base *base, const struct store_redis_
 
 struct store_ops {
     const char *name;
+    /* A publish without queue targets, nodes and retain needs no call: this broker is the whole
+     * fleet. The router then makes no message for it. */
+    bool untargeted_is_done;
     void (*connect)(struct store *, const struct store_connect_request *, store_connect_fn *,
                     void *);
     void (*disconnect)(struct store *, struct store_hold *, bool, uint32_t, store_done_fn *,
