@@ -1,0 +1,42 @@
+#include "tests/bench/load/histogram.h"
+
+static unsigned bucket_of(uint64_t ns)
+{
+    if (ns < (1u << HISTOGRAM_SUB_BITS))
+        return (unsigned)ns;
+    unsigned exponent = 63u - (unsigned)__builtin_clzll(ns);
+    unsigned step =
+        (unsigned)(ns >> (exponent - HISTOGRAM_SUB_BITS)) & ((1u << HISTOGRAM_SUB_BITS) - 1);
+    return ((exponent - HISTOGRAM_SUB_BITS + 1) << HISTOGRAM_SUB_BITS) + step;
+}
+
+static uint64_t bucket_upper(unsigned bucket)
+{
+    unsigned row = bucket >> HISTOGRAM_SUB_BITS;
+    uint64_t step = bucket & ((1u << HISTOGRAM_SUB_BITS) - 1);
+    if (row == 0)
+        return step;
+    return ((step + (1u << HISTOGRAM_SUB_BITS) + 1) << (row - 1)) - 1;
+}
+
+void histogram_record(struct histogram *h, uint64_t ns)
+{
+    h->counts[bucket_of(ns)]++;
+    h->total++;
+    if (ns > h->max)
+        h->max = ns;
+}
+
+uint64_t histogram_quantile(const struct histogram *h, double fraction)
+{
+    uint64_t wanted = (uint64_t)(fraction * (double)h->total);
+    uint64_t seen = 0;
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        seen += h->counts[i];
+        if (seen > wanted) {
+            uint64_t upper = bucket_upper(i);
+            return upper < h->max ? upper : h->max;
+        }
+    }
+    return h->max;
+}

@@ -1,0 +1,62 @@
+#include "tests/bench/load/process.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static uint64_t thread_cpu_ns(pid_t pid, const char *thread)
+{
+    char path[300];
+    snprintf(path, sizeof(path), "/proc/%d/task/%s/schedstat", (int)pid, thread);
+    FILE *f = fopen(path, "r");
+    if (f == NULL)
+        return 0;
+    uint64_t ns = 0;
+    if (fscanf(f, "%" SCNu64, &ns) != 1)
+        ns = 0;
+    fclose(f);
+    return ns;
+}
+
+static uint64_t process_cpu_ns(pid_t pid)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+    DIR *dir = opendir(path);
+    if (dir == NULL)
+        return 0;
+    uint64_t sum = 0;
+    for (struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
+        if (e->d_name[0] != '.')
+            sum += thread_cpu_ns(pid, e->d_name);
+    }
+    closedir(dir);
+    return sum;
+}
+
+static uint64_t process_resident(pid_t pid)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+    FILE *f = fopen(path, "r");
+    if (f == NULL)
+        return 0;
+    uint64_t size = 0;
+    uint64_t resident = 0;
+    if (fscanf(f, "%" SCNu64 " %" SCNu64, &size, &resident) != 2)
+        resident = 0;
+    fclose(f);
+    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+struct process_use process_measure(const pid_t *pids, size_t count)
+{
+    struct process_use sum = {0};
+    for (size_t i = 0; i < count; i++) {
+        sum.cpu_ns += process_cpu_ns(pids[i]);
+        sum.resident += process_resident(pids[i]);
+    }
+    return sum;
+}
