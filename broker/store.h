@@ -8,6 +8,8 @@
  *            called exactly once, either before the call returns (memory) or in a later turn of the
  *            loop (redis), also on failure and at shutdown. In the other direction the store calls
  *            struct store_host, which the broker's core implements.
+ *            The redis store completes and calls its host only from store_input, never from
+ *            another call.
  * Order:     operations of one session take effect in the order of the calls, and complete in it.
  * Fence:     while the redis store isn't sure to be alive (fleet protocol, rule 2) it completes
  *            nothing; so no acknowledgement that waits for a completion is sent. Therefore in core:
@@ -143,7 +145,10 @@ struct store_publish_request {
     bool queue_only;
     struct store_targets targets;
 };
-/* QoS 0: forwards to nodes' batches (and sets the retained value, if retain); `done` may be NULL.
+/* A request with qos2_packet_id: the core makes no local delivery itself (router_targets only, no
+ * delivery); the store calls host->deliver once the packet id is bound and so the message's id is
+ * known, and not at all when this broker had the message already. `targets` are used the same.
+ * QoS 0: forwards to nodes' batches (and sets the retained value, if retain); `done` may be NULL.
  * QoS 1 and 2: completes when the message is in each queue and on its way to each node, and no
  * subscription that was there before the completion was missed (rule 5). An empty payload with
  * retain clears the retained value. */
@@ -245,6 +250,9 @@ struct store_host {
     void (*durable_unsubscribed)(void *arg, const char *client_id, size_t len,
                                  struct mqtt_slice filter);
     void (*durable_ended)(void *arg, const char *client_id, size_t len);
+    /* QoS 1/2 messages for this broker were lost (its inbox was over its cap): close the clean
+     * clients that have a subscription at QoS 1 or 2, so that they learn of it. */
+    void (*gap)(void *arg);
     /* This node was declared dead: close all clients without wills and forget all sessions and
      * remote state; the store starts over under a new id. */
     void (*start_over)(void *arg);
