@@ -1,0 +1,724 @@
+/*
+ * The tables of lb.yaml, and the checks that need more than one key. common/config does the
+ * reading; what comes out is handed to snapshot.c. docs/configuration.md is made from these tables
+ * (`flotilla-lb --describe-config`).
+ */
+#include "lb/lb_config.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/config_locate.h"
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+#define WORKERS_MAX 256u
+#define HOUR_MS 3600000u
+#define DAY_MS (24u * HOUR_MS)
+
+static const char *check_workers(const char *text)
+{
+    char *end;
+    if (strcmp(text, "auto") == 0)
+        return NULL;
+    unsigned long n = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || n < 1 || n > WORKERS_MAX)
+        return "auto, or a number from 1 to 256";
+    return NULL;
+}
+
+static const char *check_literal_address(const char *text)
+{
+    struct sockaddr_storage addr;
+    socklen_t len;
+    return lb_address_parse(text, &addr, &len) ? NULL : "an IP address and port, as 127.0.0.1:1883";
+}
+
+static const char *check_server_address(const char *text)
+{
+    struct sockaddr_storage addr;
+    socklen_t len;
+    if (*text == '*' || !lb_address_parse(text, &addr, &len) ||
+        ((struct sockaddr_in *)&addr)->sin_port == 0)
+        return "an IP address and port, as 10.0.0.3:1883 (a name goes into discover.dns)";
+    return NULL;
+}
+
+static const char *check_path(const char *text)
+{
+    if (*text != '/' || strpbrk(text, " \r\n") != NULL || strlen(text) > 255)
+        return "a path that starts with / and has no spaces, at most 255 bytes";
+    return NULL;
+}
+
+static const char *check_login(const char *text)
+{
+    return strlen(text) <= 255 ? NULL : "at most 255 bytes";
+}
+
+static const struct config_field tls_fields[] = {
+    {.key = "certificate",
+     .kind = CONFIG_STRING,
+     .at = offsetof(struct tls_config, certificate),
+     .required = true,
+     .help = "PEM file with the certificate and its chain. A relative path counts from the "
+             "configuration file's folder, then from the working directory."},
+    {.key = "key",
+     .kind = CONFIG_STRING,
+     .at = offsetof(struct tls_config, key),
+     .required = true,
+     .help = "PEM file with the private key."},
+    {.key = "min_version",
+     .kind = CONFIG_ENUM,
+     .at = offsetof(struct tls_config, min_version),
+     .names = (const char *const[]){"1.2", "1.3", NULL},
+     .fallback = "1.2",
+     .help = "Oldest TLS version that is accepted."},
+    {.key = "client_ca",
+     .kind = CONFIG_STRING,
+     .at = offsetof(struct tls_config, client_ca),
+     .help = "PEM file with the authorities that client certificates are verified against."},
+    {.key = "client_auth",
+     .kind = CONFIG_ENUM,
+     .at = offsetof(struct tls_config, client_auth),
+     .names = (const char *const[]){"none", "optional", "required", NULL},
+     .fallback = "none",
+     .help = "Whether clients are asked for a certificate, and must have one."},
+};
+
+static const char *check_tls(const void *filled)
+{
+    const struct tls_config *tls = filled;
+    if (tls->client_auth != LB_CLIENT_AUTH_NONE && tls->client_ca == NULL)
+        return "client_auth needs client_ca";
+    return NULL;
+}
+
+static const struct config_schema tls_schema = {.size = sizeof(struct tls_config),
+                                                .fields = tls_fields,
+                                                .count = COUNT(tls_fields),
+                                                .check = check_tls};
+
+static const struct config_field listener_fields[] = {
+    {.key = "name",
+     .kind = CONFIG_STRING,
+     .at = offsetof(struct listener_config, name),
+     .help = "Name in logs and metrics; the bind address when left out."},
+    {.key = "bind",
+     .kind = CONFIG_STRING,
+     .at = offsetof(struct listener_config, bind),
+     .required = true,
+     .check = check_literal_address,
+     .help = "Address and port to accept on: 0.0.0.0:1883, [::]:1883 or *:1883 (IPv4)."},
+    {.key = "backend",
+     .kind = CONFIG_STRING,
+     .at = offsetof(struct listener_config, backend),
+     .required = true,
+     .help = "Name of the backend that gets the flows."},
+    {.key = "tls",
+     .kind = CONFIG_OPTIONAL,
+     .at = offsetof(struct listener_config, tls),
+     .sub = &tls_schema,
+     .help = "Terminates TLS; without it the listener is plain TCP."},
+    {.key = "handshake_timeout",
+     .kind = CONFIG_DURATION,
+     .at = offsetof(struct listener_config, handshake_timeout_ms),
+     .min = 100,
+     .max = HOUR_MS,
+     .fallback = "10s",
+     .help = "A client that hasn't finished its TLS handshake by then is closed."},
+    {.key = "idle_timeout",
+     .kind = CONFIG_DURATION,
+     .at = offsetof(struct listener_config, idle_timeout_ms),
+     .max = 30 * (uint64_t)DAY_MS,
+     .fallback = "0",
+     .help = "Closes a flow when neither side sent anything for so long; 0: never (MQTT's keep "
+             "alive lets the broker decide)."},
+    {.key = "max_flows",
+     .kind = CONFIG_UINT,
+     .at = offsetof(struct listener_config, max_flows),
+     .max = 100000000,
+     .fallback = "0",
+     .help = "Accepting pauses at this many flows of the listener; 0: no limit."},
+    {.key = "backlog",
+     .kind = CONFIG_UINT,
+     .at = offsetof(struct listener_config, backlog),
+     .min = 1,
+     .max = 1000000,
+     .fallback = "4096",
+     .help = "Connections that the kernel queues for each worker until they are accepted."},
+};
+
+static const struct config_schema listener_schema =
+    CONFIG_SCHEMA(struct listener_config, listener_fields);
+
+static const struct config_field server_fields[] = {
+    {.key = "name",
+     .kind = CONFIG_STRING,
+     .at = offsetof(struct server_config, name),
+     .help = "Name in logs, metrics and the HTTP API; the address when left out."},
+    {.key = "address",
+     .kind = CONFIG_STRING,
+     .at = offsetof(struct server_config, address),
+     .required = true,
+     .check = check_server_address,
+     .help = "IP address and port of the broker."},
+    {.key = "weight",
+     .kind = CONFIG_UINT,
+     .at = offsetof(struct server_config, weight),
+     .max = 256,
+     .fallback = "1",
+     .help = "Share of the flows, relative to the other servers; 0: no new flows."},
+    {.key = "check_port",
+     .kind = CONFIG_UINT,
+     .at = offsetof(struct server_config, check_port),
+     .max = 65535,
+     .fallback = "0",
+     .help = "Port that health checks of this server go to; 0: as health_check.port says."},
+};
+
+static const struct config_schema server_schema =
+    CONFIG_SCHEMA(struct server_config, server_fields);
+
+static const struct config_field check_fields[] = {
+    {.key = "type",
+     .kind = CONFIG_ENUM,
+     .at = offsetof(struct check_config, type),
+     .names = (const char *const[]){"tcp", "mqtt", "http", "none", NULL},
+     .fallback = "tcp",
+     .help = "tcp: connects; mqtt: CONNECT, CONNACK, DISCONNECT as a client of its own; http: GET "
+             "that must be answered by 2xx; none: only refused connects count, for one interval."},
+    {.key = "interval",
+     .kind = CONFIG_DURATION,
+     .at = offsetof(struct check_config, interval_ms),
+     .min = 50,
+     .max = HOUR_MS,
+     .fallback = "2s",
+     .help = "From one check to the next, give or take a tenth."},
+    {.key = "fast_interval",
+     .kind = CONFIG_DURATION,
+     .at = offsetof(struct check_config, fast_interval_ms),
+     .min = 10,
+     .max = HOUR_MS,
+     .fallback = "250ms",
+     .help = "The interval while in doubt: a streak is under way, or the server is new or just "
+             "went down (for 40 checks)."},
+    {.key = "timeout",
+     .kind = CONFIG_DURATION,
+     .at = offsetof(struct check_config, timeout_ms),
+     .min = 10,
+     .max = HOUR_MS,
+     .fallback = "1s",
+     .help = "A check that isn't done by then has failed."},
+    {.key = "rise",
+     .kind = CONFIG_UINT,
+     .at = offsetof(struct check_config, rise),
+     .min = 1,
+     .max = 100,
+     .fallback = "2",
+     .help = "Checks in a row that must pass before a server that was down gets flows again; a "
+             "new server needs one."},
+    {.key = "fall",
+     .kind = CONFIG_UINT,
+     .at = offsetof(struct check_config, fall),
+     .min = 1,
+     .max = 100,
+     .fallback = "3",
+     .help = "Checks in a row that must fail before a server is down; a flow's refused connect "
+             "counts at once."},
+    {.key = "port",
+     .kind = CONFIG_UINT,
+     .at = offsetof(struct check_config, port),
+     .max = 65535,
+     .fallback = "0",
+     .help = "Port that checks go to; 0: the server's own. http checks need one."},
+    {.key = "path",
+     .kind = CONFIG_STRING,
+     .at = offsetof(struct check_config, path),
+     .fallback = "/readyz",
+     .check = check_path,
+     .help = "What an http check gets."},
+    {.key = "username",
+     .kind = CONFIG_STRING,
+     .at = offsetof(struct check_config, username),
+     .check = check_login,
+     .help = "User name in the CONNECT of an mqtt check."},
+    {.key = "password",
+     .kind = CONFIG_STRING,
+     .at = offsetof(struct check_config, password),
+     .check = check_login,
+     .help = "Password in the CONNECT of an mqtt check."},
+};
+
+static const char *check_check(const void *filled)
+{
+    const struct check_config *check = filled;
+    if (check->password != NULL && check->username == NULL)
+        return "password needs username";
+    return NULL;
+}
+
+static const struct config_schema check_schema = {.size = sizeof(struct check_config),
+                                                  .fields = check_fields,
+                                                  .count = COUNT(check_fields),
+                                                  .check = check_check};
+
+static const struct config_field discover_fields[] = {
+    {.key = "dns",
+     .kind = CONFIG_STRING,
+     .at = offsetof(struct discover_config, dns),
+     .required = true,
+     .help = "Name and port, as broker:1883; every A and AAAA record is a server, named by its "
+             "address. With srv: a service name without port."},
+    {.key = "srv",
+     .kind = CONFIG_BOOL,
+     .at = offsetof(struct discover_config, srv),
+     .fallback = "false",
+     .help = "Asks for SRV records: targets, ports and weights come from them."},
+    {.key = "refresh",
+     .kind = CONFIG_DURATION,
+     .at = offsetof(struct discover_config, refresh_ms),
+     .min = 50,
+     .max = DAY_MS,
+     .fallback = "1s",
+     .help = "From one answer to the next question."},
+    {.key = "hold",
+     .kind = CONFIG_DURATION,
+     .at = offsetof(struct discover_config, hold_ms),
+     .max = DAY_MS,
+     .fallback = "30s",
+     .help = "How long the last good answer holds while the resolver fails, is silent, or knows no "
+             "address. An address that a good answer leaves out goes at once."},
+    {.key = "timeout",
+     .kind = CONFIG_DURATION,
+     .at = offsetof(struct discover_config, timeout_ms),
+     .min = 50,
+     .max = HOUR_MS,
+     .fallback = "1s",
+     .help = "A name server that hasn't answered by then is asked once more, then the question "
+             "has failed."},
+    {.key = "resolver",
+     .kind = CONFIG_STRING,
+     .at = offsetof(struct discover_config, resolver),
+     .check = check_server_address,
+     .help = "Name server to ask, as 127.0.0.1:53; those of /etc/resolv.conf when left out."},
+    {.key = "weight",
+     .kind = CONFIG_UINT,
+     .at = offsetof(struct discover_config, weight),
+     .max = 256,
+     .fallback = "1",
+     .help = "Weight of each discovered server."},
+};
+
+static const char *check_discover(const void *filled)
+{
+    const struct discover_config *d = filled;
+    if (d->srv)
+        return strchr(d->dns, ':') == NULL ? NULL : "dns: a service name without port (srv is on)";
+    const char *colon = strrchr(d->dns, ':');
+    char *end = NULL;
+    unsigned long port = colon == NULL ? 0 : strtoul(colon + 1, &end, 10);
+    if (colon == d->dns || port < 1 || port > 65535 || *end != '\0')
+        return "dns: a name and port, as broker:1883";
+    return NULL;
+}
+
+static const struct config_schema discover_schema = {.size = sizeof(struct discover_config),
+                                                     .fields = discover_fields,
+                                                     .count = COUNT(discover_fields),
+                                                     .check = check_discover};
+
+static const struct config_field backend_fields[] = {
+    {.key = NULL, .kind = CONFIG_STRING, .at = offsetof(struct backend_config, name)},
+    {.key = "balance",
+     .kind = CONFIG_ENUM,
+     .at = offsetof(struct backend_config, balance),
+     .names = (const char *const[]){"leastconn", "roundrobin", "random", "hash", NULL},
+     .fallback = "leastconn",
+     .help = "leastconn: fewest connections for its weight, ties in turn; roundrobin: in turn by "
+             "weight; random: the better of two drawn; hash: by the client id, consistently."},
+    {.key = "proxy_protocol",
+     .kind = CONFIG_ENUM,
+     .at = offsetof(struct backend_config, proxy_protocol),
+     .names = (const char *const[]){"none", "v2", NULL},
+     .fallback = "none",
+     .help = "Header that tells the broker the client's address; the broker must expect it."},
+    {.key = "health_check",
+     .kind = CONFIG_STRUCT,
+     .at = offsetof(struct backend_config, health_check),
+     .sub = &check_schema,
+     .help = "How the servers are checked."},
+    {.key = "servers",
+     .kind = CONFIG_LIST,
+     .at = offsetof(struct backend_config, servers),
+     .sub = &server_schema,
+     .help = "The servers known by address."},
+    {.key = "discover",
+     .kind = CONFIG_OPTIONAL,
+     .at = offsetof(struct backend_config, discover),
+     .sub = &discover_schema,
+     .help = "Servers found by DNS, beside the list."},
+    {.key = "connect_timeout",
+     .kind = CONFIG_DURATION,
+     .at = offsetof(struct backend_config, connect_timeout_ms),
+     .min = 10,
+     .max = HOUR_MS,
+     .fallback = "2s",
+     .help = "A TCP connect to a server that isn't done by then goes to another server."},
+    {.key = "first_byte_timeout",
+     .kind = CONFIG_DURATION,
+     .at = offsetof(struct backend_config, first_byte_timeout_ms),
+     .max = HOUR_MS,
+     .fallback = "3s",
+     .help = "A server that is silent so long after it got the client's first bytes is left for "
+             "another one; 0: never."},
+    {.key = "retries",
+     .kind = CONFIG_UINT,
+     .at = offsetof(struct backend_config, retries),
+     .max = 100,
+     .fallback = "3",
+     .help = "How many other servers a flow tries before its client is closed."},
+    {.key = "queue_timeout",
+     .kind = CONFIG_DURATION,
+     .at = offsetof(struct backend_config, queue_timeout_ms),
+     .max = HOUR_MS,
+     .fallback = "10s",
+     .help = "How long a flow waits while no server is up."},
+    {.key = "half_close_timeout",
+     .kind = CONFIG_DURATION,
+     .at = offsetof(struct backend_config, half_close_timeout_ms),
+     .max = DAY_MS,
+     .fallback = "30s",
+     .help = "How long one direction goes on after the other one ended; 0: no limit."},
+    {.key = "drain_timeout",
+     .kind = CONFIG_DURATION,
+     .at = offsetof(struct backend_config, drain_timeout_ms),
+     .max = 30 * (uint64_t)DAY_MS,
+     .fallback = "5m",
+     .help = "How long the flows of a removed server, or one in maintenance, live on."},
+    {.key = "slow_start",
+     .kind = CONFIG_DURATION,
+     .at = offsetof(struct backend_config, slow_start_ms),
+     .max = DAY_MS,
+     .fallback = "0",
+     .help = "A server that came up gets its weight gradually over this time; 0: off."},
+};
+
+static const struct config_schema backend_schema =
+    CONFIG_SCHEMA(struct backend_config, backend_fields);
+
+static const struct config_field admin_fields[] = {
+    {.key = "bind",
+     .kind = CONFIG_STRING,
+     .at = offsetof(struct lb_config, admin.bind) - offsetof(struct lb_config, admin),
+     .fallback = "127.0.0.1:9901",
+     .check = check_literal_address,
+     .help = "Address of the HTTP port: status page, metrics, API. There is no login; keep it on "
+             "loopback or a private network."},
+};
+
+static const struct config_schema admin_schema = {.size = sizeof(((struct lb_config *)NULL)->admin),
+                                                  .fields = admin_fields,
+                                                  .count = COUNT(admin_fields)};
+
+static const struct config_field log_fields[] = {
+    {.key = "level",
+     .kind = CONFIG_ENUM,
+     .at = offsetof(struct lb_config, log.level) - offsetof(struct lb_config, log),
+     .names = (const char *const[]){"debug", "info", "warn", "error", NULL},
+     .fallback = "info",
+     .help = "What is logged."},
+    {.key = "format",
+     .kind = CONFIG_ENUM,
+     .at = offsetof(struct lb_config, log.format) - offsetof(struct lb_config, log),
+     .names = (const char *const[]){"text", "json", NULL},
+     .fallback = "text",
+     .help = "text for people, json (Elastic Common Schema) for machines."},
+};
+
+static const struct config_schema log_schema = {.size = sizeof(((struct lb_config *)NULL)->log),
+                                                .fields = log_fields,
+                                                .count = COUNT(log_fields)};
+
+static const struct config_field lb_fields[] = {
+    {.key = "workers",
+     .kind = CONFIG_STRING,
+     .at = offsetof(struct lb_config, workers),
+     .fallback = "auto",
+     .check = check_workers,
+     .help = "Threads that carry traffic; auto: one for each core. A change needs a restart."},
+    {.key = "listeners",
+     .kind = CONFIG_LIST,
+     .at = offsetof(struct lb_config, listeners),
+     .sub = &listener_schema,
+     .required = true,
+     .help = "The addresses that devices connect to."},
+    {.key = "backends",
+     .kind = CONFIG_MAP,
+     .at = offsetof(struct lb_config, backends),
+     .sub = &backend_schema,
+     .required = true,
+     .help = "Sets of brokers, by name."},
+    {.key = "admin",
+     .kind = CONFIG_STRUCT,
+     .at = offsetof(struct lb_config, admin),
+     .sub = &admin_schema,
+     .help = "The HTTP port."},
+    {.key = "log",
+     .kind = CONFIG_STRUCT,
+     .at = offsetof(struct lb_config, log),
+     .sub = &log_schema,
+     .help = "Log lines go to standard error."},
+    {.key = "drain_timeout",
+     .kind = CONFIG_DURATION,
+     .at = offsetof(struct lb_config, drain_timeout_ms),
+     .max = DAY_MS,
+     .fallback = "8s",
+     .help = "How long flows live on after SIGTERM (Docker kills after 10 s)."},
+};
+
+const struct config_schema lb_config_schema = CONFIG_SCHEMA(struct lb_config, lb_fields);
+
+/* ---- checks across keys ---- */
+
+struct checking {
+    const char *file;
+    struct lb_config *config;
+    struct config_error *err;
+};
+
+__attribute__((format(printf, 3, 4))) static bool complain(struct checking *c, const char *path,
+                                                           const char *format, ...)
+{
+    char message[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    config_locate(c->file, path, &c->err->line, &c->err->column);
+    snprintf(c->err->text, sizeof(c->err->text), "%s:%d:%d: %s: %s", c->file, c->err->line,
+             c->err->column, path, message);
+    return false;
+}
+
+static const struct backend_config *find_backend(const struct lb_config *config, const char *name)
+{
+    const struct backend_config *backends = config->backends.items;
+    for (size_t i = 0; i < config->backends.count; i++)
+        if (strcmp(backends[i].name, name) == 0)
+            return &backends[i];
+    return NULL;
+}
+
+static bool check_listeners(struct checking *c)
+{
+    const struct listener_config *l = c->config->listeners.items;
+    char path[64];
+    if (c->config->listeners.count == 0)
+        return complain(c, "listeners", "expected at least one listener");
+    for (size_t i = 0; i < c->config->listeners.count; i++) {
+        if (find_backend(c->config, l[i].backend) == NULL) {
+            snprintf(path, sizeof(path), "listeners.%zu.backend", i);
+            return complain(c, path, "expected the name of a backend, got '%s'", l[i].backend);
+        }
+        for (size_t j = 0; j < i; j++) {
+            bool same_name = strcmp(l[i].name, l[j].name) == 0;
+            if (!same_name && (strcmp(l[i].bind, l[j].bind) != 0 ||
+                               strcmp(l[i].bind + strlen(l[i].bind) - 2, ":0") == 0))
+                continue;
+            snprintf(path, sizeof(path), "listeners.%zu.%s", i, same_name ? "name" : "bind");
+            return complain(c, path, "expected something no other listener has, got '%s'",
+                            same_name ? l[i].name : l[i].bind);
+        }
+    }
+    return true;
+}
+
+static bool check_servers(struct checking *c, const struct backend_config *b)
+{
+    const struct server_config *s = b->servers.items;
+    char path[192];
+    for (size_t i = 0; i < b->servers.count; i++)
+        for (size_t j = 0; j < i; j++) {
+            bool same_name = strcmp(s[i].name, s[j].name) == 0;
+            if (!same_name && strcmp(s[i].address, s[j].address) != 0)
+                continue;
+            snprintf(path, sizeof(path), "backends.%s.servers.%zu.%s", b->name, i,
+                     same_name ? "name" : "address");
+            return complain(c, path,
+                            "expected something no other server of the backend has, got '%s'",
+                            same_name ? s[i].name : s[i].address);
+        }
+    return true;
+}
+
+static bool has_check_ports(const struct backend_config *b)
+{
+    const struct server_config *s = b->servers.items;
+    for (size_t i = 0; i < b->servers.count; i++)
+        if (s[i].check_port == 0)
+            return false;
+    return b->discover == NULL;
+}
+
+static bool check_backends(struct checking *c)
+{
+    const struct backend_config *b = c->config->backends.items;
+    char path[160];
+    for (size_t i = 0; i < c->config->backends.count; i++) {
+        snprintf(path, sizeof(path), "backends.%s", b[i].name);
+        if (b[i].servers.count == 0 && b[i].discover == NULL)
+            return complain(c, path, "expected servers, discover, or both");
+        if (b[i].health_check.type == LB_CHECK_HTTP && b[i].health_check.port == 0 &&
+            !has_check_ports(&b[i])) {
+            snprintf(path, sizeof(path), "backends.%s.health_check", b[i].name);
+            return complain(c, path, "http checks need port, or check_port at every server");
+        }
+        if (!check_servers(c, &b[i]))
+            return false;
+    }
+    return true;
+}
+
+/* ---- what isn't said is filled in ---- */
+
+static bool name_by(char **name, const char *text)
+{
+    if (*name == NULL)
+        *name = strdup(text);
+    return *name != NULL;
+}
+
+static bool fill_names(struct lb_config *config)
+{
+    struct listener_config *l = config->listeners.items;
+    for (size_t i = 0; i < config->listeners.count; i++)
+        if (!name_by(&l[i].name, l[i].bind))
+            return false;
+    struct backend_config *b = config->backends.items;
+    for (size_t i = 0; i < config->backends.count; i++) {
+        struct server_config *s = b[i].servers.items;
+        for (size_t j = 0; j < b[i].servers.count; j++)
+            if (!name_by(&s[j].name, s[j].address))
+                return false;
+    }
+    return true;
+}
+
+/* A path beside the configuration file wins over one in the working directory. */
+static bool resolve_path(const char *file, char **path)
+{
+    const char *slash = strrchr(file, '/');
+    if (*path == NULL || **path == '/' || slash == NULL)
+        return true;
+    char *beside = NULL;
+    if (asprintf(&beside, "%.*s/%s", (int)(slash - file), file, *path) < 0)
+        return false;
+    if (access(beside, F_OK) != 0 && access(*path, F_OK) == 0) {
+        free(beside);
+        return true;
+    }
+    free(*path);
+    *path = beside;
+    return true;
+}
+
+static bool resolve_paths(const char *file, struct lb_config *config)
+{
+    struct listener_config *l = config->listeners.items;
+    for (size_t i = 0; i < config->listeners.count; i++) {
+        struct tls_config *tls = l[i].tls;
+        if (tls != NULL && (!resolve_path(file, &tls->certificate) ||
+                            !resolve_path(file, &tls->key) || !resolve_path(file, &tls->client_ca)))
+            return false;
+    }
+    return true;
+}
+
+bool lb_config_load(const char *path, struct lb_config *out, struct config_error *err)
+{
+    if (!config_load(path, &lb_config_schema, out, err))
+        return false;
+    struct checking c = {.file = path, .config = out, .err = err};
+    bool ok = false;
+    if (!fill_names(out) || !resolve_paths(path, out))
+        snprintf(err->text, sizeof(err->text), "%s: out of memory", path);
+    else
+        ok = check_listeners(&c) && check_backends(&c);
+    if (!ok)
+        lb_config_free(out);
+    return ok;
+}
+
+void lb_config_free(struct lb_config *config)
+{
+    config_free(&lb_config_schema, config);
+    memset(config, 0, sizeof(*config));
+}
+
+unsigned lb_config_workers(const struct lb_config *config)
+{
+    if (strcmp(config->workers, "auto") != 0)
+        return (unsigned)strtoul(config->workers, NULL, 10);
+    cpu_set_t cpus;
+    int n = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+    if (n < 1)
+        return 1;
+    return (unsigned)n < WORKERS_MAX ? (unsigned)n : WORKERS_MAX;
+}
+
+/* ---- addresses ---- */
+
+static bool parse_port(const char *text, in_port_t *port)
+{
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || n > 65535)
+        return false;
+    *port = htons((uint16_t)n);
+    return true;
+}
+
+bool lb_address_parse(const char *text, struct sockaddr_storage *addr, socklen_t *len)
+{
+    char host[LB_ADDRESS_MAX];
+    const char *colon = strrchr(text, ':');
+    struct sockaddr_in *v4 = (struct sockaddr_in *)addr;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)addr;
+    memset(addr, 0, sizeof(*addr));
+    if (colon == NULL || colon == text || (size_t)(colon - text) >= sizeof(host))
+        return false;
+    memcpy(host, text, (size_t)(colon - text));
+    host[colon - text] = '\0';
+
+    if (host[0] == '[' && colon[-1] == ']') {
+        host[colon - text - 1] = '\0';
+        v6->sin6_family = AF_INET6;
+        *len = sizeof(*v6);
+        return inet_pton(AF_INET6, host + 1, &v6->sin6_addr) == 1 &&
+               parse_port(colon + 1, &v6->sin6_port);
+    }
+    v4->sin_family = AF_INET;
+    *len = sizeof(*v4);
+    return (strcmp(host, "*") == 0 || inet_pton(AF_INET, host, &v4->sin_addr) == 1) &&
+           parse_port(colon + 1, &v4->sin_port);
+}
+
+void lb_address_format(const struct sockaddr_storage *addr, char *buf, size_t size)
+{
+    char host[INET6_ADDRSTRLEN] = "?";
+    if (addr->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)addr;
+        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
+        snprintf(buf, size, "[%s]:%u", host, ntohs(v6->sin6_port));
+        return;
+    }
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)addr;
+    inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
+    snprintf(buf, size, "%s:%u", host, ntohs(v4->sin_port));
+}
