@@ -6,12 +6,13 @@
  * parser, so documentation and behaviour can't drift apart.
  *
  * Errors:    unknown keys, duplicate keys, wrong types, values out of range and missing required
- *            keys fail with file, line, column, key path and what was expected, for example
- *            "lb.yaml:14:17: backends.brokers.health_check.rise: expected a number from 1 to 100,
- * got 'x'". Ownership: config_load fills `out` with heap memory that config_free releases. `out` of
- * a failed load is released already and zeroed. Units:     durations are milliseconds (`500ms`,
- * `2s`, `5m`, `1h`; a plain number is an error except 0), sizes are bytes (`64k`, `1M`, `2G`,
- * powers of 1024, or a plain number).
+ * keys fail with file, line, column, key path and what was expected, for example "lb.yaml:14:17:
+ * backends.brokers.health_check.rise: expected a number from 1 to 100, got 'x'". Only the first
+ * error of a file is told. Ownership: config_load fills `out` with heap memory that config_free
+ * releases. `out` of a failed load is released already and zeroed. Units:     durations are
+ * milliseconds (`500ms`, `2s`, `5m`, `1h`, `2d`; a plain number is an error except 0), sizes are
+ * bytes (`64k`, `1M`, `2G`, powers of 1024, or a plain number). Limits:    a file of 1 MiB; 100,000
+ * values after aliases are followed; 64 keys a schema.
  */
 #ifndef FLOTILLA_COMMON_CONFIG_H
 #define FLOTILLA_COMMON_CONFIG_H
@@ -35,6 +36,8 @@ enum config_kind {
     CONFIG_LIST, /* struct config_list of the sub-schema's structs; a YAML sequence of mappings */
     CONFIG_MAP,  /* struct config_list; a YAML mapping name -> mapping. The sub-schema's first
                     field must be a CONFIG_STRING with key NULL at the offset for the name */
+    CONFIG_POSITION, /* struct config_position: where the value of the sibling named `key` stands,
+                        or the mapping itself when key is NULL or the sibling is absent */
 };
 
 struct config_strings {
@@ -52,22 +55,29 @@ struct config_error {
     int line, column;
 };
 
-/* Where a struct came from, for checks across fields: embed one and describe it by CONFIG_POSITION.
- */
+/* A place in the file, from 1; 0, 0 when nothing of the struct is in the file. For checks that need
+ * the whole configuration ("no such backend"), which then report with config_fail. */
+struct config_position {
+    int line, column;
+};
+
 struct config_schema;
 
 struct config_field {
     const char *key;
     enum config_kind kind;
     size_t at;
-    uint64_t min, max;        /* UINT, SIZE, DURATION; both 0 means any */
-    const char *const *names; /* ENUM: NULL-terminated */
+    uint64_t min, max;        /* UINT, SIZE, DURATION; max 0 means no upper limit */
+    const char *const *names; /* ENUM: the words, NULL-terminated. UINT, SIZE, DURATION: words that
+                                 stand for 0 whatever min is ("auto", "off"); may be NULL */
     const char *fallback;     /* default as the user would write it; NULL: none */
     bool required;
     const struct config_schema *sub;
-    /* Extra check of a scalar's text (address syntax, say); returns NULL or what was expected. */
+    /* Extra check of a scalar's text (address syntax, say), also of each item of STRINGS. Returns
+     * NULL or what was expected, as a noun ("an address like host:port"). */
     const char *(*check)(const char *text);
     const char *help; /* one sentence: the effect */
+    const char *unit; /* for the documentation, where the kind doesn't say it ("connections") */
 };
 
 struct config_schema {
@@ -90,7 +100,13 @@ bool config_parse(const char *name, const char *text, size_t len,
                   const struct config_schema *schema, void *out, struct config_error *err);
 /* All defaults, as if from an empty file; fails only when the schema has required keys. */
 bool config_defaults(const struct config_schema *schema, void *out, struct config_error *err);
+/* Copes with a zeroed struct; leaves it zeroed. */
 void config_free(const struct config_schema *schema, void *filled);
+
+/* Writes an error in the form of the loader's own; returns false. */
+bool config_fail(struct config_error *err, const char *name, struct config_position at,
+                 const char *key_path, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
 
 /* Markdown table of all keys (path, type, unit, default, range, effect), for docs/configuration.md.
  */
