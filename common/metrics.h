@@ -3,15 +3,19 @@
  *
  * Ownership: a registry owns its series; pointers returned live as long as the registry.
  *            `name`, `help` are literals; `labels` ("server=\"a\",backend=\"b\"" or NULL) is
- * copied. Threads:   registration, rendering and collectors belong to one thread. Values are
- * atomics: a counter with one writing thread is bumped by metric_add (no locked instruction), one
+ *            copied.
+ * Threads:   registration, rendering and collectors belong to one thread. Values are atomics: a
+ *            counter with one writing thread is bumped by metric_add (no locked instruction), one
  *            with several by metric_add_shared.
+ * Rendering: a family's HELP and TYPE come once and its series together, whoever registers or emits
+ *            them and in which order.
  * Dynamic sets (one series a server, say) are better rendered by a collector than registered.
  */
 #ifndef FLOTILLA_COMMON_METRICS_H
 #define FLOTILLA_COMMON_METRICS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,14 +41,17 @@ struct metric_histogram *metrics_histogram(struct metrics *m, const char *name, 
                                            const char *labels, const double *bounds, size_t count);
 void metric_observe(struct metric_histogram *h, double value); /* one writing thread */
 
-/* Called at each rendering; emits families of its own through metrics_emit_*. */
+/* Called at each rendering; emits its families through metrics_emit_*: first the family, then its
+ * series. */
 struct metrics_writer;
 typedef void metrics_collect_fn(struct metrics_writer *w, void *arg);
-void metrics_collector(struct metrics *m, metrics_collect_fn *fn, void *arg);
+/* False when out of memory. */
+bool metrics_collector(struct metrics *m, metrics_collect_fn *fn, void *arg);
 void metrics_emit_family(struct metrics_writer *w, const char *name, const char *type,
                          const char *help);
 void metrics_emit(struct metrics_writer *w, const char *name, const char *labels, double value);
-/* Appends key="value" (escaped) to a label text being built; a comma is put when needed. */
+/* Appends key="value" (escaped) to a label text being built ("" at first); a comma is put when
+ * needed. A label that doesn't fit is left out. */
 void metrics_label(char *buf, size_t size, const char *key, const char *value);
 
 void metrics_render(struct metrics *m, struct evbuffer *out);
