@@ -58,9 +58,15 @@ static const struct rule {
 #define RULES (sizeof(rules) / sizeof(rules[0]))
 _Static_assert(RULES <= 64, "the ids seen fit one word");
 
+/* No property has the id 0, so its empty rule stands for all unknown ones. */
+static const struct rule *rule_of(unsigned id)
+{
+    return &rules[id < RULES ? id : 0];
+}
+
 static enum kind kind_of(unsigned id)
 {
-    return id < RULES ? (enum kind)rules[id].kind : UNKNOWN;
+    return (enum kind)rule_of(id)->kind;
 }
 
 static bool read_value(struct mqtt_reader *r, enum kind kind, struct mqtt_prop *out)
@@ -108,7 +114,7 @@ static bool read_prop(struct mqtt_reader *r, struct mqtt_prop *out)
 
 static bool check_number(struct mqtt_decoder *d, const struct mqtt_prop *p)
 {
-    const struct rule *rule = &rules[p->id];
+    const struct rule *rule = rule_of(p->id);
     if (p->num >= rule->min && p->num <= rule->max)
         return true;
     if (p->id == MQTT_P_TOPIC_ALIAS)
@@ -156,7 +162,7 @@ static bool may_repeat(const struct mqtt_decoder *d, unsigned where, enum mqtt_p
 static bool check_place(struct mqtt_decoder *d, unsigned where, enum mqtt_property id,
                         uint64_t seen)
 {
-    if ((rules[id].where >> where & 1) == 0)
+    if ((rule_of(id)->where >> where & 1) == 0)
         return mqtt_decoder_malformed(d, "property that this packet doesn't have"); /* 2.2.2.2 */
     if ((seen >> id & 1) != 0 && !may_repeat(d, where, id))
         return mqtt_decoder_fail(d, MQTT_R_PROTOCOL_ERROR, "property given twice");
