@@ -1,0 +1,171 @@
+#!/usr/bin/env bash
+# Runs all tests: installs what they need, builds with sanitizers, and hands over to ctest. The last
+# line says how many passed and failed; the exit status is 0 only when some ran and none failed.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=compose/lib.sh
+. "$root/compose/lib.sh"
+
+usage() {
+    cat <<END
+usage: tests/run.sh [options]
+
+  --unit         unit tests only
+  --no-compose   without the tests that need a Docker engine
+  -R REGEX       only tests whose name matches (as ctest -R)
+  -j N           tests at a time (default: one a core, at least 2)
+  --help         this text
+END
+}
+
+bad_usage() {
+    printf '%s: %s\nTry: %s --help\n' "${0##*/}" "$1" "$0" >&2
+    exit 2
+}
+
+only=all compose=true regex="" jobs=$(nproc)
+((jobs >= 2)) || jobs=2
+
+parse_arguments() {
+    while (($#)); do
+        case $1 in
+        --unit) only=unit ;;
+        --no-compose) compose=false ;;
+        -R | -j)
+            (($# > 1)) || bad_usage "$1 needs a value"
+            if [[ $1 == -R ]]; then regex=$2; else jobs=$2; fi
+            shift
+            ;;
+        --help | -h)
+            usage
+            exit 0
+            ;;
+        *) bad_usage "unknown option '$1'" ;;
+        esac
+        shift
+    done
+    [[ $jobs =~ ^[1-9][0-9]*$ ]] || bad_usage "-j: expected a number, got '$jobs'"
+}
+
+results=$root/build/test-results
+passed=0 failed=0 failures=() skips=()
+
+# ---- building ------------------------------------------------------------------------------------
+
+# build PRESET [TARGET_REGEX [CMAKE_OPTION...]]: all targets, or those whose name matches. A build
+# that fails counts as one failed test.
+build() {
+    local preset=$1 pattern=${2:-} folder=$root/build/$1 log=$results/build-$1.log fresh=() targets=()
+    shift $(($# < 2 ? $# : 2))
+    say "building $preset (warnings are errors)"
+    # A folder that was configured for another generator can't be used as it is.
+    grep -qs '^CMAKE_GENERATOR:INTERNAL=Ninja$' "$folder/CMakeCache.txt" || fresh=(--fresh)
+    if (cd "$root" && cmake --preset "$preset" "${fresh[@]}" -G Ninja -DFLOTILLA_WERROR=ON -DFLOTILLA_TESTS=ON "$@") \
+        >"$log" 2>&1; then
+        if [[ -n $pattern ]]; then
+            mapfile -t targets < <(ninja -C "$folder" -t targets all |
+                sed -nE "s/^($pattern): phony$/\\1/p")
+            ((${#targets[@]})) || return 0
+        fi
+        ninja -C "$folder" "${targets[@]}" >>"$log" 2>&1 && return 0
+    fi
+    tail -n 60 "$log"
+    say "the build of $preset failed; all of its output: $log"
+    failed=$((failed + 1))
+    failures+=("build/$preset")
+    return 1
+}
+
+# ---- running -------------------------------------------------------------------------------------
+
+# run_ctest PRESET CTEST_OPTION...: runs tests of that build and adds up the results.
+run_ctest() {
+    local preset=$1 report=$results/$1.xml command=(ctest --test-dir "$root/build/$1")
+    shift
+    # ThreadSanitizer needs the memory layout that it was made for.
+    if [[ $preset == tsan ]] && setarch -R true 2>/dev/null; then
+        command=(setarch -R "${command[@]}")
+    fi
+    rm -f "$report"
+    "${command[@]}" --output-on-failure --no-tests=ignore -j "$jobs" --output-junit "$report" \
+        ${regex:+-R "$regex"} "$@" || true
+    count_results "$preset" "$report"
+}
+
+# A test that didn't run has failed, unless it said itself that it can't run here.
+count_results() {
+    local preset=$1 report=$2 line name status
+    if [[ ! -s $report ]]; then
+        failed=$((failed + 1))
+        failures+=("$preset: ctest left no report")
+        return
+    fi
+    while IFS= read -r line; do
+        if [[ $line =~ ^[[:space:]]*\<testcase\ name=\"([^\"]*)\".*\ status=\"([a-z]+)\" ]]; then
+            name="$preset: ${BASH_REMATCH[1]}" status=${BASH_REMATCH[2]}
+            case $status in
+            run) passed=$((passed + 1)) ;;
+            disabled) skips+=("$name") ;;
+            notrun) ;;
+            *)
+                failed=$((failed + 1))
+                failures+=("$name")
+                ;;
+            esac
+        elif [[ ${status:-} == notrun && $line == *'<skipped '* ]]; then
+            status=""
+            if [[ $line == *SKIP_R* ]]; then
+                skips+=("$name")
+            else
+                failed=$((failed + 1))
+                failures+=("$name (not run)")
+            fi
+        fi
+    done <"$report"
+}
+
+summary() {
+    local entry
+    echo
+    for entry in "${skips[@]}"; do echo "skipped  $entry"; done
+    for entry in "${failures[@]}"; do echo "FAILED   $entry"; done
+    say "took $((SECONDS / 60)) min $((SECONDS % 60)) s; reports are in $results"
+    ((passed + failed > 0)) || say "no test matched"
+    echo "$passed passed, $failed failed"
+    ((failed == 0 && passed > 0))
+}
+
+# ---- all of it -----------------------------------------------------------------------------------
+
+install_packages() {
+    local packages=("${build_packages[@]}" ninja-build openssl)
+    if [[ $only == all ]]; then
+        # Debian's python3, whatever else may come first in PATH, is the one that has paho-mqtt.
+        packages+=(redis-server mosquitto mosquitto-clients python3 python3-paho-mqtt clang
+            libclang-rt-14-dev)
+    fi
+    install_missing "${packages[@]}"
+}
+
+run_unit() {
+    build asan && run_ctest asan -L unit
+    # The load balancer is the part that has threads.
+    build tsan 'unit_lb_[a-z0-9_]*' && run_ctest tsan -R '^unit/lb/'
+}
+
+run_all() {
+    local without=()
+    $compose || without=(-LE compose)
+    build asan && run_ctest asan "${without[@]}"
+    build tsan 'unit_lb_[a-z0-9_]*' && run_ctest tsan -R '^unit/lb/'
+    build fuzz 'fuzz_[a-z0-9_]*' -DFLOTILLA_FUZZ_SECONDS=10 && run_ctest fuzz -L fuzz
+}
+
+parse_arguments "$@"
+mkdir -p "$results"
+rm -f "$results"/*.xml
+install_packages
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1} UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+run_"$only" </dev/null || true
+summary
