@@ -1,0 +1,37 @@
+/*
+ * pipe_pool - the pipes through which one worker splices bulk data.
+ *
+ * Data flow: a relay that turned out to be bulk borrows a pipe, and gives it back as soon as it is
+ *            empty and its source has nothing more. Idle flows own none.
+ * Ownership: a borrowed pipe belongs to the borrower until pipe_pool_give.
+ * Limits:    PIPE_POOL_MAX pipes at once (then, or without descriptors, take returns NULL and the
+ *            relay copies); PIPE_POOL_IDLE are kept open for the next bulk.
+ */
+#ifndef FLOTILLA_LB_PIPE_POOL_H
+#define FLOTILLA_LB_PIPE_POOL_H
+
+#include <stddef.h>
+
+#define PIPE_POOL_MAX 256
+#define PIPE_POOL_IDLE 16
+#define PIPE_SIZE (256 * 1024)
+
+struct pipe {
+    int read_fd, write_fd;
+    size_t bytes;      /* in the pipe now */
+    struct pipe *next; /* in the pool's list of idle ones */
+};
+
+struct pipe_pool {
+    struct pipe *idle;
+    unsigned idle_count;
+    unsigned open_count; /* idle and borrowed */
+};
+
+struct pipe *pipe_pool_take(struct pipe_pool *p);
+/* A pipe that still holds bytes is closed. `pipe` NULL is harmless. */
+void pipe_pool_give(struct pipe_pool *p, struct pipe *pipe);
+/* Closes the idle ones; all must have been given back. */
+void pipe_pool_fini(struct pipe_pool *p);
+
+#endif

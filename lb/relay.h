@@ -1,0 +1,62 @@
+/*
+ * relay - one direction of a flow: moves bytes from one stream to the other.
+ *
+ * Data flow: flow.c pumps both directions when a stream got ready. A burst goes through the
+ * worker's shared buffer straight to the other side; what that side doesn't take is kept here and
+ *            reading stops. A direction that turns out to be bulk, plain on both sides, is spliced
+ *            through a borrowed pipe. An idle direction owns neither memory nor pipe.
+ * Ends:      the source's end is passed on once everything before it was delivered. What comes for
+ *            a broken destination is read and dropped, so that closing resets nobody.
+ * Limits:    at most the shared buffer's size (RELAY_BUFFER) or a pipe's is held; a pump moves
+ * about RELAY_BUDGET bytes, then it is others' turn.
+ */
+#ifndef FLOTILLA_LB_RELAY_H
+#define FLOTILLA_LB_RELAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct pipe;
+struct pipe_pool;
+struct stream;
+
+#define RELAY_BUFFER ((size_t)64 * 1024)
+#define RELAY_BUDGET ((size_t)256 * 1024)
+#define RELAY_BULK_READ ((size_t)16 * 1024) /* two such reads in a row make a direction bulk */
+
+struct relay {
+    uint8_t *held;     /* owned; what the destination hasn't taken yet is held + off .. + len */
+    uint32_t off, len; /* len counts from held's start */
+    struct pipe *pipe; /* borrowed while bulk data moves */
+    uint32_t burst;    /* bytes since the pipe was borrowed, at most UINT32_MAX */
+    uint8_t bulk;      /* large reads in a row */
+    bool finished;     /* the source's end was passed on */
+};
+
+/* What a worker's relays share. */
+struct relay_env {
+    uint8_t *buffer; /* RELAY_BUFFER bytes */
+    struct pipe_pool *pipes;
+    size_t moved;   /* out: bytes the last pump took from the source */
+    size_t spliced; /* out: those of them that went through a pipe */
+};
+
+enum relay_verdict {
+    RELAY_WAITING,  /* nothing to do until one of the streams gets ready */
+    RELAY_MORE,     /* out of budget: pump again in the next turn */
+    RELAY_FINISHED, /* the end was passed on; nothing will ever follow */
+};
+
+enum relay_verdict relay_pump(struct relay *r, struct stream *from, struct stream *to,
+                              struct relay_env *env);
+
+/* Hands on bytes that someone else has read, before any pump (r holds nothing yet). */
+void relay_feed(struct relay *r, struct stream *to, const uint8_t *data, size_t len);
+
+/* Takes over a heap buffer of which `off` .. `len` is still to be delivered. */
+void relay_adopt(struct relay *r, uint8_t *buf, size_t off, size_t len);
+
+void relay_fini(struct relay *r, struct pipe_pool *pipes);
+
+#endif

@@ -1,0 +1,107 @@
+/*
+ * Plain streams, and what all kinds share: flags from events, recv and send.
+ */
+#include "lb/stream.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lb/poller.h"
+
+ssize_t stream_socket_read(struct stream *s, bool *more, void *buf, size_t len)
+{
+    ssize_t n;
+    do
+        n = recv(s->fd, buf, len, 0);
+    while (n < 0 && errno == EINTR);
+    if (n > 0) {
+        if ((size_t)n < len && !s->hangup)
+            *more = false;
+        return n;
+    }
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        *more = false;
+        return STREAM_AGAIN;
+    }
+    *more = false;
+    s->ended = true;
+    if (n < 0)
+        s->broken = true;
+    return 0;
+}
+
+size_t stream_socket_write(struct stream *s, const void *buf, size_t len)
+{
+    ssize_t n;
+    do
+        n = send(s->fd, buf, len, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n == (ssize_t)len)
+        return len;
+    s->writable = false;
+    if (n >= 0)
+        return (size_t)n;
+    if (errno != EAGAIN && errno != EWOULDBLOCK)
+        s->broken = true;
+    return 0;
+}
+
+static ssize_t plain_read(struct stream *s, void *buf, size_t len)
+{
+    return stream_socket_read(s, &s->readable, buf, len);
+}
+
+static bool plain_shutdown(struct stream *s)
+{
+    if (shutdown(s->fd, SHUT_WR) != 0)
+        s->broken = true;
+    return true;
+}
+
+static void plain_free_state(struct stream *s)
+{
+    (void)s;
+}
+
+const struct stream_ops stream_plain_ops = {
+    .read = plain_read,
+    .write = stream_socket_write,
+    .shutdown = plain_shutdown,
+    .free_state = plain_free_state,
+    .is_plain = true,
+};
+
+void stream_init_plain(struct stream *s, int fd)
+{
+    *s = (struct stream){.ops = &stream_plain_ops, .fd = fd};
+}
+
+void stream_ready(struct stream *s, uint32_t events)
+{
+    if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+        s->hangup = true;
+        if ((events & (EPOLLHUP | EPOLLERR)) != 0)
+            s->reset = true;
+    }
+    if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+        s->readable = s->socket_more = true;
+    if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) {
+        s->writable = true;
+        if (s->wants_write) {
+            s->wants_write = false;
+            s->readable = true;
+        }
+    }
+}
+
+void stream_close(struct stream *s, struct poller *poller)
+{
+    if (s->fd < 0)
+        return;
+    s->ops->free_state(s);
+    poller_remove(poller, s->fd);
+    close(s->fd);
+    s->fd = -1;
+}
