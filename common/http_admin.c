@@ -1,0 +1,444 @@
+/*
+ * Requests come from evhttp, which does the protocol; this finds the route and bounds the number of
+ * connections. What is served (pages, JSON, metrics) is the handlers' business.
+ */
+#include "common/http_admin.h"
+
+#include "common/config.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HEADERS_MAX_BYTES 8192
+#define BODY_MAX_BYTES 65536
+#define IDLE_TIMEOUT_S 30
+#define CONNECTIONS_MAX 128
+#define BACKLOG 128
+
+struct route {
+    struct route *next;
+    int methods;
+    const char *path; /* borrowed literal */
+    size_t len;
+    bool prefix;
+    http_admin_fn *fn;
+    void *arg;
+};
+
+struct http_admin {
+    struct event_base *base; /* borrowed */
+    struct evhttp *http;
+    struct evconnlistener *listener; /* owned by http */
+    struct event *sweep;
+    struct route *routes;
+    /* evhttp (2.1) doesn't tell when a connection ends. So each connection's bufferevent is held by
+     * a reference of ours; evhttp takes its callbacks off when it is done with it, and the sweep
+     * lets go of those. */
+    struct bufferevent *held[CONNECTIONS_MAX];
+    size_t held_count;
+    int port;
+};
+
+static const struct {
+    enum evhttp_cmd_type cmd;
+    int bit;
+    const char *name;
+} methods_known[] = {
+    {EVHTTP_REQ_GET, HTTP_GET, "GET"},          {EVHTTP_REQ_HEAD, HTTP_GET, "HEAD"},
+    {EVHTTP_REQ_POST, HTTP_POST, "POST"},       {EVHTTP_REQ_PUT, HTTP_PUT, "PUT"},
+    {EVHTTP_REQ_DELETE, HTTP_DELETE, "DELETE"},
+};
+#define METHODS_KNOWN (sizeof(methods_known) / sizeof(methods_known[0]))
+
+/* --- the bound on connections --- */
+
+static bool is_done(struct bufferevent *bev)
+{
+    void *evhttp_connection = NULL;
+
+    bufferevent_getcb(bev, NULL, NULL, NULL, &evhttp_connection);
+    return evhttp_connection == NULL;
+}
+
+static void sweep_connections(struct http_admin *a)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < a->held_count; i++) {
+        if (is_done(a->held[i]))
+            bufferevent_decref(a->held[i]); /* closes the socket */
+        else
+            a->held[kept++] = a->held[i];
+    }
+    a->held_count = kept;
+    if (kept < CONNECTIONS_MAX)
+        evconnlistener_enable(a->listener);
+}
+
+static void on_sweep(evutil_socket_t fd, short what, void *arg)
+{
+    static const struct timeval one_second = {1, 0};
+    struct http_admin *a = arg;
+
+    (void)fd;
+    (void)what;
+    sweep_connections(a);
+    if (a->held_count > 0)
+        event_add(a->sweep, &one_second);
+}
+
+static void sweep_soon(struct http_admin *a)
+{
+    static const struct timeval now = {0, 0};
+
+    event_add(a->sweep, &now);
+}
+
+/* evhttp asks for the bufferevent of a connection that it has just accepted. */
+static struct bufferevent *on_accept(struct event_base *base, void *arg)
+{
+    struct http_admin *a = arg;
+    struct bufferevent *bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+
+    if (bev == NULL || a->held_count == CONNECTIONS_MAX)
+        return bev;
+    bufferevent_incref(bev);
+    a->held[a->held_count++] = bev;
+    if (a->held_count == CONNECTIONS_MAX)
+        evconnlistener_disable(a->listener);
+    if (!event_pending(a->sweep, EV_TIMEOUT, NULL))
+        sweep_soon(a);
+    return bev;
+}
+
+static void on_complete(struct evhttp_request *req, void *arg)
+{
+    (void)req;
+    sweep_soon(arg); /* the connection may end with this reply: let its socket go at once */
+}
+
+/* --- routes --- */
+
+static bool route_matches(const struct route *r, const char *path)
+{
+    return strncmp(path, r->path, r->len) == 0 && (r->prefix || path[r->len] == '\0');
+}
+
+static bool route_beats(const struct route *r, const struct route *best)
+{
+    if (best == NULL || r->prefix != best->prefix)
+        return best == NULL || !r->prefix;
+    return r->len > best->len;
+}
+
+/* The route for a path and method. `allowed` gets the methods that the path has. */
+static const struct route *find_route(const struct http_admin *a, const char *path, int method,
+                                      int *allowed)
+{
+    const struct route *best = NULL;
+
+    *allowed = 0;
+    for (const struct route *r = a->routes; r != NULL; r = r->next) {
+        if (!route_matches(r, path))
+            continue;
+        *allowed |= r->methods;
+        if ((r->methods & method) != 0 && route_beats(r, best))
+            best = r;
+    }
+    return best;
+}
+
+static int method_of(struct evhttp_request *req)
+{
+    for (size_t i = 0; i < METHODS_KNOWN; i++) {
+        if (evhttp_request_get_command(req) == methods_known[i].cmd)
+            return methods_known[i].bit;
+    }
+    return 0;
+}
+
+static void reply_not_allowed(struct evhttp_request *req, int allowed)
+{
+    char list[64] = "";
+
+    for (size_t i = 0; i < METHODS_KNOWN; i++) {
+        size_t used = strlen(list);
+        if ((allowed & methods_known[i].bit) != 0)
+            (void)snprintf(list + used, sizeof(list) - used, "%s%s", used > 0 ? ", " : "",
+                           methods_known[i].name);
+    }
+    evhttp_add_header(evhttp_request_get_output_headers(req), "Allow", list);
+    http_admin_reply_text(req, 405, "method not allowed");
+}
+
+/* A page of another site, open in the operator's browser, can send requests here. Browsers name
+ * that page in Origin; programs send none. */
+static bool is_foreign_origin(struct evhttp_request *req)
+{
+    struct evkeyvalq *headers = evhttp_request_get_input_headers(req);
+    const char *origin = evhttp_find_header(headers, "Origin");
+    const char *host = evhttp_find_header(headers, "Host");
+    const char *scheme_end = origin != NULL ? strstr(origin, "://") : NULL;
+
+    if (origin == NULL)
+        return false;
+    return scheme_end == NULL || host == NULL || strcasecmp(scheme_end + 3, host) != 0;
+}
+
+static void dispatch(struct http_admin *a, struct evhttp_request *req, const char *path)
+{
+    int method = method_of(req);
+    int allowed;
+    const struct route *r = find_route(a, path, method, &allowed);
+
+    if (allowed == 0)
+        http_admin_reply_text(req, 404, "not found");
+    else if (r == NULL)
+        reply_not_allowed(req, allowed);
+    else if (method != HTTP_GET && is_foreign_origin(req))
+        http_admin_reply_text(req, 403, "forbidden: asked for by a page of another origin");
+    else
+        r->fn(req, r->prefix ? path + r->len : "", r->arg);
+}
+
+static void on_request(struct evhttp_request *req, void *arg)
+{
+    struct http_admin *a = arg;
+    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
+    const char *raw = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
+    size_t len = 0;
+    char *path = raw != NULL ? evhttp_uridecode(raw, 0, &len) : NULL;
+
+    evhttp_request_set_on_complete_cb(req, on_complete, a);
+    if (path == NULL || strlen(path) != len)
+        http_admin_reply_text(req, 400, "bad path");
+    else
+        dispatch(a, req, path);
+    free(path);
+}
+
+bool http_admin_route(struct http_admin *a, int methods, const char *path, http_admin_fn *fn,
+                      void *arg)
+{
+    struct route *r = calloc(1, sizeof(*r));
+
+    if (r == NULL)
+        return false;
+    r->methods = methods;
+    r->path = path;
+    r->len = strlen(path);
+    r->prefix = r->len > 1 && path[r->len - 1] == '/';
+    r->fn = fn;
+    r->arg = arg;
+    r->next = a->routes;
+    a->routes = r;
+    return true;
+}
+
+/* --- listening --- */
+
+static struct evconnlistener *listen_on(struct event_base *base, const char *host, const char *port,
+                                        char *err, size_t errlen)
+{
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                                   .ai_socktype = SOCK_STREAM,
+                                   .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct evconnlistener *listener = NULL;
+    struct addrinfo *found = NULL;
+    int rc = getaddrinfo(host, port, &hints, &found);
+
+    if (rc != 0) {
+        (void)snprintf(err, errlen, "%s", gai_strerror(rc));
+        return NULL;
+    }
+    for (struct addrinfo *ai = found; ai != NULL && listener == NULL; ai = ai->ai_next) {
+        listener = evconnlistener_new_bind(
+            base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE,
+            BACKLOG, ai->ai_addr, (int)ai->ai_addrlen);
+        if (listener == NULL)
+            (void)snprintf(err, errlen, "%s", strerror(errno));
+    }
+    freeaddrinfo(found);
+    return listener;
+}
+
+/* Splits the address and listens; `cause` gets why not. */
+static struct evconnlistener *listen_at(struct event_base *base, const char *bind, char *cause,
+                                        size_t size)
+{
+    const char *colon = strrchr(bind, ':');
+    char host[256];
+
+    if (config_check_address(bind) != NULL || (size_t)(colon - bind) >= sizeof(host)) {
+        (void)snprintf(cause, size, "not an address like host:port");
+        return NULL;
+    }
+    bool bracketed = bind[0] == '[';
+    (void)snprintf(host, sizeof(host), "%.*s", (int)(colon - bind) - (bracketed ? 2 : 0),
+                   bind + (bracketed ? 1 : 0));
+    if (strcmp(host, "*") != 0)
+        return listen_on(base, host, colon + 1, cause, size);
+    struct evconnlistener *both = listen_on(base, "::", colon + 1, cause, size);
+    return both != NULL ? both : listen_on(base, "0.0.0.0", colon + 1, cause, size);
+}
+
+static int port_of(struct evconnlistener *listener)
+{
+    struct sockaddr_storage addr = {0};
+    socklen_t len = sizeof(addr);
+    char service[16];
+
+    if (getsockname(evconnlistener_get_fd(listener), (struct sockaddr *)&addr, &len) != 0 ||
+        getnameinfo((struct sockaddr *)&addr, len, NULL, 0, service, sizeof(service),
+                    NI_NUMERICSERV) != 0)
+        return 0;
+    return (int)strtol(service, NULL, 10);
+}
+
+static bool start(struct http_admin *a, const char *bind, char *cause, size_t size)
+{
+    (void)snprintf(cause, size, "out of memory");
+    a->http = evhttp_new(a->base);
+    a->sweep = evtimer_new(a->base, on_sweep, a);
+    if (a->http == NULL || a->sweep == NULL)
+        return false;
+    a->listener = listen_at(a->base, bind, cause, size);
+    if (a->listener == NULL)
+        return false;
+    a->port = port_of(a->listener);
+    if (evhttp_bind_listener(a->http, a->listener) == NULL) {
+        evconnlistener_free(a->listener);
+        return false;
+    }
+    evhttp_set_bevcb(a->http, on_accept, a);
+    evhttp_set_gencb(a->http, on_request, a);
+    evhttp_set_default_content_type(a->http, NULL);
+    evhttp_set_timeout(a->http, IDLE_TIMEOUT_S);
+    evhttp_set_max_headers_size(a->http, HEADERS_MAX_BYTES);
+    evhttp_set_max_body_size(a->http, BODY_MAX_BYTES);
+    /* All of them, so that a wrong one gets our 405 and not evhttp's 501. */
+    evhttp_set_allowed_methods(a->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD |
+                                            EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
+                                            EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE |
+                                            EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH);
+    return true;
+}
+
+struct http_admin *http_admin_new(struct event_base *base, const char *bind, char *err,
+                                  size_t errlen)
+{
+    struct http_admin *a = calloc(1, sizeof(*a));
+    char cause[128] = "out of memory";
+
+    if (a != NULL) {
+        a->base = base;
+        if (start(a, bind, cause, sizeof(cause)))
+            return a;
+    }
+    (void)snprintf(err, errlen, "cannot serve the admin interface on %s: %s", bind, cause);
+    http_admin_free(a);
+    return NULL;
+}
+
+void http_admin_free(struct http_admin *a)
+{
+    if (a == NULL)
+        return;
+    if (a->http != NULL)
+        evhttp_free(a->http);
+    for (size_t i = 0; i < a->held_count; i++)
+        bufferevent_decref(a->held[i]);
+    if (a->sweep != NULL)
+        event_free(a->sweep);
+    while (a->routes != NULL) {
+        struct route *r = a->routes;
+        a->routes = r->next;
+        free(r);
+    }
+    free(a);
+}
+
+int http_admin_port(const struct http_admin *a)
+{
+    return a->port;
+}
+
+/* --- for handlers --- */
+
+/* evhttp (2.1) would send a HEAD reply's body; the length must be told all the same. */
+static void drop_head_body(struct evkeyvalq *headers, struct evbuffer *body)
+{
+    char length[24];
+
+    if (body == NULL)
+        return;
+    (void)snprintf(length, sizeof(length), "%zu", evbuffer_get_length(body));
+    evhttp_add_header(headers, "Content-Length", length);
+    evbuffer_drain(body, evbuffer_get_length(body));
+}
+
+void http_admin_reply(struct evhttp_request *req, int status, const char *content_type,
+                      struct evbuffer *body)
+{
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
+
+    if (content_type != NULL)
+        evhttp_add_header(headers, "Content-Type", content_type);
+    evhttp_add_header(headers, "Cache-Control", "no-store");
+    evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+    if (evhttp_request_get_command(req) == EVHTTP_REQ_HEAD)
+        drop_head_body(headers, body);
+    evhttp_send_reply(req, status, NULL, body);
+}
+
+void http_admin_reply_text(struct evhttp_request *req, int status, const char *text)
+{
+    struct evbuffer *body = evbuffer_new();
+
+    if (body != NULL)
+        evbuffer_add_printf(body, "%s\n", text);
+    http_admin_reply(req, status, "text/plain; charset=utf-8", body);
+    if (body != NULL)
+        evbuffer_free(body);
+}
+
+char *http_admin_body(struct evhttp_request *req, size_t *len)
+{
+    struct evbuffer *in = evhttp_request_get_input_buffer(req);
+    size_t n = evbuffer_get_length(in);
+    char *text = n > 0 ? malloc(n + 1) : NULL;
+
+    if (len != NULL)
+        *len = text != NULL ? n : 0;
+    if (text == NULL)
+        return NULL;
+    evbuffer_copyout(in, text, n);
+    text[n] = '\0';
+    return text;
+}
+
+char *http_admin_query(struct evhttp_request *req, const char *key)
+{
+    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
+    const char *query = uri != NULL ? evhttp_uri_get_query(uri) : NULL;
+    struct evkeyvalq pairs;
+    char *copy = NULL;
+
+    if (query == NULL || evhttp_parse_query_str(query, &pairs) != 0)
+        return NULL;
+    const char *value = evhttp_find_header(&pairs, key);
+    if (value != NULL)
+        copy = strdup(value);
+    evhttp_clear_headers(&pairs);
+    return copy;
+}

@@ -1,0 +1,447 @@
+/* The admin server over real sockets on loopback; the client pumps the server's event loop. */
+#include "common/http_admin.h"
+
+#include "common/clock.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define DEADLINE_MS 10000
+
+struct fixture {
+    struct event_base *base;
+    struct http_admin *admin;
+    char response[300000];
+    size_t len;
+};
+
+static void reply_hello(struct evhttp_request *req, const char *tail, void *arg)
+{
+    (void)arg;
+    assert_string_equal(tail, "");
+    http_admin_reply_text(req, 200, "hello");
+}
+
+static void reply_tail(struct evhttp_request *req, const char *tail, void *arg)
+{
+    struct evbuffer *body = evbuffer_new();
+
+    evbuffer_add_printf(body, "%s:%s", (const char *)arg, tail);
+    http_admin_reply(req, 200, "application/json", body);
+    assert_int_equal(evbuffer_get_length(body), 0);
+    evbuffer_free(body);
+}
+
+static void reply_echo(struct evhttp_request *req, const char *tail, void *arg)
+{
+    size_t len = 0;
+    char *body = http_admin_body(req, &len);
+    char *weight = http_admin_query(req, "weight");
+    char *absent = http_admin_query(req, "absent");
+    char text[128];
+
+    (void)tail;
+    (void)arg;
+    snprintf(text, sizeof(text), "body=%s/%zu weight=%s absent=%s", body ? body : "(none)", len,
+             weight ? weight : "(none)", absent ? absent : "(none)");
+    http_admin_reply_text(req, 200, text);
+    free(body);
+    free(weight);
+    free(absent);
+}
+
+static void reply_large(struct evhttp_request *req, const char *tail, void *arg)
+{
+    struct evbuffer *body = evbuffer_new();
+
+    (void)tail;
+    (void)arg;
+    for (int i = 0; i < 25000; i++)
+        evbuffer_add(body, "0123456789", 10);
+    http_admin_reply(req, 200, "text/plain", body);
+    evbuffer_free(body);
+}
+
+static void reply_nothing(struct evhttp_request *req, const char *tail, void *arg)
+{
+    (void)tail;
+    (void)arg;
+    http_admin_reply(req, 204, NULL, NULL);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    char err[200];
+
+    assert_non_null(f);
+    f->base = event_base_new();
+    f->admin = http_admin_new(f->base, "127.0.0.1:0", err, sizeof(err));
+    assert_non_null(f->admin);
+    assert_true(http_admin_port(f->admin) > 0);
+    http_admin_route(f->admin, HTTP_GET, "/", reply_hello, NULL);
+    http_admin_route(f->admin, HTTP_GET, "/api/", reply_tail, (void *)(uintptr_t) "api");
+    http_admin_route(f->admin, HTTP_GET, "/api/servers/", reply_tail,
+                     (void *)(uintptr_t) "servers");
+    http_admin_route(f->admin, HTTP_GET, "/api/servers/exact", reply_hello, NULL);
+    http_admin_route(f->admin, HTTP_POST, "/api/servers/", reply_echo, NULL);
+    http_admin_route(f->admin, HTTP_PUT | HTTP_DELETE, "/put", reply_nothing, NULL);
+    http_admin_route(f->admin, HTTP_GET, "/large", reply_large, NULL);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    http_admin_free(f->admin);
+    event_base_free(f->base);
+    free(f);
+    return 0;
+}
+
+static int dial(const struct fixture *f)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)http_admin_port(f->admin)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    return fd;
+}
+
+static void pump(const struct fixture *f)
+{
+    event_base_loop(f->base, EVLOOP_NONBLOCK);
+}
+
+static void send_all(const struct fixture *f, int fd, const char *text)
+{
+    uint64_t deadline = clock_monotonic_ms() + DEADLINE_MS;
+    size_t len = strlen(text);
+
+    while (len > 0 && clock_monotonic_ms() < deadline) {
+        ssize_t n = send(fd, text, len, MSG_NOSIGNAL);
+        if (n < 0 && errno != EAGAIN)
+            return; /* the server has refused and closed */
+        if (n > 0) {
+            text += n;
+            len -= (size_t)n;
+        }
+        pump(f);
+    }
+}
+
+/* Reads until the peer closes, or (until not NULL) until the text ends so. True when that came. */
+static bool receive(struct fixture *f, int fd, const char *until)
+{
+    uint64_t deadline = clock_monotonic_ms() + DEADLINE_MS;
+
+    f->len = 0;
+    while (clock_monotonic_ms() < deadline) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        pump(f);
+        if (poll(&p, 1, 5) <= 0)
+            continue;
+        ssize_t n = recv(fd, f->response + f->len, sizeof(f->response) - 1 - f->len, 0);
+        if (n <= 0)
+            return until == NULL;
+        f->len += (size_t)n;
+        f->response[f->len] = '\0';
+        size_t want = until != NULL ? strlen(until) : 0;
+        if (until != NULL && f->len >= want && strcmp(f->response + f->len - want, until) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* One request on a connection that the server closes. */
+static const char *ask(struct fixture *f, const char *method, const char *path, const char *more)
+{
+    char request[1024];
+    int fd = dial(f);
+
+    snprintf(request, sizeof(request), "%s %s HTTP/1.1\r\nHost: x:1\r\nConnection: close\r\n%s%s",
+             method, path, more, strstr(more, "\r\n\r\n") != NULL ? "" : "\r\n");
+    f->response[0] = '\0';
+    send_all(f, fd, request);
+    assert_true(receive(f, fd, NULL));
+    close(fd);
+    return f->response;
+}
+
+static void assert_has(const char *response, const char *part)
+{
+    if (strstr(response, part) == NULL)
+        fail_msg("no '%s' in:\n%s", part, response);
+}
+
+static void assert_status(const char *response, int status)
+{
+    char line[32];
+
+    snprintf(line, sizeof(line), "HTTP/1.1 %d ", status);
+    assert_memory_equal(response, line, strlen(line));
+}
+
+static void route_answers_with_type_and_no_store(void **state)
+{
+    const char *r = ask(*state, "GET", "/", "");
+
+    assert_status(r, 200);
+    assert_has(r, "Content-Type: text/plain; charset=utf-8\r\n");
+    assert_has(r, "Cache-Control: no-store\r\n");
+    assert_has(r, "\r\n\r\nhello\n");
+}
+
+static void head_gets_no_body(void **state)
+{
+    const char *r = ask(*state, "HEAD", "/", "");
+
+    assert_status(r, 200);
+    assert_has(r, "Content-Length: 6\r\n");
+    assert_null(strstr(r, "hello"));
+}
+
+static void unknown_paths_are_404(void **state)
+{
+    static const char *const paths[] = {"/x", "/ap", "/api", "/put/"};
+
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        const char *r = ask(*state, "GET", paths[i], "");
+        assert_status(r, 404);
+        assert_has(r, "\r\n\r\nnot found\n");
+    }
+}
+
+static void wrong_methods_are_405_and_say_which_are_right(void **state)
+{
+    static const struct {
+        const char *method, *path, *allow;
+    } cases[] = {
+        {"POST", "/", "Allow: GET, HEAD\r\n"},
+        {"GET", "/put", "Allow: PUT, DELETE\r\n"},
+        {"DELETE", "/api/servers/a", "Allow: GET, HEAD, POST\r\n"},
+        {"OPTIONS", "/put", "Allow: PUT, DELETE\r\n"},
+        {"PATCH", "/put", "Allow: PUT, DELETE\r\n"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *r = ask(*state, cases[i].method, cases[i].path, "");
+        assert_status(r, 405);
+        assert_has(r, cases[i].allow);
+        assert_has(r, "\r\n\r\nmethod not allowed\n");
+    }
+}
+
+static void exact_path_goes_before_longest_prefix(void **state)
+{
+    assert_has(ask(*state, "GET", "/api/servers/exact", ""), "\r\n\r\nhello\n");
+    assert_has(ask(*state, "GET", "/api/servers/b1", ""), "\r\n\r\nservers:b1");
+    assert_has(ask(*state, "GET", "/api/servers/", ""), "\r\n\r\nservers:");
+    assert_has(ask(*state, "GET", "/api/other", ""), "\r\n\r\napi:other");
+    assert_has(ask(*state, "GET", "/api/other", ""), "Content-Type: application/json\r\n");
+}
+
+static void paths_are_percent_decoded(void **state)
+{
+    assert_has(ask(*state, "GET", "/api/a%20b%3A1?x=y", ""), "\r\n\r\napi:a b:1");
+    assert_status(ask(*state, "GET", "/api/a%00b", ""), 400);
+}
+
+static void body_and_query_reach_the_handler(void **state)
+{
+    assert_has(
+        ask(*state, "POST", "/api/servers/b1?weight=a%20b&z=1", "Content-Length: 4\r\n\r\nbody"),
+        "\r\n\r\nbody=body/4 weight=a b absent=(none)\n");
+    assert_has(ask(*state, "POST", "/api/servers/b1", "Content-Length: 0\r\n"),
+               "\r\n\r\nbody=(none)/0 weight=(none) absent=(none)\n");
+}
+
+static void reply_without_body_is_complete(void **state)
+{
+    assert_status(ask(*state, "PUT", "/put", "Content-Length: 0\r\n"), 204);
+}
+
+static void large_reply_arrives_whole_before_the_close(void **state)
+{
+    struct fixture *f = *state;
+    const char *body = strstr(ask(f, "GET", "/large", ""), "\r\n\r\n") + 4;
+
+    assert_int_equal(f->len - (size_t)(body - f->response), 250000);
+}
+
+static void writes_from_foreign_pages_are_refused(void **state)
+{
+    assert_status(
+        ask(*state, "PUT", "/put", "Origin: http://evil.example\r\nContent-Length: 0\r\n"), 403);
+    assert_status(ask(*state, "PUT", "/put", "Origin: null\r\nContent-Length: 0\r\n"), 403);
+    assert_status(ask(*state, "PUT", "/put", "Origin: http://x:1\r\nContent-Length: 0\r\n"), 204);
+    assert_status(ask(*state, "GET", "/", "Origin: http://evil.example\r\n"), 200);
+}
+
+static void too_large_requests_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    char *request = malloc(200000);
+    int fd = dial(f);
+
+    assert_non_null(request);
+    strcpy(request, "POST /api/servers/x HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n");
+    size_t head = strlen(request);
+    memset(request + head, 'b', 70000);
+    request[head + 70000] = '\0';
+    send_all(f, fd, request);
+    receive(f, fd, NULL);
+    assert_null(strstr(f->response, " 200 "));
+    close(fd);
+
+    fd = dial(f);
+    strcpy(request, "GET / HTTP/1.1\r\nHost: x\r\nX: ");
+    head = strlen(request);
+    memset(request + head, 'h', 20000);
+    strcpy(request + head + 20000, "\r\n\r\n");
+    f->response[0] = '\0';
+    send_all(f, fd, request);
+    receive(f, fd, NULL);
+    assert_null(strstr(f->response, " 200 "));
+    close(fd);
+    free(request);
+    assert_status(ask(f, "GET", "/", ""), 200);
+}
+
+static void connection_is_kept_for_further_requests(void **state)
+{
+    struct fixture *f = *state;
+    int fd = dial(f);
+
+    for (int i = 0; i < 3; i++) {
+        send_all(f, fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert_true(receive(f, fd, "hello\n"));
+        assert_status(f->response, 200);
+    }
+    close(fd);
+}
+
+static void connections_are_bounded_and_the_rest_wait(void **state)
+{
+    struct fixture *f = *state;
+    int fds[128];
+
+    for (size_t i = 0; i < 128; i++) {
+        fds[i] = dial(f);
+        pump(f);
+    }
+    send_all(f, fds[127], "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_true(receive(f, fds[127], "hello\n"));
+
+    int waiting = dial(f);
+    send_all(f, waiting, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    for (int i = 0; i < 20; i++)
+        pump(f);
+    struct pollfd p = {.fd = waiting, .events = POLLIN};
+    assert_int_equal(poll(&p, 1, 50), 0);
+
+    close(fds[5]); /* makes room */
+    assert_true(receive(f, waiting, "hello\n"));
+    close(waiting);
+    for (size_t i = 0; i < 128; i++) {
+        if (i != 5)
+            close(fds[i]);
+    }
+    for (int i = 0; i < 300; i++) /* more than the bound, one after the other */
+        assert_status(ask(f, "GET", "/", ""), 200);
+}
+
+static void bind_errors_name_address_and_cause(void **state)
+{
+    struct fixture *f = *state;
+    char taken[32];
+    char expected[128];
+    char err[200];
+
+    snprintf(taken, sizeof(taken), "127.0.0.1:%d", http_admin_port(f->admin));
+    assert_null(http_admin_new(f->base, taken, err, sizeof(err)));
+    snprintf(expected, sizeof(expected),
+             "cannot serve the admin interface on %s: Address already in use", taken);
+    assert_string_equal(err, expected);
+    assert_null(http_admin_new(f->base, "nonsense", err, sizeof(err)));
+    assert_string_equal(err, "cannot serve the admin interface on nonsense: "
+                             "not an address like host:port");
+    assert_null(http_admin_new(f->base, "192.0.2.1:0", err, sizeof(err)));
+    assert_has(err, "on 192.0.2.1:0: Cannot assign requested address");
+    http_admin_free(NULL);
+}
+
+static void every_form_of_address_binds(void **state)
+{
+    static const char *const forms[] = {"*:0", "0.0.0.0:0", "localhost:0"};
+    struct fixture *f = *state;
+    char err[200];
+
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        struct http_admin *a = http_admin_new(f->base, forms[i], err, sizeof(err));
+        assert_non_null(a);
+        assert_true(http_admin_port(a) > 0);
+        http_admin_free(a);
+    }
+}
+
+static void garbage_ends_the_connection_only(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const garbage[] = {"\x16\x03\x01\x02\x01\x01", "\r\n\r\n\r\n", "GET\r\n\r\n",
+                                          "GET / HTTP/9.9\r\n\r\n", "\xff\xfe\r\n\r\n"};
+
+    for (size_t i = 0; i < sizeof(garbage) / sizeof(garbage[0]); i++) {
+        int fd = dial(f);
+        send_all(f, fd, garbage[i]);
+        shutdown(fd, SHUT_WR);
+        receive(f, fd, NULL);
+        close(fd);
+    }
+    assert_status(ask(f, "GET", "/", ""), 200);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(route_answers_with_type_and_no_store),
+        TEST(head_gets_no_body),
+        TEST(unknown_paths_are_404),
+        TEST(wrong_methods_are_405_and_say_which_are_right),
+        TEST(exact_path_goes_before_longest_prefix),
+        TEST(paths_are_percent_decoded),
+        TEST(body_and_query_reach_the_handler),
+        TEST(reply_without_body_is_complete),
+        TEST(large_reply_arrives_whole_before_the_close),
+        TEST(writes_from_foreign_pages_are_refused),
+        TEST(too_large_requests_are_refused),
+        TEST(connection_is_kept_for_further_requests),
+        TEST(connections_are_bounded_and_the_rest_wait),
+        TEST(bind_errors_name_address_and_cause),
+        TEST(every_form_of_address_binds),
+        TEST(garbage_ends_the_connection_only),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
