@@ -1,0 +1,93 @@
+/*
+ * redis_link - one ordered connection to a Redis server that comes back by itself.
+ *
+ * Data flow: callers put commands into redis_link_queue(); redis_link_input (first in a turn of the
+ *            loop) reads until EAGAIN and hands out replies; redis_link_flush (last in a turn)
+ *            writes once. libevent's callbacks only wake the loop. So everything the owner is told
+ *            happens inside redis_link_input.
+ *
+ *     WAITING (backoff) -> RESOLVING -> CONNECTING -> GREETING -> UP
+ *         ^------------------- any failure, timeout ---------------'
+ *
+ * Greeting:  AUTH, SELECT, INFO, SCRIPT LOAD of every script; then the owner's `greeted` decides,
+ *            and what was never answered is replayed in the same order. So each write must be
+ *            idempotent.
+ * Errors:    a lost connection, a command without answer for command_timeout_ms, and replies that
+ *            say "not now" (NOSCRIPT, LOADING, READONLY, BUSY, MASTERDOWN, MISCONF, NOREPLICAS,
+ *            NOAUTH) lead to a reconnect with jittered backoff. Other error replies go to the
+ *            command's function.
+ * hiredis:   its parser (redisReader) on a stream of our own: 0.14's async context copies each
+ *            command twice, has no timeouts, resolves names blocking, and forgets what was
+ *            unanswered.
+ */
+#ifndef FLOTILLA_COMMON_REDIS_LINK_H
+#define FLOTILLA_COMMON_REDIS_LINK_H
+
+#include "common/redis_queue.h"
+#include "common/redis_url.h"
+
+struct event_base;
+struct redis_link;
+
+enum redis_link_state {
+    REDIS_LINK_WAITING,
+    REDIS_LINK_RESOLVING,
+    REDIS_LINK_CONNECTING,
+    REDIS_LINK_GREETING,
+    REDIS_LINK_UP,
+};
+
+/* What the server said about itself when it was greeted. */
+struct redis_server_info {
+    char run_id[48];
+    char version[24];
+    unsigned major;
+    uint64_t maxmemory;
+    char maxmemory_policy[32];
+};
+
+struct redis_script {
+    const char *text;
+    size_t len;
+};
+
+struct redis_link_config {
+    const char *name; /* a literal, for logs */
+    const struct redis_url *url;
+    uint64_t connect_timeout_ms, command_timeout_ms;
+    uint64_t backoff_min_ms, backoff_max_ms;
+    const struct redis_script *scripts; /* live as long as the link */
+    size_t script_count;
+    bool pubsub; /* "message" replies go to `message` */
+
+    void *arg;
+    /* The server is there. False: it can't be used (logged by the owner), try again later. */
+    bool (*greeted)(void *arg, struct redis_link *link, const struct redis_server_info *info);
+    /* It was up and isn't any more. May be NULL. */
+    void (*lost)(void *arg, struct redis_link *link, const char *why);
+    /* A sampled round trip. May be NULL. */
+    void (*round_trip)(void *arg, double seconds);
+    void (*message)(void *arg, const char *payload, size_t len);
+};
+
+struct redis_link *redis_link_new(struct event_base *base, const struct redis_link_config *cfg);
+/* Tells every pending command NULL. */
+void redis_link_free(struct redis_link *l);
+
+struct redis_queue *redis_link_queue(struct redis_link *l);
+
+void redis_link_input(struct redis_link *l, uint64_t now_ms);
+void redis_link_flush(struct redis_link *l, uint64_t now_ms);
+
+/* While held, nothing but greetings is written, and replies stay unread. */
+void redis_link_hold(struct redis_link *l, bool held);
+/* Closes the connection and connects anew at once; pending commands are replayed. */
+void redis_link_reconnect(struct redis_link *l, const char *why);
+/* The same, forgetting all pending commands (each is told NULL). */
+void redis_link_reset(struct redis_link *l, const char *why);
+
+bool redis_link_is_up(const struct redis_link *l);
+enum redis_link_state redis_link_state(const struct redis_link *l);
+uint64_t redis_link_reconnects(const struct redis_link *l);
+
+#endif

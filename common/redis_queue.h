@@ -1,0 +1,93 @@
+/*
+ * redis_queue - the commands of one ordered Redis connection, kept until they are answered.
+ *
+ * Data flow: redis_link's callers build commands here; the link writes what isn't written yet and
+ *            hands each reply to the oldest command. After a reconnect it rewinds, so that what was
+ *            never answered is written again in the same order.
+ *
+ *                 start           written          end
+ *      free again | not answered  | not written    | room
+ *
+ * Ownership: embedded; the byte buffer and the ring of pending commands are its own.
+ * Errors:    out of memory: the command being built is dropped, and its function gets NULL at the
+ *            next redis_queue_settle.
+ * Bound:     none of its own; callers look at redis_queue_bytes and stop.
+ */
+#ifndef FLOTILLA_COMMON_REDIS_QUEUE_H
+#define FLOTILLA_COMMON_REDIS_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct redisReply;
+
+/* The answer to one command; NULL when there won't be one (the link was reset, or the command isn't
+ * to be repeated and its connection was lost). The reply lives for the call. Called exactly once.
+ */
+typedef void redis_reply_fn(void *arg, const struct redisReply *reply);
+
+enum redis_command_flags {
+    REDIS_REPLAY = 0,   /* written again after a reconnect, until answered */
+    REDIS_VOLATILE = 1, /* not repeated once it was (partly) written */
+};
+
+struct redis_pending {
+    redis_reply_fn *fn; /* NULL: nobody asks */
+    void *arg;
+    uint32_t bytes;
+    uint8_t flags;
+};
+
+struct redis_queue {
+    char *bytes;
+    size_t size, start, written, end;
+    struct redis_pending *ring; /* ring_size is a power of two */
+    size_t ring_size, head, count;
+    size_t building; /* where the command being built begins */
+    bool failed;     /* out of memory while building it */
+    struct redis_pending lost[8];
+    size_t lost_count;
+};
+
+void redis_queue_fini(struct redis_queue *q); /* doesn't call any function: reset first */
+
+/* A command is redis_queue_begin, then exactly `argc` arguments, then redis_queue_end. */
+void redis_queue_begin(struct redis_queue *q, size_t argc);
+void redis_queue_arg(struct redis_queue *q, const void *data, size_t len);
+void redis_queue_str(struct redis_queue *q, const char *text);
+void redis_queue_u64(struct redis_queue *q, uint64_t n);
+/* An argument put together from two parts. */
+void redis_queue_arg2(struct redis_queue *q, const void *a, size_t a_len, const void *b,
+                      size_t b_len);
+/* Room for an argument of `len` bytes, to be filled before the next call; NULL: out of memory. */
+char *redis_queue_room(struct redis_queue *q, size_t len);
+void redis_queue_end(struct redis_queue *q, enum redis_command_flags flags, redis_reply_fn *fn,
+                     void *arg);
+
+/* What is to be written now. */
+static inline const char *redis_queue_unwritten(const struct redis_queue *q, size_t *len)
+{
+    *len = q->end - q->written;
+    return q->bytes + q->written;
+}
+void redis_queue_wrote(struct redis_queue *q, size_t len);
+
+/* Gives the reply to the oldest command. False: there is none that was written. */
+bool redis_queue_answer(struct redis_queue *q, const struct redisReply *reply);
+/* Connection lost: everything unanswered is to be written again, but the volatile ones that were
+ * begun, whose functions get NULL. */
+void redis_queue_rewind(struct redis_queue *q);
+/* Forgets everything; all functions get NULL, in order. */
+void redis_queue_reset(struct redis_queue *q);
+/* Tells commands that were lost for want of memory. */
+void redis_queue_settle(struct redis_queue *q);
+
+static inline size_t redis_queue_bytes(const struct redis_queue *q)
+{
+    return q->end - q->start;
+}
+/* Commands that were written whole or in part and aren't answered. */
+bool redis_queue_awaits(const struct redis_queue *q);
+
+#endif

@@ -1,0 +1,346 @@
+/* redis_link against a real redis-server: order, replay, timeouts, scripts, pub/sub, login. */
+#include "common/clock.h"
+#include "common/redis_link.h"
+#include "tests/unit/redis_server.h"
+
+#include <event2/event.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    struct redis_server server;
+    struct event_base *base;
+    struct redis_url url;
+    struct redis_link *link;
+    struct redis_server_info info;
+    unsigned greeted, lost;
+    long long replies[64];
+    size_t reply_count, null_count;
+    char message[64];
+};
+
+static bool on_greeted(void *arg, struct redis_link *l, const struct redis_server_info *info)
+{
+    struct fixture *f = arg;
+
+    (void)l;
+    f->info = *info;
+    f->greeted++;
+    return true;
+}
+
+static void on_lost(void *arg, struct redis_link *l, const char *why)
+{
+    struct fixture *f = arg;
+
+    (void)l, (void)why;
+    f->lost++;
+}
+
+static void on_message(void *arg, const char *payload, size_t len)
+{
+    struct fixture *f = arg;
+
+    snprintf(f->message, sizeof(f->message), "%.*s", (int)len, payload);
+}
+
+static void on_reply(void *arg, const redisReply *r)
+{
+    struct fixture *f = arg;
+
+    if (r == NULL)
+        f->null_count++;
+    else
+        f->replies[f->reply_count++ % 64] = r->type == REDIS_REPLY_INTEGER ? r->integer : -1;
+}
+
+#define SCRIPT "#!lua\nreturn redis.call('INCR', KEYS[1])"
+static const struct redis_script script = {SCRIPT, sizeof(SCRIPT) - 1};
+
+static struct redis_link *new_link(struct fixture *f, bool pubsub)
+{
+    struct redis_link_config cfg = {
+        .name = "test",
+        .url = &f->url,
+        .connect_timeout_ms = 1000,
+        .command_timeout_ms = 300,
+        .backoff_min_ms = 10,
+        .backoff_max_ms = 50,
+        .scripts = &script,
+        .script_count = 1,
+        .pubsub = pubsub,
+        .arg = f,
+        .greeted = on_greeted,
+        .lost = on_lost,
+        .message = on_message,
+    };
+
+    return redis_link_new(f->base, &cfg);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    *state = f;
+    if (!redis_server_start(&f->server) || redis_url_parse(f->server.url, &f->url) != NULL)
+        return -1;
+    f->base = event_base_new();
+    f->link = new_link(f, false);
+    return f->link != NULL ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    redis_link_free(f->link);
+    event_base_free(f->base);
+    redis_server_stop(&f->server);
+    free(f);
+    return 0;
+}
+
+/* One turn of the loop. */
+static void turn(struct fixture *f)
+{
+    struct timeval tv = {.tv_usec = 20000};
+
+    event_base_loopexit(f->base, &tv);
+    event_base_loop(f->base, EVLOOP_ONCE);
+    redis_link_input(f->link, clock_monotonic_ms());
+    redis_link_flush(f->link, clock_monotonic_ms());
+}
+
+#define TURN_UNTIL(f, condition)                                                                   \
+    do {                                                                                           \
+        uint64_t end_ = clock_monotonic_ms() + 5000;                                               \
+        while (!(condition) && clock_monotonic_ms() < end_)                                        \
+            turn(f);                                                                               \
+        assert_true(condition);                                                                    \
+    } while (0)
+
+static void incr(struct fixture *f, const char *key, enum redis_command_flags flags)
+{
+    struct redis_queue *q = redis_link_queue(f->link);
+
+    redis_queue_begin(q, 2);
+    redis_queue_str(q, "INCR");
+    redis_queue_str(q, key);
+    redis_queue_end(q, flags, on_reply, f);
+}
+
+static void replies_come_in_the_order_of_commands(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int i = 0; i < 10; i++)
+        incr(f, "a b\r\n}c", REDIS_REPLAY);
+    TURN_UNTIL(f, f->reply_count == 10);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(f->replies[i], i + 1);
+    assert_int_equal(f->greeted, 1);
+    assert_int_equal(strlen(f->info.run_id), 40);
+    assert_true(f->info.major >= 7);
+    assert_string_equal(f->info.maxmemory_policy, "noeviction");
+}
+
+static void scripts_are_loaded_and_loaded_again_when_redis_forgot_them(void **state)
+{
+    struct fixture *f = *state;
+    struct redis_queue *q = redis_link_queue(f->link);
+    char sha[41] = "";
+    redisContext *c = redis_server_connect(&f->server);
+    redisReply *r = redisCommand(c, "SCRIPT LOAD %b", script.text, script.len);
+
+    memcpy(sha, r->str, 40);
+    freeReplyObject(r);
+    TURN_UNTIL(f, redis_link_is_up(f->link));
+    for (int round = 1; round <= 2; round++) {
+        for (int i = 0; i < 3; i++) {
+            redis_queue_begin(q, 4);
+            redis_queue_str(q, "EVALSHA");
+            redis_queue_str(q, sha);
+            redis_queue_str(q, "1");
+            redis_queue_str(q, "n");
+            redis_queue_end(q, REDIS_REPLAY, on_reply, f);
+        }
+        TURN_UNTIL(f, f->reply_count == (size_t)round * 3);
+        freeReplyObject(redisCommand(c, "SCRIPT FLUSH"));
+    }
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(f->replies[i], i + 1);
+    assert_int_equal(f->lost, 1);
+    redisFree(c);
+}
+
+static void unanswered_commands_are_replayed_after_a_lost_connection(void **state)
+{
+    struct fixture *f = *state;
+    redisContext *c = redis_server_connect(&f->server);
+
+    TURN_UNTIL(f, redis_link_is_up(f->link));
+    kill(f->server.pid, SIGSTOP);
+    incr(f, "k", REDIS_REPLAY);
+    incr(f, "k", REDIS_VOLATILE);
+    incr(f, "k", REDIS_REPLAY);
+    turn(f);
+    redis_link_reconnect(f->link, "test");
+    kill(f->server.pid, SIGCONT);
+    TURN_UNTIL(f, f->reply_count == 2);
+    assert_int_equal(f->null_count, 1);
+    assert_true(f->replies[0] < f->replies[1]);
+    redisFree(c);
+}
+
+static void a_silent_server_is_left_and_found_again(void **state)
+{
+    struct fixture *f = *state;
+
+    TURN_UNTIL(f, redis_link_is_up(f->link));
+    kill(f->server.pid, SIGSTOP);
+    incr(f, "k", REDIS_REPLAY);
+    TURN_UNTIL(f, f->lost == 1);
+    kill(f->server.pid, SIGCONT);
+    TURN_UNTIL(f, f->reply_count == 1);
+    assert_int_equal(f->greeted, 2);
+}
+
+static void a_restarted_server_shows_another_run_id(void **state)
+{
+    struct fixture *f = *state;
+    char before[48];
+
+    TURN_UNTIL(f, redis_link_is_up(f->link));
+    strcpy(before, f->info.run_id);
+    incr(f, "k", REDIS_REPLAY);
+    TURN_UNTIL(f, f->reply_count == 1);
+    redis_server_kill(&f->server);
+    TURN_UNTIL(f, f->lost == 1);
+    incr(f, "k", REDIS_REPLAY);
+    assert_true(redis_server_run(&f->server, NULL, NULL));
+    TURN_UNTIL(f, f->reply_count == 2);
+    assert_int_equal(f->replies[1], 2);
+    assert_string_not_equal(before, f->info.run_id);
+}
+
+static void a_held_link_writes_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    TURN_UNTIL(f, redis_link_is_up(f->link));
+    redis_link_hold(f->link, true);
+    incr(f, "k", REDIS_REPLAY);
+    for (int i = 0; i < 5; i++)
+        turn(f);
+    assert_int_equal(f->reply_count, 0);
+    redis_link_hold(f->link, false);
+    TURN_UNTIL(f, f->reply_count == 1);
+}
+
+static void a_reset_tells_every_pending_command(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int i = 0; i < 5; i++)
+        incr(f, "k", REDIS_REPLAY);
+    redis_link_reset(f->link, "test");
+    assert_int_equal(f->null_count, 5);
+    incr(f, "k", REDIS_REPLAY);
+    TURN_UNTIL(f, f->reply_count == 1);
+}
+
+static void published_messages_arrive_on_a_pubsub_link(void **state)
+{
+    struct fixture *f = *state;
+    redisContext *c = redis_server_connect(&f->server);
+    struct redis_queue *q;
+
+    redis_link_free(f->link);
+    f->link = new_link(f, true);
+    q = redis_link_queue(f->link);
+    redis_queue_begin(q, 2);
+    redis_queue_str(q, "SUBSCRIBE");
+    redis_queue_str(q, "ch");
+    redis_queue_end(q, REDIS_REPLAY, on_reply, f);
+    TURN_UNTIL(f, f->reply_count == 1);
+    freeReplyObject(redisCommand(c, "PUBLISH ch hello"));
+    TURN_UNTIL(f, strcmp(f->message, "hello") == 0);
+    redis_queue_begin(q, 1);
+    redis_queue_str(q, "PING");
+    redis_queue_end(q, REDIS_REPLAY, on_reply, f);
+    TURN_UNTIL(f, f->reply_count == 2);
+    redisFree(c);
+}
+
+static void login_and_database_are_used(void **state)
+{
+    struct fixture *f = *state;
+    redisContext *c = redis_server_connect(&f->server);
+    redisReply *r;
+
+    freeReplyObject(redisCommand(c, "CONFIG SET requirepass s3cret"));
+    redis_link_free(f->link);
+    f->link = new_link(f, false);
+    for (int i = 0; i < 10; i++)
+        turn(f);
+    assert_false(redis_link_is_up(f->link));
+    strcpy(f->url.password, "s3cret");
+    f->url.database = 3;
+    incr(f, "k", REDIS_REPLAY);
+    TURN_UNTIL(f, f->reply_count == 1);
+    freeReplyObject(redisCommand(c, "AUTH s3cret"));
+    freeReplyObject(redisCommand(c, "SELECT 3"));
+    r = redisCommand(c, "GET k");
+    assert_string_equal(r->str, "1");
+    freeReplyObject(r);
+    redisFree(c);
+}
+
+static void a_host_name_is_resolved(void **state)
+{
+    struct fixture *f = *state;
+    redisContext *c = redis_server_connect(&f->server);
+    redisReply *r = NULL;
+    char command[64];
+
+    for (unsigned port = 20000 + (unsigned)getpid() % 30000; r == NULL; port++) {
+        snprintf(command, sizeof(command), "CONFIG SET port %u", port);
+        r = redisCommand(c, command);
+        if (r->type == REDIS_REPLY_ERROR) {
+            freeReplyObject(r);
+            r = NULL;
+            continue;
+        }
+        snprintf(command, sizeof(command), "redis://localhost:%u", port);
+    }
+    freeReplyObject(r);
+    redis_link_free(f->link);
+    assert_null(redis_url_parse(command, &f->url));
+    f->link = new_link(f, false);
+    incr(f, "k", REDIS_REPLAY);
+    TURN_UNTIL(f, f->reply_count == 1);
+    redisFree(c);
+}
+
+int main(void)
+{
+#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        WITH_SERVER(replies_come_in_the_order_of_commands),
+        WITH_SERVER(scripts_are_loaded_and_loaded_again_when_redis_forgot_them),
+        WITH_SERVER(unanswered_commands_are_replayed_after_a_lost_connection),
+        WITH_SERVER(a_silent_server_is_left_and_found_again),
+        WITH_SERVER(a_restarted_server_shows_another_run_id),
+        WITH_SERVER(a_held_link_writes_nothing),
+        WITH_SERVER(a_reset_tells_every_pending_command),
+        WITH_SERVER(published_messages_arrive_on_a_pubsub_link),
+        WITH_SERVER(login_and_database_are_used),
+        WITH_SERVER(a_host_name_is_resolved),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
