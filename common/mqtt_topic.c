@@ -123,40 +123,49 @@ bool mqtt_topic_filter_valid(const uint8_t *s, size_t len)
     return true;
 }
 
+/* The level that begins at `from`, which is at most s.len. */
+static struct mqtt_slice level_at(struct mqtt_slice s, uint32_t from)
+{
+    const uint8_t *start = s.data + from;
+    const uint8_t *slash = memchr(start, '/', s.len - from);
+    return (struct mqtt_slice){start, slash != NULL ? (uint32_t)(slash - start) : s.len - from};
+}
+
+static bool level_is(struct mqtt_slice level, char wildcard)
+{
+    return level.len == 1 && level.data[0] == (uint8_t)wildcard;
+}
+
+static bool level_matches(struct mqtt_slice filter, struct mqtt_slice name)
+{
+    return level_is(filter, '+') ||
+           (filter.len == name.len && memcmp(filter.data, name.data, name.len) == 0);
+}
+
 bool mqtt_filter_matches(struct mqtt_slice filter, struct mqtt_slice name)
 {
-    const uint8_t *f = filter.data;
-    const uint8_t *n = name.data;
-    uint32_t i = 0;
+    uint32_t i = 0; /* where the filter's level begins, and the name's */
     uint32_t j = 0;
     if (filter.len == 0 || name.len == 0)
         return false;
-    if (n[0] == '$' && (f[0] == '+' || f[0] == '#'))
+    if (name.data[0] == '$' && (filter.data[0] == '+' || filter.data[0] == '#'))
         return false; /* 4.7.2-1 */
-    while (i < filter.len) {
-        /* Both stand at the start of a level. */
-        if (f[i] == '#')
+    for (;;) {
+        struct mqtt_slice f = level_at(filter, i);
+        struct mqtt_slice n = level_at(name, j);
+        if (level_is(f, '#'))
             return true;
-        if (f[i] == '+') {
-            i++;
-            while (j < name.len && n[j] != '/')
-                j++;
-        } else {
-            while (i < filter.len && f[i] != '/' && j < name.len && n[j] == f[i])
-                i++, j++;
-        }
+        if (!level_matches(f, n))
+            return false;
+        i += f.len;
+        j += n.len;
         if (i == filter.len)
             return j == name.len;
-        if (f[i] != '/')
-            return false;
         if (j == name.len) /* "a/#" matches its parent "a", 4.7.1.2 */
-            return i + 2 == filter.len && f[i + 1] == '#';
-        if (n[j] != '/')
-            return false;
+            return level_is(level_at(filter, i + 1), '#');
         i++;
         j++;
     }
-    return j == name.len;
 }
 
 static const uint8_t share_prefix[] = {'$', 's', 'h', 'a', 'r', 'e', '/'};
