@@ -4,6 +4,12 @@
 # (quickstart/ in it: certificates, configuration, logs and Redis's data).
 set -euo pipefail
 
+# Jobs that a script starts in the background have SIGINT ignored, and bash can't take that back.
+if [[ -z ${FLOTILLA_SIGINT_RESTORED:-} ]] &&
+    ((0x$(sed -n 's/^SigIgn:[[:space:]]*//p' /proc/$$/status) & 2)); then
+    FLOTILLA_SIGINT_RESTORED=yes exec env --default-signal=INT bash "${BASH_SOURCE[0]}" "$@"
+fi
+
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=compose/lib.sh
 . "$root/compose/lib.sh"
