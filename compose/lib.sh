@@ -29,12 +29,18 @@ install_missing() {
     ((EUID == 0)) ||
         die "packages are missing; as root: apt-get update && apt-get install ${missing[*]}"
     say "installing ${missing[*]}"
-    local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o "DPkg::Lock::Timeout=300"
-        -o "Acquire::Retries=3" -o "Dpkg::Use-Pty=0")
-    "${apt[@]}" update </dev/null >/dev/null ||
-        say "apt-get update had errors; trying with the package lists as they are"
-    "${apt[@]}" install --no-install-recommends "${missing[@]}" </dev/null >/dev/null ||
+    apt_quietly update || say "apt-get update had errors; going on with the package lists as they are"
+    apt_quietly install --no-install-recommends "${missing[@]}" ||
         die "apt-get could not install: ${missing[*]}"
+}
+
+# Shows apt-get's output only when it fails.
+apt_quietly() {
+    local output
+    output=$(DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 \
+        -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 "$@" </dev/null 2>&1) && return 0
+    tail -n 20 <<<"$output" >&2
+    return 1
 }
 
 # Something listens on this TCP port, on whichever address.
