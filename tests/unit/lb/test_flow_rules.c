@@ -25,7 +25,8 @@ static void failed_server_is_replaced_while_the_client_need_not_notice(void **st
         {{.servers = 2, .retries = 3, .sent = true, .replays = 1}, FLOW_NEXT_CLOSE},
         /* after a replay a refused server may still be passed over */
         {{.servers = 2, .retries = 3, .replays = 1}, FLOW_NEXT_RETRY},
-        /* a client that said all it had to say still wants an answer; one that said nothing doesn't */
+        /* a client that said all it had to say still wants an answer; one that said nothing doesn't
+         */
         {{.servers = 1, .retries = 3, .sent = true, .client_ended = true}, FLOW_NEXT_RETRY},
         {{.servers = 1, .retries = 3, .client_ended = true}, FLOW_NEXT_CLOSE},
         {{.servers = 1, .retries = 3, .sent = true, .client_reset = true}, FLOW_NEXT_CLOSE},
@@ -37,13 +38,13 @@ static void failed_server_is_replaced_while_the_client_need_not_notice(void **st
 static void silent_server_is_left_only_once_and_only_when_asked_something(void **state)
 {
     (void)state;
-    assert_true(flow_may_leave_silent(
-        &(struct flow_tries){.servers = 1, .retries = 3, .sent = true}));
+    assert_true(
+        flow_may_leave_silent(&(struct flow_tries){.servers = 1, .retries = 3, .sent = true}));
     assert_false(flow_may_leave_silent(&(struct flow_tries){.servers = 1, .retries = 3}));
     assert_false(flow_may_leave_silent(
         &(struct flow_tries){.servers = 2, .retries = 3, .sent = true, .replays = 1}));
-    assert_false(flow_may_leave_silent(
-        &(struct flow_tries){.servers = 1, .retries = 0, .sent = true}));
+    assert_false(
+        flow_may_leave_silent(&(struct flow_tries){.servers = 1, .retries = 0, .sent = true}));
 }
 
 static void flow_is_over_when_both_ends_were_passed_on_or_nobody_can_be_written(void **state)
@@ -59,12 +60,8 @@ static void flow_is_over_when_both_ends_were_passed_on_or_nobody_can_be_written(
         {{.client_broken = true}, FLOW_PHASE_HALF_CLOSED},
         {{.client_ended = true, .client_broken = true, .up_finished = true},
          FLOW_PHASE_HALF_CLOSED},
-        {{.client_ended = true, .server_ended = true, .up_finished = true},
-         FLOW_PHASE_HALF_CLOSED},
-        {{.client_ended = true,
-          .server_ended = true,
-          .up_finished = true,
-          .down_finished = true},
+        {{.client_ended = true, .server_ended = true, .up_finished = true}, FLOW_PHASE_HALF_CLOSED},
+        {{.client_ended = true, .server_ended = true, .up_finished = true, .down_finished = true},
          FLOW_PHASE_OVER},
         {{.client_broken = true, .server_broken = true}, FLOW_PHASE_OVER},
     };

@@ -1,5 +1,5 @@
-/* One direction of a flow: over scripted streams (faults in any order), and over sockets with random
- * back-pressure on both sides at once. */
+/* One direction of a flow: over scripted streams (faults in any order), and over sockets with
+ * random back-pressure on both sides at once. */
 #include "lb/relay.h"
 
 #include <errno.h>
