@@ -8,13 +8,10 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "common/config_locate.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define WORKERS_MAX 256u
@@ -43,8 +40,7 @@ static const char *check_server_address(const char *text)
 {
     struct sockaddr_storage addr;
     socklen_t len;
-    if (*text == '*' || !lb_address_parse(text, &addr, &len) ||
-        ((struct sockaddr_in *)&addr)->sin_port == 0)
+    if (*text == '*' || !lb_address_parse(text, &addr, &len) || lb_address_port(&addr) == 0)
         return "an IP address and port, as 10.0.0.3:1883 (a name goes into discover.dns)";
     return NULL;
 }
@@ -152,6 +148,10 @@ static const struct config_field listener_fields[] = {
      .max = 1000000,
      .fallback = "4096",
      .help = "Connections that the kernel queues for each worker until they are accepted."},
+    {.key = "name", .kind = CONFIG_POSITION, .at = offsetof(struct listener_config, name_at)},
+    {.key = "bind", .kind = CONFIG_POSITION, .at = offsetof(struct listener_config, bind_at)},
+    {.key = "backend", .kind = CONFIG_POSITION, .at = offsetof(struct listener_config, backend_at)},
+    {.key = "tls", .kind = CONFIG_POSITION, .at = offsetof(struct listener_config, tls_at)},
 };
 
 static const struct config_schema listener_schema =
@@ -180,6 +180,8 @@ static const struct config_field server_fields[] = {
      .max = 65535,
      .fallback = "0",
      .help = "Port that health checks of this server go to; 0: as health_check.port says."},
+    {.key = "name", .kind = CONFIG_POSITION, .at = offsetof(struct server_config, name_at)},
+    {.key = "address", .kind = CONFIG_POSITION, .at = offsetof(struct server_config, address_at)},
 };
 
 static const struct config_schema server_schema =
@@ -407,6 +409,10 @@ static const struct config_field backend_fields[] = {
      .max = DAY_MS,
      .fallback = "0",
      .help = "A server that came up gets its weight gradually over this time; 0: off."},
+    {.key = NULL, .kind = CONFIG_POSITION, .at = offsetof(struct backend_config, at)},
+    {.key = "health_check",
+     .kind = CONFIG_POSITION,
+     .at = offsetof(struct backend_config, health_check_at)},
 };
 
 static const struct config_schema backend_schema =
@@ -480,6 +486,7 @@ static const struct config_field lb_fields[] = {
      .max = DAY_MS,
      .fallback = "8s",
      .help = "How long flows live on after SIGTERM (Docker kills after 10 s)."},
+    {.key = "listeners", .kind = CONFIG_POSITION, .at = offsetof(struct lb_config, listeners_at)},
 };
 
 const struct config_schema lb_config_schema = CONFIG_SCHEMA(struct lb_config, lb_fields);
@@ -492,20 +499,6 @@ struct checking {
     struct config_error *err;
 };
 
-__attribute__((format(printf, 3, 4))) static bool complain(struct checking *c, const char *path,
-                                                           const char *format, ...)
-{
-    char message[256];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(message, sizeof(message), format, args);
-    va_end(args);
-    config_locate(c->file, path, &c->err->line, &c->err->column);
-    snprintf(c->err->text, sizeof(c->err->text), "%s:%d:%d: %s: %s", c->file, c->err->line,
-             c->err->column, path, message);
-    return false;
-}
-
 static const struct backend_config *find_backend(const struct lb_config *config, const char *name)
 {
     const struct backend_config *backends = config->backends.items;
@@ -515,45 +508,65 @@ static const struct backend_config *find_backend(const struct lb_config *config,
     return NULL;
 }
 
-static bool check_listeners(struct checking *c)
+static bool same_bind(const struct listener_config *a, const struct listener_config *b)
 {
-    const struct listener_config *l = c->config->listeners.items;
+    struct sockaddr_storage x, y;
+    socklen_t len;
+    return strcmp(a->bind, b->bind) == 0 && lb_address_parse(a->bind, &x, &len) &&
+           lb_address_parse(b->bind, &y, &len) && lb_address_port(&x) != 0;
+}
+
+static bool check_listener(struct checking *c, size_t i)
+{
+    const struct listener_config *all = c->config->listeners.items, *l = &all[i];
     char path[64];
-    if (c->config->listeners.count == 0)
-        return complain(c, "listeners", "expected at least one listener");
-    for (size_t i = 0; i < c->config->listeners.count; i++) {
-        if (find_backend(c->config, l[i].backend) == NULL) {
-            snprintf(path, sizeof(path), "listeners.%zu.backend", i);
-            return complain(c, path, "expected the name of a backend, got '%s'", l[i].backend);
+    if (find_backend(c->config, l->backend) == NULL) {
+        snprintf(path, sizeof(path), "listeners[%zu].backend", i);
+        return config_fail(c->err, c->file, l->backend_at, path,
+                           "expected the name of a backend, got '%s'", l->backend);
+    }
+    for (size_t j = 0; j < i; j++) {
+        if (strcmp(l->name, all[j].name) == 0) {
+            snprintf(path, sizeof(path), "listeners[%zu].name", i);
+            return config_fail(c->err, c->file, l->name_at, path,
+                               "another listener is named '%s' already", l->name);
         }
-        for (size_t j = 0; j < i; j++) {
-            bool same_name = strcmp(l[i].name, l[j].name) == 0;
-            if (!same_name && (strcmp(l[i].bind, l[j].bind) != 0 ||
-                               strcmp(l[i].bind + strlen(l[i].bind) - 2, ":0") == 0))
-                continue;
-            snprintf(path, sizeof(path), "listeners.%zu.%s", i, same_name ? "name" : "bind");
-            return complain(c, path, "expected something no other listener has, got '%s'",
-                            same_name ? l[i].name : l[i].bind);
+        if (same_bind(l, &all[j])) {
+            snprintf(path, sizeof(path), "listeners[%zu].bind", i);
+            return config_fail(c->err, c->file, l->bind_at, path,
+                               "another listener is bound to %s already", l->bind);
         }
     }
     return true;
 }
 
-static bool check_servers(struct checking *c, const struct backend_config *b)
+static bool check_listeners(struct checking *c)
 {
-    const struct server_config *s = b->servers.items;
+    if (c->config->listeners.count == 0)
+        return config_fail(c->err, c->file, c->config->listeners_at, "listeners",
+                           "expected at least one listener");
+    for (size_t i = 0; i < c->config->listeners.count; i++)
+        if (!check_listener(c, i))
+            return false;
+    return true;
+}
+
+static bool check_server(struct checking *c, const struct backend_config *b, size_t i)
+{
+    const struct server_config *all = b->servers.items, *s = &all[i];
     char path[192];
-    for (size_t i = 0; i < b->servers.count; i++)
-        for (size_t j = 0; j < i; j++) {
-            bool same_name = strcmp(s[i].name, s[j].name) == 0;
-            if (!same_name && strcmp(s[i].address, s[j].address) != 0)
-                continue;
-            snprintf(path, sizeof(path), "backends.%s.servers.%zu.%s", b->name, i,
-                     same_name ? "name" : "address");
-            return complain(c, path,
-                            "expected something no other server of the backend has, got '%s'",
-                            same_name ? s[i].name : s[i].address);
+    for (size_t j = 0; j < i; j++) {
+        if (strcmp(s->name, all[j].name) == 0) {
+            snprintf(path, sizeof(path), "backends.%s.servers[%zu].name", b->name, i);
+            return config_fail(c->err, c->file, s->name_at, path,
+                               "another server of this backend is named '%s' already", s->name);
         }
+        if (strcmp(s->address, all[j].address) == 0) {
+            snprintf(path, sizeof(path), "backends.%s.servers[%zu].address", b->name, i);
+            return config_fail(c->err, c->file, s->address_at, path,
+                               "another server of this backend has %s already", s->address);
+        }
+    }
     return true;
 }
 
@@ -566,22 +579,30 @@ static bool has_check_ports(const struct backend_config *b)
     return b->discover == NULL;
 }
 
+static bool check_backend(struct checking *c, const struct backend_config *b)
+{
+    char path[192];
+    if (b->servers.count == 0 && b->discover == NULL) {
+        snprintf(path, sizeof(path), "backends.%s", b->name);
+        return config_fail(c->err, c->file, b->at, path, "expected servers, discover, or both");
+    }
+    if (b->health_check.type == LB_CHECK_HTTP && b->health_check.port == 0 && !has_check_ports(b)) {
+        snprintf(path, sizeof(path), "backends.%s.health_check", b->name);
+        return config_fail(c->err, c->file, b->health_check_at, path,
+                           "http checks need port, or check_port at every server");
+    }
+    for (size_t i = 0; i < b->servers.count; i++)
+        if (!check_server(c, b, i))
+            return false;
+    return true;
+}
+
 static bool check_backends(struct checking *c)
 {
     const struct backend_config *b = c->config->backends.items;
-    char path[160];
-    for (size_t i = 0; i < c->config->backends.count; i++) {
-        snprintf(path, sizeof(path), "backends.%s", b[i].name);
-        if (b[i].servers.count == 0 && b[i].discover == NULL)
-            return complain(c, path, "expected servers, discover, or both");
-        if (b[i].health_check.type == LB_CHECK_HTTP && b[i].health_check.port == 0 &&
-            !has_check_ports(&b[i])) {
-            snprintf(path, sizeof(path), "backends.%s.health_check", b[i].name);
-            return complain(c, path, "http checks need port, or check_port at every server");
-        }
-        if (!check_servers(c, &b[i]))
+    for (size_t i = 0; i < c->config->backends.count; i++)
+        if (!check_backend(c, &b[i]))
             return false;
-    }
     return true;
 }
 
@@ -647,7 +668,7 @@ bool lb_config_load(const char *path, struct lb_config *out, struct config_error
     struct checking c = {.file = path, .config = out, .err = err};
     bool ok = false;
     if (!fill_names(out) || !resolve_paths(path, out))
-        snprintf(err->text, sizeof(err->text), "%s: out of memory", path);
+        config_fail(err, path, (struct config_position){0}, NULL, "out of memory");
     else
         ok = check_listeners(&c) && check_backends(&c);
     if (!ok)
@@ -721,4 +742,18 @@ void lb_address_format(const struct sockaddr_storage *addr, char *buf, size_t si
     const struct sockaddr_in *v4 = (const struct sockaddr_in *)addr;
     inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
     snprintf(buf, size, "%s:%u", host, ntohs(v4->sin_port));
+}
+
+unsigned lb_address_port(const struct sockaddr_storage *addr)
+{
+    return addr->ss_family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)addr)->sin6_port)
+                                       : ntohs(((const struct sockaddr_in *)addr)->sin_port);
+}
+
+void lb_address_set_port(struct sockaddr_storage *addr, unsigned port)
+{
+    if (addr->ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)addr)->sin6_port = htons((uint16_t)port);
+    else
+        ((struct sockaddr_in *)addr)->sin_port = htons((uint16_t)port);
 }

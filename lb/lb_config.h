@@ -14,6 +14,7 @@
 #include "common/config.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -37,12 +38,14 @@ struct listener_config {
     uint64_t idle_timeout_ms; /* 0: off */
     uint32_t max_flows;       /* over all workers; 0: no limit */
     uint32_t backlog;
+    struct config_position name_at, bind_at, backend_at, tls_at;
 };
 
 struct server_config {
     char *name, *address;
     uint32_t weight;     /* 0: no new flows */
     uint32_t check_port; /* 0: as health_check.port says */
+    struct config_position name_at, address_at;
 };
 
 struct check_config {
@@ -76,6 +79,7 @@ struct backend_config {
     uint64_t half_close_timeout_ms;   /* one direction ended; 0: off */
     uint64_t drain_timeout_ms;        /* flows of a removed server live on this long */
     uint64_t slow_start_ms;           /* 0: off */
+    struct config_position at, health_check_at;
 };
 
 struct lb_config {
@@ -89,6 +93,7 @@ struct lb_config {
         int level, format; /* enum log_level, enum log_format */
     } log;
     uint64_t drain_timeout_ms; /* after SIGTERM */
+    struct config_position listeners_at;
 };
 
 extern const struct config_schema lb_config_schema;
@@ -103,6 +108,9 @@ unsigned lb_config_workers(const struct lb_config *config);
 bool lb_address_parse(const char *text, struct sockaddr_storage *addr, socklen_t *len);
 /* "10.0.0.3:1883" or "[fe80::1]:1883" */
 void lb_address_format(const struct sockaddr_storage *addr, char *buf, size_t size);
+
+unsigned lb_address_port(const struct sockaddr_storage *addr);
+void lb_address_set_port(struct sockaddr_storage *addr, unsigned port);
 
 #define LB_ADDRESS_MAX 64
 

@@ -17,6 +17,8 @@
 #include "lb/backend.h"
 #include "lb/lb_config.h"
 
+struct server_set;
+
 struct snapshot_listener {
     const struct listener_config *config;
     struct sockaddr_storage addr; /* of `bind`; the key by which a reload keeps a listener */
@@ -35,6 +37,16 @@ struct snapshot {
     size_t backend_count;
 };
 
+struct tls_tickets;
+
+/* Finds or makes the server set that stands behind a backend's name. NULL: out of memory. */
+typedef struct server_set *snapshot_set_fn(const char *backend, void *arg);
+
+/* Takes the configuration, on failure too (it is zeroed). Loads certificates. NULL: `err` says why,
+ * in the form of a configuration error; `file` stands for the file in it. */
+struct snapshot *snapshot_build(struct lb_config *config, const char *file, unsigned generation,
+                                snapshot_set_fn *set, void *arg, struct tls_tickets *tickets,
+                                struct config_error *err);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s);
 

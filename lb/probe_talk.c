@@ -1,0 +1,157 @@
+/*
+ * What a health check says and how the answer is judged; pure functions on bytes. The socket is
+ * probe.c's.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/mqtt.h"
+#include "common/proxy_protocol.h"
+#include "lb/probe.h"
+
+/* Every check is a client of its own, so that checks of several balancers never take each other
+ * over. 3.1.3.1 (MQTT 3.1.1): a server must allow ids of up to 23 letters and digits. */
+static void make_client_id(char id[24])
+{
+    uint64_t random = 0;
+    if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+        random = (uint64_t)(uintptr_t)id;
+    snprintf(id, 24, "flcheck%016llx", (unsigned long long)random);
+}
+
+static struct mqtt_slice slice(const char *text)
+{
+    return (struct mqtt_slice){.data = (const uint8_t *)text, .len = (uint32_t)strlen(text)};
+}
+
+static size_t mqtt_request(const struct probe_spec *spec, uint8_t *buf, size_t size)
+{
+    char id[24];
+    make_client_id(id);
+    struct mqtt_packet packet = {
+        .type = MQTT_CONNECT,
+        .u.connect = {.version = MQTT_V311,
+                      .level = 4,
+                      .clean_start = true,
+                      .keep_alive_s = (uint16_t)(spec->timeout_ms / 1000 < 60 ? 60 : 600),
+                      .client_id = slice(id)},
+    };
+    if (spec->username != NULL) {
+        packet.u.connect.has_username = true;
+        packet.u.connect.username = slice(spec->username);
+    }
+    if (spec->password != NULL) {
+        packet.u.connect.has_password = true;
+        packet.u.connect.password = slice(spec->password);
+    }
+    size_t len = mqtt_encoded_size(&packet, MQTT_V311);
+    return len == 0 || len > size ? 0 : mqtt_encode(&packet, MQTT_V311, buf, size);
+}
+
+static size_t http_request(const struct probe_spec *spec, uint8_t *buf, size_t size)
+{
+    char host[LB_ADDRESS_MAX];
+    lb_address_format(&spec->addr, host, sizeof(host));
+    int n = snprintf((char *)buf, size,
+                     "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: flotilla-lb\r\n"
+                     "Connection: close\r\n\r\n",
+                     spec->path, host);
+    return n < 0 || (size_t)n >= size ? 0 : (size_t)n;
+}
+
+bool probe_request(const struct probe_spec *spec, uint8_t *buf, size_t size, size_t *len)
+{
+    size_t head = 0, body = 0;
+    if (spec->proxy_v2 && spec->type != LB_CHECK_HTTP) {
+        head = proxy_write_v2(&(struct proxy_info){.local = true}, buf, size);
+        if (head == 0)
+            return false;
+    }
+    switch (spec->type) {
+    case LB_CHECK_TCP:
+    case LB_CHECK_NONE:
+        *len = head;
+        return true;
+    case LB_CHECK_MQTT:
+        body = mqtt_request(spec, buf + head, size - head);
+        break;
+    case LB_CHECK_HTTP:
+        body = http_request(spec, buf + head, size - head);
+        break;
+    }
+    *len = head + body;
+    return body > 0;
+}
+
+static enum probe_verdict judge_mqtt(const uint8_t *buf, size_t len, char *error, size_t errlen)
+{
+    static const char *const refusals[] = {
+        [MQTT_CONNACK_BAD_VERSION] = "unsupported protocol version",
+        [MQTT_CONNACK_BAD_CLIENT_ID] = "client id rejected",
+        [MQTT_CONNACK_UNAVAILABLE] = "server unavailable",
+        [MQTT_CONNACK_BAD_LOGIN] = "bad user name or password",
+        [MQTT_CONNACK_NOT_AUTHORIZED] = "not authorized",
+    };
+    struct mqtt_decode_opts opts = {.version = MQTT_V311, .max_packet = 64, .from_server = true};
+    struct mqtt_packet packet;
+    struct mqtt_decode_error decode_error;
+    size_t size;
+    switch (mqtt_decode(buf, len, &opts, &packet, &size, &decode_error)) {
+    case DECODE_NEED_MORE:
+        return PROBE_WAIT;
+    case DECODE_MALFORMED:
+        snprintf(error, errlen, "no MQTT answer: %s", decode_error.text);
+        return PROBE_FAIL;
+    case DECODE_OK:
+        break;
+    }
+    if (packet.type != MQTT_CONNACK) {
+        snprintf(error, errlen, "expected CONNACK, got %s", mqtt_type_name(packet.type));
+        return PROBE_FAIL;
+    }
+    uint8_t code = packet.u.connack.code;
+    if (code == MQTT_CONNACK_ACCEPTED)
+        return PROBE_PASS;
+    snprintf(error, errlen, "CONNACK %u: %s", code,
+             code < sizeof(refusals) / sizeof(refusals[0]) ? refusals[code] : "unknown code");
+    return PROBE_FAIL;
+}
+
+static enum probe_verdict judge_http(const uint8_t *buf, size_t len, char *error, size_t errlen)
+{
+    static const char start[] = "HTTP/1.";
+    size_t known = len < sizeof(start) - 1 ? len : sizeof(start) - 1;
+    if (memcmp(buf, start, known) != 0) {
+        snprintf(error, errlen, "no HTTP answer");
+        return PROBE_FAIL;
+    }
+    const uint8_t *end = memchr(buf, '\n', len);
+    if (end == NULL)
+        return PROBE_WAIT;
+    size_t line = (size_t)(end - buf);
+    if (line < 12 || buf[8] != ' ' || !isdigit(buf[9]) || !isdigit(buf[10]) || !isdigit(buf[11])) {
+        snprintf(error, errlen, "no HTTP answer");
+        return PROBE_FAIL;
+    }
+    if (buf[9] == '2')
+        return PROBE_PASS;
+    snprintf(error, errlen, "HTTP status %.3s", (const char *)buf + 9);
+    return PROBE_FAIL;
+}
+
+enum probe_verdict probe_judge(enum lb_check_type type, const uint8_t *buf, size_t len, char *error,
+                               size_t errlen)
+{
+    switch (type) {
+    case LB_CHECK_MQTT:
+        return judge_mqtt(buf, len, error, errlen);
+    case LB_CHECK_HTTP:
+        return judge_http(buf, len, error, errlen);
+    case LB_CHECK_TCP:
+    case LB_CHECK_NONE:
+        break;
+    }
+    return PROBE_PASS;
+}
