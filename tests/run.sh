@@ -139,10 +139,10 @@ summary() {
 # ---- all of it -----------------------------------------------------------------------------------
 
 install_packages() {
-    local packages=("${build_packages[@]}" ninja-build openssl)
+    local packages=("${build_packages[@]}" ninja-build openssl redis-server)
     if [[ $only == all ]]; then
         # Debian's python3, whatever else may come first in PATH, is the one that has paho-mqtt.
-        packages+=(redis-server mosquitto mosquitto-clients python3 python3-paho-mqtt clang
+        packages+=(mosquitto mosquitto-clients python3 python3-paho-mqtt clang
             libclang-rt-14-dev)
     fi
     install_missing "${packages[@]}"
