@@ -91,9 +91,12 @@ void flow_leave_server(struct flow *f)
 {
     stream_close(&f->server.stream, &f->worker->poller);
     stream_init_plain(&f->server.stream, -1);
-    if (f->chosen != NULL)
+    if (f->chosen != NULL && f->uncounted)
+        server_unref(f->chosen);
+    else if (f->chosen != NULL)
         server_release(f->chosen);
     f->chosen = NULL;
+    f->uncounted = false;
 }
 
 bool flow_open(struct worker *w, struct listener *l, struct snapshot *snapshot, size_t index,
@@ -238,6 +241,10 @@ static enum flow_phase relay_both(struct flow *f)
                                  &counters->bytes_in, &server->bytes_in);
     enum relay_verdict down = pump(f, &f->down, &f->server.stream, &f->client.stream,
                                    &counters->bytes_out, &server->bytes_out);
+    if (!f->uncounted && (f->server.stream.ended || f->server.stream.broken)) {
+        server_leave(f->chosen);
+        f->uncounted = true;
+    }
     if (up == RELAY_MORE || down == RELAY_MORE)
         flow_place(f, FLOW_ON_READY);
     struct flow_ends ends = ends_of(f);

@@ -82,7 +82,8 @@ struct flow {
     uint64_t progress_ms; /* when bytes last moved */
     enum flow_state state;
     enum flow_place place;
-    bool expired; /* the timer is why the state runs */
+    bool expired;   /* the timer is why the state runs */
+    bool uncounted; /* the server ended its side: it no longer counts this flow (server_leave) */
 };
 
 /* Starts a flow of an accepted connection; takes `fd`, also on failure (false: out of memory or

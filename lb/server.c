@@ -68,9 +68,14 @@ void server_unref(struct server *s)
         server_free(s);
 }
 
-void server_release(struct server *s)
+void server_leave(struct server *s)
 {
     atomic_fetch_sub_explicit(&s->connections, 1, memory_order_relaxed);
+}
+
+void server_release(struct server *s)
+{
+    server_leave(s);
     server_unref(s);
 }
 

@@ -82,6 +82,10 @@ void server_unref(struct server *s);
 /* A flow that got `s` from backend_choose ended: connections - 1, unref. */
 void server_release(struct server *s);
 
+/* The server ended its side of a flow, which goes on for the client's last bytes: connections - 1,
+ * so that a broker that was restarted isn't taken for a loaded one. server_unref ends it then. */
+void server_leave(struct server *s);
+
 /* Passive health, from any thread. CONNECT_REFUSED marks the server down at once; CONNECT_TIMEOUT
  * and CONNECT_FAILED ask for a check right now (a client can cause the latter, so it proves
  * nothing). */
