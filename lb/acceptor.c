@@ -69,7 +69,7 @@ static void admit(struct acceptor *a, int fd, const struct sockaddr_storage *pee
 /* True: one was taken, ask again. */
 static bool accept_one(struct acceptor *a)
 {
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer = {0};
     socklen_t len = sizeof(peer);
     int fd = accept4(a->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/mqtt.h"
 #include "common/proxy_protocol.h"
 #include "lb/attempt.h"
 #include "lb/backend.h"
@@ -190,8 +191,44 @@ static struct server *choose(struct flow *f)
     if (f->chosen != NULL)
         exclude[count++] = f->chosen;
     struct choose_request request = {
-        .exclude = exclude, .exclude_count = count, .now_ms = f->worker->now_ms};
+        .exclude = exclude, .exclude_count = count, .hash = a->hash, .now_ms = f->worker->now_ms};
     return backend_choose(f->settings->backend, &request);
+}
+
+/* For `balance: hash`: the client id, read from the CONNECT that is held and sent on later. False:
+ * it isn't all there yet. */
+static bool know_client(struct flow *f)
+{
+    struct attempt *a = f->attempt;
+    struct mqtt_packet packet;
+    struct mqtt_decode_error err;
+    static const struct mqtt_decode_opts opts = {.version = MQTT_UNKNOWN};
+    size_t size;
+    if (a->hash_known || !backend_wants_hash(f->settings->backend))
+        return true;
+    bool full = attempt_hold(a, &f->client.stream) == ATTEMPT_FULL;
+    enum decode_result result = DECODE_NEED_MORE;
+    if (attempt_held(a) > 0)
+        result =
+            mqtt_decode(a->bytes + a->header_len, attempt_held(a), &opts, &packet, &size, &err);
+    if (result == DECODE_NEED_MORE && !full && !f->client.stream.ended)
+        return false;
+    a->hash_known = true;
+    if (result == DECODE_OK && packet.u.connect.client_id.len > 0)
+        a->hash = backend_hash(packet.u.connect.client_id.data, packet.u.connect.client_id.len);
+    else /* no name, or not MQTT, which is the broker's to say: spread over all */
+        a->hash = backend_hash(&a->peer, sizeof(a->peer));
+    return true;
+}
+
+static enum flow_state wait_for_connect(struct flow *f)
+{
+    if (f->expired)
+        return FLOW_CLOSED;
+    flow_set_timer(f, f->since_ms + f->settings->config->handshake_timeout_ms);
+    if (f->client.stream.readable)
+        flow_place(f, FLOW_ON_READY);
+    return FLOW_CHOOSING;
 }
 
 enum dial { DIAL_STARTED, DIAL_LOCAL_TROUBLE, DIAL_FAILED };
@@ -224,6 +261,8 @@ enum flow_state flow_run_choosing(struct flow *f)
     int err = 0;
     if (f->client.stream.reset || !make_header(f))
         return FLOW_CLOSED;
+    if (!know_client(f))
+        return wait_for_connect(f);
     for (;;) {
         if (f->chosen == NULL && (f->chosen = choose(f)) == NULL) {
             attempt_exclude_none(f->attempt);
