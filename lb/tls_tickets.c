@@ -128,8 +128,14 @@ static int make_ticket(struct tls_tickets *t, unsigned char *name, unsigned char
     return ok ? 1 : -1;
 }
 
-static int open_ticket(struct tls_tickets *t, const unsigned char *name, unsigned char *iv,
-                       EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
+/* TLS 1.3 clients use a ticket once (RFC 8446, C.4), so each resumption must give them the next. */
+static bool wants_new_ticket(const SSL *ssl, unsigned index)
+{
+    return index > 0 || SSL_version(ssl) >= TLS1_3_VERSION;
+}
+
+static int open_ticket(struct tls_tickets *t, const SSL *ssl, const unsigned char *name,
+                       unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
 {
     struct ticket_key key;
     tls_tickets_rotate(t, clock_monotonic_ms());
@@ -141,14 +147,15 @@ static int open_ticket(struct tls_tickets *t, const unsigned char *name, unsigne
     OPENSSL_cleanse(&key, sizeof(key));
     if (!ok)
         return -1;
-    return index == 0 ? 1 : 2; /* 2: and renew it */
+    return wants_new_ticket(ssl, index) ? 2 : 1;
 }
 
 static int on_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                          EVP_MAC_CTX *mac, int making)
 {
     struct tls_tickets *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-    return making ? make_ticket(t, name, iv, cipher, mac) : open_ticket(t, name, iv, cipher, mac);
+    return making ? make_ticket(t, name, iv, cipher, mac)
+                  : open_ticket(t, ssl, name, iv, cipher, mac);
 }
 
 bool tls_tickets_install(struct tls_tickets *t, SSL_CTX *ctx)
