@@ -220,7 +220,7 @@ lb_is_ready() {
     local up
     check_all_run
     http_is_ok "$status_port" /readyz || return 1
-    up=$(http_get "$status_port" /api/servers | grep -oE '"state": *"up"' | wc -l)
+    up=$(http_get "$status_port" /api/servers | grep -oE '"state":[[:space:]]*"up"' | wc -l)
     ((up >= brokers))
 }
 
