@@ -83,14 +83,24 @@ build() {
 run_ctest() {
     local preset=$1 report=$results/$1.xml command=(ctest --test-dir "$root/build/$1")
     shift
+    if [[ -n $regex ]]; then
+        set -- -R "$(matching_names "${command[@]}" "$@")"
+    fi
     # ThreadSanitizer needs the memory layout that it was made for.
     if [[ $preset == tsan ]] && setarch -R true 2>/dev/null; then
         command=(setarch -R "${command[@]}")
     fi
     rm -f "$report"
-    "${command[@]}" --output-on-failure --no-tests=ignore -j "$jobs" --output-junit "$report" \
-        ${regex:+-R "$regex"} "$@" || true
+    "${command[@]}" --output-on-failure --no-tests=ignore -j "$jobs" --output-junit "$report" "$@" ||
+        true
     count_results "$preset" "$report"
+}
+
+# matching_names CTEST...: of the tests that this selects, those that match -R as well, as one regular
+# expression: ctest itself takes only one.
+matching_names() {
+    "$@" -N | sed -nE 's/^ *Test +#[0-9]+: //p' | grep -E -e "$regex" |
+        sed 's/[.+]/\\&/g' | paste -sd '|' | sed 's/^/^(/; s/$/)$/'
 }
 
 # A test that didn't run has failed, unless it said itself that it can't run here.
@@ -150,7 +160,6 @@ install_packages() {
 
 run_unit() {
     build asan && run_ctest asan -L unit
-    # The load balancer is the part that has threads.
     build tsan 'unit_lb_[a-z0-9_]*' && run_ctest tsan -R '^unit/lb/'
 }
 
@@ -158,7 +167,9 @@ run_all() {
     local without=()
     $compose || without=(-LE compose)
     build asan && run_ctest asan "${without[@]}"
-    build tsan 'unit_lb_[a-z0-9_]*' && run_ctest tsan -R '^unit/lb/'
+    # The load balancer is the part that has threads.
+    build tsan 'unit_lb_[a-z0-9_]*|flotilla-(lb|broker)' &&
+        run_ctest tsan -R '^unit/lb/|^fleet/(balance|reload)\.'
     build fuzz 'fuzz_[a-z0-9_]*' -DFLOTILLA_FUZZ_SECONDS=10 && run_ctest fuzz -L fuzz
 }
 
