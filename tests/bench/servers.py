@@ -173,7 +173,7 @@ class Contenders:
         server = Server("haproxy-splice" if splice else "haproxy")
         back, port = self.behind(server), free_port()
         bind = f"bind 127.0.0.1:{port}" + (f" ssl crt {self.certificates.both}" if tls else "")
-        config = server.file("h.cfg", "global\n  nbthread 1\n  maxconn 9000\n  tune.ssl.default-dh-param 2048\n"
+        config = server.file("h.cfg", f"global\n  nbthread 1\n  maxconn {4500 if splice else 9000}\n  tune.ssl.default-dh-param 2048\n"
                              "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n"
                              + ("  option splice-auto\n" if splice else "") +
                              f"frontend f\n  {bind}\n  default_backend b\n"
