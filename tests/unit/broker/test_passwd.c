@@ -1,0 +1,323 @@
+/* Password files: fixed ones that mosquitto_passwd 2.0.11 wrote, new ones where it is installed. */
+#include "broker/passwd.h"
+
+#include "common/clock.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+extern char **environ;
+
+#define ALICE                                                                                      \
+    "alice:$6$6b6crkICA6K11Zv2$Y2nU2aqf5isZLuHD4iPOLhbdVl3cmPnM9qZU8aILKLOJrGzEte0yldsnYV/"        \
+    "4RvBsVlH1igwDtZZsOxXV8hpKaw==\n" /* wonderland */
+#define BOB                                                                                        \
+    "bob:$7$101$Ptfbf+/UilUk4JMs$ydlQabaPjb0+npFzHtU/"                                             \
+    "4PYdOTDjX3OlejCxbCIG2TmRlCxHF26LkMAV1PTuTy6Xz"                                                \
+    "ZNrXsaK6obQzf2tBrXizQ==\n" /* builder */
+#define CAROL                                                                                      \
+    "carol:$7$5000$KKG8bEhLpoMgEben$IhccV3ZKMCRlZjhXdFd++yDdXNq4FzhLgLYMymq+8V/"                   \
+    "ZbO7fhqorDWd6NVfxAHwkowcl4xbwDjBFR3JRMAYe+g==\n" /* "pass word:" and an accented e */
+
+static char path[64];
+
+static int setup(void **state)
+{
+    (void)state;
+    strcpy(path, "/tmp/test_passwd_XXXXXX");
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    unlink(path);
+    return 0;
+}
+
+static void write_file(const void *text, size_t len)
+{
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    assert_int_equal(fwrite(text, 1, len, f), len);
+    fclose(f);
+}
+
+static struct passwd *load(const char *text)
+{
+    char err[300];
+
+    write_file(text, strlen(text));
+    struct passwd *p = passwd_load(path, err, sizeof(err));
+    if (p == NULL)
+        fail_msg("%s", err);
+    return p;
+}
+
+static struct mqtt_slice slice(const char *text)
+{
+    return (struct mqtt_slice){(const uint8_t *)text, (uint32_t)strlen(text)};
+}
+
+static bool check(struct passwd *p, const char *user, const char *password)
+{
+    return passwd_check(p, slice(user), slice(password));
+}
+
+static void passwords_of_a_written_file_are_right(void **state)
+{
+    struct passwd *p = load("# users\n\n" ALICE "  \n" BOB CAROL);
+
+    (void)state;
+    for (int round = 0; round < 2; round++) { /* hashed, then remembered */
+        assert_true(check(p, "alice", "wonderland"));
+        assert_true(check(p, "bob", "builder"));
+        assert_true(check(p, "carol", "pass word:\xc3\xa9"));
+    }
+    passwd_free(p);
+    passwd_free(NULL);
+}
+
+static void everything_else_is_wrong(void **state)
+{
+    static const struct {
+        const char *user, *password;
+    } wrong[] = {
+        {"alice", "builder"},     {"alice", "Wonderland"},
+        {"alice", "wonderland "}, {"alice", ""},
+        {"bob", "wonderland"},    {"bob", "builde"},
+        {"Alice", "wonderland"},  {"alic", "wonderland"},
+        {"alicew", "onderland"},  {"nobody", "wonderland"},
+        {"", "wonderland"},       {"", ""},
+        {"carol", "pass word:e"}, {"nobody", ""},
+    };
+    struct passwd *p = load(ALICE BOB CAROL);
+
+    (void)state;
+    assert_true(check(p, "alice", "wonderland")); /* remembered: must not help the others */
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+            assert_false(check(p, wrong[i].user, wrong[i].password));
+    }
+    assert_false(passwd_check(p, slice("alice"), (struct mqtt_slice){NULL, 0}));
+    assert_false(passwd_check(p, (struct mqtt_slice){NULL, 0}, slice("wonderland")));
+    assert_false(
+        passwd_check(p, slice("alice"), (struct mqtt_slice){(const uint8_t *)"wonderland\0", 11}));
+    passwd_free(p);
+}
+
+static void file_without_users_lets_nobody_in(void **state)
+{
+    struct passwd *p = load("# nobody yet\n");
+
+    (void)state;
+    assert_false(check(p, "alice", "wonderland"));
+    passwd_free(p);
+}
+
+static void windows_line_ends_and_a_missing_last_one_are_fine(void **state)
+{
+    struct passwd *p =
+        load("bob:$7$101$Ptfbf+/UilUk4JMs$ydlQabaPjb0+npFzHtU/"
+             "4PYdOTDjX3OlejCxbCIG2TmRlCxHF26LkMAV1PTuTy6XzZNrXsaK6obQzf2tBrXizQ==\r\n"
+             "alice:$6$6b6crkICA6K11Zv2$Y2nU2aqf5isZLuHD4iPOLhbdVl3cmPnM9qZU8aILKLOJr"
+             "GzEte0yldsnYV/4RvBsVlH1igwDtZZsOxXV8hpKaw==");
+
+    (void)state;
+    assert_true(check(p, "alice", "wonderland"));
+    assert_true(check(p, "bob", "builder"));
+    passwd_free(p);
+}
+
+static void mistakes_name_file_line_and_user(void **state)
+{
+    static const char hashed[] =
+        "expected a password that mosquitto_passwd has hashed ($6$ or $7$; -U converts)";
+    static const struct {
+        const char *text;
+        unsigned line;
+        const char *user, *problem;
+    } cases[] = {
+        {ALICE "bob\n", 2, NULL, "expected user:password"},
+        {":x\n", 1, NULL, "expected user:password"},
+        {"\n\nbob:\n", 3, "bob", hashed},
+        {"bob:plain\n", 1, "bob", hashed},
+        {"bob:$1$abc$def\n", 1, "bob", hashed},
+        {"bob:$7\n", 1, "bob", hashed},
+        {"bob:$7$\n", 1, "bob", "expected 1 to 1000000 iterations"},
+        {"bob:$7$0$AAAA$AAAA\n", 1, "bob", "expected 1 to 1000000 iterations"},
+        {"bob:$7$-1$AAAA$AAAA\n", 1, "bob", "expected 1 to 1000000 iterations"},
+        {"bob:$7$1000001$AAAA$AAAA\n", 1, "bob", "expected 1 to 1000000 iterations"},
+        {"bob:$7$99999999999999999999$AAAA$AAAA\n", 1, "bob", "expected 1 to 1000000 iterations"},
+        {"bob:$7$101x$AAAA$AAAA\n", 1, "bob", "expected 1 to 1000000 iterations"},
+        {"bob:$7$101\n", 1, "bob", "expected a salt in base64"},
+        {"bob:$7$101$$AAAA\n", 1, "bob", "expected a salt in base64"},
+        {"bob:$6$A*AA$AAAA\n", 1, "bob", "expected a salt in base64"},
+        {"bob:$6$AAA$AAAA\n", 1, "bob", "expected a salt in base64"},
+        {"bob:$6$ AAA$AAAA\n", 1, "bob", "expected a salt in base64"},
+        {"bob:$6$====$AAAA\n", 1, "bob", "expected a salt in base64"},
+        {"bob:$6$AAAA\n", 1, "bob", "expected a hash of 64 bytes in base64"},
+        {"bob:$6$AAAA$AAAA\n", 1, "bob", "expected a hash of 64 bytes in base64"},
+        {"bob:$6$AAAA$AAAA$AAAA\n", 1, "bob", "expected a hash of 64 bytes in base64"},
+        {ALICE "# again\n" ALICE, 3, NULL, "user 'alice' is already in line 1"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char expected[300];
+        char err[300];
+        write_file(cases[i].text, strlen(cases[i].text));
+        assert_null(passwd_load(path, err, sizeof(err)));
+        if (cases[i].user != NULL)
+            snprintf(expected, sizeof(expected), "%s:%u: user '%s': %s", path, cases[i].line,
+                     cases[i].user, cases[i].problem);
+        else
+            snprintf(expected, sizeof(expected), "%s:%u: %s", path, cases[i].line,
+                     cases[i].problem);
+        assert_string_equal(err, expected);
+    }
+}
+
+static void unreadable_files_are_named(void **state)
+{
+    char expected[200];
+    char err[300];
+
+    (void)state;
+    assert_null(passwd_load("/nonexistent/passwd", err, sizeof(err)));
+    assert_string_equal(err, "/nonexistent/passwd: cannot be read: No such file or directory");
+    assert_null(passwd_load("/tmp", err, sizeof(err)));
+    assert_string_equal(err, "/tmp: cannot be read: Is a directory");
+    write_file("a\0b\n", 4);
+    assert_null(passwd_load(path, err, sizeof(err)));
+    snprintf(expected, sizeof(expected), "%s:1: expected text, got a NUL character", path);
+    assert_string_equal(err, expected);
+    char small[12];
+    assert_null(passwd_load(path, small, sizeof(small)));
+    assert_true(strlen(small) < sizeof(small));
+}
+
+/* Milliseconds of one check. */
+static uint64_t time_check(struct passwd *p, const char *user, const char *password)
+{
+    uint64_t start = clock_monotonic_ms();
+
+    (void)check(p, user, password);
+    return clock_monotonic_ms() - start;
+}
+
+static void hashing_is_paid_once_and_by_unknown_users_too(void **state)
+{
+    /* A real hash of few iterations, told to be of many: wrong, but as slow. */
+    struct passwd *p =
+        load("slow:$7$1000000$KKG8bEhLpoMgEben$IhccV3ZKMCRlZjhXdFd++"
+             "yDdXNq4FzhLgLYMymq+8V/ZbO7fhqorDWd6NVfxAHwkowcl4xbwDjBFR3JRMAYe+g==\n" BOB);
+
+    (void)state;
+    uint64_t wrong_ms = time_check(p, "slow", "x");
+    uint64_t unknown_ms = time_check(p, "nobody", "x");
+    assert_true(wrong_ms > 20);
+    assert_true(unknown_ms > wrong_ms / 8); /* the same work, on a machine that others use too */
+    assert_true(check(p, "bob", "builder"));
+    uint64_t start = clock_monotonic_ms();
+    for (int i = 0; i < 1000; i++)
+        assert_true(check(p, "bob", "builder"));
+    assert_true(clock_monotonic_ms() - start < 5000);
+    passwd_free(p);
+}
+
+static void remembered_checks_stay_bounded_and_right(void **state)
+{
+    struct passwd *p;
+    size_t size = strlen(ALICE) * 40;
+    char *text = malloc(size);
+    char *at = text;
+
+    (void)state;
+    assert_non_null(text);
+    for (int i = 0; i < 40; i++) /* alice's hash under forty names */
+        at += sprintf(at, "u%02d:%s", i, strchr(ALICE, ':') + 1);
+    p = load(text);
+    free(text);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 40; i++) {
+            char name[8];
+            snprintf(name, sizeof(name), "u%02d", i);
+            assert_true(check(p, name, "wonderland"));
+            assert_false(check(p, name, "wonderlan"));
+        }
+    }
+    passwd_free(p);
+}
+
+/* Runs mosquitto_passwd; false when it isn't there. */
+static bool run_tool(const char *const *argv)
+{
+    posix_spawn_file_actions_t quiet;
+    int status = 0;
+    pid_t pid;
+
+    posix_spawn_file_actions_init(&quiet);
+    posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY, 0);
+    int rc = posix_spawnp(&pid, argv[0], &quiet, NULL, (char *const *)(uintptr_t)argv, environ);
+    posix_spawn_file_actions_destroy(&quiet);
+    if (rc != 0)
+        return false;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status) == 0;
+}
+
+static void file_of_the_real_tool_is_read(void **state)
+{
+    static const char *const kinds[] = {"sha512", "sha512-pbkdf2"};
+    char err[300];
+
+    (void)state;
+    write_file("", 0);
+    for (size_t i = 0; i < 2; i++) {
+        const char *const argv[] = {"mosquitto_passwd", "-H",        kinds[i], "-b", path,
+                                    kinds[i],           "se$cret:1", NULL};
+        if (!run_tool(argv))
+            skip();
+    }
+    struct passwd *p = passwd_load(path, err, sizeof(err));
+    if (p == NULL)
+        fail_msg("%s", err);
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(check(p, kinds[i], "se$cret:1"));
+        assert_false(check(p, kinds[i], "se$cret:2"));
+    }
+    passwd_free(p);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(passwords_of_a_written_file_are_right),
+        TEST(everything_else_is_wrong),
+        TEST(file_without_users_lets_nobody_in),
+        TEST(windows_line_ends_and_a_missing_last_one_are_fine),
+        TEST(mistakes_name_file_line_and_user),
+        TEST(unreadable_files_are_named),
+        TEST(hashing_is_paid_once_and_by_unknown_users_too),
+        TEST(remembered_checks_stay_bounded_and_right),
+        TEST(file_of_the_real_tool_is_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
