@@ -5,7 +5,7 @@
 
 enum flow_next flow_after_failure(const struct flow_tries *t)
 {
-    if (t->client_reset || t->servers > t->retries)
+    if (t->client_reset || t->both_ended || t->servers > t->retries)
         return FLOW_NEXT_CLOSE;
     if (t->sent)
         return t->replays < FLOW_REPLAYS_MAX ? FLOW_NEXT_RETRY : FLOW_NEXT_CLOSE;

@@ -20,6 +20,7 @@ struct flow_tries {
     bool sent;         /* bytes of the client went to the present server */
     bool client_ended; /* the client has said that nothing follows */
     bool client_reset; /* the client is gone altogether */
+    bool both_ended;   /* the server ended in answer to the client's end: nothing failed */
 };
 
 enum flow_next {

@@ -152,6 +152,7 @@ static const struct flow_tries *tries_of(struct flow *f)
     a->tries.sent = a->sent > a->header_len;
     a->tries.client_ended = f->client.stream.ended;
     a->tries.client_reset = f->client.stream.reset;
+    a->tries.both_ended = a->shutdown_sent && !f->server.stream.broken;
     return &a->tries;
 }
 
@@ -169,6 +170,8 @@ static void leave_for_another(struct flow *f)
 static enum flow_state server_failed(struct flow *f, enum connect_outcome outcome)
 {
     const struct flow_tries *tries = tries_of(f);
+    if (tries->both_ended)
+        return FLOW_CLOSED;
     metric_add(&f->worker->counters.connect_fails, 1);
     server_report(f->chosen, outcome);
     LOG_LIMITED(LOG_LEVEL_WARN, "server_failed_flow", KV_STR("server", f->chosen->name),

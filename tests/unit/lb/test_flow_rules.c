@@ -29,6 +29,8 @@ static void failed_server_is_replaced_while_the_client_need_not_notice(void **st
          */
         {{.servers = 1, .retries = 3, .sent = true, .client_ended = true}, FLOW_NEXT_RETRY},
         {{.servers = 1, .retries = 3, .client_ended = true}, FLOW_NEXT_CLOSE},
+        {{.servers = 1, .retries = 3, .sent = true, .client_ended = true, .both_ended = true},
+         FLOW_NEXT_CLOSE},
         {{.servers = 1, .retries = 3, .sent = true, .client_reset = true}, FLOW_NEXT_CLOSE},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
