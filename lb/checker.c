@@ -190,6 +190,12 @@ void checker_pause(struct checker *c)
     c->probe = NULL;
 }
 
+void checker_stop(struct checker *c)
+{
+    checker_pause(c);
+    c->config = NULL;
+}
+
 void checker_resume(struct checker *c)
 {
     checker_pause(c);

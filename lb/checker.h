@@ -24,7 +24,7 @@ struct probe;
 
 struct checker {
     struct server *server;
-    const struct check_config *config;
+    const struct check_config *config; /* NULL: not configured yet, or stopped */
     bool proxy_v2;
     uint32_t check_port; /* of this server; 0: as the configuration says */
     struct event_base *base;
@@ -53,6 +53,8 @@ void checker_configure(struct checker *c, const struct check_config *config, boo
                        uint32_t check_port);
 /* Stops checking (maintenance, removal), and starts it again with a check at once. */
 void checker_pause(struct checker *c);
+/* For good: lets go of the settings, which end with their configuration while the server drains. */
+void checker_stop(struct checker *c);
 void checker_resume(struct checker *c);
 
 /* Looks at the passive reports that the workers left on the server. */

@@ -84,7 +84,7 @@ static void member_remove(struct member *m, uint64_t drain_timeout_ms)
 {
     struct server *s = m->server;
     m->removed = true;
-    checker_pause(&m->checker);
+    checker_stop(&m->checker);
     server_set_remove(m->pool->set, s);
     uint64_t now_ms = clock_monotonic_ms();
     m->checker.changed_at_ms = now_ms;
