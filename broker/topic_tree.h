@@ -1,0 +1,88 @@
+/*
+ * topic_tree - all subscriptions, as a tree of topic levels; finds who matches a topic name.
+ *
+ * Data flow: router.c adds and removes subscriptions and asks for matches.
+ * Shape:     a node a level, the nodes of all levels in one hash table keyed by (parent, level), so
+ *            that a node costs one allocation and a step down one probe. '+' and '#' children are
+ *            also pointed at directly.
+ * Ownership: the tree owns its nodes. A subscriber embeds struct subscriber and is never freed by
+ *            the tree; topic_tree_remove_all must have been called before it goes. Subscription and
+ *            leaf point at each other by index, so that each removal is O(1) also where thousands
+ *            hold one filter.
+ * Errors:    false when out of memory; nothing has changed then.
+ */
+#ifndef FLOTILLA_BROKER_TOPIC_TREE_H
+#define FLOTILLA_BROKER_TOPIC_TREE_H
+
+#include "common/mqtt.h"
+
+struct topic_tree;
+struct topic_node;
+
+enum subscriber_kind { SUBSCRIBER_SESSION, SUBSCRIBER_NODE };
+
+struct subscription_options {
+    uint8_t qos;
+    bool no_local, retain_as_published; /* v5 */
+};
+
+/* One subscription as its holder sees it. */
+struct subscription {
+    struct topic_node *leaf;
+    uint32_t at; /* index among the leaf's holders */
+    uint32_t subscription_id;
+};
+
+struct subscriber {
+    struct subscription *items;
+    uint32_t count, capacity;
+    uint32_t matched_at; /* where the last match put it: finds overlaps, is checked before use */
+    uint8_t kind;        /* enum subscriber_kind */
+    bool connected;      /* a session's: counted as interest of this broker */
+};
+
+struct topic_match {
+    struct subscriber *subscriber;
+    struct subscription_options options; /* of overlapping subscriptions: the highest QoS */
+};
+struct topic_matches {
+    struct topic_match *items;
+    uint32_t count, capacity;
+};
+
+enum topic_change { TOPIC_FAILED, TOPIC_ADDED, TOPIC_REPLACED };
+
+struct topic_tree *topic_tree_new(uint64_t hash_key);
+void topic_tree_free(struct topic_tree *t);
+
+enum topic_change topic_tree_add(struct topic_tree *t, struct subscriber *s,
+                                 struct mqtt_slice filter, struct subscription_options options);
+/* False when there was none. *last_interest: no connected session holds the filter any more. */
+bool topic_tree_remove(struct topic_tree *t, struct subscriber *s, struct mqtt_slice filter,
+                       bool *last_interest);
+/* Takes one subscription by its index (the last one moves there). */
+void topic_tree_remove_at(struct topic_tree *t, struct subscriber *s, uint32_t at,
+                          bool *last_interest);
+
+/* The subscriber (a session) is connected now, or not any more. `ended` (may be NULL) is called for
+ * each filter that no connected session holds after that. */
+typedef void topic_filter_fn(void *arg, struct mqtt_slice filter);
+void topic_tree_set_connected(struct topic_tree *t, struct subscriber *s, bool connected,
+                              topic_filter_fn *ended, void *arg);
+/* Every filter that a connected session holds, once each. */
+void topic_tree_each_interest(struct topic_tree *t, topic_filter_fn *each, void *arg);
+
+/* Filter and options of one of a subscriber's subscriptions. The text lives in the tree's scratch
+ * buffer until the next call. */
+struct mqtt_slice topic_tree_filter(struct topic_tree *t, const struct subscription *s);
+struct subscription_options topic_tree_options(const struct subscription *s);
+bool topic_tree_has_wildcard(const struct subscription *s);
+
+/* Fills `out` (reused, grown as needed; the caller frees out->items) with each subscriber that
+ * matches, once. A leading wildcard doesn't match a name that starts with '$' (4.7.2). */
+bool topic_tree_match(struct topic_tree *t, struct mqtt_slice topic, struct topic_matches *out);
+
+size_t topic_tree_subscriptions(const struct topic_tree *t);
+size_t topic_tree_nodes(const struct topic_tree *t);
+
+#endif
