@@ -1,0 +1,191 @@
+/*
+ * Per-connection write queue. The pool keeps chunks of two sizes: most turns put a few packets into
+ * a connection's first, small chunk; a busy connection goes on with large ones.
+ */
+#include "broker/output.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/transport.h"
+
+enum {
+    CHUNK_SMALL = 4096,
+    CHUNK_LARGE = 65536,
+    POOL_SMALL_MAX = 2048, /* 8 MiB kept at most */
+    POOL_LARGE_MAX = 128,  /* 8 MiB */
+    WRITE_PIECES = 64,
+};
+
+struct chunk {
+    struct chunk *next;
+    struct message *message; /* referenced; NULL: the bytes are the chunk's own */
+    const uint8_t *data;
+    uint32_t len, sent;
+    uint32_t capacity; /* of bytes */
+    uint8_t bytes[];
+};
+
+static struct chunk *chunk_new(struct chunk_pool *pool, uint32_t capacity)
+{
+    struct chunk *c = NULL;
+    if (capacity == CHUNK_SMALL && pool->small != NULL) {
+        c = pool->small;
+        pool->small = c->next;
+        pool->small_count--;
+    } else if (capacity == CHUNK_LARGE && pool->large != NULL) {
+        c = pool->large;
+        pool->large = c->next;
+        pool->large_count--;
+    } else {
+        c = malloc(sizeof(*c) + capacity);
+        if (c == NULL)
+            return NULL;
+        c->capacity = capacity;
+    }
+    c->next = NULL;
+    c->message = NULL;
+    c->data = c->bytes;
+    c->len = 0;
+    c->sent = 0;
+    return c;
+}
+
+static void chunk_free(struct chunk_pool *pool, struct chunk *c)
+{
+    message_unref(c->message);
+    if (c->capacity == CHUNK_SMALL && pool->small_count < POOL_SMALL_MAX) {
+        c->next = pool->small;
+        pool->small = c;
+        pool->small_count++;
+    } else if (c->capacity == CHUNK_LARGE && pool->large_count < POOL_LARGE_MAX) {
+        c->next = pool->large;
+        pool->large = c;
+        pool->large_count++;
+    } else {
+        free(c);
+    }
+}
+
+static void free_list(struct chunk *c)
+{
+    while (c != NULL) {
+        struct chunk *next = c->next;
+        free(c);
+        c = next;
+    }
+}
+
+void chunk_pool_fini(struct chunk_pool *p)
+{
+    free_list(p->small);
+    free_list(p->large);
+    memset(p, 0, sizeof(*p));
+}
+
+static void append(struct output *o, struct chunk *c)
+{
+    if (o->tail != NULL)
+        o->tail->next = c;
+    else
+        o->head = c;
+    o->tail = c;
+}
+
+static void account(struct output *o, struct chunk_pool *pool, size_t len)
+{
+    o->pending += len;
+    pool->pending += len;
+}
+
+uint8_t *output_put(struct output *o, struct chunk_pool *pool, size_t len)
+{
+    struct chunk *c = o->tail;
+    if (c == NULL || c->message != NULL || c->capacity - c->len < len) {
+        uint32_t capacity = c == NULL && len <= CHUNK_SMALL ? CHUNK_SMALL : CHUNK_LARGE;
+        c = chunk_new(pool, len > capacity ? (uint32_t)len : capacity);
+        if (c == NULL)
+            return NULL;
+        append(o, c);
+    }
+    uint8_t *at = c->bytes + c->len;
+    c->len += (uint32_t)len;
+    account(o, pool, len);
+    return at;
+}
+
+bool output_put_message(struct output *o, struct chunk_pool *pool, struct message *m,
+                        struct mqtt_slice bytes)
+{
+    struct chunk *c = chunk_new(pool, 0);
+    if (c == NULL)
+        return false;
+    c->message = message_ref(m);
+    c->data = bytes.data;
+    c->len = bytes.len;
+    append(o, c);
+    account(o, pool, bytes.len);
+    return true;
+}
+
+static int gather(const struct output *o, struct iovec iov[WRITE_PIECES], size_t *total)
+{
+    int count = 0;
+    *total = 0;
+    for (struct chunk *c = o->head; c != NULL && count < WRITE_PIECES; c = c->next) {
+        iov[count].iov_base = (void *)(c->data + c->sent);
+        iov[count].iov_len = c->len - c->sent;
+        *total += c->len - c->sent;
+        count++;
+    }
+    return count;
+}
+
+static void consume(struct output *o, struct chunk_pool *pool, size_t n)
+{
+    o->pending -= n;
+    pool->pending -= n;
+    while (o->head != NULL) {
+        struct chunk *c = o->head;
+        uint32_t left = c->len - c->sent;
+        if (n < left) {
+            c->sent += (uint32_t)n;
+            return;
+        }
+        n -= left;
+        o->head = c->next;
+        if (o->head == NULL)
+            o->tail = NULL;
+        chunk_free(pool, c);
+    }
+}
+
+enum output_result output_write(struct output *o, struct chunk_pool *pool, struct transport *t,
+                                size_t *written)
+{
+    *written = 0;
+    while (o->head != NULL) {
+        struct iovec iov[WRITE_PIECES];
+        size_t total;
+        int count = gather(o, iov, &total);
+        ssize_t n = t->ops->writev(t, iov, count);
+        if (n < 0)
+            return errno == EAGAIN || errno == EWOULDBLOCK ? OUTPUT_BLOCKED : OUTPUT_FAILED;
+        *written += (size_t)n;
+        consume(o, pool, (size_t)n);
+    }
+    return OUTPUT_EMPTY;
+}
+
+void output_clear(struct output *o, struct chunk_pool *pool)
+{
+    pool->pending -= o->pending;
+    while (o->head != NULL) {
+        struct chunk *c = o->head;
+        o->head = c->next;
+        chunk_free(pool, c);
+    }
+    o->tail = NULL;
+    o->pending = 0;
+}
