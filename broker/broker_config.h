@@ -42,10 +42,10 @@ struct limits_config {
     uint32_t max_subscriptions; /* per session */
     uint32_t max_connections;
     uint32_t max_client_id_length;
-    uint32_t max_keep_alive_s; /* also what a client without keep alive gets; 0: none */
+    uint64_t max_keep_alive_ms; /* also what a client without keep alive gets; 0: no bound */
     uint64_t connect_timeout_ms;
     uint64_t session_expiry_ms;     /* of durable sessions without a connection; 0: never */
-    uint64_t max_retained_messages; /* memory store */
+    uint32_t max_retained_messages; /* memory store */
 };
 
 enum fleet_consistency { CONSISTENCY_RELAXED, CONSISTENCY_STRICT };

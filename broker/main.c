@@ -1,7 +1,202 @@
+/*
+ * flotilla-broker: reads the command line and the configuration, runs one broker.
+ */
+#include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
-int main(void)
+#include <event2/buffer.h>
+
+#include "broker/broker.h"
+#include "broker/listener.h"
+#include "common/log.h"
+
+static const char usage[] =
+    "usage: flotilla-broker [options]\n"
+    "  -c, --config FILE     configuration (YAML)\n"
+    "      --check           only validate the configuration\n"
+    "      --listen ADDR     accept clients here (host:port); may be repeated\n"
+    "      --redis URL       keep state in this Redis, together with other brokers\n"
+    "      --admin ADDR      /metrics, /healthz and /readyz here\n"
+    "      --describe-config print every configuration key as a table\n"
+    "      --version\n"
+    "      --help\n";
+
+enum { OPT_CHECK = 256, OPT_LISTEN, OPT_REDIS, OPT_ADMIN, OPT_DESCRIBE, OPT_VERSION, OPT_HELP };
+
+static const struct option options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"check", no_argument, NULL, OPT_CHECK},
+    {"listen", required_argument, NULL, OPT_LISTEN},
+    {"redis", required_argument, NULL, OPT_REDIS},
+    {"admin", required_argument, NULL, OPT_ADMIN},
+    {"describe-config", no_argument, NULL, OPT_DESCRIBE},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {"help", no_argument, NULL, OPT_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+struct command_line {
+    const char *config, *redis, *admin;
+    const char **listen;
+    size_t listen_count;
+    bool check;
+};
+
+static int describe(void)
 {
-    puts("flotilla-broker " FLOTILLA_VERSION);
+    struct evbuffer *out = evbuffer_new();
+    if (out == NULL)
+        return 1;
+    config_describe(&broker_config_schema, out);
+    while (evbuffer_get_length(out) > 0 && evbuffer_write(out, STDOUT_FILENO) > 0)
+        ;
+    evbuffer_free(out);
     return 0;
+}
+
+/* -1: go on. Else the exit code. */
+static int parse(int argc, char **argv, struct command_line *line)
+{
+    int option;
+    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            line->config = optarg;
+            break;
+        case OPT_CHECK:
+            line->check = true;
+            break;
+        case OPT_LISTEN:
+            line->listen[line->listen_count++] = optarg;
+            break;
+        case OPT_REDIS:
+            line->redis = optarg;
+            break;
+        case OPT_ADMIN:
+            line->admin = optarg;
+            break;
+        case OPT_DESCRIBE:
+            return describe();
+        case OPT_VERSION:
+            puts("flotilla-broker " FLOTILLA_VERSION);
+            return 0;
+        case OPT_HELP:
+        case 'h':
+            fputs(usage, stdout);
+            return 0;
+        default:
+            fputs(usage, stderr);
+            return 2;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "flotilla-broker: unexpected argument '%s'\n%s", argv[optind], usage);
+        return 2;
+    }
+    return -1;
+}
+
+static bool replace(char **to, const char *with)
+{
+    if (with == NULL)
+        return true;
+    free(*to);
+    *to = strdup(with);
+    return *to != NULL;
+}
+
+/* The file (or defaults), with what the command line says on top. */
+static bool load(const struct command_line *line, struct broker_config *config)
+{
+    struct config_error err;
+    bool loaded = line->config != NULL ? broker_config_load(line->config, config, &err)
+                                       : broker_config_default(config, &err);
+    if (!loaded) {
+        fprintf(stderr, "flotilla-broker: %s\n", err.text);
+        return false;
+    }
+    for (size_t i = 0; i < line->listen_count; i++) {
+        const char *expected = config_check_address(line->listen[i]);
+        if (expected != NULL) {
+            fprintf(stderr, "flotilla-broker: --listen %s: expected %s\n", line->listen[i],
+                    expected);
+            return false;
+        }
+        if (!broker_config_add_listener(config, line->listen[i]))
+            return false;
+    }
+    return replace(&config->redis.url, line->redis) && replace(&config->admin.bind, line->admin);
+}
+
+/* Without a file, anyone may come in through the loopback interface, and nobody through another. */
+static bool is_implicitly_anonymous(const struct command_line *line,
+                                    const struct broker_config *config)
+{
+    const struct listener_config *items = config->listeners.items;
+    if (line->config != NULL)
+        return false;
+    for (size_t i = 0; i < config->listeners.count; i++) {
+        if (listener_is_loopback(items[i].bind))
+            continue;
+        LOG_WARN("anonymous_refused", KV_STR("listener", items[i].bind),
+                 KV_STR("hint", "without a configuration file only loopback lets in anonymous "
+                                "clients; give --config with auth: { anonymous: true } or a "
+                                "password_file"));
+        return false;
+    }
+    return true;
+}
+
+/* A connection is a file descriptor: as many as the system allows. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int run(const struct command_line *line, const struct broker_config *config)
+{
+    char err[512];
+    log_init("flotilla-broker", (enum log_level)config->log.level,
+             (enum log_format)config->log.format);
+    signal(SIGPIPE, SIG_IGN);
+    raise_file_limit();
+    struct broker *b = broker_new(config, is_implicitly_anonymous(line, config), err, sizeof(err));
+    if (b == NULL) {
+        LOG_ERROR("start_failed", KV_STR("err", err));
+        return 1;
+    }
+    LOG_INFO("started", KV_STR("version", FLOTILLA_VERSION),
+             KV_STR("store", config->redis.url != NULL ? "redis" : "memory"));
+    broker_run(b);
+    broker_free(b);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct command_line line = {.listen = calloc((size_t)argc, sizeof(*line.listen))};
+    struct broker_config config = {0};
+    if (line.listen == NULL)
+        return 1;
+    int status = parse(argc, argv, &line);
+    if (status < 0) {
+        status = 1;
+        if (load(&line, &config)) {
+            if (line.check)
+                puts("configuration is valid");
+            status = line.check ? 0 : run(&line, &config);
+        }
+        broker_config_free(&config);
+    }
+    free(line.listen);
+    return status;
 }

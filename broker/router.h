@@ -14,8 +14,52 @@
 #include "broker/message.h"
 #include "broker/store.h"
 
+struct encoder;
 struct router;
 struct session;
+struct subscription_options;
+
+struct router *router_new(uint64_t hash_key, struct encoder *encoder);
+void router_free(struct router *r);
+/* The router and the store know each other; called once before the first publish. */
+void router_set_store(struct router *r, struct store *s);
+
+/* ---- for the handlers ---------------------------------------------------------------------------
+ */
+
+/* One message on its way in. */
+struct router_publish {
+    const struct mqtt_publish *publish;
+    struct message *message;   /* the same, when somebody keeps it already (wills); may be NULL */
+    struct session *publisher; /* NULL: the broker itself, or a will */
+    struct store_hold *hold;   /* the publisher's */
+    uint16_t
+        qos2_packet_id; /* of a durable publisher, else 0: the store delivers, not the router */
+};
+
+/* Delivers to this broker's own clients and finds out who else must get it. ROUTE_STORE: call
+ * router_store at once with the same publish; ROUTE_DONE: that was all. */
+enum route_result { ROUTE_DONE, ROUTE_STORE };
+enum route_result router_route(struct router *r, const struct router_publish *p);
+/* Hands the message to the store for whom router_route found. `done` may be NULL at QoS 0; without
+ * memory for the message it gets STORE_UNAVAILABLE. */
+void router_store(struct router *r, const struct router_publish *p, store_done_fn *done, void *arg);
+/* A message of the broker itself ($SYS): to this broker's clients only, at QoS 0. */
+void router_publish_local(struct router *r, const struct mqtt_publish *p);
+
+struct message_id router_next_message_id(struct router *r);
+
+/* Subscriptions of a session of this broker. */
+bool router_subscribe(struct router *r, struct session *s, struct mqtt_slice filter,
+                      struct subscription_options options);
+bool router_unsubscribe(struct router *r, struct session *s, struct mqtt_slice filter);
+void router_unsubscribe_all(struct router *r, struct session *s);
+/* The session's client is online now. */
+void router_session_joined(struct router *r, struct session *s);
+/* It is offline now; one that isn't durable loses its subscriptions. */
+void router_session_left(struct router *r, struct session *s);
+
+size_t router_subscription_count(const struct router *r);
 
 /* ---- for the fleet ------------------------------------------------------------------------------
  */

@@ -76,6 +76,7 @@ struct store_connect_result {
     bool session_present;
     const struct store_subscription *subscriptions; /* of the durable session */
     size_t subscription_count;
+    bool subscriptions_kept;   /* they are what this broker knows of it already (memory store) */
     const uint16_t *open_qos2; /* incoming packet ids: PUBREC'd or half done, not PUBREL'd */
     size_t open_qos2_count;
     const uint64_t *released; /* sequences PUBREC'd and not PUBCOMP'd: send PUBREL */
@@ -264,7 +265,16 @@ struct event_base;
 struct metrics;
 struct store_redis_config; /* of broker_config.h: redis url, timeouts, lease, limits */
 
-struct store *store_memory_new(struct event_base *base, const struct store_host *host);
+struct broker_stats;
+struct store_memory_config {
+    uint64_t hash_key;
+    uint32_t queue_limit;       /* messages a session; one more is dropped and counted */
+    uint64_t queue_limit_bytes; /* a session */
+    uint32_t retained_limit;    /* topics; one more is dropped and counted */
+    struct broker_stats *stats; /* where it counts */
+};
+struct store *store_memory_new(const struct store_memory_config *cfg,
+                               const struct store_host *host);
 /* `router` gets the routes of other nodes (router_route_add/remove). NULL with a sentence in err.
  */
 struct store *store_redis_new(struct event_base *base, const struct store_redis_config *cfg,

@@ -1,0 +1,176 @@
+/*
+ * Puts the modules together: makes them in the order in which they need each other, and takes them
+ * apart in the opposite one.
+ */
+#include "broker/broker.h"
+
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <event2/event.h>
+
+#include "broker/auth.h"
+#include "broker/broker_metrics.h"
+#include "broker/client.h"
+#include "broker/drain.h"
+#include "broker/encode.h"
+#include "broker/host.h"
+#include "broker/listener.h"
+#include "broker/router.h"
+#include "broker/session.h"
+#include "broker/store.h"
+#include "broker/sys_topics.h"
+#include "broker/turn.h"
+#include "common/http_admin.h"
+#include "common/log.h"
+#include "common/metrics.h"
+
+static struct event_base *new_base(void)
+{
+    struct event_config *config = event_config_new();
+    if (config == NULL)
+        return NULL;
+    event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE);
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_PRECISE_TIMER);
+    struct event_base *base = event_base_new_with_config(config);
+    event_config_free(config);
+    return base;
+}
+
+static bool make_store(struct broker *b, char *err, size_t errlen)
+{
+    const struct limits_config *limits = &b->config->limits;
+    struct store_host host = host_of(b);
+    if (b->config->redis.url != NULL) {
+        snprintf(err, errlen, "redis: this build has no Redis store");
+        return false;
+    }
+    struct store_memory_config config = {.hash_key = b->hash_key,
+                                         .queue_limit = limits->max_queued_messages,
+                                         .queue_limit_bytes = limits->max_queued_bytes,
+                                         .retained_limit = limits->max_retained_messages,
+                                         .stats = &b->stats};
+    b->store = store_memory_new(&config, &host);
+    return b->store != NULL;
+}
+
+/* What doesn't depend on addresses and files. */
+static bool make_parts(struct broker *b)
+{
+    b->base = new_base();
+    b->metrics = metrics_new();
+    b->encoder = encoder_new();
+    b->read_buffer = malloc(REST_MAX + READ_SIZE);
+    b->sessions = session_table_new(b->hash_key);
+    if (b->base == NULL || b->metrics == NULL || b->encoder == NULL || b->read_buffer == NULL ||
+        b->sessions == NULL)
+        return false;
+    b->router = router_new(b->hash_key, b->encoder);
+    return b->router != NULL && broker_metrics_init(b) && turn_init(b);
+}
+
+static bool make_listeners(struct broker *b, char *err, size_t errlen)
+{
+    const struct config_list *list = &b->config->listeners;
+    const struct listener_config *items = list->items;
+    if (list->count == 0) {
+        snprintf(err, errlen, "no listeners: name one in the configuration or by --listen");
+        return false;
+    }
+    b->listeners = calloc(list->count, sizeof(*b->listeners));
+    if (b->listeners == NULL)
+        return false;
+    for (size_t i = 0; i < list->count; i++) {
+        if (items[i].protocol != LISTENER_MQTT) {
+            snprintf(err, errlen, "%s: protocol websocket isn't supported yet", items[i].bind);
+            return false;
+        }
+        b->listeners[i] = listener_new(b, &items[i], err, errlen);
+        if (b->listeners[i] == NULL)
+            return false;
+        b->listener_count++;
+        LOG_INFO("listening", KV_STR("listener", items[i].bind));
+    }
+    return true;
+}
+
+static bool make_admin(struct broker *b, char *err, size_t errlen)
+{
+    const char *bind = b->config->admin.bind;
+    if (bind == NULL)
+        return true;
+    b->admin = http_admin_new(b->base, bind, err, errlen);
+    return b->admin != NULL && broker_metrics_serve(b);
+}
+
+struct broker *broker_new(const struct broker_config *config, bool implicit_anonymous, char *err,
+                          size_t errlen)
+{
+    snprintf(err, errlen, "out of memory");
+    struct broker *b = calloc(1, sizeof(*b));
+    if (b == NULL)
+        return NULL;
+    b->config = config;
+    RAND_bytes((unsigned char *)&b->hash_key, sizeof(b->hash_key));
+    if (!make_parts(b))
+        goto fail;
+    b->auth = auth_new(&config->auth, implicit_anonymous || config->auth.anonymous, err, errlen);
+    if (b->auth == NULL || !make_store(b, err, errlen))
+        goto fail;
+    router_set_store(b->router, b->store);
+    b->sys = sys_topics_new(b, config->sys_interval_ms);
+    b->drain = drain_new(b);
+    if (b->sys == NULL || b->drain == NULL || !make_admin(b, err, errlen) ||
+        !make_listeners(b, err, errlen))
+        goto fail;
+    return b;
+fail:
+    broker_free(b);
+    return NULL;
+}
+
+void broker_run(struct broker *b)
+{
+    turn_run(b);
+}
+
+void broker_free(struct broker *b)
+{
+    if (b == NULL)
+        return;
+    while (b->clients != NULL)
+        client_abandon(b->clients, END_SHUTDOWN);
+    for (size_t i = 0; i < b->listener_count; i++)
+        listener_free(b->listeners[i]);
+    free(b->listeners);
+    http_admin_free(b->admin);
+    drain_free(b->drain);
+    sys_topics_free(b->sys);
+    store_free(b->store); /* completes what is under way */
+    turn_fini(b);
+    auth_free(b->auth);
+    router_free(b->router);
+    session_table_free(b->sessions);
+    encoder_free(b->encoder);
+    metrics_free(b->metrics);
+    free(b->read_buffer);
+    if (b->base != NULL)
+        event_base_free(b->base);
+    free(b);
+}
+
+const char *broker_not_ready(const struct broker *b)
+{
+    if (b->state != BROKER_SERVING)
+        return "draining: this broker is going down";
+    switch (store_health(b->store)) {
+    case STORE_STARTING:
+        return "starting: the store isn't loaded yet";
+    case STORE_TROUBLED:
+        return "the store can't be reached";
+    case STORE_READY:
+        break;
+    }
+    return NULL;
+}

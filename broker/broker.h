@@ -1,0 +1,89 @@
+/*
+ * broker - the context of one broker process: made in main, passed to every module.
+ *
+ * Ownership: broker_new makes what it points at, broker_free releases it; the configuration is
+ *            main's. One thread only.
+ */
+#ifndef FLOTILLA_BROKER_BROKER_H
+#define FLOTILLA_BROKER_BROKER_H
+
+#include "broker/broker_config.h"
+#include "broker/broker_stats.h"
+#include "broker/output.h"
+#include "broker/wheel.h"
+
+struct auth;
+struct client;
+struct drain;
+struct encoder;
+struct event;
+struct event_base;
+struct http_admin;
+struct listener;
+struct metrics;
+struct metric_histogram;
+struct router;
+struct session_table;
+struct store;
+struct sys_topics;
+
+/* Clients waiting for one phase of the turn, linked through themselves (turn.c). */
+struct client_list {
+    struct client *head, *tail;
+};
+
+enum broker_state {
+    BROKER_SERVING,
+    BROKER_DRAINING, /* SIGTERM came: clients are closed one after another */
+    BROKER_STOPPED,  /* the turn's loop ends */
+};
+
+enum { READ_SIZE = 128 * 1024, REST_MAX = 64 * 1024 };
+
+struct broker {
+    const struct broker_config *config;
+    enum broker_state state;
+    struct event_base *base;
+    uint64_t now_ms; /* clock_monotonic_ms, once a turn */
+    uint64_t hash_key;
+
+    struct store *store;
+    struct router *router;
+    struct session_table *sessions;
+    struct auth *auth;
+    struct encoder *encoder;
+    struct sys_topics *sys;
+    struct metrics *metrics;
+    struct metric_histogram *store_latency;
+    struct http_admin *admin; /* NULL: no admin port */
+    struct drain *drain;
+    struct listener **listeners;
+    size_t listener_count;
+
+    struct client *clients; /* all that have a transport, doubly linked */
+    uint32_t client_count;
+    uint32_t paused_for_store; /* clients not read until the store takes publishes again */
+
+    /* the turn (turn.c) */
+    struct client_list ready, work, flush, dead;
+    struct event *tick; /* advances the wheel */
+    bool tick_due;
+    struct wheel wheel;        /* keep alive and connect timeouts of clients */
+    uint32_t deliveries;       /* made for the client whose input is being handled: its budget */
+    struct chunk_pool chunks;  /* of all outputs */
+    struct broker_stats stats; /* counters, read by metrics and $SYS */
+    uint8_t *read_buffer;      /* REST_MAX + READ_SIZE, shared by all clients */
+};
+
+/* NULL with a sentence in err. Listens when it returns. `implicit_anonymous`: there is no
+ * configuration file, so a loopback listener lets anyone in. */
+struct broker *broker_new(const struct broker_config *config, bool implicit_anonymous, char *err,
+                          size_t errlen);
+/* Serves until drained after SIGTERM or SIGINT. */
+void broker_run(struct broker *b);
+void broker_free(struct broker *b);
+
+/* NULL: takes clients. Else a sentence that says why not (for /readyz). */
+const char *broker_not_ready(const struct broker *b);
+
+#endif

@@ -1,0 +1,454 @@
+/*
+ * The YAML tables of the broker. conf/broker.yaml shows them at work; docs/configuration.md is made
+ * from them.
+ */
+#include "broker/broker_config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/peer.h"
+#include "common/log.h"
+
+#define FIELD(type, member) .at = offsetof(struct type, member)
+
+static const char *check_network(const char *text)
+{
+    struct network n;
+    return network_parse(text, &n) ? NULL : "an address or network like 10.0.0.0/8";
+}
+
+static const char *const protocol_names[] = {"mqtt", "websocket", NULL};
+static const char *const proxy_names[] = {"off", "accept", "require", NULL};
+
+static const struct config_field listener_fields[] = {
+    {.key = "bind",
+     .kind = CONFIG_STRING,
+     FIELD(listener_config, bind),
+     .required = true,
+     .check = config_check_address,
+     .help = "Address and port to accept clients on."},
+    {.key = "protocol",
+     .kind = CONFIG_ENUM,
+     FIELD(listener_config, protocol),
+     .names = protocol_names,
+     .fallback = "mqtt",
+     .help = "What clients speak. websocket isn't there yet and is refused at start."},
+    {.key = "proxy_protocol",
+     .kind = CONFIG_ENUM,
+     FIELD(listener_config, proxy_protocol),
+     .names = proxy_names,
+     .fallback = "off",
+     .help = "Whether a connection may (accept) or must (require) begin with a PROXY header. The "
+             "header is believed from trusted_proxies only."},
+    {.key = "trusted_proxies",
+     .kind = CONFIG_STRINGS,
+     FIELD(listener_config, trusted_proxies),
+     .check = check_network,
+     .help = "Networks whose PROXY headers are believed. A header from elsewhere ends the "
+             "connection."},
+    {.key = "max_connections",
+     .kind = CONFIG_UINT,
+     FIELD(listener_config, max_connections),
+     .min = 1,
+     .max = 10000000,
+     .fallback = "1000000",
+     .unit = "connections",
+     .help = "Clients on this listener at once; one more is closed at once."},
+};
+
+static const char *check_listener(const void *filled)
+{
+    const struct listener_config *l = filled;
+    if (l->proxy_protocol == PROXY_MODE_REQUIRE && l->trusted_proxies.count == 0)
+        return "proxy_protocol: require needs trusted_proxies, or nobody could connect";
+    return NULL;
+}
+
+static const struct config_schema listener_schema = {
+    .size = sizeof(struct listener_config),
+    .fields = listener_fields,
+    .count = sizeof(listener_fields) / sizeof(listener_fields[0]),
+    .check = check_listener,
+};
+
+static const struct config_field redis_fields[] = {
+    {.key = "url",
+     .kind = CONFIG_STRING,
+     FIELD(redis_config, url),
+     .help =
+         "Redis of the fleet, as redis://[user:password@]host[:port][/database]. Without it the "
+         "broker keeps everything in memory and stands alone."},
+    {.key = "connect_timeout",
+     .kind = CONFIG_DURATION,
+     FIELD(redis_config, connect_timeout_ms),
+     .min = 10,
+     .max = 60000,
+     .fallback = "2s",
+     .help = "How long a connection attempt to Redis may take."},
+    {.key = "command_timeout",
+     .kind = CONFIG_DURATION,
+     FIELD(redis_config, command_timeout_ms),
+     .min = 100,
+     .max = 120000,
+     .fallback = "5s",
+     .help = "How long an answer may take before the connection counts as lost."},
+    {.key = "reconnect_min",
+     .kind = CONFIG_DURATION,
+     FIELD(redis_config, reconnect_min_ms),
+     .min = 10,
+     .max = 60000,
+     .fallback = "50ms",
+     .help = "Shortest pause before connecting again; it doubles, with jitter."},
+    {.key = "reconnect_max",
+     .kind = CONFIG_DURATION,
+     FIELD(redis_config, reconnect_max_ms),
+     .min = 10,
+     .max = 600000,
+     .fallback = "2s",
+     .help = "Longest pause before connecting again."},
+};
+static const struct config_schema redis_schema = CONFIG_SCHEMA(struct redis_config, redis_fields);
+
+static const char *const consistency_names[] = {"relaxed", "strict", NULL};
+static const char *const durability_names[] = {"broker", "disk", "replica", NULL};
+
+static const struct config_field fleet_fields[] = {
+    {.key = "lease",
+     .kind = CONFIG_DURATION,
+     FIELD(fleet_config, lease_ms),
+     .min = 500,
+     .max = 600000,
+     .fallback = "5s",
+     .help = "A broker whose beat stood still for this long is declared dead by the others."},
+    {.key = "beat_interval",
+     .kind = CONFIG_DURATION,
+     FIELD(fleet_config, beat_interval_ms),
+     .min = 50,
+     .max = 60000,
+     .fallback = "1s",
+     .help = "How often a broker beats."},
+    {.key = "route_linger",
+     .kind = CONFIG_DURATION,
+     FIELD(fleet_config, route_linger_ms),
+     .max = 3600000,
+     .fallback = "30s",
+     .help = "How long a route that no client needs any more stays, in case one comes back."},
+    {.key = "dedup_window",
+     .kind = CONFIG_DURATION,
+     FIELD(fleet_config, dedup_window_ms),
+     .min = 1000,
+     .max = 604800000,
+     .fallback = "1h",
+     .help = "How long a QoS 2 message is remembered so that its resend is no repeat."},
+    {.key = "inbox_limit",
+     .kind = CONFIG_UINT,
+     FIELD(fleet_config, inbox_limit),
+     .min = 1000,
+     .max = 100000000,
+     .fallback = "200000",
+     .unit = "entries",
+     .help = "What may wait for one broker; above it publishers wait, then a gap is marked."},
+    {.key = "consistency",
+     .kind = CONFIG_ENUM,
+     FIELD(fleet_config, consistency),
+     .names = consistency_names,
+     .fallback = "relaxed",
+     .help = "strict: QoS 0 too waits until a subscription made elsewhere a moment ago is known."},
+    {.key = "durability",
+     .kind = CONFIG_ENUM,
+     FIELD(fleet_config, durability),
+     .names = durability_names,
+     .fallback = "broker",
+     .help = "What an acknowledged message survives: the death of brokers, a crash of Redis with "
+             "its disk (needs appendfsync always), or the loss of Redis (a replica has it)."},
+};
+
+static const char *check_fleet(const void *filled)
+{
+    const struct fleet_config *f = filled;
+    if (f->beat_interval_ms * 2 > f->lease_ms)
+        return "lease must be at least twice beat_interval";
+    return NULL;
+}
+
+static const struct config_schema fleet_schema = {
+    .size = sizeof(struct fleet_config),
+    .fields = fleet_fields,
+    .count = sizeof(fleet_fields) / sizeof(fleet_fields[0]),
+    .check = check_fleet,
+};
+
+static const struct config_field auth_fields[] = {
+    {.key = "anonymous",
+     .kind = CONFIG_BOOL,
+     FIELD(auth_config, anonymous),
+     .fallback = "false",
+     .help = "Whether clients without a user name are let in."},
+    {.key = "password_file",
+     .kind = CONFIG_STRING,
+     FIELD(auth_config, password_file),
+     .help = "Users and password hashes as mosquitto_passwd writes them. Read again on SIGHUP."},
+    {.key = "acl_file",
+     .kind = CONFIG_STRING,
+     FIELD(auth_config, acl_file),
+     .help = "Who may read and write which topics, in mosquitto's format. Read again on SIGHUP. "
+             "Without it everyone let in may use every topic but $SYS."},
+};
+static const struct config_schema auth_schema = CONFIG_SCHEMA(struct auth_config, auth_fields);
+
+static const struct config_field limits_fields[] = {
+    {.key = "max_packet_size",
+     .kind = CONFIG_SIZE,
+     FIELD(limits_config, max_packet_size),
+     .min = 128,
+     .max = 268435460,
+     .fallback = "16M",
+     .help = "A larger packet ends its connection as soon as its length is known."},
+    {.key = "max_inflight",
+     .kind = CONFIG_UINT,
+     FIELD(limits_config, max_inflight),
+     .min = 1,
+     .max = 32767,
+     .fallback = "100",
+     .unit = "messages",
+     .help = "QoS 1 and 2 messages on their way to one client before the next one waits."},
+    {.key = "max_unacknowledged",
+     .kind = CONFIG_UINT,
+     FIELD(limits_config, max_unacknowledged),
+     .min = 1,
+     .max = 65535,
+     .fallback = "100",
+     .unit = "packets",
+     .help = "Requests of one client that wait for the store; above it the client isn't read and "
+             "its keep alive is suspended."},
+    {.key = "max_queued_messages",
+     .kind = CONFIG_UINT,
+     FIELD(limits_config, max_queued_messages),
+     .min = 1,
+     .max = 100000000,
+     .fallback = "100000",
+     .unit = "messages",
+     .help =
+         "QoS 1 and 2 messages waiting for one session. A durable session's next one is dropped "
+         "and counted; a client with a clean session is closed instead."},
+    {.key = "max_queued_bytes",
+     .kind = CONFIG_SIZE,
+     FIELD(limits_config, max_queued_bytes),
+     .min = 1024,
+     .fallback = "256M",
+     .help = "The same bound, in bytes."},
+    {.key = "max_output",
+     .kind = CONFIG_SIZE,
+     FIELD(limits_config, max_output),
+     .min = 65536,
+     .fallback = "8M",
+     .help = "Bytes waiting for one slow connection; above it QoS 0 messages to it are dropped and "
+             "counted, and others wait in its queue."},
+    {.key = "max_output_total",
+     .kind = CONFIG_SIZE,
+     FIELD(limits_config, max_output_total),
+     .min = 1048576,
+     .fallback = "512M",
+     .help = "The same bound for all connections together."},
+    {.key = "max_topic_levels",
+     .kind = CONFIG_UINT,
+     FIELD(limits_config, max_topic_levels),
+     .min = 1,
+     .max = 1000,
+     .fallback = "128",
+     .unit = "levels",
+     .help = "A deeper topic is dropped like a denied one; a deeper filter is refused."},
+    {.key = "max_topic_length",
+     .kind = CONFIG_UINT,
+     FIELD(limits_config, max_topic_length),
+     .min = 16,
+     .max = 65535,
+     .fallback = "65535",
+     .unit = "bytes",
+     .help = "A longer topic is dropped like a denied one; a longer filter is refused."},
+    {.key = "max_subscriptions",
+     .kind = CONFIG_UINT,
+     FIELD(limits_config, max_subscriptions),
+     .min = 1,
+     .max = 10000000,
+     .fallback = "100000",
+     .unit = "subscriptions",
+     .help = "Per session; one more is refused in the SUBACK."},
+    {.key = "max_connections",
+     .kind = CONFIG_UINT,
+     FIELD(limits_config, max_connections),
+     .min = 1,
+     .max = 10000000,
+     .fallback = "1000000",
+     .unit = "connections",
+     .help = "Clients on all listeners at once; one more is closed at once."},
+    {.key = "max_client_id_length",
+     .kind = CONFIG_UINT,
+     FIELD(limits_config, max_client_id_length),
+     .min = 23,
+     .max = 65535,
+     .fallback = "1024",
+     .unit = "bytes",
+     .help = "A longer client id is refused with return code 2."},
+    {.key = "max_keep_alive",
+     .kind = CONFIG_DURATION,
+     FIELD(limits_config, max_keep_alive_ms),
+     .max = 65535000,
+     .fallback = "0",
+     .help = "Silence after which a client that asked for no keep alive, or a longer one, is "
+             "closed. 0: what the client asks for holds."},
+    {.key = "connect_timeout",
+     .kind = CONFIG_DURATION,
+     FIELD(limits_config, connect_timeout_ms),
+     .min = 100,
+     .max = 600000,
+     .fallback = "10s",
+     .help = "How long a new connection may take to send its CONNECT."},
+    {.key = "session_expiry",
+     .kind = CONFIG_DURATION,
+     FIELD(limits_config, session_expiry_ms),
+     .fallback = "0",
+     .help = "A durable session whose client stays away for this long ends. 0: never."},
+    {.key = "max_retained_messages",
+     .kind = CONFIG_UINT,
+     FIELD(limits_config, max_retained_messages),
+     .min = 1,
+     .max = 1000000000,
+     .fallback = "10000000",
+     .unit = "messages",
+     .help = "Memory store: one more retained topic isn't kept (counted)."},
+};
+static const struct config_schema limits_schema =
+    CONFIG_SCHEMA(struct limits_config, limits_fields);
+
+static const struct config_field admin_fields[] = {
+    {.key = "bind",
+     .kind = CONFIG_STRING,
+     FIELD(admin_config, bind),
+     .check = config_check_address,
+     .help = "Address of /metrics, /healthz and /readyz. Without it there is no admin port."},
+};
+static const struct config_schema admin_schema = CONFIG_SCHEMA(struct admin_config, admin_fields);
+
+static const struct config_field log_fields[] = {
+    {.key = "level",
+     .kind = CONFIG_ENUM,
+     FIELD(log_config, level),
+     .names = log_level_names,
+     .fallback = "info",
+     .help = "The least important lines that are written."},
+    {.key = "format",
+     .kind = CONFIG_ENUM,
+     FIELD(log_config, format),
+     .names = log_format_names,
+     .fallback = "text",
+     .help = "text for people, json (Elastic Common Schema) for machines."},
+};
+static const struct config_schema log_schema = CONFIG_SCHEMA(struct log_config, log_fields);
+
+static const struct config_field broker_fields[] = {
+    {.key = "listeners",
+     .kind = CONFIG_LIST,
+     FIELD(broker_config, listeners),
+     .sub = &listener_schema,
+     .help = "Where clients connect."},
+    {.key = "redis",
+     .kind = CONFIG_STRUCT,
+     FIELD(broker_config, redis),
+     .sub = &redis_schema,
+     .help = "The store that makes brokers a fleet."},
+    {.key = "fleet",
+     .kind = CONFIG_STRUCT,
+     FIELD(broker_config, fleet),
+     .sub = &fleet_schema,
+     .help = "How brokers watch each other; the same for all of them."},
+    {.key = "auth",
+     .kind = CONFIG_STRUCT,
+     FIELD(broker_config, auth),
+     .sub = &auth_schema,
+     .help = "Who is let in, and what they may do."},
+    {.key = "limits",
+     .kind = CONFIG_STRUCT,
+     FIELD(broker_config, limits),
+     .sub = &limits_schema,
+     .help = "Every bound, and what happens there."},
+    {.key = "admin",
+     .kind = CONFIG_STRUCT,
+     FIELD(broker_config, admin),
+     .sub = &admin_schema,
+     .help = "The port for operators."},
+    {.key = "log",
+     .kind = CONFIG_STRUCT,
+     FIELD(broker_config, log),
+     .sub = &log_schema,
+     .help = "What is written to standard error."},
+    {.key = "drain_timeout",
+     .kind = CONFIG_DURATION,
+     FIELD(broker_config, drain_timeout_ms),
+     .max = 3600000,
+     .fallback = "8s",
+     .help = "After SIGTERM clients are closed one after another within this time (Docker kills "
+             "after 10 s)."},
+    {.key = "sys_interval",
+     .kind = CONFIG_DURATION,
+     FIELD(broker_config, sys_interval_ms),
+     .max = 3600000,
+     .fallback = "10s",
+     .help = "How often $SYS topics are published. 0: never."},
+};
+
+const struct config_schema broker_config_schema =
+    CONFIG_SCHEMA(struct broker_config, broker_fields);
+
+bool broker_config_load(const char *path, struct broker_config *out, struct config_error *err)
+{
+    return config_load(path, &broker_config_schema, out, err);
+}
+
+bool broker_config_default(struct broker_config *out, struct config_error *err)
+{
+    return config_defaults(&broker_config_schema, out, err);
+}
+
+void broker_config_free(struct broker_config *c)
+{
+    config_free(&broker_config_schema, c);
+}
+
+bool broker_config_add_listener(struct broker_config *c, const char *bind)
+{
+    struct listener_config *items = c->listeners.items;
+    struct listener_config *grown = realloc(items, (c->listeners.count + 1) * sizeof(*items));
+    if (grown == NULL)
+        return false;
+    c->listeners.items = grown;
+    struct listener_config *added = &grown[c->listeners.count];
+    memset(added, 0, sizeof(*added));
+    added->max_connections = c->limits.max_connections;
+    added->bind = strdup(bind);
+    if (added->bind == NULL)
+        return false;
+    c->listeners.count++;
+    return true;
+}
+
+struct store_redis_config broker_config_store_redis(const struct broker_config *c)
+{
+    return (struct store_redis_config){
+        .url = c->redis.url,
+        .connect_timeout_ms = c->redis.connect_timeout_ms,
+        .command_timeout_ms = c->redis.command_timeout_ms,
+        .reconnect_min_ms = c->redis.reconnect_min_ms,
+        .reconnect_max_ms = c->redis.reconnect_max_ms,
+        .lease_ms = c->fleet.lease_ms,
+        .beat_interval_ms = c->fleet.beat_interval_ms,
+        .route_linger_ms = c->fleet.route_linger_ms,
+        .dedup_window_ms = c->fleet.dedup_window_ms,
+        .inbox_limit = c->fleet.inbox_limit,
+        .queue_limit = c->limits.max_queued_messages,
+        .queue_limit_bytes = c->limits.max_queued_bytes,
+        .consistency = (enum fleet_consistency)c->fleet.consistency,
+        .durability = (enum fleet_durability)c->fleet.durability,
+    };
+}

@@ -1,0 +1,38 @@
+/*
+ * Names of what is counted, as logs and metrics show them.
+ */
+#include "broker/broker_stats.h"
+
+const char *const client_end_names[CLIENT_END_COUNT] = {
+    [END_DISCONNECT] = "disconnect",
+    [END_EOF] = "closed_by_peer",
+    [END_IO_ERROR] = "io_error",
+    [END_MALFORMED] = "malformed",
+    [END_REFUSED] = "refused",
+    [END_CONNECT_TIMEOUT] = "connect_timeout",
+    [END_KEEP_ALIVE] = "keep_alive",
+    [END_TAKEN_OVER] = "taken_over",
+    [END_QUEUE_FULL] = "queue_full",
+    [END_STORE_FAILED] = "store_failed",
+    [END_GAP] = "gap",
+    [END_START_OVER] = "start_over",
+    [END_SHUTDOWN] = "shutdown",
+    [END_NO_MEMORY] = "no_memory",
+    [END_PROXY] = "proxy_header",
+};
+
+const char *const refusal_names[REFUSAL_COUNT] = {
+    [REFUSED_VERSION] = "protocol_version", [REFUSED_CLIENT_ID] = "client_id",
+    [REFUSED_LOGIN] = "bad_login",          [REFUSED_NOT_AUTHORIZED] = "not_authorized",
+    [REFUSED_STORE] = "store_unavailable",  [REFUSED_CONNECTIONS] = "max_connections",
+    [REFUSED_DRAINING] = "draining",
+};
+
+const char *const drop_names[DROP_COUNT] = {
+    [DROP_SLOW_CONSUMER] = "slow_consumer",
+    [DROP_QUEUE_FULL] = "queue_full",
+    [DROP_DENIED] = "denied",
+    [DROP_LIMIT] = "limit",
+    [DROP_RETAINED_FULL] = "retained_full",
+    [DROP_NO_MEMORY] = "no_memory",
+};

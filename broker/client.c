@@ -1,0 +1,390 @@
+/*
+ * The life of one connection: made by listener.c, driven by the turn, ended by client_close.
+ */
+#include "broker/client.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/deliver.h"
+#include "broker/handle.h"
+#include "broker/input.h"
+#include "broker/listener.h"
+#include "broker/request.h"
+#include "broker/retained_delivery.h"
+#include "broker/router.h"
+#include "broker/session.h"
+#include "common/log.h"
+
+static void on_ready(void *arg, unsigned ready)
+{
+    struct client *c = arg;
+    if (ready & TRANSPORT_EOF)
+        c->eof = true;
+    if (ready & TRANSPORT_READABLE) {
+        c->readable = true;
+        client_mark_ready(c);
+    }
+    if ((ready & TRANSPORT_WRITABLE) && c->blocked) {
+        c->blocked = false;
+        client_mark_flush(c);
+    }
+}
+
+static void list_add(struct client *c)
+{
+    struct broker *b = c->broker;
+    c->next = b->clients;
+    if (b->clients != NULL)
+        b->clients->prev = c;
+    b->clients = c;
+    b->client_count++;
+}
+
+static void list_remove(struct client *c)
+{
+    struct broker *b = c->broker;
+    if (c->prev != NULL)
+        c->prev->next = c->next;
+    else
+        b->clients = c->next;
+    if (c->next != NULL)
+        c->next->prev = c->prev;
+    c->prev = NULL;
+    c->next = NULL;
+    b->client_count--;
+}
+
+struct client *client_new(struct broker *b, struct listener *l, struct transport *t, bool trusted,
+                          bool wants_proxy)
+{
+    struct client *c = calloc(1, sizeof(*c));
+    if (c == NULL) {
+        t->ops->free(t);
+        return NULL;
+    }
+    c->broker = b;
+    c->transport = t;
+    c->trusted = trusted;
+    c->last_input_ms = b->now_ms;
+    c->state = wants_proxy ? CLIENT_PROXY : CLIENT_CONNECTING;
+    if (!transport_tcp_start(t, on_ready, c)) {
+        t->ops->free(t);
+        free(c);
+        return NULL;
+    }
+    c->listener = l;
+    list_add(c);
+    client_arm_timer(c);
+    return c;
+}
+
+void client_free(struct client *c)
+{
+    packet_ids_fini(&c->open_qos2);
+    inflight_fini(&c->inflight);
+    session_unref(c->session);
+    free(c->username);
+    free(c);
+}
+
+const char *client_id_text(const struct client *c)
+{
+    return c->session != NULL ? c->session->id : NULL;
+}
+
+static const char *const state_names[] = {
+    [CLIENT_PROXY] = "proxy",   [CLIENT_CONNECTING] = "connecting", [CLIENT_CLAIMING] = "claiming",
+    [CLIENT_ONLINE] = "online", [CLIENT_CLOSED] = "closed",
+};
+
+void client_set_state(struct client *c, enum client_state state)
+{
+    struct broker *b = c->broker;
+    if (c->state == CLIENT_ONLINE)
+        b->stats.online--;
+    c->state = (uint8_t)state;
+    if (state == CLIENT_ONLINE && ++b->stats.online > b->stats.online_max)
+        b->stats.online_max = b->stats.online;
+    LOG_DEBUG("client_state", KV_STR("client_id", client_id_text(c)),
+              KV_STR("state", state_names[state]));
+    if (state != CLIENT_CLOSED)
+        client_arm_timer(c);
+}
+
+/* ---- timers ------------------------------------------------------------------------------------
+ */
+
+static uint64_t silence_allowed_ms(const struct client *c)
+{
+    uint64_t allowed = (uint64_t)c->keep_alive_s * 1500; /* 3.1.2.10: one and a half times */
+    uint64_t bound = c->broker->config->limits.max_keep_alive_ms;
+    if (bound > 0 && (allowed == 0 || allowed > bound))
+        return bound;
+    return allowed;
+}
+
+void client_arm_timer(struct client *c)
+{
+    struct wheel *w = &c->broker->wheel;
+    switch ((enum client_state)c->state) {
+    case CLIENT_PROXY:
+    case CLIENT_CONNECTING:
+        wheel_set(w, &c->timer, c->last_input_ms + c->broker->config->limits.connect_timeout_ms);
+        return;
+    case CLIENT_ONLINE:
+        if (silence_allowed_ms(c) > 0) {
+            wheel_set(w, &c->timer, c->last_input_ms + silence_allowed_ms(c));
+            return;
+        }
+        break;
+    case CLIENT_CLAIMING: /* the store ends every call */
+    case CLIENT_CLOSED:
+        break;
+    }
+    wheel_cancel(&c->timer);
+}
+
+void client_on_timer(struct wheel_entry *e, void *broker)
+{
+    struct broker *b = broker;
+    struct client *c = (struct client *)(void *)((char *)e - offsetof(struct client, timer));
+    if (c->state != CLIENT_ONLINE) {
+        client_close(c, END_CONNECT_TIMEOUT);
+        return;
+    }
+    if (c->pause != 0)
+        c->last_input_ms = b->now_ms; /* we don't read it: its silence isn't its own */
+    if (c->last_input_ms + silence_allowed_ms(c) <= b->now_ms)
+        client_close(c, END_KEEP_ALIVE);
+    else
+        client_arm_timer(c);
+}
+
+/* ---- reading or not ----------------------------------------------------------------------------
+ */
+
+void client_pause(struct client *c, enum client_pause why)
+{
+    if (why == PAUSE_STORE && !(c->pause & PAUSE_STORE))
+        c->broker->paused_for_store++;
+    c->pause |= (uint8_t)why;
+}
+
+void client_resume(struct client *c, enum client_pause why)
+{
+    if (!(c->pause & why))
+        return;
+    if (why == PAUSE_STORE)
+        c->broker->paused_for_store--;
+    c->pause &= (uint8_t)~why;
+    if (c->pause == 0) {
+        c->last_input_ms = c->broker->now_ms;
+        client_mark_ready(c);
+    }
+}
+
+/* ---- ending ------------------------------------------------------------------------------------
+ */
+
+static void maybe_bury(struct client *c)
+{
+    struct broker *b = c->broker;
+    if (c->state != CLIENT_CLOSED || c->ops > 0 || c->on_dead)
+        return;
+    c->on_dead = true;
+    c->next = b->dead.head;
+    b->dead.head = c;
+}
+
+void client_op_done(struct client *c)
+{
+    c->ops--;
+    maybe_bury(c);
+}
+
+static void on_disconnected(void *arg, enum store_status status)
+{
+    struct client *c = arg;
+    if (c->let_go_done != NULL)
+        c->let_go_done(c->let_go_arg, status);
+    c->let_go_done = NULL;
+    client_op_done(c);
+}
+
+/* Will and expiry of a session whose connection ends. */
+static void tell_store(struct client *c)
+{
+    uint64_t expiry_ms = c->broker->config->limits.session_expiry_ms;
+    uint32_t expiry_s = expiry_ms == 0 ? UINT32_MAX : (uint32_t)((expiry_ms + 999) / 1000);
+    if (!c->hold.durable)
+        expiry_s = 0;
+    c->disconnected = true;
+    c->ops++;
+    store_disconnect(c->broker->store, &c->hold, !c->clean_exit, expiry_s, on_disconnected, c);
+}
+
+static void leave_session(struct client *c)
+{
+    struct session *s = c->session;
+    if (s == NULL || s->client != c)
+        return; /* a newer connection has it */
+    s->client = NULL;
+    router_session_left(c->broker->router, s);
+    if (!s->durable)
+        session_table_remove(c->broker->sessions, s);
+}
+
+static void log_end(const struct client *c, enum client_end end)
+{
+    char peer[PEER_TEXT_MAX];
+    peer_text(&c->transport->peer, peer);
+    if (end == END_DISCONNECT || end == END_EOF || end == END_SHUTDOWN)
+        LOG_DEBUG("client_closed", KV_STR("client_id", client_id_text(c)), KV_STR("peer", peer),
+                  KV_STR("reason", client_end_names[end]));
+    else
+        LOG_LIMITED(LOG_LEVEL_INFO, "client_closed", KV_STR("client_id", client_id_text(c)),
+                    KV_STR("peer", peer), KV_STR("reason", client_end_names[end]));
+}
+
+static void drop_connection(struct client *c)
+{
+    struct broker *b = c->broker;
+    size_t written;
+    if (c->output.head != NULL && !c->blocked) {
+        if (output_write(&c->output, &b->chunks, c->transport, &written) == OUTPUT_EMPTY)
+            c->transport->ops->finish(c->transport);
+        b->stats.sent_bytes += written;
+    }
+    output_clear(&c->output, &b->chunks);
+    c->transport->ops->free(c->transport);
+    c->transport = NULL;
+    if (c->listener != NULL)
+        listener_client_gone(c->listener);
+    list_remove(c);
+}
+
+static void drop_buffers(struct client *c)
+{
+    input_drop_rest(c);
+    connect_attempt_free(c);
+    retained_delivery_end(c);
+    deliver_drop_queue(c);
+    requests_abandon(c);
+}
+
+static void end(struct client *c, enum client_end why, bool tell)
+{
+    if (c->state == CLIENT_CLOSED)
+        return;
+    bool claimed = c->state == CLIENT_ONLINE;
+    if (c->pause & PAUSE_STORE)
+        client_resume(c, PAUSE_STORE);
+    log_end(c, why);
+    c->broker->stats.ended[why]++;
+    client_set_state(c, CLIENT_CLOSED);
+    wheel_cancel(&c->timer);
+    drop_connection(c);
+    drop_buffers(c);
+    leave_session(c);
+    if (!tell)
+        c->disconnected = true;
+    if (claimed && !c->disconnected)
+        tell_store(c);
+    else if (c->let_go_done != NULL) /* nothing to wait for */
+        on_disconnected((c->ops++, c), STORE_OK);
+    maybe_bury(c);
+}
+
+void client_close(struct client *c, enum client_end why)
+{
+    end(c, why, true);
+}
+
+void client_abandon(struct client *c, enum client_end why)
+{
+    end(c, why, false);
+}
+
+void client_doom(struct client *c, enum client_end why)
+{
+    if (c->doomed || c->state == CLIENT_CLOSED)
+        return;
+    c->doomed = true;
+    c->end = (uint8_t)why;
+    client_mark_work(c);
+}
+
+void client_let_go(struct client *c, store_done_fn *done, void *arg)
+{
+    if (c->let_go_done != NULL)
+        c->let_go_done(c->let_go_arg, STORE_OK);
+    c->let_go_done = done;
+    c->let_go_arg = arg;
+    if (c->state == CLIENT_ONLINE)
+        input_run_dry(c);
+    client_pause(c, PAUSE_LET_GO);
+    client_mark_work(c); /* closes once its requests are answered */
+}
+
+/* ---- phases of the turn ------------------------------------------------------------------------
+ */
+
+void client_work(struct client *c)
+{
+    if (c->state == CLIENT_CLOSED)
+        return;
+    if (c->doomed) {
+        client_close(c, (enum client_end)c->end);
+        return;
+    }
+    if (c->state == CLIENT_ONLINE) {
+        deliver_pump(c);
+        retained_delivery_go_on(c);
+    }
+    if ((c->pause & PAUSE_LET_GO) && c->requests == NULL && c->state != CLIENT_CLAIMING)
+        client_close(c, END_TAKEN_OVER);
+}
+
+void client_flush(struct client *c)
+{
+    if (c->state == CLIENT_CLOSED || c->blocked)
+        return;
+    size_t written;
+    enum output_result result =
+        output_write(&c->output, &c->broker->chunks, c->transport, &written);
+    c->broker->stats.sent_bytes += written;
+    if (result == OUTPUT_FAILED) {
+        client_close(c, END_IO_ERROR);
+        return;
+    }
+    c->blocked = result == OUTPUT_BLOCKED;
+    if (c->wants_output && c->output.pending < OUTPUT_LOW) {
+        c->wants_output = false;
+        client_mark_work(c);
+    }
+}
+
+bool client_send(struct client *c, const struct mqtt_packet *p)
+{
+    size_t size = mqtt_encoded_size(p, (enum mqtt_version)c->version);
+    uint8_t *at = size > 0 ? output_put(&c->output, &c->broker->chunks, size) : NULL;
+    if (at == NULL)
+        return false;
+    mqtt_encode(p, (enum mqtt_version)c->version, at, size);
+    c->broker->stats.sent_packets++;
+    client_mark_flush(c);
+    return true;
+}
+
+void client_send_ack(struct client *c, enum mqtt_type type, uint16_t packet_id)
+{
+    uint8_t *at = output_put(&c->output, &c->broker->chunks, 4);
+    if (at == NULL) {
+        client_doom(c, END_NO_MEMORY);
+        return;
+    }
+    mqtt_encode_ack4(type, packet_id, at);
+    c->broker->stats.sent_packets++;
+    client_mark_flush(c);
+}

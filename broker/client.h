@@ -1,0 +1,142 @@
+/*
+ * client - one connection and everything that lives as long as it: its state, what it sent and
+ * hasn't been answered, what was sent to it and it hasn't acknowledged.
+ *
+ * States:
+ *
+ *    PROXY ──header──► CONNECTING ──CONNECT──► CLAIMING ──store_connect──► ONLINE
+ *      │                   │                      │                          │
+ *      └───────────────────┴──────► CLOSED ◄──────┴──────────────────────────┘
+ *
+ * Data flow: the transport's readiness marks the client; the turn calls client_run (input.c), which
+ *            decodes and hands packets to handle_*.c; deliver.c puts messages into its output; the
+ *            turn's flush writes. client_close is the one way out.
+ * Ownership: the client owns its transport, buffers and window and a reference to its session. It
+ *            is freed by the turn (turn.c) once it is closed and nothing of it is under way in the
+ *            store (`ops`), so pointers to it stay good through a turn and in completions.
+ * Size:      there are many idle ones; what only some need is behind pointers, NULL when idle.
+ */
+#ifndef FLOTILLA_BROKER_CLIENT_H
+#define FLOTILLA_BROKER_CLIENT_H
+
+#include "broker/broker.h"
+#include "broker/inflight.h"
+#include "broker/packet_ids.h"
+#include "broker/store.h"
+#include "broker/transport.h"
+
+struct connect_attempt;
+struct listener;
+struct pending_queue;
+struct request;
+struct rest;
+struct retained_delivery;
+struct session;
+
+enum client_state {
+    CLIENT_PROXY,
+    CLIENT_CONNECTING,
+    CLIENT_CLAIMING,
+    CLIENT_ONLINE,
+    CLIENT_CLOSED,
+};
+
+/* Why a client isn't read for now (bits). */
+enum client_pause {
+    PAUSE_UNACKNOWLEDGED = 1, /* too many of its requests wait for the store */
+    PAUSE_STORE = 2,          /* it publishes and the store takes nothing */
+    PAUSE_LET_GO = 4,         /* another broker takes it */
+};
+
+struct client {
+    struct broker *broker;
+    struct transport *transport; /* NULL once closed */
+    struct listener *listener;
+    struct session *session; /* from CLAIMING on */
+    struct client *prev, *next;
+    struct client *ready_next, *work_next, *flush_next; /* lists of the turn */
+
+    uint8_t state;   /* enum client_state; set by client_set_state only */
+    uint8_t version; /* enum mqtt_version */
+    uint8_t pause;   /* enum client_pause bits */
+    uint8_t end;     /* enum client_end it is to be closed with, when doomed */
+    bool on_ready : 1, on_work : 1, on_flush : 1, on_dead : 1;
+    bool readable : 1;   /* the transport may have more */
+    bool eof : 1;        /* the transport has announced its end */
+    bool blocked : 1;    /* the transport takes nothing now */
+    bool doomed : 1;     /* the turn will close it */
+    bool trusted : 1;    /* its address may send a PROXY header */
+    bool clean_exit : 1; /* DISCONNECT came: no will */
+    bool wake : 1;       /* the durable session's queue may have something */
+    bool fetching : 1;
+    bool wants_output : 1; /* something waits for the output to get below the watermark */
+    bool disconnected : 1; /* store_disconnect was called, or mustn't be */
+    uint16_t keep_alive_s;
+    uint16_t request_count;
+    uint32_t ops; /* calls to the store whose completion is to come */
+
+    uint64_t last_input_ms;
+    struct wheel_entry timer;
+    struct output output;
+    struct rest *rest; /* read and not handled yet */
+
+    struct store_hold hold;
+    struct request *requests, *requests_tail; /* unanswered, in order */
+    struct packet_ids open_qos2;              /* incoming, published and not released */
+
+    struct inflight inflight;
+    uint64_t next_sequence;      /* of the next message sent (clean) or fetched (durable) */
+    struct pending_queue *queue; /* clean session: messages for which the window has no room */
+    struct retained_delivery *retained;
+    struct connect_attempt *connecting; /* until ONLINE */
+    char *username;                     /* NULL: anonymous */
+    store_done_fn *let_go_done;         /* told when the client is gone (PAUSE_LET_GO) */
+    void *let_go_arg;
+};
+
+/* Takes the transport. NULL when out of memory (the transport is freed). */
+struct client *client_new(struct broker *b, struct listener *l, struct transport *t, bool trusted,
+                          bool wants_proxy);
+/* By the turn only. */
+void client_free(struct client *c);
+
+void client_set_state(struct client *c, enum client_state state);
+
+/* Ends the connection now; what is under way in the store goes on. Not while the router iterates
+ * (use client_doom there). */
+void client_close(struct client *c, enum client_end end);
+/* Ends it later in this turn. */
+void client_doom(struct client *c, enum client_end end);
+/* Ends it without telling the store: the session belongs to someone else now. */
+void client_abandon(struct client *c, enum client_end end);
+/* Another broker takes the client id: handles what the socket holds, awaits what is under way,
+ * closes, then calls done. */
+void client_let_go(struct client *c, store_done_fn *done, void *arg);
+/* One of the client's calls to the store has completed. */
+void client_op_done(struct client *c);
+
+void client_pause(struct client *c, enum client_pause why);
+void client_resume(struct client *c, enum client_pause why);
+
+/* Phases of the turn. */
+void client_run(struct client *c);   /* input.c: reads and handles within its budget */
+void client_work(struct client *c);  /* what was marked: close, pump, retained */
+void client_flush(struct client *c); /* writes once */
+
+/* Puts a packet (without payload reference) into the output. */
+bool client_send(struct client *c, const struct mqtt_packet *p);
+void client_send_ack(struct client *c, enum mqtt_type type, uint16_t packet_id);
+
+void client_on_timer(struct wheel_entry *e, void *broker);
+/* Sets the timer by the state and the keep alive. */
+void client_arm_timer(struct client *c);
+
+/* Fields for log lines. */
+const char *client_id_text(const struct client *c);
+
+/* The client is on this turn's list of the phase. */
+void client_mark_ready(struct client *c);
+void client_mark_work(struct client *c);
+void client_mark_flush(struct client *c);
+
+#endif

@@ -1,0 +1,121 @@
+/*
+ * Signals, and going down in good order.
+ */
+#include "broker/drain.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include <event2/event.h>
+
+#include "broker/auth.h"
+#include "broker/client.h"
+#include "broker/listener.h"
+#include "broker/store.h"
+#include "common/clock.h"
+#include "common/log.h"
+
+enum {
+    STEP_MS = 20,
+    WILL_GRACE_S = 30, /* for the drained client to come back elsewhere */
+    STORE_DEADLINE_MS = 1000,
+    STORE_PART = 5, /* the last fifth of the timeout belongs to the store */
+};
+
+struct drain {
+    struct broker *broker;
+    struct event *terminate, *interrupt, *reload, *step;
+    uint64_t started_ms, clients_until_ms;
+};
+
+static void on_store_done(void *arg, enum store_status status)
+{
+    struct drain *d = arg;
+    (void)status;
+    LOG_INFO("stopped", KV_UINT("took_ms", clock_monotonic_ms() - d->started_ms));
+    d->broker->state = BROKER_STOPPED;
+}
+
+static void close_some(struct broker *b, uint32_t count)
+{
+    for (; count > 0 && b->clients != NULL; count--) {
+        b->clients->hold.will_grace_s = WILL_GRACE_S;
+        client_close(b->clients, END_SHUTDOWN);
+    }
+}
+
+/* As many clients as keep the pace: those left, over the steps left. */
+static void on_step(evutil_socket_t fd, short what, void *arg)
+{
+    struct drain *d = arg;
+    struct broker *b = d->broker;
+    (void)fd;
+    (void)what;
+    uint64_t now = clock_monotonic_ms();
+    uint64_t steps = now < d->clients_until_ms ? (d->clients_until_ms - now) / STEP_MS + 1 : 1;
+    close_some(b, (uint32_t)((b->client_count + steps - 1) / steps));
+    if (b->client_count > 0)
+        return;
+    event_del(d->step);
+    uint64_t end = d->started_ms + b->config->drain_timeout_ms;
+    uint64_t least = now + STORE_DEADLINE_MS;
+    store_shutdown(b->store, end > least ? end : least, on_store_done, d);
+}
+
+static void on_terminate(evutil_socket_t fd, short what, void *arg)
+{
+    static const struct timeval period = {.tv_usec = STEP_MS * 1000};
+    struct drain *d = arg;
+    struct broker *b = d->broker;
+    (void)fd;
+    (void)what;
+    if (b->state != BROKER_SERVING)
+        return;
+    b->state = BROKER_DRAINING;
+    d->started_ms = clock_monotonic_ms();
+    uint64_t timeout = b->config->drain_timeout_ms;
+    d->clients_until_ms = d->started_ms + timeout - timeout / STORE_PART;
+    LOG_INFO("draining", KV_UINT("clients", b->client_count), KV_UINT("drain_timeout_ms", timeout));
+    for (size_t i = 0; i < b->listener_count; i++)
+        listener_stop(b->listeners[i]);
+    event_add(d->step, &period);
+}
+
+static void on_reload(evutil_socket_t fd, short what, void *arg)
+{
+    struct drain *d = arg;
+    (void)fd;
+    (void)what;
+    if (auth_reload(d->broker->auth))
+        LOG_INFO("auth_reloaded");
+}
+
+struct drain *drain_new(struct broker *b)
+{
+    struct drain *d = calloc(1, sizeof(*d));
+    if (d == NULL)
+        return NULL;
+    d->broker = b;
+    d->terminate = evsignal_new(b->base, SIGTERM, on_terminate, d);
+    d->interrupt = evsignal_new(b->base, SIGINT, on_terminate, d);
+    d->reload = evsignal_new(b->base, SIGHUP, on_reload, d);
+    d->step = event_new(b->base, -1, EV_PERSIST, on_step, d);
+    if (d->terminate == NULL || d->interrupt == NULL || d->reload == NULL || d->step == NULL ||
+        event_add(d->terminate, NULL) != 0 || event_add(d->interrupt, NULL) != 0 ||
+        event_add(d->reload, NULL) != 0) {
+        drain_free(d);
+        return NULL;
+    }
+    return d;
+}
+
+void drain_free(struct drain *d)
+{
+    if (d == NULL)
+        return;
+    struct event *events[] = {d->terminate, d->interrupt, d->reload, d->step};
+    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+        if (events[i] != NULL)
+            event_free(events[i]);
+    free(d);
+}

@@ -1,0 +1,336 @@
+/*
+ * CONNECT: checks in the order of the specification, then the client id is taken for this
+ * connection (here, and by the store in the whole fleet), then CONNACK and the session's unfinished
+ * business.
+ */
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/auth.h"
+#include "broker/client.h"
+#include "broker/deliver.h"
+#include "broker/handle.h"
+#include "broker/input.h"
+#include "broker/router.h"
+#include "broker/session.h"
+#include "common/log.h"
+
+/* What a CONNECT asked for, until it is answered. */
+struct connect_attempt {
+    bool clean;
+    bool claimed; /* the store has been asked */
+    struct message *will;
+    struct mqtt_slice client_id; /* points into text */
+    char text[];
+};
+
+void connect_attempt_free(struct client *c)
+{
+    if (c->connecting == NULL)
+        return;
+    message_unref(c->connecting->will);
+    free(c->connecting);
+    c->connecting = NULL;
+}
+
+/* The 5.0 reason for each v3 return code; a v5 client is told in its own words. */
+static uint8_t connack_code(const struct client *c, enum mqtt_connack3 code)
+{
+    static const uint8_t v5[] = {
+        [MQTT_CONNACK_ACCEPTED] = MQTT_R_SUCCESS,
+        [MQTT_CONNACK_BAD_VERSION] = MQTT_R_UNSUPPORTED_VERSION,
+        [MQTT_CONNACK_BAD_CLIENT_ID] = MQTT_R_BAD_CLIENT_ID,
+        [MQTT_CONNACK_UNAVAILABLE] = MQTT_R_SERVER_UNAVAILABLE,
+        [MQTT_CONNACK_BAD_LOGIN] = MQTT_R_BAD_LOGIN,
+        [MQTT_CONNACK_NOT_AUTHORIZED] = MQTT_R_NOT_AUTHORIZED,
+    };
+    return c->version == MQTT_V5 ? v5[code] : (uint8_t)code;
+}
+
+static bool send_connack(struct client *c, enum mqtt_connack3 code, bool session_present)
+{
+    struct mqtt_packet p = {
+        .type = MQTT_CONNACK,
+        .u.connack = {.session_present = session_present, .code = connack_code(c, code)}};
+    return client_send(c, &p);
+}
+
+static void refuse(struct client *c, enum mqtt_connack3 code, enum refusal why)
+{
+    char peer[PEER_TEXT_MAX];
+    c->broker->stats.refused[why]++;
+    LOG_LIMITED(LOG_LEVEL_INFO, "client_refused", KV_STR("client_id", client_id_text(c)),
+                KV_STR("peer", peer_text(&c->transport->peer, peer)),
+                KV_STR("reason", refusal_names[why]));
+    if (c->version == MQTT_UNKNOWN)
+        c->version = MQTT_V311; /* an unknown level is answered as 3.1.1 would (3.1.2.2) */
+    send_connack(c, code, false);
+    client_close(c, END_REFUSED);
+}
+
+static bool check_client_id(struct client *c, const struct mqtt_connect *p)
+{
+    const struct limits_config *limits = &c->broker->config->limits;
+    if (p->client_id.len == 0)
+        return p->version == MQTT_V311 && p->clean_start; /* 3.1.3.1 */
+    return p->client_id.len <= limits->max_client_id_length &&
+           memchr(p->client_id.data, 0, p->client_id.len) == NULL;
+}
+
+static bool check_login(struct client *c, const struct mqtt_connect *p)
+{
+    struct mqtt_slice none = {0};
+    switch (auth_login(c->broker->auth, p->has_username ? &p->username : NULL,
+                       p->has_password ? p->password : none)) {
+    case AUTH_OK:
+        break;
+    case AUTH_BAD_LOGIN:
+        refuse(c, MQTT_CONNACK_BAD_LOGIN, REFUSED_LOGIN);
+        return false;
+    case AUTH_NOT_AUTHORIZED:
+        refuse(c, MQTT_CONNACK_NOT_AUTHORIZED, REFUSED_NOT_AUTHORIZED);
+        return false;
+    }
+    if (p->has_username) {
+        c->username = strndup((const char *)p->username.data, p->username.len);
+        if (c->username == NULL) {
+            client_close(c, END_NO_MEMORY);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* An id that no other client can have by accident. */
+static void make_client_id(char out[33])
+{
+    uint8_t random[12];
+    if (RAND_bytes(random, sizeof(random)) != 1)
+        memset(random, 0, sizeof(random));
+    memcpy(out, "flotilla", 8);
+    for (size_t i = 0; i < sizeof(random); i++)
+        snprintf(out + 8 + 2 * i, 3, "%02x", random[i]);
+}
+
+static struct message *make_will(struct client *c, const struct mqtt_connect *p,
+                                 struct mqtt_slice client_id)
+{
+    struct mqtt_publish will = {.retain = p->will_retain,
+                                .qos = p->will_qos,
+                                .topic = p->will_topic,
+                                .payload = p->will_payload};
+    return message_new(&will, router_next_message_id(c->broker->router), client_id);
+}
+
+static bool will_is_allowed(struct client *c, const struct mqtt_connect *p)
+{
+    if (handle_topic_fits(c, p->will_topic) &&
+        auth_may_write(c->broker->auth, c, p->client_id, p->will_topic))
+        return true;
+    LOG_LIMITED(LOG_LEVEL_INFO, "will_denied",
+                KV_BYTES("client_id", p->client_id.data, p->client_id.len),
+                KV_BYTES("topic", p->will_topic.data, p->will_topic.len));
+    c->broker->stats.dropped[DROP_DENIED]++;
+    return false;
+}
+
+static bool keep_attempt(struct client *c, const struct mqtt_connect *p)
+{
+    char made[33];
+    struct mqtt_slice id = p->client_id;
+    if (id.len == 0) {
+        make_client_id(made);
+        id = (struct mqtt_slice){.data = (const uint8_t *)made, .len = (uint32_t)sizeof(made) - 1};
+    }
+    struct connect_attempt *a = calloc(1, sizeof(*a) + id.len);
+    if (a == NULL)
+        return false;
+    c->connecting = a;
+    a->clean = p->clean_start;
+    memcpy(a->text, id.data, id.len);
+    a->client_id = (struct mqtt_slice){.data = (const uint8_t *)a->text, .len = id.len};
+    if (!p->has_will || !will_is_allowed(c, p))
+        return true;
+    a->will = make_will(c, p, a->client_id);
+    return a->will != NULL;
+}
+
+void handle_connect(struct client *c, const struct mqtt_packet *packet)
+{
+    const struct mqtt_connect *p = &packet->u.connect;
+    c->version = (uint8_t)p->version;
+    if (p->version != MQTT_V31 && p->version != MQTT_V311) {
+        refuse(c, MQTT_CONNACK_BAD_VERSION, REFUSED_VERSION);
+        return;
+    }
+    if (!check_client_id(c, p)) {
+        refuse(c, MQTT_CONNACK_BAD_CLIENT_ID, REFUSED_CLIENT_ID);
+        return;
+    }
+    if (!check_login(c, p))
+        return;
+    if (c->broker->state != BROKER_SERVING) {
+        refuse(c, MQTT_CONNACK_UNAVAILABLE, REFUSED_DRAINING);
+        return;
+    }
+    if (store_health(c->broker->store) != STORE_READY) {
+        refuse(c, MQTT_CONNACK_UNAVAILABLE, REFUSED_STORE);
+        return;
+    }
+    if (!keep_attempt(c, p)) {
+        client_close(c, END_NO_MEMORY);
+        return;
+    }
+    c->keep_alive_s = p->keep_alive_s;
+    client_set_state(c, CLIENT_CLAIMING);
+}
+
+/* ---- claiming ----------------------------------------------------------------------------------
+ */
+
+static bool add_subscriptions(struct client *c, const struct store_connect_result *r)
+{
+    for (size_t i = 0; i < r->subscription_count; i++) {
+        const struct store_subscription *sub = &r->subscriptions[i];
+        struct subscription_options options = {.qos = sub->qos,
+                                               .no_local = sub->no_local,
+                                               .retain_as_published = sub->retain_as_published};
+        if (!router_subscribe(c->broker->router, c->session, sub->filter, options))
+            return false;
+    }
+    return true;
+}
+
+/* Makes the tree hold exactly what the store says the durable session subscribes to. Usually it
+ * does already: then nothing changes, and the match cache stays. */
+static bool restore_subscriptions(struct client *c, const struct store_connect_result *r)
+{
+    struct router *router = c->broker->router;
+    if (r->session_present && r->subscriptions_kept)
+        return true;
+    if (!r->session_present || r->subscription_count == 0) {
+        router_unsubscribe_all(router, c->session);
+        return true;
+    }
+    if (!add_subscriptions(c, r))
+        return false;
+    if (c->session->subscriber.count == r->subscription_count)
+        return true;
+    router_unsubscribe_all(router, c->session); /* it held some that are no more */
+    return add_subscriptions(c, r);
+}
+
+/* PUBREL again for what the client had received before (4.4), in order. */
+static void resend_released(struct client *c, const struct store_connect_result *r)
+{
+    for (size_t i = 0; i < r->released_count; i++) {
+        if (!inflight_add(&c->inflight, r->released[i], INFLIGHT_RELEASED)) {
+            client_doom(c, END_NO_MEMORY);
+            return;
+        }
+        client_send_ack(c, MQTT_PUBREL, inflight_packet_id(r->released[i]));
+    }
+}
+
+static void go_online(struct client *c, const struct store_connect_result *r)
+{
+    bool present = r->session_present && !c->connecting->clean;
+    c->session->durable = !c->connecting->clean;
+    c->next_sequence = c->hold.durable && r->next_sequence > 0 ? r->next_sequence : 1;
+    connect_attempt_free(c);
+    c->last_input_ms = c->broker->now_ms;
+    client_set_state(c, CLIENT_ONLINE);
+    router_session_joined(c->broker->router, c->session);
+    if (!send_connack(c, MQTT_CONNACK_ACCEPTED, present)) {
+        client_doom(c, END_NO_MEMORY);
+        return;
+    }
+    if (c->hold.durable) {
+        resend_released(c, r);
+        deliver_wake(c);
+    }
+    if (c->pause & PAUSE_LET_GO)
+        client_mark_work(c);
+    client_mark_ready(c); /* what came right after the CONNECT waits */
+    char peer[PEER_TEXT_MAX];
+    LOG_DEBUG("client_online", KV_STR("client_id", client_id_text(c)),
+              KV_STR("peer", peer_text(&c->transport->peer, peer)), KV_BOOL("present", present));
+}
+
+static void on_given_back(void *arg, enum store_status status)
+{
+    (void)status;
+    client_op_done(arg);
+}
+
+/* It went away while the store was asked: what was taken is given back, without a will, since the
+ * client was never told that it is connected. */
+static void give_back(struct client *c, enum store_status status)
+{
+    if (status == STORE_OK && !c->disconnected) {
+        c->disconnected = true;
+        c->ops++;
+        store_disconnect(c->broker->store, &c->hold, false, c->hold.durable ? UINT32_MAX : 0,
+                         on_given_back, c);
+    }
+}
+
+static void on_claimed(void *arg, enum store_status status, const struct store_connect_result *r)
+{
+    struct client *c = arg;
+    if (c->state != CLIENT_CLOSED && status == STORE_OK && !restore_subscriptions(c, r))
+        client_close(c, END_NO_MEMORY);
+    if (c->state == CLIENT_CLOSED)
+        give_back(c, status);
+    else if (status == STORE_OK)
+        go_online(c, r);
+    else if (status == STORE_FENCED)
+        client_close(c, END_TAKEN_OVER);
+    else
+        refuse(c, MQTT_CONNACK_UNAVAILABLE, REFUSED_STORE);
+    client_op_done(c);
+}
+
+/* The session entry for the client id, after an older connection of it on this broker has gone. */
+static struct session *take_session(struct client *c)
+{
+    struct broker *b = c->broker;
+    struct mqtt_slice id = c->connecting->client_id;
+    struct session *s = session_table_find(b->sessions, id);
+    if (s != NULL && s->client != NULL) {
+        struct client *old = s->client;
+        if (old->state == CLIENT_ONLINE)
+            input_run_dry(old); /* what it sent before counts */
+        if (s->client == old)
+            client_close(old, END_TAKEN_OVER);
+        s = session_table_find(b->sessions, id);
+    }
+    if (s == NULL)
+        s = session_table_add(b->sessions, id, !c->connecting->clean);
+    return s;
+}
+
+void handle_connect_claim(struct client *c)
+{
+    struct connect_attempt *a = c->connecting;
+    if (a == NULL || a->claimed)
+        return;
+    a->claimed = true;
+    struct session *s = take_session(c);
+    if (s == NULL) {
+        client_close(c, END_NO_MEMORY);
+        return;
+    }
+    c->session = session_ref(s);
+    s->client = c;
+    c->hold =
+        (struct store_hold){.client_id = s->id, .client_id_len = s->id_len, .durable = !a->clean};
+    struct store_connect_request request = {.hold = &c->hold,
+                                            .clean_start = a->clean,
+                                            .session_expiry_s = a->clean ? 0 : UINT32_MAX,
+                                            .will = {.message = a->will}};
+    c->ops++;
+    store_connect(c->broker->store, &request, on_claimed, c);
+}

@@ -1,0 +1,164 @@
+/*
+ * The store's requests to the core: deliveries and wills from elsewhere, connections to let go,
+ * durable sessions that other brokers serve.
+ */
+#include "broker/host.h"
+
+#include "broker/client.h"
+#include "broker/deliver.h"
+#include "broker/router.h"
+#include "broker/session.h"
+#include "common/log.h"
+
+static struct session *find(const struct broker *b, const char *id, size_t len)
+{
+    struct mqtt_slice slice = {.data = (const uint8_t *)id, .len = (uint32_t)len};
+    return session_table_find(b->sessions, slice);
+}
+
+static void on_deliver(void *arg, struct message *m)
+{
+    struct broker *b = arg;
+    router_deliver_local(b->router, m);
+}
+
+static void on_publish_will(void *arg, struct message *m, store_done_fn *done, void *done_arg)
+{
+    struct broker *b = arg;
+    struct mqtt_publish fields = {.qos = m->qos,
+                                  .retain = m->retain,
+                                  .topic = m->topic,
+                                  .payload = m->payload,
+                                  .props.raw = m->props};
+    struct router_publish p = {.publish = &fields, .message = m};
+    if (router_route(b->router, &p) == ROUTE_STORE)
+        router_store(b->router, &p, done, done_arg);
+    else
+        done(done_arg, STORE_OK);
+}
+
+static void on_wake(void *arg, const char *id, size_t len)
+{
+    struct session *s = find(arg, id, len);
+    if (s != NULL && s->client != NULL && s->client->state == CLIENT_ONLINE)
+        deliver_wake(s->client);
+}
+
+static void on_let_go(void *arg, const char *id, size_t len, store_done_fn *done, void *done_arg)
+{
+    struct session *s = find(arg, id, len);
+    if (s == NULL || s->client == NULL)
+        done(done_arg, STORE_OK);
+    else
+        client_let_go(s->client, done, done_arg);
+}
+
+static void on_fenced(void *arg, const char *id, size_t len)
+{
+    struct session *s = find(arg, id, len);
+    if (s != NULL && s->client != NULL)
+        client_abandon(s->client, END_TAKEN_OVER);
+}
+
+static void on_durable_subscribed(void *arg, const char *id, size_t len,
+                                  const struct store_subscription *sub)
+{
+    struct broker *b = arg;
+    struct session *s = find(b, id, len);
+    struct mqtt_slice slice = {.data = (const uint8_t *)id, .len = (uint32_t)len};
+    if (s == NULL)
+        s = session_table_add(b->sessions, slice, true);
+    struct subscription_options options = {.qos = sub->qos,
+                                           .no_local = sub->no_local,
+                                           .retain_as_published = sub->retain_as_published};
+    if (s == NULL || !router_subscribe(b->router, s, sub->filter, options))
+        LOG_ERROR("no_memory", KV_BYTES("client_id", id, len));
+    else if (s->client == NULL)
+        s->durable = true;
+}
+
+/* A session of which nothing is known any more. */
+static void forget_if_empty(struct broker *b, struct session *s)
+{
+    if (s->client == NULL && s->subscriber.count == 0)
+        session_table_remove(b->sessions, s);
+}
+
+static void on_durable_unsubscribed(void *arg, const char *id, size_t len, struct mqtt_slice filter)
+{
+    struct broker *b = arg;
+    struct session *s = find(b, id, len);
+    if (s == NULL)
+        return;
+    router_unsubscribe(b->router, s, filter);
+    forget_if_empty(b, s);
+}
+
+static void on_durable_ended(void *arg, const char *id, size_t len)
+{
+    struct broker *b = arg;
+    struct session *s = find(b, id, len);
+    if (s == NULL || !s->durable)
+        return;
+    router_unsubscribe_all(b->router, s);
+    forget_if_empty(b, s);
+}
+
+static void on_gap(void *arg)
+{
+    struct broker *b = arg;
+    uint32_t told = 0;
+    for (struct client *c = b->clients; c != NULL; c = c->next) {
+        if (c->state != CLIENT_ONLINE || c->hold.durable)
+            continue;
+        const struct subscriber *s = &c->session->subscriber;
+        for (uint32_t i = 0; i < s->count; i++)
+            if (topic_tree_options(&s->items[i]).qos > 0) {
+                client_doom(c, END_GAP);
+                told++;
+                break;
+            }
+    }
+    LOG_WARN("messages_lost", KV_UINT("clients_closed", told));
+}
+
+static void forget_session(void *arg, struct session *s)
+{
+    struct broker *b = arg;
+    router_unsubscribe_all(b->router, s);
+    session_table_remove(b->sessions, s);
+}
+
+static void on_start_over(void *arg)
+{
+    struct broker *b = arg;
+    LOG_WARN("start_over", KV_UINT("clients", b->client_count));
+    while (b->clients != NULL)
+        client_abandon(b->clients, END_START_OVER);
+    session_table_each(b->sessions, forget_session, b);
+}
+
+static void on_clients_shift_clocks(void *arg, uint64_t by_ms)
+{
+    struct broker *b = arg;
+    for (struct client *c = b->clients; c != NULL; c = c->next)
+        c->last_input_ms += by_ms;
+}
+
+struct store_host host_of(struct broker *b)
+{
+    return (struct store_host){
+        .arg = b,
+        .deliver = on_deliver,
+        .publish_will = on_publish_will,
+        .wake = on_wake,
+        .let_go = on_let_go,
+        .fenced = on_fenced,
+        .durable_subscribed = on_durable_subscribed,
+        .durable_unsubscribed = on_durable_unsubscribed,
+        .durable_ended = on_durable_ended,
+        .gap = on_gap,
+        .start_over = on_start_over,
+        .clients_shift_clocks = on_clients_shift_clocks,
+    };
+}

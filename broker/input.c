@@ -1,0 +1,255 @@
+/*
+ * The turn's second phase for one client: socket, decoder, handlers.
+ */
+#include "broker/input.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/client.h"
+#include "broker/handle.h"
+#include "broker/listener.h"
+#include "common/log.h"
+#include "common/proxy_protocol.h"
+
+enum {
+    DELIVERIES_PER_TURN = 20000, /* that one client's input may cause before others have a go */
+    READS_PER_TURN = 1,
+    GATHER_FROM = 32 * 1024, /* packets from this size on are read straight into their own buffer */
+};
+
+/* What was read and isn't handled yet. */
+struct rest {
+    uint32_t len, capacity;
+    uint32_t need; /* more than this much is needed to go on; 0: it can be handled any time */
+    uint8_t bytes[];
+};
+
+void input_drop_rest(struct client *c)
+{
+    free(c->rest);
+    c->rest = NULL;
+}
+
+static bool takes_packets(const struct client *c)
+{
+    if (c->pause != 0 || c->doomed)
+        return false;
+    return c->state == CLIENT_ONLINE || c->state == CLIENT_CONNECTING || c->state == CLIENT_PROXY;
+}
+
+static void fail(struct client *c, const char *text)
+{
+    char peer[PEER_TEXT_MAX];
+    LOG_LIMITED(LOG_LEVEL_INFO, "client_malformed", KV_STR("client_id", client_id_text(c)),
+                KV_STR("peer", peer_text(&c->transport->peer, peer)), KV_STR("err", text));
+    client_close(c, END_MALFORMED);
+}
+
+/* Takes the PROXY header off the start. Returns its length, or 0: more is needed, or closed. */
+static size_t take_proxy_header(struct client *c, const uint8_t *buf, size_t len, uint32_t *need)
+{
+    struct proxy_info info;
+    size_t used = 0;
+    bool required = listener_requires_proxy(c->listener);
+    switch (proxy_parse(buf, len, &info, &used)) {
+    case PROXY_NEED_MORE:
+        *need = (uint32_t)len + 1;
+        return 0;
+    case PROXY_NOT_PROXY:
+        if (required)
+            break;
+        client_set_state(c, CLIENT_CONNECTING);
+        return 0;
+    case PROXY_MALFORMED:
+        break;
+    case PROXY_OK:
+        if (!info.local)
+            c->transport->peer = peer_from_sockaddr((const struct sockaddr *)&info.source);
+        client_set_state(c, CLIENT_CONNECTING);
+        return used;
+    }
+    client_close(c, END_PROXY);
+    return 0;
+}
+
+static void note_packet(struct client *c, size_t size)
+{
+    (void)size;
+    c->broker->stats.received_packets++;
+}
+
+/* Handles whole packets from the start of the bytes; returns how many bytes are done with. */
+static size_t handle_bytes(struct client *c, const uint8_t *buf, size_t len, uint32_t *need,
+                           uint32_t budget)
+{
+    struct broker *b = c->broker;
+    size_t at = 0;
+    *need = 0;
+    if (c->state == CLIENT_PROXY) {
+        at = take_proxy_header(c, buf, len, need);
+        if (c->state == CLIENT_PROXY)
+            return 0;
+    }
+    while (at < len && takes_packets(c) && b->deliveries < budget) {
+        struct mqtt_packet packet;
+        struct mqtt_decode_opts opts = {.version = (enum mqtt_version)c->version,
+                                        .max_packet = (uint32_t)b->config->limits.max_packet_size};
+        struct mqtt_decode_error err;
+        size_t size;
+        switch (mqtt_decode(buf + at, len - at, &opts, &packet, &size, &err)) {
+        case DECODE_NEED_MORE:
+            *need = (uint32_t)size;
+            return at;
+        case DECODE_MALFORMED:
+            fail(c, err.text);
+            return len;
+        case DECODE_OK:
+            at += size;
+            note_packet(c, size);
+            handle_packet(c, &packet);
+            break;
+        }
+    }
+    return at;
+}
+
+/* Keeps bytes that may be (part of) the client's current rest. */
+static void keep_rest(struct client *c, const uint8_t *from, size_t len, uint32_t need)
+{
+    if (len == 0 || c->state == CLIENT_CLOSED) {
+        input_drop_rest(c);
+        return;
+    }
+    struct rest *r = c->rest;
+    if (r != NULL && from >= r->bytes && from <= r->bytes + r->len) {
+        memmove(r->bytes, from, len);
+    } else {
+        if (r == NULL || r->capacity < len) {
+            input_drop_rest(c);
+            r = malloc(sizeof(*r) + len);
+            if (r == NULL) {
+                client_close(c, END_NO_MEMORY);
+                return;
+            }
+            r->capacity = (uint32_t)len;
+            c->rest = r;
+        }
+        memcpy(r->bytes, from, len);
+    }
+    r->len = (uint32_t)len;
+    r->need = need;
+}
+
+static void handle_and_keep(struct client *c, const uint8_t *buf, size_t len, uint32_t budget)
+{
+    uint32_t need;
+    size_t done = handle_bytes(c, buf, len, &need, budget);
+    if (c->state == CLIENT_CLOSED)
+        return;
+    keep_rest(c, buf + done, len - done, need);
+    if (c->state == CLIENT_CLAIMING)
+        handle_connect_claim(c); /* the shared buffer is free for a client it takes over */
+}
+
+static void on_read_end(struct client *c, ssize_t n)
+{
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        c->readable = false;
+    else
+        client_close(c, n == 0 ? END_EOF : END_IO_ERROR);
+}
+
+static void note_read(struct client *c, size_t n, size_t asked)
+{
+    c->last_input_ms = c->broker->now_ms;
+    c->broker->stats.received_bytes += n;
+    if (n < asked && !c->eof)
+        c->readable = false; /* edge-triggered: the next byte will tell */
+}
+
+/* A packet larger than the shared buffer: grows with what has come, not with what is announced. */
+static void read_into_rest(struct client *c, uint32_t budget)
+{
+    struct rest *r = c->rest;
+    if (r->capacity == r->len) {
+        uint32_t wanted = r->len * 2 < GATHER_FROM ? GATHER_FROM : r->len * 2;
+        uint32_t capacity = wanted < r->need ? wanted : r->need;
+        r = realloc(r, sizeof(*r) + capacity);
+        if (r == NULL) {
+            client_close(c, END_NO_MEMORY);
+            return;
+        }
+        r->capacity = capacity;
+        c->rest = r;
+    }
+    size_t room = r->capacity - r->len;
+    ssize_t n = c->transport->ops->read(c->transport, r->bytes + r->len, room);
+    if (n <= 0) {
+        on_read_end(c, n);
+        return;
+    }
+    note_read(c, (size_t)n, room);
+    r->len += (uint32_t)n;
+    if (r->len >= r->need)
+        handle_and_keep(c, r->bytes, r->len, budget);
+}
+
+static void read_shared(struct client *c, uint32_t budget)
+{
+    uint8_t *buf = c->broker->read_buffer;
+    size_t had = 0;
+    if (c->rest != NULL) {
+        had = c->rest->len;
+        memcpy(buf, c->rest->bytes, had);
+    }
+    ssize_t n = c->transport->ops->read(c->transport, buf + had, READ_SIZE);
+    if (n <= 0) {
+        on_read_end(c, n);
+        return;
+    }
+    note_read(c, (size_t)n, READ_SIZE);
+    handle_and_keep(c, buf, had + (size_t)n, budget);
+}
+
+/* One step: true when something was done and more may be there. */
+static bool step(struct client *c, uint32_t budget)
+{
+    if (!takes_packets(c))
+        return false;
+    struct rest *r = c->rest;
+    if (r != NULL && r->len >= r->need) {
+        handle_and_keep(c, r->bytes, r->len, budget);
+        return true;
+    }
+    if (!c->readable)
+        return false;
+    if (r != NULL && (r->need > GATHER_FROM || r->len > REST_MAX))
+        read_into_rest(c, budget);
+    else
+        read_shared(c, budget);
+    return true;
+}
+
+static bool has_more(const struct client *c)
+{
+    return takes_packets(c) && (c->readable || (c->rest != NULL && c->rest->len >= c->rest->need));
+}
+
+void client_run(struct client *c)
+{
+    c->broker->deliveries = 0;
+    for (int i = 0; i <= READS_PER_TURN && step(c, DELIVERIES_PER_TURN); i++)
+        if (c->broker->deliveries >= DELIVERIES_PER_TURN)
+            break;
+    if (has_more(c))
+        client_mark_ready(c);
+}
+
+void input_run_dry(struct client *c)
+{
+    c->readable = true;
+    while (step(c, UINT32_MAX))
+        ;
+}

@@ -1,0 +1,44 @@
+/*
+ * request - a packet of a client that is to be answered once the store has done its part.
+ *
+ * Order: answers go out in the order in which the packets came (MQTT 3.1.1, 4.6), whatever order
+ *        the store completes in. A client with max_unacknowledged of them isn't read further.
+ * Ownership: allocated per packet, only when the answer can't be given at once; freed when
+ * answered, or at the completion if the client is closed by then.
+ */
+#ifndef FLOTILLA_BROKER_REQUEST_H
+#define FLOTILLA_BROKER_REQUEST_H
+
+#include "broker/store.h"
+
+struct client;
+
+enum request_state { REQUEST_WAITING, REQUEST_DONE, REQUEST_FAILED };
+
+struct request {
+    struct request *next;
+    struct client *client;
+    uint8_t state;  /* enum request_state */
+    uint8_t answer; /* enum mqtt_type */
+    uint16_t packet_id;
+    uint32_t count; /* SUBACK: filters */
+    uint64_t started_us;
+    /* SUBACK: the granted filters, each with its text after them; sent their retained messages
+     * once answered. `codes` are what the SUBACK says. */
+    struct wish {
+        struct mqtt_slice filter;
+        uint8_t code;
+    } * wishes;
+};
+
+/* Adds it to the client's requests, waiting; counts one operation of the client (c->ops). NULL when
+ * out of memory (the client is doomed then). */
+struct request *request_new(struct client *c, enum mqtt_type answer, uint16_t packet_id);
+/* A store_done_fn whose arg is the request. */
+void request_done(void *arg, enum store_status status);
+/* Answers now, or after what is still waiting. */
+void request_answer(struct client *c, enum mqtt_type answer, uint16_t packet_id);
+/* The client closes: nothing will be answered. */
+void requests_abandon(struct client *c);
+
+#endif

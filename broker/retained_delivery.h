@@ -1,0 +1,29 @@
+/*
+ * retained_delivery - sends a new subscription what is retained: filter by filter, chunk by chunk,
+ * no faster than the client takes it, and never cut short.
+ *
+ * Order:    a topic for which the client got a newer live message since the read began is left out,
+ *           so that no older value follows a newer one.
+ * A durable session at QoS 1/2 gets the value through its queue in the store, since packet ids are
+ *           the queue's sequences; elsewhere it goes straight into the output.
+ * Ownership: one per client, there only while something is to be sent.
+ */
+#ifndef FLOTILLA_BROKER_RETAINED_DELIVERY_H
+#define FLOTILLA_BROKER_RETAINED_DELIVERY_H
+
+#include "common/mqtt.h"
+
+struct client;
+
+/* After the SUBACK of this filter. Copies the filter. */
+void retained_delivery_add(struct client *c, struct mqtt_slice filter, uint8_t qos);
+/* Goes on as far as the client takes it: called when it may take more. */
+void retained_delivery_go_on(struct client *c);
+void retained_delivery_end(struct client *c);
+
+/* A live message that was published with the retain flag went to the client. */
+void retained_delivery_note_live(struct client *c, struct mqtt_slice topic);
+/* A retained value of this topic is older than what the client got. */
+bool retained_delivery_is_stale(const struct client *c, struct mqtt_slice topic);
+
+#endif

@@ -1,0 +1,346 @@
+/*
+ * Retained values by topic. store_memory.c puts and reads.
+ */
+#include "broker/retained_tree.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/hash.h"
+
+struct retained_node {
+    struct retained_node *parent;
+    struct retained_node *chain;          /* next in its hash bucket */
+    struct retained_node *first, *last;   /* children */
+    struct retained_node *before, *after; /* siblings */
+    struct message *message;              /* NULL: only a step on the way */
+    uint32_t key;
+    uint16_t depth; /* 0: the root */
+    uint16_t len;
+    char level[];
+};
+
+struct retained_tree {
+    struct retained_node **buckets;
+    uint32_t mask;
+    size_t nodes, messages;
+    uint64_t hash_key;
+    struct retained_cursor *cursors;
+    struct retained_node root;
+};
+
+struct retained_tree *retained_tree_new(uint64_t hash_key)
+{
+    struct retained_tree *t = calloc(1, sizeof(*t));
+    if (t == NULL)
+        return NULL;
+    t->hash_key = hash_key;
+    t->mask = 255;
+    t->buckets = calloc((size_t)t->mask + 1, sizeof(*t->buckets));
+    if (t->buckets == NULL) {
+        free(t);
+        return NULL;
+    }
+    return t;
+}
+
+void retained_tree_free(struct retained_tree *t)
+{
+    if (t == NULL)
+        return;
+    for (uint32_t i = 0; i <= t->mask; i++) {
+        struct retained_node *n = t->buckets[i];
+        while (n != NULL) {
+            struct retained_node *next = n->chain;
+            message_unref(n->message);
+            free(n);
+            n = next;
+        }
+    }
+    free(t->buckets);
+    free(t);
+}
+
+size_t retained_tree_count(const struct retained_tree *t)
+{
+    return t->messages;
+}
+
+/* ---- nodes -------------------------------------------------------------------------------------
+ */
+
+/* Takes the first level off the rest of a topic. False when there is none left. */
+static bool next_level(struct mqtt_slice *rest, struct mqtt_slice *level)
+{
+    if (rest->data == NULL)
+        return false;
+    const uint8_t *slash = memchr(rest->data, '/', rest->len);
+    *level = *rest;
+    if (slash == NULL) {
+        rest->data = NULL;
+        return true;
+    }
+    level->len = (uint32_t)(slash - rest->data);
+    rest->len -= level->len + 1;
+    rest->data = slash + 1;
+    return true;
+}
+
+static uint32_t key_of(const struct retained_tree *t, const struct retained_node *parent,
+                       struct mqtt_slice level)
+{
+    return (uint32_t)hash_bytes(t->hash_key ^ (uint64_t)(uintptr_t)parent, level.data, level.len);
+}
+
+static struct retained_node *find_child(const struct retained_tree *t,
+                                        const struct retained_node *parent, struct mqtt_slice level)
+{
+    if (parent->first == NULL)
+        return NULL;
+    uint32_t key = key_of(t, parent, level);
+    for (struct retained_node *n = t->buckets[key & t->mask]; n != NULL; n = n->chain)
+        if (n->key == key && n->parent == parent && n->len == level.len &&
+            memcmp(n->level, level.data, level.len) == 0)
+            return n;
+    return NULL;
+}
+
+static struct retained_node *find(const struct retained_tree *t, struct mqtt_slice topic)
+{
+    const struct retained_node *n = &t->root;
+    struct mqtt_slice level;
+    while (n != NULL && next_level(&topic, &level))
+        n = find_child(t, n, level);
+    return (struct retained_node *)n;
+}
+
+static void grow(struct retained_tree *t)
+{
+    uint32_t mask = t->mask * 2 + 1;
+    struct retained_node **buckets = calloc((size_t)mask + 1, sizeof(*buckets));
+    if (buckets == NULL)
+        return; /* chains get longer, nothing else */
+    for (uint32_t i = 0; i <= t->mask; i++) {
+        struct retained_node *n = t->buckets[i];
+        while (n != NULL) {
+            struct retained_node *next = n->chain;
+            n->chain = buckets[n->key & mask];
+            buckets[n->key & mask] = n;
+            n = next;
+        }
+    }
+    free(t->buckets);
+    t->buckets = buckets;
+    t->mask = mask;
+}
+
+static struct retained_node *add_child(struct retained_tree *t, struct retained_node *parent,
+                                       struct mqtt_slice level)
+{
+    struct retained_node *n = calloc(1, sizeof(*n) + level.len);
+    if (n == NULL)
+        return NULL;
+    n->parent = parent;
+    n->key = key_of(t, parent, level);
+    n->depth = (uint16_t)(parent->depth + 1);
+    n->len = (uint16_t)level.len;
+    if (level.len > 0)
+        memcpy(n->level, level.data, level.len);
+    if (t->nodes > t->mask)
+        grow(t);
+    n->chain = t->buckets[n->key & t->mask];
+    t->buckets[n->key & t->mask] = n;
+    n->before = parent->last;
+    if (parent->last != NULL)
+        parent->last->after = n;
+    else
+        parent->first = n;
+    parent->last = n;
+    t->nodes++;
+    return n;
+}
+
+static void unlink_node(struct retained_tree *t, struct retained_node *n)
+{
+    struct retained_node **link = &t->buckets[n->key & t->mask];
+    while (*link != n)
+        link = &(*link)->chain;
+    *link = n->chain;
+    if (n->before != NULL)
+        n->before->after = n->after;
+    else
+        n->parent->first = n->after;
+    if (n->after != NULL)
+        n->after->before = n->before;
+    else
+        n->parent->last = n->before;
+    t->nodes--;
+}
+
+static struct retained_node *step(const struct retained_cursor *c, struct retained_node *n);
+
+/* Removes a node without value and children, and its ancestors as far as that holds for them. */
+static void prune(struct retained_tree *t, struct retained_node *n)
+{
+    while (n != &t->root && n->message == NULL && n->first == NULL) {
+        struct retained_node *parent = n->parent;
+        for (struct retained_cursor *c = t->cursors; c != NULL; c = c->next)
+            if (c->at == n)
+                c->at = step(c, n);
+        unlink_node(t, n);
+        free(n);
+        n = parent;
+    }
+}
+
+bool retained_tree_put(struct retained_tree *t, struct message *m)
+{
+    struct retained_node *n = &t->root;
+    struct mqtt_slice rest = m->topic;
+    struct mqtt_slice level;
+    while (next_level(&rest, &level)) {
+        struct retained_node *child = find_child(t, n, level);
+        if (child == NULL)
+            child = add_child(t, n, level);
+        if (child == NULL) {
+            prune(t, n);
+            return false;
+        }
+        n = child;
+    }
+    if (n->message == NULL)
+        t->messages++;
+    message_unref(n->message);
+    n->message = message_ref(m);
+    return true;
+}
+
+void retained_tree_remove(struct retained_tree *t, struct mqtt_slice topic)
+{
+    struct retained_node *n = find(t, topic);
+    if (n == NULL || n->message == NULL)
+        return;
+    message_unref(n->message);
+    n->message = NULL;
+    t->messages--;
+    prune(t, n);
+}
+
+struct message *retained_tree_get(const struct retained_tree *t, struct mqtt_slice topic)
+{
+    const struct retained_node *n = find(t, topic);
+    return n != NULL ? n->message : NULL;
+}
+
+/* ---- walking -----------------------------------------------------------------------------------
+ */
+
+enum level_kind { LEVEL_EXACT, LEVEL_ANY, LEVEL_NONE };
+
+/* What the filter says of nodes at this depth. */
+static enum level_kind level_at(const struct retained_cursor *c, uint32_t depth)
+{
+    if (depth > c->level_count)
+        return c->many ? LEVEL_ANY : LEVEL_NONE;
+    struct mqtt_slice l = c->levels[depth - 1];
+    return l.len == 1 && l.data[0] == '+' ? LEVEL_ANY : LEVEL_EXACT;
+}
+
+/* From this sibling on, the first that a wildcard may match (4.7.2: not "$..." at the top). */
+static struct retained_node *skip_hidden(struct retained_node *n)
+{
+    while (n != NULL && n->depth == 1 && n->len > 0 && n->level[0] == '$')
+        n = n->after;
+    return n;
+}
+
+static struct retained_node *first_child(const struct retained_cursor *c,
+                                         const struct retained_node *n)
+{
+    uint32_t depth = n->depth + 1u;
+    switch (level_at(c, depth)) {
+    case LEVEL_EXACT:
+        return find_child(c->tree, n, c->levels[depth - 1]);
+    case LEVEL_ANY:
+        return skip_hidden(n->first);
+    case LEVEL_NONE:
+        break;
+    }
+    return NULL;
+}
+
+/* The next node after n in the walk. */
+static struct retained_node *step(const struct retained_cursor *c, struct retained_node *n)
+{
+    struct retained_node *child = first_child(c, n);
+    if (child != NULL)
+        return child;
+    for (; n != &c->tree->root; n = n->parent) {
+        if (level_at(c, n->depth) != LEVEL_ANY)
+            continue;
+        struct retained_node *sibling = skip_hidden(n->after);
+        if (sibling != NULL)
+            return sibling;
+    }
+    return NULL;
+}
+
+static bool is_match(const struct retained_cursor *c, const struct retained_node *n)
+{
+    return n->message != NULL &&
+           (c->many ? n->depth >= c->level_count : n->depth == c->level_count);
+}
+
+bool retained_cursor_init(struct retained_cursor *c, struct retained_tree *t,
+                          struct mqtt_slice filter)
+{
+    size_t levels = 1;
+    for (uint32_t i = 0; i < filter.len; i++)
+        levels += filter.data[i] == '/';
+    memset(c, 0, sizeof(*c));
+    c->tree = t;
+    c->levels = malloc(levels * sizeof(*c->levels) + filter.len);
+    if (c->levels == NULL)
+        return false;
+    uint8_t *text = (uint8_t *)&c->levels[levels];
+    memcpy(text, filter.data, filter.len);
+    struct mqtt_slice rest = {.data = text, .len = filter.len};
+    while (next_level(&rest, &c->levels[c->level_count]))
+        c->level_count++;
+    struct mqtt_slice last = c->levels[c->level_count - 1];
+    if (last.len == 1 && last.data[0] == '#') {
+        c->many = true;
+        c->level_count--;
+    }
+    c->at = step(c, &t->root);
+    c->next = t->cursors;
+    if (t->cursors != NULL)
+        t->cursors->prev = c;
+    t->cursors = c;
+    return true;
+}
+
+struct message *retained_cursor_next(struct retained_cursor *c)
+{
+    while (c->at != NULL) {
+        struct retained_node *n = c->at;
+        c->at = step(c, n);
+        if (is_match(c, n))
+            return n->message;
+    }
+    return NULL;
+}
+
+void retained_cursor_fini(struct retained_cursor *c)
+{
+    if (c->tree == NULL)
+        return;
+    if (c->prev != NULL)
+        c->prev->next = c->next;
+    else
+        c->tree->cursors = c->next;
+    if (c->next != NULL)
+        c->next->prev = c->prev;
+    free(c->levels);
+    memset(c, 0, sizeof(*c));
+}

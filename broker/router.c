@@ -1,0 +1,381 @@
+/*
+ * Who gets a message. Publishes come from handle_publish.c, wills and other brokers; they leave to
+ * deliver.c (this broker's clients) and to the store (queues of durable sessions, other brokers,
+ * retained values).
+ */
+#include "broker/router.h"
+
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/client.h"
+#include "broker/deliver.h"
+#include "broker/match_cache.h"
+#include "broker/retained_delivery.h"
+#include "broker/session.h"
+
+/* Another node as a holder of routes in the topic tree. */
+struct route_holder {
+    struct subscriber subscriber; /* first member */
+    void *node;
+    struct route_holder *next;
+};
+
+struct router {
+    struct topic_tree *tree;
+    struct match_cache *cache;
+    struct encoder *encoder;
+    struct store *store;
+    struct topic_matches scratch;
+    struct store_targets targets; /* of the latest route */
+    size_t queue_capacity, node_capacity;
+    struct route_holder *nodes;
+    struct message_id last_id;
+};
+
+struct router *router_new(uint64_t hash_key, struct encoder *encoder)
+{
+    struct router *r = calloc(1, sizeof(*r));
+    if (r == NULL)
+        return NULL;
+    r->encoder = encoder;
+    r->tree = topic_tree_new(hash_key);
+    r->cache = match_cache_new(hash_key);
+    if (r->tree == NULL || r->cache == NULL ||
+        RAND_bytes((unsigned char *)&r->last_id.node, sizeof(r->last_id.node)) != 1) {
+        router_free(r);
+        return NULL;
+    }
+    return r;
+}
+
+void router_free(struct router *r)
+{
+    if (r == NULL)
+        return;
+    while (r->nodes != NULL)
+        router_node_removed(r, r->nodes->node);
+    topic_tree_free(r->tree);
+    match_cache_free(r->cache);
+    free(r->scratch.items);
+    free(r->targets.queues);
+    free(r->targets.nodes);
+    free(r);
+}
+
+void router_set_store(struct router *r, struct store *s)
+{
+    r->store = s;
+}
+
+struct message_id router_next_message_id(struct router *r)
+{
+    r->last_id.sequence++;
+    return r->last_id;
+}
+
+size_t router_subscription_count(const struct router *r)
+{
+    return topic_tree_subscriptions(r->tree);
+}
+
+/* ---- matching ----------------------------------------------------------------------------------
+ */
+
+/* NULL only when out of memory. Good until a subscription changes or another topic is matched. */
+static const struct match_entry *match(struct router *r, struct mqtt_slice topic)
+{
+    const struct match_entry *e = match_cache_get(r->cache, topic);
+    if (e != NULL)
+        return e;
+    if (!topic_tree_match(r->tree, topic, &r->scratch))
+        return NULL;
+    return match_cache_put(r->cache, topic, &r->scratch);
+}
+
+static uint8_t lower(uint8_t a, uint8_t b)
+{
+    return a < b ? a : b;
+}
+
+static bool reserve_targets(struct router *r, size_t queues, size_t nodes)
+{
+    if (queues > r->queue_capacity) {
+        void *grown = realloc(r->targets.queues, queues * sizeof(*r->targets.queues));
+        if (grown == NULL)
+            return false;
+        r->targets.queues = grown;
+        r->queue_capacity = queues;
+    }
+    if (nodes > r->node_capacity) {
+        void *grown = realloc(r->targets.nodes, nodes * sizeof(*r->targets.nodes));
+        if (grown == NULL)
+            return false;
+        r->targets.nodes = grown;
+        r->node_capacity = nodes;
+    }
+    return true;
+}
+
+/* The queues of durable sessions and the nodes among the matches, into r->targets. */
+static bool find_targets(struct router *r, const struct match_entry *e, uint8_t qos)
+{
+    r->targets.queue_count = 0;
+    r->targets.node_count = 0;
+    if (!reserve_targets(r, e->count, e->node_count))
+        return false;
+    for (uint32_t i = 0; qos > 0 && i < e->count; i++) {
+        struct session *s = session_of(e->items[i].subscriber);
+        const struct subscription_options *o = &e->items[i].options;
+        if (!s->durable || o->qos == 0)
+            continue;
+        r->targets.queues[r->targets.queue_count++] =
+            (struct store_queue_target){.client_id = s->id,
+                                        .client_id_len = s->id_len,
+                                        .qos = lower(qos, o->qos),
+                                        .retain_as_published = o->retain_as_published,
+                                        .session = s};
+    }
+    for (uint32_t i = 0; i < e->node_count; i++) {
+        const struct subscriber *s = e->items[e->count + i].subscriber;
+        r->targets.nodes[r->targets.node_count++] = ((const struct route_holder *)s)->node;
+    }
+    return true;
+}
+
+/* To clean sessions at any QoS, to durable ones where the effective QoS is 0; all online here. */
+static void deliver_direct(const struct match_entry *e, struct delivery *d)
+{
+    uint8_t qos = d->publish->qos;
+    bool retained = d->publish->retain;
+    for (uint32_t i = 0; i < e->count; i++) {
+        struct session *s = session_of(e->items[i].subscriber);
+        const struct subscription_options *o = &e->items[i].options;
+        struct client *c = s->client;
+        if (c == NULL || c->state != CLIENT_ONLINE)
+            continue;
+        uint8_t effective = lower(qos, o->qos);
+        if (s->durable && effective > 0)
+            continue;
+        if (retained && c->retained != NULL)
+            retained_delivery_note_live(c, d->publish->topic);
+        deliver_message(c, d, effective, retained && o->retain_as_published);
+    }
+}
+
+/* ---- publishing --------------------------------------------------------------------------------
+ */
+
+static struct delivery begin(struct router *r, const struct router_publish *p,
+                             struct mqtt_publish *scratch)
+{
+    if (p->message != NULL)
+        return delivery_of_message(r->encoder, p->message, scratch);
+    struct message_id id = router_next_message_id(r);
+    struct mqtt_slice publisher = {0};
+    if (p->publisher != NULL)
+        publisher = session_id(p->publisher);
+    return delivery_of_publish(r->encoder, p->publish, id, publisher);
+}
+
+static bool store_has_part(const struct router *r, const struct mqtt_publish *p)
+{
+    if (p->retain || r->targets.queue_count > 0 || r->targets.node_count > 0)
+        return true;
+    return p->qos > 0 && !r->store->ops->untargeted_is_done;
+}
+
+enum route_result router_route(struct router *r, const struct router_publish *p)
+{
+    const struct mqtt_publish *publish = p->publish;
+    const struct match_entry *e = match(r, publish->topic);
+    if (e == NULL || !find_targets(r, e, publish->qos)) {
+        r->targets.queue_count = 0;
+        r->targets.node_count = 0;
+        return ROUTE_STORE; /* nobody was found for want of memory; at QoS 0 that is a loss */
+    }
+    if (p->qos2_packet_id != 0)
+        return ROUTE_STORE; /* the store binds the id, then calls router_deliver_local */
+    if (e->count > 0) {
+        struct mqtt_publish scratch;
+        struct delivery d = begin(r, p, &scratch);
+        deliver_direct(e, &d);
+        delivery_end(&d);
+    }
+    return store_has_part(r, publish) ? ROUTE_STORE : ROUTE_DONE;
+}
+
+void router_store(struct router *r, const struct router_publish *p, store_done_fn *done, void *arg)
+{
+    struct mqtt_publish scratch;
+    struct delivery d = begin(r, p, &scratch);
+    struct message *m = delivery_message(&d);
+    if (m == NULL) {
+        if (done != NULL)
+            done(arg, STORE_UNAVAILABLE);
+        return;
+    }
+    struct store_publish_request request = {
+        .message = m, .hold = p->hold, .qos2_packet_id = p->qos2_packet_id, .targets = r->targets};
+    store_publish(r->store, &request, done, arg);
+    delivery_end(&d);
+}
+
+void router_publish_local(struct router *r, const struct mqtt_publish *p)
+{
+    const struct match_entry *e = match(r, p->topic);
+    if (e == NULL || e->count == 0)
+        return;
+    struct delivery d =
+        delivery_of_publish(r->encoder, p, router_next_message_id(r), (struct mqtt_slice){0});
+    deliver_direct(e, &d);
+    delivery_end(&d);
+}
+
+void router_deliver_local(struct router *r, struct message *m)
+{
+    const struct match_entry *e = match(r, m->topic);
+    if (e == NULL || e->count == 0)
+        return;
+    struct mqtt_publish scratch;
+    struct delivery d = delivery_of_message(r->encoder, m, &scratch);
+    deliver_direct(e, &d);
+    delivery_end(&d);
+}
+
+void router_targets(struct router *r, const struct message *m, struct store_targets *out)
+{
+    const struct match_entry *e = match(r, m->topic);
+    if (e == NULL || !find_targets(r, e, m->qos)) {
+        r->targets.queue_count = 0;
+        r->targets.node_count = 0;
+    }
+    *out = r->targets;
+}
+
+/* ---- subscriptions -----------------------------------------------------------------------------
+ */
+
+static bool has_wildcard(struct mqtt_slice filter)
+{
+    return memchr(filter.data, '+', filter.len) != NULL ||
+           memchr(filter.data, '#', filter.len) != NULL;
+}
+
+static bool add(struct router *r, struct subscriber *s, struct mqtt_slice filter,
+                struct subscription_options options)
+{
+    if (topic_tree_add(r->tree, s, filter, options) == TOPIC_FAILED)
+        return false;
+    match_cache_forget(r->cache, filter, has_wildcard(filter));
+    return true;
+}
+
+bool router_subscribe(struct router *r, struct session *s, struct mqtt_slice filter,
+                      struct subscription_options options)
+{
+    return add(r, &s->subscriber, filter, options);
+}
+
+bool router_unsubscribe(struct router *r, struct session *s, struct mqtt_slice filter)
+{
+    bool last;
+    if (!topic_tree_remove(r->tree, &s->subscriber, filter, &last))
+        return false;
+    match_cache_forget(r->cache, filter, has_wildcard(filter));
+    if (last)
+        store_interest_ended(r->store, filter);
+    return true;
+}
+
+static void remove_all(struct router *r, struct subscriber *s)
+{
+    while (s->count > 0) {
+        bool last;
+        uint32_t at = s->count - 1;
+        struct mqtt_slice filter = topic_tree_filter(r->tree, &s->items[at]);
+        bool wildcard = topic_tree_has_wildcard(&s->items[at]);
+        topic_tree_remove_at(r->tree, s, at, &last); /* the text stays in the scratch buffer */
+        match_cache_forget(r->cache, filter, wildcard);
+        if (last)
+            store_interest_ended(r->store, filter);
+    }
+}
+
+void router_unsubscribe_all(struct router *r, struct session *s)
+{
+    remove_all(r, &s->subscriber);
+}
+
+static void interest_ended(void *arg, struct mqtt_slice filter)
+{
+    struct router *r = arg;
+    store_interest_ended(r->store, filter);
+}
+
+void router_session_joined(struct router *r, struct session *s)
+{
+    topic_tree_set_connected(r->tree, &s->subscriber, true, NULL, NULL);
+}
+
+void router_session_left(struct router *r, struct session *s)
+{
+    if (!s->durable)
+        remove_all(r, &s->subscriber);
+    topic_tree_set_connected(r->tree, &s->subscriber, false, interest_ended, r);
+}
+
+/* ---- for the fleet -----------------------------------------------------------------------------
+ */
+
+static struct route_holder *find_node(const struct router *r, const void *node)
+{
+    struct route_holder *h = r->nodes;
+    while (h != NULL && h->node != node)
+        h = h->next;
+    return h;
+}
+
+bool router_route_add(struct router *r, void *node, struct mqtt_slice filter)
+{
+    struct route_holder *h = find_node(r, node);
+    if (h == NULL) {
+        h = calloc(1, sizeof(*h));
+        if (h == NULL)
+            return false;
+        h->subscriber.kind = SUBSCRIBER_NODE;
+        h->node = node;
+        h->next = r->nodes;
+        r->nodes = h;
+    }
+    return add(r, &h->subscriber, filter, (struct subscription_options){.qos = 2});
+}
+
+void router_route_remove(struct router *r, void *node, struct mqtt_slice filter)
+{
+    struct route_holder *h = find_node(r, node);
+    bool last;
+    if (h != NULL && topic_tree_remove(r->tree, &h->subscriber, filter, &last))
+        match_cache_forget(r->cache, filter, has_wildcard(filter));
+}
+
+void router_node_removed(struct router *r, void *node)
+{
+    for (struct route_holder **link = &r->nodes; *link != NULL; link = &(*link)->next) {
+        struct route_holder *h = *link;
+        if (h->node != node)
+            continue;
+        remove_all(r, &h->subscriber);
+        *link = h->next;
+        free(h->subscriber.items);
+        free(h);
+        return;
+    }
+}
+
+void router_local_filters(struct router *r, void (*each)(void *arg, struct mqtt_slice filter),
+                          void *arg)
+{
+    topic_tree_each_interest(r->tree, each, arg);
+}

@@ -1,0 +1,560 @@
+/*
+ * The store of a broker that stands alone: durable sessions, their queues, retained messages and
+ * wills in this process' memory. Every call completes before it returns.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "broker/broker_stats.h"
+#include "broker/memory_queue.h"
+#include "broker/packet_ids.h"
+#include "broker/retained_tree.h"
+#include "broker/store.h"
+#include "broker/wheel.h"
+#include "common/clock.h"
+
+enum { RETAINED_CHUNK = 256, RETAINED_CHUNK_BYTES = 256 * 1024 };
+
+/* What is kept of a client id: of a durable session always, else while a will or a connection is.
+ */
+struct memory_session {
+    UT_hash_handle hh;       /* by id */
+    struct store_hold *hold; /* NULL: offline */
+    bool durable;
+    struct memory_queue queue;
+    struct packet_ids open_qos2;
+    uint64_t *released; /* sequences, in order */
+    uint32_t released_count, released_capacity;
+    struct message *will;
+    uint32_t will_delay_s;
+    struct wheel_entry will_due, expiry_due;
+    uint32_t id_len;
+    char id[];
+};
+
+struct store_memory {
+    struct store base; /* first member */
+    struct store_memory_config config;
+    struct store_host host;
+    struct memory_session *sessions;
+    struct retained_tree *retained;
+    struct wheel wills, expiries;
+    struct store_entry *scratch; /* what a fetch answers */
+    size_t scratch_size;
+};
+
+struct memory_read {
+    struct store_retained_read base; /* first member */
+    struct retained_cursor cursor;
+    store_retained_fn *each;
+    store_retained_chunk_fn *chunk;
+    store_done_fn *done;
+    void *arg;
+    bool running, cancelled;
+};
+
+static struct store_memory *memory_of(struct store *s)
+{
+    return (struct store_memory *)s;
+}
+
+/* ---- sessions ----------------------------------------------------------------------------------
+ */
+
+static struct memory_session *find_session(struct store_memory *s, const char *id, uint32_t len)
+{
+    struct memory_session *found;
+    HASH_FIND(hh, s->sessions, id, len, found);
+    return found;
+}
+
+static struct memory_session *add_session(struct store_memory *s, const struct store_hold *hold)
+{
+    struct memory_session *m = calloc(1, sizeof(*m) + hold->client_id_len);
+    if (m == NULL)
+        return NULL;
+    memory_queue_init(&m->queue);
+    m->id_len = hold->client_id_len;
+    memcpy(m->id, hold->client_id, hold->client_id_len);
+    HASH_ADD_KEYPTR(hh, s->sessions, m->id, m->id_len, m);
+    return m;
+}
+
+static void drop_will(struct memory_session *m)
+{
+    wheel_cancel(&m->will_due);
+    message_unref(m->will);
+    m->will = NULL;
+}
+
+static void forget_state(struct memory_session *m)
+{
+    memory_queue_fini(&m->queue);
+    memory_queue_init(&m->queue);
+    packet_ids_fini(&m->open_qos2);
+    free(m->released);
+    m->released = NULL;
+    m->released_count = 0;
+    m->released_capacity = 0;
+}
+
+static void free_session(struct store_memory *s, struct memory_session *m)
+{
+    HASH_DEL(s->sessions, m);
+    wheel_cancel(&m->expiry_due);
+    drop_will(m);
+    forget_state(m);
+    memory_queue_fini(&m->queue);
+    if (m->hold != NULL)
+        m->hold->store_data = NULL;
+    free(m);
+}
+
+/* Nobody is connected, nothing is durable, no will waits. */
+static void free_if_over(struct store_memory *s, struct memory_session *m)
+{
+    if (m->hold == NULL && !m->durable && m->will == NULL)
+        free_session(s, m);
+}
+
+static void will_published(void *arg, enum store_status status)
+{
+    (void)arg;
+    (void)status;
+}
+
+static void publish_will(struct store_memory *s, struct memory_session *m)
+{
+    struct message *will = m->will;
+    wheel_cancel(&m->will_due);
+    m->will = NULL;
+    if (will == NULL)
+        return;
+    s->host.publish_will(s->host.arg, will, will_published, NULL);
+    message_unref(will);
+}
+
+static void end_session(struct store_memory *s, struct memory_session *m)
+{
+    bool was_durable = m->durable;
+    m->durable = false;
+    forget_state(m);
+    if (was_durable)
+        s->host.durable_ended(s->host.arg, m->id, m->id_len);
+    publish_will(s, m); /* at the latest when the session ends (5.0: 3.1.2.5) */
+    free_if_over(s, m);
+}
+
+static void on_will_due(struct wheel_entry *e, void *arg)
+{
+    struct memory_session *m = (void *)((char *)e - offsetof(struct memory_session, will_due));
+    publish_will(arg, m);
+    free_if_over(arg, m);
+}
+
+static void on_expiry_due(struct wheel_entry *e, void *arg)
+{
+    struct memory_session *m = (void *)((char *)e - offsetof(struct memory_session, expiry_due));
+    end_session(arg, m);
+}
+
+static void memory_connect(struct store *store, const struct store_connect_request *req,
+                           store_connect_fn *done, void *arg)
+{
+    struct store_memory *s = memory_of(store);
+    struct store_hold *hold = req->hold;
+    struct store_connect_result result = {.subscriptions_kept = true};
+    struct memory_session *m = find_session(s, hold->client_id, hold->client_id_len);
+    if (m == NULL && (hold->durable || req->will.message != NULL)) {
+        m = add_session(s, hold);
+        if (m == NULL) {
+            done(arg, STORE_UNAVAILABLE, NULL);
+            return;
+        }
+    }
+    if (m == NULL) {
+        done(arg, STORE_OK, &result);
+        return;
+    }
+    if (m->hold != NULL)
+        m->hold->store_data = NULL;
+    wheel_cancel(&m->expiry_due);
+    drop_will(m); /* a delayed will is cancelled by its client's return */
+    result.session_present = m->durable && !req->clean_start;
+    if (req->clean_start)
+        forget_state(m);
+    m->durable = hold->durable;
+    m->hold = hold;
+    m->will = req->will.message != NULL ? message_ref(req->will.message) : NULL;
+    m->will_delay_s = req->will.delay_s;
+    hold->store_data = m;
+    hold->epoch++;
+    result.open_qos2 = m->open_qos2.items;
+    result.open_qos2_count = m->open_qos2.count;
+    result.released = m->released;
+    result.released_count = m->released_count;
+    result.next_sequence = m->queue.first;
+    done(arg, STORE_OK, &result);
+}
+
+static void memory_disconnect(struct store *store, struct store_hold *hold, bool will,
+                              uint32_t session_expiry_s, store_done_fn *done, void *arg)
+{
+    struct store_memory *s = memory_of(store);
+    struct memory_session *m = hold->store_data;
+    if (m != NULL) {
+        uint64_t now = clock_monotonic_ms();
+        uint32_t delay =
+            m->will_delay_s > hold->will_grace_s ? m->will_delay_s : hold->will_grace_s;
+        hold->store_data = NULL;
+        m->hold = NULL;
+        if (!will)
+            drop_will(m);
+        else if (delay == 0)
+            publish_will(s, m);
+        else if (m->will != NULL)
+            wheel_set(&s->wills, &m->will_due, now + (uint64_t)delay * 1000);
+        if (m->durable && session_expiry_s == 0)
+            end_session(s, m);
+        else if (m->durable && session_expiry_s != UINT32_MAX)
+            wheel_set(&s->expiries, &m->expiry_due, now + (uint64_t)session_expiry_s * 1000);
+        else
+            free_if_over(s, m);
+    }
+    done(arg, STORE_OK);
+}
+
+/* The core keeps a durable session's subscriptions in its topic tree. */
+static void memory_subscribe(struct store *store, struct store_hold *hold,
+                             const struct store_subscription *subs, size_t count,
+                             store_done_fn *done, void *arg)
+{
+    (void)store;
+    (void)hold;
+    (void)subs;
+    (void)count;
+    done(arg, STORE_OK);
+}
+
+static void memory_unsubscribe(struct store *store, struct store_hold *hold,
+                               const struct mqtt_slice *filters, size_t count, store_done_fn *done,
+                               void *arg)
+{
+    (void)store;
+    (void)hold;
+    (void)filters;
+    (void)count;
+    done(arg, STORE_OK);
+}
+
+/* ---- publishing --------------------------------------------------------------------------------
+ */
+
+static void keep_retained(struct store_memory *s, struct message *m)
+{
+    if (m->payload.len == 0)
+        retained_tree_remove(s->retained, m->topic);
+    else if (retained_tree_count(s->retained) >= s->config.retained_limit &&
+             retained_tree_get(s->retained, m->topic) == NULL)
+        s->config.stats->dropped[DROP_RETAINED_FULL]++;
+    else if (!retained_tree_put(s->retained, m))
+        s->config.stats->dropped[DROP_NO_MEMORY]++;
+    s->config.stats->retained = retained_tree_count(s->retained);
+}
+
+static void queue_for(struct store_memory *s, const struct store_queue_target *t, struct message *m)
+{
+    struct memory_session *session = find_session(s, t->client_id, t->client_id_len);
+    if (session == NULL || !session->durable)
+        return;
+    struct memory_queue *q = &session->queue;
+    if (q->count >= s->config.queue_limit || q->bytes >= s->config.queue_limit_bytes) {
+        s->config.stats->dropped[DROP_QUEUE_FULL]++;
+        return;
+    }
+    if (!memory_queue_push(q, m, t->qos, m->retain && t->retain_as_published))
+        s->config.stats->dropped[DROP_NO_MEMORY]++;
+    else if (session->hold != NULL)
+        s->host.wake(s->host.arg, session->id, session->id_len);
+}
+
+/* True when this packet id of a durable publisher was published before. */
+static bool is_repeat(const struct store_publish_request *req)
+{
+    struct memory_session *m = req->hold != NULL ? req->hold->store_data : NULL;
+    if (req->qos2_packet_id == 0 || m == NULL)
+        return false;
+    if (packet_ids_has(&m->open_qos2, req->qos2_packet_id))
+        return true;
+    packet_ids_add(&m->open_qos2, req->qos2_packet_id);
+    return false;
+}
+
+static void memory_publish(struct store *store, const struct store_publish_request *req,
+                           store_done_fn *done, void *arg)
+{
+    struct store_memory *s = memory_of(store);
+    struct message *m = req->message;
+    if (!is_repeat(req)) {
+        if (m->retain && !req->queue_only)
+            keep_retained(s, m);
+        for (size_t i = 0; i < req->targets.queue_count; i++)
+            queue_for(s, &req->targets.queues[i], m);
+        if (req->qos2_packet_id != 0)
+            s->host.deliver(s->host.arg, m);
+    }
+    if (done != NULL)
+        done(arg, STORE_OK);
+}
+
+static void memory_qos2_end(struct store *store, struct store_hold *hold, uint16_t packet_id,
+                            store_done_fn *done, void *arg)
+{
+    struct memory_session *m = hold->store_data;
+    (void)store;
+    if (m != NULL)
+        packet_ids_remove(&m->open_qos2, packet_id);
+    done(arg, STORE_OK);
+}
+
+/* ---- delivering --------------------------------------------------------------------------------
+ */
+
+static bool reserve_scratch(struct store_memory *s, size_t count)
+{
+    if (s->scratch_size >= count)
+        return true;
+    struct store_entry *grown = realloc(s->scratch, count * sizeof(*grown));
+    if (grown == NULL)
+        return false;
+    s->scratch = grown;
+    s->scratch_size = count;
+    return true;
+}
+
+static void memory_fetch(struct store *store, struct store_hold *hold, uint64_t from, size_t max,
+                         size_t max_bytes, store_fetch_fn *done, void *arg)
+{
+    struct store_memory *s = memory_of(store);
+    struct memory_session *m = hold->store_data;
+    bool more = false;
+    size_t count = 0;
+    if (m == NULL) {
+        done(arg, STORE_FENCED, NULL, 0, false);
+        return;
+    }
+    if (!reserve_scratch(s, max)) {
+        done(arg, STORE_UNAVAILABLE, NULL, 0, false);
+        return;
+    }
+    count = memory_queue_read(&m->queue, from, s->scratch, max, max_bytes, &more);
+    done(arg, STORE_OK, s->scratch, count, more);
+}
+
+static void memory_ack(struct store *store, struct store_hold *hold, uint64_t sequence)
+{
+    struct memory_session *m = hold->store_data;
+    (void)store;
+    if (m != NULL)
+        memory_queue_remove(&m->queue, sequence);
+}
+
+static bool note_released(struct memory_session *m, uint64_t sequence)
+{
+    if (m->released_count == m->released_capacity) {
+        uint32_t more = m->released_capacity == 0 ? 8 : m->released_capacity * 2;
+        uint64_t *grown = realloc(m->released, more * sizeof(*grown));
+        if (grown == NULL)
+            return false;
+        m->released = grown;
+        m->released_capacity = more;
+    }
+    m->released[m->released_count++] = sequence;
+    return true;
+}
+
+static void memory_release(struct store *store, struct store_hold *hold, uint64_t sequence,
+                           store_done_fn *done, void *arg)
+{
+    struct memory_session *m = hold->store_data;
+    (void)store;
+    if (m != NULL && !note_released(m, sequence)) {
+        done(arg, STORE_UNAVAILABLE);
+        return;
+    }
+    if (m != NULL)
+        memory_queue_remove(&m->queue, sequence);
+    done(arg, m != NULL ? STORE_OK : STORE_FENCED);
+}
+
+static void memory_complete(struct store *store, struct store_hold *hold, uint64_t sequence)
+{
+    struct memory_session *m = hold->store_data;
+    (void)store;
+    for (uint32_t i = 0; m != NULL && i < m->released_count; i++) {
+        if (m->released[i] != sequence)
+            continue;
+        m->released_count--;
+        memmove(&m->released[i], &m->released[i + 1],
+                (m->released_count - i) * sizeof(*m->released));
+        return;
+    }
+}
+
+/* ---- retained ----------------------------------------------------------------------------------
+ */
+
+static void free_read(struct memory_read *r)
+{
+    retained_cursor_fini(&r->cursor);
+    free(r);
+}
+
+/* Gives one chunk, then says that it is over or that there may be more. */
+static void run_chunk(struct memory_read *r)
+{
+    size_t bytes = 0;
+    struct message *m = NULL;
+    r->running = true;
+    for (int i = 0; i < RETAINED_CHUNK && bytes < RETAINED_CHUNK_BYTES && !r->cancelled; i++) {
+        m = retained_cursor_next(&r->cursor);
+        if (m == NULL)
+            break;
+        bytes += m->topic.len + m->payload.len;
+        message_ref(m); /* `each` may change the tree */
+        r->each(r->arg, m);
+        message_unref(m);
+    }
+    r->running = false;
+    if (r->cancelled) {
+        free_read(r);
+    } else if (m == NULL) {
+        store_done_fn *done = r->done;
+        void *arg = r->arg;
+        free_read(r);
+        done(arg, STORE_OK);
+    } else {
+        r->chunk(r->arg, &r->base);
+    }
+}
+
+static struct store_retained_read *
+memory_retained_start(struct store *store, struct mqtt_slice filter, store_retained_fn *each,
+                      store_retained_chunk_fn *chunk, store_done_fn *done, void *arg)
+{
+    struct store_memory *s = memory_of(store);
+    struct memory_read *r = calloc(1, sizeof(*r));
+    if (r == NULL || !retained_cursor_init(&r->cursor, s->retained, filter)) {
+        free(r);
+        return NULL;
+    }
+    r->base.store = store;
+    r->each = each;
+    r->chunk = chunk;
+    r->done = done;
+    r->arg = arg;
+    run_chunk(r);
+    return &r->base;
+}
+
+static void memory_retained_continue(struct store_retained_read *read)
+{
+    run_chunk((struct memory_read *)read);
+}
+
+static void memory_retained_cancel(struct store_retained_read *read)
+{
+    struct memory_read *r = (struct memory_read *)read;
+    r->cancelled = true;
+    if (!r->running)
+        free_read(r);
+}
+
+/* ---- the turn, and the end ---------------------------------------------------------------------
+ */
+
+static void memory_input(struct store *store)
+{
+    struct store_memory *s = memory_of(store);
+    uint64_t now = clock_monotonic_ms();
+    wheel_advance(&s->wills, now, on_will_due, s);
+    wheel_advance(&s->expiries, now, on_expiry_due, s);
+}
+
+static void memory_flush(struct store *store)
+{
+    (void)store;
+}
+
+static enum store_health memory_health(const struct store *store)
+{
+    (void)store;
+    return STORE_READY;
+}
+
+static bool memory_accepts(const struct store *store)
+{
+    (void)store;
+    return true;
+}
+
+static void memory_shutdown(struct store *store, uint64_t deadline_ms, store_done_fn *done,
+                            void *arg)
+{
+    (void)store;
+    (void)deadline_ms;
+    done(arg, STORE_OK);
+}
+
+static void memory_free(struct store *store)
+{
+    struct store_memory *s = memory_of(store);
+    while (s->sessions != NULL)
+        free_session(s, s->sessions);
+    retained_tree_free(s->retained);
+    free(s->scratch);
+    free(s);
+}
+
+static const struct store_ops memory_ops = {
+    .name = "memory",
+    .untargeted_is_done = true,
+    .connect = memory_connect,
+    .disconnect = memory_disconnect,
+    .subscribe = memory_subscribe,
+    .unsubscribe = memory_unsubscribe,
+    .publish = memory_publish,
+    .qos2_end = memory_qos2_end,
+    .fetch = memory_fetch,
+    .ack = memory_ack,
+    .release = memory_release,
+    .complete = memory_complete,
+    .retained_start = memory_retained_start,
+    .retained_continue = memory_retained_continue,
+    .retained_cancel = memory_retained_cancel,
+    .input = memory_input,
+    .flush = memory_flush,
+    .health = memory_health,
+    .accepts = memory_accepts,
+    .shutdown = memory_shutdown,
+    .free = memory_free,
+};
+
+struct store *store_memory_new(const struct store_memory_config *cfg, const struct store_host *host)
+{
+    struct store_memory *s = calloc(1, sizeof(*s));
+    if (s == NULL)
+        return NULL;
+    s->base.ops = &memory_ops;
+    s->config = *cfg;
+    s->host = *host;
+    s->retained = retained_tree_new(cfg->hash_key);
+    if (s->retained == NULL) {
+        free(s);
+        return NULL;
+    }
+    wheel_init(&s->wills, clock_monotonic_ms());
+    wheel_init(&s->expiries, clock_monotonic_ms());
+    return &s->base;
+}

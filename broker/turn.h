@@ -1,0 +1,21 @@
+/*
+ * turn - the loop (fleet protocol, rule 3). One turn is: libevent's callbacks, which only mark;
+ * what the store has to say; the clients' input, a budget each; what that marked (deliveries from
+ * queues, closes); one flush, which writes each connection once and lets the store send once.
+ *
+ * libevent alone would run one callback after another, each reading and writing at once: a busy
+ * client would starve the others, and each message would cost its own write.
+ */
+#ifndef FLOTILLA_BROKER_TURN_H
+#define FLOTILLA_BROKER_TURN_H
+
+#include <stdbool.h>
+
+struct broker;
+
+bool turn_init(struct broker *b);
+void turn_fini(struct broker *b);
+/* Runs turns until the broker is stopped. */
+void turn_run(struct broker *b);
+
+#endif
