@@ -4,6 +4,7 @@ A Scope owns a temporary folder and the processes started in it. Closing it ends
 and fails the test when one left a sanitizer report or another exit code than 0. Tests that kill a
 process on purpose use Process.kill(), which is then no failure.
 """
+import atexit
 import concurrent.futures
 import ctypes
 import fcntl
@@ -35,7 +36,7 @@ def binary(variable, folder, name):
         path = os.path.join(ROOT, build, folder, name)
         if os.path.exists(path):
             return path
-    raise unittest.SkipTest("%s isn't built" % name)
+    raise RuntimeError("%s is not built" % name)
 
 
 def eventually(condition, timeout=10.0, what="the condition", interval=0.02):
@@ -73,6 +74,7 @@ def background(function, *args, **kwargs):
 
 PORT_LOCKS = os.path.join(tempfile.gettempdir(), "flotilla-test-ports.%d" % os.getuid())
 HELD_PORTS = []  # open lock files: a port is ours until this process ends
+atexit.register(lambda: [lock.close() for lock in HELD_PORTS])
 
 
 def free_port():

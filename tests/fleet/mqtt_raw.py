@@ -313,6 +313,16 @@ class Client:
                 raise AssertionError("expected %s %s=%r, got %r" % (NAMES[kind], name, value, got))
         return got
 
+    def await_pid(self, kind, pid, timeout=None):
+        """The packet of this kind and id; others that come before it stay to be read."""
+        deadline, seen = time.monotonic() + (self.timeout if timeout is None else timeout), 0
+        while True:
+            for at in range(seen, len(self.packets)):
+                if self.packets[at].kind == kind and self.packets[at].pid == pid:
+                    return self.packets.pop(at)
+            seen = len(self.packets)
+            self.fill(deadline)
+
     def expect_closed(self, timeout=None):
         """The broker closes; nothing else may come before."""
         try:
@@ -415,7 +425,7 @@ class Client:
             self.send(ack(PUBACK, got.pid))
         elif qos == 2:
             self.send(ack(PUBREC, got.pid))
-            self.expect(PUBREL, pid=got.pid)
+            self.await_pid(PUBREL, got.pid)
             self.send(ack(PUBCOMP, got.pid))
         return got
 

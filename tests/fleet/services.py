@@ -133,7 +133,7 @@ class Broker(Process):
 
     def write_mosquitto(self, scope, name, ports):
         lines = ["per_listener_settings false", "allow_anonymous %s" % str(self.config["auth"]["anonymous"]).lower(),
-                 "max_queued_messages 0", "max_inflight_messages 20", "persistence false", "user root"]
+                 "max_queued_messages 0", "max_inflight_messages 2000", "persistence false", "user root"]
         for key, option in (("password_file", "password_file"), ("acl_file", "acl_file")):
             if key in self.config["auth"]:
                 lines.append("%s %s" % (option, self.config["auth"][key]))
@@ -249,7 +249,7 @@ class LoadBalancer(Process):
         self.servers = list(servers)
         self.backend = {
             "balance": "leastconn",
-            "proxy_protocol": "v2",
+            "proxy_protocol": "none" if STANDIN_BROKER else "v2",
             "health_check": {"type": "mqtt", "interval": "500ms", "timeout": "1s", "rise": 1, "fall": 2},
         }
         self.backend.update(backend or {})
@@ -285,7 +285,9 @@ class LoadBalancer(Process):
 
     def write_haproxy(self, scope, name):
         with open(scope.path("haproxy.pem"), "w") as f:
-            f.write(open(self.certificate).read() + open(self.key).read())
+            for path in (self.certificate, self.key):
+                with open(path) as part:
+                    f.write(part.read())
         lines = ["global", " hard-stop-after 1s", "defaults", " mode tcp", " timeout connect 2s",
                  " timeout client 1h", " timeout server 1h", " timeout check 1s",
                  "frontend plain", " bind 127.0.0.1:%d" % self.plain_port, " default_backend brokers",
