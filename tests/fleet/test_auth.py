@@ -1,0 +1,196 @@
+"""Password file as mosquitto_passwd writes it, ACL file in mosquitto's format, who may be anonymous."""
+import subprocess
+
+import harness
+import mqtt_raw as m
+from harness import Process, binary, eventually, free_port
+from services import STANDIN_BROKER, Broker, program
+
+REFUSED = (4, 5)
+
+
+def make_passwords(scope):
+    path = scope.path("passwd")
+    open(path, "w").close()
+    for name, password in (("alice", "secret"), ("bob", "p\u00e4ss w\u00f6rd"), ("carol", "c")):
+        subprocess.run([program("mosquitto_passwd"), "-b", path, name, password], check=True, timeout=30)
+    sha512 = scope.path("passwd-old")
+    open(sha512, "w").close()
+    done = subprocess.run([program("mosquitto_passwd"), "-H", "sha512", "-b", sha512, "old", "style"], timeout=30)
+    if done.returncode == 0:
+        with open(sha512) as f, open(path, "a") as out:
+            out.write(f.read())
+    return path
+
+
+ACL = """# before the first user: for anonymous clients
+topic read public/#
+topic $SYS/#
+topic write inbox/anonymous
+
+user alice
+topic alice/#
+topic write inbox/bob
+topic deny alice/secret/#
+
+user bob
+topic read inbox/bob
+
+pattern readwrite home/%u/#
+pattern write client/%c/out
+pattern readwrite shared/+/x
+"""
+
+
+class Passwords(harness.FleetTest):
+    shared = True
+
+    @staticmethod
+    def build(holder):
+        holder.broker = Broker(holder.scope, config={
+            "auth": {"anonymous": False, "password_file": make_passwords(holder.scope)}}).start()
+
+    def answer(self, **fields):
+        with self.broker.open() as client:
+            client.send(m.connect(self.unique("c"), **fields))
+            code = client.expect(m.CONNACK).return_code
+            if code:
+                client.expect_closed()
+            else:
+                client.ping()
+            return code
+
+    def test_right_passwords(self):
+        self.assertEqual(self.answer(username="alice", password="secret"), 0)
+        self.assertEqual(self.answer(username="bob", password="p\u00e4ss w\u00f6rd"), 0)
+        self.assertEqual(self.answer(username="carol", password="c"), 0)
+
+    def test_the_older_sha512_form(self):
+        self.assertEqual(self.answer(username="old", password="style"), 0)
+
+    def test_wrong_ones(self):
+        for name, password in (("alice", "Secret"), ("alice", ""), ("alice", "secret "), ("nobody", "secret"),
+                               ("", "secret"), ("Alice", "secret"), ("carol", "secret"), ("old", "styl")):
+            self.assertIn(self.answer(username=name, password=password), REFUSED, name)
+        self.assertIn(self.answer(username="alice"), REFUSED)
+        self.assertIn(self.answer(), REFUSED)
+
+    def test_a_refused_client_does_not_take_over(self):
+        client = self.broker.connect("victim", username="alice", password="secret")
+        self.addCleanup(client.close)
+        with self.broker.open() as thief:
+            thief.send(m.connect("victim", username="alice", password="wrong"))
+            self.assertIn(thief.expect(m.CONNACK).return_code, REFUSED)
+        client.ping()
+
+
+class Acl(harness.FleetTest):
+    shared = True
+
+    @staticmethod
+    def build(holder):
+        acl = holder.scope.write("acl", ACL)
+        holder.broker = Broker(holder.scope, config={
+            "auth": {"anonymous": True, "password_file": make_passwords(holder.scope), "acl_file": acl}}).start()
+
+    def client(self, name=None, **fields):
+        password = {"alice": "secret", "bob": "p\u00e4ss w\u00f6rd", "carol": "c"}.get(name)
+        client = self.broker.connect(fields.pop("client_id", self.unique("c")), username=name, password=password,
+                                     **fields)
+        self.addCleanup(client.close)
+        return client
+
+    @staticmethod
+    def publish_or_be_closed(client, topic, **fields):
+        """3.3.5: a publish that isn't allowed is acknowledged and dropped, or the connection ends."""
+        try:
+            client.publish(topic, "x", 1, **fields)
+        except m.Closed:
+            pass
+
+    def reaches(self, publisher, subscriber, topic):
+        """Whether a message on `topic` comes through; both may use shared/end/x."""
+        subscriber.send(m.subscribe(9, (topic, 1), ("shared/end/x", 1)))
+        codes = subscriber.expect(m.SUBACK, pid=9).granted
+        self.assertEqual(codes[1], 1)
+        self.publish_or_be_closed(publisher, topic)
+        self.client("carol").publish("shared/end/x", "end", 1)
+        got = subscriber.collect(lambda seen: seen and seen[-1].topic == "shared/end/x")
+        subscriber.unsubscribe(topic, "shared/end/x")
+        arrived = [g.topic for g in got[:-1]] == [topic]
+        self.assertTrue(arrived or len(got) == 1)
+        return arrived
+
+    def test_table(self):
+        cases = [
+            ("alice", "alice", "alice/x", True), ("alice", "bob", "alice/x", False),
+            ("bob", "alice", "alice/x", False), ("alice", "alice", "alice/secret/x", False),
+            ("alice", "bob", "inbox/bob", True), ("bob", "bob", "inbox/bob", False),
+            ("alice", "alice", "inbox/bob", False), ("carol", "carol", "shared/a/x", True),
+            ("alice", "alice", "public/x", False), ("alice", "carol", "alice/x", False),
+            ("bob", "bob", "home/bob/light", True), ("bob", "alice", "home/bob/light", False),
+            ("alice", "bob", "home/bob/light", False), ("alice", "alice", "elsewhere", False),
+            (None, "bob", "inbox/bob", False), (None, None, "public/x", False), (None, "carol", "shared/b/x", True),
+        ]
+        for publisher, subscriber, topic, wanted in cases:
+            with self.subTest("%s to %s on %s" % (publisher, subscriber, topic)):
+                self.assertEqual(self.reaches(self.client(publisher), self.client(subscriber), topic), wanted)
+
+    def test_client_id_pattern(self):
+        carol = self.client("carol", client_id="device-7")
+        carol.publish("client/device-7/out", "ok", 1)
+        carol.ping()
+        self.publish_or_be_closed(carol, "client/device-8/out")
+
+    def test_will_and_retained_need_the_right_to_write(self):
+        watcher = self.client("alice")
+        watcher.subscribe(("alice/#", 1))
+        self.client("bob", will=m.Will("alice/will", "no", 1)).abort()
+        self.publish_or_be_closed(self.client("bob"), "alice/kept", retain=True)
+        self.client("alice").publish("alice/ok", "yes", 1)
+        watcher.expect_message("alice/ok", "yes", 1)
+        late = self.client("alice")
+        late.subscribe(("alice/kept", 1))
+        late.ping()
+
+    def test_wildcard_subscription_delivers_only_what_may_be_read(self):
+        alice = self.client("alice")
+        codes = alice.subscribe(("alice/#", 1))
+        self.assertEqual(codes, [1])
+        other = self.client("alice")
+        self.publish_or_be_closed(self.client("alice"), "alice/secret/x")
+        other.publish("alice/open", "yes", 1)
+        alice.expect_message("alice/open", "yes", 1)
+
+
+class Anonymous(harness.FleetTest):
+    def refused(self, broker):
+        with broker.open() as client:
+            client.send(m.connect("anyone"))
+            self.assertIn(client.expect(m.CONNACK).return_code, REFUSED)
+
+    @harness.unittest.skipIf(STANDIN_BROKER, "configuration of its own")
+    def test_a_file_that_does_not_say_so_refuses(self):
+        broker = Broker(self.scope, config={"auth": {"anonymous": False}}).start()
+        self.refused(broker)
+        broker = Broker(self.scope, "other")
+        del broker.config["auth"]
+        broker.reconfigure()
+        broker.start()
+        self.refused(broker)
+
+    @harness.unittest.skipIf(STANDIN_BROKER, "configuration of its own")
+    def test_without_a_file_loopback_accepts_and_others_refuse(self):
+        for bind, wanted in (("127.0.0.1", (0,)), ("0.0.0.0", REFUSED)):
+            port, admin = free_port(), free_port()
+            p = Process(self.scope, "cli-" + bind, [binary("FLOTILLA_BROKER", "broker", "flotilla-broker"), "--listen",
+                                                    "%s:%d" % (bind, port), "--admin", "127.0.0.1:%d" % admin]).start()
+            client = eventually(lambda: m.Client(("127.0.0.1", port)), 10, "it listens")
+            client.send(m.connect("anyone"))
+            self.assertIn(client.expect(m.CONNACK).return_code, wanted)
+            client.close()
+            p.term()
+
+
+if __name__ == "__main__":
+    harness.main()
