@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "lb/address.h"
 #include "lb/probe.h"
 
 static struct health_rule rule_of(const struct checker *c)

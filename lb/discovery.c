@@ -15,6 +15,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "lb/address.h"
 
 #define FOUND_MAX 1024u
 #define SOCKETS_MAX 16u

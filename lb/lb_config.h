@@ -2,7 +2,8 @@
  * lb_config - the load balancer's configuration file as structs, and the tables that describe it.
  *
  * Data flow: lb_config_load reads lb.yaml through common/config; snapshot.c turns the result into
- *            what the workers use. Every key, its default and its effect stand in lb_config.c.
+ *            what the workers use. Every key, its default and its effect stand in lb_config.c,
+ *            loading and the checks across keys in lb_config_load.c.
  * Ownership: lb_config_load fills *out with heap memory; lb_config_free releases it.
  * Errors:    file, line, column, key and what was expected; also across keys (a listener that names
  *            no backend, two servers of one name).
@@ -16,7 +17,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 enum lb_balance { LB_BALANCE_LEASTCONN, LB_BALANCE_ROUNDROBIN, LB_BALANCE_RANDOM, LB_BALANCE_HASH };
 enum lb_proxy { LB_PROXY_NONE, LB_PROXY_V2 };
@@ -96,6 +96,8 @@ struct lb_config {
     struct config_position listeners_at;
 };
 
+#define LB_WORKERS_MAX 256u
+
 extern const struct config_schema lb_config_schema;
 
 bool lb_config_load(const char *path, struct lb_config *out, struct config_error *err);
@@ -103,15 +105,5 @@ void lb_config_free(struct lb_config *config);
 
 /* The number of worker threads: `auto` is one for each core this process may use. */
 unsigned lb_config_workers(const struct lb_config *config);
-
-/* "host:port", "[v6]:port", "*:port" with a literal address; false when it isn't one. */
-bool lb_address_parse(const char *text, struct sockaddr_storage *addr, socklen_t *len);
-/* "10.0.0.3:1883" or "[fe80::1]:1883" */
-void lb_address_format(const struct sockaddr_storage *addr, char *buf, size_t size);
-
-unsigned lb_address_port(const struct sockaddr_storage *addr);
-void lb_address_set_port(struct sockaddr_storage *addr, unsigned port);
-
-#define LB_ADDRESS_MAX 64
 
 #endif

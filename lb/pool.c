@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "lb/address.h"
 #include "lb/discovery.h"
 
 static const char *source_name(const struct server *s)

@@ -9,6 +9,7 @@
 
 #include "common/mqtt.h"
 #include "common/proxy_protocol.h"
+#include "lb/address.h"
 #include "lb/probe.h"
 
 /* Every check is a client of its own, so that checks of several balancers never take each other

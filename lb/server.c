@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lb/address.h"
 #include "lb/balance.h"
 
 static uint64_t identity(const struct server *s)

@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 
 #include "common/metrics.h"
+#include "lb/address.h"
 #include "lb/lb_config.h"
 
 enum server_health { SERVER_CHECKING, SERVER_UP, SERVER_DOWN };

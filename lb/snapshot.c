@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lb/address.h"
 #include "lb/server_set.h"
 #include "lb/tls.h"
 

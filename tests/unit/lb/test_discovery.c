@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "lb/address.h"
 #include "lb/discovery.h"
 
 enum mode { MODE_ANSWER, MODE_SILENT, MODE_SERVFAIL, MODE_NXDOMAIN };

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "lb/address.h"
 #include "lb/discovery_rules.h"
 #include "lb/lb_config.h"
 

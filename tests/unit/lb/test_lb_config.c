@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "lb/address.h"
 #include "lb/lb_config.h"
 
 static char file[] = "/tmp/lb_config_XXXXXX";

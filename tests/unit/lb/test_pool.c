@@ -14,6 +14,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "lb/address.h"
 #include "lb/pool.h"
 
 #define LIST_MAX 4

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "lb/address.h"
 #include "lb/backend.h"
 #include "lb/server_set.h"
 
