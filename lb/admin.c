@@ -170,7 +170,8 @@ static void on_server(struct evhttp_request *req, const char *tail, void *arg)
     char parts[3][256] = {"", "", ""};
     for (size_t i = 0; i < 3 && *tail != '\0'; i++) {
         size_t len = strcspn(tail, "/");
-        char *decoded = NULL, encoded[256];
+        char *decoded = NULL;
+        char encoded[256];
         snprintf(encoded, sizeof(encoded), "%.*s", (int)(len < 255 ? len : 255), tail);
         decoded = evhttp_uridecode(encoded, 0, NULL);
         snprintf(parts[i], sizeof(parts[i]), "%s", decoded == NULL ? "" : decoded);

@@ -212,7 +212,8 @@ static void check_soon(struct checker *c)
     if (c->probe != NULL || c->config->type == LB_CHECK_NONE)
         return;
     uint64_t wait_ms = since_ms >= fast_ms ? 0 : fast_ms - since_ms;
-    struct timeval due, now;
+    struct timeval due;
+    struct timeval now;
     if (event_pending(c->timer, EV_TIMEOUT, &due)) {
         evutil_gettimeofday(&now, NULL);
         int64_t left_ms =

@@ -103,7 +103,8 @@ static void end_when_drained(struct control *c, uint64_t now_ms)
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct control *c = arg;
-    struct pool *p, *next;
+    struct pool *p;
+    struct pool *next;
     uint64_t now_ms = clock_monotonic_ms();
     (void)fd;
     (void)what;
@@ -223,7 +224,8 @@ fail:
 
 void control_free(struct control *c)
 {
-    struct pool *p, *next;
+    struct pool *p;
+    struct pool *next;
     if (c == NULL)
         return;
     workers_free(c->workers); /* first: its threads use all the rest */

@@ -40,7 +40,8 @@ static int compare_addresses(const struct sockaddr_storage *a, const struct sock
 
 static int compare_discovered(const void *a, const void *b)
 {
-    const struct discovered *x = a, *y = b;
+    const struct discovered *x = a;
+    const struct discovered *y = b;
     return compare_addresses(&x->addr, &y->addr);
 }
 

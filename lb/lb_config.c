@@ -12,7 +12,7 @@
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define HOUR_MS 3600000u
-#define DAY_MS (24u * HOUR_MS)
+#define DAY_MS (UINT64_C(24) * HOUR_MS)
 
 static const char *check_workers(const char *text)
 {
@@ -127,7 +127,7 @@ static const struct config_field listener_fields[] = {
     {.key = "idle_timeout",
      .kind = CONFIG_DURATION,
      .at = offsetof(struct listener_config, idle_timeout_ms),
-     .max = 30 * (uint64_t)DAY_MS,
+     .max = 30 * DAY_MS,
      .fallback = "0",
      .help = "Closes a flow when neither side sent anything for so long; 0: never (MQTT's keep "
              "alive lets the broker decide)."},
@@ -396,7 +396,7 @@ static const struct config_field backend_fields[] = {
     {.key = "drain_timeout",
      .kind = CONFIG_DURATION,
      .at = offsetof(struct backend_config, drain_timeout_ms),
-     .max = 30 * (uint64_t)DAY_MS,
+     .max = 30 * DAY_MS,
      .fallback = "5m",
      .help = "How long the flows of a removed server, or one in maintenance, live on."},
     {.key = "slow_start",

@@ -30,7 +30,8 @@ static const struct backend_config *find_backend(const struct lb_config *config,
 
 static bool same_bind(const struct listener_config *a, const struct listener_config *b)
 {
-    struct sockaddr_storage x, y;
+    struct sockaddr_storage x;
+    struct sockaddr_storage y;
     socklen_t len;
     return strcmp(a->bind, b->bind) == 0 && lb_address_parse(a->bind, &x, &len) &&
            lb_address_parse(b->bind, &y, &len) && lb_address_port(&x) != 0;
@@ -38,7 +39,8 @@ static bool same_bind(const struct listener_config *a, const struct listener_con
 
 static bool check_listener(struct checking *c, size_t i)
 {
-    const struct listener_config *all = c->config->listeners.items, *l = &all[i];
+    const struct listener_config *all = c->config->listeners.items;
+    const struct listener_config *l = &all[i];
     char path[64];
     if (find_backend(c->config, l->backend) == NULL) {
         snprintf(path, sizeof(path), "listeners[%zu].backend", i);
@@ -73,7 +75,8 @@ static bool check_listeners(struct checking *c)
 
 static bool check_server(struct checking *c, const struct backend_config *b, size_t i)
 {
-    const struct server_config *all = b->servers.items, *s = &all[i];
+    const struct server_config *all = b->servers.items;
+    const struct server_config *s = &all[i];
     char path[192];
     for (size_t j = 0; j < i; j++) {
         if (strcmp(s->name, all[j].name) == 0) {

@@ -216,7 +216,8 @@ static void collect_workers(struct metrics_writer *w, const struct control *c)
         metrics_emit_family(w, worker_families[f].name, worker_families[f].type,
                             worker_families[f].help);
         for (unsigned i = 0; i < count; i++) {
-            char labels[32], number[12];
+            char labels[32];
+            char number[12];
             labels[0] = '\0';
             snprintf(number, sizeof(number), "%u", i);
             metrics_label(labels, sizeof(labels), "worker", number);

@@ -270,7 +270,8 @@ struct pool *pool_new(const char *name, const struct pool_owner *owner)
 
 void pool_free(struct pool *p)
 {
-    struct member *m, *next;
+    struct member *m;
+    struct member *next;
     if (p == NULL)
         return;
     discovery_free(p->discovery);
@@ -315,26 +316,34 @@ static bool flows_are_overdue(const struct server *s, uint64_t now_ms)
     return deadline_ms != 0 && now_ms >= deadline_ms && atomic_load(&s->connections) > 0;
 }
 
+/* A flow that was just connecting may come after: it is asked again in a second. */
+static void close_overdue(struct pool *p, struct server *s, uint64_t now_ms)
+{
+    LOG_WARN("server_drain_timeout", KV_STR("backend", s->backend), KV_STR("server", s->name),
+             KV_UINT("connections", atomic_load(&s->connections)));
+    atomic_store(&s->drain_deadline_ms, now_ms + 1000);
+    if (p->owner.close_flows != NULL)
+        p->owner.close_flows(s, p->owner.arg);
+}
+
+static void forget(struct pool *p, struct member *m, uint64_t now_ms)
+{
+    LOG_INFO("server_drained", KV_STR("backend", m->server->backend),
+             KV_STR("server", m->server->name),
+             KV_UINT("took_ms", now_ms - m->checker.changed_at_ms));
+    DL_DELETE(p->members, m);
+    member_free(m);
+}
+
 void pool_tend(struct pool *p, uint64_t now_ms)
 {
-    struct member *m, *next;
+    struct member *m;
+    struct member *next;
     DL_FOREACH_SAFE (p->members, m, next) {
-        struct server *s = m->server;
-        if (flows_are_overdue(s, now_ms)) {
-            LOG_WARN("server_drain_timeout", KV_STR("backend", s->backend),
-                     KV_STR("server", s->name),
-                     KV_UINT("connections", atomic_load(&s->connections)));
-            /* a flow that was just connecting may come after: ask again in a second */
-            atomic_store(&s->drain_deadline_ms, now_ms + 1000);
-            if (p->owner.close_flows != NULL)
-                p->owner.close_flows(s, p->owner.arg);
-        }
-        if (!m->removed || atomic_load(&s->connections) > 0)
-            continue;
-        LOG_INFO("server_drained", KV_STR("backend", s->backend), KV_STR("server", s->name),
-                 KV_UINT("took_ms", now_ms - m->checker.changed_at_ms));
-        DL_DELETE(p->members, m);
-        member_free(m);
+        if (flows_are_overdue(m->server, now_ms))
+            close_overdue(p, m->server, now_ms);
+        if (m->removed && atomic_load(&m->server->connections) == 0)
+            forget(p, m, now_ms);
     }
 }
 

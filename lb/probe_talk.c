@@ -64,7 +64,8 @@ static size_t http_request(const struct probe_spec *spec, uint8_t *buf, size_t s
 
 bool probe_request(const struct probe_spec *spec, uint8_t *buf, size_t size, size_t *len)
 {
-    size_t head = 0, body = 0;
+    size_t head = 0;
+    size_t body = 0;
     if (spec->proxy_v2 && spec->type != LB_CHECK_HTTP) {
         head = proxy_write_v2(&(struct proxy_info){.local = true}, buf, size);
         if (head == 0)

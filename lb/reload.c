@@ -76,7 +76,8 @@ static void log_loaded(const struct control *c, const char *event)
 
 static bool start_workers(struct control *c, unsigned count)
 {
-    sigset_t all, before;
+    sigset_t all;
+    sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the control thread's */
     c->workers = workers_new(count);

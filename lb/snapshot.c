@@ -67,7 +67,8 @@ static bool build_listener(struct snapshot *s, size_t i, struct tls_tickets *tic
 {
     const struct listener_config *config = (struct listener_config *)s->config.listeners.items + i;
     struct snapshot_listener *l = &s->listeners[i];
-    char path[64], reason[384];
+    char path[64];
+    char reason[384];
     l->config = config;
     l->backend = find_backend(s, config->backend);
     if (l->backend == NULL || !lb_address_parse(config->bind, &l->addr, &l->addrlen))
