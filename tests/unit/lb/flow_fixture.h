@@ -190,6 +190,7 @@ static inline int fake_accept(struct fake *f)
 static inline struct fake *plane_accept(struct plane *p, int *fd)
 {
     struct pollfd polls[FAKES_MAX];
+    *fd = -1;
     for (unsigned i = 0; i < p->fake_count; i++)
         polls[i] = (struct pollfd){.fd = p->fakes[i].listen_fd, .events = POLLIN};
     assert_true(poll(polls, p->fake_count, WAIT_MS) > 0);
