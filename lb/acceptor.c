@@ -42,6 +42,7 @@ static void hand_over(struct acceptor *a, struct worker *taker, int fd,
 {
     struct command *c = command_new(COMMAND_CONNECTION);
     if (c == NULL) {
+        listener_release(a->listener);
         close(fd);
         return;
     }
@@ -66,47 +67,54 @@ static void admit(struct acceptor *a, int fd, const struct sockaddr_storage *pee
         LOG_LIMITED(LOG_LEVEL_ERROR, "flow_not_opened", KV_STR("listener", config_of(a)->name));
 }
 
-/* True: one was taken, ask again. */
-static bool accept_one(struct acceptor *a)
+static void accept_failed(struct acceptor *a, int err)
 {
-    struct sockaddr_storage peer = {0};
-    socklen_t len = sizeof(peer);
-    int fd = accept4(a->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) {
-        admit(a, fd, &peer);
-        return true;
-    }
-    switch (errno) {
-    case EAGAIN:
-        return false;
+    switch (err) {
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
         LOG_LIMITED(LOG_LEVEL_ERROR, "accept_paused", KV_STR("listener", config_of(a)->name),
-                    KV_STR("err", strerror(errno)));
+                    KV_STR("err", strerror(err)));
         set_paused(a, true);
-        return false;
+        break;
     default: /* of one connection: it is gone already (ECONNABORTED), or not allowed (EPERM) */
-        return true;
+        break;
     }
 }
 
-static bool is_full(struct acceptor *a)
+static bool reserve(struct acceptor *a)
 {
-    unsigned limit = config_of(a)->max_flows;
-    if (limit == 0 || atomic_load_explicit(&a->listener->flows, memory_order_relaxed) < limit)
-        return false;
+    if (listener_reserve(a->listener, config_of(a)->max_flows))
+        return true;
     metric_add_shared(&a->listener->paused, 1);
     set_paused(a, true);
-    return true;
+    return false;
+}
+
+/* True: ask again. */
+static bool accept_one(struct acceptor *a)
+{
+    struct sockaddr_storage peer = {0};
+    socklen_t len = sizeof(peer);
+    if (!reserve(a))
+        return false;
+    int fd = accept4(a->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        admit(a, fd, &peer);
+        return true;
+    }
+    int err = errno;
+    listener_release(a->listener);
+    accept_failed(a, err);
+    return err != EAGAIN && !a->paused;
 }
 
 static void on_ready(struct poll_target *target, uint32_t events)
 {
     struct acceptor *a = (struct acceptor *)target; /* its first member */
     (void)events;
-    for (int i = 0; i < ACCEPTS_PER_TURN && !is_full(a) && accept_one(a); i++)
+    for (int i = 0; i < ACCEPTS_PER_TURN && accept_one(a); i++)
         ;
 }
 

@@ -35,9 +35,11 @@ void command_free(struct command *c)
         snapshot_unref(c->snapshot);
     if (c->server != NULL)
         server_unref(c->server);
-    listener_unref(c->listener);
-    if (c->fd >= 0)
+    if (c->fd >= 0) {
         close(c->fd);
+        listener_release(c->listener);
+    }
+    listener_unref(c->listener);
     free(c);
 }
 

@@ -48,7 +48,7 @@ struct command {
     uint64_t deadline_ms;
     struct listener *listener; /* reference */
     size_t listener_index;
-    int fd; /* owned; -1: none */
+    int fd; /* owned, with a reserved place of the listener; -1: none */
     struct sockaddr_storage peer;
 };
 

@@ -107,6 +107,7 @@ bool flow_open(struct worker *w, struct listener *l, struct snapshot *snapshot, 
     if (f == NULL || attempt == NULL) {
         free(f);
         attempt_free(attempt);
+        listener_release(l);
         close(fd);
         return false;
     }
@@ -123,7 +124,6 @@ bool flow_open(struct worker *w, struct listener *l, struct snapshot *snapshot, 
     f->since_ms = w->now_ms;
     LIST_INSERT_HEAD(&w->flows, f, all);
     metric_move(&w->counters.flows, 1);
-    atomic_fetch_add_explicit(&l->flows, 1, memory_order_relaxed);
     if (!poller_add(&w->poller, fd, POLLER_STREAM, &f->client.target)) {
         flow_close(f);
         return false;
@@ -144,7 +144,7 @@ static void release(struct flow *f)
     f->attempt = NULL;
     LIST_REMOVE(f, all);
     metric_move(&w->counters.flows, -1);
-    atomic_fetch_sub_explicit(&f->listener->flows, 1, memory_order_relaxed);
+    listener_release(f->listener);
     listener_unref(f->listener);
     f->settings = NULL;
     snapshot_unref(f->snapshot);
@@ -237,8 +237,10 @@ static enum flow_phase relay_both(struct flow *f)
 {
     struct worker_counters *counters = &f->worker->counters;
     struct server_counters *server = &f->chosen->counters;
+    f->worker->relay.closing = f->down.finished;
     enum relay_verdict up = pump(f, &f->up, &f->client.stream, &f->server.stream,
                                  &counters->bytes_in, &server->bytes_in);
+    f->worker->relay.closing = f->up.finished;
     enum relay_verdict down = pump(f, &f->down, &f->server.stream, &f->client.stream,
                                    &counters->bytes_out, &server->bytes_out);
     if (!f->uncounted && (f->server.stream.ended || f->server.stream.broken)) {

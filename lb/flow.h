@@ -86,8 +86,8 @@ struct flow {
     bool uncounted; /* the server ended its side: it no longer counts this flow (server_leave) */
 };
 
-/* Starts a flow of an accepted connection; takes `fd`, also on failure (false: out of memory or
- * watches). `index` is the listener's in the snapshot. */
+/* Starts a flow of an accepted connection; takes `fd` and a reserved place of the listener, also on
+ * failure (false: out of memory or watches). `index` is the listener's in the snapshot. */
 bool flow_open(struct worker *w, struct listener *l, struct snapshot *snapshot, size_t index,
                int fd, const struct sockaddr_storage *peer);
 

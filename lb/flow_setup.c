@@ -242,7 +242,7 @@ static enum dial dial(struct flow *f, int *err)
     int fd = socket(s->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return DIAL_LOCAL_TROUBLE;
-    listener_tune_socket(fd);
+    listener_tune_server_socket(fd);
     if (connect(fd, (const struct sockaddr *)&s->addr, s->addrlen) != 0 && errno != EINPROGRESS) {
         *err = errno;
         close(fd);
@@ -346,7 +346,7 @@ static void send_held(struct flow *f)
     if (a->sent < a->len && server->writable)
         a->sent += stream_write(server, a->bytes + a->sent, a->len - a->sent);
     if (f->client.stream.ended && a->sent == a->len && !a->shutdown_sent)
-        a->shutdown_sent = stream_shutdown(server);
+        a->shutdown_sent = stream_shutdown(server, false);
 }
 
 /* The server keeps silent. It is left only for one that takes its place. */

@@ -21,13 +21,19 @@ static in_port_t *port_of(struct sockaddr_storage *addr)
                                        : &((struct sockaddr_in *)addr)->sin_port;
 }
 
-void listener_tune_socket(int fd)
+/* Failing here costs latency or a late notice, not the connection. */
+void listener_tune_server_socket(int fd)
 {
     static const int on = 1;
-    /* Failing here costs latency or a late notice, not the connection. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &keepalive_idle_s, sizeof(int));
+}
+
+/* A client that vanished is noticed after two minutes of silence. */
+static void tune_listening_socket(int fd)
+{
+    listener_tune_server_socket(fd);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &keepalive_interval_s, sizeof(int));
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &keepalive_probes, sizeof(int));
 }
@@ -72,7 +78,7 @@ static int open_socket(struct listener *l, int backlog)
     int fd = bind_socket(&l->bound, l->addrlen, true);
     if (fd < 0)
         return -1;
-    listener_tune_socket(fd);
+    tune_listening_socket(fd);
     if (getsockname(fd, (struct sockaddr *)&l->bound, &len) == 0 && listen(fd, backlog) == 0)
         return fd;
     int saved = errno;
@@ -135,6 +141,20 @@ void listener_unref(struct listener *l)
 {
     if (l != NULL && atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) == 1)
         free(l);
+}
+
+bool listener_reserve(struct listener *l, unsigned limit)
+{
+    unsigned before = atomic_fetch_add_explicit(&l->flows, 1, memory_order_relaxed);
+    if (limit == 0 || before < limit)
+        return true;
+    listener_release(l);
+    return false;
+}
+
+void listener_release(struct listener *l)
+{
+    atomic_fetch_sub_explicit(&l->flows, 1, memory_order_relaxed);
 }
 
 bool listener_has_address(const struct listener *l, const struct sockaddr_storage *addr)

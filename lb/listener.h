@@ -26,7 +26,7 @@ struct listener {
     bool is_wildcard; /* the address says nothing about where a connection came in */
     /* ---- */
     _Atomic unsigned refs;
-    _Atomic unsigned flows;
+    _Atomic unsigned flows; /* reserved places: flows, and connections on their way to one */
     metric_counter accepted;
     metric_counter handshake_fails;
     metric_counter paused;
@@ -39,11 +39,15 @@ struct listener *listener_open(const struct sockaddr_storage *addr, socklen_t ad
 struct listener *listener_ref(struct listener *l);
 void listener_unref(struct listener *l);
 
+/* A place among the `limit` flows (0: any number). False: all are taken. */
+bool listener_reserve(struct listener *l, unsigned limit);
+void listener_release(struct listener *l);
+
 bool listener_has_address(const struct listener *l, const struct sockaddr_storage *addr);
 unsigned listener_port(const struct listener *l);
 
-/* Keepalive and no delay, for listening sockets (accepted ones inherit it) and for those to
- * servers. A peer that vanished is noticed after two minutes of silence. */
-void listener_tune_socket(int fd);
+/* No delay and keepalive for a socket to a server. What accepted sockets need is set on the
+ * listening ones, from which they inherit it. */
+void listener_tune_server_socket(int fd);
 
 #endif

@@ -121,7 +121,7 @@ static size_t splice_once(struct relay *r, struct stream *from, struct relay_env
         from->readable = false;
         if (n < 0 && errno == EAGAIN)
             return 0;
-        from->ended = true;
+        from->ended = from->socket_ended = true;
         if (n < 0)
             from->broken = true;
         return 0;
@@ -157,9 +157,9 @@ static void rest(struct relay *r, struct pipe_pool *pipes)
     give_pipe(r, pipes);
 }
 
-static enum relay_verdict finish(struct relay *r, struct stream *to)
+static enum relay_verdict finish(struct relay *r, struct stream *to, bool closing)
 {
-    if (!r->finished && !stream_shutdown(to))
+    if (!r->finished && !stream_shutdown(to, closing))
         return RELAY_WAITING;
     r->finished = true;
     return RELAY_FINISHED;
@@ -174,7 +174,7 @@ enum relay_verdict relay_pump(struct relay *r, struct stream *from, struct strea
             return RELAY_WAITING;
         if (from->ended) {
             rest(r, env->pipes);
-            return finish(r, to);
+            return finish(r, to, env->closing);
         }
         if (!from->readable) {
             rest(r, env->pipes);

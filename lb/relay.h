@@ -38,6 +38,7 @@ struct relay {
 struct relay_env {
     uint8_t *buffer; /* RELAY_BUFFER bytes */
     struct pipe_pool *pipes;
+    bool closing;   /* in: the other direction is finished, so that this one's end is the flow's */
     size_t moved;   /* out: bytes the last pump took from the source */
     size_t spliced; /* out: those of them that went through a pipe */
 };

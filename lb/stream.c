@@ -10,23 +10,32 @@
 
 #include "lb/poller.h"
 
-ssize_t stream_socket_read(struct stream *s, bool *more, void *buf, size_t len)
+/* After a read that got less than it could: whether the socket has, or will ever have, more. */
+static void note_short_read(struct stream *s)
+{
+    if (!s->hangup)
+        s->socket_more = false;
+    else if (!s->reset) { /* a FIN was there before the read, and nothing comes after a FIN */
+        s->socket_more = false;
+        s->socket_ended = true;
+    }
+}
+
+ssize_t stream_socket_read(struct stream *s, void *buf, size_t len)
 {
     ssize_t n;
     do
         n = recv(s->fd, buf, len, 0);
     while (n < 0 && errno == EINTR);
     if (n > 0) {
-        if ((size_t)n < len && !s->hangup)
-            *more = false;
+        if ((size_t)n < len)
+            note_short_read(s);
         return n;
     }
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-        *more = false;
+    s->socket_more = false;
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return STREAM_AGAIN;
-    }
-    *more = false;
-    s->ended = true;
+    s->socket_ended = true;
     if (n < 0)
         s->broken = true;
     return 0;
@@ -48,15 +57,23 @@ size_t stream_socket_write(struct stream *s, const void *buf, size_t len)
     return 0;
 }
 
-static ssize_t plain_read(struct stream *s, void *buf, size_t len)
+void stream_socket_shutdown(struct stream *s, bool closing)
 {
-    return stream_socket_read(s, &s->readable, buf, len);
+    if (!closing && shutdown(s->fd, SHUT_WR) != 0)
+        s->broken = true;
 }
 
-static bool plain_shutdown(struct stream *s)
+static ssize_t plain_read(struct stream *s, void *buf, size_t len)
 {
-    if (shutdown(s->fd, SHUT_WR) != 0)
-        s->broken = true;
+    ssize_t n = stream_socket_read(s, buf, len);
+    s->readable = s->socket_more;
+    s->ended = s->socket_ended;
+    return n;
+}
+
+static bool plain_shutdown(struct stream *s, bool closing)
+{
+    stream_socket_shutdown(s, closing);
     return true;
 }
 

@@ -31,8 +31,9 @@ struct stream_ops {
     ssize_t (*read)(struct stream *s, void *buf, size_t len);
     /* Bytes taken, may be less than `len`; `broken` after an error. */
     size_t (*write)(struct stream *s, const void *buf, size_t len);
-    /* Tells the peer that nothing follows. False: call again when writable. */
-    bool (*shutdown)(struct stream *s);
+    /* Tells the peer that nothing follows. False: call again when writable. `closing`: stream_close
+     * comes next, so what that says by itself needn't be said. */
+    bool (*shutdown)(struct stream *s, bool closing);
     /* Frees `state`; the descriptor is closed by stream_close. */
     void (*free_state)(struct stream *s);
     bool is_plain; /* the descriptor carries the bytes as they are: splice(2) may be used */
@@ -48,7 +49,8 @@ struct stream {
     bool reset;         /* the kernel reported an error, or both directions have ended */
     bool ended;         /* the end was read */
     bool broken;        /* writing is useless */
-    bool socket_more;   /* TLS: the socket may hold more than was read from it */
+    bool socket_more;   /* the socket may hold more than was read from it */
+    bool socket_ended;  /* nothing will ever be read from the socket again */
     bool wants_write;   /* TLS: reading goes on when the socket is writable */
     uint8_t turn_reads; /* TLS: reads of the socket left to the call that runs */
 };
@@ -68,13 +70,15 @@ static inline size_t stream_write(struct stream *s, const void *buf, size_t len)
 {
     return s->ops->write(s, buf, len);
 }
-static inline bool stream_shutdown(struct stream *s)
+static inline bool stream_shutdown(struct stream *s, bool closing)
 {
-    return s->broken || s->ops->shutdown(s);
+    return s->broken || s->ops->shutdown(s, closing);
 }
 
-/* For the kinds: recv and send with the flags kept. Same results as the operations. */
-ssize_t stream_socket_read(struct stream *s, bool *more, void *buf, size_t len);
+/* For the kinds: recv, send and shutdown with the flags kept. Results as those of the operations;
+ * reading sets socket_more and socket_ended, and leaves it to the kind what that means for it. */
+ssize_t stream_socket_read(struct stream *s, void *buf, size_t len);
 size_t stream_socket_write(struct stream *s, const void *buf, size_t len);
+void stream_socket_shutdown(struct stream *s, bool closing);
 
 #endif

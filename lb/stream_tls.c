@@ -16,11 +16,11 @@ static int bio_read(BIO *bio, char *out, int len)
 {
     struct stream *s = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    if (s->ended)
+    if (s->socket_ended)
         return 0;
     if (s->socket_more && s->turn_reads > 0) {
         s->turn_reads--;
-        ssize_t n = stream_socket_read(s, &s->socket_more, out, (size_t)len);
+        ssize_t n = stream_socket_read(s, out, (size_t)len);
         if (n != STREAM_AGAIN)
             return (int)n;
     }
@@ -51,7 +51,7 @@ static long bio_ctrl(BIO *bio, int cmd, long num, void *ptr)
     case BIO_CTRL_FLUSH:
         return 1;
     case BIO_CTRL_EOF:
-        return s->ended;
+        return s->socket_ended;
     default:
         return 0;
     }
@@ -129,7 +129,7 @@ static ssize_t tls_read(struct stream *s, void *buf, size_t len)
     s->turn_reads = READS_PER_CALL;
     while (got < len) {
         size_t n;
-        if (got > 0 && !s->socket_more && !SSL_has_pending(s->state)) {
+        if (got > 0 && !s->socket_more && !s->socket_ended && !SSL_has_pending(s->state)) {
             s->readable = false;
             break;
         }
@@ -167,7 +167,7 @@ static size_t tls_write(struct stream *s, const void *buf, size_t len)
     return done;
 }
 
-static bool tls_shutdown(struct stream *s)
+static bool tls_shutdown(struct stream *s, bool closing)
 {
     if (SSL_is_init_finished(s->state)) {
         int r = SSL_shutdown(s->state);
@@ -177,8 +177,7 @@ static bool tls_shutdown(struct stream *s)
         }
         ERR_clear_error();
     }
-    if (shutdown(s->fd, SHUT_WR) != 0)
-        s->broken = true;
+    stream_socket_shutdown(s, closing);
     return true;
 }
 

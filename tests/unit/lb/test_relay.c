@@ -64,8 +64,9 @@ static size_t script_write(struct stream *s, const void *buf, size_t len)
     return n;
 }
 
-static bool script_shutdown(struct stream *s)
+static bool script_shutdown(struct stream *s, bool closing)
 {
+    (void)closing;
     struct script *script = s->state;
     if (script->shutdown_fails_once) {
         script->shutdown_fails_once = false;

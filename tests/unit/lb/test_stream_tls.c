@@ -218,7 +218,7 @@ static void shutdown_says_close_notify_and_goes_on_reading(void **state)
     (void)state;
     char buf[64];
     connect_tls();
-    assert_true(stream_shutdown(&rig.stream));
+    assert_true(stream_shutdown(&rig.stream, false));
     assert_int_equal(SSL_read(rig.client, buf, sizeof(buf)), 0);
     assert_int_equal(SSL_get_error(rig.client, 0), SSL_ERROR_ZERO_RETURN);
     assert_int_equal(SSL_write(rig.client, "still", 5), 5);
