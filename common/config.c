@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NAMES_MAX 4096    /* of one CONFIG_MAP; each is compared with all before it */
 #define VALUES_MAX 100000 /* aliases could make a small file large */
 
 struct loader {
@@ -257,7 +258,10 @@ static bool fill_map(struct loader *l, const struct config_field *f, yaml_node_t
     if (node->type != YAML_MAPPING_NODE)
         return fail_expected(l, f, node);
     const yaml_node_pair_t *pairs = node->data.mapping.pairs.start;
-    if (!list_alloc(l, f, node, (size_t)(node->data.mapping.pairs.top - pairs), out))
+    size_t count = (size_t)(node->data.mapping.pairs.top - pairs);
+    if (count > NAMES_MAX)
+        return fail(l, node, "expected at most %d names", NAMES_MAX);
+    if (!list_alloc(l, f, node, count, out))
         return false;
     for (size_t i = 0; i < out->count; i++) {
         char *item = (char *)out->items + i * f->sub->size;

@@ -10,6 +10,7 @@
 
 #define FILE_MAX_BYTES (1u << 20)
 #define NESTING_MAX 32
+#define ANCHORS_MAX 1000
 
 static const struct config_position nowhere = {0, 0};
 
@@ -80,41 +81,57 @@ static bool fail_yaml(struct config_error *err, const char *name, const yaml_par
     return config_fail(err, name, at, NULL, "expected valid YAML: %s", problem);
 }
 
-/* One event of the survey: nesting and documents are counted. False when a bound is broken. */
+struct survey {
+    int depth, documents, anchors;
+};
+
+static bool has_anchor(const yaml_event_t *event)
+{
+    switch (event->type) {
+    case YAML_SCALAR_EVENT:
+        return event->data.scalar.anchor != NULL;
+    case YAML_SEQUENCE_START_EVENT:
+        return event->data.sequence_start.anchor != NULL;
+    case YAML_MAPPING_START_EVENT:
+        return event->data.mapping_start.anchor != NULL;
+    default:
+        return false;
+    }
+}
+
+/* Counts one event in; false when a bound is broken. */
 static bool survey_event(struct config_error *err, const char *name, const yaml_event_t *event,
-                         int *depth, int *documents)
+                         struct survey *s)
 {
     struct config_position at = {(int)event->start_mark.line + 1,
                                  (int)event->start_mark.column + 1};
 
-    switch (event->type) {
-    case YAML_DOCUMENT_START_EVENT:
-        if (++*documents > 1)
-            return config_fail(err, name, at, NULL, "expected one YAML document, got a second one");
-        return true;
-    case YAML_SEQUENCE_START_EVENT:
-    case YAML_MAPPING_START_EVENT:
-        if (++*depth > NESTING_MAX)
-            return config_fail(err, name, at, NULL, "expected at most %d levels of nesting",
-                               NESTING_MAX);
-        return true;
-    case YAML_SEQUENCE_END_EVENT:
-    case YAML_MAPPING_END_EVENT:
-        --*depth;
-        return true;
-    default:
-        return true;
-    }
+    if (event->type == YAML_DOCUMENT_START_EVENT)
+        s->documents++;
+    else if (event->type == YAML_SEQUENCE_START_EVENT || event->type == YAML_MAPPING_START_EVENT)
+        s->depth++;
+    else if (event->type == YAML_SEQUENCE_END_EVENT || event->type == YAML_MAPPING_END_EVENT)
+        s->depth--;
+    s->anchors += has_anchor(event);
+
+    if (s->documents > 1)
+        return config_fail(err, name, at, NULL, "expected one YAML document, got a second one");
+    if (s->depth > NESTING_MAX)
+        return config_fail(err, name, at, NULL, "expected at most %d levels of nesting",
+                           NESTING_MAX);
+    if (s->anchors > ANCHORS_MAX)
+        return config_fail(err, name, at, NULL, "expected at most %d anchors", ANCHORS_MAX);
+    return true;
 }
 
 /* Goes through the text once before a document is built: libyaml needs quadratic time for deep
- * nesting (minutes for 200 kB of brackets), and the survey ends at the bound. */
-static bool survey(struct config_error *err, const char *name, const char *text, size_t len)
+ * nesting (minutes for 200 kB of brackets) and for many anchors, and the survey ends at the bound.
+ */
+static bool survey_text(struct config_error *err, const char *name, const char *text, size_t len)
 {
     yaml_parser_t parser;
     yaml_event_t event;
-    int depth = 0;
-    int documents = 0;
+    struct survey s = {0};
     bool ok = true;
     bool done = false;
 
@@ -126,7 +143,7 @@ static bool survey(struct config_error *err, const char *name, const char *text,
             ok = fail_yaml(err, name, &parser, text, len);
             break;
         }
-        ok = survey_event(err, name, &event, &depth, &documents);
+        ok = survey_event(err, name, &event, &s);
         done = event.type == YAML_STREAM_END_EVENT;
         yaml_event_delete(&event);
     }
@@ -142,7 +159,7 @@ bool config_yaml_parse(const char *name, const char *text, size_t len, yaml_docu
 
     if (len > FILE_MAX_BYTES)
         return config_fail(err, name, nowhere, NULL, "expected a file of at most 1 MiB");
-    if (!survey(err, name, text, len))
+    if (!survey_text(err, name, text, len))
         return false;
     if (!yaml_parser_initialize(&parser))
         return config_fail(err, name, nowhere, NULL, "out of memory");

@@ -3,7 +3,7 @@
  *
  * Ownership: config_yaml_read returns heap memory; a parsed document is released with
  *            yaml_document_delete.
- * Limits:    1 MiB of text, 32 levels of nesting.
+ * Limits:    1 MiB of text, 32 levels of nesting, 1,000 anchors.
  */
 #ifndef FLOTILLA_COMMON_CONFIG_YAML_H
 #define FLOTILLA_COMMON_CONFIG_YAML_H
