@@ -1,11 +1,10 @@
 /*
  * acl - who may publish and receive what, from a file in mosquitto's acl_file format.
  *
- *     topic [read|write|readwrite|deny] <filter>      before the first `user`: for clients without
- *     user <name>                                     user name; then for that user
+ *     topic [read|write|readwrite|deny] <filter>    before the first `user`: for clients without
+ *     user <name>                                   user name; then for that user
  *     topic ...
- *     pattern [read|write|readwrite|deny] <filter>    for all; %c is the client id, %u the user
- * name
+ *     pattern [read|write|readwrite|deny] <filter>  for all; %c: client id, %u: user name
  *
  * Without an access word a rule is readwrite. Lines that start with '#' are comments.
  *
@@ -15,11 +14,11 @@
  *   (not both); patterns go for all.
  * - ACL_SUBSCRIBE is always allowed; each message is checked with ACL_READ when it is delivered.
  *   So a subscription to `#` gives a client what it may read, and rules can change while it lasts.
- * - `deny` goes before every grant, also a pattern's deny before a topic's grant (Mosquitto asks
- * the topic rules first; its manual promises what we do).
+ * - `deny` goes before every grant, also a pattern's deny before a topic's grant (different:
+ *   Mosquitto asks the topic rules first; its manual promises what we do).
  * - A grant through %c or %u is void for a client id or user name that holds '+', '#' or '/', since
- *   it would reach beyond the client's own level (Mosquitto voids all patterns for it). A deny goes
- *   on to hold. %u is void for clients without user name.
+ *   it would reach beyond the client's own level (different: Mosquitto voids all patterns then). A
+ *   deny goes on to hold. %u is void for clients without user name.
  * - A filter that starts with a wildcard doesn't cover topics that start with '$'.
  *
  * Errors:    a line that can't be read fails with file and line.

@@ -3,9 +3,9 @@
  *
  * Lines come without blanks at both ends; empty ones and those that start with '#' are left out.
  * Errors:    each is one sentence with the file, and the line where there is one, in the `err`
- * given to line_file_open: "conf/acl:3: expected ...". The first one stays. Ownership: embedded in
- * the reader; line_file_fini releases it. A line is valid until the next. Limits:    a file of 64
- * MiB.
+ *            given to line_file_open: "conf/acl:3: expected ...". The first one stays.
+ * Ownership: embedded in the reader; line_file_fini releases it. A line is valid until the next.
+ * Limits:    a file of 64 MiB.
  */
 #ifndef FLOTILLA_BROKER_LINE_FILE_H
 #define FLOTILLA_BROKER_LINE_FILE_H

@@ -10,9 +10,10 @@
  * Secrets:   hashes are compared in constant time, and an unknown user costs as much as a wrong
  *            password of the costliest user. What checked right is remembered (an HMAC under a
  *            random key, never the password), so that a fleet that reconnects pays the hashing
- * once; a reload forgets it. Limits:    1,000,000 iterations (about half a second of the loop);
- * 16,384 remembered checks, a new one takes the place of an old one. Threads:   belongs to the
- * broker's loop.
+ *            once; a reload forgets it.
+ * Limits:    1,000,000 iterations (about half a second of the loop); 16,384 remembered checks, a
+ *            new one takes the place of an old one.
+ * Threads:   belongs to the broker's loop.
  */
 #ifndef FLOTILLA_BROKER_PASSWD_H
 #define FLOTILLA_BROKER_PASSWD_H

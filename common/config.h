@@ -6,13 +6,16 @@
  * parser, so documentation and behaviour can't drift apart.
  *
  * Errors:    unknown keys, duplicate keys, wrong types, values out of range and missing required
- * keys fail with file, line, column, key path and what was expected, for example "lb.yaml:14:17:
- * backends.brokers.health_check.rise: expected a number from 1 to 100, got 'x'". Only the first
- * error of a file is told. Ownership: config_load fills `out` with heap memory that config_free
- * releases. `out` of a failed load is released already and zeroed. Units:     durations are
- * milliseconds (`500ms`, `2s`, `5m`, `1h`, `2d`; a plain number is an error except 0), sizes are
- * bytes (`64k`, `1M`, `2G`, powers of 1024, or a plain number). Limits:    a file of 1 MiB; 100,000
- * values after aliases are followed; 64 keys a schema.
+ *            keys fail with file, line, column, key path and what was expected, for example
+ *            "lb.yaml:14:17: backends.brokers.health_check.rise: expected a number from 1 to 100,
+ *            got 'x'". Only the first error of a file is told.
+ * Ownership: config_load fills `out` with heap memory that config_free releases. `out` of a failed
+ *            load is released already and zeroed.
+ * Units:     durations are milliseconds (`500ms`, `2s`, `5m`, `1h`, `2d`; a plain number is an
+ *            error except 0), sizes are bytes (`64k`, `1M`, `2G`, powers of 1024, or a plain
+ *            number).
+ * Limits:    a file of 1 MiB; 32 levels; 1,000 anchors; 100,000 values after aliases are followed;
+ *            4,096 names of one CONFIG_MAP; 64 keys a schema.
  */
 #ifndef FLOTILLA_COMMON_CONFIG_H
 #define FLOTILLA_COMMON_CONFIG_H
