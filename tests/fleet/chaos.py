@@ -1,0 +1,96 @@
+"""A TCP proxy that can hold back or cut what goes through it, for the link between a broker and Redis."""
+import socket
+import threading
+
+from harness import free_port
+
+
+class ChaosProxy:
+    """Forwards to `target`; looks like a Redis to a Broker (it has a url)."""
+
+    def __init__(self, target):
+        self.target, self.port = target, free_port()
+        self.url = "redis://127.0.0.1:%d/0" % self.port
+        self.gates = {"requests": threading.Event(), "replies": threading.Event()}
+        for gate in self.gates.values():
+            gate.set()
+        self.refusing = False
+        self.lock = threading.Lock()
+        self.pairs = set()
+        self.listener = socket.create_server(("127.0.0.1", self.port), backlog=64)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def hold(self, *directions):
+        """Nothing passes in these directions ("requests", "replies"; both when none is named)."""
+        for d in directions or self.gates:
+            self.gates[d].clear()
+
+    def release(self):
+        for gate in self.gates.values():
+            gate.set()
+
+    def cut(self):
+        """Ends all connections; what was held back is lost."""
+        with self.lock:
+            pairs, self.pairs = self.pairs, set()
+        for pair in pairs:
+            for sock in pair:
+                try:
+                    sock.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+
+    def close(self):
+        self.release()
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.listener.close()
+        self.cut()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            if self.refusing:
+                client.close()
+                continue
+            try:
+                server = socket.create_connection(("127.0.0.1", self.target), timeout=5)
+            except OSError:
+                client.close()
+                continue
+            server.settimeout(None)
+            for sock in (client, server):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            pair = (client, server)
+            with self.lock:
+                self.pairs.add(pair)
+            threading.Thread(target=self.pump, args=(client, server, pair, "requests"), daemon=True).start()
+            threading.Thread(target=self.pump, args=(server, client, pair, "replies"), daemon=True).start()
+
+    def pump(self, source, sink, pair, direction):
+        gate = self.gates[direction]
+        try:
+            while True:
+                data = source.recv(65536)
+                if not data:
+                    break
+                while not gate.wait(0.05):
+                    with self.lock:
+                        if pair not in self.pairs:
+                            return  # cut while held back: these bytes never arrive
+                sink.sendall(data)
+        except OSError:
+            pass
+        finally:
+            with self.lock:
+                self.pairs.discard(pair)
+            for sock in pair:
+                try:
+                    sock.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
