@@ -68,7 +68,7 @@ struct client *client_new(struct broker *b, struct listener *l, struct transport
     c->trusted = trusted;
     c->last_input_ms = b->now_ms;
     c->state = wants_proxy ? CLIENT_PROXY : CLIENT_CONNECTING;
-    if (!transport_tcp_start(t, on_ready, c)) {
+    if (!transport_start(t, on_ready, c)) {
         t->ops->free(t);
         free(c);
         return NULL;

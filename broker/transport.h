@@ -24,6 +24,8 @@ enum transport_ready { TRANSPORT_READABLE = 1, TRANSPORT_WRITABLE = 2, TRANSPORT
 typedef void transport_ready_fn(void *arg, unsigned ready);
 
 struct transport_ops {
+    /* From now on `ready` is called. False when out of memory. */
+    bool (*start)(struct transport *t);
     /* As recv: bytes, 0 at the end, or -1 with errno. */
     ssize_t (*read)(struct transport *t, void *buf, size_t len);
     /* As writev; may take a part. */
@@ -40,9 +42,15 @@ struct transport {
     struct peer peer;
 };
 
+static inline bool transport_start(struct transport *t, transport_ready_fn *ready, void *arg)
+{
+    t->ready = ready;
+    t->arg = arg;
+    return t->ops->start(t);
+}
+
 /* Takes the connected, non-blocking socket. NULL when out of memory (fd is closed). `ready` isn't
- * called before transport_tcp_start. */
+ * called before transport_start. */
 struct transport *transport_tcp_new(struct event_base *base, int fd, const struct peer *peer);
-bool transport_tcp_start(struct transport *t, transport_ready_fn *ready, void *arg);
 
 #endif

@@ -37,6 +37,11 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
     t->ready(t->arg, ready);
 }
 
+static bool tcp_start(struct transport *t)
+{
+    return event_add(&tcp_of(t)->event, NULL) == 0;
+}
+
 static ssize_t tcp_read(struct transport *t, void *buf, size_t len)
 {
     ssize_t n;
@@ -81,6 +86,7 @@ static void tcp_free(struct transport *t)
 }
 
 static const struct transport_ops tcp_ops = {
+    .start = tcp_start,
     .read = tcp_read,
     .writev = tcp_writev,
     .finish = tcp_finish,
@@ -100,11 +106,4 @@ struct transport *transport_tcp_new(struct event_base *base, int fd, const struc
     event_assign(&tcp->event, base, fd, EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST,
                  on_ready, tcp);
     return &tcp->base;
-}
-
-bool transport_tcp_start(struct transport *t, transport_ready_fn *ready, void *arg)
-{
-    t->ready = ready;
-    t->arg = arg;
-    return event_add(&tcp_of(t)->event, NULL) == 0;
 }

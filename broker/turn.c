@@ -129,12 +129,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     b->tick_due = true;
 }
 
-static void turn(struct broker *b)
+void turn_pass(struct broker *b)
 {
-    bool pending = b->ready.head != NULL || b->work.head != NULL || b->flush.head != NULL ||
-                   b->dead.head != NULL;
-    event_base_loop(b->base, EVLOOP_ONCE | (pending ? EVLOOP_NONBLOCK : 0));
-
     uint64_t before = b->now_ms;
     b->now_ms = clock_monotonic_ms();
     if (b->now_ms - before > STALL_MS)
@@ -156,8 +152,12 @@ static void turn(struct broker *b)
 
 void turn_run(struct broker *b)
 {
-    while (b->state != BROKER_STOPPED)
-        turn(b);
+    while (b->state != BROKER_STOPPED) {
+        bool pending = b->ready.head != NULL || b->work.head != NULL || b->flush.head != NULL ||
+                       b->dead.head != NULL;
+        event_base_loop(b->base, EVLOOP_ONCE | (pending ? EVLOOP_NONBLOCK : 0));
+        turn_pass(b);
+    }
 }
 
 bool turn_init(struct broker *b)
@@ -173,6 +173,7 @@ void turn_fini(struct broker *b)
 {
     if (b->tick != NULL)
         event_free(b->tick);
+    run_ready(b);
     run_work(b);
     run_flush(b);
     bury(b);

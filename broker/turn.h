@@ -17,5 +17,7 @@ bool turn_init(struct broker *b);
 void turn_fini(struct broker *b);
 /* Runs turns until the broker is stopped. */
 void turn_run(struct broker *b);
+/* All of a turn but the wait for events: for who marks clients by other means than libevent. */
+void turn_pass(struct broker *b);
 
 #endif
