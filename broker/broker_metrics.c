@@ -16,6 +16,7 @@
 #include "broker/store.h"
 #include "common/http_admin.h"
 #include "common/metrics.h"
+#include "common/process_metrics.h"
 
 static void by_name(struct metrics_writer *w, const char *name, const char *label,
                     const char *const *names, const uint64_t *values, size_t count)
@@ -109,7 +110,8 @@ bool broker_metrics_init(struct broker *b)
 {
     static const double bounds[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
                                     0.025,  0.05,    0.1,    0.25,  1,      5};
-    metrics_collector(b->metrics, collect, b);
+    if (!metrics_collector(b->metrics, collect, b) || !process_metrics_register(b->metrics))
+        return false;
     b->store_latency = metrics_histogram(b->metrics, "flotilla_broker_store_seconds",
                                          "From a packet that needs the store to its completion.",
                                          NULL, bounds, sizeof(bounds) / sizeof(bounds[0]));

@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/http_admin.h"
 #include "common/metrics.h"
+#include "common/process_metrics.h"
 #include "lb/api.h"
 #include "lb/control.h"
 #include "lb/lb_metrics.h"
@@ -210,11 +211,11 @@ struct admin *admin_new(struct control *c)
         return NULL;
     a->control = c;
     a->metrics = metrics_new();
-    if (a->metrics == NULL) {
+    if (a->metrics == NULL || !metrics_collector(a->metrics, lb_metrics_collect, c) ||
+        !process_metrics_register(a->metrics)) {
         admin_free(a);
         return NULL;
     }
-    metrics_collector(a->metrics, lb_metrics_collect, c);
     return a;
 }
 
