@@ -1,9 +1,12 @@
 """The load balancer before real brokers: MQTT and HTTP checks, a frozen broker, the client's address."""
+import signal
+import time
+
 import harness
 import mqtt_raw as m
 from harness import eventually
 from lb_case import FlowCase
-from services import Broker, LoadBalancer
+from services import Broker, LoadBalancer, http
 from upstream import read_all
 
 
@@ -57,6 +60,33 @@ class WithBrokers(FlowCase, harness.FleetTest):
             with m.Client.connected(lb.tls if tls else lb.plain, self.unique("c"), tls=lb.context if tls else None,
                                     source="127.0.0.77"):
                 broker.wait_log(r"127\.0\.0\.77", start=mark)
+
+    def drained(self, leave):
+        broker = Broker(self.scope).start()
+        lb = LoadBalancer(self.scope, [("b0", broker.address)], config={"drain_timeout": "3s"}).start()
+        clients = [lb.connect(self.unique("c"), tls=n % 2 == 0) for n in range(10)]
+        start = time.monotonic()
+        lb.signal(signal.SIGTERM)
+        eventually(lambda: http(lb.admin_port, "/readyz")[0] == 503, 2, "readiness is red")
+        for c in clients:
+            c.ping()  # flows go on while draining
+        with self.assertRaises((AssertionError, OSError)):
+            lb.connect("late", tls=False, timeout=1)
+        if leave:
+            for c in clients:
+                c.disconnect()
+        lb.wait(10)
+        for c in clients:
+            c.close()
+        return time.monotonic() - start
+
+    def test_sigterm_waits_for_flows_to_end(self):
+        self.assertLess(self.drained(leave=True), 2.5)
+
+    def test_sigterm_waits_no_longer_than_drain_timeout(self):
+        took = self.drained(leave=False)
+        self.assertGreater(took, 2.5)
+        self.assertLess(took, 6)
 
 
 if __name__ == "__main__":
