@@ -235,26 +235,32 @@ static void leave_session(struct client *c)
         session_table_remove(c->broker->sessions, s);
 }
 
-static void log_end(const struct client *c, enum client_end end)
+/* Everyday ends are worth a line only to who is looking for something. */
+static void log_end(const struct client *c, enum client_end why)
 {
+    bool everyday = why == END_DISCONNECT || why == END_EOF || why == END_SHUTDOWN;
+    enum log_level level = everyday ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
     char peer[PEER_TEXT_MAX];
-    peer_text(&c->transport->peer, peer);
-    if (end == END_DISCONNECT || end == END_EOF || end == END_SHUTDOWN)
-        LOG_DEBUG("client_closed", KV_STR("client_id", client_id_text(c)), KV_STR("peer", peer),
-                  KV_STR("reason", client_end_names[end]));
-    else
-        LOG_LIMITED(LOG_LEVEL_INFO, "client_closed", KV_STR("client_id", client_id_text(c)),
-                    KV_STR("peer", peer), KV_STR("reason", client_end_names[end]));
+    if (log_enabled(level))
+        LOG_LIMITED(level, "client_closed", KV_STR("client_id", client_id_text(c)),
+                    KV_STR("peer", peer_text(&c->transport->peer, peer)),
+                    KV_STR("reason", client_end_names[why]));
 }
 
-static void drop_connection(struct client *c)
+/* Whether the peer is still there to read our last bytes. */
+static bool peer_listens(enum client_end why)
+{
+    return why != END_EOF && why != END_IO_ERROR && why != END_DISCONNECT;
+}
+
+static void drop_connection(struct client *c, enum client_end why)
 {
     struct broker *b = c->broker;
     size_t written;
-    if (c->output.head != NULL && !c->blocked) {
-        if (output_write(&c->output, &b->chunks, c->transport, &written) == OUTPUT_EMPTY)
-            c->transport->ops->finish(c->transport);
-        b->stats.sent_bytes += written;
+    if (peer_listens(why)) {
+        if (!c->blocked)
+            output_write(&c->output, &b->chunks, c->transport, &written);
+        c->transport->ops->finish(c->transport);
     }
     output_clear(&c->output, &b->chunks);
     c->transport->ops->free(c->transport);
@@ -284,7 +290,7 @@ static void end(struct client *c, enum client_end why, bool tell)
     c->broker->stats.ended[why]++;
     client_set_state(c, CLIENT_CLOSED);
     wheel_cancel(&c->timer);
-    drop_connection(c);
+    drop_connection(c, why);
     drop_buffers(c);
     leave_session(c);
     if (!tell)
@@ -315,16 +321,25 @@ void client_doom(struct client *c, enum client_end why)
     client_mark_work(c);
 }
 
+void client_retire(struct client *c, enum client_end why)
+{
+    if (c->state == CLIENT_CLOSED || (c->pause & PAUSE_RETIRED))
+        return;
+    if (c->state == CLIENT_ONLINE)
+        input_run_dry(c);
+    if (!c->doomed)
+        c->end = (uint8_t)why;
+    client_pause(c, PAUSE_RETIRED);
+    client_mark_work(c);
+}
+
 void client_let_go(struct client *c, store_done_fn *done, void *arg)
 {
     if (c->let_go_done != NULL)
         c->let_go_done(c->let_go_arg, STORE_OK);
     c->let_go_done = done;
     c->let_go_arg = arg;
-    if (c->state == CLIENT_ONLINE)
-        input_run_dry(c);
-    client_pause(c, PAUSE_LET_GO);
-    client_mark_work(c); /* closes once its requests are answered */
+    client_retire(c, END_TAKEN_OVER);
 }
 
 /* ---- phases of the turn ------------------------------------------------------------------------
@@ -342,8 +357,8 @@ void client_work(struct client *c)
         deliver_pump(c);
         retained_delivery_go_on(c);
     }
-    if ((c->pause & PAUSE_LET_GO) && c->requests == NULL && c->state != CLIENT_CLAIMING)
-        client_close(c, END_TAKEN_OVER);
+    if ((c->pause & PAUSE_RETIRED) && c->requests == NULL && c->state != CLIENT_CLAIMING)
+        client_close(c, (enum client_end)c->end);
 }
 
 void client_flush(struct client *c)

@@ -45,7 +45,7 @@ enum client_state {
 enum client_pause {
     PAUSE_UNACKNOWLEDGED = 1, /* too many of its requests wait for the store */
     PAUSE_STORE = 2,          /* it publishes and the store takes nothing */
-    PAUSE_LET_GO = 4,         /* another broker takes it */
+    PAUSE_RETIRED = 4,        /* it is closed once its requests are answered */
 };
 
 struct client {
@@ -59,7 +59,7 @@ struct client {
     uint8_t state;   /* enum client_state; set by client_set_state only */
     uint8_t version; /* enum mqtt_version */
     uint8_t pause;   /* enum client_pause bits */
-    uint8_t end;     /* enum client_end it is to be closed with, when doomed */
+    uint8_t end;     /* enum client_end it is to be closed with, when doomed or retired */
     bool on_ready : 1, on_work : 1, on_flush : 1, on_dead : 1;
     bool readable : 1;   /* the transport may have more */
     bool eof : 1;        /* the transport has announced its end */
@@ -109,8 +109,9 @@ void client_close(struct client *c, enum client_end end);
 void client_doom(struct client *c, enum client_end end);
 /* Ends it without telling the store: the session belongs to someone else now. */
 void client_abandon(struct client *c, enum client_end end);
-/* Another broker takes the client id: handles what the socket holds, awaits what is under way,
- * closes, then calls done. */
+/* Ends it in good order: handles what the socket holds, answers what is under way, then closes. */
+void client_retire(struct client *c, enum client_end end);
+/* Another broker takes the client id: retires it, then calls done. */
 void client_let_go(struct client *c, store_done_fn *done, void *arg);
 /* One of the client's calls to the store has completed. */
 void client_op_done(struct client *c);

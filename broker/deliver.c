@@ -79,14 +79,10 @@ static void deliver_qos0(struct client *c, struct delivery *d, bool retain)
 {
     struct broker *b = c->broker;
     const struct limits_config *limits = &b->config->limits;
-    size_t size = d->publish->payload.len;
-    if (c->output.pending + size > limits->max_output + OUTPUT_HIGH ||
-        c->output.pending > limits->max_output ||
-        b->chunks.pending + size > limits->max_output_total) {
-        if (c->output.pending > 0) {
-            b->stats.dropped[DROP_SLOW_CONSUMER]++;
-            return;
-        }
+    if (c->output.pending > limits->max_output ||
+        (c->output.pending > 0 && b->chunks.pending > limits->max_output_total)) {
+        b->stats.dropped[DROP_SLOW_CONSUMER]++;
+        return;
     }
     put(c, d, publish_first_byte(0, retain, false), 0);
 }

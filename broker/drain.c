@@ -36,11 +36,20 @@ static void on_store_done(void *arg, enum store_status status)
     d->broker->state = BROKER_STOPPED;
 }
 
-static void close_some(struct broker *b, uint32_t count)
+/* Clients are retired (what they sent is still answered); at the end of their time those that still
+ * wait for the store are closed. */
+static void close_some(struct broker *b, uint32_t count, bool at_once)
 {
-    for (; count > 0 && b->clients != NULL; count--) {
-        b->clients->hold.will_grace_s = WILL_GRACE_S;
-        client_close(b->clients, END_SHUTDOWN);
+    for (struct client *c = b->clients, *next; c != NULL && count > 0; c = next) {
+        next = c->next;
+        if ((c->pause & PAUSE_RETIRED) && !at_once)
+            continue;
+        c->hold.will_grace_s = WILL_GRACE_S;
+        if (at_once)
+            client_close(c, END_SHUTDOWN);
+        else
+            client_retire(c, END_SHUTDOWN);
+        count--;
     }
 }
 
@@ -53,7 +62,7 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
     (void)what;
     uint64_t now = clock_monotonic_ms();
     uint64_t steps = now < d->clients_until_ms ? (d->clients_until_ms - now) / STEP_MS + 1 : 1;
-    close_some(b, (uint32_t)((b->client_count + steps - 1) / steps));
+    close_some(b, (uint32_t)((b->client_count + steps - 1) / steps), steps == 1);
     if (b->client_count > 0)
         return;
     event_del(d->step);

@@ -251,12 +251,10 @@ static void go_online(struct client *c, const struct store_connect_result *r)
         resend_released(c, r);
         deliver_wake(c);
     }
-    if (c->pause & PAUSE_LET_GO)
+    if (c->pause & PAUSE_RETIRED)
         client_mark_work(c);
     client_mark_ready(c); /* what came right after the CONNECT waits */
-    char peer[PEER_TEXT_MAX];
-    LOG_DEBUG("client_online", KV_STR("client_id", client_id_text(c)),
-              KV_STR("peer", peer_text(&c->transport->peer, peer)), KV_BOOL("present", present));
+    LOG_DEBUG("client_online", KV_STR("client_id", client_id_text(c)), KV_BOOL("present", present));
 }
 
 static void on_given_back(void *arg, enum store_status status)

@@ -1,6 +1,6 @@
 /*
- * Per-connection write queue. The pool keeps chunks of two sizes: most turns put a few packets into
- * a connection's first, small chunk; a busy connection goes on with large ones.
+ * Per-connection write queue. The pool keeps chunks of three sizes: most turns put a few packets
+ * into a connection's first, small chunk; a busy connection goes on with larger ones.
  */
 #include "broker/output.h"
 
@@ -10,13 +10,11 @@
 
 #include "broker/transport.h"
 
-enum {
-    CHUNK_SMALL = 4096,
-    CHUNK_LARGE = 65536,
-    POOL_SMALL_MAX = 2048, /* 8 MiB kept at most */
-    POOL_LARGE_MAX = 128,  /* 8 MiB */
-    WRITE_PIECES = 64,
-};
+enum { CLASSES = 3, POOL_CLASS_BYTES = 8 << 20, WRITE_PIECES = 64 };
+
+/* Capacities. A connection's first chunk is small and the next ones grow with what waits in it, so
+ * that many slow connections don't each hold a large one. */
+static const uint32_t class_sizes[CLASSES] = {4096, 16384, 65536};
 
 struct chunk {
     struct chunk *next;
@@ -27,17 +25,31 @@ struct chunk {
     uint8_t bytes[];
 };
 
+/* The class with exactly this capacity, NULL when there is none. */
+static struct chunk_class *class_of(struct chunk_pool *pool, uint32_t capacity)
+{
+    for (int i = 0; i < CLASSES; i++)
+        if (class_sizes[i] == capacity)
+            return &pool->classes[i];
+    return NULL;
+}
+
+static uint32_t next_capacity(const struct output *o, size_t len)
+{
+    for (int i = 0; i < CLASSES - 1; i++)
+        if (len <= class_sizes[i] && o->pending < class_sizes[i])
+            return class_sizes[i];
+    return len <= class_sizes[CLASSES - 1] ? class_sizes[CLASSES - 1] : (uint32_t)len;
+}
+
 static struct chunk *chunk_new(struct chunk_pool *pool, uint32_t capacity)
 {
-    struct chunk *c = NULL;
-    if (capacity == CHUNK_SMALL && pool->small != NULL) {
-        c = pool->small;
-        pool->small = c->next;
-        pool->small_count--;
-    } else if (capacity == CHUNK_LARGE && pool->large != NULL) {
-        c = pool->large;
-        pool->large = c->next;
-        pool->large_count--;
+    struct chunk_class *class = class_of(pool, capacity);
+    struct chunk *c;
+    if (class != NULL && class->free != NULL) {
+        c = class->free;
+        class->free = c->next;
+        class->count--;
     } else {
         c = malloc(sizeof(*c) + capacity);
         if (c == NULL)
@@ -54,33 +66,25 @@ static struct chunk *chunk_new(struct chunk_pool *pool, uint32_t capacity)
 
 static void chunk_free(struct chunk_pool *pool, struct chunk *c)
 {
+    struct chunk_class *class = class_of(pool, c->capacity);
     message_unref(c->message);
-    if (c->capacity == CHUNK_SMALL && pool->small_count < POOL_SMALL_MAX) {
-        c->next = pool->small;
-        pool->small = c;
-        pool->small_count++;
-    } else if (c->capacity == CHUNK_LARGE && pool->large_count < POOL_LARGE_MAX) {
-        c->next = pool->large;
-        pool->large = c;
-        pool->large_count++;
+    if (class != NULL && class->count < POOL_CLASS_BYTES / c->capacity) {
+        c->next = class->free;
+        class->free = c;
+        class->count++;
     } else {
         free(c);
     }
 }
 
-static void free_list(struct chunk *c)
-{
-    while (c != NULL) {
-        struct chunk *next = c->next;
-        free(c);
-        c = next;
-    }
-}
-
 void chunk_pool_fini(struct chunk_pool *p)
 {
-    free_list(p->small);
-    free_list(p->large);
+    for (int i = 0; i < CLASSES; i++)
+        while (p->classes[i].free != NULL) {
+            struct chunk *c = p->classes[i].free;
+            p->classes[i].free = c->next;
+            free(c);
+        }
     memset(p, 0, sizeof(*p));
 }
 
@@ -103,8 +107,7 @@ uint8_t *output_put(struct output *o, struct chunk_pool *pool, size_t len)
 {
     struct chunk *c = o->tail;
     if (c == NULL || c->message != NULL || c->capacity - c->len < len) {
-        uint32_t capacity = c == NULL && len <= CHUNK_SMALL ? CHUNK_SMALL : CHUNK_LARGE;
-        c = chunk_new(pool, len > capacity ? (uint32_t)len : capacity);
+        c = chunk_new(pool, next_capacity(o, len));
         if (c == NULL)
             return NULL;
         append(o, c);

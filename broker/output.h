@@ -18,8 +18,10 @@ struct transport;
 struct chunk;
 
 struct chunk_pool {
-    struct chunk *small, *large;
-    uint32_t small_count, large_count;
+    struct chunk_class {
+        struct chunk *free;
+        uint32_t count;
+    } classes[3];
     uint64_t pending; /* bytes in all outputs */
 };
 void chunk_pool_fini(struct chunk_pool *p);

@@ -80,7 +80,7 @@ static void answer_ready(struct client *c)
     }
     if (c->request_count < c->broker->config->limits.max_unacknowledged)
         client_resume(c, PAUSE_UNACKNOWLEDGED);
-    if (c->requests == NULL && (c->pause & PAUSE_LET_GO))
+    if (c->requests == NULL && (c->pause & PAUSE_RETIRED))
         client_mark_work(c);
 }
 
