@@ -1,4 +1,5 @@
 """Password file as mosquitto_passwd writes it, ACL file in mosquitto's format, who may be anonymous."""
+import signal
 import subprocess
 
 import harness
@@ -190,6 +191,61 @@ class Anonymous(harness.FleetTest):
             self.assertIn(client.expect(m.CONNACK).return_code, wanted)
             client.close()
             p.term()
+
+
+class Reload(harness.FleetTest):
+    """SIGHUP reads both files again; a bad one changes nothing."""
+
+    @staticmethod
+    def build(holder):
+        holder.passwords = make_passwords(holder.scope)
+        acl = holder.scope.write("acl", ACL)
+        holder.broker = Broker(holder.scope, config={
+            "auth": {"anonymous": False, "password_file": holder.passwords, "acl_file": acl}}).start()
+
+    def accepted(self, name, password):
+        with self.broker.open() as client:
+            client.send(m.connect(self.unique("c"), username=name, password=password))
+            return client.expect(m.CONNACK).return_code == 0
+
+    def set_password(self, *arguments):
+        subprocess.run([program("mosquitto_passwd"), *arguments], check=True, timeout=30)
+        self.broker.signal(signal.SIGHUP)
+
+    def test_users_come_and_go(self):
+        self.assertFalse(self.accepted("dora", "new"))
+        self.set_password("-b", self.passwords, "dora", "new")
+        eventually(lambda: self.accepted("dora", "new"), 10, "the new user is let in")
+        self.set_password("-D", self.passwords, "carol")
+        eventually(lambda: not self.accepted("carol", "c"), 10, "the removed user is refused")
+
+    def test_rules_change_for_connected_clients(self):
+        alice = self.broker.connect("a", username="alice", password="secret")
+        self.addCleanup(alice.close)
+        alice.subscribe(("alice/#", 1), ("fresh/#", 1))
+        self.scope.write("acl", ACL.replace("topic alice/#", "topic fresh/#"))
+        self.broker.signal(signal.SIGHUP)
+
+        other = self.broker.connect("b", username="alice", password="secret")
+        self.addCleanup(other.close)
+
+        def fresh():
+            other.publish("fresh/x", "x", 1)
+            return alice.collect(lambda seen: seen, timeout=0.3)
+        eventually(fresh, 10, "the new rule holds")
+
+    @harness.unittest.skipIf(STANDIN_BROKER, "mosquitto says it in other words")
+    def test_a_bad_file_changes_nothing_and_is_named(self):
+        mark = len(self.broker.log())
+        self.scope.write("acl", ACL + "topik read x\n")
+        self.broker.signal(signal.SIGHUP)
+        self.broker.wait_log(r"acl.*%d" % (ACL.count("\n") + 1), start=mark)
+        alice = self.broker.connect("a", username="alice", password="secret")
+        self.addCleanup(alice.close)
+        alice.subscribe(("alice/x", 1))
+        alice.send(m.publish("alice/x", "x", 1, 9))
+        got = {alice.recv().kind for _ in range(2)}
+        self.assertEqual(got, {m.PUBACK, m.PUBLISH})
 
 
 if __name__ == "__main__":
