@@ -153,7 +153,7 @@ install_packages() {
     if [[ $only == all ]]; then
         # Debian's python3, whatever else may come first in PATH, is the one that has paho-mqtt.
         packages+=(mosquitto mosquitto-clients python3 python3-paho-mqtt clang
-            libclang-rt-14-dev)
+            libclang-rt-14-dev valgrind)
     fi
     install_missing "${packages[@]}"
 }
@@ -170,6 +170,7 @@ run_all() {
     # The load balancer is the part that has threads.
     build tsan 'unit_lb_[a-z0-9_]*|flotilla-(lb|broker)' &&
         run_ctest tsan -R '^unit/lb/|^fleet/(balance|reload)\.'
+    build release 'guard_[a-z0-9_]*' && run_ctest release -L guard
     build fuzz 'fuzz_[a-z0-9_]*' -DFLOTILLA_FUZZ_SECONDS=10 && run_ctest fuzz -L fuzz
 }
 

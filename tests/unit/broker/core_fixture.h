@@ -1,0 +1,257 @@
+/*
+ * core_fixture - a broker's core without sockets, event loop and randomness: the memory store, and
+ * clients over transports that are buffers.
+ *
+ *     struct core core;
+ *     core_init(&core);
+ *     struct core_client *c = core_connect(&core);
+ *     core_give(c, bytes, len);   what the client sends
+ *     core_turn(&core);           one turn
+ *     c->out, c->out_len          what the broker wrote
+ *     core_fini(&core);
+ *
+ * A core_client stays after its connection has ended (`freed`) until core_client_free.
+ */
+#ifndef FLOTILLA_TESTS_CORE_FIXTURE_H
+#define FLOTILLA_TESTS_CORE_FIXTURE_H
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "broker/auth.h"
+#include "broker/broker.h"
+#include "broker/broker_metrics.h"
+#include "broker/client.h"
+#include "broker/encode.h"
+#include "broker/host.h"
+#include "broker/router.h"
+#include "broker/session.h"
+#include "broker/store.h"
+#include "broker/sys_topics.h"
+#include "broker/transport.h"
+#include "broker/turn.h"
+#include "common/metrics.h"
+
+enum { CORE_HASH_KEY = 42 };
+
+struct core {
+    struct broker broker;
+    struct broker_config config;
+};
+
+struct core_client {
+    struct transport transport; /* first member */
+    struct client *client;      /* good until `freed` */
+    const uint8_t *in;          /* borrowed; what is still to be read */
+    size_t in_len;
+    bool in_ends;    /* the end follows it */
+    uint8_t *out;    /* NULL: what is written is only counted */
+    size_t out_len;  /* written so far */
+    size_t out_size; /* of out */
+    size_t out_room; /* bytes taken before writing blocks */
+    bool finished, freed;
+};
+
+static inline void core_must(bool condition)
+{
+    if (!condition)
+        abort();
+}
+
+/* ---- the transport -----------------------------------------------------------------------------
+ */
+
+static bool core_start(struct transport *t)
+{
+    (void)t;
+    return true;
+}
+
+static ssize_t core_read(struct transport *t, void *buf, size_t len)
+{
+    struct core_client *c = (struct core_client *)t;
+    if (c->in_len == 0 && c->in_ends)
+        return 0;
+    if (c->in_len == 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    size_t n = c->in_len < len ? c->in_len : len;
+    memcpy(buf, c->in, n);
+    c->in += n;
+    c->in_len -= n;
+    return (ssize_t)n;
+}
+
+static void core_keep(struct core_client *c, const void *data, size_t n)
+{
+    if (c->out != NULL) {
+        core_must(c->out_len + n <= c->out_size);
+        memcpy(c->out + c->out_len, data, n);
+    }
+    c->out_len += n;
+    c->out_room -= n;
+}
+
+static ssize_t core_writev(struct transport *t, const struct iovec *iov, int count)
+{
+    struct core_client *c = (struct core_client *)t;
+    size_t taken = 0;
+    for (int i = 0; i < count && c->out_room > 0; i++) {
+        size_t n = iov[i].iov_len < c->out_room ? iov[i].iov_len : c->out_room;
+        core_keep(c, iov[i].iov_base, n);
+        taken += n;
+    }
+    if (taken > 0)
+        return (ssize_t)taken;
+    errno = EAGAIN;
+    return -1;
+}
+
+static void core_finish(struct transport *t)
+{
+    ((struct core_client *)t)->finished = true;
+}
+
+static void core_free(struct transport *t)
+{
+    ((struct core_client *)t)->freed = true;
+}
+
+static const struct transport_ops core_transport_ops = {
+    .start = core_start,
+    .read = core_read,
+    .writev = core_writev,
+    .finish = core_finish,
+    .free = core_free,
+};
+
+/* ---- clients -----------------------------------------------------------------------------------
+ */
+
+/* A connection that takes all that is written to it, and counts it. */
+static inline struct core_client *core_connect(struct core *core)
+{
+    struct core_client *c = calloc(1, sizeof(*c));
+    core_must(c != NULL);
+    c->transport.ops = &core_transport_ops;
+    c->out_room = SIZE_MAX;
+    c->client = client_new(&core->broker, NULL, &c->transport, false, false);
+    core_must(c->client != NULL);
+    return c;
+}
+
+/* Keeps what is written from now on, up to `size` bytes. */
+static inline void core_capture(struct core_client *c, size_t size)
+{
+    c->out = malloc(size);
+    core_must(c->out != NULL);
+    c->out_size = size;
+    c->out_len = 0;
+}
+
+/* The client sends these bytes, which must stay until they are read. */
+static inline void core_give(struct core_client *c, const void *data, size_t len)
+{
+    if (c->freed)
+        return;
+    c->in = data;
+    c->in_len = len;
+    c->transport.ready(c->transport.arg, TRANSPORT_READABLE);
+}
+
+static inline void core_give_end(struct core_client *c)
+{
+    if (c->freed)
+        return;
+    c->in_ends = true;
+    c->transport.ready(c->transport.arg, TRANSPORT_READABLE | TRANSPORT_EOF);
+}
+
+/* The client takes this many more bytes. */
+static inline void core_take(struct core_client *c, size_t room)
+{
+    c->out_room = room;
+    if (!c->freed && room > 0)
+        c->transport.ready(c->transport.arg, TRANSPORT_WRITABLE);
+}
+
+static inline void core_client_free(struct core_client *c)
+{
+    core_must(c->freed);
+    free(c->out);
+    free(c);
+}
+
+/* ---- the core ----------------------------------------------------------------------------------
+ */
+
+static inline void core_init(struct core *core)
+{
+    struct broker *b = &core->broker;
+    struct config_error error;
+    char text[256];
+    memset(core, 0, sizeof(*core));
+    core_must(broker_config_default(&core->config, &error));
+    b->config = &core->config;
+    b->hash_key = CORE_HASH_KEY;
+    b->base = event_base_new();
+    b->metrics = metrics_new();
+    b->encoder = encoder_new();
+    b->read_buffer = malloc(REST_MAX + READ_SIZE);
+    b->sessions = session_table_new(b->hash_key);
+    b->router = router_new(b->hash_key, b->encoder);
+    core_must(b->base != NULL && b->metrics != NULL && b->encoder != NULL &&
+              b->read_buffer != NULL && b->sessions != NULL && b->router != NULL);
+    core_must(broker_metrics_init(b) && turn_init(b));
+    b->auth = auth_new(&core->config.auth, true, text, sizeof(text));
+    b->sys = sys_topics_new(b, 0);
+    struct store_host host = host_of(b);
+    const struct limits_config *limits = &core->config.limits;
+    struct store_memory_config config = {.hash_key = b->hash_key,
+                                         .queue_limit = limits->max_queued_messages,
+                                         .queue_limit_bytes = limits->max_queued_bytes,
+                                         .retained_limit = limits->max_retained_messages,
+                                         .stats = &b->stats};
+    b->store = store_memory_new(&config, &host);
+    core_must(b->auth != NULL && b->sys != NULL && b->store != NULL);
+    router_set_store(b->router, b->store);
+}
+
+static inline void core_turn(struct core *core)
+{
+    turn_pass(&core->broker);
+}
+
+/* Turns until nobody has anything to do. */
+static inline void core_settle(struct core *core)
+{
+    const struct broker *b = &core->broker;
+    do
+        core_turn(core);
+    while (b->ready.head != NULL || b->work.head != NULL || b->flush.head != NULL ||
+           b->dead.head != NULL);
+}
+
+static inline void core_fini(struct core *core)
+{
+    struct broker *b = &core->broker;
+    while (b->clients != NULL)
+        client_abandon(b->clients, END_SHUTDOWN);
+    sys_topics_free(b->sys);
+    store_free(b->store);
+    turn_fini(b);
+    auth_free(b->auth);
+    router_free(b->router);
+    session_table_free(b->sessions);
+    encoder_free(b->encoder);
+    metrics_free(b->metrics);
+    free(b->read_buffer);
+    event_base_free(b->base);
+    broker_config_free(&core->config);
+}
+
+#endif
