@@ -371,6 +371,14 @@ static void reload_keeps_flows_and_sockets_of_an_unchanged_address(void **state)
     assert_int_equal(first, '\r');
 }
 
+static bool refuses(const struct sockaddr_in *addr)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    bool refused = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) != 0;
+    close(fd);
+    return refused;
+}
+
 static void removed_listener_refuses_but_its_flows_go_on(void **state)
 {
     (void)state;
@@ -385,13 +393,7 @@ static void removed_listener_refuses_but_its_flows_go_on(void **state)
                         "backends: { b: { servers: [ { address: \"127.0.0.1:9\" } ] } }\n");
     assert_int_equal(workers_port(plane.workers, "l"), 0);
     assert_true(workers_port(plane.workers, "other") > 0);
-    int refused = 0;
-    WAIT_UNTIL({
-        int fd = socket(AF_INET, SOCK_STREAM, 0);
-        refused = connect(fd, (struct sockaddr *)&old, sizeof(old)) != 0;
-        close(fd);
-        refused;
-    });
+    WAIT_UNTIL(refuses(&old));
     say(client, "goes on");
     hear(server, "goes on");
     close(client);
@@ -437,12 +439,7 @@ static void draining_refuses_new_flows_and_closes_the_last_ones_in_time(void **s
     struct sockaddr_in addr = loopback(workers_port(plane.workers, "l"));
     open_flow(&client, &server);
     workers_drain(plane.workers, 500);
-    WAIT_UNTIL({
-        int fd = socket(AF_INET, SOCK_STREAM, 0);
-        bool refused = connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0;
-        close(fd);
-        refused;
-    });
+    WAIT_UNTIL(refuses(&addr));
     say(client, "still relayed");
     hear(server, "still relayed");
     hear_closed(client);

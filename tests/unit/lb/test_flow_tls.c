@@ -291,6 +291,17 @@ static void handshake_waits_while_no_server_is_up(void **state)
     close(server);
 }
 
+static bool serves_certificate_of(const char *common_name)
+{
+    char name[64] = "";
+    struct client c = dial();
+    assert_int_equal(SSL_connect(c.ssl), 1);
+    X509_NAME_get_text_by_NID(X509_get_subject_name(SSL_get0_peer_certificate(c.ssl)),
+                              NID_commonName, name, sizeof(name));
+    hang_up(&c);
+    return strcmp(name, common_name) == 0;
+}
+
 static void renewed_certificate_is_served_after_a_reload(void **state)
 {
     (void)state;
@@ -299,15 +310,7 @@ static void renewed_certificate_is_served_after_a_reload(void **state)
     tls_files_fini(&server_files);
     tls_files_init(&server_files, "renewed");
     start("", "");
-    char name[64] = "";
-    WAIT_UNTIL({
-        struct client c = dial();
-        assert_int_equal(SSL_connect(c.ssl), 1);
-        X509_NAME_get_text_by_NID(X509_get_subject_name(SSL_get0_peer_certificate(c.ssl)),
-                                  NID_commonName, name, sizeof(name));
-        hang_up(&c);
-        strcmp(name, "renewed") == 0;
-    });
+    WAIT_UNTIL(serves_certificate_of("renewed"));
 }
 
 int main(void)
