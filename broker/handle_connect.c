@@ -254,7 +254,9 @@ static void go_online(struct client *c, const struct store_connect_result *r)
     if (c->pause & PAUSE_RETIRED)
         client_mark_work(c);
     client_mark_ready(c); /* what came right after the CONNECT waits */
-    LOG_DEBUG("client_online", KV_STR("client_id", client_id_text(c)), KV_BOOL("present", present));
+    char peer[PEER_TEXT_MAX];
+    LOG_DEBUG("client_online", KV_STR("client_id", client_id_text(c)),
+              KV_STR("peer", peer_text(&c->transport->peer, peer)), KV_BOOL("present", present));
 }
 
 static void on_given_back(void *arg, enum store_status status)
