@@ -17,12 +17,17 @@
 /* ---- SUBSCRIBE ---------------------------------------------------------------------------------
  */
 
+/* A filter that the session holds already is replaced, which needs no room. */
+static bool has_room(struct client *c, struct mqtt_slice filter)
+{
+    return c->session->subscriber.count < c->broker->config->limits.max_subscriptions ||
+           router_is_subscribed(c->broker->router, c->session, filter);
+}
+
 static uint8_t grant(struct client *c, const struct mqtt_filter *f)
 {
-    const struct limits_config *limits = &c->broker->config->limits;
     struct subscription_options options = {.qos = f->qos};
-    if (!handle_topic_fits(c, f->filter) ||
-        c->session->subscriber.count >= limits->max_subscriptions ||
+    if (!handle_topic_fits(c, f->filter) || !has_room(c, f->filter) ||
         !auth_may_subscribe(c->broker->auth, c, f->filter) ||
         !router_subscribe(c->broker->router, c->session, f->filter, options)) {
         LOG_LIMITED(LOG_LEVEL_INFO, "subscribe_refused", KV_STR("client_id", client_id_text(c)),

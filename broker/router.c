@@ -278,6 +278,11 @@ bool router_subscribe(struct router *r, struct session *s, struct mqtt_slice fil
     return add(r, &s->subscriber, filter, options);
 }
 
+bool router_is_subscribed(struct router *r, struct session *s, struct mqtt_slice filter)
+{
+    return topic_tree_has(r->tree, &s->subscriber, filter);
+}
+
 bool router_unsubscribe(struct router *r, struct session *s, struct mqtt_slice filter)
 {
     bool last;

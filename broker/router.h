@@ -52,6 +52,7 @@ struct message_id router_next_message_id(struct router *r);
 /* Subscriptions of a session of this broker. */
 bool router_subscribe(struct router *r, struct session *s, struct mqtt_slice filter,
                       struct subscription_options options);
+bool router_is_subscribed(struct router *r, struct session *s, struct mqtt_slice filter);
 bool router_unsubscribe(struct router *r, struct session *s, struct mqtt_slice filter);
 void router_unsubscribe_all(struct router *r, struct session *s);
 /* The session's client is online now. */
