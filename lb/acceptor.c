@@ -51,6 +51,7 @@ static void hand_over(struct acceptor *a, struct worker *taker, int fd,
     c->listener = listener_ref(a->listener);
     c->snapshot = snapshot_ref(a->snapshot);
     c->listener_index = a->index;
+    atomic_fetch_add_explicit(&taker->incoming, 1, memory_order_relaxed);
     command_post(&taker->commands, c);
     metric_add(&a->worker->counters.handed_over, 1);
 }

@@ -106,6 +106,7 @@ static void adopt(struct worker *w, struct command *c)
 {
     int fd = c->fd;
     c->fd = -1;
+    atomic_fetch_sub_explicit(&w->incoming, 1, memory_order_relaxed);
     if (!flow_open(w, c->listener, c->snapshot, c->listener_index, fd, &c->peer))
         LOG_LIMITED(LOG_LEVEL_ERROR, "flow_not_opened", KV_UINT("worker", w->index));
 }

@@ -60,6 +60,7 @@ struct worker {
     struct flow_list waiting; /* for a server */
     struct flow_list closed;  /* freed at the end of the turn */
     struct worker_counters counters;
+    _Atomic unsigned incoming; /* connections that others handed over and that aren't flows yet */
 };
 
 /* Starts the thread. NULL: out of memory, descriptors or threads. */

@@ -215,7 +215,8 @@ void workers_drain(struct workers *w, uint64_t timeout_ms)
 
 static size_t flows_of(const struct worker *w)
 {
-    return (size_t)atomic_load_explicit(&w->counters.flows, memory_order_relaxed);
+    return (size_t)atomic_load_explicit(&w->counters.flows, memory_order_relaxed) +
+           atomic_load_explicit(&w->incoming, memory_order_relaxed);
 }
 
 size_t workers_flows(const struct workers *w)

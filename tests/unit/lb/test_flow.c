@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sys/resource.h>
 
 #include "tests/unit/lb/flow_fixture.h"
 
@@ -497,6 +498,96 @@ static void accepting_pauses_at_max_flows(void **state)
     close(servers[2]);
 }
 
+static void connections_in_the_backlog_are_served_when_their_listener_goes(void **state)
+{
+    (void)state;
+    enum { COUNT = 40 };
+    int clients[COUNT];
+    int servers[COUNT];
+    struct fake *s = plane_add_server(&plane, "s1", true);
+    start("");
+    for (int i = 0; i < COUNT; i++) {
+        clients[i] = plane_dial(&plane);
+        say(clients[i], "x");
+    }
+    plane_apply(&plane, "listeners: [ { name: other, bind: \"127.0.0.1:0\", backend: b } ]\n"
+                        "backends: { b: { servers: [ { address: \"127.0.0.1:9\" } ] } }\n");
+    for (int i = 0; i < COUNT; i++) {
+        servers[i] = fake_accept(s);
+        hear(servers[i], "x");
+        say(servers[i], "y");
+    }
+    for (int i = 0; i < COUNT; i++) {
+        hear(clients[i], "y");
+        close(clients[i]);
+        close(servers[i]);
+    }
+}
+
+static void no_worker_gets_far_more_flows_than_the_other(void **state)
+{
+    (void)state;
+    enum { COUNT = 200 };
+    int clients[COUNT];
+    struct worker_stats stats[2];
+    plane_add_server(&plane, "s1", false); /* they wait, which is enough to count */
+    start("");
+    for (int i = 0; i < COUNT; i++)
+        clients[i] = plane_dial(&plane);
+    WAIT_UNTIL(workers_flows(plane.workers) == COUNT);
+    for (unsigned i = 0; i < 2; i++) {
+        workers_stats(plane.workers, i, &stats[i]);
+        assert_in_range(stats[i].flows, COUNT / 2 - COUNT / 6, COUNT / 2 + COUNT / 6);
+    }
+    assert_int_equal(stats[0].accepted + stats[1].accepted, COUNT);
+    for (int i = 0; i < COUNT; i++)
+        close(clients[i]);
+}
+
+static void set_descriptor_limit(rlim_t limit)
+{
+    struct rlimit r;
+    getrlimit(RLIMIT_NOFILE, &r);
+    r.rlim_cur = limit;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &r), 0);
+}
+
+static void accepting_waits_when_descriptors_run_out(void **state)
+{
+    (void)state;
+    enum { COUNT = 30 };
+    int clients[COUNT];
+    struct rlimit before;
+    struct sockaddr_in addr;
+    struct fake *s = plane_add_server(&plane, "s1", true);
+    start("");
+    addr = loopback(workers_port(plane.workers, "l"));
+    getrlimit(RLIMIT_NOFILE, &before);
+    for (int i = 0; i < COUNT; i++)
+        clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    set_descriptor_limit((rlim_t)clients[COUNT - 1] + 11);
+    uint64_t begun_ms = clock_monotonic_ms();
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(connect(clients[i], (struct sockaddr *)&addr, sizeof(addr)), 0);
+        say(clients[i], "x");
+    }
+    WAIT_UNTIL(plane_stats(&plane).accept_pauses >= 4);
+    /* a pause is 100 ms long for each of two workers: it isn't a busy loop */
+    assert_true(plane_stats(&plane).accept_pauses <=
+                2 * ((clock_monotonic_ms() - begun_ms) / 100 + 1));
+    set_descriptor_limit(before.rlim_cur);
+    for (int i = 0; i < COUNT; i++) {
+        int server = fake_accept(s);
+        hear(server, "x");
+        say(server, "y");
+        close(server);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        hear(clients[i], "y");
+        close(clients[i]);
+    }
+}
+
 static void flow_of_one_client_id_comes_to_one_server(void **state)
 {
     (void)state;
@@ -594,6 +685,9 @@ int main(void)
         TEST(draining_refuses_new_flows_and_closes_the_last_ones_in_time),
         TEST(closing_a_server_closes_its_flows_only),
         TEST(accepting_pauses_at_max_flows),
+        TEST(connections_in_the_backlog_are_served_when_their_listener_goes),
+        TEST(no_worker_gets_far_more_flows_than_the_other),
+        TEST(accepting_waits_when_descriptors_run_out),
         TEST(flow_of_one_client_id_comes_to_one_server),
         TEST(bulk_arrives_whole_through_a_flow),
     };
