@@ -35,8 +35,8 @@ struct topic_tree {
     uint32_t mask;
     size_t nodes, subscriptions;
     uint64_t hash_key;
-    struct topic_node root;
     char scratch[65536];
+    struct topic_node root;
 };
 
 /* The levels of a name or filter, one at a time. */
