@@ -368,6 +368,8 @@ static enum flow_state trying_expired(struct flow *f)
     struct attempt *a = f->attempt;
     if (!a->header_due && attempt_held(a) == 0) {
         a->header_due = true;
+        if (a->len == 0)
+            listener_hurry_server_socket(f->server.stream.fd);
         return FLOW_TRYING;
     }
     return flow_may_leave_silent(tries_of(f)) ? leave_silent(f) : FLOW_TRYING;

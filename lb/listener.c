@@ -22,7 +22,7 @@ static in_port_t *port_of(struct sockaddr_storage *addr)
 }
 
 /* Failing here costs latency or a late notice, not the connection. */
-void listener_tune_server_socket(int fd)
+static void tune_socket(int fd)
 {
     static const int on = 1;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -30,10 +30,24 @@ void listener_tune_server_socket(int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &keepalive_idle_s, sizeof(int));
 }
 
+void listener_tune_server_socket(int fd)
+{
+    static const int off = 0;
+    tune_socket(fd);
+    /* The handshake's last ACK waits for the client's first bytes, which are on their way. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
+}
+
+void listener_hurry_server_socket(int fd)
+{
+    static const int on = 1;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+}
+
 /* A client that vanished is noticed after two minutes of silence. */
 static void tune_listening_socket(int fd)
 {
-    listener_tune_server_socket(fd);
+    tune_socket(fd);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &keepalive_interval_s, sizeof(int));
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &keepalive_probes, sizeof(int));
 }

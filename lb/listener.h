@@ -49,5 +49,7 @@ unsigned listener_port(const struct listener *l);
 /* No delay and keepalive for a socket to a server. What accepted sockets need is set on the
  * listening ones, from which they inherit it. */
 void listener_tune_server_socket(int fd);
+/* The handshake's last ACK was kept back for the client's first bytes, which don't come. */
+void listener_hurry_server_socket(int fd);
 
 #endif

@@ -104,7 +104,9 @@ static size_t copy_once(struct relay *r, struct stream *from, struct stream *to,
         r->bulk = 0;
     else if (r->bulk < UINT8_MAX)
         r->bulk++;
+    to->more_follows = from->ended; /* last bytes and end in one packet */
     relay_feed(r, to, env->buffer, (size_t)n);
+    to->more_follows = false;
     return (size_t)n;
 }
 

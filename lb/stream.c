@@ -45,7 +45,7 @@ size_t stream_socket_write(struct stream *s, const void *buf, size_t len)
 {
     ssize_t n;
     do
-        n = send(s->fd, buf, len, MSG_NOSIGNAL);
+        n = send(s->fd, buf, len, MSG_NOSIGNAL | (s->more_follows ? MSG_MORE : 0));
     while (n < 0 && errno == EINTR);
     if (n == (ssize_t)len)
         return len;

@@ -45,13 +45,14 @@ struct stream {
     int fd;      /* -1: closed */
     bool readable;
     bool writable;
-    bool hangup;        /* the peer ended or reset: read to the end */
-    bool reset;         /* the kernel reported an error, or both directions have ended */
-    bool ended;         /* the end was read */
-    bool broken;        /* writing is useless */
-    bool socket_more;   /* the socket may hold more than was read from it */
-    bool socket_ended;  /* nothing will ever be read from the socket again */
-    bool wants_write;   /* TLS: reading goes on when the socket is writable */
+    bool hangup;       /* the peer ended or reset: read to the end */
+    bool reset;        /* the kernel reported an error, or both directions have ended */
+    bool ended;        /* the end was read */
+    bool broken;       /* writing is useless */
+    bool socket_more;  /* the socket may hold more than was read from it */
+    bool socket_ended; /* nothing will ever be read from the socket again */
+    bool wants_write;  /* TLS: reading goes on when the socket is writable */
+    bool more_follows; /* set around a write: the end, or more, is sent right after it (MSG_MORE) */
     uint8_t turn_reads; /* TLS: reads of the socket left to the call that runs */
 };
 

@@ -170,7 +170,9 @@ static size_t tls_write(struct stream *s, const void *buf, size_t len)
 static bool tls_shutdown(struct stream *s, bool closing)
 {
     if (SSL_is_init_finished(s->state)) {
+        s->more_follows = true; /* the FIN */
         int r = SSL_shutdown(s->state);
+        s->more_follows = false;
         if (r < 0 && SSL_get_error(s->state, r) == SSL_ERROR_WANT_WRITE) {
             s->writable = false;
             return false;
