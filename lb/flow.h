@@ -7,7 +7,7 @@
  * Ownership: lives and dies on one worker. Holds the snapshot it was accepted under, its listener
  *            and its server (chosen: connection and reference). A closed flow is on the worker's
  * list of closed ones until the end of the turn, since its events may still be in flight. Memory:
- * about 350 bytes while it relays plain and nothing is pending.
+ * about 330 bytes while it relays plain and nothing is pending.
  *
  *            accepted ──TLS, no server up──► queueing
  *              │  │                             │ a server came up

@@ -63,10 +63,13 @@ enum flow_state flow_run_queueing(struct flow *f)
 
 static enum flow_state handshake_failed(struct flow *f, const char *why)
 {
+    char peer[LB_ADDRESS_MAX];
+    lb_address_format(&f->attempt->peer, peer, sizeof(peer));
     metric_add(&f->worker->counters.handshake_fails, 1);
     metric_add_shared(&f->listener->handshake_fails, 1);
     LOG_LIMITED(LOG_LEVEL_INFO, "tls_handshake_failed",
-                KV_STR("listener", f->settings->config->name), KV_STR("err", why));
+                KV_STR("listener", f->settings->config->name), KV_STR("peer", peer),
+                KV_STR("err", why));
     return FLOW_CLOSED;
 }
 
@@ -130,6 +133,13 @@ static bool make_header(struct flow *f)
     return attempt_set_header(f->attempt, header, proxy_write_v2(&info, header, sizeof(header)));
 }
 
+static const char *const outcome_names[] = {
+    [CONNECT_OK] = "ok",
+    [CONNECT_REFUSED] = "connect refused",
+    [CONNECT_TIMEOUT] = "connect timed out",
+    [CONNECT_FAILED] = "lost before its first byte",
+};
+
 static enum connect_outcome outcome_of(int err)
 {
     switch (err) {
@@ -175,8 +185,7 @@ static enum flow_state server_failed(struct flow *f, enum connect_outcome outcom
     metric_add(&f->worker->counters.connect_fails, 1);
     server_report(f->chosen, outcome);
     LOG_LIMITED(LOG_LEVEL_WARN, "server_failed_flow", KV_STR("server", f->chosen->name),
-                KV_STR("state", flow_state_name(f->state)), KV_INT("outcome", outcome),
-                KV_UINT("tried", tries->servers));
+                KV_STR("err", outcome_names[outcome]), KV_UINT("tried", tries->servers));
     if (flow_after_failure(tries) == FLOW_NEXT_CLOSE)
         return FLOW_CLOSED;
     leave_for_another(f);
