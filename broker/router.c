@@ -181,8 +181,12 @@ static struct delivery begin(struct router *r, const struct router_publish *p,
 
 static bool store_has_part(const struct router *r, const struct mqtt_publish *p)
 {
-    if (p->retain || r->targets.queue_count > 0 || r->targets.node_count > 0)
-        return true;
+    return p->retain || r->targets.queue_count > 0 || r->targets.node_count > 0;
+}
+
+/* Whether the own clients get it when the store has completed, instead of now. */
+static bool waits_for_store(const struct router *r, const struct mqtt_publish *p)
+{
     return p->qos > 0 && !r->store->ops->untargeted_is_done;
 }
 
@@ -195,8 +199,8 @@ enum route_result router_route(struct router *r, const struct router_publish *p)
         r->targets.node_count = 0;
         return ROUTE_STORE; /* nobody was found for want of memory; at QoS 0 that is a loss */
     }
-    if (p->qos2_packet_id != 0)
-        return ROUTE_STORE; /* the store binds the id, then calls router_deliver_local */
+    if (waits_for_store(r, publish) || p->qos2_packet_id != 0)
+        return ROUTE_STORE;
     if (e->count > 0) {
         struct mqtt_publish scratch;
         struct delivery d = begin(r, p, &scratch);
@@ -204,6 +208,37 @@ enum route_result router_route(struct router *r, const struct router_publish *p)
         delivery_end(&d);
     }
     return store_has_part(r, publish) ? ROUTE_STORE : ROUTE_DONE;
+}
+
+/* A message that its publisher's broker delivers to its own clients once it is safe. */
+struct waiting {
+    struct router *router;
+    struct message *message;
+    store_done_fn *done;
+    void *arg;
+};
+
+static void on_safe(void *arg, enum store_status status)
+{
+    struct waiting *w = arg;
+    if (status == STORE_OK)
+        router_deliver_local(w->router, w->message);
+    message_unref(w->message);
+    w->done(w->arg, status);
+    free(w);
+}
+
+static void publish_then_deliver(struct router *r, const struct store_publish_request *request,
+                                 store_done_fn *done, void *arg)
+{
+    struct waiting *w = malloc(sizeof(*w));
+    if (w == NULL) {
+        done(arg, STORE_UNAVAILABLE);
+        return;
+    }
+    *w = (struct waiting){
+        .router = r, .message = message_ref(request->message), .done = done, .arg = arg};
+    store_publish(r->store, request, on_safe, w);
 }
 
 void router_store(struct router *r, const struct router_publish *p, store_done_fn *done, void *arg)
@@ -218,7 +253,10 @@ void router_store(struct router *r, const struct router_publish *p, store_done_f
     }
     struct store_publish_request request = {
         .message = m, .hold = p->hold, .qos2_packet_id = p->qos2_packet_id, .targets = r->targets};
-    store_publish(r->store, &request, done, arg);
+    if (waits_for_store(r, p->publish) && p->qos2_packet_id == 0)
+        publish_then_deliver(r, &request, done, arg);
+    else /* delivered already, or the store does it once the packet id is bound */
+        store_publish(r->store, &request, done, arg);
     delivery_end(&d);
 }
 

@@ -38,7 +38,10 @@ struct router_publish {
 };
 
 /* Delivers to this broker's own clients and finds out who else must get it. ROUTE_STORE: call
- * router_store at once with the same publish; ROUTE_DONE: that was all. */
+ * router_store at once with the same publish; ROUTE_DONE: that was all.
+ * In a fleet, QoS 1 and 2 reach the own clients only when the store has completed: until then the
+ * message isn't safe, this node may be taken for dead (rule 2), and who subscribes meanwhile gets
+ * it, too (promise 1). */
 enum route_result { ROUTE_DONE, ROUTE_STORE };
 enum route_result router_route(struct router *r, const struct router_publish *p);
 /* Hands the message to the store for whom router_route found. `done` may be NULL at QoS 0; without
