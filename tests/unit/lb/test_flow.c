@@ -219,6 +219,55 @@ static void silent_server_is_kept_when_there_is_no_other(void **state)
     close(server);
 }
 
+/* A server whose accept queue is full answers no SYN, like a host that is gone. */
+static void connect_that_times_out_goes_to_another_server(void **state)
+{
+    (void)state;
+    int fillers[8];
+    struct fake *gone = plane_add_server(&plane, "gone", true);
+    struct fake *alive = plane_add_server(&plane, "alive", true);
+    listen(gone->listen_fd, 0);
+    for (int i = 0; i < 8; i++) {
+        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)!connect(fillers[i], (struct sockaddr *)&gone->server->addr, gone->server->addrlen);
+    }
+    start("    connect_timeout: 100ms\n    balance: roundrobin\n");
+    for (int i = 0; i < 2; i++) { /* one of the two comes to the full one first */
+        int client = plane_dial(&plane);
+        say(client, "hello");
+        int server = fake_accept(alive);
+        hear(server, "hello");
+        say(server, "welcome");
+        hear(client, "welcome");
+        close(client);
+        hear_end(server);
+        close(server);
+    }
+    assert_int_equal(plane_stats(&plane).retries, 1);
+    assert_int_equal(atomic_load(&gone->server->doubts), 1);
+    for (int i = 0; i < 8; i++)
+        close(fillers[i]);
+}
+
+static void idle_flow_is_closed_only_when_nothing_moved_for_long(void **state)
+{
+    (void)state;
+    int client;
+    int server;
+    plane_add_server(&plane, "s1", true);
+    plane_apply(&plane, plane_yaml("    idle_timeout: 300ms\n", ""));
+    open_flow(&client, &server);
+    uint64_t begun_ms = clock_monotonic_ms();
+    while (clock_monotonic_ms() < begun_ms + 600) {
+        assert_false(is_readable_within(client, 50));
+        say(client, "x");
+        hear(server, "x");
+    }
+    hear_closed(client);
+    close(client);
+    close(server);
+}
+
 static void silent_client_is_not_moved_around(void **state)
 {
     (void)state;
@@ -672,6 +721,8 @@ int main(void)
         TEST(server_that_ends_after_the_client_did_is_no_failure),
         TEST(silent_server_is_left_for_another_one),
         TEST(silent_server_is_kept_when_there_is_no_other),
+        TEST(connect_that_times_out_goes_to_another_server),
+        TEST(idle_flow_is_closed_only_when_nothing_moved_for_long),
         TEST(silent_client_is_not_moved_around),
         TEST(more_than_is_held_goes_on_without_a_second_chance),
         TEST(proxy_header_comes_with_the_first_bytes),
