@@ -56,6 +56,11 @@ class Device(threading.Thread):
     def idle(self):
         return not self.outbox and not self.inflight
 
+    def state(self):
+        return "%s (%s, connects %d, losses %d, outbox %d, inflight %s, %s)" % (
+            self.client_id, "online" if self.online.is_set() else "offline", self.connects, self.losses,
+            len(self.outbox), [(p, e[2], e[3]) for p, e in list(self.inflight.items())[:3]], self.failure)
+
     def finish(self, timeout=15):
         """DISCONNECT and the end of the thread."""
         self.ending = True
@@ -241,9 +246,14 @@ class Load:
         """Each publisher gets another acknowledgement, each subscriber another message."""
         acked = [len(d.acked[t]) for d, t, _ in self.publishers]
         arrivals = [s.arrivals for s in self.subscribers]
-        eventually(lambda: all(len(d.acked[t]) > n for (d, t, _), n in zip(self.publishers, acked)) and
-                   all(s.arrivals > n for s, n in zip(self.subscribers, arrivals)), timeout,
-                   "every device of the load goes on")
+
+        def stuck():
+            return ([d.state() for (d, t, _), n in zip(self.publishers, acked) if len(d.acked[t]) <= n] +
+                    [s.state() for s, n in zip(self.subscribers, arrivals) if s.arrivals <= n])
+        try:
+            eventually(lambda: not stuck(), timeout)
+        except AssertionError:
+            raise AssertionError("stuck after %.0f s: %s" % (timeout, "; ".join(stuck()))) from None
 
     def stop(self, timeout=40):
         """No new messages; waits until all are acknowledged and all are delivered."""

@@ -240,12 +240,12 @@ class Scope:
         return path
 
     def close(self):
+        troubles = [t for t in (p.finish() for p in reversed(self.processes)) if t]
         for cleanup in reversed(self.cleanups):
             cleanup()
-        troubles = [t for t in (p.finish() for p in reversed(self.processes)) if t]
         if troubles or self.failed:
             for p in self.processes:
-                sys.stderr.write("---- %s: %s (%s)\n%s\n" % (self.folder, p.name, " ".join(p.argv), p.log_tail(120)))
+                sys.stderr.write("---- %s: %s (%s)\n%s\n" % (self.folder, p.name, " ".join(p.argv), p.log_tail(int(os.environ.get("FLOTILLA_TEST_TAIL", "120")))))
         if not os.environ.get("FLOTILLA_KEEP"):
             shutil.rmtree(self.folder, ignore_errors=True)
         if troubles:

@@ -1,0 +1,180 @@
+"""Every limit of the broker, at its edge: what is refused, and that nobody else notices."""
+import re
+import time
+
+import harness
+import mqtt_raw as m
+from harness import background, eventually
+from services import Broker
+from storm import ASAN
+
+
+class Limits(harness.FleetTest):
+    def start(self, **limits):
+        self.broker = Broker(self.scope, config={"limits": limits})
+        self.broker.env.update(ASAN)
+        self.broker.start()
+        self.other = self.client("other")
+        return self.broker
+
+    def client(self, name=None, **fields):
+        client = self.broker.connect(name or self.unique("c"), **fields)
+        self.addCleanup(client.close)
+        return client
+
+    def tearDown(self):
+        if hasattr(self, "other"):
+            self.other.ping()
+        super().tearDown()
+
+    def test_packet_size(self):
+        self.start(max_packet_size=1000)
+        subscriber, client = self.client(), self.client()
+        subscriber.subscribe(("t", 1))
+        fits = 1000 - 3 - 3 - 2
+        client.publish("t", "x" * fits, 1)
+        subscriber.expect_message("t", "x" * fits, 1)
+        client.send(m.publish("t", "x" * (fits + 1), 1, 1)[:5])  # its length alone is enough
+        client.expect_closed()
+
+    def test_connect_timeout(self):
+        self.start(connect_timeout="500ms")
+        silent, halfway = self.broker.open(), self.broker.open()
+        self.addCleanup(silent.close)
+        self.addCleanup(halfway.close)
+        halfway.send(m.connect("x")[:5])
+        start = time.monotonic()
+        silent.expect_closed(timeout=5)
+        halfway.expect_closed(timeout=5)
+        self.assertGreater(time.monotonic() - start, 0.3)
+
+    def test_inflight_window(self):
+        self.start(max_inflight=5)
+        subscriber, publisher = self.client("s", clean=False), self.client()
+        subscriber.subscribe(("t", 2))
+        publisher.publish_many((("t", "%d" % n) for n in range(20)), 1)
+        first = [subscriber.expect(m.PUBLISH) for _ in range(5)]
+        subscriber.ping()  # the sixth waits
+        subscriber.send(m.ack(m.PUBACK, first[0].pid))
+        self.assertEqual(subscriber.expect(m.PUBLISH).payload, b"5")
+        subscriber.ping()
+        for p in first[1:]:
+            subscriber.send(m.ack(m.PUBACK, p.pid))
+        got = [subscriber.expect(m.PUBLISH) for _ in range(4)]
+        self.assertEqual([g.payload for g in got], [b"6", b"7", b"8", b"9"])
+
+    def test_client_id_length(self):
+        self.start(max_client_id_length=30)
+        self.client("x" * 30).ping()
+        client = self.broker.open()
+        self.addCleanup(client.close)
+        client.send(m.connect("x" * 31))
+        client.expect(m.CONNACK, return_code=2)
+        client.expect_closed()
+
+    def test_subscriptions_of_a_session(self):
+        self.start(max_subscriptions=3)
+        client = self.client()
+        self.assertEqual(client.subscribe(("a", 0), ("b", 1), ("c", 2)), [0, 1, 2])
+        self.assertEqual(client.subscribe(("d", 0)), [0x80])
+        self.assertEqual(client.subscribe(("a", 2)), [2])  # no new one
+        client.unsubscribe("b")
+        self.assertEqual(client.subscribe(("d", 0), ("e", 0)), [0, 0x80])
+
+    def test_topic_levels(self):
+        self.start(max_topic_levels=4)
+        subscriber, publisher = self.client(), self.client()
+        self.assertEqual(subscriber.subscribe(("a/b/c/d", 1), ("a/b/c/d/e", 1), ("a/#", 1)), [1, 0x80, 1])
+        try:
+            publisher.publish("a/b/c/d/e", "deeper", 1)
+        except m.Closed:
+            publisher = self.client()
+        publisher.publish("a/b/c/d", "fits", 1)
+        subscriber.expect_message("a/b/c/d", "fits", 1)
+
+    def test_connections(self):
+        self.start(max_connections=5)
+        clients = [self.client() for _ in range(4)]  # and self.other
+        extra = self.broker.open()
+        self.addCleanup(extra.close)
+        try:
+            extra.send(m.connect("extra"))
+            self.assertTrue(all(p.return_code == 3 for p in extra.drain_until_closed()))
+        except m.Closed:
+            pass
+        clients[0].disconnect()
+        eventually(lambda: self.client("again").ping() is None, 5, "there is room again")
+
+    def test_queue_of_a_durable_session(self):
+        self.start(max_queued_messages=20)
+        with self.client("d", clean=False) as client:
+            client.subscribe(("t", 1))
+            client.disconnect()
+        publisher = self.client()
+        publisher.publish_many((("t", "%d" % n) for n in range(50)), 1)
+        client = self.client("d", clean=False)
+        got = client.collect(20)
+        self.assertEqual([g.payload for g in got], [b"%d" % n for n in range(20)])
+        publisher.publish("t", "next", 1)
+        client.expect_message("t", "next", 1)
+        self.assertRegex(self.broker.metrics(), r"(?m)^\S*drop\S* 30$")
+
+    def test_a_slow_reader_costs_a_bounded_amount(self):
+        """QoS 0 to it is dropped and counted; a client beside it gets all."""
+        self.start(max_output="256k")
+        slow, fast, publisher = self.client("slow"), self.client("fast"), self.client()
+        slow.subscribe("s/#")
+        fast.subscribe(("s/#", 0), ("end", 1))
+        memory = self.broker.memory_kb()
+        reading = background(fast.collect, lambda seen: seen and seen[-1].topic == "end")
+        for n in range(60):  # 60 MB in all, at a pace that the fast one keeps up with
+            publisher.publish_many([("s/%d" % n, b"z" * 10000)] * 100)
+            publisher.ping()
+            before = len(fast.buffer)
+            self.assertLess(before, 1 << 24)
+            time.sleep(0.01)
+        publisher.publish("end", "end", 1)
+        self.assertEqual(len([g for g in reading.result(60) if g.topic != "end"]), 6000)
+        self.assertLess(self.broker.memory_kb() - memory, 40 * 1024)
+        dropped = sum(float(v) for v in re.findall(r"(?m)^\S*drop\S* (\S+)$", self.broker.metrics()))
+        self.assertGreater(dropped, 0)
+        got = []  # what the slow one then reads is whole and in order
+        slow.send(m.PINGREQ_BYTES)
+        while True:
+            p = slow.recv()
+            if p.kind == m.PINGRESP:
+                break
+            got.append(int(p.topic.split("/")[1]))
+        self.assertEqual(got, sorted(got))
+        self.assertLess(len(got), 6000)
+        publisher.publish("s/again", "x")
+        slow.expect_message("s/again", "x")
+
+    def test_qos_1_waits_for_a_slow_durable_reader(self):
+        self.start(max_output="256k")
+        slow, publisher = self.client("slow", clean=False), self.client()
+        slow.subscribe(("s/#", 1))
+        publisher.publish_many((("s/x", b"%06d" % n + b"z" * 5000) for n in range(2000)), 1)
+        got = slow.collect(2000)
+        self.assertEqual([int(g.payload[:6]) for g in got], list(range(2000)))
+
+    def test_session_expiry(self):
+        self.start(session_expiry="1s")
+        with self.client("d", clean=False) as client:
+            client.subscribe(("t", 1))
+            client.disconnect()
+        with self.client("d", clean=False) as client:
+            self.assertTrue(client.session_present)
+            client.disconnect()
+
+        def expired():
+            time.sleep(1.5)
+            with self.broker.connect("d", clean=False) as again:
+                present = again.session_present
+                again.disconnect()
+            return not present
+        eventually(expired, 12, "the session expires")
+
+
+if __name__ == "__main__":
+    harness.main()
