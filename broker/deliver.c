@@ -153,7 +153,8 @@ static bool has_room(struct client *c)
         c->wants_output = true;
         return false;
     }
-    return !inflight_is_full(&c->inflight, c->broker->config->limits.max_inflight);
+    return !inflight_is_full(&c->inflight, c->broker->config->limits.max_inflight) &&
+           inflight_takes(&c->inflight, c->next_sequence);
 }
 
 static void pump_queue(struct client *c)
@@ -206,15 +207,27 @@ static void send_entry(struct client *c, const struct store_entry *e)
     delivery_end(&d);
 }
 
+/* False: stopped at one whose packet id an older message still has. */
+static bool send_entries(struct client *c, const struct store_entry *entries, size_t count)
+{
+    for (size_t i = 0; i < count && !c->doomed; i++) {
+        if (!inflight_takes(&c->inflight, entries[i].sequence)) {
+            c->next_sequence = entries[i].sequence;
+            return false;
+        }
+        send_entry(c, &entries[i]);
+    }
+    return true;
+}
+
 static void on_fetched(void *arg, enum store_status status, const struct store_entry *entries,
                        size_t count, bool more)
 {
     struct client *c = arg;
     c->fetching = false;
     if (c->state == CLIENT_ONLINE && status == STORE_OK) {
-        for (size_t i = 0; i < count && !c->doomed; i++)
-            send_entry(c, &entries[i]);
-        c->wake = c->wake || more;
+        bool all = send_entries(c, entries, count);
+        c->wake = c->wake || more || !all;
         if (c->wake)
             client_mark_work(c);
     } else if (c->state == CLIENT_ONLINE && status == STORE_FENCED) {

@@ -42,6 +42,15 @@ static bool grow(struct inflight *f, uint64_t span)
     return true;
 }
 
+bool inflight_takes(const struct inflight *f, uint64_t sequence)
+{
+    if (f->base == f->end)
+        return true;
+    uint64_t base = sequence < f->base ? sequence : f->base;
+    uint64_t end = sequence + 1 > f->end ? sequence + 1 : f->end;
+    return end - base <= INFLIGHT_SPAN_MAX;
+}
+
 bool inflight_add(struct inflight *f, uint64_t sequence, enum inflight_state state)
 {
     if (f->base == f->end) {
@@ -50,7 +59,7 @@ bool inflight_add(struct inflight *f, uint64_t sequence, enum inflight_state sta
     }
     uint64_t base = sequence < f->base ? sequence : f->base;
     uint64_t end = sequence + 1 > f->end ? sequence + 1 : f->end;
-    if (end - base > INFLIGHT_SPAN_MAX || !grow(f, end - base))
+    if (!inflight_takes(f, sequence) || !grow(f, end - base))
         return false;
     while (f->base > base)
         *slot(f, --f->base) = INFLIGHT_DONE;

@@ -38,6 +38,8 @@ static inline uint16_t inflight_packet_id(uint64_t sequence)
 void inflight_fini(struct inflight *f);
 /* No packet id is free, or the window is used up. */
 bool inflight_is_full(const struct inflight *f, uint32_t window);
+/* The sequence's packet id is free. */
+bool inflight_takes(const struct inflight *f, uint64_t sequence);
 /* Notes a sequence (not in the ring yet, or done). False when out of memory or the ids don't
  * suffice. */
 bool inflight_add(struct inflight *f, uint64_t sequence, enum inflight_state state);
