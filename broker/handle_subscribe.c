@@ -140,8 +140,10 @@ void handle_unsubscribe(struct client *c, const struct mqtt_packet *packet)
     struct mqtt_filter f;
     size_t count = 0;
     for (uint32_t at = 0; mqtt_filters_next(s, false, &at, &f);)
-        if (router_unsubscribe(c->broker->router, c->session, f.filter))
+        if (router_unsubscribe(c->broker->router, c->session, f.filter)) {
+            retained_delivery_remove(c, f.filter);
             filters[count++] = f.filter;
+        }
     if (count > 0)
         store_unsubscribe(c->broker->store, &c->hold, filters, count, request_done, q);
     else

@@ -252,6 +252,40 @@ void retained_delivery_add(struct client *c, struct mqtt_slice filter, uint8_t q
     client_mark_work(c);
 }
 
+/* Unlinks the one after `before` (NULL: the first, which is being read). */
+static void drop_wanted(struct retained_delivery *r, struct wanted *before)
+{
+    if (before == NULL) {
+        if (r->read != NULL)
+            store_retained_cancel(r->read);
+        r->read = NULL;
+        r->paused = false;
+        next_filter(r);
+        return;
+    }
+    struct wanted *w = before->next;
+    before->next = w->next;
+    if (r->wanted_tail == w)
+        r->wanted_tail = before;
+    free(w);
+}
+
+void retained_delivery_remove(struct client *c, struct mqtt_slice filter)
+{
+    struct retained_delivery *r = c->retained;
+    struct wanted *before = NULL;
+    if (r == NULL)
+        return;
+    for (struct wanted *w = r->wanted, *next; w != NULL; w = next) {
+        next = w->next;
+        if (w->len == filter.len && memcmp(w->filter, filter.data, filter.len) == 0)
+            drop_wanted(r, before);
+        else
+            before = w;
+    }
+    client_mark_work(c);
+}
+
 void retained_delivery_end(struct client *c)
 {
     struct retained_delivery *r = c->retained;
