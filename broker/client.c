@@ -153,7 +153,7 @@ void client_on_timer(struct wheel_entry *e, void *broker)
         client_close(c, END_CONNECT_TIMEOUT);
         return;
     }
-    if (c->pause != 0)
+    if (c->pause & ~(unsigned)PAUSE_OUTPUT)
         c->last_input_ms = b->now_ms; /* we don't read it: its silence isn't its own */
     if (c->last_input_ms + silence_allowed_ms(c) <= b->now_ms)
         client_close(c, END_KEEP_ALIVE);
@@ -360,6 +360,15 @@ void client_work(struct client *c)
         client_close(c, (enum client_end)c->end);
 }
 
+/* A client that isn't read until it reads is alive as long as it takes something. */
+static void note_taken(struct client *c, size_t written)
+{
+    if (written > 0)
+        c->last_input_ms = c->broker->now_ms;
+    if (c->output.pending < OUTPUT_LOW)
+        client_resume(c, PAUSE_OUTPUT);
+}
+
 void client_flush(struct client *c)
 {
     if (c->state == CLIENT_CLOSED || c->blocked)
@@ -373,10 +382,26 @@ void client_flush(struct client *c)
         return;
     }
     c->blocked = result == OUTPUT_BLOCKED;
+    if (c->pause & PAUSE_OUTPUT)
+        note_taken(c, written);
     if (c->wants_output && c->output.pending < OUTPUT_LOW) {
         c->wants_output = false;
         client_mark_work(c);
     }
+}
+
+/* Deliveries have bounds of their own (deliver.c). Answers would grow without end for a client that
+ * asks and never reads: it isn't read either then. */
+static void note_answer(struct client *c)
+{
+    struct broker *b = c->broker;
+    const struct limits_config *limits = &b->config->limits;
+    size_t pending = c->output.pending;
+    b->stats.sent_packets++;
+    client_mark_flush(c);
+    if (pending > OUTPUT_HIGH && (pending > limits->max_output + OUTPUT_HIGH ||
+                                  b->chunks.pending > limits->max_output_total))
+        client_pause(c, PAUSE_OUTPUT);
 }
 
 bool client_send(struct client *c, const struct mqtt_packet *p)
@@ -386,8 +411,7 @@ bool client_send(struct client *c, const struct mqtt_packet *p)
     if (at == NULL)
         return false;
     mqtt_encode(p, (enum mqtt_version)c->version, at, size);
-    c->broker->stats.sent_packets++;
-    client_mark_flush(c);
+    note_answer(c);
     return true;
 }
 
@@ -399,6 +423,5 @@ void client_send_ack(struct client *c, enum mqtt_type type, uint16_t packet_id)
         return;
     }
     mqtt_encode_ack4(type, packet_id, at);
-    c->broker->stats.sent_packets++;
-    client_mark_flush(c);
+    note_answer(c);
 }

@@ -46,6 +46,7 @@ enum client_pause {
     PAUSE_UNACKNOWLEDGED = 1, /* too many of its requests wait for the store */
     PAUSE_STORE = 2,          /* it publishes and the store takes nothing */
     PAUSE_RETIRED = 4,        /* it is closed once its requests are answered */
+    PAUSE_OUTPUT = 8,         /* it doesn't read its answers */
 };
 
 struct client {

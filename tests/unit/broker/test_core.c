@@ -148,7 +148,7 @@ static void client_that_never_reads_is_not_read_for_ever(void **state)
         core_give(c, pings, FLOOD);
         core_settle(&core);
     }
-    assert_true(c->in_len > 0 || sent < 64 * FLOOD);
+    assert_true(c->in_len > 0);
     assert_true(c->client->output.pending < 65536 + OUTPUT_HIGH + FLOOD);
 
     c->out_len = 0;
