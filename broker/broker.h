@@ -68,6 +68,7 @@ struct broker {
     struct client_list ready, work, flush, dead;
     struct event *tick; /* advances the wheel */
     bool tick_due;
+    struct wheel lingering;    /* retained deliveries that are told (retained_delivery.c) */
     struct wheel wheel;        /* keep alive and connect timeouts of clients */
     uint32_t deliveries;       /* made for the client whose input is being handled: its budget */
     struct chunk_pool chunks;  /* of all outputs */

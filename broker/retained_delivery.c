@@ -15,8 +15,9 @@
 #include "broker/sys_topics.h"
 
 enum {
-    LIVE_MAX = 1 << 16, /* topics noted; of more than this an older value may follow a newer */
-    QUEUEING_MAX = 512, /* values on their way into a durable session's queue */
+    KNOWN_MAX = 1 << 16, /* topics noted; with more than this an older value may follow a newer */
+    QUEUEING_MAX = 512,  /* values on their way into a durable session's queue */
+    LINGER_MS = 10000,
 };
 
 struct wanted {
@@ -26,66 +27,115 @@ struct wanted {
     uint8_t filter[];
 };
 
+/* What the client has got of one topic. */
+struct known {
+    uint64_t hash;          /* of the topic, 0: an empty slot */
+    struct message_id told; /* of the retained value; node 0: none yet */
+    bool live;              /* a live message with the retain flag */
+};
+
 struct retained_delivery {
     struct wanted *wanted, *wanted_tail; /* the first one is being read */
     struct store_retained_read *read;
     bool paused; /* a chunk was taken; the next isn't asked for yet */
     uint32_t queueing;
-    uint64_t *live; /* hashes of topics, an open-addressed table */
-    uint32_t live_count, live_capacity;
+    struct known *known; /* an open-addressed table */
+    uint32_t known_count, known_capacity;
+    struct wheel_entry linger; /* set when all is told, in a fleet */
+    struct client *client;
 };
 
-/* ---- topics with newer live messages -----------------------------------------------------------
+/* ---- what the client has got -------------------------------------------------------------------
  */
 
 static uint64_t topic_hash(const struct client *c, struct mqtt_slice topic)
 {
-    return hash_bytes(c->broker->hash_key, topic.data, topic.len) | 1; /* 0 is an empty slot */
+    return hash_bytes(c->broker->hash_key, topic.data, topic.len) | 1;
 }
 
-static uint32_t live_slot(const struct retained_delivery *r, uint64_t hash)
+/* The topic's slot, or the empty one where it belongs. */
+static struct known *slot_of(const struct retained_delivery *r, uint64_t hash)
 {
-    uint32_t at = (uint32_t)hash & (r->live_capacity - 1);
-    while (r->live[at] != 0 && r->live[at] != hash)
-        at = (at + 1) & (r->live_capacity - 1);
-    return at;
+    uint32_t at = (uint32_t)hash & (r->known_capacity - 1);
+    while (r->known[at].hash != 0 && r->known[at].hash != hash)
+        at = (at + 1) & (r->known_capacity - 1);
+    return &r->known[at];
 }
 
-static bool live_grow(struct retained_delivery *r)
+static bool grow(struct retained_delivery *r)
 {
-    struct retained_delivery bigger = {.live_capacity =
-                                           r->live_capacity == 0 ? 64 : r->live_capacity * 2};
-    bigger.live = calloc(bigger.live_capacity, sizeof(*bigger.live));
-    if (bigger.live == NULL)
+    struct retained_delivery bigger = {.known_capacity =
+                                           r->known_capacity == 0 ? 64 : r->known_capacity * 2};
+    bigger.known = calloc(bigger.known_capacity, sizeof(*bigger.known));
+    if (bigger.known == NULL)
         return false;
-    for (uint32_t i = 0; i < r->live_capacity; i++)
-        if (r->live[i] != 0)
-            bigger.live[live_slot(&bigger, r->live[i])] = r->live[i];
-    free(r->live);
-    r->live = bigger.live;
-    r->live_capacity = bigger.live_capacity;
+    for (uint32_t i = 0; i < r->known_capacity; i++)
+        if (r->known[i].hash != 0)
+            *slot_of(&bigger, r->known[i].hash) = r->known[i];
+    free(r->known);
+    r->known = bigger.known;
+    r->known_capacity = bigger.known_capacity;
     return true;
+}
+
+static const struct known *find(const struct client *c, struct mqtt_slice topic)
+{
+    const struct retained_delivery *r = c->retained;
+    if (r == NULL || r->known_count == 0)
+        return NULL;
+    const struct known *k = slot_of(r, topic_hash(c, topic));
+    return k->hash != 0 ? k : NULL;
+}
+
+/* The topic's entry, made if need be; NULL when there is no room. */
+static struct known *note(struct client *c, struct mqtt_slice topic)
+{
+    struct retained_delivery *r = c->retained;
+    if (r == NULL || r->known_count >= KNOWN_MAX)
+        return NULL;
+    if (r->known_count * 2 >= r->known_capacity && !grow(r))
+        return NULL;
+    uint64_t hash = topic_hash(c, topic);
+    struct known *k = slot_of(r, hash);
+    if (k->hash == 0) {
+        k->hash = hash;
+        r->known_count++;
+    }
+    return k;
 }
 
 void retained_delivery_note_live(struct client *c, struct mqtt_slice topic)
 {
-    struct retained_delivery *r = c->retained;
-    if (r == NULL || r->live_count >= LIVE_MAX)
-        return;
-    if (r->live_count * 2 >= r->live_capacity && !live_grow(r))
-        return;
-    uint64_t hash = topic_hash(c, topic);
-    uint32_t at = live_slot(r, hash);
-    r->live_count += r->live[at] == 0;
-    r->live[at] = hash;
+    struct known *k = note(c, topic);
+    if (k != NULL)
+        k->live = true;
 }
 
 bool retained_delivery_is_stale(const struct client *c, struct mqtt_slice topic)
 {
-    const struct retained_delivery *r = c->retained;
-    if (r == NULL || r->live_count == 0)
-        return false;
-    return r->live[live_slot(r, topic_hash(c, topic))] != 0;
+    const struct known *k = find(c, topic);
+    return k != NULL && k->live;
+}
+
+bool retained_delivery_is_overtaken(const struct client *c, struct mqtt_slice topic,
+                                    struct message_id id)
+{
+    const struct known *k = find(c, topic);
+    return k != NULL && k->told.node != 0 && k->told.node == id.node &&
+           id.sequence <= k->told.sequence;
+}
+
+/* One broker alone has no messages that come late. */
+static bool is_in_fleet(const struct client *c)
+{
+    return !c->broker->store->ops->untargeted_is_done;
+}
+
+static void note_told(struct client *c, const struct message *m)
+{
+    struct known *k = is_in_fleet(c) ? note(c, m->topic) : NULL;
+    if (k != NULL)
+        k->told = m->id;
 }
 
 /* ---- values ------------------------------------------------------------------------------------
@@ -145,6 +195,7 @@ static void on_value(void *arg, const struct message *m)
     struct delivery d = delivery_of_message(c->broker->encoder, (struct message *)m, &fields);
     deliver_message(c, &d, qos, true);
     delivery_end(&d);
+    note_told(c, m);
 }
 
 /* ---- reading -----------------------------------------------------------------------------------
@@ -206,13 +257,31 @@ static bool is_over(const struct client *c)
     return !c->hold.durable || (!c->wake && !c->fetching);
 }
 
+static void finish(struct client *c)
+{
+    struct retained_delivery *r = c->retained;
+    struct broker *b = c->broker;
+    if (r->known_count == 0 || !is_in_fleet(c))
+        retained_delivery_end(c);
+    else if (!wheel_is_set(&r->linger))
+        wheel_set(&b->lingering, &r->linger, b->now_ms + LINGER_MS);
+}
+
+void retained_delivery_on_timer(struct wheel_entry *e, void *broker)
+{
+    struct retained_delivery *r = (void *)((char *)e - offsetof(struct retained_delivery, linger));
+    (void)broker;
+    if (is_over(r->client))
+        retained_delivery_end(r->client);
+}
+
 void retained_delivery_go_on(struct client *c)
 {
     struct retained_delivery *r = c->retained;
     if (r == NULL || c->doomed)
         return;
     if (is_over(c)) {
-        retained_delivery_end(c);
+        finish(c);
         return;
     }
     if (r->wanted == NULL)
@@ -240,6 +309,8 @@ void retained_delivery_add(struct client *c, struct mqtt_slice filter, uint8_t q
         return;
     }
     struct retained_delivery *r = c->retained;
+    r->client = c;
+    wheel_cancel(&r->linger); /* begins anew when this one is told */
     w->next = NULL;
     w->qos = qos;
     w->len = filter.len;
@@ -296,6 +367,7 @@ void retained_delivery_end(struct client *c)
         store_retained_cancel(r->read);
     while (r->wanted != NULL)
         next_filter(r);
-    free(r->live);
+    wheel_cancel(&r->linger);
+    free(r->known);
     free(r);
 }

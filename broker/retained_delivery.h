@@ -3,7 +3,9 @@
  * no faster than the client takes it, and never cut short.
  *
  * Order:    a topic for which the client got a newer live message since the read began is left out,
- *           so that no older value follows a newer one.
+ *           so that no older value follows a newer one. In a fleet a live message may also come
+ *           late, after a retained value that is newer (its broker learnt of the subscription only
+ *           while sending): for LINGER_MS such ones are left out, told by their message ids.
  * A durable session at QoS 1/2 gets the value through its queue in the store, since packet ids are
  *           the queue's sequences; elsewhere it goes straight into the output.
  * Ownership: one per client, there only while something is to be sent.
@@ -11,9 +13,10 @@
 #ifndef FLOTILLA_BROKER_RETAINED_DELIVERY_H
 #define FLOTILLA_BROKER_RETAINED_DELIVERY_H
 
-#include "common/mqtt.h"
+#include "broker/message.h"
 
 struct client;
+struct wheel_entry;
 
 /* After the SUBACK of this filter. Copies the filter. */
 void retained_delivery_add(struct client *c, struct mqtt_slice filter, uint8_t qos);
@@ -25,6 +28,12 @@ void retained_delivery_end(struct client *c);
 
 /* A live message that was published with the retain flag went to the client. */
 void retained_delivery_note_live(struct client *c, struct mqtt_slice topic);
+/* A live message that was published with the retain flag is older than (or is) the retained value
+ * that the client got. */
+bool retained_delivery_is_overtaken(const struct client *c, struct mqtt_slice topic,
+                                    struct message_id id);
+/* For the broker's wheel of lingering ones. */
+void retained_delivery_on_timer(struct wheel_entry *e, void *broker);
 /* A retained value of this topic is older than what the client got. */
 bool retained_delivery_is_stale(const struct client *c, struct mqtt_slice topic);
 

@@ -158,8 +158,11 @@ static void deliver_direct(const struct match_entry *e, struct delivery *d)
         uint8_t effective = lower(qos, o->qos);
         if (s->durable && effective > 0)
             continue;
-        if (retained && c->retained != NULL)
+        if (retained && c->retained != NULL) {
+            if (retained_delivery_is_overtaken(c, d->publish->topic, d->id))
+                continue;
             retained_delivery_note_live(c, d->publish->topic);
+        }
         deliver_message(c, d, effective, retained && o->retain_as_published);
     }
 }
