@@ -16,6 +16,8 @@
 #include "broker/session.h"
 #include "common/log.h"
 
+enum { LOOK_AGAIN_MS = 1000 };
+
 static void on_ready(void *arg, unsigned ready)
 {
     struct client *c = arg;
@@ -124,6 +126,15 @@ static uint64_t silence_allowed_ms(const struct client *c)
     return allowed;
 }
 
+/* When something is to be done about a silent client; UINT64_MAX: never. */
+static uint64_t silence_due_ms(const struct client *c)
+{
+    uint64_t allowed = silence_allowed_ms(c);
+    if (c->look_again && (allowed == 0 || allowed > LOOK_AGAIN_MS))
+        return c->last_input_ms + LOOK_AGAIN_MS;
+    return allowed > 0 ? c->last_input_ms + allowed : UINT64_MAX;
+}
+
 void client_arm_timer(struct client *c)
 {
     struct wheel *w = &c->broker->wheel;
@@ -133,8 +144,8 @@ void client_arm_timer(struct client *c)
         wheel_set(w, &c->timer, c->last_input_ms + c->broker->config->limits.connect_timeout_ms);
         return;
     case CLIENT_ONLINE:
-        if (silence_allowed_ms(c) > 0) {
-            wheel_set(w, &c->timer, c->last_input_ms + silence_allowed_ms(c));
+        if (silence_due_ms(c) != UINT64_MAX) {
+            wheel_set(w, &c->timer, silence_due_ms(c));
             return;
         }
         break;
@@ -143,6 +154,15 @@ void client_arm_timer(struct client *c)
         break;
     }
     wheel_cancel(&c->timer);
+}
+
+/* A reset that the kernel reports together with data looks like data to libevent. After a read that
+ * got less than it asked for, no further edge would tell: a quiet client is read once more. */
+static void look_again(struct client *c)
+{
+    c->look_again = false;
+    c->readable = true;
+    client_mark_ready(c);
 }
 
 void client_on_timer(struct wheel_entry *e, void *broker)
@@ -155,7 +175,9 @@ void client_on_timer(struct wheel_entry *e, void *broker)
     }
     if (c->pause & ~(unsigned)PAUSE_OUTPUT)
         c->last_input_ms = b->now_ms; /* we don't read it: its silence isn't its own */
-    if (c->last_input_ms + silence_allowed_ms(c) <= b->now_ms)
+    if (c->look_again && c->last_input_ms + LOOK_AGAIN_MS <= b->now_ms)
+        look_again(c);
+    if (silence_due_ms(c) <= b->now_ms)
         client_close(c, END_KEEP_ALIVE);
     else
         client_arm_timer(c);

@@ -64,6 +64,7 @@ struct client {
     bool on_ready : 1, on_work : 1, on_flush : 1, on_dead : 1;
     bool readable : 1;   /* the transport may have more */
     bool eof : 1;        /* the transport has announced its end */
+    bool look_again : 1; /* its end may have come with the last bytes, unannounced */
     bool blocked : 1;    /* the transport takes nothing now */
     bool doomed : 1;     /* the turn will close it */
     bool trusted : 1;    /* its address may send a PROXY header */

@@ -174,8 +174,14 @@ static void note_read(struct client *c, size_t n, size_t asked)
 {
     c->last_input_ms = c->broker->now_ms;
     c->broker->stats.received_bytes += n;
-    if (n < asked && !c->eof)
-        c->readable = false; /* edge-triggered: the next byte will tell */
+    if (n == asked || c->eof)
+        return;
+    c->readable = false; /* edge-triggered: the next byte will tell */
+    if (!c->look_again) {
+        c->look_again = true;
+        if (c->state == CLIENT_ONLINE)
+            client_arm_timer(c);
+    }
 }
 
 /* A packet larger than the shared buffer: grows with what has come, not with what is announced. */
