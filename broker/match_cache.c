@@ -9,13 +9,13 @@
 
 #include "broker/hash.h"
 
-enum { CACHE_SLOTS = 32768, CACHE_WAYS = 4, CACHE_MAX_MATCHES = 4 << 20 };
+enum { CACHE_SLOTS = 32768, CACHE_WAYS = 4, CACHE_BYTES_MAX = 64 << 20 };
 
 struct match_cache {
     struct match_entry *slots[CACHE_SLOTS];
     uint32_t generation;
     uint32_t turn; /* which of a set's valid entries makes place next */
-    size_t matches;
+    size_t bytes;
     uint64_t hash_key;
 };
 
@@ -41,11 +41,17 @@ static bool entry_is(const struct match_cache *c, const struct match_entry *e, u
            e->topic_len == topic.len && memcmp(entry_topic(e), topic.data, topic.len) == 0;
 }
 
+static size_t entry_size(size_t matches, size_t topic_len)
+{
+    return sizeof(struct match_entry) + matches * sizeof(struct topic_match) + topic_len;
+}
+
 static void drop(struct match_cache *c, struct match_entry **slot)
 {
-    if (*slot == NULL)
+    struct match_entry *e = *slot;
+    if (e == NULL)
         return;
-    c->matches -= (*slot)->count + (*slot)->node_count;
+    c->bytes -= entry_size((size_t)e->count + e->node_count, e->topic_len);
     free(*slot);
     *slot = NULL;
 }
@@ -105,13 +111,14 @@ static void fill(struct match_entry *e, const struct topic_matches *m, uint32_t 
 const struct match_entry *match_cache_put(struct match_cache *c, struct mqtt_slice topic,
                                           const struct topic_matches *m)
 {
-    if (c->matches + m->count > CACHE_MAX_MATCHES)
+    size_t size = entry_size(m->count, topic.len);
+    if (c->bytes + size > CACHE_BYTES_MAX)
         drop_all(c);
     uint32_t nodes = 0;
     for (uint32_t i = 0; i < m->count; i++)
         nodes += m->items[i].subscriber->kind == SUBSCRIBER_NODE;
 
-    struct match_entry *e = malloc(sizeof(*e) + m->count * sizeof(e->items[0]) + topic.len);
+    struct match_entry *e = malloc(size);
     if (e == NULL)
         return NULL;
     e->hash = topic_hash(c, topic);
@@ -123,7 +130,7 @@ const struct match_entry *match_cache_put(struct match_cache *c, struct mqtt_sli
     struct match_entry **slot = choose_slot(c, set_of(c, e->hash));
     drop(c, slot);
     *slot = e;
-    c->matches += m->count;
+    c->bytes += size;
     return e;
 }
 

@@ -7,7 +7,7 @@
  *            raises the generation, which makes every entry stale at once. So an entry never holds
  *            a subscriber that has left the tree.
  * Bounds:    a fixed number of slots (four to a set, the stale one or the next one in turn makes
- *            place) and of matches in all entries together; above it everything is dropped.
+ *            place) and of bytes in all entries together; above it everything is dropped.
  */
 #ifndef FLOTILLA_BROKER_MATCH_CACHE_H
 #define FLOTILLA_BROKER_MATCH_CACHE_H

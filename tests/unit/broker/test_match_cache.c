@@ -82,6 +82,31 @@ static void more_topics_than_slots_are_no_trouble(void **state)
     match_cache_free(c);
 }
 
+static void long_topics_do_not_fill_the_memory(void **state)
+{
+    (void)state;
+    enum { LONG = 60000, TOPICS = 5000 };
+    struct match_cache *c = match_cache_new(3);
+    struct topic_matches m = two();
+    char *topic = calloc(1, LONG + 1);
+    memset(topic, 'x', LONG);
+    for (int i = 0; i < TOPICS; i++) {
+        snprintf(topic, LONG, "%d", i);
+        topic[strlen(topic)] = '/';
+        match_cache_put(c, text(topic), &m);
+    }
+    int kept = 0;
+    for (int i = 0; i < TOPICS; i++) {
+        memset(topic, 'x', LONG);
+        snprintf(topic, LONG, "%d", i);
+        topic[strlen(topic)] = '/';
+        kept += match_cache_get(c, text(topic)) != NULL;
+    }
+    assert_true(kept > 0 && kept < (64 << 20) / LONG);
+    free(topic);
+    match_cache_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -89,6 +114,7 @@ int main(void)
         cmocka_unit_test(an_exact_change_forgets_that_topic_only),
         cmocka_unit_test(a_wildcard_change_forgets_everything),
         cmocka_unit_test(more_topics_than_slots_are_no_trouble),
+        cmocka_unit_test(long_topics_do_not_fill_the_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
