@@ -234,16 +234,23 @@ static void on_disconnected(void *arg, enum store_status status)
     client_op_done(c);
 }
 
+uint32_t client_session_expiry_s(const struct client *c)
+{
+    uint64_t expiry_ms = c->broker->config->limits.session_expiry_ms;
+    if (!c->hold.durable)
+        return 0;
+    if (expiry_ms == 0 || expiry_ms / 1000 >= UINT32_MAX)
+        return UINT32_MAX;
+    return (uint32_t)((expiry_ms + 999) / 1000);
+}
+
 /* Will and expiry of a session whose connection ends. */
 static void tell_store(struct client *c)
 {
-    uint64_t expiry_ms = c->broker->config->limits.session_expiry_ms;
-    uint32_t expiry_s = expiry_ms == 0 ? UINT32_MAX : (uint32_t)((expiry_ms + 999) / 1000);
-    if (!c->hold.durable)
-        expiry_s = 0;
     c->disconnected = true;
     c->ops++;
-    store_disconnect(c->broker->store, &c->hold, !c->clean_exit, expiry_s, on_disconnected, c);
+    store_disconnect(c->broker->store, &c->hold, !c->clean_exit, client_session_expiry_s(c),
+                     on_disconnected, c);
 }
 
 static void leave_session(struct client *c)

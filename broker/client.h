@@ -115,6 +115,8 @@ void client_abandon(struct client *c, enum client_end end);
 void client_retire(struct client *c, enum client_end end);
 /* Another broker takes the client id: retires it, then calls done. */
 void client_let_go(struct client *c, store_done_fn *done, void *arg);
+/* How long its session outlives the connection. UINT32_MAX: for ever. */
+uint32_t client_session_expiry_s(const struct client *c);
 /* One of the client's calls to the store has completed. */
 void client_op_done(struct client *c);
 

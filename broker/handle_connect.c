@@ -272,7 +272,7 @@ static void give_back(struct client *c, enum store_status status)
     if (status == STORE_OK && !c->disconnected) {
         c->disconnected = true;
         c->ops++;
-        store_disconnect(c->broker->store, &c->hold, false, c->hold.durable ? UINT32_MAX : 0,
+        store_disconnect(c->broker->store, &c->hold, false, client_session_expiry_s(c),
                          on_given_back, c);
     }
 }
@@ -329,7 +329,7 @@ void handle_connect_claim(struct client *c)
         (struct store_hold){.client_id = s->id, .client_id_len = s->id_len, .durable = !a->clean};
     struct store_connect_request request = {.hold = &c->hold,
                                             .clean_start = a->clean,
-                                            .session_expiry_s = a->clean ? 0 : UINT32_MAX,
+                                            .session_expiry_s = client_session_expiry_s(c),
                                             .will = {.message = a->will}};
     c->ops++;
     store_connect(c->broker->store, &request, on_claimed, c);
