@@ -56,8 +56,11 @@ static void on_let_go(void *arg, const char *id, size_t len, store_done_fn *done
 static void on_fenced(void *arg, const char *id, size_t len)
 {
     struct session *s = find(arg, id, len);
-    if (s != NULL && s->client != NULL)
-        client_abandon(s->client, END_TAKEN_OVER);
+    if (s == NULL || s->client == NULL)
+        return;
+    struct client *c = s->client;
+    if (c->state == CLIENT_ONLINE && c->hold.store_data == NULL) /* else it is a newer one here */
+        client_abandon(c, END_TAKEN_OVER);
 }
 
 static void on_durable_subscribed(void *arg, const char *id, size_t len,

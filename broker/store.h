@@ -240,8 +240,9 @@ struct store_host {
      * isn't here. */
     void (*let_go)(void *arg, const char *client_id, size_t len, store_done_fn *done,
                    void *done_arg);
-    /* A durable session's newer connection is elsewhere: close this one, no will, no store calls.
-     */
+    /* The client id's newer connection is elsewhere: close this one, no will, no store calls. The
+     * store has let go of the hold (store_data is NULL), which tells it from a newer connection
+     * here. */
     void (*fenced)(void *arg, const char *client_id, size_t len);
     /* Durable sessions of the fleet, for the topic tree (redis store only): what other nodes did,
      * in the log's order, and everything when a new node loads. Not what this node did itself: the
