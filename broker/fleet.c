@@ -1,0 +1,471 @@
+/* This node of the fleet: its links, the order of things within a turn, start and end. What the
+ * rules ask for is in the other fleet_*.c files, which this one calls in order. */
+#include "broker/fleet.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+
+enum { TICK_MS = 50, XREAD_BLOCK_MS = 2000 };
+
+struct fleet_deferred {
+    struct fleet_deferred *next;
+    store_done_fn *done;
+    void *arg;
+    enum store_status status;
+};
+
+/* ---- deferred completions ---------------------------------------------------------------------
+ */
+
+void fleet_wake(struct fleet *f)
+{
+    event_active(f->wake, 0, 0);
+}
+
+void fleet_defer(struct fleet *f, store_done_fn *done, void *arg, enum store_status status)
+{
+    struct fleet_deferred *d;
+
+    if (done == NULL)
+        return;
+    d = calloc(1, sizeof(*d));
+    if (d == NULL) {
+        done(arg, STORE_UNAVAILABLE);
+        return;
+    }
+    *d = (struct fleet_deferred){.done = done, .arg = arg, .status = status};
+    if (f->deferred == NULL)
+        f->deferred = d;
+    else
+        f->deferred_tail->next = d;
+    f->deferred_tail = d;
+    fleet_wake(f);
+}
+
+static void run_deferred(struct fleet *f, bool ok)
+{
+    struct fleet_deferred *list = f->deferred;
+
+    f->deferred = f->deferred_tail = NULL;
+    while (list != NULL) {
+        struct fleet_deferred *d = list;
+
+        list = d->next;
+        d->done(d->arg, ok ? d->status : STORE_UNAVAILABLE);
+        free(d);
+    }
+}
+
+enum store_status fleet_reply_status(const redisReply *r)
+{
+    if (r == NULL)
+        return STORE_UNAVAILABLE;
+    if (r->type != REDIS_REPLY_ERROR)
+        return STORE_OK;
+    if (strncmp(r->str, "OOM", 3) == 0)
+        return STORE_FULL;
+    LOG_LIMITED(LOG_LEVEL_ERROR, "redis_error", KV_STR("err", r->str));
+    return STORE_UNAVAILABLE;
+}
+
+/* ---- links --------------------------------------------------------------------------------------
+ */
+
+static bool server_is_usable(const struct redis_server_info *info)
+{
+    if (info->major < 7) {
+        LOG_ERROR("redis_too_old", KV_STR("version", info->version), KV_STR("needed", "7.0"));
+        return false;
+    }
+    if (strcmp(info->maxmemory_policy, "noeviction") == 0)
+        return true;
+    if (info->maxmemory != 0) {
+        LOG_ERROR("redis_evicts", KV_STR("maxmemory_policy", info->maxmemory_policy),
+                  KV_STR("needed", "noeviction: an evicted session is a lost one"));
+        return false;
+    }
+    LOG_WARN("redis_would_evict", KV_STR("maxmemory_policy", info->maxmemory_policy),
+             KV_STR("advice", "set maxmemory-policy noeviction before maxmemory"));
+    return true;
+}
+
+static bool on_greeted(void *arg, struct redis_link *link, const struct redis_server_info *info)
+{
+    struct fleet *f = arg;
+
+    if (link == f->commands && !server_is_usable(info))
+        return false;
+    metric_add(f->metrics.reconnects, 1);
+    if (link == f->beats)
+        memcpy(f->beats_run_id, info->run_id, sizeof(f->beats_run_id));
+    if (link == f->channel)
+        return fleet_channel_greeted(f);
+    if (link == f->commands) {
+        bool other = f->run_id[0] != '\0' && strcmp(f->run_id, info->run_id) != 0;
+
+        memcpy(f->run_id, info->run_id, sizeof(f->run_id));
+        if (other && f->joined)
+            fleet_reload(f, "another run of Redis");
+    }
+    return true;
+}
+
+static void on_lost(void *arg, struct redis_link *link, const char *why)
+{
+    struct fleet *f = arg;
+
+    (void)why;
+    if (link == f->beats)
+        lease_beat_lost(&f->lease);
+}
+
+static void on_message(void *arg, const char *payload, size_t len)
+{
+    fleet_channel_message(arg, payload, len);
+}
+
+static void on_round_trip(void *arg, double seconds)
+{
+    struct fleet *f = arg;
+
+    metric_observe(f->metrics.round_trip, seconds);
+}
+
+static bool open_links(struct fleet *f)
+{
+    struct redis_link_config cfg = {
+        .url = &f->url,
+        .connect_timeout_ms = f->cfg.connect_timeout_ms,
+        .command_timeout_ms = f->cfg.command_timeout_ms,
+        .backoff_min_ms = f->cfg.reconnect_min_ms,
+        .backoff_max_ms = f->cfg.reconnect_max_ms,
+        .scripts = f->scripts.text,
+        .script_count = SCRIPT_COUNT,
+        .arg = f,
+        .greeted = on_greeted,
+        .lost = on_lost,
+        .message = on_message,
+    };
+
+    cfg.name = "beats";
+    f->beats = redis_link_new(f->base, &cfg);
+    cfg.name = "commands";
+    cfg.round_trip = on_round_trip;
+    f->commands = redis_link_new(f->base, &cfg);
+    cfg.round_trip = NULL;
+    cfg.script_count = 0;
+    cfg.command_timeout_ms += XREAD_BLOCK_MS;
+    cfg.name = "inbox";
+    f->inbox_link = redis_link_new(f->base, &cfg);
+    cfg.name = "log";
+    f->log_link = redis_link_new(f->base, &cfg);
+    cfg.name = "channel";
+    cfg.pubsub = true;
+    f->channel = redis_link_new(f->base, &cfg);
+    if (f->beats == NULL || f->commands == NULL || f->inbox_link == NULL || f->log_link == NULL ||
+        f->channel == NULL)
+        return false;
+    f->q = redis_link_queue(f->commands);
+    return true;
+}
+
+/* ---- start over, end ----------------------------------------------------------------------------
+ */
+
+static void take_new_id(struct fleet *f)
+{
+    do
+        evutil_secure_rng_get_bytes(&f->id, sizeof(f->id));
+    while (f->id == 0);
+    fleet_hex(f->id, f->hex);
+}
+
+/* Everything that waits is told that it won't happen. */
+static void drop_everything(struct fleet *f)
+{
+    struct redis_link *links[] = {f->commands, f->beats, f->inbox_link, f->log_link, f->channel};
+
+    for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+        if (links[i] != NULL) {
+            redis_link_hold(links[i], false);
+            redis_link_reset(links[i], "the node starts over or ends");
+        }
+    }
+    fleet_load_reset(f);
+    fleet_log_stop(f);
+    while (f->nodes != NULL)
+        fleet_node_remove(f, f->nodes);
+    reapers_free(f);
+    fleet_connect_reset(f);
+    fleet_acks_reset(f);
+    fleet_retaining_reset(f);
+    fleet_queues_reset(f);
+    fleet_append_reset(f);
+    routes_reset(f);
+    fleet_versions_reset(f);
+    fleet_publish_reset(f);
+    inbox_reset(f);
+    run_deferred(f, false);
+}
+
+static void start_over(struct fleet *f)
+{
+    char old[FLEET_HEX_SIZE];
+
+    memcpy(old, f->hex, sizeof(old));
+    f->must_start_over = false;
+    f->state = FLEET_STARTING;
+    f->joined = f->unsure = false;
+    metric_add(f->metrics.start_overs, 1);
+    fleet_holds_detach(f);
+    f->host.start_over(f->host.arg);
+    drop_everything(f);
+    take_new_id(f);
+    f->run_id[0] = '\0';
+    LOG_WARN("node_starts_over", KV_STR("was", old), KV_STR("node", f->hex));
+    inbox_start(f);
+    fleet_load_tick(f);
+}
+
+void fleet_is_dead(struct fleet *f)
+{
+    if (f->state == FLEET_STARTING || f->state == FLEET_READY)
+        f->must_start_over = true;
+}
+
+static void leave(struct fleet *f, enum store_status status)
+{
+    store_done_fn *done = f->shutdown_done;
+
+    f->state = FLEET_LEFT;
+    f->shutdown_done = NULL;
+    if (done != NULL)
+        done(f->shutdown_arg, status);
+}
+
+static void on_killed(void *arg, const redisReply *r)
+{
+    struct fleet *f = arg;
+
+    if (f->state == FLEET_LEAVING)
+        leave(f, r != NULL ? STORE_OK : STORE_UNAVAILABLE);
+}
+
+/* The node declares itself dead. What it still holds, others reap; if it holds nothing, it clears
+ * up behind itself. */
+static void send_leave(struct fleet *f)
+{
+    struct fleet_bytes entry = {0};
+    struct fleet_key inbox = fleet_key_inbox(f->id);
+
+    f->kill_sent = true;
+    fleet_entry_dead(&entry, f->id);
+    scripts_begin(&f->scripts, f->q, SCRIPT_KILL, FLEET_PREFIX, 4);
+    redis_queue_str(f->q, f->hex);
+    redis_queue_str(f->q, "");
+    redis_queue_str(f->q, f->hex);
+    redis_queue_arg(f->q, entry.data, entry.len);
+    redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
+    fleet_bytes_fini(&entry);
+    if (f->holds == NULL) {
+        redis_queue_begin(f->q, 3);
+        redis_queue_str(f->q, "HDEL");
+        redis_queue_str(f->q, FLEET_REAP);
+        redis_queue_str(f->q, f->hex);
+        redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
+    }
+    redis_queue_begin(f->q, 2);
+    redis_queue_str(f->q, "UNLINK");
+    redis_queue_str(f->q, inbox.text);
+    redis_queue_end(f->q, REDIS_REPLAY, on_killed, f);
+}
+
+static void leave_tick(struct fleet *f)
+{
+    if (f->state != FLEET_LEAVING)
+        return;
+    if (f->now_ms >= f->shutdown_deadline_ms)
+        leave(f, STORE_UNAVAILABLE);
+    else if (!f->kill_sent && (f->holds == NULL || f->now_ms + 1000 >= f->shutdown_deadline_ms))
+        send_leave(f);
+}
+
+void fleet_shutdown(struct fleet *f, uint64_t deadline_ms, store_done_fn *done, void *arg)
+{
+    bool joined = f->joined;
+
+    f->shutdown_done = done;
+    f->shutdown_arg = arg;
+    f->shutdown_deadline_ms = deadline_ms;
+    f->state = FLEET_LEAVING;
+    if (!joined || !redis_link_is_up(f->commands))
+        f->shutdown_deadline_ms = 0; /* nobody to tell */
+    fleet_wake(f);
+}
+
+/* ---- the turn -----------------------------------------------------------------------------------
+ */
+
+static void take_time(struct fleet *f)
+{
+    f->now_ms = clock_monotonic_ms();
+    f->boot_ms = clock_boottime_ms();
+}
+
+static void run_ticks(struct fleet *f)
+{
+    fleet_load_tick(f);
+    fleet_beat_tick(f);
+    fleet_log_tick(f);
+    inbox_tick(f);
+    fleet_channel_tick(f);
+    route_tick(f);
+    outboxes_tick(f);
+    fleet_publish_tick(f);
+    fleet_connect_tick(f);
+    fleet_sweep_tick(f);
+    fleet_due_tick(f);
+    leave_tick(f);
+}
+
+void fleet_input(struct fleet *f)
+{
+    take_time(f);
+    fleet_fence(f);
+    redis_link_input(f->beats, f->now_ms);
+    if (!f->unsure)
+        run_deferred(f, true);
+    redis_link_input(f->log_link, f->now_ms);
+    redis_link_input(f->commands, f->now_ms);
+    redis_link_input(f->inbox_link, f->now_ms);
+    redis_link_input(f->channel, f->now_ms);
+    if (f->must_start_over)
+        start_over(f);
+    if (f->unsure)
+        fleet_beat_tick(f);
+    else
+        run_ticks(f);
+    if (f->must_start_over)
+        start_over(f);
+}
+
+void fleet_flush(struct fleet *f)
+{
+    take_time(f);
+    fleet_fence(f); /* the process may have slept since the turn began */
+    if (fleet_can_act(f)) {
+        fleet_acks_flush(f);
+        fleet_retaining_flush(f);
+        fleet_queues_flush(f);
+        outboxes_flush(f);
+        fleet_append_flush(f);
+        inbox_flush(f);
+        fleet_versions_flush(f);
+    }
+    fleet_channel_flush(f);
+    metric_set(f->metrics.pending_bytes, (int64_t)redis_queue_bytes(f->q));
+    redis_link_flush(f->beats, f->now_ms);
+    redis_link_flush(f->commands, f->now_ms);
+    redis_link_flush(f->inbox_link, f->now_ms);
+    redis_link_flush(f->log_link, f->now_ms);
+    redis_link_flush(f->channel, f->now_ms);
+}
+
+enum store_health fleet_health(const struct fleet *f)
+{
+    if (f->state == FLEET_STARTING)
+        return STORE_STARTING;
+    return f->state == FLEET_READY && fleet_can_act(f) ? STORE_READY : STORE_TROUBLED;
+}
+
+bool fleet_accepts(const struct fleet *f)
+{
+    enum { PENDING_BOUND = 64 << 20 };
+
+    return redis_queue_bytes(f->q) + outboxes_bytes(f) < PENDING_BOUND;
+}
+
+/* ---- new, free ----------------------------------------------------------------------------------
+ */
+
+static void on_event(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what, (void)arg; /* wakes the loop; fleet_input does the rest */
+}
+
+struct fleet *fleet_new(struct event_base *base, const struct store_redis_config *cfg,
+                        const struct store_host *host, struct router *router,
+                        struct metrics *metrics, char *err, size_t errlen)
+{
+    static const struct timeval period = {.tv_usec = TICK_MS * 1000};
+    struct fleet *f = calloc(1, sizeof(*f));
+    const char *wrong;
+
+    if (f == NULL)
+        goto no_memory;
+    f->base = base;
+    f->cfg = *cfg;
+    f->host = *host;
+    f->router = router;
+    wrong = redis_url_parse(cfg->url, &f->url);
+    if (wrong != NULL) {
+        evutil_snprintf(err, errlen, "redis.url: %s", wrong);
+        free(f);
+        return NULL;
+    }
+    f->cfg.url = NULL; /* taken apart; the caller's string may go */
+    take_new_id(f);
+    take_time(f);
+    f->calls = 1;
+    f->wake = event_new(base, -1, 0, on_event, f);
+    f->tick = event_new(base, -1, EV_PERSIST, on_event, f);
+    if (f->wake == NULL || f->tick == NULL || event_add(f->tick, &period) != 0 ||
+        !scripts_init(&f->scripts) || !fleet_metrics_init(&f->metrics, metrics) ||
+        !fleet_load_init(f) || !fleet_log_init(f) || !inbox_init(f) || !fleet_publishing_init(f) ||
+        !fleet_queues_init(f) || !fleet_retaining_init(f) || !fleet_connects_init(f) ||
+        !fleet_wills_init(f) || !open_links(f))
+        goto no_memory;
+    LOG_INFO("node_starts", KV_STR("node", f->hex));
+    inbox_start(f);
+    return f;
+no_memory:
+    evutil_snprintf(err, errlen, "out of memory");
+    fleet_free(f);
+    return NULL;
+}
+
+void fleet_free(struct fleet *f)
+{
+    struct redis_link *links[5];
+
+    if (f == NULL)
+        return;
+    f->freeing = true;
+    fleet_holds_detach(f);
+    if (f->commands != NULL)
+        drop_everything(f);
+    memcpy(links,
+           (struct redis_link *[]){f->commands, f->beats, f->inbox_link, f->log_link, f->channel},
+           sizeof(links));
+    for (size_t i = 0; i < 5; i++)
+        redis_link_free(links[i]);
+    fleet_wills_free(f);
+    fleet_connects_free(f);
+    fleet_retaining_free(f);
+    fleet_queues_free(f);
+    fleet_publishing_free(f);
+    inbox_free(f);
+    fleet_log_free(f);
+    fleet_load_free(f);
+    fleet_append_free(f);
+    fleet_metrics_fini(&f->metrics);
+    if (f->tick != NULL)
+        event_free(f->tick);
+    if (f->wake != NULL)
+        event_free(f->wake);
+    free(f);
+}

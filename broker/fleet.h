@@ -1,0 +1,332 @@
+/*
+ * fleet - what the modules of the redis store share: this node, its links to Redis, the other
+ * nodes, and the lists of what is under way. Private to store_redis.c and fleet*, route, inbox,
+ * reaper.
+ *
+ * Data flow: store_redis.c is called by the core and drives a turn: fleet_input (fence, links,
+ *            timers) first and fleet_flush (what was gathered, then the links) last. Every module
+ *            has functions of its own prefix that take the fleet.
+ * Links:     five connections: `commands` (ordered; everything that writes), `beats` (so that no
+ *            backlog makes a node look dead, and so that only beats are sent while unsure),
+ *            `channel` (pub/sub), `inbox` and `log` (blocking stream reads).
+ * Time:      `now_ms` CLOCK_MONOTONIC, `boot_ms` CLOCK_BOOTTIME, both as of this turn's input.
+ */
+#ifndef FLOTILLA_BROKER_FLEET_H
+#define FLOTILLA_BROKER_FLEET_H
+
+#include <hiredis/hiredis.h>
+#include <uthash.h>
+
+#include "broker/broker_config.h"
+#include "broker/fleet_append.h"
+#include "broker/fleet_bytes.h"
+#include "broker/fleet_frame.h"
+#include "broker/fleet_keys.h"
+#include "broker/fleet_metrics.h"
+#include "broker/fleet_outbox.h"
+#include "broker/fleet_version.h"
+#include "broker/lease.h"
+#include "broker/route.h"
+#include "broker/router.h"
+#include "broker/scripts.h"
+#include "broker/store.h"
+
+enum fleet_state {
+    FLEET_STARTING, /* entering the fleet, loading what the others have said so far */
+    FLEET_READY,
+    FLEET_LEAVING,
+    FLEET_LEFT,
+};
+
+/* Another node. */
+struct route_node {
+    uint64_t id;
+    UT_hash_handle hh;
+    char hex[FLEET_HEX_SIZE];
+    char counter[24];        /* its beats, as last seen */
+    uint64_t stands_since;   /* boot_ms when the counter was seen to change */
+    bool killing;            /* a kill script is under way */
+    unsigned generation;     /* of the last load that found it */
+    struct outbox outbox;    /* QoS 1 and 2, wake-ups, requests: to its inbox */
+    struct fleet_bytes bulk; /* QoS 0: to its channel */
+    uint32_t bulk_count;
+};
+
+/* The store's part of a connection's hold on its client id. */
+struct fleet_publish;
+struct fleet_hold {
+    struct fleet *fleet;
+    struct store_hold *hold; /* NULL once disconnected */
+    struct fleet_hold *next, *prev;
+    unsigned refs, bucket;
+    uint64_t sent; /* highest sequence fetched */
+    uint32_t expiry_s;
+    struct fleet_publish *publishes, *publishes_tail; /* completed in order */
+    struct fleet_bytes acks;                          /* of this turn, see fleet_deliver.c */
+    unsigned ack_count;
+    struct fleet_release *releases;
+    struct fleet_hold *next_acking;
+    bool acking;
+    struct fleet_bytes will; /* frame; for rule 9 */
+    uint32_t will_delay_s;
+};
+
+struct fleet_deferred;
+
+struct fleet {
+    struct store store; /* first */
+    struct event_base *base;
+    struct event *wake, *tick;
+    struct store_redis_config cfg;
+    struct redis_url url;
+    struct store_host host;
+    struct router *router;
+    struct scripts scripts;
+    struct redis_link *commands, *beats, *channel, *inbox_link, *log_link;
+    struct redis_queue *q; /* of `commands` */
+
+    enum fleet_state state;
+    uint64_t id;
+    char hex[FLEET_HEX_SIZE];
+    char run_id[48]; /* of the Redis that `commands` speaks with */
+    char beats_run_id[48];
+    uint64_t beat_applied; /* of the log, when the last beat was sent */
+    uint64_t now_ms, boot_ms;
+    struct lease lease;
+    bool joined; /* the lease runs */
+    bool unsure;
+    uint64_t unsure_since_ms;
+    bool must_start_over; /* found out deep in a reply's function */
+    bool freeing;
+
+    struct route_node *nodes;
+    struct fleet_log *log;
+    struct fleet_load *load;
+    struct fleet_append append;
+    struct routes routes;
+    struct fleet_versions versions;
+    struct fleet_publishing *publishing;
+    struct fleet_queues *queues;
+    struct fleet_retaining *retaining;
+    struct inbox *inbox;
+    struct fleet_connects *connects;
+    struct reaper *reapers;
+    struct fleet_wills *wills;
+    struct fleet_hold *holds;
+    struct fleet_hold *acking;
+    struct fleet_deferred *deferred, *deferred_tail;
+    struct fleet_metrics metrics;
+
+    uint64_t ping_next_ms, sweep_next_ms;
+    struct fleet_hold *sweep_at;
+    uint64_t due_next_ms;
+    unsigned due_bucket;
+    uint64_t calls; /* numbers of idempotent script calls */
+
+    store_done_fn *shutdown_done;
+    void *shutdown_arg;
+    uint64_t shutdown_deadline_ms;
+    bool kill_sent;
+};
+
+/* ---- fleet.c: this node --------------------------------------------------------------------- */
+
+struct fleet *fleet_new(struct event_base *base, const struct store_redis_config *cfg,
+                        const struct store_host *host, struct router *router,
+                        struct metrics *metrics, char *err, size_t errlen);
+void fleet_free(struct fleet *f);
+void fleet_input(struct fleet *f);
+void fleet_flush(struct fleet *f);
+void fleet_shutdown(struct fleet *f, uint64_t deadline_ms, store_done_fn *done, void *arg);
+enum store_health fleet_health(const struct fleet *f);
+bool fleet_accepts(const struct fleet *f);
+
+/* This node was declared dead: starts over at the end of this input. */
+void fleet_is_dead(struct fleet *f);
+/* Completes in the next input. */
+void fleet_defer(struct fleet *f, store_done_fn *done, void *arg, enum store_status status);
+/* Makes the loop turn once more at once. */
+void fleet_wake(struct fleet *f);
+static inline bool fleet_can_act(const struct fleet *f)
+{
+    return f->joined && !f->unsure && redis_link_is_up(f->commands);
+}
+/* What an answer means to an operation: NULL is unavailable, an error reply is full or trouble. */
+enum store_status fleet_reply_status(const redisReply *r);
+
+/* ---- fleet_nodes.c: the other nodes --------------------------------------------------------- */
+
+struct route_node *fleet_node_find(struct fleet *f, uint64_t id);
+struct route_node *fleet_node_get(struct fleet *f,
+                                  uint64_t id); /* made when new; NULL: no memory */
+/* Dead or gone: its routes go, who waits for it is told. */
+void fleet_node_remove(struct fleet *f, struct route_node *n);
+/* This node's place among all, for shared work. */
+void fleet_nodes_rank(struct fleet *f, unsigned *rank, unsigned *count);
+
+/* ---- fleet_beat.c: rules 1 and 2 ------------------------------------------------------------ */
+
+void fleet_beat_tick(struct fleet *f);
+/* Notices at a turn's begin that the node is unsure. */
+void fleet_fence(struct fleet *f);
+
+/* ---- fleet_load.c: entering and reloading --------------------------------------------------- */
+
+bool fleet_load_init(struct fleet *f);
+void fleet_load_free(struct fleet *f);
+void fleet_load_tick(struct fleet *f);
+void fleet_load_reset(struct fleet *f);
+/* Redis has another history than this node knows, or the log has a hole. */
+void fleet_reload(struct fleet *f, const char *why);
+
+/* ---- fleet_log.c: reading the log ----------------------------------------------------------- */
+
+bool fleet_log_init(struct fleet *f);
+void fleet_log_free(struct fleet *f);
+void fleet_log_tick(struct fleet *f);
+/* Reads from here on. */
+void fleet_log_start(struct fleet *f, uint64_t from);
+void fleet_log_stop(struct fleet *f);
+bool fleet_log_is_valid(const struct fleet *f);
+uint64_t fleet_log_applied(const struct fleet *f);
+/* Somebody waits for the log: don't coalesce. */
+void fleet_log_hurry(struct fleet *f);
+
+/* ---- fleet_channel.c: QoS 0 ----------------------------------------------------------------- */
+
+bool fleet_channel_greeted(struct fleet *f);
+void fleet_channel_message(struct fleet *f, const char *payload, size_t len);
+void fleet_channel_add(struct fleet *f, struct route_node *n, const struct fleet_bytes *frame);
+void fleet_channel_flush(struct fleet *f);
+void fleet_channel_tick(struct fleet *f);
+
+/* ---- fleet_publish.c: rule 5 ---------------------------------------------------------------- */
+
+bool fleet_publishing_init(struct fleet *f);
+void fleet_publishing_free(struct fleet *f);
+void fleet_publish(struct fleet *f, const struct store_publish_request *req, store_done_fn *done,
+                   void *arg);
+void fleet_publish_tick(struct fleet *f);
+void fleet_publish_reset(struct fleet *f);
+/* Gathered parts of a publish: one more waits to be sent; was sent; came out so. */
+void fleet_publish_gathered(struct fleet_publish *p);
+void fleet_publish_issued(struct fleet_publish *p);
+void fleet_publish_failed(struct fleet_publish *p, enum store_status status);
+/* The node has no inbox: match again a little later. */
+void fleet_publish_missed(struct fleet_publish *p, uint64_t node);
+void fleet_publish_end_qos2(struct fleet *f, struct store_hold *hold, uint16_t packet_id,
+                            store_done_fn *done, void *arg);
+
+/* ---- fleet_queue.c: queues of durable sessions ---------------------------------------------- */
+
+bool fleet_queues_init(struct fleet *f);
+void fleet_queues_free(struct fleet *f);
+void fleet_queue_add(struct fleet *f, struct fleet_publish *p, const struct message *m,
+                     bool remember, bool retained, const struct store_queue_target *target);
+void fleet_queues_flush(struct fleet *f);
+void fleet_queues_reset(struct fleet *f);
+
+/* ---- fleet_retained.c ----------------------------------------------------------------------- */
+
+bool fleet_retaining_init(struct fleet *f);
+void fleet_retaining_free(struct fleet *f);
+/* `p` may be NULL (QoS 0). */
+void fleet_retain(struct fleet *f, struct fleet_publish *p, const struct message *m);
+void fleet_retaining_flush(struct fleet *f);
+void fleet_retaining_reset(struct fleet *f);
+struct store_retained_read *fleet_retained_start(struct fleet *f, struct mqtt_slice filter,
+                                                 store_retained_fn *each,
+                                                 store_retained_chunk_fn *chunk,
+                                                 store_done_fn *done, void *arg);
+void fleet_retained_continue(struct store_retained_read *read);
+void fleet_retained_cancel(struct store_retained_read *read);
+
+/* ---- inbox.c: what other nodes sent to this one ---------------------------------------------- */
+
+bool inbox_init(struct fleet *f);
+void inbox_free(struct fleet *f);
+/* A new inbox of this id, read from its beginning. */
+void inbox_start(struct fleet *f);
+void inbox_tick(struct fleet *f);
+void inbox_flush(struct fleet *f);
+/* A batch, of the inbox or of the channel. */
+void inbox_take_batch(struct fleet *f, struct fleet_reader *r, bool from_channel);
+/* True when the id was there already within the dedup window; notes it otherwise. */
+bool inbox_knows(struct fleet *f, struct message_id id);
+/* Calls when everything was read that was in the inbox and on the channel at this moment, or a
+ * second has passed. */
+typedef void inbox_barrier_fn(void *arg, bool ok);
+void inbox_barrier(struct fleet *f, inbox_barrier_fn *fn, void *arg);
+void inbox_reset(struct fleet *f);
+
+/* ---- fleet_connect.c: rule 7 ------------------------------------------------------------------
+ */
+
+bool fleet_connects_init(struct fleet *f);
+void fleet_connects_free(struct fleet *f);
+void fleet_connect(struct fleet *f, const struct store_connect_request *req, store_connect_fn *done,
+                   void *arg);
+void fleet_connect_tick(struct fleet *f);
+void fleet_connect_reset(struct fleet *f);
+void fleet_connect_node_gone(struct fleet *f, uint64_t node);
+/* Another node asks for a client; and the answer to such a request. */
+void fleet_connect_asked(struct fleet *f, uint64_t node, uint64_t request, struct mqtt_slice client,
+                         uint64_t epoch);
+void fleet_connect_answered(struct fleet *f, uint64_t request);
+
+/* ---- fleet_session.c: holds, subscriptions, disconnect ----------------------------------------
+ */
+
+struct fleet_hold *fleet_hold_new(struct fleet *f, struct store_hold *hold);
+void fleet_hold_unref(struct fleet_hold *h);
+void fleet_holds_detach(struct fleet *f); /* start over, end */
+void fleet_disconnect(struct fleet *f, struct store_hold *hold, bool publish_will,
+                      uint32_t session_expiry_s, store_done_fn *done, void *arg);
+void fleet_subscribe(struct fleet *f, struct store_hold *hold,
+                     const struct store_subscription *subs, size_t count, store_done_fn *done,
+                     void *arg);
+void fleet_unsubscribe(struct fleet *f, struct store_hold *hold, const struct mqtt_slice *filters,
+                       size_t count, store_done_fn *done, void *arg);
+/* Rule 9: tells Redis again what this node's connections hold. */
+void fleet_holds_assert(struct fleet *f);
+/* Looks at queues without having been told to. */
+void fleet_sweep_tick(struct fleet *f);
+void fleet_sweep_soon(struct fleet *f);
+/* The script found a newer connection of this client. */
+void fleet_hold_fenced(struct fleet_hold *h);
+
+/* Options of a subscription as bytes. */
+struct fleet_options {
+    uint8_t bytes[6];
+    size_t len;
+};
+struct fleet_options fleet_options_write(const struct store_subscription *sub);
+void fleet_options_read(const void *data, size_t len, struct store_subscription *sub);
+
+/* ---- fleet_deliver.c: rule 8 -------------------------------------------------------------------
+ */
+
+void fleet_fetch(struct fleet *f, struct store_hold *hold, uint64_t from, size_t max,
+                 size_t max_bytes, store_fetch_fn *done, void *arg);
+void fleet_ack(struct fleet *f, struct store_hold *hold, char what, uint64_t sequence,
+               store_done_fn *done, void *arg);
+void fleet_acks_flush(struct fleet *f);
+void fleet_acks_flush_hold(struct fleet *f, struct fleet_hold *h);
+void fleet_acks_reset(struct fleet *f);
+
+/* ---- fleet_will.c, reaper.c ---------------------------------------------------------------------
+ */
+
+bool fleet_wills_init(struct fleet *f);
+void fleet_wills_free(struct fleet *f);
+/* Publishes a will that a script gave to this node, clears it, then calls done. */
+void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, uint64_t epoch,
+                        const void *frame, size_t len, store_done_fn *done, void *arg);
+/* This message is a will being published: queues and inboxes must remember its id. */
+bool fleet_will_is(struct fleet *f, const struct message *m);
+void fleet_due_tick(struct fleet *f);
+
+void reaper_start(struct fleet *f, uint64_t victim);
+void reapers_free(struct fleet *f);
+
+#endif

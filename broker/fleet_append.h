@@ -1,0 +1,59 @@
+/*
+ * fleet_append - writes the log: changes of routes, of durable subscriptions, and deaths (rule 6).
+ *
+ * Changes gather while one entry is being written (one append in flight), so a storm of changes
+ * costs few entries. Each entry has a number here, and who must wait for it does.
+ * Errors: Redis full or away: the entry is tried again until it is in.
+ */
+#ifndef FLOTILLA_BROKER_FLEET_APPEND_H
+#define FLOTILLA_BROKER_FLEET_APPEND_H
+
+#include "broker/fleet_bytes.h"
+#include "broker/store.h"
+
+struct fleet;
+
+/* Kinds of items in an entry. */
+enum fleet_log_item {
+    LOG_ROUTE_ADDED = '+',   /* filter */
+    LOG_ROUTE_REMOVED = '-', /* filter */
+    LOG_SUBSCRIBED = 'S',    /* client, filter, options */
+    LOG_UNSUBSCRIBED = 'U',  /* client, filter */
+    LOG_SESSION_ENDED = 'E', /* client */
+    LOG_NODE_DEAD = 'X',     /* node */
+};
+
+struct fleet_entry {
+    struct fleet_bytes items;
+    struct fleet_bytes routes; /* '+' or '-', filter; for the node's set of routes */
+    size_t route_count;
+    uint64_t number;
+};
+
+struct fleet_append_wait;
+struct fleet_append {
+    struct fleet_entry gathering, writing;
+    bool in_flight;
+    uint64_t done;     /* number of the last entry that is in the log */
+    uint64_t retry_ms; /* not before */
+    struct fleet_append_wait *waits;
+};
+
+/* These return the number of the entry that will tell it. */
+uint64_t fleet_append_route(struct fleet *f, enum fleet_log_item kind, struct mqtt_slice filter);
+uint64_t fleet_append_subscribed(struct fleet *f, struct mqtt_slice client,
+                                 struct mqtt_slice filter, struct mqtt_slice options);
+uint64_t fleet_append_unsubscribed(struct fleet *f, struct mqtt_slice client,
+                                   struct mqtt_slice filter);
+uint64_t fleet_append_ended(struct fleet *f, struct mqtt_slice client);
+
+/* Calls done in a later input, once entry `number` is in the log (0: nothing to wait for). */
+void fleet_append_wait(struct fleet *f, uint64_t number, store_done_fn *done, void *arg);
+void fleet_append_flush(struct fleet *f);
+void fleet_append_reset(struct fleet *f);
+void fleet_append_free(struct fleet *f);
+
+/* The entry that declares a node dead, for the kill script. */
+void fleet_entry_dead(struct fleet_bytes *out, uint64_t node);
+
+#endif

@@ -1,0 +1,78 @@
+/* QoS 0 between nodes: a batch a turn and node, by PUBLISH to the node's channel. At most once:
+ * what can't be sent now is dropped and counted. */
+#include "broker/fleet.h"
+
+enum { BATCH_BYTES = 256 * 1024, KEEP_BYTES = 1 << 20, PENDING_MAX = 32 << 20, PING_MS = 3000 };
+
+static void on_subscribed(void *arg, const redisReply *r)
+{
+    (void)arg, (void)r;
+}
+
+bool fleet_channel_greeted(struct fleet *f)
+{
+    struct redis_queue *q = redis_link_queue(f->channel);
+    struct fleet_key key = fleet_key_channel(f->id);
+
+    redis_queue_begin(q, 2);
+    redis_queue_str(q, "SUBSCRIBE");
+    redis_queue_str(q, key.text);
+    redis_queue_end(q, REDIS_VOLATILE, on_subscribed, f);
+    return true;
+}
+
+void fleet_channel_message(struct fleet *f, const char *payload, size_t len)
+{
+    struct fleet_reader r = fleet_reader_of(payload, len);
+
+    inbox_take_batch(f, &r, true);
+}
+
+static void send_batch(struct fleet *f, struct route_node *n)
+{
+    struct fleet_key key = fleet_key_channel(n->id);
+
+    if (!fleet_can_act(f) || redis_queue_bytes(f->q) > PENDING_MAX || n->bulk.failed) {
+        metric_add(f->metrics.bulk_dropped, n->bulk_count);
+    } else {
+        redis_queue_begin(f->q, 3);
+        redis_queue_str(f->q, "PUBLISH");
+        redis_queue_str(f->q, key.text);
+        redis_queue_arg(f->q, n->bulk.data, n->bulk.len);
+        redis_queue_end(f->q, REDIS_VOLATILE, NULL, NULL);
+        metric_observe(f->metrics.batch, n->bulk_count);
+    }
+    fleet_bytes_reset(&n->bulk, KEEP_BYTES);
+    n->bulk_count = 0;
+}
+
+void fleet_channel_add(struct fleet *f, struct route_node *n, const struct fleet_bytes *frame)
+{
+    if (n->bulk_count == 0)
+        fleet_batch_begin(&n->bulk, f->id, 0);
+    fleet_bytes_u8(&n->bulk, ITEM_MESSAGE);
+    fleet_bytes_put(&n->bulk, frame->data, frame->len);
+    n->bulk_count++;
+    if (n->bulk.len >= BATCH_BYTES)
+        send_batch(f, n);
+}
+
+void fleet_channel_flush(struct fleet *f)
+{
+    for (struct route_node *n = f->nodes; n != NULL; n = n->hh.next)
+        if (n->bulk_count > 0)
+            send_batch(f, n);
+}
+
+/* A connection that only listens notices by a ping that nobody speaks any more. */
+void fleet_channel_tick(struct fleet *f)
+{
+    struct redis_queue *q = redis_link_queue(f->channel);
+
+    if (f->now_ms < f->ping_next_ms || !redis_link_is_up(f->channel))
+        return;
+    f->ping_next_ms = f->now_ms + PING_MS;
+    redis_queue_begin(q, 1);
+    redis_queue_str(q, "PING");
+    redis_queue_end(q, REDIS_VOLATILE, NULL, NULL);
+}

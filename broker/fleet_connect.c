@@ -1,0 +1,510 @@
+/* Rule 7: a connection takes its client id in the whole fleet.
+ *
+ *     CLAIMING       the claim script raises the epoch and says who had the client
+ *     -> LETTING_GO  a living former owner is asked to let go (at most let_go_ms)
+ *     -> SEIZING     a will that its owner didn't deal with is taken and published
+ *     -> SETTLING    routes are announced; the log, the inbox and the channel have been read up to
+ *                    now, so that order holds when a publisher moves to its subscriber's node
+ *     -> done
+ *
+ * And the other side: a node that is asked to let go tells its core, and answers when that is done.
+ */
+#include "broker/fleet.h"
+
+#include <event2/util.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+
+enum { LET_GO_MS = 1000, SEIZE_AGAIN_MS = 50, SEIZE_BUSY_MS = 1000, CONNECT_MS = 10000 };
+
+enum connect_state { CONNECT_CLAIMING, CONNECT_LETTING_GO, CONNECT_SEIZING, CONNECT_SETTLING };
+
+struct connect_op {
+    struct connect_op *next, *prev;
+    struct fleet *f;
+    struct store_hold *hold;
+    struct fleet_hold *h;
+    enum connect_state state;
+    bool failed, fenced;
+    uint64_t request; /* names it to the former owner; its token, too */
+    uint64_t owner;   /* the former owner, 0: none */
+    uint64_t deadline_ms;
+    uint64_t will_epoch; /* of a former will that must be out before CONNACK; 0: none */
+    uint64_t seize_until_ms;
+    bool seizing;
+    unsigned waits; /* SETTLING: what isn't there yet */
+    store_connect_fn *done;
+    void *arg;
+    struct store_connect_result result;
+    struct store_subscription *subs;
+    uint16_t *open_qos2;
+    uint64_t *released;
+    struct fleet_bytes text; /* of the filters */
+};
+
+struct fleet_connects {
+    struct connect_op *ops;
+};
+
+bool fleet_connects_init(struct fleet *f)
+{
+    f->connects = calloc(1, sizeof(*f->connects));
+    return f->connects != NULL;
+}
+
+void fleet_connects_free(struct fleet *f)
+{
+    free(f->connects);
+    f->connects = NULL;
+}
+
+/* ---- the end ------------------------------------------------------------------------------------
+ */
+
+static void op_free(struct connect_op *op)
+{
+    if (op->prev != NULL)
+        op->prev->next = op->next;
+    else
+        op->f->connects->ops = op->next;
+    if (op->next != NULL)
+        op->next->prev = op->prev;
+    free(op->subs);
+    free(op->open_qos2);
+    free(op->released);
+    fleet_bytes_fini(&op->text);
+    fleet_hold_unref(op->h);
+    free(op);
+}
+
+/* Not connected after all: what the claim took is given back. */
+static void give_back(struct connect_op *op)
+{
+    if (op->hold->store_data == NULL && op->h->hold != NULL)
+        op->hold->store_data = op->h;
+    if (op->hold->store_data != NULL)
+        fleet_disconnect(op->f, op->hold, false, op->h->expiry_s, NULL, NULL);
+}
+
+static void finish(struct connect_op *op, enum store_status status)
+{
+    if (status == STORE_OK && op->h->hold == NULL)
+        status = STORE_UNAVAILABLE; /* the node started over meanwhile */
+    if (status == STORE_OK) {
+        op->hold->store_data = op->h;
+        op->done(op->arg, STORE_OK, &op->result);
+    } else {
+        give_back(op);
+        op->done(op->arg, status, NULL);
+    }
+    op_free(op);
+}
+
+/* ---- SETTLING -----------------------------------------------------------------------------------
+ */
+
+struct settle_version {
+    struct fleet_version_wait wait; /* first */
+    struct connect_op *op;
+};
+
+static void settled(struct connect_op *op, bool ok)
+{
+    if (!ok)
+        op->failed = true;
+    if (--op->waits > 0)
+        return;
+    if (op->fenced)
+        finish(op, STORE_FENCED);
+    else
+        finish(op, op->failed ? STORE_UNAVAILABLE : STORE_OK);
+}
+
+static void on_version(struct fleet_version_wait *w, bool ok)
+{
+    struct connect_op *op = ((struct settle_version *)w)->op;
+
+    free(w);
+    settled(op, ok);
+}
+
+static void on_barrier(void *arg, bool ok)
+{
+    settled(arg, ok);
+}
+
+static void on_appended(void *arg, enum store_status status)
+{
+    settled(arg, status == STORE_OK);
+}
+
+static void settle(struct connect_op *op)
+{
+    struct fleet *f = op->f;
+    struct settle_version *version = calloc(1, sizeof(*version));
+    uint64_t entry = 0;
+
+    op->state = CONNECT_SETTLING;
+    for (size_t i = 0; i < op->result.subscription_count; i++) {
+        uint64_t number = route_want(f, op->subs[i].filter);
+
+        if (number > entry)
+            entry = number;
+    }
+    op->waits = 4;
+    inbox_barrier(f, on_barrier, op);
+    fleet_append_wait(f, entry, on_appended, op);
+    if (version != NULL) {
+        version->op = op;
+        fleet_version_check(f, &version->wait, on_version);
+    } else {
+        settled(op, false);
+    }
+    settled(op, true); /* the last of the four: this function */
+}
+
+/* ---- SEIZING ------------------------------------------------------------------------------------
+ */
+
+static void on_will_out(void *arg, enum store_status status)
+{
+    struct connect_op *op = arg;
+
+    (void)status; /* what failed is in `due` and is tried again from there */
+    settle(op);
+}
+
+static void on_seized(void *arg, const redisReply *r)
+{
+    struct connect_op *op = arg;
+    struct fleet *f = op->f;
+    const char *word;
+
+    op->seizing = false;
+    if (fleet_reply_status(r) != STORE_OK || r->type != REDIS_REPLY_ARRAY) {
+        finish(op, fleet_reply_status(r) == STORE_OK ? STORE_UNAVAILABLE : fleet_reply_status(r));
+        return;
+    }
+    word = r->element[0]->str;
+    if (strcmp(word, "will") == 0)
+        fleet_will_publish(f, op->hold->client_id, op->hold->client_id_len, op->will_epoch,
+                           r->element[1]->str, r->element[1]->len, on_will_out, op);
+    else if (strcmp(word, "busy") == 0)
+        op->deadline_ms = f->now_ms + SEIZE_AGAIN_MS; /* fleet_connect_tick asks again */
+    else
+        settle(op);
+}
+
+static void seize(struct connect_op *op)
+{
+    struct fleet *f = op->f;
+    struct fleet_key key = fleet_key_clients(op->h->bucket);
+
+    if (op->state != CONNECT_SEIZING) {
+        op->state = CONNECT_SEIZING;
+        op->seize_until_ms = f->now_ms + SEIZE_BUSY_MS;
+    }
+    if (op->will_epoch == 0) {
+        settle(op);
+        return;
+    }
+    op->seizing = true;
+    scripts_begin(&f->scripts, f->q, SCRIPT_SEIZE, key.text, 4);
+    redis_queue_arg(f->q, op->hold->client_id, op->hold->client_id_len);
+    redis_queue_u64(f->q, op->will_epoch);
+    redis_queue_str(f->q, f->hex);
+    redis_queue_str(f->q, f->now_ms >= op->seize_until_ms ? "1" : "0");
+    redis_queue_end(f->q, REDIS_REPLAY, on_seized, op);
+}
+
+/* ---- LETTING_GO ---------------------------------------------------------------------------------
+ */
+
+static void let_go_over(struct connect_op *op)
+{
+    seize(op);
+}
+
+static void ask_owner(struct connect_op *op)
+{
+    struct fleet *f = op->f;
+    struct route_node *n = op->owner != 0 ? fleet_node_find(f, op->owner) : NULL;
+
+    if (op->owner != 0)
+        metric_add(f->metrics.takeovers, 1);
+    if (n == NULL) {
+        let_go_over(op);
+        return;
+    }
+    op->state = CONNECT_LETTING_GO;
+    op->deadline_ms = f->now_ms + LET_GO_MS;
+    outbox_add_let_go(f, n, op->request, op->hold->epoch,
+                      (struct mqtt_slice){.data = (const uint8_t *)op->hold->client_id,
+                                          .len = op->hold->client_id_len});
+}
+
+void fleet_connect_answered(struct fleet *f, uint64_t request)
+{
+    for (struct connect_op *op = f->connects->ops; op != NULL; op = op->next) {
+        if (op->request == request && op->state == CONNECT_LETTING_GO) {
+            let_go_over(op);
+            return;
+        }
+    }
+}
+
+void fleet_connect_node_gone(struct fleet *f, uint64_t node)
+{
+    struct connect_op *next;
+
+    if (f->connects == NULL)
+        return;
+    for (struct connect_op *op = f->connects->ops; op != NULL; op = next) {
+        next = op->next;
+        if (op->owner == node && op->state == CONNECT_LETTING_GO && !f->freeing)
+            let_go_over(op);
+    }
+}
+
+/* ---- CLAIMING -----------------------------------------------------------------------------------
+ */
+
+static uint64_t number_of(const redisReply *r)
+{
+    return r->str != NULL ? strtoull(r->str, NULL, 10) : 0;
+}
+
+static bool take_subscriptions(struct connect_op *op, const redisReply *r)
+{
+    struct fleet_reader reader;
+    size_t count = r->elements / 2;
+
+    op->subs = count > 0 ? calloc(count, sizeof(*op->subs)) : NULL;
+    if (count > 0 && op->subs == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        fleet_bytes_slice(&op->text,
+                          (struct mqtt_slice){.data = (const uint8_t *)r->element[2 * i]->str,
+                                              .len = (uint32_t)r->element[2 * i]->len});
+    if (op->text.failed)
+        return false;
+    reader = fleet_reader_of(op->text.data, op->text.len);
+    for (size_t i = 0; i < count; i++) {
+        op->subs[i].filter = fleet_reader_slice(&reader);
+        fleet_options_read(r->element[2 * i + 1]->str, r->element[2 * i + 1]->len, &op->subs[i]);
+    }
+    op->result.subscriptions = op->subs;
+    op->result.subscription_count = count;
+    return true;
+}
+
+static bool take_ids(struct connect_op *op, const redisReply *open, const redisReply *released)
+{
+    op->open_qos2 = calloc(open->elements + 1, sizeof(*op->open_qos2));
+    op->released = calloc(released->elements + 1, sizeof(*op->released));
+    if (op->open_qos2 == NULL || op->released == NULL)
+        return false;
+    for (size_t i = 0; i < open->elements; i++)
+        op->open_qos2[i] = (uint16_t)number_of(open->element[i]);
+    for (size_t i = 0; i < released->elements; i++)
+        op->released[i] = number_of(released->element[i]);
+    op->result.open_qos2 = op->open_qos2;
+    op->result.open_qos2_count = open->elements;
+    op->result.released = op->released;
+    op->result.released_count = released->elements;
+    return true;
+}
+
+/* {epoch, previous owner, present, ended, last sequence, last sent, first queued, epoch of the
+ * former owner's will, epoch of a will being published, subscriptions, open ids, released} */
+static bool take_claim(struct connect_op *op, const redisReply *r)
+{
+    struct fleet *f = op->f;
+    struct redisReply **e = r->element;
+
+    op->hold->epoch = number_of(e[0]);
+    if (e[1]->len > 0 && fleet_hex_parse(e[1]->str, e[1]->len, &op->owner) && op->owner == f->id)
+        op->owner = 0; /* the core has closed that one */
+    op->result.session_present = e[2]->str[0] == '1';
+    if (e[3]->str[0] == '1')
+        fleet_append_ended(f, (struct mqtt_slice){.data = (const uint8_t *)op->hold->client_id,
+                                                  .len = op->hold->client_id_len});
+    op->result.next_sequence = e[6]->len > 0 ? number_of(e[6]) : number_of(e[4]) + 1;
+    op->will_epoch = e[7]->len > 0 ? number_of(e[7]) : number_of(e[8]);
+    return take_subscriptions(op, e[9]) && take_ids(op, e[10], e[11]);
+}
+
+static void on_claim(void *arg, const redisReply *r)
+{
+    struct connect_op *op = arg;
+    enum store_status status = fleet_reply_status(r);
+
+    if (status == STORE_OK && (r->type != REDIS_REPLY_ARRAY || r->elements != 12))
+        status = STORE_UNAVAILABLE;
+    if (status == STORE_OK && !take_claim(op, r))
+        status = STORE_UNAVAILABLE;
+    if (status != STORE_OK)
+        finish(op, status);
+    else
+        ask_owner(op);
+}
+
+static void claim(struct connect_op *op, const struct store_connect_request *req)
+{
+    struct fleet *f = op->f;
+    struct fleet_key key = fleet_key_clients(op->h->bucket);
+
+    scripts_begin(&f->scripts, f->q, SCRIPT_CLAIM, key.text, 8);
+    redis_queue_arg(f->q, req->hold->client_id, req->hold->client_id_len);
+    redis_queue_str(f->q, f->hex);
+    redis_queue_str(f->q, req->hold->durable ? "1" : "0");
+    redis_queue_str(f->q, req->clean_start ? "1" : "0");
+    redis_queue_arg(f->q, op->h->will.data, op->h->will.len);
+    redis_queue_u64(f->q, req->will.delay_s);
+    redis_queue_u64(f->q, op->request);
+    if (req->session_expiry_s == UINT32_MAX)
+        redis_queue_str(f->q, "-1");
+    else
+        redis_queue_u64(f->q, req->session_expiry_s);
+    redis_queue_end(f->q, REDIS_REPLAY, on_claim, op);
+}
+
+static struct connect_op *op_new(struct fleet *f, const struct store_connect_request *req,
+                                 store_connect_fn *done, void *arg)
+{
+    struct connect_op *op = calloc(1, sizeof(*op));
+
+    if (op == NULL)
+        return NULL;
+    op->h = fleet_hold_new(f, req->hold);
+    if (op->h == NULL) {
+        free(op);
+        return NULL;
+    }
+    op->h->refs++; /* the list's and the op's */
+    op->h->expiry_s = req->session_expiry_s;
+    op->h->will_delay_s = req->will.delay_s;
+    if (req->will.message != NULL)
+        fleet_frame_put(&op->h->will, req->will.message, true);
+    op->f = f;
+    op->hold = req->hold;
+    op->done = done;
+    op->arg = arg;
+    op->deadline_ms = f->now_ms + CONNECT_MS;
+    evutil_secure_rng_get_bytes(&op->request, sizeof(op->request));
+    op->next = f->connects->ops;
+    if (op->next != NULL)
+        op->next->prev = op;
+    f->connects->ops = op;
+    return op;
+}
+
+struct connect_refused {
+    store_connect_fn *done;
+    void *arg;
+};
+
+static void on_refused(void *arg, enum store_status status)
+{
+    struct connect_refused *refused = arg;
+
+    refused->done(refused->arg, status, NULL);
+    free(refused);
+}
+
+static void refuse(struct fleet *f, store_connect_fn *done, void *arg)
+{
+    struct connect_refused *refused = malloc(sizeof(*refused));
+
+    if (refused == NULL) {
+        done(arg, STORE_UNAVAILABLE, NULL);
+        return;
+    }
+    *refused = (struct connect_refused){.done = done, .arg = arg};
+    fleet_defer(f, on_refused, refused, STORE_UNAVAILABLE);
+}
+
+void fleet_connect(struct fleet *f, const struct store_connect_request *req, store_connect_fn *done,
+                   void *arg)
+{
+    struct connect_op *op = NULL;
+
+    req->hold->store_data = NULL;
+    req->hold->epoch = 0;
+    if (fleet_health(f) == STORE_READY)
+        op = op_new(f, req, done, arg);
+    if (op == NULL)
+        refuse(f, done, arg); /* Redis away: no new sessions (rule 9) */
+    else
+        claim(op, req);
+}
+
+void fleet_connect_tick(struct fleet *f)
+{
+    struct connect_op *next;
+
+    for (struct connect_op *op = f->connects->ops; op != NULL; op = next) {
+        next = op->next;
+        if (f->now_ms < op->deadline_ms)
+            continue;
+        if (op->state == CONNECT_LETTING_GO) {
+            LOG_LIMITED(LOG_LEVEL_WARN, "owner_silent", KV_STR("client_id", op->hold->client_id));
+            let_go_over(op);
+        } else if (op->state == CONNECT_SEIZING && !op->seizing) {
+            op->deadline_ms = UINT64_MAX; /* until its answer */
+            seize(op);
+        }
+    }
+}
+
+/* Those that wait for another node; the others were told by the link or the lists they wait in. */
+void fleet_connect_reset(struct fleet *f)
+{
+    struct connect_op *next;
+
+    if (f->connects == NULL)
+        return;
+    for (struct connect_op *op = f->connects->ops; op != NULL; op = next) {
+        next = op->next;
+        if (op->state == CONNECT_LETTING_GO || (op->state == CONNECT_SEIZING && !op->seizing))
+            finish(op, STORE_UNAVAILABLE);
+    }
+}
+
+/* ---- the other side: letting go -----------------------------------------------------------------
+ */
+
+struct let_go {
+    struct fleet *f;
+    uint64_t node, request;
+};
+
+static void on_let_go(void *arg, enum store_status status)
+{
+    struct let_go *l = arg;
+    struct route_node *n = fleet_node_find(l->f, l->node);
+
+    (void)status;
+    if (n != NULL)
+        outbox_add_gone(l->f, n, l->request);
+    free(l);
+}
+
+void fleet_connect_asked(struct fleet *f, uint64_t node, uint64_t request, struct mqtt_slice client,
+                         uint64_t epoch)
+{
+    struct let_go *l;
+
+    /* A connection that isn't there yet will not be. */
+    for (struct connect_op *op = f->connects->ops; op != NULL; op = op->next)
+        if (op->hold->client_id_len == client.len &&
+            memcmp(op->hold->client_id, client.data, client.len) == 0 && op->hold->epoch < epoch)
+            op->fenced = true;
+    l = malloc(sizeof(*l));
+    if (l == NULL)
+        return;
+    *l = (struct let_go){.f = f, .node = node, .request = request};
+    f->host.let_go(f->host.arg, (const char *)client.data, client.len, on_let_go, l);
+}

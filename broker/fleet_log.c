@@ -1,0 +1,287 @@
+/* Reads the fleet's log by a blocking XREAD and applies it: routes to the router, durable
+ * subscriptions to the core, deaths to the node table. Versions follow each other without a hole;
+ * one that is missing was trimmed away, or belongs to another history: reload.
+ *
+ * Every entry wakes every node's XREAD, so a storm of changes would cost Redis a wake-up a node an
+ * entry. Entries that come close together are therefore read together: the next XREAD waits a
+ * little, unless somebody waits for the log. */
+#include "broker/fleet.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+
+enum { ENTRIES_AT_ONCE = 500, BLOCK_MS = 2000, CLOSE_MS = 20, COALESCE_MS = 5, STUCK_MS = 3000 };
+
+struct fleet_log {
+    bool valid; /* `applied` is a point of the log that this node has everything up to */
+    bool reading;
+    bool hurry;
+    unsigned readings; /* tells an answer to a former start's XREAD */
+    uint64_t applied;
+    uint64_t last_entry_ms, next_read_ms;
+    uint64_t waited_since_ms; /* somebody waits for a version that doesn't come; 0: nobody */
+    struct event *timer;
+};
+
+struct log_reading {
+    struct fleet *f;
+    unsigned number;
+};
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what, (void)arg; /* wakes the loop for fleet_log_tick */
+}
+
+bool fleet_log_init(struct fleet *f)
+{
+    f->log = calloc(1, sizeof(*f->log));
+    if (f->log == NULL)
+        return false;
+    f->log->timer = evtimer_new(f->base, on_timer, f);
+    return f->log->timer != NULL;
+}
+
+void fleet_log_free(struct fleet *f)
+{
+    if (f->log == NULL)
+        return;
+    if (f->log->timer != NULL)
+        event_free(f->log->timer);
+    free(f->log);
+    f->log = NULL;
+}
+
+bool fleet_log_is_valid(const struct fleet *f)
+{
+    return f->log->valid;
+}
+
+uint64_t fleet_log_applied(const struct fleet *f)
+{
+    return f->log->applied;
+}
+
+void fleet_log_hurry(struct fleet *f)
+{
+    f->log->hurry = true;
+    if (f->log->waited_since_ms == 0)
+        f->log->waited_since_ms = f->now_ms;
+}
+
+/* ---- applying -----------------------------------------------------------------------------------
+ */
+
+static void apply_dead(struct fleet *f, uint64_t id)
+{
+    struct route_node *n;
+
+    if (id == f->id) {
+        fleet_is_dead(f);
+        return;
+    }
+    n = fleet_node_find(f, id);
+    LOG_INFO("node_dead", KV_STR("node", n != NULL ? n->hex : "unknown"));
+    if (n != NULL)
+        fleet_node_remove(f, n);
+    fleet_sweep_soon(f);
+}
+
+static void apply_route(struct fleet *f, struct route_node *n, bool added, struct mqtt_slice filter)
+{
+    if (n == NULL)
+        return;
+    if (added)
+        router_route_add(f->router, n, filter);
+    else
+        router_route_remove(f->router, n, filter);
+}
+
+static void apply_subscribed(struct fleet *f, struct fleet_reader *r, bool own)
+{
+    struct mqtt_slice client = fleet_reader_slice(r);
+    struct store_subscription sub = {.filter = fleet_reader_slice(r)};
+    struct mqtt_slice options = fleet_reader_slice(r);
+
+    if (r->failed || own)
+        return;
+    fleet_options_read(options.data, options.len, &sub);
+    f->host.durable_subscribed(f->host.arg, (const char *)client.data, client.len, &sub);
+}
+
+static void apply_unsubscribed(struct fleet *f, struct fleet_reader *r, bool own)
+{
+    struct mqtt_slice client = fleet_reader_slice(r);
+    struct mqtt_slice filter = fleet_reader_slice(r);
+
+    if (!r->failed && !own)
+        f->host.durable_unsubscribed(f->host.arg, (const char *)client.data, client.len, filter);
+}
+
+static void apply_ended(struct fleet *f, struct fleet_reader *r, bool own)
+{
+    struct mqtt_slice client = fleet_reader_slice(r);
+
+    if (!r->failed && !own)
+        f->host.durable_ended(f->host.arg, (const char *)client.data, client.len);
+}
+
+/* What this node did itself is in its own tables already. */
+static void apply_items(struct fleet *f, uint64_t by, struct fleet_reader *r)
+{
+    bool own = by == f->id;
+    struct route_node *n = own ? NULL : fleet_node_get(f, by);
+
+    while (fleet_reader_more(r)) {
+        uint8_t kind = fleet_reader_u8(r);
+
+        switch (kind) {
+        case LOG_ROUTE_ADDED:
+        case LOG_ROUTE_REMOVED:
+            apply_route(f, n, kind == LOG_ROUTE_ADDED, fleet_reader_slice(r));
+            break;
+        case LOG_SUBSCRIBED:
+            apply_subscribed(f, r, own);
+            break;
+        case LOG_UNSUBSCRIBED:
+            apply_unsubscribed(f, r, own);
+            break;
+        case LOG_SESSION_ENDED:
+            apply_ended(f, r, own);
+            break;
+        case LOG_NODE_DEAD:
+            apply_dead(f, fleet_reader_u64(r));
+            if (n != NULL)
+                n = fleet_node_find(f, by); /* it may have been itself */
+            break;
+        default:
+            r->failed = true;
+        }
+    }
+    if (r->failed)
+        LOG_LIMITED(LOG_LEVEL_ERROR, "log_entry_malformed", KV_UINT("ver", f->log->applied));
+}
+
+/* One entry: id, [n, node, d, items]. False when the log has a hole before it. */
+static bool apply_entry(struct fleet *f, const redisReply *entry)
+{
+    const redisReply *fields = entry->elements == 2 ? entry->element[1] : NULL;
+    uint64_t ver = entry->elements == 2 ? strtoull(entry->element[0]->str, NULL, 10) : 0;
+    struct fleet_reader r;
+    uint64_t by;
+
+    if (ver != f->log->applied + 1)
+        return false;
+    f->log->applied = ver;
+    if (fields == NULL || fields->elements < 4 ||
+        !fleet_hex_parse(fields->element[1]->str, fields->element[1]->len, &by))
+        return true;
+    r = fleet_reader_of(fields->element[3]->str, fields->element[3]->len);
+    apply_items(f, by, &r);
+    return true;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------
+ */
+
+static void take_entries(struct fleet *f, const redisReply *entries)
+{
+    struct fleet_log *log = f->log;
+
+    for (size_t i = 0; i < entries->elements; i++) {
+        if (!apply_entry(f, entries->element[i])) {
+            fleet_reload(f, "the log has a hole");
+            return;
+        }
+        if (f->must_start_over)
+            return;
+    }
+    if (f->now_ms - log->last_entry_ms < CLOSE_MS)
+        log->next_read_ms = f->now_ms + COALESCE_MS;
+    log->last_entry_ms = f->now_ms;
+    log->waited_since_ms = 0;
+    log->hurry = false;
+    fleet_versions_applied(f);
+}
+
+static void on_read(void *arg, const redisReply *r)
+{
+    struct log_reading *reading = arg;
+    struct fleet *f = reading->f;
+    bool current = reading->number == f->log->readings;
+
+    free(reading);
+    if (!current)
+        return;
+    f->log->reading = false;
+    if (r == NULL || !f->log->valid)
+        return;
+    if (r->type == REDIS_REPLY_ARRAY && r->elements == 1 && r->element[0]->elements == 2)
+        take_entries(f, r->element[0]->element[1]);
+    else if (r->type == REDIS_REPLY_ERROR)
+        f->log->next_read_ms = f->now_ms + 500;
+    fleet_log_tick(f);
+}
+
+void fleet_log_tick(struct fleet *f)
+{
+    struct fleet_log *log = f->log;
+    struct redis_queue *q = redis_link_queue(f->log_link);
+    struct log_reading *reading;
+    char from[32];
+
+    if (log->valid && log->waited_since_ms != 0 && f->now_ms - log->waited_since_ms > STUCK_MS) {
+        log->waited_since_ms = 0;
+        fleet_reload(f, "the log doesn't bring a version that Redis has");
+    }
+    if (!log->valid || log->reading)
+        return;
+    if (!log->hurry && f->now_ms < log->next_read_ms) {
+        struct timeval tv = {.tv_usec = (suseconds_t)(log->next_read_ms - f->now_ms) * 1000};
+
+        if (!evtimer_pending(log->timer, NULL))
+            evtimer_add(log->timer, &tv);
+        return;
+    }
+    reading = calloc(1, sizeof(*reading));
+    if (reading == NULL)
+        return;
+    *reading = (struct log_reading){.f = f, .number = log->readings};
+    log->reading = true;
+    evutil_snprintf(from, sizeof(from), "%llu-0", (unsigned long long)log->applied);
+    redis_queue_begin(q, 8);
+    redis_queue_str(q, "XREAD");
+    redis_queue_str(q, "COUNT");
+    redis_queue_u64(q, ENTRIES_AT_ONCE);
+    redis_queue_str(q, "BLOCK");
+    redis_queue_u64(q, BLOCK_MS);
+    redis_queue_str(q, "STREAMS");
+    redis_queue_str(q, FLEET_LOG);
+    redis_queue_str(q, from);
+    redis_queue_end(q, REDIS_REPLAY, on_read, reading);
+}
+
+void fleet_log_start(struct fleet *f, uint64_t from)
+{
+    f->log->applied = from;
+    f->log->valid = true;
+    f->log->reading = false;
+    f->log->readings++;
+    f->log->next_read_ms = 0;
+    fleet_log_tick(f);
+}
+
+void fleet_log_stop(struct fleet *f)
+{
+    if (f->log == NULL)
+        return;
+    f->log->valid = false;
+    f->log->hurry = false;
+    f->log->waited_since_ms = 0;
+    f->log->readings++;
+    f->log->reading = false;
+    redis_link_reset(f->log_link, "the log is read anew");
+}

@@ -1,0 +1,65 @@
+/* Registers the redis store's series. */
+#include "broker/fleet_metrics.h"
+
+#include <string.h>
+
+static const double round_trip_bounds[] = {0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005,
+                                           0.01,    0.05,   0.1,    0.5,    1.0,   5.0};
+static const double batch_bounds[] = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000};
+
+#define BOUNDS(table) table, sizeof(table) / sizeof((table)[0])
+
+bool fleet_metrics_init(struct fleet_metrics *fm, struct metrics *m)
+{
+    memset(fm, 0, sizeof(*fm));
+    if (m == NULL)
+        m = fm->own = metrics_new();
+    if (m == NULL)
+        return false;
+    fm->round_trip = metrics_histogram(m, "flotilla_redis_round_trip_seconds",
+                                       "Time from writing a command to its answer (sampled).", NULL,
+                                       BOUNDS(round_trip_bounds));
+    fm->batch =
+        metrics_histogram(m, "flotilla_fleet_batch_messages",
+                          "Messages in one batch to another node.", NULL, BOUNDS(batch_bounds));
+    fm->bulk_dropped = metrics_counter(m, "flotilla_fleet_qos0_dropped_total",
+                                       "QoS 0 messages for other nodes dropped while Redis was "
+                                       "away or behind.",
+                                       NULL);
+    fm->queue_dropped = metrics_counter(m, "flotilla_fleet_queue_dropped_total",
+                                        "Messages dropped at a full queue of a session.", NULL);
+    fm->deaths = metrics_counter(m, "flotilla_fleet_deaths_total",
+                                 "Nodes that this node declared dead.", NULL);
+    fm->takeovers = metrics_counter(m, "flotilla_fleet_takeovers_total",
+                                    "Clients taken over from another node.", NULL);
+    fm->reconnects = metrics_counter(m, "flotilla_redis_connects_total",
+                                     "Connections to Redis that were greeted.", NULL);
+    fm->reloads = metrics_counter(m, "flotilla_fleet_reloads_total",
+                                  "Times that everything was read from Redis again.", NULL);
+    fm->start_overs =
+        metrics_counter(m, "flotilla_fleet_start_overs_total",
+                        "Times that this node was declared dead and began anew.", NULL);
+    fm->gaps = metrics_counter(m, "flotilla_fleet_gaps_total",
+                               "Gaps marked or met: an inbox was over its limit.", NULL);
+    fm->repeats =
+        metrics_counter(m, "flotilla_fleet_repeats_total",
+                        "Batches and messages dropped because they were there before.", NULL);
+    fm->wills = metrics_counter(m, "flotilla_fleet_wills_total", "Wills published.", NULL);
+    fm->nodes = metrics_gauge(m, "flotilla_fleet_nodes", "Nodes known, with this one.", NULL);
+    fm->inbox_length = metrics_gauge(m, "flotilla_fleet_inbox_length",
+                                     "Longest inbox of another node, as last seen.", NULL);
+    fm->pending_bytes = metrics_gauge(m, "flotilla_redis_pending_bytes",
+                                      "Bytes of commands not answered yet.", NULL);
+    fm->ready = metrics_gauge(m, "flotilla_fleet_ready", "1 while this node takes part.", NULL);
+    return fm->round_trip != NULL && fm->batch != NULL && fm->bulk_dropped != NULL &&
+           fm->queue_dropped != NULL && fm->deaths != NULL && fm->takeovers != NULL &&
+           fm->reconnects != NULL && fm->reloads != NULL && fm->start_overs != NULL &&
+           fm->gaps != NULL && fm->repeats != NULL && fm->wills != NULL && fm->nodes != NULL &&
+           fm->inbox_length != NULL && fm->pending_bytes != NULL && fm->ready != NULL;
+}
+
+void fleet_metrics_fini(struct fleet_metrics *fm)
+{
+    if (fm->own != NULL)
+        metrics_free(fm->own);
+}

@@ -1,0 +1,299 @@
+/* Fills chunks with items during a turn and sends each as one entry of a node's inbox stream. The
+ * publishes that a chunk carries are told when it was sent and if it didn't get there. */
+#include "broker/fleet_outbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/fleet.h"
+#include "common/log.h"
+
+enum {
+    CHUNK_BYTES = 256 * 1024,
+    HEADER_BYTES = 16,
+    ASK_LENGTH_MS = 50,
+    PAUSED_ASK_MS = 100,
+    HOLD_MS = 2000,
+};
+
+void fleet_batch_begin(struct fleet_bytes *b, uint64_t sender, uint64_t number)
+{
+    fleet_bytes_u64(b, sender);
+    fleet_bytes_u64(b, number);
+}
+
+/* ---- filling ------------------------------------------------------------------------------------
+ */
+
+static void chunk_free(struct outbox_chunk *c)
+{
+    fleet_bytes_fini(&c->items);
+    free(c->publishes);
+    free(c);
+}
+
+/* The chunk that takes more; NULL when out of memory. */
+static struct outbox_chunk *open_chunk(struct fleet *f, struct route_node *n)
+{
+    struct outbox *o = &n->outbox;
+    struct outbox_chunk *c = o->tail;
+
+    if (c != NULL && c->items.len < CHUNK_BYTES && !c->items.failed)
+        return c;
+    c = calloc(1, sizeof(*c));
+    if (c == NULL)
+        return NULL;
+    c->node = n->id;
+    fleet_batch_begin(&c->items, f->id, 0); /* numbered when it is sent */
+    if (o->tail != NULL)
+        o->tail->next = c;
+    else
+        o->head = c;
+    o->tail = c;
+    return c;
+}
+
+static bool note_publish(struct outbox_chunk *c, struct fleet_publish *p)
+{
+    if (c->publish_count == c->publish_size) {
+        size_t size = c->publish_size == 0 ? 16 : c->publish_size * 2;
+        struct fleet_publish **list = realloc(c->publishes, size * sizeof(*list));
+
+        if (list == NULL)
+            return false;
+        c->publishes = list;
+        c->publish_size = size;
+    }
+    c->publishes[c->publish_count++] = p;
+    return true;
+}
+
+void outbox_add_message(struct fleet *f, struct route_node *n, struct fleet_publish *p,
+                        const struct fleet_bytes *frame)
+{
+    struct outbox_chunk *c = open_chunk(f, n);
+
+    if (c == NULL || !note_publish(c, p)) {
+        fleet_publish_failed(p, STORE_UNAVAILABLE);
+        return;
+    }
+    fleet_publish_gathered(p);
+    fleet_bytes_u8(&c->items, ITEM_MESSAGE);
+    fleet_bytes_put(&c->items, frame->data, frame->len);
+    c->messages++;
+    n->outbox.bytes += frame->len;
+}
+
+void outbox_add_wake(struct fleet *f, struct route_node *n, struct mqtt_slice client)
+{
+    struct outbox_chunk *c = open_chunk(f, n);
+
+    if (c == NULL)
+        return; /* the sweep finds it */
+    fleet_bytes_u8(&c->items, ITEM_WAKE);
+    fleet_bytes_slice(&c->items, client);
+}
+
+void outbox_add_let_go(struct fleet *f, struct route_node *n, uint64_t request, uint64_t epoch,
+                       struct mqtt_slice client)
+{
+    struct outbox_chunk *c = open_chunk(f, n);
+
+    if (c == NULL)
+        return; /* the one who asks times out */
+    fleet_bytes_u8(&c->items, ITEM_LET_GO);
+    fleet_bytes_u64(&c->items, request);
+    fleet_bytes_u64(&c->items, epoch);
+    fleet_bytes_slice(&c->items, client);
+}
+
+void outbox_add_gone(struct fleet *f, struct route_node *n, uint64_t request)
+{
+    struct outbox_chunk *c = open_chunk(f, n);
+
+    if (c == NULL)
+        return;
+    fleet_bytes_u8(&c->items, ITEM_GONE);
+    fleet_bytes_u64(&c->items, request);
+}
+
+/* ---- sending ------------------------------------------------------------------------------------
+ */
+
+struct outbox_sent {
+    struct fleet *f;
+    struct outbox_chunk *chunk;
+};
+
+static void on_sent(void *arg, const redisReply *r)
+{
+    struct outbox_sent *sent = arg;
+    struct outbox_chunk *c = sent->chunk;
+    enum store_status status = fleet_reply_status(r);
+
+    for (size_t i = 0; i < c->publish_count; i++) {
+        if (status != STORE_OK)
+            fleet_publish_failed(c->publishes[i], status);
+        else if (r->type == REDIS_REPLY_NIL)
+            fleet_publish_missed(c->publishes[i], c->node);
+    }
+    chunk_free(c);
+    free(sent);
+}
+
+static void send_chunk(struct fleet *f, struct route_node *n, struct outbox_chunk *c)
+{
+    struct fleet_key key = fleet_key_inbox(n->id);
+    struct outbox_sent *sent = malloc(sizeof(*sent));
+    bool failed = sent == NULL || c->items.failed;
+
+    for (size_t i = 0; i < c->publish_count; i++) {
+        if (failed)
+            fleet_publish_failed(c->publishes[i], STORE_UNAVAILABLE);
+        fleet_publish_issued(c->publishes[i]);
+    }
+    if (failed) {
+        free(sent);
+        chunk_free(c);
+        return;
+    }
+    *sent = (struct outbox_sent){.f = f, .chunk = c};
+    fleet_u64_write(c->items.data + 8, ++n->outbox.sequence);
+    redis_queue_begin(f->q, 6);
+    redis_queue_str(f->q, "XADD");
+    redis_queue_str(f->q, key.text);
+    redis_queue_str(f->q, "NOMKSTREAM");
+    redis_queue_str(f->q, "*");
+    redis_queue_str(f->q, "d");
+    redis_queue_arg(f->q, c->items.data, c->items.len);
+    redis_queue_end(f->q, REDIS_REPLAY, on_sent, sent);
+    if (c->messages > 0)
+        metric_observe(f->metrics.batch, (double)c->messages);
+    fleet_bytes_fini(&c->items); /* the link has it now */
+}
+
+/* Takes all chunks out and sends them. */
+static void send_all(struct fleet *f, struct route_node *n)
+{
+    struct outbox_chunk *c = n->outbox.head;
+
+    n->outbox.head = n->outbox.tail = NULL;
+    n->outbox.bytes = 0;
+    while (c != NULL) {
+        struct outbox_chunk *next = c->next;
+
+        send_chunk(f, n, c);
+        c = next;
+    }
+}
+
+/* ---- the bound ----------------------------------------------------------------------------------
+ */
+
+struct length_asked {
+    struct fleet *f;
+    uint64_t node;
+};
+
+static void on_length(void *arg, const redisReply *r)
+{
+    struct length_asked *asked = arg;
+    struct fleet *f = asked->f;
+    struct route_node *n = fleet_node_find(f, asked->node);
+
+    free(asked);
+    if (n == NULL || r == NULL || r->type != REDIS_REPLY_INTEGER)
+        return;
+    n->outbox.length = (uint64_t)r->integer;
+    metric_set(f->metrics.inbox_length, r->integer);
+    if (n->outbox.paused_since_ms == 0 && n->outbox.length >= f->cfg.inbox_limit) {
+        n->outbox.paused_since_ms = f->now_ms;
+        LOG_LIMITED(LOG_LEVEL_WARN, "inbox_over_limit", KV_STR("node", n->hex),
+                    KV_UINT("length", n->outbox.length));
+    } else if (n->outbox.paused_since_ms != 0 && n->outbox.length < f->cfg.inbox_limit) {
+        n->outbox.paused_since_ms = 0;
+    }
+}
+
+static void ask_length(struct fleet *f, struct route_node *n, uint64_t interval_ms)
+{
+    struct fleet_key key = fleet_key_inbox(n->id);
+    struct length_asked *asked;
+
+    if (f->now_ms - n->outbox.length_asked_ms < interval_ms)
+        return;
+    asked = malloc(sizeof(*asked));
+    if (asked == NULL)
+        return;
+    *asked = (struct length_asked){.f = f, .node = n->id};
+    n->outbox.length_asked_ms = f->now_ms;
+    redis_queue_begin(f->q, 2);
+    redis_queue_str(f->q, "XLEN");
+    redis_queue_str(f->q, key.text);
+    redis_queue_end(f->q, REDIS_REPLAY, on_length, asked);
+}
+
+/* Held for long enough: what waits is given up, and its receiver is told that it missed some. */
+static void mark_gap(struct fleet *f, struct route_node *n)
+{
+    struct outbox_chunk *c;
+
+    metric_add(f->metrics.gaps, 1);
+    LOG_LIMITED(LOG_LEVEL_WARN, "inbox_gap", KV_STR("node", n->hex),
+                KV_UINT("bytes", n->outbox.bytes));
+    outbox_drop(n);
+    c = open_chunk(f, n);
+    if (c == NULL)
+        return;
+    fleet_bytes_u8(&c->items, ITEM_GAP);
+    send_all(f, n);
+    n->outbox.paused_since_ms = f->now_ms;
+}
+
+void outboxes_tick(struct fleet *f)
+{
+    if (!fleet_can_act(f))
+        return;
+    for (struct route_node *n = f->nodes; n != NULL; n = n->hh.next) {
+        if (n->outbox.paused_since_ms == 0)
+            continue;
+        if (n->outbox.bytes > 0 && f->now_ms - n->outbox.paused_since_ms >= HOLD_MS)
+            mark_gap(f, n);
+        ask_length(f, n, PAUSED_ASK_MS);
+    }
+}
+
+void outboxes_flush(struct fleet *f)
+{
+    for (struct route_node *n = f->nodes; n != NULL; n = n->hh.next) {
+        if (n->outbox.head == NULL || n->outbox.paused_since_ms != 0)
+            continue;
+        send_all(f, n);
+        ask_length(f, n, ASK_LENGTH_MS);
+    }
+}
+
+void outbox_drop(struct route_node *n)
+{
+    struct outbox_chunk *c = n->outbox.head;
+
+    n->outbox.head = n->outbox.tail = NULL;
+    n->outbox.bytes = 0;
+    while (c != NULL) {
+        struct outbox_chunk *next = c->next;
+
+        for (size_t i = 0; i < c->publish_count; i++)
+            fleet_publish_issued(c->publishes[i]);
+        chunk_free(c);
+        c = next;
+    }
+}
+
+size_t outboxes_bytes(const struct fleet *f)
+{
+    size_t bytes = 0;
+
+    for (const struct route_node *n = f->nodes; n != NULL; n = n->hh.next)
+        bytes += n->outbox.bytes;
+    return bytes;
+}

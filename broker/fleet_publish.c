@@ -1,0 +1,457 @@
+/* Rule 5: a message of QoS 1 or 2 is done when it is in each queue, on its way to each node, and
+ * Redis had no change of routes or subscriptions that this node doesn't know.
+ *
+ *     bind the packet id (QoS 2 of a durable publisher)
+ *       -> gather: retained value, queues, inboxes        <--------------.
+ *       -> everything sent: ask for the version                          | new targets
+ *       -> answered, and the log is that far: match again if it moved ---'
+ *       -> nothing new: complete, in the order of the publisher's calls
+ *
+ * The commands go through one ordered link, so the version's answer comes behind all others. */
+#include "broker/fleet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+
+enum { AGAIN_MS = 100 };
+
+struct served {
+    uint64_t *ids;
+    size_t count, size;
+};
+
+struct fleet_publish {
+    struct fleet_version_wait wait; /* first */
+    struct fleet *f;
+    struct fleet_publish *next; /* of the same publisher, or in a list of those that wait */
+    struct fleet_publish *next_again;
+    struct message *message;
+    struct fleet_hold *hold; /* the publisher's, NULL: none, or it is gone */
+    store_done_fn *done;
+    void *arg;
+    struct served nodes, clients; /* ids of nodes, hashes of client ids */
+    uint64_t matched;             /* version of the log that the targets belong to */
+    unsigned unsent;              /* parts gathered and not sent */
+    enum store_status status;
+    bool remember, queue_only, retained, finished, missed;
+    uint64_t again_ms;
+};
+
+struct fleet_publishing {
+    struct fleet_publish *again; /* to be matched again a little later */
+    struct fleet_bytes frame;    /* the message being gathered */
+};
+
+bool fleet_publishing_init(struct fleet *f)
+{
+    f->publishing = calloc(1, sizeof(*f->publishing));
+    return f->publishing != NULL;
+}
+
+void fleet_publishing_free(struct fleet *f)
+{
+    if (f->publishing == NULL)
+        return;
+    fleet_bytes_fini(&f->publishing->frame);
+    free(f->publishing);
+    f->publishing = NULL;
+}
+
+/* ---- who was served -----------------------------------------------------------------------------
+ */
+
+static bool is_served(const struct served *s, uint64_t id)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->ids[i] == id)
+            return true;
+    return false;
+}
+
+static void note_served(struct served *s, uint64_t id)
+{
+    if (s->count == s->size) {
+        size_t size = s->size == 0 ? 4 : s->size * 2;
+        uint64_t *ids = realloc(s->ids, size * sizeof(*ids));
+
+        if (ids == NULL)
+            return; /* served twice at worst, after a change of routes */
+        s->ids = ids;
+        s->size = size;
+    }
+    s->ids[s->count++] = id;
+}
+
+static void forget_served(struct served *s, uint64_t id)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->ids[i] == id)
+            s->ids[i--] = s->ids[--s->count];
+}
+
+/* ---- completing ---------------------------------------------------------------------------------
+ */
+
+static void publish_free(struct fleet_publish *p)
+{
+    if (p->hold != NULL)
+        fleet_hold_unref(p->hold);
+    message_unref(p->message);
+    free(p->nodes.ids);
+    free(p->clients.ids);
+    free(p);
+}
+
+static void call_done(struct fleet_publish *p)
+{
+    if (p->done != NULL)
+        p->done(p->arg, p->status);
+    publish_free(p);
+}
+
+/* Calls what is finished at the head of the publisher's list. */
+static void complete_in_order(struct fleet_hold *h)
+{
+    h->refs++;
+    while (h->publishes != NULL && h->publishes->finished) {
+        struct fleet_publish *p = h->publishes;
+
+        h->publishes = p->next;
+        if (h->publishes == NULL)
+            h->publishes_tail = NULL;
+        call_done(p);
+    }
+    fleet_hold_unref(h);
+}
+
+static void finish(struct fleet_publish *p)
+{
+    struct fleet_hold *h = p->hold;
+
+    p->finished = true;
+    if (h == NULL)
+        call_done(p);
+    else
+        complete_in_order(h);
+}
+
+/* ---- gathering ----------------------------------------------------------------------------------
+ */
+
+static void on_version(struct fleet_version_wait *w, bool ok);
+
+void fleet_publish_gathered(struct fleet_publish *p)
+{
+    p->unsent++;
+}
+
+static void ask_version(struct fleet_publish *p)
+{
+    p->wait.writes = true;
+    fleet_version_check(p->f, &p->wait, on_version);
+}
+
+void fleet_publish_issued(struct fleet_publish *p)
+{
+    if (--p->unsent == 0)
+        ask_version(p);
+}
+
+void fleet_publish_failed(struct fleet_publish *p, enum store_status status)
+{
+    if (p->status == STORE_OK)
+        p->status = status;
+}
+
+void fleet_publish_missed(struct fleet_publish *p, uint64_t node)
+{
+    forget_served(&p->nodes, node);
+    p->missed = true;
+}
+
+static void gather_nodes(struct fleet_publish *p, const struct store_targets *t)
+{
+    struct fleet *f = p->f;
+    struct fleet_bytes *frame = &f->publishing->frame;
+
+    fleet_bytes_reset(frame, 1 << 20);
+    for (size_t i = 0; i < t->node_count; i++) {
+        struct route_node *n = t->nodes[i];
+
+        if (is_served(&p->nodes, n->id))
+            continue;
+        note_served(&p->nodes, n->id);
+        if (frame->len == 0)
+            fleet_frame_put(frame, p->message, p->remember);
+        if (frame->failed)
+            fleet_publish_failed(p, STORE_UNAVAILABLE);
+        else
+            outbox_add_message(f, n, p, frame);
+    }
+}
+
+static void gather_queues(struct fleet_publish *p, const struct store_targets *t)
+{
+    bool first_round = p->clients.count == 0; /* nobody was, and there may be thousands */
+
+    for (size_t i = 0; i < t->queue_count; i++) {
+        const struct store_queue_target *target = &t->queues[i];
+        uint64_t id = fleet_hash(target->client_id, target->client_id_len);
+
+        if (!first_round && is_served(&p->clients, id))
+            continue;
+        note_served(&p->clients, id);
+        fleet_queue_add(p->f, p, p->message, p->remember, p->queue_only, target);
+    }
+}
+
+/* One round: what these targets ask for and didn't get yet. */
+static void gather(struct fleet_publish *p, const struct store_targets *t)
+{
+    struct fleet *f = p->f;
+
+    p->matched = fleet_log_is_valid(f) ? fleet_log_applied(f) : 0;
+    p->unsent++; /* nothing is asked before all is gathered */
+    if (p->message->retain && !p->queue_only && !p->retained) {
+        p->retained = true;
+        fleet_retain(f, p, p->message);
+    }
+    gather_queues(p, t);
+    if (!p->queue_only)
+        gather_nodes(p, t);
+    fleet_publish_issued(p);
+}
+
+static void match_again(struct fleet_publish *p)
+{
+    struct store_targets t = {0};
+
+    p->missed = false;
+    router_targets(p->f->router, p->message, &t);
+    gather(p, &t);
+}
+
+static void later(struct fleet_publish *p)
+{
+    struct fleet_publishing *pub = p->f->publishing;
+
+    p->again_ms = p->f->now_ms + AGAIN_MS;
+    p->next_again = pub->again;
+    pub->again = p;
+}
+
+static void on_version(struct fleet_version_wait *w, bool ok)
+{
+    struct fleet_publish *p = (struct fleet_publish *)w;
+
+    if (!ok)
+        fleet_publish_failed(p, STORE_UNAVAILABLE);
+    if (p->status != STORE_OK || p->queue_only)
+        finish(p);
+    else if (p->missed)
+        later(p);
+    else if (p->matched >= w->version)
+        finish(p);
+    else
+        match_again(p);
+}
+
+void fleet_publish_tick(struct fleet *f)
+{
+    struct fleet_publish *list = f->publishing->again;
+
+    if (list == NULL || !fleet_log_is_valid(f))
+        return;
+    f->publishing->again = NULL;
+    while (list != NULL) {
+        struct fleet_publish *p = list;
+
+        list = p->next_again;
+        if (f->now_ms >= p->again_ms) {
+            match_again(p);
+        } else {
+            p->next_again = f->publishing->again;
+            f->publishing->again = p;
+        }
+    }
+}
+
+void fleet_publish_reset(struct fleet *f)
+{
+    while (f->publishing != NULL && f->publishing->again != NULL) {
+        struct fleet_publish *p = f->publishing->again;
+
+        f->publishing->again = p->next_again;
+        fleet_publish_failed(p, STORE_UNAVAILABLE);
+        finish(p);
+    }
+}
+
+/* ---- QoS 2 of a durable publisher ---------------------------------------------------------------
+ */
+
+/* The packet id is bound to an id: to this message's, or to that of an earlier try. */
+static bool take_bound_id(struct fleet_publish *p, const redisReply *r)
+{
+    struct message_id bound;
+    struct message *again;
+
+    if (!fleet_id_read(r->str, r->len, &bound))
+        return false;
+    if (bound.node == p->message->id.node && bound.sequence == p->message->id.sequence)
+        return true;
+    again = fleet_message_with_id(p->message, bound);
+    if (again == NULL)
+        return false;
+    message_unref(p->message);
+    p->message = again;
+    return true;
+}
+
+static void on_bound(void *arg, const redisReply *r)
+{
+    struct fleet_publish *p = arg;
+    struct fleet *f = p->f;
+
+    p->status = fleet_reply_status(r);
+    if (p->status == STORE_OK && r->len == 0) {
+        p->status = STORE_FENCED;
+        if (p->hold != NULL)
+            fleet_hold_fenced(p->hold);
+    } else if (p->status == STORE_OK && !take_bound_id(p, r)) {
+        p->status = STORE_UNAVAILABLE;
+    }
+    if (p->status != STORE_OK) {
+        finish(p);
+        return;
+    }
+    if (!inbox_knows(f, p->message->id))
+        f->host.deliver(f->host.arg, p->message);
+    match_again(p);
+}
+
+static void bind_packet_id(struct fleet_publish *p, struct store_hold *hold, uint16_t packet_id)
+{
+    struct fleet *f = p->f;
+    struct fleet_key key = fleet_key_clients(p->hold->bucket);
+    uint8_t id[16];
+
+    fleet_id_write(id, p->message->id);
+    scripts_begin(&f->scripts, f->q, SCRIPT_QOS2, key.text, 4);
+    redis_queue_arg(f->q, hold->client_id, hold->client_id_len);
+    redis_queue_u64(f->q, hold->epoch);
+    redis_queue_u64(f->q, packet_id);
+    redis_queue_arg(f->q, id, sizeof(id));
+    redis_queue_end(f->q, REDIS_REPLAY, on_bound, p);
+}
+
+struct qos2_end {
+    struct fleet_hold *hold;
+    store_done_fn *done;
+    void *arg;
+};
+
+static void on_qos2_end(void *arg, const redisReply *r)
+{
+    struct qos2_end *end = arg;
+    enum store_status status = fleet_reply_status(r);
+
+    if (status == STORE_OK && r->integer == 0) {
+        status = STORE_FENCED;
+        fleet_hold_fenced(end->hold);
+    }
+    if (end->done != NULL)
+        end->done(end->arg, status);
+    fleet_hold_unref(end->hold);
+    free(end);
+}
+
+void fleet_publish_end_qos2(struct fleet *f, struct store_hold *hold, uint16_t packet_id,
+                            store_done_fn *done, void *arg)
+{
+    struct fleet_hold *h = hold->store_data;
+    struct qos2_end *end = h != NULL ? malloc(sizeof(*end)) : NULL;
+    struct fleet_key key;
+
+    if (end == NULL) {
+        fleet_defer(f, done, arg, STORE_UNAVAILABLE);
+        return;
+    }
+    if (!hold->durable) { /* nothing was bound */
+        free(end);
+        fleet_defer(f, done, arg, STORE_OK);
+        return;
+    }
+    *end = (struct qos2_end){.hold = h, .done = done, .arg = arg};
+    h->refs++;
+    key = fleet_key_clients(h->bucket);
+    scripts_begin(&f->scripts, f->q, SCRIPT_QOS2_END, key.text, 3);
+    redis_queue_arg(f->q, hold->client_id, hold->client_id_len);
+    redis_queue_u64(f->q, hold->epoch);
+    redis_queue_u64(f->q, packet_id);
+    redis_queue_end(f->q, REDIS_REPLAY, on_qos2_end, end);
+}
+
+/* ---- the call -----------------------------------------------------------------------------------
+ */
+
+/* QoS 0: into the nodes' batches, and that's that. */
+static void publish_bulk(struct fleet *f, const struct store_publish_request *req)
+{
+    struct fleet_bytes *frame = &f->publishing->frame;
+
+    if (req->message->retain && !req->queue_only)
+        fleet_retain(f, NULL, req->message);
+    if (req->targets.node_count == 0 || req->queue_only)
+        return;
+    fleet_bytes_reset(frame, 1 << 20);
+    fleet_frame_put(frame, req->message, fleet_will_is(f, req->message));
+    for (size_t i = 0; i < req->targets.node_count; i++)
+        if (!frame->failed)
+            fleet_channel_add(f, req->targets.nodes[i], frame);
+}
+
+/* Behind the publisher's earlier ones: they complete in order. */
+static void queue_behind(struct fleet_publish *p, struct fleet_hold *h)
+{
+    p->hold = h;
+    h->refs++;
+    if (h->publishes_tail != NULL)
+        h->publishes_tail->next = p;
+    else
+        h->publishes = p;
+    h->publishes_tail = p;
+}
+
+void fleet_publish(struct fleet *f, const struct store_publish_request *req, store_done_fn *done,
+                   void *arg)
+{
+    struct fleet_hold *h = req->hold != NULL ? req->hold->store_data : NULL;
+    struct fleet_publish *p;
+
+    if (req->message->qos == 0) {
+        publish_bulk(f, req);
+        fleet_defer(f, done, arg, STORE_OK);
+        return;
+    }
+    p = calloc(1, sizeof(*p));
+    if (p == NULL || f->state == FLEET_LEFT || (req->qos2_packet_id != 0 && h == NULL)) {
+        free(p);
+        fleet_defer(f, done, arg, STORE_UNAVAILABLE);
+        return;
+    }
+    p->f = f;
+    p->message = message_ref(req->message);
+    p->done = done;
+    p->arg = arg;
+    p->queue_only = req->queue_only;
+    p->remember = req->qos2_packet_id != 0 || fleet_will_is(f, req->message);
+    if (h != NULL)
+        queue_behind(p, h);
+    if (req->qos2_packet_id != 0)
+        bind_packet_id(p, req->hold, req->qos2_packet_id);
+    else
+        gather(p, &req->targets);
+}

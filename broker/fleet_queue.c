@@ -1,0 +1,226 @@
+/* Gathers a turn's messages for durable sessions: one script call a bucket, each message in it
+ * once, many sessions each. The script names the sessions' owners, who are woken. */
+#include "broker/fleet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+
+enum { TARGETS_MAX = 128, BYTES_MAX = 256 * 1024, FLAG_RETAIN = 0x04 };
+
+struct queue_message {
+    const struct message *message; /* a publish holds it; only compared */
+    size_t at, len;                /* of the frame, in bytes */
+    uint8_t id[16];
+    bool remember;
+};
+
+struct queue_target {
+    size_t at, len; /* of the client id, in bytes */
+    unsigned message;
+    uint8_t flags;
+};
+
+struct queue_batch {
+    struct fleet *f;
+    struct queue_batch *next; /* among those to be sent */
+    unsigned bucket;
+    struct fleet_bytes bytes;
+    struct queue_message messages[TARGETS_MAX];
+    size_t message_count;
+    struct queue_target targets[TARGETS_MAX];
+    size_t target_count;
+    struct fleet_publish *publishes[TARGETS_MAX]; /* one a target */
+};
+
+struct fleet_queues {
+    struct queue_batch *open[FLEET_CLIENT_BUCKETS];
+    struct queue_batch *first, *last;
+};
+
+bool fleet_queues_init(struct fleet *f)
+{
+    f->queues = calloc(1, sizeof(*f->queues));
+    return f->queues != NULL;
+}
+
+void fleet_queues_free(struct fleet *f)
+{
+    free(f->queues);
+    f->queues = NULL;
+}
+
+static void batch_free(struct queue_batch *b)
+{
+    fleet_bytes_fini(&b->bytes);
+    free(b);
+}
+
+static void tell_owner(struct fleet *f, const redisReply *owner, const redisReply *client)
+{
+    struct route_node *n;
+    uint64_t id;
+
+    if (!fleet_hex_parse(owner->str, owner->len, &id))
+        return;
+    if (id == f->id) {
+        f->host.wake(f->host.arg, client->str, client->len);
+        return;
+    }
+    n = fleet_node_find(f, id);
+    if (n != NULL)
+        outbox_add_wake(f, n,
+                        (struct mqtt_slice){.data = (const uint8_t *)client->str,
+                                            .len = (uint32_t)client->len});
+}
+
+static void on_queued(void *arg, const redisReply *r)
+{
+    struct queue_batch *b = arg;
+    struct fleet *f = b->f;
+    enum store_status status = fleet_reply_status(r);
+
+    if (status != STORE_OK) {
+        for (size_t i = 0; i < b->target_count; i++)
+            fleet_publish_failed(b->publishes[i], status);
+    } else if (r->type == REDIS_REPLY_ARRAY) {
+        metric_add(f->metrics.queue_dropped, (uint64_t)r->element[0]->integer);
+        for (size_t i = 1; i + 1 < r->elements; i += 2)
+            tell_owner(f, r->element[i], r->element[i + 1]);
+    }
+    batch_free(b);
+}
+
+static void write_batch(struct fleet *f, struct queue_batch *b)
+{
+    struct fleet_key key = fleet_key_clients(b->bucket);
+    struct redis_queue *q = f->q;
+
+    scripts_begin(&f->scripts, q, SCRIPT_QUEUE, key.text,
+                  5 + 2 * b->message_count + 3 * b->target_count);
+    redis_queue_str(q, f->hex);
+    redis_queue_u64(q, f->calls++);
+    redis_queue_u64(q, f->cfg.queue_limit);
+    redis_queue_u64(q, f->cfg.dedup_window_ms);
+    redis_queue_u64(q, b->message_count);
+    for (size_t i = 0; i < b->message_count; i++) {
+        redis_queue_arg(q, b->bytes.data + b->messages[i].at, b->messages[i].len);
+        redis_queue_arg(q, b->messages[i].id, b->messages[i].remember ? 16 : 0);
+    }
+    for (size_t i = 0; i < b->target_count; i++) {
+        redis_queue_arg(q, b->bytes.data + b->targets[i].at, b->targets[i].len);
+        redis_queue_u64(q, b->targets[i].message);
+        redis_queue_arg(q, &b->targets[i].flags, 1);
+    }
+    redis_queue_end(q, REDIS_REPLAY, on_queued, b);
+}
+
+static void send_batch(struct fleet *f, struct queue_batch *b)
+{
+    for (size_t i = 0; i < b->target_count; i++) {
+        if (b->bytes.failed)
+            fleet_publish_failed(b->publishes[i], STORE_UNAVAILABLE);
+        fleet_publish_issued(b->publishes[i]);
+    }
+    if (f->queues->open[b->bucket] == b)
+        f->queues->open[b->bucket] = NULL;
+    if (b->bytes.failed) {
+        batch_free(b);
+        return;
+    }
+    write_batch(f, b);
+    fleet_bytes_fini(&b->bytes); /* the link has it now */
+}
+
+void fleet_queues_flush(struct fleet *f)
+{
+    while (f->queues->first != NULL) {
+        struct queue_batch *b = f->queues->first;
+
+        f->queues->first = b->next;
+        if (f->queues->first == NULL)
+            f->queues->last = NULL;
+        send_batch(f, b);
+    }
+}
+
+/* The bucket's batch with room for one more target. NULL when out of memory. */
+static struct queue_batch *open_batch(struct fleet *f, unsigned bucket)
+{
+    struct queue_batch *b = f->queues->open[bucket];
+
+    if (b != NULL && b->target_count < TARGETS_MAX && b->bytes.len < BYTES_MAX)
+        return b;
+    b = malloc(sizeof(*b));
+    if (b == NULL)
+        return NULL;
+    b->f = f;
+    b->next = NULL;
+    b->bucket = bucket;
+    b->bytes = (struct fleet_bytes){0};
+    b->message_count = b->target_count = 0;
+    f->queues->open[bucket] = b; /* a full one before it stays in the list, in order */
+    if (f->queues->last != NULL)
+        f->queues->last->next = b;
+    else
+        f->queues->first = b;
+    f->queues->last = b;
+    return b;
+}
+
+static void add_message(struct queue_batch *b, const struct message *m, bool remember)
+{
+    struct queue_message *qm;
+
+    if (b->message_count > 0 && b->messages[b->message_count - 1].message == m)
+        return;
+    qm = &b->messages[b->message_count++];
+    qm->message = m;
+    qm->at = b->bytes.len;
+    fleet_frame_put(&b->bytes, m, remember);
+    qm->len = b->bytes.len - qm->at;
+    qm->remember = remember;
+    fleet_id_write(qm->id, m->id);
+}
+
+void fleet_queue_add(struct fleet *f, struct fleet_publish *p, const struct message *m,
+                     bool remember, bool retained, const struct store_queue_target *target)
+{
+    unsigned bucket = fleet_client_bucket(target->client_id, target->client_id_len);
+    struct queue_batch *b = open_batch(f, bucket);
+    struct queue_target *t;
+
+    if (b == NULL) {
+        fleet_publish_failed(p, STORE_UNAVAILABLE);
+        return;
+    }
+    add_message(b, m, remember);
+    t = &b->targets[b->target_count];
+    t->message = (unsigned)b->message_count - 1;
+    t->at = b->bytes.len;
+    t->len = target->client_id_len;
+    t->flags = target->qos;
+    if (retained || (m->retain && target->retain_as_published))
+        t->flags |= FLAG_RETAIN;
+    fleet_bytes_put(&b->bytes, target->client_id, target->client_id_len);
+    b->publishes[b->target_count++] = p;
+    fleet_publish_gathered(p);
+}
+
+void fleet_queues_reset(struct fleet *f)
+{
+    while (f->queues != NULL && f->queues->first != NULL) {
+        struct queue_batch *b = f->queues->first;
+
+        f->queues->first = b->next;
+        f->queues->open[b->bucket] = NULL;
+        for (size_t i = 0; i < b->target_count; i++) {
+            fleet_publish_failed(b->publishes[i], STORE_UNAVAILABLE);
+            fleet_publish_issued(b->publishes[i]);
+        }
+        batch_free(b);
+    }
+    if (f->queues != NULL)
+        f->queues->last = NULL;
+}

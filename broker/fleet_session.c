@@ -1,0 +1,376 @@
+/* A connection's hold on its client id: subscriptions, the end of the connection, and what has to
+ * be done for all holds (sweeps, rule 9). fleet_connect.c makes holds, fleet_deliver.c reads
+ * queues. */
+#include "broker/fleet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+
+/* ---- holds --------------------------------------------------------------------------------------
+ */
+
+struct fleet_hold *fleet_hold_new(struct fleet *f, struct store_hold *hold)
+{
+    struct fleet_hold *h = calloc(1, sizeof(*h));
+
+    if (h == NULL)
+        return NULL;
+    h->fleet = f;
+    h->hold = hold;
+    h->refs = 1;
+    h->bucket = fleet_client_bucket(hold->client_id, hold->client_id_len);
+    h->next = f->holds;
+    if (h->next != NULL)
+        h->next->prev = h;
+    f->holds = h;
+    return h;
+}
+
+void fleet_hold_unref(struct fleet_hold *h)
+{
+    if (h == NULL || --h->refs > 0)
+        return;
+    fleet_bytes_fini(&h->acks);
+    fleet_bytes_fini(&h->will);
+    free(h);
+}
+
+/* Takes it out of the list and from the core's struct; those under way may still refer to it. */
+static void detach(struct fleet *f, struct fleet_hold *h)
+{
+    fleet_acks_flush_hold(f, h);
+    if (f->sweep_at == h)
+        f->sweep_at = h->next;
+    if (h->prev != NULL)
+        h->prev->next = h->next;
+    else
+        f->holds = h->next;
+    if (h->next != NULL)
+        h->next->prev = h->prev;
+    h->next = h->prev = NULL;
+    h->hold->store_data = NULL;
+    h->hold = NULL;
+    fleet_hold_unref(h);
+}
+
+void fleet_holds_detach(struct fleet *f)
+{
+    while (f->holds != NULL)
+        detach(f, f->holds);
+}
+
+void fleet_hold_fenced(struct fleet_hold *h)
+{
+    struct fleet *f = h->fleet;
+
+    if (h->hold == NULL)
+        return;
+    f->host.fenced(f->host.arg, h->hold->client_id, h->hold->client_id_len);
+}
+
+/* ---- subscriptions ------------------------------------------------------------------------------
+ */
+
+enum { OPTION_QOS = 0x03, OPTION_NO_LOCAL = 0x04, OPTION_AS_PUBLISHED = 0x08, OPTION_ID = 0x10 };
+
+struct fleet_options fleet_options_write(const struct store_subscription *sub)
+{
+    struct fleet_options o = {.len = 1};
+
+    o.bytes[0] = sub->qos & OPTION_QOS;
+    o.bytes[0] |= sub->no_local ? OPTION_NO_LOCAL : 0;
+    o.bytes[0] |= sub->retain_as_published ? OPTION_AS_PUBLISHED : 0;
+    if (sub->subscription_id != 0) {
+        o.bytes[0] |= OPTION_ID;
+        for (int i = 0; i < 4; i++)
+            o.bytes[o.len++] = (uint8_t)(sub->subscription_id >> (24 - 8 * i));
+    }
+    return o;
+}
+
+void fleet_options_read(const void *data, size_t len, struct store_subscription *sub)
+{
+    const uint8_t *at = data;
+
+    if (len == 0)
+        return;
+    sub->qos = at[0] & OPTION_QOS;
+    sub->no_local = (at[0] & OPTION_NO_LOCAL) != 0;
+    sub->retain_as_published = (at[0] & OPTION_AS_PUBLISHED) != 0;
+    if ((at[0] & OPTION_ID) != 0 && len >= 5)
+        sub->subscription_id =
+            (uint32_t)at[1] << 24 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 8 | at[4];
+}
+
+/* A subscribe or unsubscribe of a durable session whose script is under way. Its changes for the
+ * log are kept until then: what the log says is in the session. */
+struct session_op {
+    struct fleet_hold *hold;
+    bool subscribe;
+    uint64_t entry; /* of the log, which announces the routes */
+    store_done_fn *done;
+    void *arg;
+    struct fleet_bytes changes; /* filter, options; each a slice */
+    char client_id[];
+};
+
+static void append_changes(struct fleet *f, struct session_op *op, struct mqtt_slice client)
+{
+    struct fleet_reader r = fleet_reader_of(op->changes.data, op->changes.len);
+
+    while (fleet_reader_more(&r)) {
+        struct mqtt_slice filter = fleet_reader_slice(&r);
+
+        if (op->subscribe)
+            op->entry = fleet_append_subscribed(f, client, filter, fleet_reader_slice(&r));
+        else
+            op->entry = fleet_append_unsubscribed(f, client, filter);
+    }
+}
+
+static void on_session(void *arg, const redisReply *r)
+{
+    struct session_op *op = arg;
+    struct fleet_hold *h = op->hold;
+    struct fleet *f = h->fleet;
+    enum store_status status = fleet_reply_status(r);
+    struct mqtt_slice client = {.data = (const uint8_t *)op->client_id,
+                                .len = (uint32_t)strlen(op->client_id)};
+
+    if (status == STORE_OK && r->integer == 0) {
+        status = STORE_FENCED;
+        fleet_hold_fenced(h);
+    }
+    if (status == STORE_OK) {
+        append_changes(f, op, client);
+        fleet_append_wait(f, op->entry, op->done, op->arg);
+    } else {
+        op->done(op->arg, status);
+    }
+    fleet_bytes_fini(&op->changes);
+    fleet_hold_unref(h);
+    free(op);
+}
+
+static struct session_op *session_op_new(struct store_hold *hold, bool subscribe,
+                                         store_done_fn *done, void *arg)
+{
+    struct session_op *op = calloc(1, sizeof(*op) + hold->client_id_len + 1);
+
+    if (op == NULL)
+        return NULL;
+    op->hold = hold->store_data;
+    op->hold->refs++;
+    op->subscribe = subscribe;
+    op->done = done;
+    op->arg = arg;
+    memcpy(op->client_id, hold->client_id, hold->client_id_len);
+    return op;
+}
+
+static void begin_session_script(struct fleet *f, struct store_hold *hold, enum script id,
+                                 size_t args)
+{
+    struct fleet_hold *h = hold->store_data;
+    struct fleet_key key = fleet_key_clients(h->bucket);
+
+    scripts_begin(&f->scripts, f->q, id, key.text, 2 + args);
+    redis_queue_arg(f->q, hold->client_id, hold->client_id_len);
+    redis_queue_u64(f->q, hold->epoch);
+}
+
+void fleet_subscribe(struct fleet *f, struct store_hold *hold,
+                     const struct store_subscription *subs, size_t count, store_done_fn *done,
+                     void *arg)
+{
+    struct session_op *op;
+    uint64_t entry = 0;
+
+    if (hold->store_data == NULL) {
+        fleet_defer(f, done, arg, STORE_UNAVAILABLE);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint64_t number = route_want(f, subs[i].filter);
+
+        if (number > entry)
+            entry = number;
+    }
+    if (!hold->durable) {
+        fleet_append_wait(f, entry, done, arg);
+        return;
+    }
+    op = session_op_new(hold, true, done, arg);
+    if (op == NULL) {
+        fleet_defer(f, done, arg, STORE_UNAVAILABLE);
+        return;
+    }
+    op->entry = entry;
+    begin_session_script(f, hold, SCRIPT_SUBSCRIBE, 2 * count);
+    for (size_t i = 0; i < count; i++) {
+        struct fleet_options o = fleet_options_write(&subs[i]);
+
+        redis_queue_arg(f->q, subs[i].filter.data, subs[i].filter.len);
+        redis_queue_arg(f->q, o.bytes, o.len);
+        fleet_bytes_slice(&op->changes, subs[i].filter);
+        fleet_bytes_slice(&op->changes,
+                          (struct mqtt_slice){.data = o.bytes, .len = (uint32_t)o.len});
+    }
+    redis_queue_end(f->q, REDIS_REPLAY, on_session, op);
+}
+
+void fleet_unsubscribe(struct fleet *f, struct store_hold *hold, const struct mqtt_slice *filters,
+                       size_t count, store_done_fn *done, void *arg)
+{
+    struct session_op *op;
+
+    if (!hold->durable || hold->store_data == NULL) {
+        fleet_defer(f, done, arg, hold->store_data != NULL ? STORE_OK : STORE_UNAVAILABLE);
+        return;
+    }
+    op = session_op_new(hold, false, done, arg);
+    if (op == NULL) {
+        fleet_defer(f, done, arg, STORE_UNAVAILABLE);
+        return;
+    }
+    begin_session_script(f, hold, SCRIPT_UNSUBSCRIBE, count);
+    for (size_t i = 0; i < count; i++) {
+        redis_queue_arg(f->q, filters[i].data, filters[i].len);
+        fleet_bytes_slice(&op->changes, filters[i]);
+    }
+    redis_queue_end(f->q, REDIS_REPLAY, on_session, op);
+}
+
+/* ---- the end of a connection --------------------------------------------------------------------
+ */
+
+struct disconnect_op {
+    struct fleet *f;
+    uint64_t epoch;
+    uint64_t entry;
+    store_done_fn *done;
+    void *arg;
+    size_t client_len;
+    char client[];
+};
+
+static void disconnect_done(struct disconnect_op *op, enum store_status status)
+{
+    if (op->done != NULL && status == STORE_OK)
+        fleet_append_wait(op->f, op->entry, op->done, op->arg);
+    else if (op->done != NULL)
+        op->done(op->arg, status);
+    free(op);
+}
+
+static void on_will_published(void *arg, enum store_status status)
+{
+    disconnect_done(arg, status);
+}
+
+static void on_disconnect(void *arg, const redisReply *r)
+{
+    struct disconnect_op *op = arg;
+    enum store_status status = fleet_reply_status(r);
+
+    if (status != STORE_OK || r->type != REDIS_REPLY_ARRAY || r->elements != 3) {
+        disconnect_done(op, status != STORE_OK ? status : STORE_UNAVAILABLE);
+        return;
+    }
+    if (r->element[1]->integer == 1)
+        op->entry =
+            fleet_append_ended(op->f, (struct mqtt_slice){.data = (const uint8_t *)op->client,
+                                                          .len = (uint32_t)op->client_len});
+    if (r->element[2]->len > 0)
+        fleet_will_publish(op->f, op->client, op->client_len, op->epoch, r->element[2]->str,
+                           r->element[2]->len, on_will_published, op);
+    else
+        disconnect_done(op, STORE_OK);
+}
+
+void fleet_disconnect(struct fleet *f, struct store_hold *hold, bool publish_will,
+                      uint32_t session_expiry_s, store_done_fn *done, void *arg)
+{
+    struct fleet_hold *h = hold->store_data;
+    struct disconnect_op *op = NULL;
+
+    if (h != NULL)
+        op = calloc(1, sizeof(*op) + hold->client_id_len);
+    if (op == NULL) {
+        fleet_defer(f, done, arg, h == NULL ? STORE_OK : STORE_UNAVAILABLE);
+        return;
+    }
+    op->f = f;
+    op->epoch = hold->epoch;
+    op->done = done;
+    op->arg = arg;
+    op->client_len = hold->client_id_len;
+    memcpy(op->client, hold->client_id, hold->client_id_len);
+    fleet_acks_flush_hold(f, h);
+    begin_session_script(f, hold, SCRIPT_DISCONNECT, 5);
+    redis_queue_str(f->q, f->hex);
+    redis_queue_str(f->q, publish_will ? "1" : "0");
+    redis_queue_u64(f->q, (uint64_t)hold->will_grace_s * 1000);
+    if (session_expiry_s == UINT32_MAX)
+        redis_queue_str(f->q, "-1");
+    else
+        redis_queue_u64(f->q, session_expiry_s);
+    redis_queue_u64(f->q, h->sent);
+    redis_queue_end(f->q, REDIS_REPLAY, on_disconnect, op);
+    detach(f, h);
+}
+
+/* ---- all holds ----------------------------------------------------------------------------------
+ */
+
+static void on_asserted(void *arg, const redisReply *r)
+{
+    struct fleet_hold *h = arg;
+
+    if (r != NULL && r->type == REDIS_REPLY_INTEGER && r->integer == 0)
+        fleet_hold_fenced(h);
+    fleet_hold_unref(h);
+}
+
+void fleet_holds_assert(struct fleet *f)
+{
+    for (struct fleet_hold *h = f->holds; h != NULL; h = h->next) {
+        if (h->hold->epoch == 0)
+            continue; /* still connecting */
+        begin_session_script(f, h->hold, SCRIPT_ASSERT, 5);
+        redis_queue_str(f->q, f->hex);
+        redis_queue_str(f->q, h->hold->durable ? "1" : "0");
+        redis_queue_arg(f->q, h->will.data, h->will.len);
+        redis_queue_u64(f->q, h->will_delay_s);
+        if (h->expiry_s == UINT32_MAX)
+            redis_queue_str(f->q, "-1");
+        else
+            redis_queue_u64(f->q, h->expiry_s);
+        h->refs++;
+        redis_queue_end(f->q, REDIS_REPLAY, on_asserted, h);
+    }
+}
+
+enum { SWEEP_MS = 30000, SWEEP_AT_ONCE = 200 };
+
+void fleet_sweep_soon(struct fleet *f)
+{
+    f->sweep_at = f->holds;
+}
+
+void fleet_sweep_tick(struct fleet *f)
+{
+    if (f->now_ms >= f->sweep_next_ms) {
+        f->sweep_next_ms = f->now_ms + SWEEP_MS;
+        fleet_sweep_soon(f);
+    }
+    for (int i = 0; i < SWEEP_AT_ONCE && f->sweep_at != NULL; i++) {
+        struct fleet_hold *h = f->sweep_at;
+
+        f->sweep_at = h->next;
+        if (h->hold->durable && h->hold->epoch != 0)
+            f->host.wake(f->host.arg, h->hold->client_id, h->hold->client_id_len);
+    }
+}

@@ -1,0 +1,163 @@
+/* "Has anything changed that I don't know yet?", asked once a turn for everybody. */
+#include "broker/fleet_version.h"
+
+#include <stdlib.h>
+
+#include "broker/fleet.h"
+
+/* One GET on its way, and all who wait for it. */
+struct version_asking {
+    struct fleet *f;
+    struct fleet_version_wait *waits;
+    uint64_t applied; /* when it was sent */
+    uint64_t version;
+    bool failed;
+};
+
+enum { REPLICA_TIMEOUT_MS = 1000 };
+
+void fleet_version_check(struct fleet *f, struct fleet_version_wait *w, fleet_version_fn *fn)
+{
+    w->fn = fn;
+    w->version = 0;
+    w->next = f->versions.gathered;
+    f->versions.gathered = w;
+}
+
+static void call_all(struct fleet_version_wait *list, bool ok)
+{
+    while (list != NULL) {
+        struct fleet_version_wait *w = list;
+
+        list = w->next;
+        w->fn(w, ok);
+    }
+}
+
+static bool is_applied(const struct fleet *f, const struct fleet_version_wait *w)
+{
+    return fleet_log_is_valid(f) && fleet_log_applied(f) >= w->version;
+}
+
+static void wait_for_log(struct fleet *f, struct fleet_version_wait *w)
+{
+    w->next = NULL;
+    if (f->versions.waiting == NULL)
+        f->versions.waiting = w;
+    else
+        f->versions.waiting_tail->next = w;
+    f->versions.waiting_tail = w;
+    fleet_log_hurry(f);
+}
+
+static void finish(struct version_asking *a)
+{
+    struct fleet *f = a->f;
+    struct fleet_version_wait *list = a->waits;
+    bool failed = a->failed;
+
+    if (!failed && fleet_log_is_valid(f) && a->version < a->applied)
+        fleet_reload(f, "Redis has an older version of the log");
+    while (list != NULL) {
+        struct fleet_version_wait *w = list;
+
+        list = w->next;
+        w->version = a->version;
+        if (failed || is_applied(f, w))
+            w->fn(w, !failed);
+        else
+            wait_for_log(f, w);
+    }
+    free(a);
+    if (f->versions.waiting != NULL)
+        fleet_log_tick(f);
+}
+
+static void on_version(void *arg, const redisReply *r)
+{
+    struct version_asking *a = arg;
+    struct fleet *f = a->f;
+
+    if (r == NULL || r->type == REDIS_REPLY_ERROR)
+        a->failed = true;
+    else if (r->type == REDIS_REPLY_STRING)
+        a->version = strtoull(r->str, NULL, 10);
+    else
+        a->version = 0; /* lost */
+    if (f->cfg.durability != DURABILITY_REPLICA)
+        finish(a);
+}
+
+static void on_replicas(void *arg, const redisReply *r)
+{
+    struct version_asking *a = arg;
+
+    if (r == NULL || r->type != REDIS_REPLY_INTEGER || r->integer < 1)
+        a->failed = true;
+    finish(a);
+}
+
+/* gathered is a stack; those who asked first are called first. */
+static struct fleet_version_wait *take_gathered(struct fleet *f)
+{
+    struct fleet_version_wait *list = NULL;
+
+    while (f->versions.gathered != NULL) {
+        struct fleet_version_wait *w = f->versions.gathered;
+
+        f->versions.gathered = w->next;
+        w->next = list;
+        list = w;
+    }
+    return list;
+}
+
+void fleet_versions_flush(struct fleet *f)
+{
+    struct version_asking *a;
+
+    if (f->versions.gathered == NULL)
+        return;
+    a = calloc(1, sizeof(*a));
+    if (a == NULL)
+        return; /* next turn */
+    a->f = f;
+    a->waits = take_gathered(f);
+    a->applied = fleet_log_is_valid(f) ? fleet_log_applied(f) : 0;
+    redis_queue_begin(f->q, 2);
+    redis_queue_str(f->q, "GET");
+    redis_queue_str(f->q, FLEET_VER);
+    redis_queue_end(f->q, REDIS_REPLAY, on_version, a);
+    if (f->cfg.durability != DURABILITY_REPLICA)
+        return;
+    redis_queue_begin(f->q, 3);
+    redis_queue_str(f->q, "WAIT");
+    redis_queue_str(f->q, "1");
+    redis_queue_u64(f->q, REPLICA_TIMEOUT_MS);
+    redis_queue_end(f->q, REDIS_REPLAY, on_replicas, a);
+}
+
+void fleet_versions_applied(struct fleet *f)
+{
+    struct fleet_version_wait *list = f->versions.waiting;
+
+    f->versions.waiting = f->versions.waiting_tail = NULL;
+    while (list != NULL) {
+        struct fleet_version_wait *w = list;
+
+        list = w->next;
+        if (is_applied(f, w))
+            w->fn(w, true);
+        else
+            wait_for_log(f, w);
+    }
+}
+
+void fleet_versions_reset(struct fleet *f)
+{
+    struct fleet_version_wait *list = f->versions.waiting;
+
+    f->versions.waiting = f->versions.waiting_tail = NULL;
+    call_all(list, false);
+    call_all(take_gathered(f), false);
+}

@@ -1,0 +1,37 @@
+/*
+ * fleet_version - waits until this node has applied every change that Redis had at a moment (rule
+ * 5): one GET of `ver` a turn for all who ask in it, sent behind all other commands of the turn.
+ *
+ * Ownership: a waiter is embedded in whoever waits, and belongs to the list until it is called.
+ */
+#ifndef FLOTILLA_BROKER_FLEET_VERSION_H
+#define FLOTILLA_BROKER_FLEET_VERSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct fleet;
+struct fleet_version_wait;
+
+/* `version` of the waiter is what Redis had. Not ok: the node starts over or ends, or (with
+ * durability `replica`) no replica has it. */
+typedef void fleet_version_fn(struct fleet_version_wait *w, bool ok);
+struct fleet_version_wait {
+    struct fleet_version_wait *next;
+    fleet_version_fn *fn;
+    uint64_t version;
+    bool writes; /* replicas must have what was written before */
+};
+
+struct fleet_versions {
+    struct fleet_version_wait *gathered;               /* for the next GET */
+    struct fleet_version_wait *waiting, *waiting_tail; /* answered, ahead of the log */
+};
+
+void fleet_version_check(struct fleet *f, struct fleet_version_wait *w, fleet_version_fn *fn);
+void fleet_versions_flush(struct fleet *f);
+/* The log moved on, or loading ended. */
+void fleet_versions_applied(struct fleet *f);
+void fleet_versions_reset(struct fleet *f);
+
+#endif

@@ -1,0 +1,188 @@
+/* Publishes wills that a script has given to this node, exactly once: under the id client:epoch,
+ * which queues and inboxes remember, and cleared in Redis only when it is out. Also collects what
+ * is due in the buckets of this node's share: delayed wills, wills whose publisher died, and
+ * sessions that expired. */
+#include "broker/fleet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+
+enum { DUE_MS = 100, DUE_BUCKETS = 64, DUE_AT_ONCE = 20 };
+
+struct will_op {
+    struct will_op *next, *prev;
+    struct fleet *f;
+    struct message *message;
+    uint64_t epoch;
+    store_done_fn *done;
+    void *arg;
+    size_t client_len;
+    char client[];
+};
+
+struct fleet_wills {
+    struct will_op *ops;
+};
+
+bool fleet_wills_init(struct fleet *f)
+{
+    f->wills = calloc(1, sizeof(*f->wills));
+    return f->wills != NULL;
+}
+
+void fleet_wills_free(struct fleet *f)
+{
+    while (f->wills != NULL && f->wills->ops != NULL) {
+        struct will_op *op = f->wills->ops;
+
+        f->wills->ops = op->next;
+        message_unref(op->message);
+        free(op);
+    }
+    free(f->wills);
+    f->wills = NULL;
+}
+
+bool fleet_will_is(struct fleet *f, const struct message *m)
+{
+    for (const struct will_op *op = f->wills->ops; op != NULL; op = op->next)
+        if (op->message->id.node == m->id.node && op->message->id.sequence == m->id.sequence)
+            return true;
+    return false;
+}
+
+static void op_free(struct will_op *op)
+{
+    if (op->prev != NULL)
+        op->prev->next = op->next;
+    else
+        op->f->wills->ops = op->next;
+    if (op->next != NULL)
+        op->next->prev = op->prev;
+    message_unref(op->message);
+    free(op);
+}
+
+static void on_cleared(void *arg, const redisReply *r)
+{
+    struct will_op *op = arg;
+    store_done_fn *done = op->done;
+    void *done_arg = op->arg;
+
+    op_free(op);
+    if (done != NULL)
+        done(done_arg, fleet_reply_status(r));
+}
+
+static void on_published(void *arg, enum store_status status)
+{
+    struct will_op *op = arg;
+    struct fleet *f = op->f;
+    struct fleet_key key = fleet_key_clients(fleet_client_bucket(op->client, op->client_len));
+
+    if (status != STORE_OK) {
+        /* It stays in `due`, from where some node tries again. */
+        store_done_fn *done = op->done;
+        void *done_arg = op->arg;
+
+        op_free(op);
+        if (done != NULL)
+            done(done_arg, status);
+        return;
+    }
+    metric_add(f->metrics.wills, 1);
+    scripts_begin(&f->scripts, f->q, SCRIPT_WILL_CLEAR, key.text, 2);
+    redis_queue_arg(f->q, op->client, op->client_len);
+    redis_queue_u64(f->q, op->epoch);
+    redis_queue_end(f->q, REDIS_REPLAY, on_cleared, op);
+}
+
+void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, uint64_t epoch,
+                        const void *frame, size_t len, store_done_fn *done, void *arg)
+{
+    struct will_op *op = calloc(1, sizeof(*op) + client_len);
+    struct fleet_reader r = fleet_reader_of(frame, len);
+    struct message *m;
+    bool remember;
+
+    m = fleet_frame_get(&r, &remember);
+    if (op == NULL || m == NULL) {
+        LOG_LIMITED(LOG_LEVEL_ERROR, "will_unreadable", KV_BYTES("client_id", client, client_len));
+        free(op);
+        message_unref(m);
+        if (done != NULL)
+            fleet_defer(f, done, arg, STORE_UNAVAILABLE);
+        return;
+    }
+    m->id = (struct message_id){.node = fleet_hash(client, client_len), .sequence = epoch};
+    op->f = f;
+    op->message = m;
+    op->epoch = epoch;
+    op->done = done;
+    op->arg = arg;
+    op->client_len = client_len;
+    memcpy(op->client, client, client_len);
+    op->next = f->wills->ops;
+    if (op->next != NULL)
+        op->next->prev = op;
+    f->wills->ops = op;
+    if (m->qos > 0 && inbox_knows(f, m->id)) {
+        on_published(op, STORE_OK); /* this node has seen it published already */
+        return;
+    }
+    f->host.publish_will(f->host.arg, m, on_published, op);
+}
+
+/* ---- what is due --------------------------------------------------------------------------------
+ */
+
+static void on_due(void *arg, const redisReply *r)
+{
+    struct fleet *f = arg;
+
+    if (r == NULL || r->type != REDIS_REPLY_ARRAY)
+        return;
+    for (size_t i = 0; i + 3 < r->elements; i += 4) {
+        const redisReply *client = r->element[i + 1];
+        const redisReply *third = r->element[i + 2];
+        const redisReply *will = r->element[i + 3];
+
+        if (r->element[i]->str[0] == 'w') {
+            fleet_will_publish(f, client->str, client->len, strtoull(third->str, NULL, 10),
+                               will->str, will->len, NULL, NULL);
+        } else if (third->str[0] == '1') {
+            fleet_append_ended(f, (struct mqtt_slice){.data = (const uint8_t *)client->str,
+                                                      .len = (uint32_t)client->len});
+            f->host.durable_ended(f->host.arg, client->str, client->len);
+        }
+    }
+}
+
+static void ask_due(struct fleet *f, unsigned bucket)
+{
+    struct fleet_key key = fleet_key_clients(bucket);
+
+    scripts_begin(&f->scripts, f->q, SCRIPT_DUE, key.text, 2);
+    redis_queue_str(f->q, f->hex);
+    redis_queue_u64(f->q, DUE_AT_ONCE);
+    redis_queue_end(f->q, REDIS_REPLAY, on_due, f);
+}
+
+/* Each bucket is looked at by one node about every 1.6 s; which one, the nodes' order says. */
+void fleet_due_tick(struct fleet *f)
+{
+    unsigned rank;
+    unsigned count;
+
+    if (f->now_ms < f->due_next_ms || f->state != FLEET_READY || !fleet_can_act(f))
+        return;
+    f->due_next_ms = f->now_ms + DUE_MS;
+    fleet_nodes_rank(f, &rank, &count);
+    for (unsigned i = 0; i < DUE_BUCKETS; i++) {
+        f->due_bucket = (f->due_bucket + 1) % FLEET_CLIENT_BUCKETS;
+        if (f->due_bucket % count == rank)
+            ask_due(f, f->due_bucket);
+    }
+}

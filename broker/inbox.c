@@ -1,0 +1,442 @@
+/* What other nodes sent to this one: batches from the inbox stream (QoS 1 and 2, wake-ups,
+ * requests) and from the channel (QoS 0). Each item goes to who deals with it; batches and messages
+ * that were here before are dropped. What was dealt with is trimmed from the stream. */
+#include "broker/fleet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+
+enum {
+    ENTRIES_AT_ONCE = 200,
+    BLOCK_MS = 2000,
+    TRIM_ENTRIES = 64,
+    TRIM_MS = 100,
+    KNOWN_MAX = 1 << 18,
+    BARRIER_MS = 1000,
+};
+
+/* A node that sent something: its last batch. Kept after its death: entries of it may come yet. */
+struct inbox_source {
+    UT_hash_handle hh;
+    uint64_t id, sequence;
+};
+
+/* A message id that was here, of those that may come twice. Oldest first in the list. */
+struct inbox_known {
+    UT_hash_handle hh;
+    uint8_t id[16];
+    uint64_t at_ms;
+    struct inbox_known *next;
+};
+
+struct inbox_waiter {
+    struct inbox_waiter *next;
+    inbox_barrier_fn *fn;
+    void *arg;
+    uint64_t token, until_ms;
+};
+
+struct inbox {
+    bool reading;
+    unsigned readings;
+    char last[48]; /* id of the last entry read */
+    bool read_anything;
+    unsigned untrimmed;
+    uint64_t trimmed_ms, retry_ms;
+    struct inbox_source *sources;
+    struct inbox_known *known, *known_first, *known_last;
+    struct inbox_waiter *gathered, *waiting;
+    uint64_t token, stream_token, channel_token; /* barriers sent, and met */
+};
+
+struct inbox_reading {
+    struct fleet *f;
+    unsigned number;
+};
+
+bool inbox_init(struct fleet *f)
+{
+    f->inbox = calloc(1, sizeof(*f->inbox));
+    return f->inbox != NULL;
+}
+
+static void forget_oldest(struct inbox *in)
+{
+    struct inbox_known *k = in->known_first;
+
+    in->known_first = k->next;
+    if (in->known_first == NULL)
+        in->known_last = NULL;
+    HASH_DEL(in->known, k);
+    free(k);
+}
+
+void inbox_free(struct fleet *f)
+{
+    struct inbox *in = f->inbox;
+    struct inbox_source *s;
+    struct inbox_source *next;
+
+    if (in == NULL)
+        return;
+    HASH_ITER (hh, in->sources, s, next) {
+        HASH_DEL(in->sources, s);
+        free(s);
+    }
+    while (in->known_first != NULL)
+        forget_oldest(in);
+    free(in);
+    f->inbox = NULL;
+}
+
+/* ---- repeats ------------------------------------------------------------------------------------
+ */
+
+bool inbox_knows(struct fleet *f, struct message_id id)
+{
+    struct inbox *in = f->inbox;
+    struct inbox_known *k = NULL;
+    uint8_t key[16];
+
+    while (in->known_first != NULL &&
+           (f->now_ms - in->known_first->at_ms > f->cfg.dedup_window_ms ||
+            HASH_COUNT(in->known) >= KNOWN_MAX))
+        forget_oldest(in);
+    fleet_id_write(key, id);
+    HASH_FIND(hh, in->known, key, sizeof(key), k);
+    if (k != NULL)
+        return true;
+    k = calloc(1, sizeof(*k));
+    if (k == NULL)
+        return false;
+    memcpy(k->id, key, sizeof(key));
+    k->at_ms = f->now_ms;
+    HASH_ADD(hh, in->known, id, sizeof(k->id), k);
+    if (in->known_last != NULL)
+        in->known_last->next = k;
+    else
+        in->known_first = k;
+    in->known_last = k;
+    return false;
+}
+
+/* A batch with this number was here: a link replayed it. */
+static bool is_repeat(struct fleet *f, uint64_t sender, uint64_t number)
+{
+    struct inbox_source *s = NULL;
+
+    HASH_FIND(hh, f->inbox->sources, &sender, sizeof(sender), s);
+    if (s == NULL) {
+        s = calloc(1, sizeof(*s));
+        if (s == NULL)
+            return false;
+        s->id = sender;
+        HASH_ADD(hh, f->inbox->sources, id, sizeof(s->id), s);
+    }
+    if (number <= s->sequence)
+        return true;
+    s->sequence = number;
+    return false;
+}
+
+/* ---- barriers -----------------------------------------------------------------------------------
+ */
+
+void inbox_barrier(struct fleet *f, inbox_barrier_fn *fn, void *arg)
+{
+    struct inbox_waiter *w = calloc(1, sizeof(*w));
+
+    if (w == NULL) {
+        fn(arg, true);
+        return;
+    }
+    w->fn = fn;
+    w->arg = arg;
+    w->next = f->inbox->gathered;
+    f->inbox->gathered = w;
+}
+
+static void release_waiters(struct fleet *f)
+{
+    struct inbox *in = f->inbox;
+    uint64_t met = in->stream_token < in->channel_token ? in->stream_token : in->channel_token;
+    struct inbox_waiter **at = &in->waiting;
+    struct inbox_waiter *due = NULL;
+
+    while (*at != NULL) {
+        struct inbox_waiter *w = *at;
+
+        if (w->token <= met || f->now_ms >= w->until_ms) {
+            *at = w->next;
+            w->next = due;
+            due = w;
+        } else {
+            at = &w->next;
+        }
+    }
+    while (due != NULL) {
+        struct inbox_waiter *w = due;
+
+        due = w->next;
+        w->fn(w->arg, true);
+        free(w);
+    }
+}
+
+static void on_barrier_sent(void *arg, const redisReply *r)
+{
+    struct fleet *f = arg;
+
+    /* No inbox: Redis lost it, and with it whatever was in it. */
+    if (r != NULL && r->type == REDIS_REPLY_NIL) {
+        f->inbox->stream_token = f->inbox->token;
+        release_waiters(f);
+    }
+}
+
+static void send_barrier(struct fleet *f)
+{
+    struct inbox *in = f->inbox;
+    struct fleet_key inbox = fleet_key_inbox(f->id);
+    struct fleet_key channel = fleet_key_channel(f->id);
+    struct fleet_bytes b = {0};
+
+    if (in->gathered == NULL)
+        return;
+    in->token++;
+    while (in->gathered != NULL) {
+        struct inbox_waiter *w = in->gathered;
+
+        in->gathered = w->next;
+        w->token = in->token;
+        w->until_ms = f->now_ms + BARRIER_MS;
+        w->next = in->waiting;
+        in->waiting = w;
+    }
+    fleet_batch_begin(&b, f->id, in->token);
+    fleet_bytes_u8(&b, ITEM_BARRIER);
+    fleet_bytes_u64(&b, in->token);
+    redis_queue_begin(f->q, 6);
+    redis_queue_str(f->q, "XADD");
+    redis_queue_str(f->q, inbox.text);
+    redis_queue_str(f->q, "NOMKSTREAM");
+    redis_queue_str(f->q, "*");
+    redis_queue_str(f->q, "d");
+    redis_queue_arg(f->q, b.data, b.len);
+    redis_queue_end(f->q, REDIS_REPLAY, on_barrier_sent, f);
+    redis_queue_begin(f->q, 3);
+    redis_queue_str(f->q, "PUBLISH");
+    redis_queue_str(f->q, channel.text);
+    redis_queue_arg(f->q, b.data, b.len);
+    redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
+    fleet_bytes_fini(&b);
+}
+
+static void take_barrier(struct fleet *f, uint64_t token, bool from_channel)
+{
+    uint64_t *met = from_channel ? &f->inbox->channel_token : &f->inbox->stream_token;
+
+    if (token > *met)
+        *met = token;
+    release_waiters(f);
+}
+
+/* ---- items --------------------------------------------------------------------------------------
+ */
+
+static void take_message(struct fleet *f, struct fleet_reader *r)
+{
+    bool remember = false;
+    struct message *m = fleet_frame_get(r, &remember);
+
+    if (m == NULL)
+        return;
+    if (remember && inbox_knows(f, m->id))
+        metric_add(f->metrics.repeats, 1);
+    else
+        f->host.deliver(f->host.arg, m);
+    message_unref(m);
+}
+
+static void take_wake(struct fleet *f, struct fleet_reader *r)
+{
+    struct mqtt_slice client = fleet_reader_slice(r);
+
+    if (!r->failed)
+        f->host.wake(f->host.arg, (const char *)client.data, client.len);
+}
+
+static void take_let_go(struct fleet *f, uint64_t sender, struct fleet_reader *r)
+{
+    uint64_t request = fleet_reader_u64(r);
+    uint64_t epoch = fleet_reader_u64(r);
+    struct mqtt_slice client = fleet_reader_slice(r);
+
+    if (!r->failed)
+        fleet_connect_asked(f, sender, request, client, epoch);
+}
+
+void inbox_take_batch(struct fleet *f, struct fleet_reader *r, bool from_channel)
+{
+    uint64_t sender = fleet_reader_u64(r);
+    uint64_t number = fleet_reader_u64(r);
+
+    if (!from_channel && !r->failed && is_repeat(f, sender, number)) {
+        metric_add(f->metrics.repeats, 1);
+        return;
+    }
+    while (fleet_reader_more(r) && !f->must_start_over) {
+        switch (fleet_reader_u8(r)) {
+        case ITEM_MESSAGE:
+            take_message(f, r);
+            break;
+        case ITEM_WAKE:
+            take_wake(f, r);
+            break;
+        case ITEM_LET_GO:
+            take_let_go(f, sender, r);
+            break;
+        case ITEM_GONE:
+            fleet_connect_answered(f, fleet_reader_u64(r));
+            break;
+        case ITEM_GAP:
+            metric_add(f->metrics.gaps, 1);
+            f->host.gap(f->host.arg);
+            break;
+        case ITEM_BARRIER:
+            take_barrier(f, fleet_reader_u64(r), from_channel);
+            break;
+        default:
+            r->failed = true;
+        }
+    }
+    if (r->failed)
+        LOG_LIMITED(LOG_LEVEL_ERROR, "batch_malformed", KV_UINT("sender", sender));
+}
+
+/* ---- reading ------------------------------------------------------------------------------------
+ */
+
+static void take_entries(struct fleet *f, const redisReply *entries)
+{
+    struct inbox *in = f->inbox;
+
+    for (size_t i = 0; i < entries->elements && !f->must_start_over; i++) {
+        const redisReply *entry = entries->element[i];
+        const redisReply *fields = entry->elements == 2 ? entry->element[1] : NULL;
+
+        if (fields == NULL)
+            continue;
+        snprintf(in->last, sizeof(in->last), "%s", entry->element[0]->str);
+        in->read_anything = true;
+        in->untrimmed++;
+        if (fields->elements >= 2 && strcmp(fields->element[0]->str, "d") == 0) {
+            struct fleet_reader r =
+                fleet_reader_of(fields->element[1]->str, fields->element[1]->len);
+
+            inbox_take_batch(f, &r, false);
+        }
+    }
+}
+
+static void on_read(void *arg, const redisReply *r)
+{
+    struct inbox_reading *reading = arg;
+    struct fleet *f = reading->f;
+    bool current = reading->number == f->inbox->readings;
+
+    free(reading);
+    if (!current)
+        return;
+    f->inbox->reading = false;
+    if (r == NULL)
+        return;
+    if (r->type == REDIS_REPLY_ARRAY && r->elements == 1 && r->element[0]->elements == 2)
+        take_entries(f, r->element[0]->element[1]);
+    else if (r->type == REDIS_REPLY_ERROR)
+        f->inbox->retry_ms = f->now_ms + 500;
+    if (!f->must_start_over)
+        inbox_tick(f);
+}
+
+void inbox_start(struct fleet *f)
+{
+    struct inbox *in = f->inbox;
+
+    snprintf(in->last, sizeof(in->last), "0-0");
+    in->reading = false;
+    in->readings++;
+    in->read_anything = false;
+    in->untrimmed = 0;
+}
+
+void inbox_tick(struct fleet *f)
+{
+    struct inbox *in = f->inbox;
+    struct redis_queue *q = redis_link_queue(f->inbox_link);
+    struct fleet_key key = fleet_key_inbox(f->id);
+    struct inbox_reading *reading;
+
+    if (in->waiting != NULL)
+        release_waiters(f);
+    if (in->reading || !f->joined || f->now_ms < in->retry_ms)
+        return;
+    reading = malloc(sizeof(*reading));
+    if (reading == NULL)
+        return;
+    *reading = (struct inbox_reading){.f = f, .number = in->readings};
+    in->reading = true;
+    redis_queue_begin(q, 8);
+    redis_queue_str(q, "XREAD");
+    redis_queue_str(q, "COUNT");
+    redis_queue_u64(q, ENTRIES_AT_ONCE);
+    redis_queue_str(q, "BLOCK");
+    redis_queue_u64(q, BLOCK_MS);
+    redis_queue_str(q, "STREAMS");
+    redis_queue_str(q, key.text);
+    redis_queue_str(q, in->last);
+    redis_queue_end(q, REDIS_REPLAY, on_read, reading);
+}
+
+/* Trims what was dealt with, now and then. Trimming by MINID keeps that one entry itself. */
+static void trim(struct fleet *f)
+{
+    struct inbox *in = f->inbox;
+    struct fleet_key key = fleet_key_inbox(f->id);
+
+    if (in->untrimmed == 0 ||
+        (in->untrimmed < TRIM_ENTRIES && f->now_ms - in->trimmed_ms < TRIM_MS))
+        return;
+    in->untrimmed = 0;
+    in->trimmed_ms = f->now_ms;
+    redis_queue_begin(f->q, 4);
+    redis_queue_str(f->q, "XTRIM");
+    redis_queue_str(f->q, key.text);
+    redis_queue_str(f->q, "MINID");
+    redis_queue_str(f->q, in->last);
+    redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
+}
+
+void inbox_flush(struct fleet *f)
+{
+    send_barrier(f);
+    trim(f);
+}
+
+void inbox_reset(struct fleet *f)
+{
+    struct inbox *in = f->inbox;
+
+    in->token++;
+    in->stream_token = in->channel_token = in->token;
+    while (in->gathered != NULL || in->waiting != NULL) {
+        struct inbox_waiter **list = in->gathered != NULL ? &in->gathered : &in->waiting;
+        struct inbox_waiter *w = *list;
+
+        *list = w->next;
+        w->fn(w->arg, false);
+        free(w);
+    }
+}

@@ -1,0 +1,218 @@
+/* Clears up behind a dead node: frees the clients it still owned, publishes their wills, tells the
+ * log again what it may have left half said, and removes its inbox. Goes through the buckets some
+ * at a time, in chunks; who does it is noted in Redis, so that another node resumes it should the
+ * reaper die (fleet_beat.c). Whatever is done twice is harmless. */
+#include "broker/fleet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+
+enum { BUCKETS_AT_ONCE = 16, CLIENTS_AT_ONCE = 50, WILLS_MAX = 200 };
+
+struct reaper {
+    struct reaper *next;
+    struct fleet *f;
+    uint64_t victim;
+    char hex[FLEET_HEX_SIZE];
+    unsigned next_bucket;
+    unsigned under_way; /* script calls and wills */
+    size_t clients;
+    bool ended, failed;
+};
+
+struct reaper_step {
+    struct reaper *reaper;
+    unsigned bucket;
+};
+
+static void ask(struct reaper *rp, unsigned bucket);
+
+static struct reaper *find(struct fleet *f, uint64_t victim)
+{
+    for (struct reaper *rp = f->reapers; rp != NULL; rp = rp->next)
+        if (rp->victim == victim)
+            return rp;
+    return NULL;
+}
+
+static void remove_reaper(struct reaper *rp)
+{
+    struct reaper **at = &rp->f->reapers;
+
+    while (*at != rp)
+        at = &(*at)->next;
+    *at = rp->next;
+    free(rp);
+}
+
+static void clear_topics(struct reaper *rp)
+{
+    struct fleet *f = rp->f;
+
+    for (unsigned bucket = 0; bucket < FLEET_TOPIC_BUCKETS; bucket++) {
+        struct fleet_key key = fleet_key_topics(bucket);
+
+        redis_queue_begin(f->q, 3);
+        redis_queue_str(f->q, "HDEL");
+        redis_queue_arg2(f->q, key.text, strlen(key.text), "hw", 2);
+        redis_queue_str(f->q, rp->hex);
+        redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
+    }
+}
+
+static void finish(struct reaper *rp)
+{
+    struct fleet *f = rp->f;
+    struct fleet_key inbox = fleet_key_inbox(rp->victim);
+
+    clear_topics(rp);
+    redis_queue_begin(f->q, 2);
+    redis_queue_str(f->q, "UNLINK");
+    redis_queue_str(f->q, inbox.text);
+    redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
+    redis_queue_begin(f->q, 3);
+    redis_queue_str(f->q, "HDEL");
+    redis_queue_str(f->q, FLEET_REAP);
+    redis_queue_str(f->q, rp->hex);
+    redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
+    LOG_INFO("node_reaped", KV_STR("node", rp->hex), KV_UINT("clients", rp->clients));
+    remove_reaper(rp);
+}
+
+/* Keeps some buckets and not too many wills under way. A failed one is begun again when the next
+ * beat shows that the reaping isn't done. */
+static void go_on(struct reaper *rp)
+{
+    while (!rp->failed && rp->next_bucket < FLEET_CLIENT_BUCKETS && rp->under_way < BUCKETS_AT_ONCE)
+        ask(rp, rp->next_bucket++);
+    if (rp->under_way > 0)
+        return;
+    if (rp->failed)
+        remove_reaper(rp);
+    else
+        finish(rp);
+}
+
+static void on_will(void *arg, enum store_status status)
+{
+    struct reaper *rp = arg;
+
+    (void)status; /* a failed one is tried again from `due` */
+    rp->under_way--;
+    go_on(rp);
+}
+
+/* What the dead node did to the session may not have reached the log; it is said again. */
+static void say_again(struct reaper *rp, struct mqtt_slice client, const redisReply *subs,
+                      const redisReply *gone)
+{
+    struct fleet *f = rp->f;
+
+    for (size_t i = 0; i < gone->elements; i++) {
+        struct mqtt_slice filter = {.data = (const uint8_t *)gone->element[i]->str,
+                                    .len = (uint32_t)gone->element[i]->len};
+
+        fleet_append_unsubscribed(f, client, filter);
+        f->host.durable_unsubscribed(f->host.arg, (const char *)client.data, client.len, filter);
+    }
+    for (size_t i = 0; i + 1 < subs->elements; i += 2) {
+        struct store_subscription sub = {.filter = {.data = (const uint8_t *)subs->element[i]->str,
+                                                    .len = (uint32_t)subs->element[i]->len}};
+
+        fleet_options_read(subs->element[i + 1]->str, subs->element[i + 1]->len, &sub);
+        fleet_append_subscribed(
+            f, client, sub.filter,
+            (struct mqtt_slice){.data = (const uint8_t *)subs->element[i + 1]->str,
+                                .len = (uint32_t)subs->element[i + 1]->len});
+        f->host.durable_subscribed(f->host.arg, (const char *)client.data, client.len, &sub);
+    }
+}
+
+/* client, epoch, will, subscriptions, filters being removed */
+static void take_client(struct reaper *rp, struct redisReply **e)
+{
+    struct mqtt_slice client = {.data = (const uint8_t *)e[0]->str, .len = (uint32_t)e[0]->len};
+
+    rp->clients++;
+    say_again(rp, client, e[3], e[4]);
+    if (e[2]->len == 0)
+        return;
+    rp->under_way++;
+    fleet_will_publish(rp->f, e[0]->str, e[0]->len, strtoull(e[1]->str, NULL, 10), e[2]->str,
+                       e[2]->len, on_will, rp);
+}
+
+static void on_reaped(void *arg, const redisReply *r)
+{
+    struct reaper_step *step = arg;
+    struct reaper *rp = step->reaper;
+    unsigned bucket = step->bucket;
+
+    free(step);
+    if (rp->ended) {
+        if (--rp->under_way == 0)
+            free(rp);
+        return;
+    }
+    if (r == NULL || r->type != REDIS_REPLY_ARRAY) {
+        rp->failed = true;
+    } else {
+        for (size_t i = 1; i + 4 < r->elements; i += 5)
+            take_client(rp, &r->element[i]);
+        if (r->element[0]->integer > 0)
+            ask(rp, bucket);
+    }
+    rp->under_way--;
+    go_on(rp);
+}
+
+static void ask(struct reaper *rp, unsigned bucket)
+{
+    struct fleet *f = rp->f;
+    struct fleet_key key = fleet_key_clients(bucket);
+    struct reaper_step *step = malloc(sizeof(*step));
+
+    if (step == NULL) {
+        rp->failed = true;
+        return;
+    }
+    *step = (struct reaper_step){.reaper = rp, .bucket = bucket};
+    rp->under_way++;
+    scripts_begin(&f->scripts, f->q, SCRIPT_REAP, key.text, 3);
+    redis_queue_str(f->q, rp->hex);
+    redis_queue_str(f->q, f->hex);
+    redis_queue_u64(f->q, CLIENTS_AT_ONCE);
+    redis_queue_end(f->q, REDIS_REPLAY, on_reaped, step);
+}
+
+void reaper_start(struct fleet *f, uint64_t victim)
+{
+    struct reaper *rp;
+
+    if (find(f, victim) != NULL || victim == f->id)
+        return;
+    rp = calloc(1, sizeof(*rp));
+    if (rp == NULL)
+        return; /* the next beat asks again */
+    rp->f = f;
+    rp->victim = victim;
+    fleet_hex(victim, rp->hex);
+    rp->next = f->reapers;
+    f->reapers = rp;
+    LOG_INFO("node_reaping", KV_STR("node", rp->hex));
+    go_on(rp);
+}
+
+void reapers_free(struct fleet *f)
+{
+    while (f->reapers != NULL) {
+        struct reaper *rp = f->reapers;
+
+        f->reapers = rp->next;
+        rp->ended = true;
+        if (rp->under_way == 0)
+            free(rp);
+    }
+}

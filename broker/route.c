@@ -1,0 +1,120 @@
+/* A table of this node's filters; changes go to the log through fleet_append. */
+#include "broker/route.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/fleet.h"
+
+enum route_state { ROUTE_ANNOUNCED, ROUTE_LINGERING };
+
+struct route {
+    UT_hash_handle hh;
+    enum route_state state;
+    uint64_t entry; /* of the log, which announces it */
+    uint64_t until_ms;
+    struct route *next, *prev; /* lingering */
+    uint32_t len;
+    uint8_t filter[];
+};
+
+static struct route *find(struct fleet *f, struct mqtt_slice filter)
+{
+    struct route *r = NULL;
+
+    HASH_FIND(hh, f->routes.all, filter.data, filter.len, r);
+    return r;
+}
+
+static void stop_lingering(struct fleet *f, struct route *r)
+{
+    if (r->prev != NULL)
+        r->prev->next = r->next;
+    else
+        f->routes.lingering = r->next;
+    if (r->next != NULL)
+        r->next->prev = r->prev;
+    else
+        f->routes.lingering_tail = r->prev;
+    r->next = r->prev = NULL;
+    r->state = ROUTE_ANNOUNCED;
+}
+
+uint64_t route_want(struct fleet *f, struct mqtt_slice filter)
+{
+    struct route *r = find(f, filter);
+
+    if (r == NULL) {
+        r = calloc(1, sizeof(*r) + filter.len);
+        if (r == NULL)
+            return 0;
+        r->len = filter.len;
+        memcpy(r->filter, filter.data, filter.len);
+        r->entry = fleet_append_route(f, LOG_ROUTE_ADDED, filter);
+        HASH_ADD_KEYPTR(hh, f->routes.all, r->filter, r->len, r);
+    } else if (r->state == ROUTE_LINGERING) {
+        stop_lingering(f, r);
+    }
+    return r->entry > f->append.done ? r->entry : 0;
+}
+
+void route_unwant(struct fleet *f, struct mqtt_slice filter)
+{
+    struct route *r = find(f, filter);
+
+    if (r == NULL || r->state == ROUTE_LINGERING)
+        return;
+    r->state = ROUTE_LINGERING;
+    r->until_ms = f->now_ms + f->cfg.route_linger_ms;
+    r->prev = f->routes.lingering_tail;
+    if (r->prev != NULL)
+        r->prev->next = r;
+    else
+        f->routes.lingering = r;
+    f->routes.lingering_tail = r;
+}
+
+static void forget(struct fleet *f, struct route *r)
+{
+    HASH_DEL(f->routes.all, r);
+    free(r);
+}
+
+void route_tick(struct fleet *f)
+{
+    while (f->routes.lingering != NULL && f->now_ms >= f->routes.lingering->until_ms) {
+        struct route *r = f->routes.lingering;
+
+        stop_lingering(f, r);
+        fleet_append_route(f, LOG_ROUTE_REMOVED,
+                           (struct mqtt_slice){.data = r->filter, .len = r->len});
+        forget(f, r);
+    }
+}
+
+size_t route_count(const struct fleet *f)
+{
+    size_t waiting = 0;
+
+    for (const struct route *r = f->routes.all; r != NULL; r = r->hh.next)
+        if (r->entry > f->append.done)
+            waiting++; /* not told yet */
+    return HASH_COUNT(f->routes.all) - waiting;
+}
+
+void route_announce_all(struct fleet *f)
+{
+    for (struct route *r = f->routes.all; r != NULL; r = r->hh.next)
+        r->entry = fleet_append_route(f, LOG_ROUTE_ADDED,
+                                      (struct mqtt_slice){.data = r->filter, .len = r->len});
+}
+
+void routes_reset(struct fleet *f)
+{
+    struct route *r;
+    struct route *next;
+
+    HASH_ITER (hh, f->routes.all, r, next)
+        forget(f, r);
+    f->routes = (struct routes){0};
+}

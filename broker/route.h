@@ -1,0 +1,33 @@
+/*
+ * route - the filters that this node announces to the others (rule 6).
+ *
+ *     (none) -> ANNOUNCED -> LINGERING -> (none)
+ *                   ^-----------'
+ *
+ * A filter that nobody here uses any more lingers before it is withdrawn: clients that come and go
+ * don't make every node of the fleet work.
+ */
+#ifndef FLOTILLA_BROKER_ROUTE_H
+#define FLOTILLA_BROKER_ROUTE_H
+
+#include "common/mqtt.h"
+
+struct fleet;
+struct route;
+
+struct routes {
+    struct route *all;                        /* by filter */
+    struct route *lingering, *lingering_tail; /* in the order of their ends */
+};
+
+/* A session here has the filter. Returns the log entry to wait for, 0 when all nodes know. */
+uint64_t route_want(struct fleet *f, struct mqtt_slice filter);
+/* The last session here let it go. */
+void route_unwant(struct fleet *f, struct mqtt_slice filter);
+void route_tick(struct fleet *f);
+size_t route_count(const struct fleet *f);
+/* Announces everything again: Redis lost it. */
+void route_announce_all(struct fleet *f);
+void routes_reset(struct fleet *f);
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * scripts - the Lua scripts of broker/scripts/, built into the program.
+ *
+ * Every script has one key: the prefix of its bucket (or of the fleet), to which it appends the
+ * names it touches; they all have one slot. Each says in its first lines what it takes and returns.
+ */
+#ifndef FLOTILLA_BROKER_SCRIPTS_H
+#define FLOTILLA_BROKER_SCRIPTS_H
+
+#include "common/redis_link.h"
+
+enum script {
+    SCRIPT_ACK,
+    SCRIPT_APPEND,
+    SCRIPT_ASSERT,
+    SCRIPT_BEAT,
+    SCRIPT_CLAIM,
+    SCRIPT_DISCONNECT,
+    SCRIPT_DUE,
+    SCRIPT_FETCH,
+    SCRIPT_JOIN,
+    SCRIPT_KILL,
+    SCRIPT_LOAD,
+    SCRIPT_QOS2,
+    SCRIPT_QOS2_END,
+    SCRIPT_QUEUE,
+    SCRIPT_REAP,
+    SCRIPT_REAP_CLAIM,
+    SCRIPT_RETAIN,
+    SCRIPT_SEIZE,
+    SCRIPT_SUBSCRIBE,
+    SCRIPT_UNSUBSCRIBE,
+    SCRIPT_WILL_CLEAR,
+    SCRIPT_COUNT
+};
+
+struct scripts {
+    struct redis_script text[SCRIPT_COUNT];
+    char sha[SCRIPT_COUNT][41];
+};
+
+/* False when a script isn't in the program, or its digest can't be made. */
+bool scripts_init(struct scripts *s);
+/* Begins a call with `args` arguments beside the key; the arguments and redis_queue_end follow. */
+void scripts_begin(const struct scripts *s, struct redis_queue *q, enum script id, const char *key,
+                   size_t args);
+
+/* Generated from the files at build time. */
+struct script_source {
+    const char *name;
+    const char *text;
+    size_t len;
+};
+extern const struct script_source script_sources[];
+extern const size_t script_source_count;
+
+#endif

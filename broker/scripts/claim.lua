@@ -1,0 +1,64 @@
+#!lua flags=allow-oom
+-- Rule 7: a connection takes a client id. KEYS: bucket prefix.
+-- ARGV: client, node, durable, clean start, will, will delay in s, token of this attempt,
+--   session expiry in s (-1: never).
+-- Returns {epoch, previous owner, present, ended, last sequence, last sent, first queued,
+--   epoch of the former owner's will or '', epoch of a will being published or '',
+--   {filter, options, ...}, {open packet ids}, {released sequences}}.
+-- A repeat (same token) changes nothing and answers the same.
+local p, c, node = KEYS[1], ARGV[1], ARGV[2]
+local s = p .. 's:' .. c
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local h = redis.call('HMGET', s, 'owner', 'epoch', 'dur', 'token', 'w', 'wd', 'xat', 'ow')
+local owner, epoch, will = h[1] or '', tonumber(h[2] or 0), h[5]
+
+if h[4] ~= ARGV[7] then
+  local present, ended = '0', '0'
+  if h[3] == '1' then
+    local expired = owner == '' and h[7] and tonumber(h[7]) <= now
+    if ARGV[4] == '1' or expired then
+      ended = tostring(redis.call('SREM', p .. 'dir', c))
+      redis.call('UNLINK', p .. 'q:' .. c, p .. 'in2:' .. c, p .. 'rel:' .. c, p .. 'seen:' .. c,
+        p .. 'f:' .. c)
+      redis.call('HDEL', s, 'nseq', 'ds')
+    else
+      present = '1'
+    end
+  end
+  -- A will of the former connection: its owner publishes it, or this connection before CONNACK.
+  if owner ~= '' and will and will ~= '' then
+    if h[8] then
+      local old = redis.call('HGET', s, 'owe')
+      redis.call('HSET', p .. 'dw:' .. c, 'epoch', old, 'taker', '', 'will', h[8])
+      redis.call('ZADD', p .. 'due', now, 'w' .. c)
+    end
+    redis.call('HSET', s, 'ow', will, 'owe', h[2], 'owd', h[6])
+  end
+  -- A delayed will that nobody has begun to publish is cancelled.
+  if redis.call('HGET', p .. 'dw:' .. c, 'taker') == '' then
+    redis.call('DEL', p .. 'dw:' .. c)
+    redis.call('ZREM', p .. 'due', 'w' .. c)
+  end
+  redis.call('ZREM', p .. 'due', 'x' .. c)
+  if owner ~= '' then
+    redis.call('SREM', p .. 'own:' .. owner, c)
+    local last = redis.call('HGET', s, 'nseq')
+    if last then
+      redis.call('HSET', s, 'ds', last)
+    end
+  end
+  epoch = math.max(epoch + 1, now)
+  redis.call('SADD', p .. 'own:' .. node, c)
+  redis.call('HDEL', s, 'xat')
+  redis.call('HSET', s, 'owner', node, 'epoch', string.format('%.0f', epoch), 'dur', ARGV[3],
+    'w', ARGV[5], 'wd', ARGV[6], 'token', ARGV[7], 'exp', ARGV[8], 'rp', owner, 'rr', present, 're', ended)
+end
+
+local r = redis.call('HMGET', s, 'rp', 'rr', 're', 'nseq', 'ds', 'owe')
+local first = redis.call('XRANGE', p .. 'q:' .. c, '-', '+', 'COUNT', 1)
+local head = first[1] and string.match(first[1][1], '^%d+') or ''
+return {string.format('%.0f', epoch), r[1] or '', r[2] or '0', r[3] or '0', r[4] or '0',
+  r[5] or '0', head, r[6] or '', redis.call('HGET', p .. 'dw:' .. c, 'epoch') or '',
+  redis.call('HGETALL', p .. 'f:' .. c), redis.call('HKEYS', p .. 'in2:' .. c),
+  redis.call('ZRANGE', p .. 'rel:' .. c, 0, -1)}

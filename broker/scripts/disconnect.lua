@@ -1,0 +1,62 @@
+#!lua flags=allow-oom
+-- A connection ended. KEYS: bucket prefix. ARGV: client, epoch, node, publish its will (0, 1),
+-- least delay of the will in ms, session expiry in s (-1: never), highest sequence sent.
+-- Returns {'ok' | 'fenced', session with subscriptions ended (0, 1), will to be published now}.
+local p, c, epoch, node = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+local s = p .. 's:' .. c
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local expiry = tonumber(ARGV[6])
+
+local function publish(will, delay)
+  if not will or will == '' or ARGV[4] ~= '1' then
+    return ''
+  end
+  delay = tonumber(delay or 0) * 1000
+  if expiry >= 0 then
+    delay = math.min(delay, expiry * 1000)
+  end
+  delay = math.max(delay, tonumber(ARGV[5]))
+  redis.call('HSET', p .. 'dw:' .. c, 'epoch', epoch, 'taker', delay > 0 and '' or node,
+    'will', will)
+  if delay > 0 then
+    redis.call('ZADD', p .. 'due', now + delay, 'w' .. c)
+    return ''
+  end
+  redis.call('ZADD', p .. 'due', now + 10000, 'w' .. c)
+  return will
+end
+
+local h = redis.call('HMGET', s, 'epoch', 'dur', 'w', 'wd', 'ow', 'owe', 'owd', 'owner')
+if h[1] ~= epoch then
+  local will = ''
+  if h[6] == epoch then
+    redis.call('HDEL', s, 'ow', 'owe', 'owd')
+    will = publish(h[5], 0)
+  end
+  if not h[1] then
+    return {'ok', 0, ''}
+  end
+  return {'fenced', 0, will}
+end
+if h[8] == '' then
+  -- A repeat: the will, if it was due at once, is still there until it was published.
+  local dw = redis.call('HMGET', p .. 'dw:' .. c, 'epoch', 'taker', 'will')
+  return {'ok', 0, dw[1] == epoch and dw[2] == node and dw[3] or ''}
+end
+local will = publish(h[3], h[4])
+redis.call('SREM', p .. 'own:' .. node, c)
+if h[2] == '1' and expiry ~= 0 then
+  redis.call('HSET', s, 'owner', '', 'ds', ARGV[7])
+  redis.call('HDEL', s, 'w', 'wd', 'token')
+  if expiry > 0 then
+    local at = string.format('%.0f', now + expiry * 1000)
+    redis.call('HSET', s, 'xat', at)
+    redis.call('ZADD', p .. 'due', at, 'x' .. c)
+  end
+  return {'ok', 0, will}
+end
+local ended = redis.call('SREM', p .. 'dir', c)
+redis.call('UNLINK', s, p .. 'q:' .. c, p .. 'in2:' .. c, p .. 'rel:' .. c, p .. 'seen:' .. c,
+  p .. 'f:' .. c)
+return {'ok', ended, will}

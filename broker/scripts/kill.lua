@@ -1,0 +1,29 @@
+#!lua flags=allow-oom
+-- Rule 1: declares a node dead if its counter still stands where the observer saw it stand; a node
+-- that leaves does it to itself with the counter ''.
+-- KEYS: fleet prefix. ARGV: victim, counter, observer, log entry. Returns 1 when it did.
+local p, victim, counter, observer = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+if victim ~= observer and redis.call('HEXISTS', p .. 'dead', observer) == 1 then
+  return 0
+end
+local now = redis.call('HGET', p .. 'nodes', victim)
+if not now or (counter ~= '' and now ~= counter) then
+  return 0
+end
+local t = redis.call('TIME')
+redis.call('HDEL', p .. 'nodes', victim)
+redis.call('HDEL', p .. 'hw', victim)
+redis.call('UNLINK', p .. 'n:' .. victim)
+redis.call('HSET', p .. 'dead', victim, t[1])
+redis.call('HSET', p .. 'reap', victim, observer)
+-- The dead are remembered for a day, some of the older ones are forgotten here.
+local old = redis.call('HRANDFIELD', p .. 'dead', 16, 'WITHVALUES')
+for i = 1, #old, 2 do
+  if tonumber(old[i + 1]) < tonumber(t[1]) - 86400 then
+    redis.call('HDEL', p .. 'dead', old[i])
+  end
+end
+local ver = redis.call('INCR', p .. 'ver')
+redis.call('XADD', p .. 'log', 'MAXLEN', '~', 20000, string.format('%.0f-0', ver),
+  'n', observer, 'd', ARGV[4])
+return 1

@@ -1,0 +1,57 @@
+#!lua flags=allow-oom
+-- Rule 1: frees clients of a dead node. KEYS: bucket prefix. ARGV: victim, reaper, most.
+-- Returns {left, client, epoch, will to be published now, {filter, options, ...},
+--   {filters being unsubscribed}, ...}.
+local p, victim, node = KEYS[1], ARGV[1], ARGV[2]
+local own = p .. 'own:' .. victim
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local out = {0}
+for _, c in ipairs(redis.call('SRANDMEMBER', own, ARGV[3])) do
+  local s = p .. 's:' .. c
+  local h = redis.call('HMGET', s, 'owner', 'epoch', 'dur', 'w', 'wd', 'exp', 'nseq', 'pu')
+  redis.call('SREM', own, c)
+  if h[1] == victim then
+    local will, subs, gone = h[4] or '', {}, {}
+    local expiry = tonumber(h[6] or -1)
+    if will ~= '' then
+      local delay = tonumber(h[5] or 0) * 1000
+      if h[3] ~= '1' then
+        delay = 0
+      elseif expiry >= 0 then
+        delay = math.min(delay, expiry * 1000)
+      end
+      redis.call('HSET', p .. 'dw:' .. c, 'epoch', h[2], 'taker', delay > 0 and '' or node,
+        'will', will)
+      redis.call('ZADD', p .. 'due', delay > 0 and now + delay or now + 10000, 'w' .. c)
+      if delay > 0 then
+        will = ''
+      end
+    end
+    if h[3] == '1' then
+      redis.call('HSET', s, 'owner', '', 'ds', h[7] or 0)
+      redis.call('HDEL', s, 'w', 'wd', 'token')
+      subs = redis.call('HGETALL', p .. 'f:' .. c)
+      if h[8] then
+        gone = cmsgpack.unpack(h[8])
+      end
+      if expiry >= 0 then
+        local at = string.format('%.0f', now + expiry * 1000)
+        redis.call('HSET', s, 'xat', at)
+        redis.call('ZADD', p .. 'due', at, 'x' .. c)
+      end
+    else
+      redis.call('UNLINK', s)
+    end
+    out[#out + 1] = c
+    out[#out + 1] = h[2]
+    out[#out + 1] = will
+    out[#out + 1] = subs
+    out[#out + 1] = gone
+  end
+end
+out[1] = redis.call('SCARD', own)
+if out[1] == 0 then
+  redis.call('HDEL', p .. 'hw', victim)
+end
+return out

@@ -1,0 +1,33 @@
+#!lua flags=allow-oom
+-- Rule 7: the new connection takes the will of a former one whose owner is dead or silent.
+-- KEYS: bucket prefix. ARGV: client, epoch of the will, node, force (0, 1).
+-- Returns {'none'} | {'busy'} (another node publishes it just now) | {'will', will}.
+local p, c, epoch = KEYS[1], ARGV[1], ARGV[2]
+local s, dw = p .. 's:' .. c, p .. 'dw:' .. c
+local h = redis.call('HMGET', s, 'ow', 'owe')
+local t = redis.call('TIME')
+local retry = t[1] * 1000 + 10000
+if h[2] == epoch then
+  redis.call('HDEL', s, 'ow', 'owe', 'owd')
+  redis.call('HSET', dw, 'epoch', epoch, 'taker', ARGV[3], 'will', h[1])
+  redis.call('ZADD', p .. 'due', retry, 'w' .. c)
+  return {'will', h[1]}
+end
+local d = redis.call('HMGET', dw, 'epoch', 'taker', 'will')
+if d[1] ~= epoch then
+  return {'none'}
+end
+if d[2] ~= ARGV[3] then
+  if ARGV[4] ~= '1' then
+    return {'busy'}
+  end
+  if string.byte(d[3], 1) % 4 == 0 then
+    -- QoS 0: at most once, and it may have gone out.
+    redis.call('DEL', dw)
+    redis.call('ZREM', p .. 'due', 'w' .. c)
+    return {'none'}
+  end
+  redis.call('HSET', dw, 'taker', ARGV[3])
+  redis.call('ZADD', p .. 'due', retry, 'w' .. c)
+end
+return {'will', d[3]}
