@@ -43,8 +43,9 @@ static bool make_store(struct broker *b, char *err, size_t errlen)
     const struct limits_config *limits = &b->config->limits;
     struct store_host host = host_of(b);
     if (b->config->redis.url != NULL) {
-        snprintf(err, errlen, "redis: this build has no Redis store");
-        return false;
+        struct store_redis_config redis = broker_config_store_redis(b->config);
+        b->store = store_redis_new(b->base, &redis, &host, b->router, b->metrics, err, errlen);
+        return b->store != NULL;
     }
     struct store_memory_config config = {.hash_key = b->hash_key,
                                          .queue_limit = limits->max_queued_messages,
