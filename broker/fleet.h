@@ -44,6 +44,8 @@ struct route_node {
     UT_hash_handle hh;
     char hex[FLEET_HEX_SIZE];
     char counter[24];        /* its beats, as last seen */
+    uint64_t known_since;    /* boot_ms */
+    uint64_t listed_at;      /* boot_ms of the last beat that listed it */
     uint64_t stands_since;   /* boot_ms when the counter was seen to change */
     bool killing;            /* a kill script is under way */
     unsigned generation;     /* of the last load that found it */

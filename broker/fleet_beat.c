@@ -84,6 +84,7 @@ static void see_counter(struct fleet *f, const redisReply *id_text, const redisR
     n = fleet_node_get(f, id);
     if (n == NULL)
         return;
+    n->listed_at = f->boot_ms;
     if (strcmp(n->counter, counter->str) != 0) {
         snprintf(n->counter, sizeof(n->counter), "%s", counter->str);
         n->stands_since = f->boot_ms;
@@ -128,6 +129,17 @@ static void see_reaping(struct fleet *f, const redisReply *nodes, const redisRep
 /* ---- our own beats ------------------------------------------------------------------------------
  */
 
+/* Known here (from its clients, say) and not to Redis, when the beat was answered: dead. */
+static void drop_unlisted(struct fleet *f)
+{
+    struct route_node *n;
+    struct route_node *next;
+
+    HASH_ITER (hh, f->nodes, n, next)
+        if (n->listed_at != f->boot_ms && n->known_since < f->lease.sent_ms)
+            fleet_node_remove(f, n);
+}
+
 static void take_alive(struct fleet *f, const redisReply *r)
 {
     const redisReply *nodes = r->element[2];
@@ -136,6 +148,8 @@ static void take_alive(struct fleet *f, const redisReply *r)
     be_sure_again(f);
     for (size_t i = 0; i + 1 < nodes->elements; i += 2)
         see_counter(f, nodes->element[i], nodes->element[i + 1]);
+    if (f->state == FLEET_READY && fleet_log_is_valid(f))
+        drop_unlisted(f);
     for (size_t i = 0; i + 1 < reap->elements; i += 2)
         see_reaping(f, nodes, reap->element[i], reap->element[i + 1]);
 }

@@ -211,6 +211,7 @@ static void seize(struct connect_op *op)
         return;
     }
     op->seizing = true;
+    op->deadline_ms = UINT64_MAX; /* until its answer says so */
     scripts_begin(&f->scripts, f->q, SCRIPT_SEIZE, key.text, 4);
     redis_queue_arg(f->q, op->hold->client_id, op->hold->client_id_len);
     redis_queue_u64(f->q, op->will_epoch);
@@ -230,8 +231,11 @@ static void let_go_over(struct connect_op *op)
 static void ask_owner(struct connect_op *op)
 {
     struct fleet *f = op->f;
-    struct route_node *n = op->owner != 0 ? fleet_node_find(f, op->owner) : NULL;
+    struct route_node *n = NULL;
 
+    /* A node that this one doesn't know may be new or dead: its inbox will tell. */
+    if (op->owner != 0)
+        n = fleet_node_get(f, op->owner);
     if (op->owner != 0)
         metric_add(f->metrics.takeovers, 1);
     if (n == NULL) {
@@ -453,7 +457,6 @@ void fleet_connect_tick(struct fleet *f)
             LOG_LIMITED(LOG_LEVEL_WARN, "owner_silent", KV_STR("client_id", op->hold->client_id));
             let_go_over(op);
         } else if (op->state == CONNECT_SEIZING && !op->seizing) {
-            op->deadline_ms = UINT64_MAX; /* until its answer */
             seize(op);
         }
     }
@@ -484,7 +487,7 @@ struct let_go {
 static void on_let_go(void *arg, enum store_status status)
 {
     struct let_go *l = arg;
-    struct route_node *n = fleet_node_find(l->f, l->node);
+    struct route_node *n = fleet_node_get(l->f, l->node); /* it may be newer than our last beat */
 
     (void)status;
     if (n != NULL)

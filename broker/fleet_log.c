@@ -272,6 +272,7 @@ void fleet_log_start(struct fleet *f, uint64_t from)
     f->log->readings++;
     f->log->next_read_ms = 0;
     fleet_log_tick(f);
+    fleet_versions_applied(f); /* those who waited while there was no log */
 }
 
 void fleet_log_stop(struct fleet *f)

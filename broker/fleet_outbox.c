@@ -137,6 +137,8 @@ static void on_sent(void *arg, const redisReply *r)
         else if (r->type == REDIS_REPLY_NIL)
             fleet_publish_missed(c->publishes[i], c->node);
     }
+    if (status == STORE_OK && r->type == REDIS_REPLY_NIL)
+        fleet_connect_node_gone(sent->f, c->node);
     chunk_free(c);
     free(sent);
 }

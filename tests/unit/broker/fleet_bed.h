@@ -3,8 +3,8 @@
  * the simplest possible core above each. For inclusion by one test program.
  *
  * A bed's node keeps what the store told it: routes and durable subscriptions (from which it
- * computes targets, standing in for the router), messages delivered, wake-ups, wills. A node that is
- * `stopped` gets no turns, as a process under SIGSTOP.
+ * computes targets, standing in for the router), messages delivered, wake-ups, wills. A node that
+ * is `stopped` gets no turns, as a process under SIGSTOP.
  */
 #ifndef FLOTILLA_TESTS_FLEET_BED_H
 #define FLOTILLA_TESTS_FLEET_BED_H
@@ -82,6 +82,8 @@ struct bed_client {
     struct bed_message *entries;
     size_t entry_count, entry_size;
     bool fetched, more;
+    store_done_fn *asked_done; /* of a silent one */
+    void *asked_arg;
 };
 
 /* ---- the router ---------------------------------------------------------------------------------
@@ -255,8 +257,11 @@ static inline void bed_let_go(void *arg, const char *client_id, size_t len, stor
         done(done_arg, STORE_OK);
         return;
     }
-    if (c->silent)
+    if (c->silent) {
+        c->asked_done = done;
+        c->asked_arg = done_arg;
         return;
+    }
     c->connected = false;
     l = malloc(sizeof(*l));
     *l = (struct bed_letting){.done = done, .arg = done_arg};
@@ -377,6 +382,9 @@ static inline void bed_kill(struct bed *b, struct bed_node *n)
     for (size_t i = 0; i < BED_NODES; i++)
         if (b->nodes[i] == n)
             b->nodes[i] = NULL;
+    for (struct bed_client *c = n->clients; c != NULL; c = c->next)
+        if (c->asked_done != NULL)
+            c->asked_done(c->asked_arg, STORE_UNAVAILABLE);
     n->store->ops->free(n->store);
     while (n->clients != NULL) {
         struct bed_client *c = n->clients;
