@@ -200,6 +200,7 @@ static void drop_everything(struct fleet *f)
     while (f->nodes != NULL)
         fleet_node_remove(f, f->nodes);
     reapers_free(f);
+    inbox_reset(f);
     fleet_connect_reset(f);
     fleet_acks_reset(f);
     fleet_retaining_reset(f);
@@ -208,7 +209,6 @@ static void drop_everything(struct fleet *f)
     routes_reset(f);
     fleet_versions_reset(f);
     fleet_publish_reset(f);
-    inbox_reset(f);
     run_deferred(f, false);
 }
 
@@ -359,14 +359,18 @@ void fleet_flush(struct fleet *f)
     fleet_fence(f); /* the process may have slept since the turn began */
     if (fleet_can_act(f)) {
         fleet_acks_flush(f);
-        fleet_retaining_flush(f);
         fleet_queues_flush(f);
         outboxes_flush(f);
+    }
+    fleet_channel_flush(f);
+    if (fleet_can_act(f)) {
+        /* Behind the live messages: who reads a value can be sure that what is older is on its way
+         * already, and wait for it (promise 5). */
+        fleet_retaining_flush(f);
         fleet_append_flush(f);
         inbox_flush(f);
         fleet_versions_flush(f);
     }
-    fleet_channel_flush(f);
     metric_set(f->metrics.pending_bytes, (int64_t)redis_queue_bytes(f->q));
     redis_link_flush(f->beats, f->now_ms);
     redis_link_flush(f->commands, f->now_ms);

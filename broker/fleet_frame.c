@@ -21,7 +21,7 @@ void fleet_frame_put(struct fleet_bytes *b, const struct message *m, bool rememb
     flags |= remember ? FRAME_REMEMBER : 0;
     flags |= m->expires_at_ms != 0 ? FRAME_EXPIRY : 0;
     flags |= m->publisher.len > 0 ? FRAME_PUBLISHER : 0;
-    flags |= m->qos > 0 || remember ? FRAME_ID : 0;
+    flags |= m->qos > 0 || m->retain || remember ? FRAME_ID : 0;
     fleet_bytes_u8(b, flags);
     fleet_bytes_slice(b, m->topic);
     fleet_bytes_slice(b, m->payload);

@@ -5,7 +5,9 @@
  * bucket, and `#` or `+/...` has a few, which are walked side by side. A round of a walk asks each
  * of these buckets for a chunk of names between the filter's literal prefix and its end (native
  * ZRANGEBYLEX: no script runs long), matches the names here, and asks for the values of those that
- * match only. */
+ * match only. Values are set behind the live messages of their turn, and are told only when this
+ * node has read everything that was sent to it before they were read: so the core has seen every
+ * live message that is older than they are. */
 #include "broker/fleet.h"
 
 #include <stdlib.h>
@@ -187,6 +189,14 @@ struct retained_read {
     uint8_t filter[];
 };
 
+/* Values that were read and wait to be told. */
+struct retained_values {
+    struct retained_read *read;
+    unsigned waits;
+    size_t count;
+    struct message *messages[NAMES_AT_ONCE];
+};
+
 static struct mqtt_slice filter_of(const struct retained_read *rd)
 {
     return (struct mqtt_slice){.data = rd->filter, .len = rd->filter_len};
@@ -228,7 +238,7 @@ static void round_done(struct retained_read *rd)
     }
 }
 
-static void tell_value(struct retained_read *rd, const redisReply *value)
+static void take_value(struct retained_values *v, const redisReply *value)
 {
     struct fleet_reader r;
     struct message *m;
@@ -238,22 +248,59 @@ static void tell_value(struct retained_read *rd, const redisReply *value)
         return; /* cleared meanwhile */
     r = fleet_reader_of(value->str, value->len);
     m = fleet_frame_get(&r, &remember);
-    if (m == NULL)
+    if (m != NULL)
+        v->messages[v->count++] = m;
+}
+
+/* The second of the answers, or the barrier: both must be there. */
+static void values_part_done(struct retained_values *v)
+{
+    struct retained_read *rd = v->read;
+
+    if (--v->waits > 0)
         return;
-    rd->each(rd->arg, m);
-    message_unref(m);
+    for (size_t i = 0; i < v->count; i++) {
+        if (!rd->cancelled && rd->status == STORE_OK)
+            rd->each(rd->arg, v->messages[i]);
+        message_unref(v->messages[i]);
+    }
+    free(v);
+    round_done(rd);
 }
 
 static void on_values(void *arg, const redisReply *r)
 {
-    struct retained_read *rd = arg;
+    struct retained_values *v = arg;
     enum store_status status = fleet_reply_status(r);
 
     if (status != STORE_OK)
-        rd->status = status;
-    for (size_t i = 0; status == STORE_OK && i < r->elements && !rd->cancelled; i++)
-        tell_value(rd, r->element[i]);
-    round_done(rd);
+        v->read->status = status;
+    for (size_t i = 0; status == STORE_OK && i < r->elements && i < NAMES_AT_ONCE; i++)
+        take_value(v, r->element[i]);
+    values_part_done(v);
+}
+
+static void on_barrier(void *arg, bool ok)
+{
+    struct retained_values *v = arg;
+
+    if (!ok)
+        v->read->status = STORE_UNAVAILABLE;
+    values_part_done(v);
+}
+
+/* Behind the command for the values that was just written. The barrier is sent with this turn's
+ * flush, so behind it. */
+static struct retained_values *values_new(struct retained_read *rd)
+{
+    struct retained_values *v = calloc(1, sizeof(*v));
+
+    if (v == NULL)
+        return NULL;
+    v->read = rd;
+    v->waits = 2;
+    rd->under_way++;
+    return v;
 }
 
 /* Asks for the values of the names in `reply` that match. */
@@ -263,6 +310,7 @@ static void ask_values(struct walk *w, const redisReply *reply)
     struct fleet *f = rd->f;
     struct fleet_key key = fleet_key_topics(w->bucket);
     bool matches[NAMES_AT_ONCE] = {false};
+    struct retained_values *v;
     size_t count = 0;
 
     for (size_t i = 0; i < reply->elements && i < NAMES_AT_ONCE; i++) {
@@ -274,14 +322,19 @@ static void ask_values(struct walk *w, const redisReply *reply)
     }
     if (count == 0)
         return;
-    rd->under_way++;
+    v = values_new(rd);
+    if (v == NULL) {
+        rd->status = STORE_UNAVAILABLE;
+        return;
+    }
     redis_queue_begin(f->q, 2 + count);
     redis_queue_str(f->q, "HMGET");
     redis_queue_arg2(f->q, key.text, strlen(key.text), "v", 1);
     for (size_t i = 0; i < reply->elements && i < NAMES_AT_ONCE; i++)
         if (matches[i])
             redis_queue_arg(f->q, reply->element[i]->str, reply->element[i]->len);
-    redis_queue_end(f->q, REDIS_REPLAY, on_values, rd);
+    redis_queue_end(f->q, REDIS_REPLAY, on_values, v);
+    inbox_barrier(f, on_barrier, v);
 }
 
 static void on_names(void *arg, const redisReply *r)
@@ -343,13 +396,18 @@ static void ask_exact(struct retained_read *rd)
     struct mqtt_slice name = {.data = rd->filter, .len = rd->exact_len};
     struct fleet_key key = fleet_key_topics(fleet_topic_bucket(name));
     struct redis_queue *q = rd->f->q;
+    struct retained_values *v = values_new(rd);
 
-    rd->under_way++;
+    if (v == NULL) {
+        rd->status = STORE_UNAVAILABLE;
+        return;
+    }
     redis_queue_begin(q, 3);
     redis_queue_str(q, "HMGET");
     redis_queue_arg2(q, key.text, strlen(key.text), "v", 1);
     redis_queue_arg(q, name.data, name.len);
-    redis_queue_end(q, REDIS_REPLAY, on_values, rd);
+    redis_queue_end(q, REDIS_REPLAY, on_values, v);
+    inbox_barrier(rd->f, on_barrier, v);
 }
 
 static void next_round(struct retained_read *rd)

@@ -64,10 +64,12 @@ void fleet_holds_detach(struct fleet *f)
 void fleet_hold_fenced(struct fleet_hold *h)
 {
     struct fleet *f = h->fleet;
+    struct store_hold *hold = h->hold;
 
-    if (h->hold == NULL)
+    if (hold == NULL || hold->epoch == 0)
         return;
-    f->host.fenced(f->host.arg, h->hold->client_id, h->hold->client_id_len);
+    detach(f, h); /* the core says nothing more about it */
+    f->host.fenced(f->host.arg, hold->client_id, hold->client_id_len);
 }
 
 /* ---- subscriptions ------------------------------------------------------------------------------
