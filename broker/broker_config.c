@@ -9,6 +9,7 @@
 
 #include "broker/peer.h"
 #include "common/log.h"
+#include "common/redis_url.h"
 
 #define FIELD(type, member) .at = offsetof(struct type, member)
 
@@ -76,6 +77,7 @@ static const struct config_field redis_fields[] = {
     {.key = "url",
      .kind = CONFIG_STRING,
      FIELD(redis_config, url),
+     .check = redis_url_check,
      .help =
          "Redis of the fleet, as redis://[user:password@]host[:port][/database]. Without it the "
          "broker keeps everything in memory and stands alone."},

@@ -14,6 +14,7 @@
 #include "broker/broker.h"
 #include "broker/listener.h"
 #include "common/log.h"
+#include "common/redis_url.h"
 
 static const char usage[] =
     "usage: flotilla-broker [options]\n"
@@ -121,14 +122,18 @@ static bool load(const struct command_line *line, struct broker_config *config)
         return false;
     }
     for (size_t i = 0; i < line->listen_count; i++) {
-        const char *expected = config_check_address(line->listen[i]);
-        if (expected != NULL) {
-            fprintf(stderr, "flotilla-broker: --listen %s: expected %s\n", line->listen[i],
-                    expected);
+        const char *wrong = config_check_address(line->listen[i]);
+        if (wrong != NULL) {
+            fprintf(stderr, "flotilla-broker: --listen %s: expected %s\n", line->listen[i], wrong);
             return false;
         }
         if (!broker_config_add_listener(config, line->listen[i]))
             return false;
+    }
+    const char *expected = line->redis != NULL ? redis_url_check(line->redis) : NULL;
+    if (expected != NULL) {
+        fprintf(stderr, "flotilla-broker: --redis: expected %s\n", expected);
+        return false;
     }
     return replace(&config->redis.url, line->redis) && replace(&config->admin.bind, line->admin);
 }
