@@ -146,7 +146,7 @@ const char *redis_url_parse(const char *text, struct redis_url *out)
 
     memset(out, 0, sizeof(*out));
     if (strncmp(text, "rediss://", 9) == 0)
-        return "TLS to Redis needs hiredis 1.0 or later; this build has 0.14: expected redis://";
+        return "expected redis:// (TLS to Redis needs hiredis 1.0 or later; this build has 0.14)";
     if (strncmp(text, "unix://", 7) == 0)
         return parse_unix(text + 7, out);
     if (strncmp(text, "redis://", 8) != 0)
@@ -165,7 +165,11 @@ const char *redis_url_parse(const char *text, struct redis_url *out)
 
 const char *redis_url_check(const char *text)
 {
+    static const char prefix[] = "expected ";
     struct redis_url ignored;
+    const char *wrong = redis_url_parse(text, &ignored);
 
-    return redis_url_parse(text, &ignored);
+    if (wrong != NULL && strncmp(wrong, prefix, sizeof(prefix) - 1) == 0)
+        return wrong + sizeof(prefix) - 1; /* config.h says "expected" itself */
+    return wrong;
 }

@@ -24,7 +24,7 @@ struct redis_url {
 
 /* NULL when it was understood, else a literal that says what was expected. */
 const char *redis_url_parse(const char *text, struct redis_url *out);
-/* The same, for configuration checks. */
+/* The same, for configuration checks: the noun that follows "expected". */
 const char *redis_url_check(const char *text);
 
 #endif
