@@ -31,7 +31,8 @@ struct wanted {
 struct known {
     uint64_t hash;          /* of the topic, 0: an empty slot */
     struct message_id told; /* of the retained value; node 0: none yet */
-    bool live;              /* a live message with the retain flag */
+    struct message_id live; /* of the latest live message with the retain flag; node 0: none yet */
+    bool live_since;        /* it came since the read began */
 };
 
 struct retained_delivery {
@@ -104,17 +105,25 @@ static struct known *note(struct client *c, struct mqtt_slice topic)
     return k;
 }
 
-void retained_delivery_note_live(struct client *c, struct mqtt_slice topic)
+static bool is_older(struct message_id a, struct message_id b)
 {
-    struct known *k = note(c, topic);
-    if (k != NULL)
-        k->live = true;
+    return a.node != 0 && a.node == b.node && a.sequence < b.sequence;
 }
 
-bool retained_delivery_is_stale(const struct client *c, struct mqtt_slice topic)
+void retained_delivery_note_live(struct client *c, struct mqtt_slice topic, struct message_id id)
+{
+    struct known *k = note(c, topic);
+    if (k == NULL)
+        return;
+    k->live = id;
+    k->live_since = true;
+}
+
+bool retained_delivery_is_stale(const struct client *c, struct mqtt_slice topic,
+                                struct message_id id)
 {
     const struct known *k = find(c, topic);
-    return k != NULL && k->live;
+    return k != NULL && (k->live_since || is_older(id, k->live));
 }
 
 bool retained_delivery_is_overtaken(const struct client *c, struct mqtt_slice topic,
@@ -183,7 +192,7 @@ static void on_value(void *arg, const struct message *m)
 {
     struct client *c = arg;
     struct retained_delivery *r = c->retained;
-    if (c->doomed || retained_delivery_is_stale(c, m->topic))
+    if (c->doomed || retained_delivery_is_stale(c, m->topic, m->id))
         return;
     uint8_t granted = r->wanted->qos;
     uint8_t qos = m->qos < granted ? m->qos : granted;
@@ -230,9 +239,25 @@ static void on_read_done(void *arg, enum store_status status)
     client_mark_work(c);
 }
 
+/* What went through the durable session's queue has left it. */
+static bool queue_is_through(const struct client *c)
+{
+    return c->retained->queueing == 0 && (!c->hold.durable || (!c->wake && !c->fetching));
+}
+
+/* Of the live messages before this read only the ids matter: a client that subscribes again is told
+ * the value again (3.8.4). */
+static void begin_read(struct retained_delivery *r)
+{
+    for (uint32_t i = 0; i < r->known_capacity; i++)
+        r->known[i].live_since = false;
+}
+
 static void start(struct client *c)
 {
     struct retained_delivery *r = c->retained;
+    if (r->known_count > 0 && queue_is_through(c))
+        begin_read(r);
     struct mqtt_slice filter = {.data = r->wanted->filter, .len = r->wanted->len};
     sys_topics_each(c->broker->sys, filter, on_value, c);
     struct store_retained_read *read =
@@ -248,13 +273,10 @@ static bool takes_more(const struct client *c)
     return !deliver_is_behind(c) && c->retained->queueing < QUEUEING_MAX;
 }
 
-/* Nothing is to be sent any more, and what went through the queue has left it. */
+/* Nothing is to be sent any more. */
 static bool is_over(const struct client *c)
 {
-    const struct retained_delivery *r = c->retained;
-    if (r->wanted != NULL || r->queueing > 0)
-        return false;
-    return !c->hold.durable || (!c->wake && !c->fetching);
+    return c->retained->wanted == NULL && queue_is_through(c);
 }
 
 static void finish(struct client *c)

@@ -27,7 +27,7 @@ void retained_delivery_go_on(struct client *c);
 void retained_delivery_end(struct client *c);
 
 /* A live message that was published with the retain flag went to the client. */
-void retained_delivery_note_live(struct client *c, struct mqtt_slice topic);
+void retained_delivery_note_live(struct client *c, struct mqtt_slice topic, struct message_id id);
 /* A live message that was published with the retain flag is older than (or is) the retained value
  * that the client got. */
 bool retained_delivery_is_overtaken(const struct client *c, struct mqtt_slice topic,
@@ -35,6 +35,7 @@ bool retained_delivery_is_overtaken(const struct client *c, struct mqtt_slice to
 /* For the broker's wheel of lingering ones. */
 void retained_delivery_on_timer(struct wheel_entry *e, void *broker);
 /* A retained value of this topic is older than what the client got. */
-bool retained_delivery_is_stale(const struct client *c, struct mqtt_slice topic);
+bool retained_delivery_is_stale(const struct client *c, struct mqtt_slice topic,
+                                struct message_id id);
 
 #endif

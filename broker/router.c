@@ -161,7 +161,7 @@ static void deliver_direct(const struct match_entry *e, struct delivery *d)
         if (retained && c->retained != NULL) {
             if (retained_delivery_is_overtaken(c, d->publish->topic, d->id))
                 continue;
-            retained_delivery_note_live(c, d->publish->topic);
+            retained_delivery_note_live(c, d->publish->topic, d->id);
         }
         deliver_message(c, d, effective, retained && o->retain_as_published);
     }

@@ -281,6 +281,29 @@ static void unsubscribe_ends_the_retained_messages(void **state)
     core_fini(&core);
 }
 
+static void subscribing_again_tells_what_came_live_meanwhile(void **state)
+{
+    (void)state;
+    struct core core;
+    core_init(&core);
+    struct store_ops ops = *core.broker.store->ops;
+    ops.untargeted_is_done =
+        false; /* as in a fleet, where what was told is remembered for a while */
+    core.broker.store->ops = &ops;
+    struct core_client *publisher = join(&core, "publisher", true);
+    struct core_client *c = join(&core, "c", true);
+    publish(&core, publisher, "t", 0, true);
+    subscribe(&core, c, "t", 0);
+    assert_int_equal(count_publishes(c), 1);
+    publish(&core, publisher, "t", 0, true);
+    assert_int_equal(count_publishes(c), 1);
+    subscribe(&core, c, "t", 0); /* 3.8.4: retained messages are sent again */
+    assert_int_equal(count_publishes(c), 1);
+    leave(&core, c);
+    leave(&core, publisher);
+    core_fini(&core);
+}
+
 /* ---- memory of a connection --------------------------------------------------------------------
  */
 
@@ -306,6 +329,7 @@ int main(void)
         cmocka_unit_test(withheld_acknowledgement_holds_a_clean_session),
         cmocka_unit_test(withheld_acknowledgement_holds_a_durable_session),
         cmocka_unit_test(unsubscribe_ends_the_retained_messages),
+        cmocka_unit_test(subscribing_again_tells_what_came_live_meanwhile),
         cmocka_unit_test(large_connect_is_refused_by_its_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
