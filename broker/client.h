@@ -106,13 +106,13 @@ void client_set_state(struct client *c, enum client_state state);
 
 /* Ends the connection now; what is under way in the store goes on. Not while the router iterates
  * (use client_doom there). */
-void client_close(struct client *c, enum client_end end);
+void client_close(struct client *c, enum client_end why);
 /* Ends it later in this turn. */
-void client_doom(struct client *c, enum client_end end);
+void client_doom(struct client *c, enum client_end why);
 /* Ends it without telling the store: the session belongs to someone else now. */
-void client_abandon(struct client *c, enum client_end end);
+void client_abandon(struct client *c, enum client_end why);
 /* Ends it in good order: handles what the socket holds, answers what is under way, then closes. */
-void client_retire(struct client *c, enum client_end end);
+void client_retire(struct client *c, enum client_end why);
 /* Another broker takes the client id: retires it, then calls done. */
 void client_let_go(struct client *c, store_done_fn *done, void *arg);
 /* How long its session outlives the connection. UINT32_MAX: for ever. */

@@ -38,7 +38,7 @@ static void acks(void)
 {
     static const enum mqtt_type types[] = {MQTT_PUBACK, MQTT_PUBREC, MQTT_PUBREL, MQTT_PUBCOMP};
     for (uint16_t id = 1; id <= 8; id++)
-        mqtt_encode_ack4(types[id & 3], id, out + 4 * id);
+        mqtt_encode_ack4(types[id & 3], id, out + (size_t)4 * id);
 }
 
 static void answers(void)

@@ -64,7 +64,7 @@ static void make_bursts(struct party *p, const char *topic)
 {
     static const uint8_t payload[64];
     for (uint8_t qos = 0; qos < 2; qos++)
-        for (uint16_t i = 0; i < BURST; i++) {
+        for (int i = 0; i < BURST; i++) {
             struct mqtt_packet packet = {
                 .type = MQTT_PUBLISH,
                 .u.publish = {.qos = qos,
@@ -89,7 +89,8 @@ static void publish(int qos)
 static void acknowledge(struct party *p, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
-        mqtt_encode_ack4(MQTT_PUBACK, (uint16_t)(p->acknowledged++ % 65535 + 1), p->out[0] + 4 * i);
+        mqtt_encode_ack4(MQTT_PUBACK, (uint16_t)(p->acknowledged++ % 65535 + 1),
+                         p->out[0] + (size_t)4 * i);
     feed(p, p->out[0], (size_t)4 * count);
 }
 

@@ -144,7 +144,7 @@ static void client_that_never_reads_is_not_read_for_ever(void **state)
     struct core_client *c = join(&core, "c", true);
     core_take(c, 0);
     size_t sent = 0;
-    for (; sent < 64 * FLOOD && c->in_len == 0; sent += FLOOD) {
+    for (; sent < (size_t)64 * FLOOD && c->in_len == 0; sent += FLOOD) {
         core_give(c, pings, FLOOD);
         core_settle(&core);
     }
@@ -195,7 +195,7 @@ static size_t acknowledge_all_but_the_first(struct core *core, struct core_clien
     struct mqtt_packet p;
     size_t total = 0;
     for (size_t count = 1; count > 0; total += count) {
-        uint8_t acks[4 * 256];
+        uint8_t acks[4 * 256] = {0};
         count = 0;
         while (take_type(c, MQTT_PUBLISH, &p)) {
             assert_int_not_equal(p.u.publish.packet_id, 1);
@@ -213,7 +213,7 @@ static void withheld_acknowledgement_holds_the_window_when_ids_come_round(bool c
 {
     enum { BURST = 150, BURSTS = 66000 / BURST }; /* more than the window at once */
     struct core core;
-    struct mqtt_packet p;
+    struct mqtt_packet p = {0};
     core_init(&core);
     struct core_client *c = join(&core, "c", clean);
     struct core_client *publisher = join(&core, "publisher", true);
