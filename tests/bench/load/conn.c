@@ -372,11 +372,13 @@ static void free_closed(struct loop *l)
     }
 }
 
-void loop_turn(struct loop *l, int wait_ms)
+void loop_turn(struct loop *l, uint64_t wait_ns)
 {
     struct epoll_event events[EVENTS];
     flush_dirty(l);
-    int n = epoll_wait(l->epoll, events, EVENTS, wait_ms);
+    struct timespec wait = {.tv_sec = (time_t)(wait_ns / 1000000000u),
+                            .tv_nsec = (long)(wait_ns % 1000000000u)};
+    int n = epoll_pwait2(l->epoll, events, EVENTS, &wait, NULL);
     l->now_ns = now_ns();
     for (int i = 0; i < n; i++)
         conn_ready(events[i].data.ptr, events[i].events);

@@ -66,8 +66,9 @@ struct loop {
 uint64_t now_ns(void);
 struct loop *loop_new(bool tls, const char *ca_file);
 void loop_free(struct loop *l);
-/* One turn: waits at most wait_ms, reads, calls back, writes what was gathered. */
-void loop_turn(struct loop *l, int wait_ms);
+/* One turn: waits at most wait_ns, reads, calls back, writes what was gathered. */
+void loop_turn(struct loop *l, uint64_t wait_ns);
+#define MILLISECONDS(n) ((uint64_t)(n)*1000000u)
 
 struct conn *conn_open(struct loop *l, const struct sockaddr_storage *to,
                        const struct conn_events *events, void *user, uint32_t index);

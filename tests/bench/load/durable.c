@@ -3,6 +3,7 @@
  * them; they come back and fetch. The measured time is queueing and fetching; `cpu_us_each` is per
  * message and session. `bytes_each` is memory per offline session after they left.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +38,17 @@ static void leave(struct durable *s, struct conn *c)
     conn_finish(c);
 }
 
+/* The one that matters last, with packet id 1. */
+static void subscribe(struct durable *s, struct conn *c)
+{
+    char filter[64];
+    for (unsigned i = 0; i < s->o->extra_filters; i++) {
+        snprintf(filter, sizeof(filter), "durable/%u/%u", c->index, i);
+        client_send_subscribe(c, s->o, filter, 1, (uint16_t)(2 + i % 60000));
+    }
+    client_send_subscribe(c, s->o, "durable/all", 1, 1);
+}
+
 static void session_message(struct durable *s, struct conn *c, const struct frame *f)
 {
     struct received r;
@@ -60,11 +72,12 @@ static void session_frame(struct conn *c, const struct frame *f)
     case MQTT_CONNACK:
         client_check_connack(c, f);
         if (s->phase == PHASE_SUBSCRIBE)
-            client_send_subscribe(c, s->o, "durable/all", 1, 1);
+            subscribe(s, c);
         break;
     case MQTT_SUBACK:
         client_check_suback(c, s->o, f);
-        leave(s, c);
+        if (f->body[0] == 0 && f->body[1] == 1)
+            leave(s, c);
         break;
     case MQTT_PUBLISH:
         session_message(s, c, f);
@@ -88,7 +101,7 @@ static void run_sessions(struct durable *s, unsigned at_once)
             s->started++;
             s->live++;
         }
-        loop_turn(s->loop, 100);
+        loop_turn(s->loop, MILLISECONDS(100));
     }
 }
 
@@ -117,7 +130,7 @@ static void publish_all(struct durable *s)
     uint8_t payload[64] = {0};
     struct conn *c = conn_open(s->loop, &s->o->publish_to[0], &publisher_events, s, 0);
     while (!s->publisher_ready)
-        loop_turn(s->loop, 100);
+        loop_turn(s->loop, MILLISECONDS(100));
     while (s->acked < s->o->count) {
         while (s->sent < s->o->count && s->sent - s->acked < s->o->window) {
             put_u64(payload, s->sent);
@@ -131,7 +144,7 @@ static void publish_all(struct durable *s)
             conn_send_packet(c, &p, s->o->version);
             s->sent++;
         }
-        loop_turn(s->loop, 100);
+        loop_turn(s->loop, MILLISECONDS(100));
     }
 }
 

@@ -41,7 +41,7 @@ static void connect_until(struct idle *s, unsigned count)
                       s, s->started);
             s->started++;
         }
-        loop_turn(s->loop, 100);
+        loop_turn(s->loop, MILLISECONDS(100));
     }
 }
 

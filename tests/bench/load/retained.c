@@ -77,18 +77,18 @@ void run_retained(const struct options *o)
     s.reader = conn_open(s.loop, &o->subscribe_to[0], &events, &s, 0);
     struct conn *setter = conn_open(s.loop, &o->publish_to[0], &events, &s, 1);
     while (s.ready < 2)
-        loop_turn(s.loop, 100);
+        loop_turn(s.loop, MILLISECONDS(100));
     while (s.acked < o->count) {
         while (s.set < o->count && s.set - s.acked < o->window)
             set_one(&s, setter);
-        loop_turn(s.loop, 100);
+        loop_turn(s.loop, MILLISECONDS(100));
     }
     struct process_use before = process_measure(o->pids, o->pid_count);
     uint64_t began = now_ns();
     client_send_subscribe(s.reader, o, "retained/#", 0, 1);
     uint64_t deadline = began + 60000000000u;
     while ((!s.subscribed || s.read < o->count) && now_ns() < deadline)
-        loop_turn(s.loop, 100);
+        loop_turn(s.loop, MILLISECONDS(100));
     struct process_use after = process_measure(o->pids, o->pid_count);
     struct report r = {
         .unit = "message",

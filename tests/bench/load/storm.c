@@ -52,7 +52,7 @@ static void connect_some(struct storm *s, unsigned until)
             s->started++;
             s->live++;
         }
-        loop_turn(s->loop, 100);
+        loop_turn(s->loop, MILLISECONDS(100));
     }
 }
 

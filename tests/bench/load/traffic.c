@@ -212,7 +212,7 @@ static void connect_all(struct traffic *t)
                     t->loop, &t->o->publish_to[p % t->o->publish_targets], &publisher_events, t, p);
             }
         }
-        loop_turn(t->loop, 100);
+        loop_turn(t->loop, MILLISECONDS(100));
         if (now_ns() > deadline)
             die("only %u of %u clients were ready after two minutes", t->ready, all);
     }
@@ -223,14 +223,14 @@ struct pace {
     uint64_t turn;                /* messages given out */
 };
 
-/* Sends what is due; returns how long to wait for the next, in ms. */
-static int publish_due(struct traffic *t, struct pace *pace)
+/* Sends what is due; returns how long to wait for the next, in nanoseconds. */
+static uint64_t publish_due(struct traffic *t, struct pace *pace)
 {
     uint64_t now = now_ns();
     for (;;) {
         uint64_t due = pace->start_ns + pace->turn * pace->period_ns / t->publisher_count;
         if (due > now)
-            return (int)((due - now) / 1000000) + 1;
+            return due - now;
         publish_one(t, &t->publishers[pace->turn % t->publisher_count], due);
         pace->turn++;
     }
@@ -239,14 +239,14 @@ static int publish_due(struct traffic *t, struct pace *pace)
 static void publish_until(struct traffic *t, struct pace *pace, uint64_t until_ns)
 {
     while (now_ns() < until_ns) {
-        int wait_ms = 1;
+        uint64_t wait_ns = MILLISECONDS(1);
         if (pace != NULL) {
-            wait_ms = publish_due(t, pace);
+            wait_ns = publish_due(t, pace);
         } else {
             for (unsigned i = 0; i < t->publisher_count; i++)
                 fill_window(t, &t->publishers[i]);
         }
-        loop_turn(t->loop, wait_ms);
+        loop_turn(t->loop, wait_ns);
     }
 }
 
@@ -264,7 +264,7 @@ static void drain(struct traffic *t)
     uint64_t wanted = expected(t, &sent);
     uint64_t deadline = now_ns() + 5000000000u;
     while (t->delivered < wanted && now_ns() < deadline)
-        loop_turn(t->loop, 10);
+        loop_turn(t->loop, MILLISECONDS(10));
 }
 
 void run_traffic(const struct options *o)
