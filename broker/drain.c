@@ -18,22 +18,38 @@
 enum {
     STEP_MS = 20,
     WILL_GRACE_S = 30, /* for the drained client to come back elsewhere */
-    STORE_DEADLINE_MS = 1000,
-    STORE_PART = 5, /* the last fifth of the timeout belongs to the store */
+    STORE_PART = 5,    /* the last fifth of the timeout belongs to the store */
+    STORE_AT_LEAST_MS = 500,
+    STORE_MARGIN_MS = 50, /* between the store's own deadline and ours */
 };
 
 struct drain {
     struct broker *broker;
     struct event *terminate, *interrupt, *reload, *step;
     uint64_t started_ms, clients_until_ms;
+    uint64_t stop_ms; /* 0 until the store was told to end */
 };
+
+static void stop(struct drain *d)
+{
+    if (d->broker->state == BROKER_STOPPED)
+        return;
+    LOG_INFO("stopped", KV_UINT("took_ms", clock_monotonic_ms() - d->started_ms));
+    d->broker->state = BROKER_STOPPED;
+}
 
 static void on_store_done(void *arg, enum store_status status)
 {
-    struct drain *d = arg;
     (void)status;
-    LOG_INFO("stopped", KV_UINT("took_ms", clock_monotonic_ms() - d->started_ms));
-    d->broker->state = BROKER_STOPPED;
+    stop(arg);
+}
+
+static void end_store(struct drain *d, uint64_t now)
+{
+    uint64_t end = d->started_ms + d->broker->config->drain_timeout_ms;
+    uint64_t least = now + STORE_AT_LEAST_MS;
+    d->stop_ms = end > least ? end : least;
+    store_shutdown(d->broker->store, d->stop_ms - STORE_MARGIN_MS, on_store_done, d);
 }
 
 /* Clients are retired (what they sent is still answered); at the end of their time those that still
@@ -53,7 +69,8 @@ static void close_some(struct broker *b, uint32_t count, bool at_once)
     }
 }
 
-/* As many clients as keep the pace: those left, over the steps left. */
+/* As many clients as keep the pace: those left, over the steps left. Then the store, which may take
+ * as long as there is time. */
 static void on_step(evutil_socket_t fd, short what, void *arg)
 {
     struct drain *d = arg;
@@ -61,14 +78,18 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     uint64_t now = clock_monotonic_ms();
+    if (d->stop_ms > 0) {
+        if (now < d->stop_ms)
+            return;
+        LOG_WARN("store_abandoned", KV_STR("hint", "it didn't end in time; what it acknowledged is "
+                                                   "safe, what it didn't will be sent again"));
+        stop(d);
+        return;
+    }
     uint64_t steps = now < d->clients_until_ms ? (d->clients_until_ms - now) / STEP_MS + 1 : 1;
     close_some(b, (uint32_t)((b->client_count + steps - 1) / steps), steps == 1);
-    if (b->client_count > 0)
-        return;
-    event_del(d->step);
-    uint64_t end = d->started_ms + b->config->drain_timeout_ms;
-    uint64_t least = now + STORE_DEADLINE_MS;
-    store_shutdown(b->store, end > least ? end : least, on_store_done, d);
+    if (b->client_count == 0)
+        end_store(d, now);
 }
 
 static void on_terminate(evutil_socket_t fd, short what, void *arg)
