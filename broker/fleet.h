@@ -52,6 +52,7 @@ struct route_node {
     struct outbox outbox;    /* QoS 1 and 2, wake-ups, requests: to its inbox */
     struct fleet_bytes bulk; /* QoS 0: to its channel */
     uint32_t bulk_count;
+    uint64_t bulk_sent_us; /* when the last batch went */
 };
 
 /* The store's part of a connection's hold on its client id. */

@@ -2,7 +2,17 @@
  * what can't be sent now is dropped and counted. */
 #include "broker/fleet.h"
 
-enum { BATCH_BYTES = 256 * 1024, KEEP_BYTES = 1 << 20, PENDING_MAX = 32 << 20, PING_MS = 3000 };
+#include <time.h>
+
+#include <event2/event.h>
+
+enum {
+    BATCH_GAP_US = 250,
+    BATCH_BYTES = 256 * 1024,
+    KEEP_BYTES = 1 << 20,
+    PENDING_MAX = 32 << 20,
+    PING_MS = 3000
+};
 
 static void on_subscribed(void *arg, const redisReply *r)
 {
@@ -57,11 +67,33 @@ void fleet_channel_add(struct fleet *f, struct route_node *n, const struct fleet
         send_batch(f, n);
 }
 
+static uint64_t now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* Many turns with a message or two each would cost three processes a wake-up a batch. So after a
+ * batch the next one gathers for a moment; one that comes alone goes at once. */
 void fleet_channel_flush(struct fleet *f)
 {
-    for (struct route_node *n = f->nodes; n != NULL; n = n->hh.next)
-        if (n->bulk_count > 0)
+    static const struct timeval soon = {.tv_usec = 1000};
+    uint64_t now = 0;
+
+    for (struct route_node *n = f->nodes; n != NULL; n = n->hh.next) {
+        if (n->bulk_count == 0)
+            continue;
+        if (now == 0)
+            now = now_us();
+        if (now - n->bulk_sent_us >= BATCH_GAP_US) {
             send_batch(f, n);
+            n->bulk_sent_us = now;
+        } else if (!event_pending(f->wake, EV_TIMEOUT, NULL)) {
+            event_add(f->wake, &soon); /* unless another turn comes first */
+        }
+    }
 }
 
 /* A connection that only listens notices by a ping that nobody speaks any more. */
