@@ -167,6 +167,14 @@ static enum relay_verdict finish(struct relay *r, struct stream *to, bool closin
     return RELAY_FINISHED;
 }
 
+/* Bytes for a destination that is broken: enough of them, and the source is given up as well. */
+static void drop(struct relay *r, struct stream *from, size_t n)
+{
+    r->dropped += (uint32_t)n;
+    if (r->dropped > RELAY_DROP_MAX)
+        from->ended = from->broken = true;
+}
+
 enum relay_verdict relay_pump(struct relay *r, struct stream *from, struct stream *to,
                               struct relay_env *env)
 {
@@ -186,6 +194,8 @@ enum relay_verdict relay_pump(struct relay *r, struct stream *from, struct strea
             return RELAY_MORE;
         size_t n = move_once(r, from, to, env);
         env->moved += n;
+        if (to->broken)
+            drop(r, from, n);
         if (n == 0 && from->readable && !from->ended)
             return RELAY_MORE;
     }

@@ -6,7 +6,8 @@
  *            reading stops. A direction that turns out to be bulk, plain on both sides, is spliced
  *            through a borrowed pipe. An idle direction owns neither memory nor pipe.
  * Ends:      the source's end is passed on once everything before it was delivered. What comes for
- *            a broken destination is read and dropped, so that closing resets nobody.
+ *            a broken destination is read and dropped, so that closing resets nobody; but no more
+ *            than RELAY_DROP_MAX, after which the source counts as broken too.
  * Limits:    at most the shared buffer's size (RELAY_BUFFER) or a pipe's is held; a pump moves
  * about RELAY_BUDGET bytes, then it is others' turn.
  */
@@ -23,6 +24,7 @@ struct stream;
 
 #define RELAY_BUFFER ((size_t)64 * 1024)
 #define RELAY_BUDGET ((size_t)256 * 1024)
+#define RELAY_DROP_MAX ((size_t)1024 * 1024)
 #define RELAY_BULK_READ ((size_t)16 * 1024) /* two such reads in a row make a direction bulk */
 
 struct relay {
@@ -30,6 +32,7 @@ struct relay {
     uint32_t off, len; /* len counts from held's start */
     struct pipe *pipe; /* borrowed while bulk data moves */
     uint32_t burst;    /* bytes since the pipe was borrowed, at most UINT32_MAX */
+    uint32_t dropped;  /* bytes that came for a broken destination */
     uint8_t bulk;      /* large reads in a row */
     bool finished;     /* the source's end was passed on */
 };

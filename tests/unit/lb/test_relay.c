@@ -204,6 +204,26 @@ static void broken_destination_swallows_until_the_source_ends(void **state)
     rig_fini(&r);
 }
 
+static void source_that_never_ends_is_given_up_behind_a_broken_destination(void **state)
+{
+    (void)state;
+    enum { READS = 64 };
+    ssize_t reads[READS];
+    for (int i = 0; i < READS; i++)
+        reads[i] = (ssize_t)RELAY_BUFFER;
+    struct rig r;
+    rig_init(&r, reads);
+    r.to.broken = true;
+    enum relay_verdict verdict = RELAY_MORE;
+    while (verdict == RELAY_MORE && r.source.read_at < READS - 8)
+        verdict = rig_pump(&r);
+    assert_int_equal(verdict, RELAY_FINISHED);
+    assert_true(r.from.broken);
+    assert_true(r.source.given > RELAY_DROP_MAX);
+    assert_true(r.source.given <= RELAY_DROP_MAX + RELAY_BUFFER);
+    rig_fini(&r);
+}
+
 static void endless_source_gives_others_their_turn(void **state)
 {
     (void)state;
@@ -448,6 +468,7 @@ int main(void)
         cmocka_unit_test(end_is_passed_on_only_after_the_last_byte),
         cmocka_unit_test(what_was_read_before_a_reset_is_delivered),
         cmocka_unit_test(broken_destination_swallows_until_the_source_ends),
+        cmocka_unit_test(source_that_never_ends_is_given_up_behind_a_broken_destination),
         cmocka_unit_test(endless_source_gives_others_their_turn),
         cmocka_unit_test(adopted_bytes_come_before_what_is_read),
         cmocka_unit_test(no_byte_is_lost_under_random_back_pressure_in_both_directions),
