@@ -96,6 +96,7 @@ void handle_subscribe(struct client *c, const struct mqtt_packet *packet)
     struct request *q = request_new(c, MQTT_SUBACK, s->packet_id);
     if (q == NULL)
         return;
+    retained_delivery_expect(c);
     if (!grant_all(c, s, q)) {
         client_doom(c, END_NO_MEMORY);
         request_done(q, STORE_UNAVAILABLE);
@@ -122,6 +123,7 @@ void handle_subscribe_answer(struct client *c, struct request *q)
     for (uint32_t i = 0; i < q->count; i++)
         if (q->wishes[i].code != MQTT_QOS_FAILURE)
             retained_delivery_add(c, q->wishes[i].filter, q->wishes[i].code);
+    retained_delivery_expected(c);
 }
 
 /* ---- UNSUBSCRIBE -------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ struct retained_delivery {
     struct store_retained_read *read;
     bool paused; /* a chunk was taken; the next isn't asked for yet */
     uint32_t queueing;
+    uint32_t expected;   /* SUBSCRIBEs that aren't answered yet */
     struct known *known; /* an open-addressed table */
     uint32_t known_count, known_capacity;
     struct wheel_entry linger; /* set when all is told, in a fleet */
@@ -276,7 +277,7 @@ static bool takes_more(const struct client *c)
 /* Nothing is to be sent any more. */
 static bool is_over(const struct client *c)
 {
-    return c->retained->wanted == NULL && queue_is_through(c);
+    return c->retained->wanted == NULL && c->retained->expected == 0 && queue_is_through(c);
 }
 
 static void finish(struct client *c)
@@ -320,18 +321,43 @@ void retained_delivery_go_on(struct client *c)
     }
 }
 
+/* The client's, made if need be. NULL when out of memory (the client is doomed then). */
+static struct retained_delivery *delivery_of(struct client *c)
+{
+    if (c->retained != NULL)
+        return c->retained;
+    c->retained = calloc(1, sizeof(*c->retained));
+    if (c->retained == NULL)
+        client_doom(c, END_NO_MEMORY);
+    else
+        c->retained->client = c;
+    return c->retained;
+}
+
+void retained_delivery_expect(struct client *c)
+{
+    struct retained_delivery *r = delivery_of(c);
+    if (r != NULL)
+        r->expected++;
+}
+
+void retained_delivery_expected(struct client *c)
+{
+    if (c->retained == NULL)
+        return;
+    c->retained->expected--;
+    client_mark_work(c);
+}
+
 void retained_delivery_add(struct client *c, struct mqtt_slice filter, uint8_t qos)
 {
     struct wanted *w = malloc(sizeof(*w) + filter.len);
-    if (c->retained == NULL)
-        c->retained = calloc(1, sizeof(*c->retained));
-    if (w == NULL || c->retained == NULL) {
+    struct retained_delivery *r = delivery_of(c);
+    if (w == NULL || r == NULL) {
         free(w);
         client_doom(c, END_NO_MEMORY);
         return;
     }
-    struct retained_delivery *r = c->retained;
-    r->client = c;
     wheel_cancel(&r->linger); /* begins anew when this one is told */
     w->next = NULL;
     w->qos = qos;

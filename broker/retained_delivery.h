@@ -18,6 +18,10 @@
 struct client;
 struct wheel_entry;
 
+/* A SUBSCRIBE is under way: live messages that it brings before its SUBACK count as newer ones.
+ * Each call is followed by one of retained_delivery_expected once the SUBACK is decided. */
+void retained_delivery_expect(struct client *c);
+void retained_delivery_expected(struct client *c);
 /* After the SUBACK of this filter. Copies the filter. */
 void retained_delivery_add(struct client *c, struct mqtt_slice filter, uint8_t qos);
 /* The client unsubscribed: what of it wasn't sent isn't any more (3.10.4). */
