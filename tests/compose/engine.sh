@@ -3,7 +3,7 @@
 # its own. Sourced by run.sh after compose/lib.sh.
 #
 #   engine_start FOLDER   FOLDER keeps images between runs. Sets DOCKER_HOST if it starts dockerd.
-#   engine_stop           stops what engine_start started, by process id, and clears its network.
+#   engine_stop FOLDER    stops what engine_start started, by process id, and clears its network.
 #   base_image_make FOLDER, redis_image_make   images where the public ones can't be pulled
 #
 # Two daemons would fight over the same iptables chains, so there is one test engine on a machine at a
@@ -39,6 +39,7 @@ engine_start() {
     flock -w 900 8 || die "another test engine holds /tmp/flotilla-test-engine.lock"
 
     mkdir -p "$folder"
+    engine_stop_abandoned "$folder"
     # Socket paths have a limit of 107 characters, so these don't go into the build folder.
     engine_run=$(mktemp -d /tmp/flotilla-engine.XXXXXX)
     [[ -e /sys/class/net/docker0 ]] || engine_had_bridge=false
@@ -57,6 +58,21 @@ engine_start() {
     return 1
 }
 
+# A run that was killed (a test's time limit, say) leaves its engine behind, on the same folder.
+engine_stop_abandoned() {
+    local pid start run had_bridge
+    [[ -f $1/dockerd.running ]] && read -r pid start run had_bridge <"$1/dockerd.running" || return 0
+    if [[ $(process_start_time "$pid") == "$start" ]]; then
+        say "stopping the engine of an earlier run (pid $pid)"
+        engine_run=$run engine_pid=$pid
+        dockerd_stop
+        engine_pid=""
+    fi
+    $had_bridge || network_clear
+    [[ $run != /tmp/flotilla-engine.* ]] || rm -rf "$run"
+    rm -f "$1/dockerd.running"
+}
+
 # The way out may carry less than 1500 bytes a packet; containers must know.
 route_mtu() {
     local interface
@@ -73,6 +89,8 @@ dockerd_run() {
         --host "$DOCKER_HOST" --pidfile "$engine_run/docker.pid" --mtu "$mtu" \
         </dev/null >"$folder/dockerd.log" 2>&1 8>&- &
     engine_pid=$!
+    echo "$engine_pid $(process_start_time "$engine_pid") $engine_run $engine_had_bridge" \
+        >"$folder/dockerd.running"
     await 60 dockerd_settled || true
     docker_answers && return 0
     dockerd_stop
@@ -96,22 +114,22 @@ dockerd_stop() {
 }
 
 engine_stop() {
+    local folder=$1
     [[ -n $engine_run ]] || return 0
     dockerd_stop
     # dockerd leaves its bridge, its rules and a closed FORWARD chain behind.
-    if ! $engine_had_bridge; then
-        ip link delete docker0 2>/dev/null || true
-        iptables_clear
-    fi
+    $engine_had_bridge || network_clear
     [[ $engine_had_forward == 1 ]] || echo 0 >/proc/sys/net/ipv4/ip_forward || true
     rm -rf "$engine_run"
+    rm -f "$folder/dockerd.running"
     engine_run=""
     unset DOCKER_HOST
 }
 
-# Back to the rules from before dockerd; none at all if there were none.
-iptables_clear() {
+# No bridge, and the rules from before dockerd; none at all if there were none.
+network_clear() {
     local tool table
+    ip link delete docker0 2>/dev/null || true
     for tool in iptables ip6tables iptables-legacy; do
         command -v "$tool" >/dev/null || continue
         "$tool" -t filter -S 2>/dev/null | grep -q DOCKER || continue

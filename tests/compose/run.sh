@@ -27,7 +27,7 @@ cleanup() {
     trap - EXIT
     trap '' INT TERM HUP
     compose_down
-    engine_stop
+    engine_stop "$folder"
     exit "$status"
 }
 
