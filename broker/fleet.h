@@ -62,7 +62,7 @@ struct fleet_hold {
     struct store_hold *hold; /* NULL once disconnected */
     struct fleet_hold *next, *prev;
     unsigned refs, bucket;
-    uint64_t sent; /* highest sequence fetched */
+    uint64_t sent; /* highest sequence fetched here, or that was gone from the queue at connect */
     uint32_t expiry_s;
     struct fleet_publish *publishes, *publishes_tail; /* completed in order */
     struct fleet_bytes acks;                          /* of this turn, see fleet_deliver.c */

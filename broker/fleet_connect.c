@@ -94,6 +94,7 @@ static void finish(struct connect_op *op, enum store_status status)
         status = STORE_UNAVAILABLE; /* the node started over meanwhile */
     if (status == STORE_OK) {
         op->hold->store_data = op->h;
+        op->h->sent = op->result.next_sequence - 1;
         op->done(op->arg, STORE_OK, &op->result);
     } else {
         give_back(op);

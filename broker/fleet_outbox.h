@@ -35,7 +35,6 @@ struct outbox_chunk {
 
 struct outbox {
     struct outbox_chunk *head, *tail; /* not sent yet; the tail is being filled */
-    uint64_t sequence;                /* of the last entry sent */
     uint64_t paused_since_ms;         /* 0: not paused */
     uint64_t length_asked_ms;
     uint64_t length; /* of the inbox, as last seen */

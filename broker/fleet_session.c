@@ -327,6 +327,32 @@ void fleet_disconnect(struct fleet *f, struct store_hold *hold, bool publish_wil
 /* ---- all holds ----------------------------------------------------------------------------------
  */
 
+struct assertion {
+    struct fleet_bytes subs; /* filter, options; each a slice */
+    size_t count;
+};
+
+static void note_subscription(void *arg, const struct store_subscription *sub)
+{
+    struct assertion *a = arg;
+    struct fleet_options o = fleet_options_write(sub);
+
+    fleet_bytes_slice(&a->subs, sub->filter);
+    fleet_bytes_slice(&a->subs, (struct mqtt_slice){.data = o.bytes, .len = (uint32_t)o.len});
+    a->count++;
+}
+
+static void write_subscriptions(struct redis_queue *q, const struct assertion *a)
+{
+    struct fleet_reader r = fleet_reader_of(a->subs.data, a->subs.len);
+
+    while (fleet_reader_more(&r)) {
+        struct mqtt_slice part = fleet_reader_slice(&r);
+
+        redis_queue_arg(q, part.data, part.len);
+    }
+}
+
 static void on_asserted(void *arg, const redisReply *r)
 {
     struct fleet_hold *h = arg;
@@ -336,23 +362,40 @@ static void on_asserted(void *arg, const redisReply *r)
     fleet_hold_unref(h);
 }
 
+static void assert_hold(struct fleet *f, struct fleet_hold *h)
+{
+    struct store_hold *hold = h->hold;
+    struct assertion a = {0};
+
+    if (hold->durable)
+        f->host.each_subscription(f->host.arg, hold->client_id, hold->client_id_len,
+                                  note_subscription, &a);
+    if (a.subs.failed) {
+        fleet_bytes_fini(&a.subs);
+        fleet_is_dead(f); /* what Redis knows of this node would be wrong: begin anew */
+        return;
+    }
+    begin_session_script(f, hold, SCRIPT_ASSERT, 6 + 2 * a.count);
+    redis_queue_str(f->q, f->hex);
+    redis_queue_str(f->q, hold->durable ? "1" : "0");
+    redis_queue_arg(f->q, h->will.data, h->will.len);
+    redis_queue_u64(f->q, h->will_delay_s);
+    if (h->expiry_s == UINT32_MAX)
+        redis_queue_str(f->q, "-1");
+    else
+        redis_queue_u64(f->q, h->expiry_s);
+    redis_queue_u64(f->q, h->sent);
+    write_subscriptions(f->q, &a);
+    h->refs++;
+    redis_queue_end(f->q, REDIS_REPLAY, on_asserted, h);
+    fleet_bytes_fini(&a.subs);
+}
+
 void fleet_holds_assert(struct fleet *f)
 {
-    for (struct fleet_hold *h = f->holds; h != NULL; h = h->next) {
-        if (h->hold->epoch == 0)
-            continue; /* still connecting */
-        begin_session_script(f, h->hold, SCRIPT_ASSERT, 5);
-        redis_queue_str(f->q, f->hex);
-        redis_queue_str(f->q, h->hold->durable ? "1" : "0");
-        redis_queue_arg(f->q, h->will.data, h->will.len);
-        redis_queue_u64(f->q, h->will_delay_s);
-        if (h->expiry_s == UINT32_MAX)
-            redis_queue_str(f->q, "-1");
-        else
-            redis_queue_u64(f->q, h->expiry_s);
-        h->refs++;
-        redis_queue_end(f->q, REDIS_REPLAY, on_asserted, h);
-    }
+    for (struct fleet_hold *h = f->holds; h != NULL; h = h->next)
+        if (h->hold->store_data != NULL) /* else it is still connecting */
+            assert_hold(f, h);
 }
 
 enum { SWEEP_MS = 30000, SWEEP_AT_ONCE = 200 };

@@ -107,6 +107,15 @@ static void on_durable_ended(void *arg, const char *id, size_t len)
     forget_if_empty(b, s);
 }
 
+static void on_each_subscription(void *arg, const char *id, size_t len, store_subscription_fn *each,
+                                 void *each_arg)
+{
+    struct broker *b = arg;
+    struct session *s = find(b, id, len);
+    if (s != NULL)
+        router_each_subscription(b->router, s, each, each_arg);
+}
+
 static void on_gap(void *arg)
 {
     struct broker *b = arg;
@@ -160,6 +169,7 @@ struct store_host host_of(struct broker *b)
         .durable_subscribed = on_durable_subscribed,
         .durable_unsubscribed = on_durable_unsubscribed,
         .durable_ended = on_durable_ended,
+        .each_subscription = on_each_subscription,
         .gap = on_gap,
         .start_over = on_start_over,
         .clients_shift_clocks = on_clients_shift_clocks,

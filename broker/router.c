@@ -354,6 +354,21 @@ void router_unsubscribe_all(struct router *r, struct session *s)
     remove_all(r, &s->subscriber);
 }
 
+void router_each_subscription(struct router *r, const struct session *s,
+                              store_subscription_fn *each, void *arg)
+{
+    for (uint32_t i = 0; i < s->subscriber.count; i++) {
+        const struct subscription *item = &s->subscriber.items[i];
+        struct subscription_options options = topic_tree_options(item);
+        struct store_subscription sub = {.filter = topic_tree_filter(r->tree, item),
+                                         .qos = options.qos,
+                                         .no_local = options.no_local,
+                                         .retain_as_published = options.retain_as_published,
+                                         .subscription_id = item->subscription_id};
+        each(arg, &sub);
+    }
+}
+
 static void interest_ended(void *arg, struct mqtt_slice filter)
 {
     struct router *r = arg;

@@ -58,6 +58,9 @@ bool router_subscribe(struct router *r, struct session *s, struct mqtt_slice fil
 bool router_is_subscribed(struct router *r, struct session *s, struct mqtt_slice filter);
 bool router_unsubscribe(struct router *r, struct session *s, struct mqtt_slice filter);
 void router_unsubscribe_all(struct router *r, struct session *s);
+/* Calls for each of its subscriptions. The filter is valid during the call. */
+void router_each_subscription(struct router *r, const struct session *s,
+                              store_subscription_fn *each, void *arg);
 /* The session's client is online now. */
 void router_session_joined(struct router *r, struct session *s);
 /* It is offline now; one that isn't durable loses its subscriptions. */

@@ -225,6 +225,8 @@ void store_free(struct store *s);
 
 struct router;
 
+typedef void store_subscription_fn(void *arg, const struct store_subscription *sub);
+
 struct store_host {
     void *arg;
     /* A message of another broker for this broker's own connected sessions: deliver to clean ones
@@ -252,6 +254,10 @@ struct store_host {
     void (*durable_unsubscribed)(void *arg, const char *client_id, size_t len,
                                  struct mqtt_slice filter);
     void (*durable_ended)(void *arg, const char *client_id, size_t len);
+    /* Calls `each` for each subscription of this session, if it is known here. For rule 9: Redis
+     * lost them. */
+    void (*each_subscription)(void *arg, const char *client_id, size_t len,
+                              store_subscription_fn *each, void *each_arg);
     /* QoS 1/2 messages for this broker were lost (its inbox was over its cap): close the clean
      * clients that have a subscription at QoS 1 or 2, so that they learn of it. */
     void (*gap)(void *arg);

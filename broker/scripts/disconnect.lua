@@ -47,7 +47,9 @@ end
 local will = publish(h[3], h[4])
 redis.call('SREM', p .. 'own:' .. node, c)
 if h[2] == '1' and expiry ~= 0 then
-  redis.call('HSET', s, 'owner', '', 'ds', ARGV[7])
+  -- What an earlier connection was sent stays sent, although this one may not have read so far.
+  local sent = math.max(tonumber(redis.call('HGET', s, 'ds') or 0), tonumber(ARGV[7]))
+  redis.call('HSET', s, 'owner', '', 'ds', string.format('%.0f', sent))
   redis.call('HDEL', s, 'w', 'wd', 'token')
   if expiry > 0 then
     local at = string.format('%.0f', now + expiry * 1000)

@@ -336,6 +336,21 @@ static inline void bed_start_over(void *arg)
         c->connected = false;
 }
 
+static inline void bed_each_subscription(void *arg, const char *client_id, size_t len,
+                                         store_subscription_fn *each, void *each_arg)
+{
+    struct bed_node *n = arg;
+
+    for (size_t i = 0; i < n->sub_count; i++) {
+        struct store_subscription sub = {.filter = {.data = (const uint8_t *)n->subs[i].filter,
+                                                    .len = (uint32_t)strlen(n->subs[i].filter)},
+                                         .qos = n->subs[i].qos};
+
+        if (strlen(n->subs[i].client) == len && memcmp(n->subs[i].client, client_id, len) == 0)
+            each(each_arg, &sub);
+    }
+}
+
 static inline void bed_shift(void *arg, uint64_t by_ms)
 {
     (void)by_ms;
@@ -358,6 +373,7 @@ static inline struct bed_node *bed_add(struct bed *b)
         .durable_subscribed = bed_subscribed,
         .durable_unsubscribed = bed_unsubscribed,
         .durable_ended = bed_ended,
+        .each_subscription = bed_each_subscription,
         .gap = bed_gap,
         .start_over = bed_start_over,
         .clients_shift_clocks = bed_shift,
