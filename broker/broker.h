@@ -10,7 +10,7 @@
 #include "broker/broker_config.h"
 #include "broker/broker_stats.h"
 #include "broker/output.h"
-#include "broker/wheel.h"
+#include "common/wheel.h"
 
 struct auth;
 struct client;
@@ -68,8 +68,7 @@ struct broker {
     struct client_list ready, work, flush, dead;
     struct event *tick; /* advances the wheel */
     bool tick_due;
-    struct wheel lingering;    /* retained deliveries that are told (retained_delivery.c) */
-    struct wheel wheel;        /* keep alive and connect timeouts of clients */
+    struct wheel wheel;        /* timeouts of clients, and of what they were told */
     uint32_t deliveries;       /* made for the client whose input is being handled: its budget */
     struct chunk_pool chunks;  /* of all outputs */
     struct broker_stats stats; /* counters, read by metrics and $SYS */

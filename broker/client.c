@@ -75,6 +75,7 @@ struct client *client_new(struct broker *b, struct listener *l, struct transport
         free(c);
         return NULL;
     }
+    c->timer.due = client_on_timer;
     c->listener = l;
     list_add(c);
     client_arm_timer(c);
@@ -165,10 +166,10 @@ static void look_again(struct client *c)
     client_mark_ready(c);
 }
 
-void client_on_timer(struct wheel_entry *e, void *broker)
+void client_on_timer(struct wheel_timer *timer)
 {
-    struct broker *b = broker;
-    struct client *c = (struct client *)(void *)((char *)e - offsetof(struct client, timer));
+    struct client *c = (struct client *)(void *)((char *)timer - offsetof(struct client, timer));
+    struct broker *b = c->broker;
     if (c->state != CLIENT_ONLINE) {
         client_close(c, END_CONNECT_TIMEOUT);
         return;

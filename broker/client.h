@@ -78,7 +78,7 @@ struct client {
     uint32_t ops; /* calls to the store whose completion is to come */
 
     uint64_t last_input_ms;
-    struct wheel_entry timer;
+    struct wheel_timer timer;
     struct output output;
     struct rest *rest; /* read and not handled yet */
 
@@ -132,7 +132,7 @@ void client_flush(struct client *c); /* writes once */
 bool client_send(struct client *c, const struct mqtt_packet *p);
 void client_send_ack(struct client *c, enum mqtt_type type, uint16_t packet_id);
 
-void client_on_timer(struct wheel_entry *e, void *broker);
+void client_on_timer(struct wheel_timer *timer);
 /* Sets the timer by the state and the keep alive. */
 void client_arm_timer(struct client *c);
 

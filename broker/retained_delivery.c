@@ -43,7 +43,7 @@ struct retained_delivery {
     uint32_t expected;   /* SUBSCRIBEs that aren't answered yet */
     struct known *known; /* an open-addressed table */
     uint32_t known_count, known_capacity;
-    struct wheel_entry linger; /* set when all is told, in a fleet */
+    struct wheel_timer linger; /* set when all is told, in a fleet */
     struct client *client;
 };
 
@@ -287,13 +287,13 @@ static void finish(struct client *c)
     if (r->known_count == 0 || !is_in_fleet(c))
         retained_delivery_end(c);
     else if (!wheel_is_set(&r->linger))
-        wheel_set(&b->lingering, &r->linger, b->now_ms + LINGER_MS);
+        wheel_set(&b->wheel, &r->linger, b->now_ms + LINGER_MS);
 }
 
-void retained_delivery_on_timer(struct wheel_entry *e, void *broker)
+static void on_lingered(struct wheel_timer *timer)
 {
-    struct retained_delivery *r = (void *)((char *)e - offsetof(struct retained_delivery, linger));
-    (void)broker;
+    struct retained_delivery *r =
+        (void *)((char *)timer - offsetof(struct retained_delivery, linger));
     if (is_over(r->client))
         retained_delivery_end(r->client);
 }
@@ -327,10 +327,12 @@ static struct retained_delivery *delivery_of(struct client *c)
     if (c->retained != NULL)
         return c->retained;
     c->retained = calloc(1, sizeof(*c->retained));
-    if (c->retained == NULL)
+    if (c->retained == NULL) {
         client_doom(c, END_NO_MEMORY);
-    else
-        c->retained->client = c;
+        return NULL;
+    }
+    c->retained->client = c;
+    c->retained->linger.due = on_lingered;
     return c->retained;
 }
 

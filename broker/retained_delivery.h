@@ -16,7 +16,6 @@
 #include "broker/message.h"
 
 struct client;
-struct wheel_entry;
 
 /* A SUBSCRIBE is under way: live messages that it brings before its SUBACK count as newer ones.
  * Each call is followed by one of retained_delivery_expected once the SUBACK is decided. */
@@ -36,8 +35,6 @@ void retained_delivery_note_live(struct client *c, struct mqtt_slice topic, stru
  * that the client got. */
 bool retained_delivery_is_overtaken(const struct client *c, struct mqtt_slice topic,
                                     struct message_id id);
-/* For the broker's wheel of lingering ones. */
-void retained_delivery_on_timer(struct wheel_entry *e, void *broker);
 /* A retained value of this topic is older than what the client got. */
 bool retained_delivery_is_stale(const struct client *c, struct mqtt_slice topic,
                                 struct message_id id);

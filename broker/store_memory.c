@@ -11,15 +11,16 @@
 #include "broker/packet_ids.h"
 #include "broker/retained_tree.h"
 #include "broker/store.h"
-#include "broker/wheel.h"
 #include "common/clock.h"
+#include "common/wheel.h"
 
 enum { RETAINED_CHUNK = 256, RETAINED_CHUNK_BYTES = 256 * 1024 };
 
 /* What is kept of a client id: of a durable session always, else while a will or a connection is.
  */
 struct memory_session {
-    UT_hash_handle hh;       /* by id */
+    UT_hash_handle hh; /* by id */
+    struct store_memory *store;
     struct store_hold *hold; /* NULL: offline */
     bool durable;
     struct memory_queue queue;
@@ -28,7 +29,7 @@ struct memory_session {
     uint32_t released_count, released_capacity;
     struct message *will;
     uint32_t will_delay_s;
-    struct wheel_entry will_due, expiry_due;
+    struct wheel_timer will_due, expiry_due;
     uint32_t id_len;
     char id[];
 };
@@ -39,7 +40,7 @@ struct store_memory {
     struct store_host host;
     struct memory_session *sessions;
     struct retained_tree *retained;
-    struct wheel wills, expiries;
+    struct wheel wheel;          /* wills and expiries */
     struct store_entry *scratch; /* what a fetch answers */
     size_t scratch_size;
 };
@@ -69,11 +70,17 @@ static struct memory_session *find_session(struct store_memory *s, const char *i
     return found;
 }
 
+static void on_will_due(struct wheel_timer *t);
+static void on_expiry_due(struct wheel_timer *t);
+
 static struct memory_session *add_session(struct store_memory *s, const struct store_hold *hold)
 {
     struct memory_session *m = calloc(1, sizeof(*m) + hold->client_id_len);
     if (m == NULL)
         return NULL;
+    m->store = s;
+    m->will_due.due = on_will_due;
+    m->expiry_due.due = on_expiry_due;
     memory_queue_init(&m->queue);
     m->id_len = hold->client_id_len;
     memcpy(m->id, hold->client_id, hold->client_id_len);
@@ -146,17 +153,17 @@ static void end_session(struct store_memory *s, struct memory_session *m)
     free_if_over(s, m);
 }
 
-static void on_will_due(struct wheel_entry *e, void *arg)
+static void on_will_due(struct wheel_timer *t)
 {
-    struct memory_session *m = (void *)((char *)e - offsetof(struct memory_session, will_due));
-    publish_will(arg, m);
-    free_if_over(arg, m);
+    struct memory_session *m = (void *)((char *)t - offsetof(struct memory_session, will_due));
+    publish_will(m->store, m);
+    free_if_over(m->store, m);
 }
 
-static void on_expiry_due(struct wheel_entry *e, void *arg)
+static void on_expiry_due(struct wheel_timer *t)
 {
-    struct memory_session *m = (void *)((char *)e - offsetof(struct memory_session, expiry_due));
-    end_session(arg, m);
+    struct memory_session *m = (void *)((char *)t - offsetof(struct memory_session, expiry_due));
+    end_session(m->store, m);
 }
 
 static void memory_connect(struct store *store, const struct store_connect_request *req,
@@ -214,11 +221,11 @@ static void memory_disconnect(struct store *store, struct store_hold *hold, bool
         else if (delay == 0)
             publish_will(s, m);
         else if (m->will != NULL)
-            wheel_set(&s->wills, &m->will_due, now + (uint64_t)delay * 1000);
+            wheel_set(&s->wheel, &m->will_due, now + (uint64_t)delay * 1000);
         if (m->durable && session_expiry_s == 0)
             end_session(s, m);
         else if (m->durable && session_expiry_s != UINT32_MAX)
-            wheel_set(&s->expiries, &m->expiry_due, now + (uint64_t)session_expiry_s * 1000);
+            wheel_set(&s->wheel, &m->expiry_due, now + (uint64_t)session_expiry_s * 1000);
         else
             free_if_over(s, m);
     }
@@ -477,9 +484,7 @@ static void memory_retained_cancel(struct store_retained_read *read)
 static void memory_input(struct store *store)
 {
     struct store_memory *s = memory_of(store);
-    uint64_t now = clock_monotonic_ms();
-    wheel_advance(&s->wills, now, on_will_due, s);
-    wheel_advance(&s->expiries, now, on_expiry_due, s);
+    wheel_advance(&s->wheel, clock_monotonic_ms());
 }
 
 static void memory_flush(struct store *store)
@@ -554,7 +559,6 @@ struct store *store_memory_new(const struct store_memory_config *cfg, const stru
         free(s);
         return NULL;
     }
-    wheel_init(&s->wills, clock_monotonic_ms());
-    wheel_init(&s->expiries, clock_monotonic_ms());
+    wheel_init(&s->wheel, clock_monotonic_ms());
     return &s->base;
 }

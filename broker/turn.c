@@ -8,10 +8,12 @@
 #include <event2/event.h>
 
 #include "broker/client.h"
-#include "broker/retained_delivery.h"
 #include "common/clock.h"
 
-enum { STALL_MS = 1000 }; /* a gap between turns that clients aren't to blame for */
+enum {
+    STALL_MS = 1000, /* a gap between turns that clients aren't to blame for */
+    TICK_MS = 100,   /* between two looks at the wheel */
+};
 
 static void push(struct client_list *list, struct client *c)
 {
@@ -142,8 +144,7 @@ void turn_pass(struct broker *b)
     run_ready(b);
     if (b->tick_due) { /* after reading: what a client sent in time counts also if we were late */
         b->tick_due = false;
-        wheel_advance(&b->wheel, b->now_ms, client_on_timer, b);
-        wheel_advance(&b->lingering, b->now_ms, retained_delivery_on_timer, b);
+        wheel_advance(&b->wheel, b->now_ms);
     }
     run_work(b);
     run_flush(b);
@@ -163,10 +164,9 @@ void turn_run(struct broker *b)
 
 bool turn_init(struct broker *b)
 {
-    static const struct timeval period = {.tv_usec = WHEEL_TICK_MS * 1000};
+    static const struct timeval period = {.tv_usec = TICK_MS * 1000};
     b->now_ms = clock_monotonic_ms();
     wheel_init(&b->wheel, b->now_ms);
-    wheel_init(&b->lingering, b->now_ms);
     b->tick = event_new(b->base, -1, EV_PERSIST, on_tick, b);
     return b->tick != NULL && event_add(b->tick, &period) == 0;
 }

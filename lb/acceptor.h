@@ -16,7 +16,7 @@
 #include <sys/queue.h>
 
 #include "lb/poller.h"
-#include "lb/wheel.h"
+#include "common/wheel.h"
 
 struct listener;
 struct snapshot;

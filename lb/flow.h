@@ -35,7 +35,7 @@
 #include "lb/poller.h"
 #include "lb/relay.h"
 #include "lb/stream.h"
-#include "lb/wheel.h"
+#include "common/wheel.h"
 
 struct attempt;
 struct listener;

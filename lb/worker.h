@@ -21,7 +21,7 @@
 #include "lb/pipe_pool.h"
 #include "lb/poller.h"
 #include "lb/relay.h"
-#include "lb/wheel.h"
+#include "common/wheel.h"
 
 struct acceptor;
 struct flow;

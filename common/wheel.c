@@ -1,8 +1,8 @@
 /*
  * A slot is a tick of 16 ms modulo the wheel's size. The bitmap finds the next slot in use without
- * walking the empty ones, so that an idle worker sleeps.
+ * walking the empty ones, so that an idle thread sleeps.
  */
-#include "lb/wheel.h"
+#include "common/wheel.h"
 
 void wheel_init(struct wheel *w, uint64_t now_ms)
 {

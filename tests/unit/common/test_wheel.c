@@ -1,5 +1,5 @@
 /* Deadlines of the timer wheel. Time is an argument: nothing here sleeps. */
-#include "lb/wheel.h"
+#include "common/wheel.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,14 +1,15 @@
 /*
  * wheel - many cheap deadlines of one thread: a hashed timer wheel.
  *
- * Setting and cancelling take constant time and no memory, which matters because a flow sets three
- * or four deadlines before it relays and nearly none of them comes true.
+ * Setting and cancelling take constant time and no memory, which matters because a flow of the load
+ * balancer sets three or four deadlines before it relays, and each client of the broker one for its
+ * keep alive, and nearly none of them comes true.
  *
  * Ownership: timers are embedded by their users, who cancel them before they are freed.
  * Units:     deadlines are milliseconds of CLOCK_MONOTONIC; one fires at most WHEEL_TICK_MS late.
  */
-#ifndef FLOTILLA_LB_WHEEL_H
-#define FLOTILLA_LB_WHEEL_H
+#ifndef FLOTILLA_COMMON_WHEEL_H
+#define FLOTILLA_COMMON_WHEEL_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,6 +39,10 @@ void wheel_init(struct wheel *w, uint64_t now_ms);
 /* Sets, or moves, a timer. A deadline that is over already fires at the next advance. */
 void wheel_set(struct wheel *w, struct wheel_timer *t, uint64_t at_ms);
 void wheel_cancel(struct wheel_timer *t);
+static inline bool wheel_is_set(const struct wheel_timer *t)
+{
+    return t->set;
+}
 
 /* Calls `due` of each timer whose deadline is over. */
 void wheel_advance(struct wheel *w, uint64_t now_ms);
