@@ -8,13 +8,12 @@
 
 #include "broker/broker_stats.h"
 #include "broker/memory_queue.h"
+#include "broker/memory_read.h"
 #include "broker/packet_ids.h"
 #include "broker/retained_tree.h"
 #include "broker/store.h"
 #include "common/clock.h"
 #include "common/wheel.h"
-
-enum { RETAINED_CHUNK = 256, RETAINED_CHUNK_BYTES = 256 * 1024 };
 
 /* What is kept of a client id: of a durable session always, else while a will or a connection is.
  */
@@ -43,16 +42,6 @@ struct store_memory {
     struct wheel wheel;          /* wills and expiries */
     struct store_entry *scratch; /* what a fetch answers */
     size_t scratch_size;
-};
-
-struct memory_read {
-    struct store_retained_read base; /* first member */
-    struct retained_cursor cursor;
-    store_retained_fn *each;
-    store_retained_chunk_fn *chunk;
-    store_done_fn *done;
-    void *arg;
-    bool running, cancelled;
 };
 
 static struct store_memory *memory_of(struct store *s)
@@ -412,70 +401,14 @@ static void memory_complete(struct store *store, struct store_hold *hold, uint64
 /* ---- retained ----------------------------------------------------------------------------------
  */
 
-static void free_read(struct memory_read *r)
+static struct store_retained_read *start_read(struct store *store, struct mqtt_slice filter,
+                                              store_retained_fn *each,
+                                              store_retained_chunk_fn *chunk, store_done_fn *done,
+                                              void *arg)
 {
-    retained_cursor_fini(&r->cursor);
-    free(r);
-}
-
-/* Gives one chunk, then says that it is over or that there may be more. */
-static void run_chunk(struct memory_read *r)
-{
-    size_t bytes = 0;
-    struct message *m = NULL;
-    r->running = true;
-    for (int i = 0; i < RETAINED_CHUNK && bytes < RETAINED_CHUNK_BYTES && !r->cancelled; i++) {
-        m = retained_cursor_next(&r->cursor);
-        if (m == NULL)
-            break;
-        bytes += m->topic.len + m->payload.len;
-        message_ref(m); /* `each` may change the tree */
-        r->each(r->arg, m);
-        message_unref(m);
-    }
-    r->running = false;
-    if (r->cancelled) {
-        free_read(r);
-    } else if (m == NULL) {
-        store_done_fn *done = r->done;
-        void *arg = r->arg;
-        free_read(r);
-        done(arg, STORE_OK);
-    } else {
-        r->chunk(r->arg, &r->base);
-    }
-}
-
-static struct store_retained_read *
-memory_retained_start(struct store *store, struct mqtt_slice filter, store_retained_fn *each,
-                      store_retained_chunk_fn *chunk, store_done_fn *done, void *arg)
-{
-    struct store_memory *s = memory_of(store);
-    struct memory_read *r = calloc(1, sizeof(*r));
-    if (r == NULL || !retained_cursor_init(&r->cursor, s->retained, filter)) {
-        free(r);
-        return NULL;
-    }
-    r->base.store = store;
-    r->each = each;
-    r->chunk = chunk;
-    r->done = done;
-    r->arg = arg;
-    run_chunk(r);
-    return &r->base;
-}
-
-static void memory_retained_continue(struct store_retained_read *read)
-{
-    run_chunk((struct memory_read *)read);
-}
-
-static void memory_retained_cancel(struct store_retained_read *read)
-{
-    struct memory_read *r = (struct memory_read *)read;
-    r->cancelled = true;
-    if (!r->running)
-        free_read(r);
+    struct memory_read_request r = {
+        .filter = filter, .each = each, .chunk = chunk, .done = done, .arg = arg};
+    return memory_read_start(store, memory_of(store)->retained, &r);
 }
 
 /* ---- the turn, and the end ---------------------------------------------------------------------
@@ -535,9 +468,9 @@ static const struct store_ops memory_ops = {
     .ack = memory_ack,
     .release = memory_release,
     .complete = memory_complete,
-    .retained_start = memory_retained_start,
-    .retained_continue = memory_retained_continue,
-    .retained_cancel = memory_retained_cancel,
+    .retained_start = start_read,
+    .retained_continue = memory_read_continue,
+    .retained_cancel = memory_read_cancel,
     .input = memory_input,
     .flush = memory_flush,
     .health = memory_health,
