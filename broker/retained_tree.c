@@ -7,23 +7,22 @@
 #include <string.h>
 
 #include "broker/hash.h"
+#include "broker/hash_table.h"
 
 struct retained_node {
     struct retained_node *parent;
-    struct retained_node *chain;          /* next in its hash bucket */
+    struct hash_link by_level;            /* of (parent, level) */
     struct retained_node *first, *last;   /* children */
     struct retained_node *before, *after; /* siblings */
     struct message *message;              /* NULL: only a step on the way */
-    uint32_t key;
-    uint16_t depth; /* 0: the root */
+    uint16_t depth;                       /* 0: the root */
     uint16_t len;
     char level[];
 };
 
 struct retained_tree {
-    struct retained_node **buckets;
-    uint32_t mask;
-    size_t nodes, messages;
+    struct hash_table by_level;
+    size_t messages;
     uint64_t hash_key;
     struct retained_cursor *cursors;
     struct retained_node root;
@@ -35,29 +34,27 @@ struct retained_tree *retained_tree_new(uint64_t hash_key)
     if (t == NULL)
         return NULL;
     t->hash_key = hash_key;
-    t->mask = 255;
-    t->buckets = calloc((size_t)t->mask + 1, sizeof(*t->buckets));
-    if (t->buckets == NULL) {
+    if (!hash_table_init(&t->by_level)) {
         free(t);
         return NULL;
     }
     return t;
 }
 
+static void free_node(void *arg, struct hash_link *link)
+{
+    struct retained_node *n = HASH_OWNER(link, struct retained_node, by_level);
+    (void)arg;
+    message_unref(n->message);
+    free(n);
+}
+
 void retained_tree_free(struct retained_tree *t)
 {
     if (t == NULL)
         return;
-    for (uint32_t i = 0; i <= t->mask; i++) {
-        struct retained_node *n = t->buckets[i];
-        while (n != NULL) {
-            struct retained_node *next = n->chain;
-            message_unref(n->message);
-            free(n);
-            n = next;
-        }
-    }
-    free(t->buckets);
+    hash_table_each(&t->by_level, free_node, NULL);
+    hash_table_fini(&t->by_level);
     free(t);
 }
 
@@ -98,10 +95,12 @@ static struct retained_node *find_child(const struct retained_tree *t,
     if (parent->first == NULL)
         return NULL;
     uint32_t key = key_of(t, parent, level);
-    for (struct retained_node *n = t->buckets[key & t->mask]; n != NULL; n = n->chain)
-        if (n->key == key && n->parent == parent && n->len == level.len &&
+    for (struct hash_link *l = hash_table_chain(&t->by_level, key); l != NULL; l = l->next) {
+        struct retained_node *n = HASH_OWNER(l, struct retained_node, by_level);
+        if (l->hash == key && n->parent == parent && n->len == level.len &&
             memcmp(n->level, level.data, level.len) == 0)
             return n;
+    }
     return NULL;
 }
 
@@ -114,26 +113,6 @@ static struct retained_node *find(const struct retained_tree *t, struct mqtt_sli
     return (struct retained_node *)n;
 }
 
-static void grow(struct retained_tree *t)
-{
-    uint32_t mask = t->mask * 2 + 1;
-    struct retained_node **buckets = calloc((size_t)mask + 1, sizeof(*buckets));
-    if (buckets == NULL)
-        return; /* chains get longer, nothing else */
-    for (uint32_t i = 0; i <= t->mask; i++) {
-        struct retained_node *n = t->buckets[i];
-        while (n != NULL) {
-            struct retained_node *next = n->chain;
-            n->chain = buckets[n->key & mask];
-            buckets[n->key & mask] = n;
-            n = next;
-        }
-    }
-    free(t->buckets);
-    t->buckets = buckets;
-    t->mask = mask;
-}
-
 static struct retained_node *add_child(struct retained_tree *t, struct retained_node *parent,
                                        struct mqtt_slice level)
 {
@@ -141,31 +120,23 @@ static struct retained_node *add_child(struct retained_tree *t, struct retained_
     if (n == NULL)
         return NULL;
     n->parent = parent;
-    n->key = key_of(t, parent, level);
     n->depth = (uint16_t)(parent->depth + 1);
     n->len = (uint16_t)level.len;
     if (level.len > 0)
         memcpy(n->level, level.data, level.len);
-    if (t->nodes > t->mask)
-        grow(t);
-    n->chain = t->buckets[n->key & t->mask];
-    t->buckets[n->key & t->mask] = n;
+    hash_table_add(&t->by_level, &n->by_level, key_of(t, parent, level));
     n->before = parent->last;
     if (parent->last != NULL)
         parent->last->after = n;
     else
         parent->first = n;
     parent->last = n;
-    t->nodes++;
     return n;
 }
 
 static void unlink_node(struct retained_tree *t, struct retained_node *n)
 {
-    struct retained_node **link = &t->buckets[n->key & t->mask];
-    while (*link != n)
-        link = &(*link)->chain;
-    *link = n->chain;
+    hash_table_remove(&t->by_level, &n->by_level);
     if (n->before != NULL)
         n->before->after = n->after;
     else
@@ -174,7 +145,6 @@ static void unlink_node(struct retained_tree *t, struct retained_node *n)
         n->after->before = n->before;
     else
         n->parent->last = n->before;
-    t->nodes--;
 }
 
 static struct retained_node *step(const struct retained_cursor *c, struct retained_node *n);

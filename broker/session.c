@@ -9,9 +9,7 @@
 #include "broker/hash.h"
 
 struct session_table {
-    struct session **buckets;
-    uint32_t mask;
-    size_t count;
+    struct hash_table by_id;
     uint64_t hash_key;
 };
 
@@ -21,23 +19,24 @@ struct session_table *session_table_new(uint64_t hash_key)
     if (t == NULL)
         return NULL;
     t->hash_key = hash_key;
-    t->mask = 255;
-    t->buckets = calloc((size_t)t->mask + 1, sizeof(*t->buckets));
-    if (t->buckets == NULL) {
+    if (!hash_table_init(&t->by_id)) {
         free(t);
         return NULL;
     }
     return t;
 }
 
+static void remove_one(void *arg, struct session *s)
+{
+    session_table_remove(arg, s);
+}
+
 void session_table_free(struct session_table *t)
 {
     if (t == NULL)
         return;
-    for (uint32_t i = 0; i <= t->mask; i++)
-        while (t->buckets[i] != NULL)
-            session_table_remove(t, t->buckets[i]);
-    free(t->buckets);
+    session_table_each(t, remove_one, t);
+    hash_table_fini(&t->by_id);
     free(t);
 }
 
@@ -46,32 +45,14 @@ static uint32_t hash_of(const struct session_table *t, struct mqtt_slice id)
     return (uint32_t)hash_bytes(t->hash_key, id.data, id.len);
 }
 
-static void grow(struct session_table *t)
-{
-    uint32_t mask = t->mask * 2 + 1;
-    struct session **buckets = calloc((size_t)mask + 1, sizeof(*buckets));
-    if (buckets == NULL)
-        return; /* chains get longer, nothing else */
-    for (uint32_t i = 0; i <= t->mask; i++) {
-        struct session *s = t->buckets[i];
-        while (s != NULL) {
-            struct session *next = s->next;
-            s->next = buckets[s->hash & mask];
-            buckets[s->hash & mask] = s;
-            s = next;
-        }
-    }
-    free(t->buckets);
-    t->buckets = buckets;
-    t->mask = mask;
-}
-
 struct session *session_table_find(const struct session_table *t, struct mqtt_slice id)
 {
     uint32_t hash = hash_of(t, id);
-    for (struct session *s = t->buckets[hash & t->mask]; s != NULL; s = s->next)
-        if (s->hash == hash && s->id_len == id.len && memcmp(s->id, id.data, id.len) == 0)
+    for (struct hash_link *l = hash_table_chain(&t->by_id, hash); l != NULL; l = l->next) {
+        struct session *s = HASH_OWNER(l, struct session, by_id);
+        if (l->hash == hash && s->id_len == id.len && memcmp(s->id, id.data, id.len) == 0)
             return s;
+    }
     return NULL;
 }
 
@@ -80,17 +61,12 @@ struct session *session_table_add(struct session_table *t, struct mqtt_slice id,
     struct session *s = calloc(1, sizeof(*s) + id.len + 1);
     if (s == NULL)
         return NULL;
-    s->hash = hash_of(t, id);
     s->refs = 1;
     s->id_len = (uint16_t)id.len;
     s->durable = durable;
     s->listed = true;
     memcpy(s->id, id.data, id.len);
-    if (t->count > t->mask)
-        grow(t);
-    s->next = t->buckets[s->hash & t->mask];
-    t->buckets[s->hash & t->mask] = s;
-    t->count++;
+    hash_table_add(&t->by_id, &s->by_id, hash_of(t, id));
     return s;
 }
 
@@ -98,31 +74,32 @@ void session_table_remove(struct session_table *t, struct session *s)
 {
     if (!s->listed)
         return;
-    struct session **link = &t->buckets[s->hash & t->mask];
-    while (*link != s)
-        link = &(*link)->next;
-    *link = s->next;
+    hash_table_remove(&t->by_id, &s->by_id);
     s->listed = false;
-    t->count--;
     session_unref(s);
+}
+
+struct each_session {
+    void (*each)(void *arg, struct session *s);
+    void *arg;
+};
+
+static void each_link(void *arg, struct hash_link *link)
+{
+    const struct each_session *e = arg;
+    e->each(e->arg, HASH_OWNER(link, struct session, by_id));
 }
 
 void session_table_each(struct session_table *t, void (*each)(void *arg, struct session *s),
                         void *arg)
 {
-    for (uint32_t i = 0; i <= t->mask; i++) {
-        struct session *s = t->buckets[i];
-        while (s != NULL) {
-            struct session *next = s->next;
-            each(arg, s);
-            s = next;
-        }
-    }
+    struct each_session e = {.each = each, .arg = arg};
+    hash_table_each(&t->by_id, each_link, &e);
 }
 
 size_t session_table_count(const struct session_table *t)
 {
-    return t->count;
+    return t->by_id.count;
 }
 
 void session_unref(struct session *s)

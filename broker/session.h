@@ -10,6 +10,7 @@
 #ifndef FLOTILLA_BROKER_SESSION_H
 #define FLOTILLA_BROKER_SESSION_H
 
+#include "broker/hash_table.h"
 #include "broker/topic_tree.h"
 
 struct client;
@@ -17,8 +18,7 @@ struct client;
 struct session {
     struct subscriber subscriber; /* first member */
     struct client *client;        /* its connection on this broker, NULL when offline */
-    struct session *next;         /* in the table's bucket */
-    uint32_t hash;
+    struct hash_link by_id;
     uint32_t refs;
     uint16_t id_len;
     bool durable; /* outlives its connection */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "broker/hash.h"
+#include "broker/hash_table.h"
 
 /* One holder of a leaf's filter. */
 struct holder {
@@ -18,22 +19,20 @@ struct holder {
 
 struct topic_node {
     struct topic_node *parent;
-    struct topic_node *next; /* in its hash bucket */
+    struct hash_link by_level; /* of (parent, level) */
     struct topic_node *plus, *hash;
     struct holder *holders;
     uint32_t holder_count, holder_capacity;
     uint32_t children;
     uint32_t connected; /* holders that are connected sessions */
-    uint32_t key;       /* hash of (parent, level) */
     bool wildcard;      /* in the filter up to here */
     uint16_t level_len;
     char level[];
 };
 
 struct topic_tree {
-    struct topic_node **buckets;
-    uint32_t mask;
-    size_t nodes, subscriptions;
+    struct hash_table by_level;
+    size_t subscriptions;
     uint64_t hash_key;
     char scratch[65536];
     struct topic_node root;
@@ -74,31 +73,13 @@ static struct topic_node *find_child(const struct topic_tree *t, const struct to
     if (parent->children == 0)
         return NULL;
     uint32_t key = child_key(t, parent, level, len);
-    for (struct topic_node *n = t->buckets[key & t->mask]; n != NULL; n = n->next)
-        if (n->key == key && n->parent == parent && n->level_len == len &&
+    for (struct hash_link *l = hash_table_chain(&t->by_level, key); l != NULL; l = l->next) {
+        struct topic_node *n = HASH_OWNER(l, struct topic_node, by_level);
+        if (l->hash == key && n->parent == parent && n->level_len == len &&
             memcmp(n->level, level, len) == 0)
             return n;
-    return NULL;
-}
-
-static void grow_buckets(struct topic_tree *t)
-{
-    uint32_t mask = t->mask * 2 + 1;
-    struct topic_node **buckets = calloc((size_t)mask + 1, sizeof(*buckets));
-    if (buckets == NULL)
-        return; /* chains get longer, nothing else */
-    for (uint32_t i = 0; i <= t->mask; i++) {
-        struct topic_node *n = t->buckets[i];
-        while (n != NULL) {
-            struct topic_node *next = n->next;
-            n->next = buckets[n->key & mask];
-            buckets[n->key & mask] = n;
-            n = next;
-        }
     }
-    free(t->buckets);
-    t->buckets = buckets;
-    t->mask = mask;
+    return NULL;
 }
 
 static struct topic_node *add_child(struct topic_tree *t, struct topic_node *parent,
@@ -110,20 +91,15 @@ static struct topic_node *add_child(struct topic_tree *t, struct topic_node *par
     bool plus = len == 1 && level[0] == '+';
     bool hash = len == 1 && level[0] == '#';
     n->parent = parent;
-    n->key = child_key(t, parent, level, len);
     n->wildcard = parent->wildcard || plus || hash;
     n->level_len = len;
     memcpy(n->level, level, len);
-    if (t->nodes > t->mask)
-        grow_buckets(t);
-    n->next = t->buckets[n->key & t->mask];
-    t->buckets[n->key & t->mask] = n;
+    hash_table_add(&t->by_level, &n->by_level, child_key(t, parent, level, len));
     parent->children++;
     if (plus)
         parent->plus = n;
     if (hash)
         parent->hash = n;
-    t->nodes++;
     return n;
 }
 
@@ -132,16 +108,12 @@ static void prune(struct topic_tree *t, struct topic_node *n)
 {
     while (n != &t->root && n->children == 0 && n->holder_count == 0) {
         struct topic_node *parent = n->parent;
-        struct topic_node **link = &t->buckets[n->key & t->mask];
-        while (*link != n)
-            link = &(*link)->next;
-        *link = n->next;
+        hash_table_remove(&t->by_level, &n->by_level);
         if (parent->plus == n)
             parent->plus = NULL;
         if (parent->hash == n)
             parent->hash = NULL;
         parent->children--;
-        t->nodes--;
         free(n->holders);
         free(n);
         n = parent;
@@ -214,29 +186,27 @@ struct topic_tree *topic_tree_new(uint64_t hash_key)
     if (t == NULL)
         return NULL;
     t->hash_key = hash_key;
-    t->mask = 255;
-    t->buckets = calloc((size_t)t->mask + 1, sizeof(*t->buckets));
-    if (t->buckets == NULL) {
+    if (!hash_table_init(&t->by_level)) {
         free(t);
         return NULL;
     }
     return t;
 }
 
+static void free_node(void *arg, struct hash_link *link)
+{
+    struct topic_node *n = HASH_OWNER(link, struct topic_node, by_level);
+    (void)arg;
+    free(n->holders);
+    free(n);
+}
+
 void topic_tree_free(struct topic_tree *t)
 {
     if (t == NULL)
         return;
-    for (uint32_t i = 0; i <= t->mask; i++) {
-        struct topic_node *n = t->buckets[i];
-        while (n != NULL) {
-            struct topic_node *next = n->next;
-            free(n->holders);
-            free(n);
-            n = next;
-        }
-    }
-    free(t->buckets);
+    hash_table_each(&t->by_level, free_node, NULL);
+    hash_table_fini(&t->by_level);
     free(t);
 }
 
@@ -344,12 +314,24 @@ void topic_tree_set_connected(struct topic_tree *t, struct subscriber *s, bool c
     }
 }
 
+struct each_interest {
+    struct topic_tree *tree;
+    topic_filter_fn *each;
+    void *arg;
+};
+
+static void tell_interest(void *arg, struct hash_link *link)
+{
+    const struct each_interest *e = arg;
+    struct topic_node *n = HASH_OWNER(link, struct topic_node, by_level);
+    if (n->connected > 0)
+        e->each(e->arg, filter_text(e->tree, n));
+}
+
 void topic_tree_each_interest(struct topic_tree *t, topic_filter_fn *each, void *arg)
 {
-    for (uint32_t i = 0; i <= t->mask; i++)
-        for (struct topic_node *n = t->buckets[i]; n != NULL; n = n->next)
-            if (n->connected > 0)
-                each(arg, filter_text(t, n));
+    struct each_interest e = {.tree = t, .each = each, .arg = arg};
+    hash_table_each(&t->by_level, tell_interest, &e);
 }
 
 struct mqtt_slice topic_tree_filter(struct topic_tree *t, const struct subscription *s)
@@ -429,5 +411,5 @@ size_t topic_tree_subscriptions(const struct topic_tree *t)
 
 size_t topic_tree_nodes(const struct topic_tree *t)
 {
-    return t->nodes;
+    return t->by_level.count;
 }

@@ -1,0 +1,48 @@
+/*
+ * hash_table - an intrusive hash table with chained buckets, for what the broker holds by the
+ * hundred thousand: topic levels, retained topics, sessions.
+ *
+ * Why not uthash: its handle is 56 bytes an entry, more than most of these entries; a link here is
+ * 16. Keys are the users' business: they walk a chain and compare.
+ * Ownership: links are embedded in their owner's struct and taken out before it is freed.
+ * Errors:    only making the table can fail. When growing fails chains get longer, nothing else.
+ */
+#ifndef FLOTILLA_BROKER_HASH_TABLE_H
+#define FLOTILLA_BROKER_HASH_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct hash_link {
+    struct hash_link *next; /* in its bucket */
+    uint32_t hash;
+};
+
+struct hash_table {
+    struct hash_link **buckets;
+    uint32_t mask;
+    size_t count;
+};
+
+#define HASH_OWNER(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
+
+/* False when out of memory. */
+bool hash_table_init(struct hash_table *t);
+/* Frees the buckets only. */
+void hash_table_fini(struct hash_table *t);
+
+void hash_table_add(struct hash_table *t, struct hash_link *link, uint32_t hash);
+void hash_table_remove(struct hash_table *t, struct hash_link *link);
+
+/* The chain that has all links of this hash, among others. */
+static inline struct hash_link *hash_table_chain(const struct hash_table *t, uint32_t hash)
+{
+    return t->buckets[hash & t->mask];
+}
+
+/* Calls for each link; `each` may remove, and free, the one it is called for. */
+void hash_table_each(struct hash_table *t, void (*each)(void *arg, struct hash_link *link),
+                     void *arg);
+
+#endif

@@ -1,0 +1,105 @@
+/* hash_table: what was put in is found until it is taken out, through every growth. */
+#include "broker/hash_table.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { COUNT = 5000 };
+
+struct item {
+    uint32_t number;
+    struct hash_link link;
+    bool seen;
+};
+
+/* Few different hashes, so that chains are long and mixed. */
+static uint32_t hash_of(uint32_t number)
+{
+    return (number % 1000) * 2654435761u;
+}
+
+static struct item *find(const struct hash_table *t, uint32_t number)
+{
+    for (struct hash_link *l = hash_table_chain(t, hash_of(number)); l != NULL; l = l->next)
+        if (HASH_OWNER(l, struct item, link)->number == number)
+            return HASH_OWNER(l, struct item, link);
+    return NULL;
+}
+
+static struct item *fill(struct hash_table *t)
+{
+    struct item *items = calloc(COUNT, sizeof(*items));
+    assert_non_null(items);
+    assert_true(hash_table_init(t));
+    for (uint32_t i = 0; i < COUNT; i++) {
+        items[i].number = i;
+        hash_table_add(t, &items[i].link, hash_of(i));
+    }
+    return items;
+}
+
+static void everything_is_found_after_growing(void **state)
+{
+    (void)state;
+    struct hash_table t;
+    struct item *items = fill(&t);
+    assert_int_equal(t.count, COUNT);
+    assert_true(t.mask >= COUNT / 2);
+    for (uint32_t i = 0; i < COUNT; i++)
+        assert_ptr_equal(find(&t, i), &items[i]);
+    assert_null(find(&t, COUNT));
+    hash_table_fini(&t);
+    free(items);
+}
+
+static void what_is_removed_is_gone_and_nothing_else(void **state)
+{
+    (void)state;
+    struct hash_table t;
+    struct item *items = fill(&t);
+    for (uint32_t i = 0; i < COUNT; i += 3)
+        hash_table_remove(&t, &items[i].link);
+    for (uint32_t i = 0; i < COUNT; i++)
+        assert_ptr_equal(find(&t, i), i % 3 == 0 ? NULL : &items[i]);
+    hash_table_fini(&t);
+    free(items);
+}
+
+static void see_and_remove_even(void *arg, struct hash_link *link)
+{
+    struct item *item = HASH_OWNER(link, struct item, link);
+    assert_false(item->seen);
+    item->seen = true;
+    if (item->number % 2 == 0)
+        hash_table_remove(arg, link);
+}
+
+static void each_may_remove_its_own(void **state)
+{
+    (void)state;
+    struct hash_table t;
+    struct item *items = fill(&t);
+    hash_table_each(&t, see_and_remove_even, &t);
+    assert_int_equal(t.count, COUNT / 2);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        assert_true(items[i].seen);
+        assert_ptr_equal(find(&t, i), i % 2 == 0 ? NULL : &items[i]);
+    }
+    hash_table_fini(&t);
+    free(items);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(everything_is_found_after_growing),
+        cmocka_unit_test(what_is_removed_is_gone_and_nothing_else),
+        cmocka_unit_test(each_may_remove_its_own),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
