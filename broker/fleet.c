@@ -329,7 +329,6 @@ static void run_ticks(struct fleet *f)
     fleet_connect_tick(f);
     fleet_sweep_tick(f);
     fleet_due_tick(f);
-    leave_tick(f);
 }
 
 void fleet_input(struct fleet *f)
@@ -351,6 +350,7 @@ void fleet_input(struct fleet *f)
         run_ticks(f);
     if (f->must_start_over)
         start_over(f);
+    leave_tick(f);
 }
 
 void fleet_flush(struct fleet *f)
@@ -362,7 +362,7 @@ void fleet_flush(struct fleet *f)
         fleet_queues_flush(f);
         outboxes_flush(f);
     }
-    fleet_channel_flush(f);
+    fleet_channel_flush(f, fleet_retaining_is_due(f));
     if (fleet_can_act(f)) {
         /* Behind the live messages: who reads a value can be sure that what is older is on its way
          * already, and wait for it (promise 5). */

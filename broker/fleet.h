@@ -200,7 +200,7 @@ void fleet_log_hurry(struct fleet *f);
 bool fleet_channel_greeted(struct fleet *f);
 void fleet_channel_message(struct fleet *f, const char *payload, size_t len);
 void fleet_channel_add(struct fleet *f, struct route_node *n, const struct fleet_bytes *frame);
-void fleet_channel_flush(struct fleet *f);
+void fleet_channel_flush(struct fleet *f, bool now_all);
 void fleet_channel_tick(struct fleet *f);
 
 /* ---- fleet_publish.c: rule 5 ---------------------------------------------------------------- */
@@ -236,6 +236,7 @@ void fleet_retaining_free(struct fleet *f);
 /* `p` may be NULL (QoS 0). */
 void fleet_retain(struct fleet *f, struct fleet_publish *p, const struct message *m);
 void fleet_retaining_flush(struct fleet *f);
+bool fleet_retaining_is_due(const struct fleet *f);
 void fleet_retaining_reset(struct fleet *f);
 struct store_retained_read *fleet_retained_start(struct fleet *f, struct mqtt_slice filter,
                                                  store_retained_fn *each,

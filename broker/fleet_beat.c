@@ -185,11 +185,15 @@ static void on_beat(void *arg, const redisReply *r)
     }
     f->boot_ms = clock_boottime_ms();
     if (strcmp(word, "unknown") == 0) {
-        take_unknown(f);
         lease_beat_answered(&f->lease, f->boot_ms);
+        take_unknown(f);
         return;
     }
     lease_beat_answered(&f->lease, f->boot_ms);
+    if (f->unsure && lease_is_unsure(&f->lease, f->boot_ms)) {
+        f->lease.next_ms = f->boot_ms; /* an old answer, read late: who knows what came after it */
+        return;
+    }
     take_alive(f, r);
     if (fleet_log_is_valid(f) && strtoull(r->element[1]->str, NULL, 10) < f->beat_applied)
         fleet_reload(f, "Redis has an older version of the log");

@@ -42,6 +42,8 @@ static void send_batch(struct fleet *f, struct route_node *n)
 {
     struct fleet_key key = fleet_key_channel(n->id);
 
+    if (f->unsure && redis_link_is_up(f->commands) && n->bulk.len < BATCH_BYTES)
+        return; /* a moment's doubt: kept until it is over, or there is too much */
     if (!fleet_can_act(f) || redis_queue_bytes(f->q) > PENDING_MAX || n->bulk.failed) {
         metric_add(f->metrics.bulk_dropped, n->bulk_count);
     } else {
@@ -76,8 +78,9 @@ static uint64_t now_us(void)
 }
 
 /* Many turns with a message or two each would cost three processes a wake-up a batch. So after a
- * batch the next one gathers for a moment; one that comes alone goes at once. */
-void fleet_channel_flush(struct fleet *f)
+ * batch the next one gathers for a moment; one that comes alone goes at once, and so do all when a
+ * retained value is to follow them. */
+void fleet_channel_flush(struct fleet *f, bool now_all)
 {
     static const struct timeval soon = {.tv_usec = 1000};
     uint64_t now = 0;
@@ -87,7 +90,7 @@ void fleet_channel_flush(struct fleet *f)
             continue;
         if (now == 0)
             now = now_us();
-        if (now - n->bulk_sent_us >= BATCH_GAP_US) {
+        if (now_all || now - n->bulk_sent_us >= BATCH_GAP_US) {
             send_batch(f, n);
             n->bulk_sent_us = now;
         } else if (!event_pending(f->wake, EV_TIMEOUT, NULL)) {

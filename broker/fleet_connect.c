@@ -21,19 +21,30 @@ enum { LET_GO_MS = 1000, SEIZE_AGAIN_MS = 50, SEIZE_BUSY_MS = 1000, CONNECT_MS =
 
 enum connect_state { CONNECT_CLAIMING, CONNECT_LETTING_GO, CONNECT_SEIZING, CONNECT_SETTLING };
 
+/* Who asked for a client whose connecting goes on here. */
+struct let_go {
+    struct let_go *next;
+    struct fleet *f;
+    uint64_t node, request, epoch;
+    size_t client_len;
+    char client[];
+};
+
 struct connect_op {
     struct connect_op *next, *prev;
     struct fleet *f;
     struct store_hold *hold;
     struct fleet_hold *h;
     enum connect_state state;
-    bool failed, fenced;
-    uint64_t request; /* names it to the former owner; its token, too */
-    uint64_t owner;   /* the former owner, 0: none */
+    bool failed;
+    uint64_t fenced_by;   /* epoch of a newer claim that asked for the client; 0: none */
+    struct let_go *asked; /* who asked; answered at the end */
+    uint64_t request;     /* names it to the former owner; its token, too */
+    uint64_t owner;       /* the former owner, 0: none */
     uint64_t deadline_ms;
-    uint64_t will_epoch; /* of a former will that must be out before CONNACK; 0: none */
+    uint64_t wills[2]; /* epochs of former wills that must be out before CONNACK; 0: none */
     uint64_t seize_until_ms;
-    bool seizing;
+    bool busy;      /* SEIZING: a script or a will is under way */
     unsigned waits; /* SETTLING: what isn't there yet */
     store_connect_fn *done;
     void *arg;
@@ -63,6 +74,8 @@ void fleet_connects_free(struct fleet *f)
 /* ---- the end ------------------------------------------------------------------------------------
  */
 
+static void pass_on_asked(struct connect_op *op);
+
 static void op_free(struct connect_op *op)
 {
     if (op->prev != NULL)
@@ -71,6 +84,7 @@ static void op_free(struct connect_op *op)
         op->f->connects->ops = op->next;
     if (op->next != NULL)
         op->next->prev = op->prev;
+    pass_on_asked(op);
     free(op->subs);
     free(op->open_qos2);
     free(op->released);
@@ -88,10 +102,17 @@ static void give_back(struct connect_op *op)
         fleet_disconnect(op->f, op->hold, false, op->h->expiry_s, NULL, NULL);
 }
 
+static bool is_fenced(const struct connect_op *op)
+{
+    return op->fenced_by > op->hold->epoch;
+}
+
 static void finish(struct connect_op *op, enum store_status status)
 {
     if (status == STORE_OK && op->h->hold == NULL)
         status = STORE_UNAVAILABLE; /* the node started over meanwhile */
+    LOG_DEBUG("client_connected", KV_STR("client_id", op->hold->client_id),
+              KV_UINT("epoch", op->hold->epoch), KV_INT("status", status));
     if (status == STORE_OK) {
         op->hold->store_data = op->h;
         op->h->sent = op->result.next_sequence - 1;
@@ -117,7 +138,7 @@ static void settled(struct connect_op *op, bool ok)
         op->failed = true;
     if (--op->waits > 0)
         return;
-    if (op->fenced)
+    if (is_fenced(op))
         finish(op, STORE_FENCED);
     else
         finish(op, op->failed ? STORE_UNAVAILABLE : STORE_OK);
@@ -141,6 +162,32 @@ static void on_appended(void *arg, enum store_status status)
     settled(arg, status == STORE_OK);
 }
 
+static void on_armed(void *arg, const redisReply *r)
+{
+    struct connect_op *op = arg;
+
+    if (fleet_reply_status(r) == STORE_OK && r->integer == 0)
+        op->fenced_by = UINT64_MAX;
+    settled(op, fleet_reply_status(r) == STORE_OK);
+}
+
+/* From here on the connection has a will. */
+static void arm_will(struct connect_op *op)
+{
+    struct fleet *f = op->f;
+    struct fleet_key key = fleet_key_clients(op->h->bucket);
+
+    if (op->h->will.len == 0)
+        return;
+    op->waits++;
+    scripts_begin(&f->scripts, f->q, SCRIPT_ARM, key.text, 4);
+    redis_queue_arg(f->q, op->hold->client_id, op->hold->client_id_len);
+    redis_queue_u64(f->q, op->hold->epoch);
+    redis_queue_arg(f->q, op->h->will.data, op->h->will.len);
+    redis_queue_u64(f->q, op->h->will_delay_s);
+    redis_queue_end(f->q, REDIS_REPLAY, on_armed, op);
+}
+
 static void settle(struct connect_op *op)
 {
     struct fleet *f = op->f;
@@ -155,6 +202,7 @@ static void settle(struct connect_op *op)
             entry = number;
     }
     op->waits = 4;
+    arm_will(op);
     inbox_barrier(f, on_barrier, op);
     fleet_append_wait(f, entry, on_appended, op);
     if (version != NULL) {
@@ -169,12 +217,24 @@ static void settle(struct connect_op *op)
 /* ---- SEIZING ------------------------------------------------------------------------------------
  */
 
+static void seize(struct connect_op *op);
+
+/* The oldest will is out, or isn't there any more. */
+static void next_will(struct connect_op *op)
+{
+    op->wills[0] = op->wills[1];
+    op->wills[1] = 0;
+    op->seize_until_ms = op->f->now_ms + SEIZE_BUSY_MS;
+    seize(op);
+}
+
 static void on_will_out(void *arg, enum store_status status)
 {
     struct connect_op *op = arg;
 
     (void)status; /* what failed is in `due` and is tried again from there */
-    settle(op);
+    op->busy = false;
+    next_will(op);
 }
 
 static void on_seized(void *arg, const redisReply *r)
@@ -183,19 +243,20 @@ static void on_seized(void *arg, const redisReply *r)
     struct fleet *f = op->f;
     const char *word;
 
-    op->seizing = false;
+    op->busy = false;
     if (fleet_reply_status(r) != STORE_OK || r->type != REDIS_REPLY_ARRAY) {
         finish(op, fleet_reply_status(r) == STORE_OK ? STORE_UNAVAILABLE : fleet_reply_status(r));
         return;
     }
     word = r->element[0]->str;
-    if (strcmp(word, "will") == 0)
-        fleet_will_publish(f, op->hold->client_id, op->hold->client_id_len, op->will_epoch,
+    op->busy = strcmp(word, "will") == 0;
+    if (op->busy)
+        fleet_will_publish(f, op->hold->client_id, op->hold->client_id_len, op->wills[0],
                            r->element[1]->str, r->element[1]->len, on_will_out, op);
     else if (strcmp(word, "busy") == 0)
         op->deadline_ms = f->now_ms + SEIZE_AGAIN_MS; /* fleet_connect_tick asks again */
     else
-        settle(op);
+        next_will(op);
 }
 
 static void seize(struct connect_op *op)
@@ -207,15 +268,21 @@ static void seize(struct connect_op *op)
         op->state = CONNECT_SEIZING;
         op->seize_until_ms = f->now_ms + SEIZE_BUSY_MS;
     }
-    if (op->will_epoch == 0) {
+    if (is_fenced(op)) {
+        finish(op, STORE_FENCED);
+        return;
+    }
+    if (op->wills[0] == 0 && op->wills[1] != 0)
+        op->wills[0] = op->wills[1], op->wills[1] = 0;
+    if (op->wills[0] == 0) {
         settle(op);
         return;
     }
-    op->seizing = true;
+    op->busy = true;
     op->deadline_ms = UINT64_MAX; /* until its answer says so */
     scripts_begin(&f->scripts, f->q, SCRIPT_SEIZE, key.text, 4);
     redis_queue_arg(f->q, op->hold->client_id, op->hold->client_id_len);
-    redis_queue_u64(f->q, op->will_epoch);
+    redis_queue_u64(f->q, op->wills[0]);
     redis_queue_str(f->q, f->hex);
     redis_queue_str(f->q, f->now_ms >= op->seize_until_ms ? "1" : "0");
     redis_queue_end(f->q, REDIS_REPLAY, on_seized, op);
@@ -229,12 +296,18 @@ static void let_go_over(struct connect_op *op)
     seize(op);
 }
 
+static void await_own(struct connect_op *op);
+
 static void ask_owner(struct connect_op *op)
 {
     struct fleet *f = op->f;
     struct route_node *n = NULL;
 
     /* A node that this one doesn't know may be new or dead: its inbox will tell. */
+    if (op->owner == f->id) {
+        await_own(op);
+        return;
+    }
     if (op->owner != 0)
         n = fleet_node_get(f, op->owner);
     if (op->owner != 0)
@@ -330,14 +403,15 @@ static bool take_claim(struct connect_op *op, const redisReply *r)
     struct redisReply **e = r->element;
 
     op->hold->epoch = number_of(e[0]);
-    if (e[1]->len > 0 && fleet_hex_parse(e[1]->str, e[1]->len, &op->owner) && op->owner == f->id)
-        op->owner = 0; /* the core has closed that one */
+    if (e[1]->len > 0)
+        fleet_hex_parse(e[1]->str, e[1]->len, &op->owner);
     op->result.session_present = e[2]->str[0] == '1';
     if (e[3]->str[0] == '1')
         fleet_append_ended(f, (struct mqtt_slice){.data = (const uint8_t *)op->hold->client_id,
                                                   .len = op->hold->client_id_len});
     op->result.next_sequence = e[6]->len > 0 ? number_of(e[6]) : number_of(e[4]) + 1;
-    op->will_epoch = e[7]->len > 0 ? number_of(e[7]) : number_of(e[8]);
+    op->wills[0] = number_of(e[8]);
+    op->wills[1] = number_of(e[7]);
     return take_subscriptions(op, e[9]) && take_ids(op, e[10], e[11]);
 }
 
@@ -350,10 +424,15 @@ static void on_claim(void *arg, const redisReply *r)
         status = STORE_UNAVAILABLE;
     if (status == STORE_OK && !take_claim(op, r))
         status = STORE_UNAVAILABLE;
-    if (status != STORE_OK)
+    if (status != STORE_OK) {
         finish(op, status);
-    else
-        ask_owner(op);
+        return;
+    }
+    LOG_DEBUG("client_claimed", KV_STR("client_id", op->hold->client_id),
+              KV_UINT("epoch", op->hold->epoch), KV_UINT("owner", op->owner),
+              KV_UINT("fenced_by", op->fenced_by));
+    pass_on_asked(op);
+    ask_owner(op); /* also when fenced: the newer claim doesn't know of this one's former owner */
 }
 
 static void claim(struct connect_op *op, const struct store_connect_request *req)
@@ -361,13 +440,11 @@ static void claim(struct connect_op *op, const struct store_connect_request *req
     struct fleet *f = op->f;
     struct fleet_key key = fleet_key_clients(op->h->bucket);
 
-    scripts_begin(&f->scripts, f->q, SCRIPT_CLAIM, key.text, 8);
+    scripts_begin(&f->scripts, f->q, SCRIPT_CLAIM, key.text, 6);
     redis_queue_arg(f->q, req->hold->client_id, req->hold->client_id_len);
     redis_queue_str(f->q, f->hex);
     redis_queue_str(f->q, req->hold->durable ? "1" : "0");
     redis_queue_str(f->q, req->clean_start ? "1" : "0");
-    redis_queue_arg(f->q, op->h->will.data, op->h->will.len);
-    redis_queue_u64(f->q, req->will.delay_s);
     redis_queue_u64(f->q, op->request);
     if (req->session_expiry_s == UINT32_MAX)
         redis_queue_str(f->q, "-1");
@@ -457,7 +534,7 @@ void fleet_connect_tick(struct fleet *f)
         if (op->state == CONNECT_LETTING_GO) {
             LOG_LIMITED(LOG_LEVEL_WARN, "owner_silent", KV_STR("client_id", op->hold->client_id));
             let_go_over(op);
-        } else if (op->state == CONNECT_SEIZING && !op->seizing) {
+        } else if (op->state == CONNECT_SEIZING && !op->busy) {
             seize(op);
         }
     }
@@ -472,7 +549,7 @@ void fleet_connect_reset(struct fleet *f)
         return;
     for (struct connect_op *op = f->connects->ops; op != NULL; op = next) {
         next = op->next;
-        if (op->state == CONNECT_LETTING_GO || (op->state == CONNECT_SEIZING && !op->seizing))
+        if (op->state == CONNECT_LETTING_GO || (op->state == CONNECT_SEIZING && !op->busy))
             finish(op, STORE_UNAVAILABLE);
     }
 }
@@ -480,35 +557,115 @@ void fleet_connect_reset(struct fleet *f)
 /* ---- the other side: letting go -----------------------------------------------------------------
  */
 
-struct let_go {
-    struct fleet *f;
-    uint64_t node, request;
-};
+static bool is_about(const struct let_go *l, const struct connect_op *op)
+{
+    return op->request != l->request && op->hold->epoch <= l->epoch &&
+           op->hold->client_id_len == l->client_len &&
+           memcmp(op->hold->client_id, l->client, l->client_len) == 0;
+}
+
+static void answer(struct let_go *l)
+{
+    struct route_node *n;
+
+    if (l->node == l->f->id) {
+        fleet_connect_answered(l->f, l->request);
+    } else {
+        n = fleet_node_get(l->f, l->node); /* it may be newer than our last beat */
+        if (n != NULL)
+            outbox_add_gone(l->f, n, l->request);
+    }
+    free(l);
+}
+
+/* Answers when no connecting of an earlier claim goes on any more. Those will not be; each goes on
+ * until its own former owner has let go: only then is the client id free. */
+static void await_connecting(struct let_go *l)
+{
+    struct connect_op *next;
+    struct connect_op *last = NULL;
+
+    for (struct connect_op *op = l->f->connects->ops; op != NULL; op = next) {
+        next = op->next;
+        if (!is_about(l, op))
+            continue;
+        if (l->epoch > op->fenced_by)
+            op->fenced_by = l->epoch;
+        last = op;
+    }
+    if (last == NULL) {
+        answer(l);
+        return;
+    }
+    l->next = last->asked;
+    last->asked = l;
+    if (last->state == CONNECT_SEIZING && !last->busy)
+        finish(last, STORE_FENCED);
+}
+
+/* An op is over, or knows its epoch: who asked may wait for another one, or for none. */
+static void pass_on_asked(struct connect_op *op)
+{
+    struct let_go *list = op->asked;
+
+    op->asked = NULL;
+    while (list != NULL) {
+        struct let_go *l = list;
+
+        list = l->next;
+        await_connecting(l);
+    }
+}
 
 static void on_let_go(void *arg, enum store_status status)
 {
-    struct let_go *l = arg;
-    struct route_node *n = fleet_node_get(l->f, l->node); /* it may be newer than our last beat */
-
     (void)status;
-    if (n != NULL)
-        outbox_add_gone(l->f, n, l->request);
-    free(l);
+    await_connecting(arg);
+}
+
+/* The connection that is there already is the core's to close. */
+static void ask_core(struct let_go *l)
+{
+    LOG_DEBUG("client_asked", KV_STR("client_id", l->client), KV_UINT("epoch", l->epoch),
+              KV_UINT("by", l->node));
+    l->f->host.let_go(l->f->host.arg, l->client, l->client_len, l->epoch, on_let_go, l);
+}
+
+static struct let_go *let_go_new(struct fleet *f, uint64_t node, uint64_t request, uint64_t epoch,
+                                 struct mqtt_slice client)
+{
+    struct let_go *l = calloc(1, sizeof(*l) + client.len + 1);
+
+    if (l == NULL)
+        return NULL;
+    l->f = f;
+    l->node = node;
+    l->request = request;
+    l->epoch = epoch;
+    l->client_len = client.len;
+    memcpy(l->client, client.data, client.len);
+    return l;
 }
 
 void fleet_connect_asked(struct fleet *f, uint64_t node, uint64_t request, struct mqtt_slice client,
                          uint64_t epoch)
 {
-    struct let_go *l;
+    struct let_go *l = let_go_new(f, node, request, epoch, client);
 
-    /* A connection that isn't there yet will not be. */
-    for (struct connect_op *op = f->connects->ops; op != NULL; op = op->next)
-        if (op->hold->client_id_len == client.len &&
-            memcmp(op->hold->client_id, client.data, client.len) == 0 && op->hold->epoch < epoch)
-            op->fenced = true;
-    l = malloc(sizeof(*l));
-    if (l == NULL)
-        return;
-    *l = (struct let_go){.f = f, .node = node, .request = request};
-    f->host.let_go(f->host.arg, (const char *)client.data, client.len, on_let_go, l);
+    if (l != NULL)
+        ask_core(l);
+}
+
+/* The former owner is this node: the core has closed that connection, but its connecting may still
+ * wait for an owner before it. */
+static void await_own(struct connect_op *op)
+{
+    struct mqtt_slice client = {.data = (const uint8_t *)op->hold->client_id,
+                                .len = op->hold->client_id_len};
+    struct let_go *l = let_go_new(op->f, op->f->id, op->request, op->hold->epoch, client);
+
+    op->state = CONNECT_LETTING_GO;
+    op->deadline_ms = op->f->now_ms + LET_GO_MS;
+    if (l != NULL)
+        await_connecting(l);
 }

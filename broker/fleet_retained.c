@@ -149,6 +149,11 @@ void fleet_retain(struct fleet *f, struct fleet_publish *p, const struct message
     ret->any = true;
 }
 
+bool fleet_retaining_is_due(const struct fleet *f)
+{
+    return f->retaining->any;
+}
+
 void fleet_retaining_flush(struct fleet *f)
 {
     if (!f->retaining->any)

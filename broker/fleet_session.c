@@ -69,7 +69,7 @@ void fleet_hold_fenced(struct fleet_hold *h)
     if (hold == NULL || hold->epoch == 0)
         return;
     detach(f, h); /* the core says nothing more about it */
-    f->host.fenced(f->host.arg, hold->client_id, hold->client_id_len);
+    f->host.fenced(f->host.arg, hold);
 }
 
 /* ---- subscriptions ------------------------------------------------------------------------------

@@ -4,6 +4,8 @@
  */
 #include "broker/host.h"
 
+#include <stddef.h>
+
 #include "broker/client.h"
 #include "broker/deliver.h"
 #include "broker/router.h"
@@ -44,23 +46,21 @@ static void on_wake(void *arg, const char *id, size_t len)
         deliver_wake(s->client);
 }
 
-static void on_let_go(void *arg, const char *id, size_t len, store_done_fn *done, void *done_arg)
+static void on_let_go(void *arg, const char *id, size_t len, uint64_t epoch, store_done_fn *done,
+                      void *done_arg)
 {
     struct session *s = find(arg, id, len);
-    if (s == NULL || s->client == NULL)
+    struct client *c = s != NULL ? s->client : NULL;
+    if (c == NULL || c->state != CLIENT_ONLINE || c->hold.epoch > epoch)
         done(done_arg, STORE_OK);
     else
-        client_let_go(s->client, done, done_arg);
+        client_let_go(c, done, done_arg);
 }
 
-static void on_fenced(void *arg, const char *id, size_t len)
+static void on_fenced(void *arg, struct store_hold *hold)
 {
-    struct session *s = find(arg, id, len);
-    if (s == NULL || s->client == NULL)
-        return;
-    struct client *c = s->client;
-    if (c->state == CLIENT_ONLINE && c->hold.store_data == NULL) /* else it is a newer one here */
-        client_abandon(c, END_TAKEN_OVER);
+    (void)arg;
+    client_abandon((struct client *)((char *)hold - offsetof(struct client, hold)), END_TAKEN_OVER);
 }
 
 static void on_durable_subscribed(void *arg, const char *id, size_t len,

@@ -8,6 +8,7 @@
 static const char *const names[] = {
     [SCRIPT_ACK] = "ack",
     [SCRIPT_APPEND] = "append",
+    [SCRIPT_ARM] = "arm",
     [SCRIPT_ASSERT] = "assert",
     [SCRIPT_BEAT] = "beat",
     [SCRIPT_CLAIM] = "claim",

@@ -12,6 +12,7 @@
 enum script {
     SCRIPT_ACK,
     SCRIPT_APPEND,
+    SCRIPT_ARM,
     SCRIPT_ASSERT,
     SCRIPT_BEAT,
     SCRIPT_CLAIM,

@@ -237,15 +237,15 @@ struct store_host {
     void (*publish_will)(void *arg, struct message *m, store_done_fn *done, void *done_arg);
     /* The queue of this client, if it is connected here, has (or may have) something new. */
     void (*wake)(void *arg, const char *client_id, size_t len);
-    /* Another broker wants this client: read its socket to EAGAIN, await what is under way, close
-     * it (reason: taken over), call store_disconnect as for any close; then `done`. Also when it
-     * isn't here. */
-    void (*let_go)(void *arg, const char *client_id, size_t len, store_done_fn *done,
-                   void *done_arg);
-    /* The client id's newer connection is elsewhere: close this one, no will, no store calls. The
-     * store has let go of the hold (store_data is NULL), which tells it from a newer connection
-     * here. */
-    void (*fenced)(void *arg, const char *client_id, size_t len);
+    /* Another broker wants this client: if its connection here is of this epoch or an older one,
+     * read its socket to EAGAIN, await what is under way, close it (reason: taken over), call
+     * store_disconnect as for any close; then `done`. Also when it isn't here, or store_connect
+     * goes on for it (the store ends that itself). */
+    void (*let_go)(void *arg, const char *client_id, size_t len, uint64_t epoch,
+                   store_done_fn *done, void *done_arg);
+    /* A session's newer connection is elsewhere: close the one that has this hold, no will, no
+     * store calls. */
+    void (*fenced)(void *arg, struct store_hold *hold);
     /* Durable sessions of the fleet, for the topic tree (redis store only): what other nodes did,
      * in the log's order, and everything when a new node loads. Not what this node did itself: the
      * core has done that already. A repeat of what is there is harmless. */

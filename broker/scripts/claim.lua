@@ -1,7 +1,6 @@
 #!lua flags=allow-oom
 -- Rule 7: a connection takes a client id. KEYS: bucket prefix.
--- ARGV: client, node, durable, clean start, will, will delay in s, token of this attempt,
---   session expiry in s (-1: never).
+-- ARGV: client, node, durable, clean start, token of this attempt, session expiry in s (-1: never).
 -- Returns {epoch, previous owner, present, ended, last sequence, last sent, first queued,
 --   epoch of the former owner's will or '', epoch of a will being published or '',
 --   {filter, options, ...}, {open packet ids}, {released sequences}}.
@@ -13,7 +12,7 @@ local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local h = redis.call('HMGET', s, 'owner', 'epoch', 'dur', 'token', 'w', 'wd', 'xat', 'ow')
 local owner, epoch, will = h[1] or '', tonumber(h[2] or 0), h[5]
 
-if h[4] ~= ARGV[7] then
+if h[4] ~= ARGV[5] then
   local present, ended = '0', '0'
   if h[3] == '1' then
     local expired = owner == '' and h[7] and tonumber(h[7]) <= now
@@ -26,19 +25,21 @@ if h[4] ~= ARGV[7] then
       present = '1'
     end
   end
-  -- A will of the former connection: its owner publishes it, or this connection before CONNACK.
-  if owner ~= '' and will and will ~= '' then
-    if h[8] then
-      local old = redis.call('HGET', s, 'owe')
-      redis.call('HSET', p .. 'dw:' .. c, 'epoch', old, 'taker', '', 'will', h[8])
-      redis.call('ZADD', p .. 'due', now, 'w' .. c)
-    end
-    redis.call('HSET', s, 'ow', will, 'owe', h[2], 'owd', h[6])
-  end
   -- A delayed will that nobody has begun to publish is cancelled.
   if redis.call('HGET', p .. 'dw:' .. c, 'taker') == '' then
     redis.call('DEL', p .. 'dw:' .. c)
     redis.call('ZREM', p .. 'due', 'w' .. c)
+  end
+  -- A will of the former connection: its owner publishes it, or this connection before CONNACK. One
+  -- that was left over by the connection before that is anybody's ('-'), and comes first. One with
+  -- a delay isn't due when its session goes on.
+  if owner ~= '' and will and will ~= '' and (tonumber(h[6] or 0) == 0 or present == '0') then
+    if h[8] then
+      redis.call('HSET', p .. 'dw:' .. c, 'epoch', redis.call('HGET', s, 'owe'), 'taker', '-',
+        'will', h[8])
+      redis.call('ZADD', p .. 'due', now, 'w' .. c)
+    end
+    redis.call('HSET', s, 'ow', will, 'owe', h[2])
   end
   redis.call('ZREM', p .. 'due', 'x' .. c)
   if owner ~= '' then
@@ -50,9 +51,9 @@ if h[4] ~= ARGV[7] then
   end
   epoch = math.max(epoch + 1, now)
   redis.call('SADD', p .. 'own:' .. node, c)
-  redis.call('HDEL', s, 'xat')
+  redis.call('HDEL', s, 'xat', 'w', 'wd')
   redis.call('HSET', s, 'owner', node, 'epoch', string.format('%.0f', epoch), 'dur', ARGV[3],
-    'w', ARGV[5], 'wd', ARGV[6], 'token', ARGV[7], 'exp', ARGV[8], 'rp', owner, 'rr', present, 're', ended)
+    'token', ARGV[5], 'exp', ARGV[6], 'rp', owner, 'rr', present, 're', ended)
 end
 
 local r = redis.call('HMGET', s, 'rp', 'rr', 're', 'nseq', 'ds', 'owe')

@@ -27,22 +27,25 @@ local function publish(will, delay)
   return will
 end
 
-local h = redis.call('HMGET', s, 'epoch', 'dur', 'w', 'wd', 'ow', 'owe', 'owd', 'owner')
+-- A repeat: a will that this node took and hasn't cleared is still there.
+local dw = redis.call('HMGET', p .. 'dw:' .. c, 'epoch', 'taker', 'will')
+local h = redis.call('HMGET', s, 'epoch', 'dur', 'w', 'wd', 'ow', 'owe', 'owner')
+if dw[1] == epoch and dw[2] == node then
+  return {'ok', h[1] and 0 or 1, dw[3]}
+end
+if not h[1] then
+  return {'ok', 1, ''}
+end
 if h[1] ~= epoch then
   local will = ''
   if h[6] == epoch then
-    redis.call('HDEL', s, 'ow', 'owe', 'owd')
+    redis.call('HDEL', s, 'ow', 'owe')
     will = publish(h[5], 0)
-  end
-  if not h[1] then
-    return {'ok', 0, ''}
   end
   return {'fenced', 0, will}
 end
-if h[8] == '' then
-  -- A repeat: the will, if it was due at once, is still there until it was published.
-  local dw = redis.call('HMGET', p .. 'dw:' .. c, 'epoch', 'taker', 'will')
-  return {'ok', 0, dw[1] == epoch and dw[2] == node and dw[3] or ''}
+if h[7] == '' then
+  return {'ok', 0, ''}
 end
 local will = publish(h[3], h[4])
 redis.call('SREM', p .. 'own:' .. node, c)

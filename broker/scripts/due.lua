@@ -9,7 +9,7 @@ for _, m in ipairs(redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT',
   local c = string.sub(m, 2)
   if string.sub(m, 1, 1) == 'w' then
     local d = redis.call('HMGET', p .. 'dw:' .. c, 'epoch', 'taker', 'will')
-    if not d[3] or (d[2] ~= '' and string.byte(d[3], 1) % 4 == 0) then
+    if not d[3] or (d[2] ~= '' and d[2] ~= '-' and string.byte(d[3], 1) % 4 == 0) then
       redis.call('DEL', p .. 'dw:' .. c)
       redis.call('ZREM', p .. 'due', m)
     else

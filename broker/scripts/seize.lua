@@ -8,7 +8,7 @@ local h = redis.call('HMGET', s, 'ow', 'owe')
 local t = redis.call('TIME')
 local retry = t[1] * 1000 + 10000
 if h[2] == epoch then
-  redis.call('HDEL', s, 'ow', 'owe', 'owd')
+  redis.call('HDEL', s, 'ow', 'owe')
   redis.call('HSET', dw, 'epoch', epoch, 'taker', ARGV[3], 'will', h[1])
   redis.call('ZADD', p .. 'due', retry, 'w' .. c)
   return {'will', h[1]}
@@ -17,7 +17,7 @@ local d = redis.call('HMGET', dw, 'epoch', 'taker', 'will')
 if d[1] ~= epoch then
   return {'none'}
 end
-if d[2] ~= ARGV[3] then
+if d[2] ~= '-' and d[2] ~= '' and d[2] ~= ARGV[3] then
   if ARGV[4] ~= '1' then
     return {'busy'}
   end
@@ -27,7 +27,7 @@ if d[2] ~= ARGV[3] then
     redis.call('ZREM', p .. 'due', 'w' .. c)
     return {'none'}
   end
-  redis.call('HSET', dw, 'taker', ARGV[3])
-  redis.call('ZADD', p .. 'due', retry, 'w' .. c)
 end
+redis.call('HSET', dw, 'taker', ARGV[3])
+redis.call('ZADD', p .. 'due', retry, 'w' .. c)
 return {'will', d[3]}

@@ -242,8 +242,8 @@ static inline void bed_on_gone(void *arg, enum store_status status)
     free(l);
 }
 
-static inline void bed_let_go(void *arg, const char *client_id, size_t len, store_done_fn *done,
-                              void *done_arg)
+static inline void bed_let_go(void *arg, const char *client_id, size_t len, uint64_t epoch,
+                              store_done_fn *done, void *done_arg)
 {
     struct bed_node *n = arg;
     struct bed_client *c = n->clients;
@@ -251,7 +251,8 @@ static inline void bed_let_go(void *arg, const char *client_id, size_t len, stor
 
     n->asked++;
     bed_text(n->last_asked, client_id, len);
-    while (c != NULL && (!c->connected || strcmp(c->id, n->last_asked) != 0))
+    while (c != NULL &&
+           (!c->connected || c->hold.epoch > epoch || strcmp(c->id, n->last_asked) != 0))
         c = c->next;
     if (c == NULL) {
         done(done_arg, STORE_OK);
@@ -269,12 +270,12 @@ static inline void bed_let_go(void *arg, const char *client_id, size_t len, stor
                               bed_on_gone, l);
 }
 
-static inline void bed_fenced(void *arg, const char *client_id, size_t len)
+static inline void bed_fenced(void *arg, struct store_hold *hold)
 {
     struct bed_node *n = arg;
 
     n->fenced++;
-    bed_text(n->last_fenced, client_id, len);
+    bed_text(n->last_fenced, hold->client_id, hold->client_id_len);
 }
 
 static inline void bed_subscribed(void *arg, const char *client_id, size_t len,
