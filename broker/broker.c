@@ -50,6 +50,7 @@ static bool make_store(struct broker *b, char *err, size_t errlen)
     struct store_memory_config config = {.hash_key = b->hash_key,
                                          .queue_limit = limits->max_queued_messages,
                                          .queue_limit_bytes = limits->max_queued_bytes,
+                                         .session_limit = limits->max_durable_sessions,
                                          .retained_limit = limits->max_retained_messages,
                                          .stats = &b->stats};
     b->store = store_memory_new(&config, &host);

@@ -45,6 +45,7 @@ struct limits_config {
     uint64_t max_keep_alive_ms; /* also what a client without keep alive gets; 0: no bound */
     uint64_t connect_timeout_ms;
     uint64_t session_expiry_ms;     /* of durable sessions without a connection; 0: never */
+    uint32_t max_durable_sessions;  /* memory store */
     uint32_t max_retained_messages; /* memory store */
 };
 

@@ -277,6 +277,7 @@ struct store_memory_config {
     uint64_t hash_key;
     uint32_t queue_limit;       /* messages a session; one more is dropped and counted */
     uint64_t queue_limit_bytes; /* a session */
+    uint32_t session_limit;     /* durable ones; one more is STORE_FULL; 0: no limit */
     uint32_t retained_limit;    /* topics; one more is dropped and counted */
     struct broker_stats *stats; /* where it counts */
 };

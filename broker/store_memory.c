@@ -4,9 +4,15 @@
  */
 #include <stdlib.h>
 #include <string.h>
+
+/* No memory for the table is an error of the one who connects; and client ids can't be chosen to
+ * collide, since the hash has a key (`s` is the store in every function that looks up). */
+#define HASH_NONFATAL_OOM 1
+#define HASH_FUNCTION(text, len, out) (out) = (unsigned)hash_bytes(s->config.hash_key, text, len)
 #include <uthash.h>
 
 #include "broker/broker_stats.h"
+#include "broker/hash.h"
 #include "broker/memory_queue.h"
 #include "broker/memory_read.h"
 #include "broker/packet_ids.h"
@@ -38,6 +44,7 @@ struct store_memory {
     struct store_memory_config config;
     struct store_host host;
     struct memory_session *sessions;
+    uint32_t durable_count;
     struct retained_tree *retained;
     struct wheel wheel;          /* wills and expiries */
     struct store_entry *scratch; /* what a fetch answers */
@@ -74,7 +81,17 @@ static struct memory_session *add_session(struct store_memory *s, const struct s
     m->id_len = hold->client_id_len;
     memcpy(m->id, hold->client_id, hold->client_id_len);
     HASH_ADD_KEYPTR(hh, s->sessions, m->id, m->id_len, m);
+    if (m->hh.tbl == NULL) {
+        free(m);
+        return NULL;
+    }
     return m;
+}
+
+static void set_durable(struct store_memory *s, struct memory_session *m, bool durable)
+{
+    s->durable_count += (uint32_t)durable - (uint32_t)m->durable;
+    m->durable = durable;
 }
 
 static void drop_will(struct memory_session *m)
@@ -134,7 +151,7 @@ static void publish_will(struct store_memory *s, struct memory_session *m)
 static void end_session(struct store_memory *s, struct memory_session *m)
 {
     bool was_durable = m->durable;
-    m->durable = false;
+    set_durable(s, m, false);
     forget_state(m);
     if (was_durable)
         s->host.durable_ended(s->host.arg, m->id, m->id_len);
@@ -155,37 +172,57 @@ static void on_expiry_due(struct wheel_timer *t)
     end_session(m->store, m);
 }
 
+static bool has_room_for(const struct store_memory *s, const struct memory_session *m,
+                         const struct store_hold *hold)
+{
+    bool is_new = hold->durable && (m == NULL || !m->durable);
+    return !is_new || s->config.session_limit == 0 || s->durable_count < s->config.session_limit;
+}
+
+/* The session becomes this connection's. */
+static void attach(struct store_memory *s, struct memory_session *m,
+                   const struct store_connect_request *req)
+{
+    if (m->hold != NULL)
+        m->hold->store_data = NULL;
+    wheel_cancel(&m->expiry_due);
+    if (req->clean_start) {
+        publish_will(s, m); /* it ends the old session, with which a delayed will is due */
+        forget_state(m);
+    }
+    drop_will(m); /* who comes back to his session cancels it */
+    set_durable(s, m, req->hold->durable);
+    m->hold = req->hold;
+    m->will = req->will.message != NULL ? message_ref(req->will.message) : NULL;
+    m->will_delay_s = req->will.delay_s;
+    req->hold->store_data = m;
+    req->hold->epoch++;
+}
+
 static void memory_connect(struct store *store, const struct store_connect_request *req,
                            store_connect_fn *done, void *arg)
 {
     struct store_memory *s = memory_of(store);
-    struct store_hold *hold = req->hold;
+    const struct store_hold *hold = req->hold;
     struct store_connect_result result = {.subscriptions_kept = true};
     struct memory_session *m = find_session(s, hold->client_id, hold->client_id_len);
-    if (m == NULL && (hold->durable || req->will.message != NULL)) {
-        m = add_session(s, hold);
-        if (m == NULL) {
-            done(arg, STORE_UNAVAILABLE, NULL);
-            return;
-        }
+    if (!has_room_for(s, m, hold)) {
+        done(arg, STORE_FULL, NULL);
+        return;
     }
-    if (m == NULL) {
+    bool needed = hold->durable || req->will.message != NULL;
+    if (m == NULL && !needed) {
         done(arg, STORE_OK, &result);
         return;
     }
-    if (m->hold != NULL)
-        m->hold->store_data = NULL;
-    wheel_cancel(&m->expiry_due);
-    drop_will(m); /* a delayed will is cancelled by its client's return */
+    if (m == NULL)
+        m = add_session(s, hold);
+    if (m == NULL) {
+        done(arg, STORE_UNAVAILABLE, NULL);
+        return;
+    }
     result.session_present = m->durable && !req->clean_start;
-    if (req->clean_start)
-        forget_state(m);
-    m->durable = hold->durable;
-    m->hold = hold;
-    m->will = req->will.message != NULL ? message_ref(req->will.message) : NULL;
-    m->will_delay_s = req->will.delay_s;
-    hold->store_data = m;
-    hold->epoch++;
+    attach(s, m, req);
     result.open_qos2 = m->open_qos2.items;
     result.open_qos2_count = m->open_qos2.count;
     result.released = m->released;

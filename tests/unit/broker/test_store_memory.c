@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+enum { SESSION_LIMIT = 5 };
+
 struct world {
     struct store *store;
     struct broker_stats stats;
@@ -64,6 +66,7 @@ static int set_up(void **state)
     struct store_memory_config config = {.hash_key = 1,
                                          .queue_limit = 10,
                                          .queue_limit_bytes = 1 << 20,
+                                         .session_limit = SESSION_LIMIT,
                                          .retained_limit = 1000,
                                          .stats = &w->stats};
     struct store_host host = {.arg = w,
@@ -236,6 +239,48 @@ static void a_delayed_will_is_cancelled_by_the_clients_return(void **state)
     message_unref(will);
 }
 
+static void a_delayed_will_is_due_when_a_clean_start_ends_the_session(void **state)
+{
+    struct world *w = *state;
+    struct message *will = make("w", "gone", false);
+    struct store_hold h = hold("c", true);
+    join(w, &h, false, will);
+    h.will_grace_s = 30;
+    store_disconnect(w->store, &h, true, UINT32_MAX, done, NULL);
+    struct store_hold clean = hold("c", false);
+    join(w, &clean, true, NULL);
+    assert_int_equal(w->wills, 1);
+    store_disconnect(w->store, &clean, false, 0, done, NULL);
+    message_unref(will);
+}
+
+static void on_refused(void *arg, enum store_status status, const struct store_connect_result *r)
+{
+    assert_null(r);
+    *(enum store_status *)arg = status;
+}
+
+static void one_durable_session_too_many_is_refused(void **state)
+{
+    struct world *w = *state;
+    struct store_hold holds[SESSION_LIMIT + 1];
+    char ids[SESSION_LIMIT + 1][8];
+    for (int i = 0; i <= SESSION_LIMIT; i++) {
+        snprintf(ids[i], sizeof(ids[i]), "s%d", i);
+        holds[i] = hold(ids[i], true);
+    }
+    for (int i = 0; i < SESSION_LIMIT; i++)
+        join(w, &holds[i], false, NULL);
+    enum store_status status = STORE_OK;
+    struct store_connect_request req = {.hold = &holds[SESSION_LIMIT]};
+    store_connect(w->store, &req, on_refused, &status);
+    assert_int_equal(status, STORE_FULL);
+    store_disconnect(w->store, &holds[0], false, UINT32_MAX, done, NULL);
+    join(w, &holds[0], false, NULL); /* one that is there already is no new one */
+    store_disconnect(w->store, &holds[0], false, 0, done, NULL);
+    join(w, &holds[SESSION_LIMIT], false, NULL);
+}
+
 static void an_expired_session_is_gone(void **state)
 {
     struct world *w = *state;
@@ -322,6 +367,8 @@ int main(void)
         TEST(a_full_queue_drops_and_counts),
         TEST(a_will_is_published_once_unless_the_client_said_goodbye),
         TEST(a_delayed_will_is_cancelled_by_the_clients_return),
+        TEST(a_delayed_will_is_due_when_a_clean_start_ends_the_session),
+        TEST(one_durable_session_too_many_is_refused),
         TEST(an_expired_session_is_gone),
         TEST(a_repeated_qos_2_message_of_a_durable_publisher_is_delivered_once),
         TEST(retained_values_are_read_in_chunks_and_completely),
