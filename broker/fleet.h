@@ -65,6 +65,7 @@ struct fleet_hold {
     uint64_t sent; /* highest sequence fetched here, or that was gone from the queue at connect */
     uint32_t expiry_s;
     struct fleet_publish *publishes, *publishes_tail; /* completed in order */
+    unsigned behind;                                  /* how many of them wait to be matched */
     struct fleet_bytes acks;                          /* of this turn, see fleet_deliver.c */
     unsigned ack_count;
     struct fleet_release *releases;

@@ -2,6 +2,7 @@
  * Redis had no change of routes or subscriptions that this node doesn't know.
  *
  *     bind the packet id (QoS 2 of a durable publisher)
+ *       -> behind an earlier one of the publisher that may be matched again, wait for it
  *       -> gather: retained value, queues, inboxes        <--------------.
  *       -> everything sent: ask for the version                          | new targets
  *       -> answered, and the log is that far: match again if it moved ---'
@@ -36,12 +37,13 @@ struct fleet_publish {
     unsigned unsent;              /* parts gathered and not sent */
     enum store_status status;
     bool remember, queue_only, retained, finished, missed;
+    bool behind; /* waits for an earlier one of the publisher before it is matched */
     uint64_t again_ms;
 };
 
 struct fleet_publishing {
-    struct fleet_publish *again; /* to be matched again a little later */
-    struct fleet_bytes frame;    /* the message being gathered */
+    struct fleet_publish *again, *again_tail; /* to be matched again a little later */
+    struct fleet_bytes frame;                 /* the message being gathered */
 };
 
 bool fleet_publishing_init(struct fleet *f)
@@ -111,17 +113,29 @@ static void call_done(struct fleet_publish *p)
     publish_free(p);
 }
 
+static void release_behind(struct fleet_hold *h);
+
+static struct fleet_publish *take_finished(struct fleet_hold *h)
+{
+    struct fleet_publish *p = h->publishes;
+
+    if (p == NULL || !p->finished)
+        return NULL;
+    h->publishes = p->next;
+    if (h->publishes == NULL)
+        h->publishes_tail = NULL;
+    return p;
+}
+
 /* Calls what is finished at the head of the publisher's list. */
 static void complete_in_order(struct fleet_hold *h)
 {
-    h->refs++;
-    while (h->publishes != NULL && h->publishes->finished) {
-        struct fleet_publish *p = h->publishes;
+    struct fleet_publish *p;
 
-        h->publishes = p->next;
-        if (h->publishes == NULL)
-            h->publishes_tail = NULL;
+    h->refs++;
+    while ((p = take_finished(h)) != NULL) {
         call_done(p);
+        release_behind(h);
     }
     fleet_hold_unref(h);
 }
@@ -207,12 +221,17 @@ static void gather_queues(struct fleet_publish *p, const struct store_targets *t
     }
 }
 
+static uint64_t applied_now(const struct fleet *f)
+{
+    return fleet_log_is_valid(f) ? fleet_log_applied(f) : 0;
+}
+
 /* One round: what these targets ask for and didn't get yet. */
 static void gather(struct fleet_publish *p, const struct store_targets *t)
 {
     struct fleet *f = p->f;
 
-    p->matched = fleet_log_is_valid(f) ? fleet_log_applied(f) : 0;
+    p->matched = applied_now(f);
     p->unsent++; /* nothing is asked before all is gathered */
     if (p->message->retain && !p->queue_only && !p->retained) {
         p->retained = true;
@@ -233,13 +252,75 @@ static void match_again(struct fleet_publish *p)
     gather(p, &t);
 }
 
+/* The log went on since `earlier` was matched, and Redis may say so: then it is matched again, and
+ * who is new must get it before what comes behind it. */
+static bool may_match_again(const struct fleet_publish *earlier)
+{
+    return earlier->behind || earlier->missed || earlier->matched != applied_now(earlier->f);
+}
+
+static void wait_behind(struct fleet_publish *p)
+{
+    p->behind = true;
+    p->hold->behind++;
+}
+
+/* Matches those that needn't wait any more for the one before them. */
+static void release_behind(struct fleet_hold *h)
+{
+    struct fleet *f = h->fleet;
+    struct fleet_publish *earlier = NULL;
+    bool ends = f->freeing || !f->joined; /* nobody is told any more */
+
+    for (struct fleet_publish *p = h->publishes; p != NULL && h->behind > 0;
+         earlier = p, p = p->next) {
+        if (!p->behind)
+            continue;
+        if (!ends && earlier != NULL && may_match_again(earlier))
+            return;
+        p->behind = false;
+        h->behind--;
+        if (ends) {
+            fleet_publish_failed(p, STORE_UNAVAILABLE);
+            p->finished = true;
+        } else {
+            match_again(p);
+        }
+    }
+}
+
+/* The one before it has the last word. */
+static void match_in_order(struct fleet_publish *p)
+{
+    struct fleet_publish *earlier = NULL;
+
+    for (struct fleet_publish *q = p->hold != NULL ? p->hold->publishes : p; q != p; q = q->next)
+        earlier = q;
+    if (earlier != NULL && may_match_again(earlier))
+        wait_behind(p);
+    else
+        match_again(p);
+}
+
+static void match_new_targets(struct fleet_publish *p)
+{
+    match_again(p);
+    if (p->hold != NULL)
+        release_behind(p->hold);
+}
+
+/* In order: what waits longest is matched first. */
 static void later(struct fleet_publish *p)
 {
     struct fleet_publishing *pub = p->f->publishing;
 
     p->again_ms = p->f->now_ms + AGAIN_MS;
-    p->next_again = pub->again;
-    pub->again = p;
+    p->next_again = NULL;
+    if (pub->again == NULL)
+        pub->again = p;
+    else
+        pub->again_tail->next_again = p;
+    pub->again_tail = p;
 }
 
 static void on_version(struct fleet_version_wait *w, bool ok)
@@ -255,26 +336,20 @@ static void on_version(struct fleet_version_wait *w, bool ok)
     else if (p->matched >= w->version)
         finish(p);
     else
-        match_again(p);
+        match_new_targets(p);
 }
 
 void fleet_publish_tick(struct fleet *f)
 {
-    struct fleet_publish *list = f->publishing->again;
+    struct fleet_publishing *pub = f->publishing;
 
-    if (list == NULL || !fleet_log_is_valid(f))
+    if (!fleet_log_is_valid(f))
         return;
-    f->publishing->again = NULL;
-    while (list != NULL) {
-        struct fleet_publish *p = list;
+    while (pub->again != NULL && f->now_ms >= pub->again->again_ms) {
+        struct fleet_publish *p = pub->again;
 
-        list = p->next_again;
-        if (f->now_ms >= p->again_ms) {
-            match_again(p);
-        } else {
-            p->next_again = f->publishing->again;
-            f->publishing->again = p;
-        }
+        pub->again = p->next_again;
+        match_new_targets(p);
     }
 }
 
@@ -329,7 +404,7 @@ static void on_bound(void *arg, const redisReply *r)
     }
     if (!inbox_knows(f, p->message->id))
         f->host.deliver(f->host.arg, p->message);
-    match_again(p);
+    match_in_order(p);
 }
 
 static void bind_packet_id(struct fleet_publish *p, struct store_hold *hold, uint16_t packet_id)
@@ -429,6 +504,7 @@ void fleet_publish(struct fleet *f, const struct store_publish_request *req, sto
                    void *arg)
 {
     struct fleet_hold *h = req->hold != NULL ? req->hold->store_data : NULL;
+    struct fleet_publish *earlier;
     struct fleet_publish *p;
 
     if (req->message->qos == 0) {
@@ -447,11 +523,15 @@ void fleet_publish(struct fleet *f, const struct store_publish_request *req, sto
     p->done = done;
     p->arg = arg;
     p->queue_only = req->queue_only;
+    p->matched = UINT64_MAX; /* not yet */
     p->remember = req->qos2_packet_id != 0 || fleet_will_is(f, req->message);
+    earlier = h != NULL ? h->publishes_tail : NULL;
     if (h != NULL)
         queue_behind(p, h);
     if (req->qos2_packet_id != 0)
         bind_packet_id(p, req->hold, req->qos2_packet_id);
+    else if (!p->queue_only && earlier != NULL && may_match_again(earlier))
+        wait_behind(p);
     else
         gather(p, &req->targets);
 }
