@@ -93,6 +93,30 @@ static bool server_is_usable(const struct redis_server_info *info)
     return true;
 }
 
+static void on_appendfsync(void *arg, const redisReply *r)
+{
+    struct fleet *f = arg;
+    bool always = r != NULL && r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
+                  strcmp(r->element[1]->str, "always") == 0;
+
+    if (r == NULL)
+        return;
+    if (!always)
+        LOG_ERROR("redis_not_durable", KV_STR("durability", "disk"),
+                  KV_STR("needed", "appendfsync always"));
+    f->not_durable = !always;
+}
+
+/* `durability: disk` promises what only this setting keeps: without it the broker isn't ready. */
+static void check_appendfsync(struct fleet *f)
+{
+    redis_queue_begin(f->q, 3);
+    redis_queue_str(f->q, "CONFIG");
+    redis_queue_str(f->q, "GET");
+    redis_queue_str(f->q, "appendfsync");
+    redis_queue_end(f->q, REDIS_VOLATILE, on_appendfsync, f);
+}
+
 static bool on_greeted(void *arg, struct redis_link *link, const struct redis_server_info *info)
 {
     struct fleet *f = arg;
@@ -108,6 +132,8 @@ static bool on_greeted(void *arg, struct redis_link *link, const struct redis_se
         bool other = f->run_id[0] != '\0' && strcmp(f->run_id, info->run_id) != 0;
 
         memcpy(f->run_id, info->run_id, sizeof(f->run_id));
+        if (f->cfg.durability == DURABILITY_DISK)
+            check_appendfsync(f);
         if (other && f->joined)
             fleet_reload(f, "another run of Redis");
     }
@@ -383,7 +409,8 @@ enum store_health fleet_health(const struct fleet *f)
 {
     if (f->state == FLEET_STARTING)
         return STORE_STARTING;
-    return f->state == FLEET_READY && fleet_can_act(f) ? STORE_READY : STORE_TROUBLED;
+    return f->state == FLEET_READY && fleet_can_act(f) && !f->not_durable ? STORE_READY
+                                                                          : STORE_TROUBLED;
 }
 
 bool fleet_accepts(const struct fleet *f)

@@ -102,6 +102,7 @@ struct fleet {
     uint64_t unsure_since_ms;
     bool must_start_over; /* found out deep in a reply's function */
     bool freeing;
+    bool not_durable; /* Redis isn't set to keep what `durability` promises */
 
     struct route_node *nodes;
     struct fleet_log *log;

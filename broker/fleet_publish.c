@@ -201,6 +201,8 @@ static void gather_nodes(struct fleet_publish *p, const struct store_targets *t)
             fleet_frame_put(frame, p->message, p->remember);
         if (frame->failed)
             fleet_publish_failed(p, STORE_UNAVAILABLE);
+        else if (p->message->qos == 0)
+            fleet_channel_add(f, n, frame);
         else
             outbox_add_message(f, n, p, frame);
     }
@@ -472,7 +474,8 @@ void fleet_publish_end_qos2(struct fleet *f, struct store_hold *hold, uint16_t p
 /* ---- the call -----------------------------------------------------------------------------------
  */
 
-/* QoS 0: into the nodes' batches, and that's that. */
+/* QoS 0: into the nodes' batches, and that's that (unless `consistency: strict` wants the version
+ * checked, as for the others). */
 static void publish_bulk(struct fleet *f, const struct store_publish_request *req)
 {
     struct fleet_bytes *frame = &f->publishing->frame;
@@ -507,7 +510,7 @@ void fleet_publish(struct fleet *f, const struct store_publish_request *req, sto
     struct fleet_publish *earlier;
     struct fleet_publish *p;
 
-    if (req->message->qos == 0) {
+    if (req->message->qos == 0 && f->cfg.consistency != CONSISTENCY_STRICT) {
         publish_bulk(f, req);
         fleet_defer(f, done, arg, STORE_OK);
         return;

@@ -127,7 +127,8 @@ static uint64_t backoff_ms(const struct redis_link *l)
     return ms / 2 + jitter % (ms / 2 + 1);
 }
 
-static void fail(struct redis_link *l, const char *why, bool wait)
+/* Leaves the connection for a new one. `wait`: after a pause also when it is the first trouble. */
+static void leave(struct redis_link *l, enum log_level level, const char *why, bool wait)
 {
     bool was_up = l->state == REDIS_LINK_UP;
     uint64_t now_ms = clock_monotonic_ms();
@@ -138,8 +139,8 @@ static void fail(struct redis_link *l, const char *why, bool wait)
         l->failures = 0;
     ms = wait || l->failures > 0 ? backoff_ms(l) : 0;
     evutil_snprintf(reason, sizeof(reason), "%s", why);
-    LOG_LIMITED(LOG_LEVEL_WARN, "redis_link_down", KV_STR("link", l->cfg.name),
-                KV_STR("err", reason), KV_UINT("retry_in_ms", ms));
+    LOG_LIMITED(level, "redis_link_down", KV_STR("link", l->cfg.name), KV_STR("err", reason),
+                KV_UINT("retry_in_ms", ms));
     close_connection(l);
     l->state = REDIS_LINK_WAITING;
     l->failures++;
@@ -148,6 +149,11 @@ static void fail(struct redis_link *l, const char *why, bool wait)
     redis_queue_rewind(&l->queue);
     if (was_up && l->cfg.lost != NULL)
         l->cfg.lost(l->cfg.arg, l, reason);
+}
+
+static void fail(struct redis_link *l, const char *why, bool wait)
+{
+    leave(l, LOG_LEVEL_WARN, why, wait);
 }
 
 /* ---- getting to a connection ------------------------------------------------------------------
@@ -588,7 +594,7 @@ void redis_link_reconnect(struct redis_link *l, const char *why)
 void redis_link_reset(struct redis_link *l, const char *why)
 {
     if (l->fd >= 0)
-        fail(l, why, false);
+        leave(l, LOG_LEVEL_DEBUG, why, false);
     redis_queue_reset(&l->queue);
 }
 

@@ -175,6 +175,37 @@ static void rule_9_a_redis_that_lost_everything_is_told_again(void **state)
     assert_int_equal(one->start_overs + two->start_overs, 0);
 }
 
+/* The log was trimmed while a node couldn't read it. */
+static void rule_3_a_hole_in_the_log_means_reload(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one;
+    struct bed_node *two;
+    struct bed_client *d;
+    struct bed_client *c;
+
+    b->cfg.lease_ms = 20000;
+    one = bed_add_ready(b);
+    two = bed_add_ready(b);
+    d = bed_connect(one, "d", true);
+    c = bed_connect(one, "c", false);
+    bed_subscribe(d, "kept/#", 1);
+    bed_subscribe(d, "gone/#", 1);
+    BED_UNTIL(b, two->sub_count == 2);
+    two->stopped = true;
+    bed_unsubscribe(d, "gone/#");
+    bed_subscribe(c, "new/#", 1);
+    freeReplyObject(redisCommand(b->redis, "XTRIM fl:{r}:log MAXLEN 0"));
+    freeReplyObject(redisCommand(b->redis, "CLIENT KILL TYPE normal SKIPME yes"));
+    two->stopped = false;
+    bed_subscribe(c, "after/#", 1);
+    BED_UNTIL(b, two->route_count == 4); /* lingering ones, too */
+    BED_UNTIL(b, two->sub_count == 1);
+    assert_string_equal(two->subs[0].filter, "kept/#");
+    bed_publish(bed_connect(two, "p", false), "after/1", "m", 1);
+    BED_UNTIL(b, one->got_count == 1);
+}
+
 static void rule_4_pubsub_connections_that_are_kicked_come_back(void **state)
 {
     struct bed *b = *state;
@@ -222,6 +253,7 @@ int main(void)
         IN_BED(rule_1_another_node_resumes_what_a_dead_reaper_began),
         IN_BED(rule_9_redis_restarted_on_its_file_loses_nothing),
         IN_BED(rule_9_a_redis_that_lost_everything_is_told_again),
+        IN_BED(rule_3_a_hole_in_the_log_means_reload),
         IN_BED(rule_4_pubsub_connections_that_are_kicked_come_back),
         IN_BED(a_node_that_leaves_says_so),
     };
