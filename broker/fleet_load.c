@@ -364,6 +364,15 @@ static void on_join(void *arg, const redisReply *r)
     begin_loading(f);
 }
 
+/* Without an inbox nobody could send here: Redis is full, say. */
+static void on_inbox(void *arg, const redisReply *r)
+{
+    struct fleet *f = arg;
+
+    if (f->load->state == LOAD_JOINING && fleet_reply_status(r) != STORE_OK)
+        restart(f, r != NULL ? r->str : "no answer");
+}
+
 static void join(struct fleet *f)
 {
     struct fleet_key inbox = fleet_key_inbox(f->id);
@@ -378,7 +387,7 @@ static void join(struct fleet *f)
     redis_queue_str(f->q, "*");
     redis_queue_str(f->q, "h");
     redis_queue_str(f->q, "");
-    redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
+    redis_queue_end(f->q, REDIS_REPLAY, on_inbox, f);
     scripts_begin(&f->scripts, f->q, SCRIPT_JOIN, FLEET_PREFIX, 1);
     redis_queue_str(f->q, f->hex);
     redis_queue_end(f->q, REDIS_REPLAY, on_join, f);

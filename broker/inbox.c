@@ -193,6 +193,7 @@ static void on_barrier_sent(void *arg, const redisReply *r)
     if (r != NULL && r->type == REDIS_REPLY_NIL) {
         f->inbox->stream_token = f->inbox->token;
         release_waiters(f);
+        fleet_reload(f, "the inbox is gone");
     }
 }
 

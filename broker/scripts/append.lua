@@ -1,5 +1,6 @@
-#!lua
--- Rule 6: one entry of the log, with the routes it adds and removes.
+#!lua flags=allow-oom
+-- Rule 6: one entry of the log, with the routes it adds and removes. Also when Redis is full: who
+-- connects to drain a queue brings routes.
 -- KEYS: fleet prefix. ARGV: node, call number, entry, then per changed route: '+' or '-', filter.
 -- Returns {'dead'} | {'unknown'} | {'ok', ver}. A call number at or below the last one was done.
 local p, node, call = KEYS[1], ARGV[1], tonumber(ARGV[2])
