@@ -178,7 +178,13 @@ static bool open_links(struct fleet *f)
     };
 
     cfg.name = "beats";
+    if (cfg.backoff_max_ms > f->cfg.lease_ms / 20)
+        cfg.backoff_max_ms = f->cfg.lease_ms / 20; /* a pause may not cost the lease */
+    if (cfg.backoff_min_ms > cfg.backoff_max_ms)
+        cfg.backoff_min_ms = cfg.backoff_max_ms;
     f->beats = redis_link_new(f->base, &cfg);
+    cfg.backoff_min_ms = f->cfg.reconnect_min_ms;
+    cfg.backoff_max_ms = f->cfg.reconnect_max_ms;
     cfg.name = "commands";
     cfg.round_trip = on_round_trip;
     f->commands = redis_link_new(f->base, &cfg);

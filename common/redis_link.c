@@ -20,8 +20,8 @@
 #include <unistd.h>
 
 enum { READ_CHUNK = 65536, READ_BOUND = 1 << 20, KEEP_PARSED = 1 << 20, ADDRESSES_MAX = 8 };
-/* Up for so long: the next trouble is a new one, not the last one's next try. */
-enum { STEADY_MS = 2000 };
+/* Up for so long: trouble is followed by another try at once. */
+enum { STEADY_MS = 1000 };
 
 struct redis_link {
     struct redis_link_config cfg;
@@ -135,8 +135,8 @@ static void leave(struct redis_link *l, enum log_level level, const char *why, b
     uint64_t ms;
     char reason[160]; /* `why` may go with the connection */
 
-    if (was_up && now_ms - l->up_since_ms >= STEADY_MS)
-        l->failures = 0;
+    if (was_up) /* a new trouble, not the last one's next try; but don't spin */
+        l->failures = now_ms - l->up_since_ms >= STEADY_MS ? 0 : 1;
     ms = wait || l->failures > 0 ? backoff_ms(l) : 0;
     evutil_snprintf(reason, sizeof(reason), "%s", why);
     LOG_LIMITED(level, "redis_link_down", KV_STR("link", l->cfg.name), KV_STR("err", reason),
