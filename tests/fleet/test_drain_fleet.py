@@ -62,6 +62,22 @@ class Drain(harness.FleetTest):
             self.assertEqual([g.pid for g in seen[:20]], [f.pid for f in first])
         self.assertTrue(all(g.kind == m.PUBLISH for g in got), got)
 
+    def test_a_drained_client_that_comes_back_has_no_will_published(self):
+        a, b = self.fleet
+        watcher = b.connect("w")
+        self.addCleanup(watcher.close)
+        watcher.subscribe(("will/#", 1))
+        clients = [a.connect("c%d" % n, will=m.Will("will/%d" % n, "x", 1)) for n in range(5)]
+        a.signal(signal.SIGTERM)
+        for n, c in enumerate(clients):
+            c.drain_until_closed()
+            with b.connect("c%d" % n) as again:
+                again.disconnect()
+        a.wait(10)
+        with b.connect("end") as publisher:
+            publisher.publish("will/end", "end", 1)
+        watcher.expect_message("will/end", "end", 1)
+
     def test_messages_under_way_are_finished(self):
         """What was acknowledged while draining has arrived."""
         a, b = self.fleet
