@@ -9,7 +9,9 @@
 #include "common/log.h"
 
 enum {
-    ENTRIES_AT_ONCE = 200,
+    ENTRIES_MIN = 8, /* read at once; more when they are small */
+    ENTRIES_MAX = 256,
+    READ_BYTES = 4 << 20,
     BLOCK_MS = 2000,
     TRIM_ENTRIES = 64,
     TRIM_MS = 100,
@@ -41,7 +43,8 @@ struct inbox_waiter {
 struct inbox {
     bool reading;
     unsigned readings;
-    char last[48]; /* id of the last entry read */
+    size_t entries; /* to be read at once */
+    char last[48];  /* id of the last entry read */
     bool read_anything;
     unsigned untrimmed;
     uint64_t trimmed_ms, retry_ms;
@@ -342,6 +345,30 @@ static void take_entries(struct fleet *f, const redisReply *entries)
     }
 }
 
+/* The next reading is as big as fits in READ_BYTES, going by this one. It grows step by step, and
+ * shrinks when little comes: what comes next may be large. */
+static void adapt(struct inbox *in, const redisReply *entries)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < entries->elements; i++) {
+        const redisReply *e = entries->element[i];
+
+        if (e->elements == 2 && e->element[1]->elements >= 2)
+            bytes += e->element[1]->element[1]->len;
+    }
+    if (bytes > READ_BYTES)
+        in->entries = entries->elements * READ_BYTES / bytes;
+    else if (entries->elements == in->entries)
+        in->entries *= 2;
+    else
+        in->entries /= 2;
+    if (in->entries < ENTRIES_MIN)
+        in->entries = ENTRIES_MIN;
+    if (in->entries > ENTRIES_MAX)
+        in->entries = ENTRIES_MAX;
+}
+
 static void on_read(void *arg, const redisReply *r)
 {
     struct inbox_reading *reading = arg;
@@ -354,10 +381,12 @@ static void on_read(void *arg, const redisReply *r)
     f->inbox->reading = false;
     if (r == NULL)
         return;
-    if (r->type == REDIS_REPLY_ARRAY && r->elements == 1 && r->element[0]->elements == 2)
+    if (r->type == REDIS_REPLY_ARRAY && r->elements == 1 && r->element[0]->elements == 2) {
+        adapt(f->inbox, r->element[0]->element[1]);
         take_entries(f, r->element[0]->element[1]);
-    else if (r->type == REDIS_REPLY_ERROR)
+    } else if (r->type == REDIS_REPLY_ERROR) {
         f->inbox->retry_ms = f->now_ms + 500;
+    }
     if (!f->must_start_over)
         inbox_tick(f);
 }
@@ -369,6 +398,7 @@ void inbox_start(struct fleet *f)
     snprintf(in->last, sizeof(in->last), "0-0");
     in->reading = false;
     in->readings++;
+    in->entries = ENTRIES_MIN;
     in->read_anything = false;
     in->untrimmed = 0;
 }
@@ -392,7 +422,7 @@ void inbox_tick(struct fleet *f)
     redis_queue_begin(q, 8);
     redis_queue_str(q, "XREAD");
     redis_queue_str(q, "COUNT");
-    redis_queue_u64(q, ENTRIES_AT_ONCE);
+    redis_queue_u64(q, in->entries);
     redis_queue_str(q, "BLOCK");
     redis_queue_u64(q, BLOCK_MS);
     redis_queue_str(q, "STREAMS");

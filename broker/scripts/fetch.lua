@@ -2,34 +2,32 @@
 -- Rule 8: entries of a session's queue. KEYS: bucket prefix.
 -- ARGV: client, epoch, first sequence, most entries, most bytes.
 -- Returns {0} when fenced | {1, more, last sent on an earlier connection, sequence, entry, ...}.
+-- Reads one entry, then about as many as there is room for, going by the size of those before: what
+-- is read and not returned would stall Redis for all.
 local p, c = KEYS[1], ARGV[1]
-local h = redis.call('HMGET', p .. 's:' .. c, 'epoch', 'ds')
+local h = redis.call('HMGET', p .. 's:' .. c, 'epoch', 'ds', 'nseq')
 if h[1] and tonumber(h[1]) > tonumber(ARGV[2]) then
   return {0}
 end
-local q, most, bytes = p .. 'q:' .. c, tonumber(ARGV[4]), tonumber(ARGV[5])
-local out, from, count, more = {1, 0, tonumber(h[2] or 0)}, ARGV[3], 0, 0
-while count < most and bytes > 0 and more == 0 do
-  local step = math.min(16, most - count)
+local q, most, room = p .. 'q:' .. c, tonumber(ARGV[4]), tonumber(ARGV[5])
+local out, from, last, count, used, step = {1, 0, tonumber(h[2] or 0)}, ARGV[3], 0, 0, 0, 1
+while step > 0 do
   local part = redis.call('XRANGE', q, from, '+', 'COUNT', step)
   for i = 1, #part do
-    if bytes <= 0 then
-      more = 1
-      break
-    end
     local id, entry = part[i][1], part[i][2][2]
-    out[#out + 1] = string.match(id, '^%d+')
+    last = string.match(id, '^%d+')
+    out[#out + 1] = last
     out[#out + 1] = entry
     from = '(' .. id
-    bytes = bytes - #entry
+    used = used + #entry
     count = count + 1
   end
   if #part < step then
-    break
+    return out
   end
+  step = math.min(64, most - count, math.ceil((room - used) / used * count))
 end
-if more == 0 and (count >= most or bytes <= 0) then
-  more = #redis.call('XRANGE', q, from, '+', 'COUNT', 1)
+if tonumber(last) < tonumber(h[3] or 0) then
+  out[2] = 1
 end
-out[2] = more
 return out
