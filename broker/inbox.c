@@ -369,6 +369,25 @@ static void adapt(struct inbox *in, const redisReply *entries)
         in->entries = ENTRIES_MAX;
 }
 
+static void on_length(void *arg, const redisReply *r)
+{
+    struct fleet *f = arg;
+
+    if (r != NULL && r->type == REDIS_REPLY_INTEGER && r->integer == 0)
+        fleet_reload(f, "the inbox is gone");
+}
+
+/* Nothing came for a while. An inbox always has its last entry, or nobody can send to it. */
+static void look_for_inbox(struct fleet *f)
+{
+    struct fleet_key key = fleet_key_inbox(f->id);
+
+    redis_queue_begin(f->q, 2);
+    redis_queue_str(f->q, "XLEN");
+    redis_queue_str(f->q, key.text);
+    redis_queue_end(f->q, REDIS_VOLATILE, on_length, f);
+}
+
 static void on_read(void *arg, const redisReply *r)
 {
     struct inbox_reading *reading = arg;
@@ -386,6 +405,8 @@ static void on_read(void *arg, const redisReply *r)
         take_entries(f, r->element[0]->element[1]);
     } else if (r->type == REDIS_REPLY_ERROR) {
         f->inbox->retry_ms = f->now_ms + 500;
+    } else if (r->type == REDIS_REPLY_NIL) {
+        look_for_inbox(f);
     }
     if (!f->must_start_over)
         inbox_tick(f);

@@ -80,6 +80,15 @@ class Flushed(harness.FleetTest):
         first.drain_until_closed(timeout=5)
         second.ping()
 
+    def test_an_inbox_that_is_gone_is_made_again(self):
+        a, b = self.fleet
+        subscriber, publisher = self.open(a, "s"), self.open(b, "p")
+        subscriber.subscribe(("t", 1))
+        for key in self.fleet.redis.command("KEYS", "fl:{n:*"):
+            self.fleet.redis.command("DEL", key)
+        publisher.publish("t", "waits for it", 1)
+        subscriber.expect_message("t", "waits for it", 1)
+
 
 if __name__ == "__main__":
     harness.main()
