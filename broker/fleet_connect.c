@@ -7,9 +7,8 @@
  *                    now, so that order holds when a publisher moves to its subscriber's node
  *     -> done
  *
- * And the other side: a node that is asked to let go tells its core, and answers when that is done.
- */
-#include "broker/fleet.h"
+ * fleet_let_go.c is the other side: what a node does that is asked to let go. */
+#include "broker/fleet_connect_op.h"
 
 #include <event2/util.h>
 #include <stdlib.h>
@@ -17,47 +16,7 @@
 
 #include "common/log.h"
 
-enum { LET_GO_MS = 1000, SEIZE_AGAIN_MS = 50, SEIZE_BUSY_MS = 1000, CONNECT_MS = 10000 };
-
-enum connect_state { CONNECT_CLAIMING, CONNECT_LETTING_GO, CONNECT_SEIZING, CONNECT_SETTLING };
-
-/* Who asked for a client whose connecting goes on here. */
-struct let_go {
-    struct let_go *next;
-    struct fleet *f;
-    uint64_t node, request, epoch;
-    size_t client_len;
-    char client[];
-};
-
-struct connect_op {
-    struct connect_op *next, *prev;
-    struct fleet *f;
-    struct store_hold *hold;
-    struct fleet_hold *h;
-    enum connect_state state;
-    bool failed;
-    uint64_t fenced_by;   /* epoch of a newer claim that asked for the client; 0: none */
-    struct let_go *asked; /* who asked; answered at the end */
-    uint64_t request;     /* names it to the former owner; its token, too */
-    uint64_t owner;       /* the former owner, 0: none */
-    uint64_t deadline_ms;
-    uint64_t wills[2]; /* epochs of former wills that must be out before CONNACK; 0: none */
-    uint64_t seize_until_ms;
-    bool busy;      /* SEIZING: a script or a will is under way */
-    unsigned waits; /* SETTLING: what isn't there yet */
-    store_connect_fn *done;
-    void *arg;
-    struct store_connect_result result;
-    struct store_subscription *subs;
-    uint16_t *open_qos2;
-    uint64_t *released;
-    struct fleet_bytes text; /* of the filters */
-};
-
-struct fleet_connects {
-    struct connect_op *ops;
-};
+enum { SEIZE_AGAIN_MS = 50, SEIZE_BUSY_MS = 1000, CONNECT_MS = 10000 };
 
 bool fleet_connects_init(struct fleet *f)
 {
@@ -74,8 +33,6 @@ void fleet_connects_free(struct fleet *f)
 /* ---- the end ------------------------------------------------------------------------------------
  */
 
-static void pass_on_asked(struct connect_op *op);
-
 static void op_free(struct connect_op *op)
 {
     if (op->prev != NULL)
@@ -84,7 +41,7 @@ static void op_free(struct connect_op *op)
         op->f->connects->ops = op->next;
     if (op->next != NULL)
         op->next->prev = op->prev;
-    pass_on_asked(op);
+    connect_pass_on_asked(op);
     free(op->subs);
     free(op->open_qos2);
     free(op->released);
@@ -107,7 +64,7 @@ static bool is_fenced(const struct connect_op *op)
     return op->fenced_by > op->hold->epoch;
 }
 
-static void finish(struct connect_op *op, enum store_status status)
+void connect_finish(struct connect_op *op, enum store_status status)
 {
     if (status == STORE_OK && op->h->hold == NULL)
         status = STORE_UNAVAILABLE; /* the node started over meanwhile */
@@ -139,9 +96,9 @@ static void settled(struct connect_op *op, bool ok)
     if (--op->waits > 0)
         return;
     if (is_fenced(op))
-        finish(op, STORE_FENCED);
+        connect_finish(op, STORE_FENCED);
     else
-        finish(op, op->failed ? STORE_UNAVAILABLE : STORE_OK);
+        connect_finish(op, op->failed ? STORE_UNAVAILABLE : STORE_OK);
 }
 
 static void on_version(struct fleet_version_wait *w, bool ok)
@@ -245,7 +202,8 @@ static void on_seized(void *arg, const redisReply *r)
 
     op->busy = false;
     if (fleet_reply_status(r) != STORE_OK || r->type != REDIS_REPLY_ARRAY) {
-        finish(op, fleet_reply_status(r) == STORE_OK ? STORE_UNAVAILABLE : fleet_reply_status(r));
+        connect_finish(op, fleet_reply_status(r) == STORE_OK ? STORE_UNAVAILABLE
+                                                             : fleet_reply_status(r));
         return;
     }
     word = r->element[0]->str;
@@ -269,7 +227,7 @@ static void seize(struct connect_op *op)
         op->seize_until_ms = f->now_ms + SEIZE_BUSY_MS;
     }
     if (is_fenced(op)) {
-        finish(op, STORE_FENCED);
+        connect_finish(op, STORE_FENCED);
         return;
     }
     if (op->wills[0] == 0 && op->wills[1] != 0)
@@ -296,8 +254,6 @@ static void let_go_over(struct connect_op *op)
     seize(op);
 }
 
-static void await_own(struct connect_op *op);
-
 static void ask_owner(struct connect_op *op)
 {
     struct fleet *f = op->f;
@@ -305,7 +261,7 @@ static void ask_owner(struct connect_op *op)
 
     /* A node that this one doesn't know may be new or dead: its inbox will tell. */
     if (op->owner == f->id) {
-        await_own(op);
+        connect_await_own(op);
         return;
     }
     if (op->owner != 0)
@@ -425,13 +381,13 @@ static void on_claim(void *arg, const redisReply *r)
     if (status == STORE_OK && !take_claim(op, r))
         status = STORE_UNAVAILABLE;
     if (status != STORE_OK) {
-        finish(op, status);
+        connect_finish(op, status);
         return;
     }
     LOG_DEBUG("client_claimed", KV_STR("client_id", op->hold->client_id),
               KV_UINT("epoch", op->hold->epoch), KV_UINT("owner", op->owner),
               KV_UINT("fenced_by", op->fenced_by));
-    pass_on_asked(op);
+    connect_pass_on_asked(op);
     ask_owner(op); /* also when fenced: the newer claim doesn't know of this one's former owner */
 }
 
@@ -550,122 +506,6 @@ void fleet_connect_reset(struct fleet *f)
     for (struct connect_op *op = f->connects->ops; op != NULL; op = next) {
         next = op->next;
         if (op->state == CONNECT_LETTING_GO || (op->state == CONNECT_SEIZING && !op->busy))
-            finish(op, STORE_UNAVAILABLE);
+            connect_finish(op, STORE_UNAVAILABLE);
     }
-}
-
-/* ---- the other side: letting go -----------------------------------------------------------------
- */
-
-static bool is_about(const struct let_go *l, const struct connect_op *op)
-{
-    return op->request != l->request && op->hold->epoch <= l->epoch &&
-           op->hold->client_id_len == l->client_len &&
-           memcmp(op->hold->client_id, l->client, l->client_len) == 0;
-}
-
-static void answer(struct let_go *l)
-{
-    struct route_node *n;
-
-    if (l->node == l->f->id) {
-        fleet_connect_answered(l->f, l->request);
-    } else {
-        n = fleet_node_get(l->f, l->node); /* it may be newer than our last beat */
-        if (n != NULL)
-            outbox_add_gone(l->f, n, l->request);
-    }
-    free(l);
-}
-
-/* Answers when no connecting of an earlier claim goes on any more. Those will not be; each goes on
- * until its own former owner has let go: only then is the client id free. */
-static void await_connecting(struct let_go *l)
-{
-    struct connect_op *next;
-    struct connect_op *last = NULL;
-
-    for (struct connect_op *op = l->f->connects->ops; op != NULL; op = next) {
-        next = op->next;
-        if (!is_about(l, op))
-            continue;
-        if (l->epoch > op->fenced_by)
-            op->fenced_by = l->epoch;
-        last = op;
-    }
-    if (last == NULL) {
-        answer(l);
-        return;
-    }
-    l->next = last->asked;
-    last->asked = l;
-    if (last->state == CONNECT_SEIZING && !last->busy)
-        finish(last, STORE_FENCED);
-}
-
-/* An op is over, or knows its epoch: who asked may wait for another one, or for none. */
-static void pass_on_asked(struct connect_op *op)
-{
-    struct let_go *list = op->asked;
-
-    op->asked = NULL;
-    while (list != NULL) {
-        struct let_go *l = list;
-
-        list = l->next;
-        await_connecting(l);
-    }
-}
-
-static void on_let_go(void *arg, enum store_status status)
-{
-    (void)status;
-    await_connecting(arg);
-}
-
-/* The connection that is there already is the core's to close. */
-static void ask_core(struct let_go *l)
-{
-    LOG_DEBUG("client_asked", KV_STR("client_id", l->client), KV_UINT("epoch", l->epoch),
-              KV_UINT("by", l->node));
-    l->f->host.let_go(l->f->host.arg, l->client, l->client_len, l->epoch, on_let_go, l);
-}
-
-static struct let_go *let_go_new(struct fleet *f, uint64_t node, uint64_t request, uint64_t epoch,
-                                 struct mqtt_slice client)
-{
-    struct let_go *l = calloc(1, sizeof(*l) + client.len + 1);
-
-    if (l == NULL)
-        return NULL;
-    l->f = f;
-    l->node = node;
-    l->request = request;
-    l->epoch = epoch;
-    l->client_len = client.len;
-    memcpy(l->client, client.data, client.len);
-    return l;
-}
-
-void fleet_connect_asked(struct fleet *f, uint64_t node, uint64_t request, struct mqtt_slice client,
-                         uint64_t epoch)
-{
-    struct let_go *l = let_go_new(f, node, request, epoch, client);
-
-    if (l != NULL)
-        ask_core(l);
-}
-
-/* The former owner is this node: the core has closed that connection, but its connecting may still
- * wait for an owner before it. */
-static void await_own(struct connect_op *op)
-{
-    struct mqtt_slice client = {.data = (const uint8_t *)op->hold->client_id,
-                                .len = op->hold->client_id_len};
-    struct let_go *l = let_go_new(op->f, op->f->id, op->request, op->hold->epoch, client);
-
-    op->state = CONNECT_LETTING_GO;
-    op->deadline_ms = op->f->now_ms + LET_GO_MS;
-    if (l != NULL)
-        await_connecting(l);
 }

@@ -1,0 +1,60 @@
+/*
+ * fleet_connect_op - a connection on its way to its client id; shared by fleet_connect.c, which
+ * takes it there, and fleet_let_go.c, which gives way to newer claims.
+ */
+#ifndef FLOTILLA_BROKER_FLEET_CONNECT_OP_H
+#define FLOTILLA_BROKER_FLEET_CONNECT_OP_H
+
+#include "broker/fleet.h"
+
+enum { LET_GO_MS = 1000 };
+
+enum connect_state { CONNECT_CLAIMING, CONNECT_LETTING_GO, CONNECT_SEIZING, CONNECT_SETTLING };
+
+/* Who asked for a client whose connecting goes on here. */
+struct let_go {
+    struct let_go *next;
+    struct fleet *f;
+    uint64_t node, request, epoch;
+    size_t client_len;
+    char client[];
+};
+
+struct connect_op {
+    struct connect_op *next, *prev;
+    struct fleet *f;
+    struct store_hold *hold;
+    struct fleet_hold *h;
+    enum connect_state state;
+    bool failed;
+    uint64_t fenced_by;   /* epoch of a newer claim that asked for the client; 0: none */
+    struct let_go *asked; /* who asked; answered at the end */
+    uint64_t request;     /* names it to the former owner; its token, too */
+    uint64_t owner;       /* the former owner, 0: none */
+    uint64_t deadline_ms;
+    uint64_t wills[2]; /* epochs of former wills that must be out before CONNACK; 0: none */
+    uint64_t seize_until_ms;
+    bool busy;      /* SEIZING: a script or a will is under way */
+    unsigned waits; /* SETTLING: what isn't there yet */
+    store_connect_fn *done;
+    void *arg;
+    struct store_connect_result result;
+    struct store_subscription *subs;
+    uint16_t *open_qos2;
+    uint64_t *released;
+    struct fleet_bytes text; /* of the filters */
+};
+
+struct fleet_connects {
+    struct connect_op *ops;
+};
+
+/* Over, one way or the other; frees it. */
+void connect_finish(struct connect_op *op, enum store_status status);
+/* An op is over, or knows its epoch: who asked may wait for another one, or for none. */
+void connect_pass_on_asked(struct connect_op *op);
+/* The former owner is this node: the core has closed that connection, but its connecting may still
+ * wait for an owner before it. */
+void connect_await_own(struct connect_op *op);
+
+#endif
