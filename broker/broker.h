@@ -10,6 +10,7 @@
 #include "broker/broker_config.h"
 #include "broker/broker_stats.h"
 #include "broker/output.h"
+#include "broker/pace.h"
 #include "common/wheel.h"
 
 struct auth;
@@ -69,6 +70,7 @@ struct broker {
     struct event *tick; /* advances the wheel */
     bool tick_due;
     struct wheel wheel;        /* timeouts of clients, and of what they were told */
+    struct pace pace;          /* whether to rest before the next poll */
     uint32_t deliveries;       /* made for the client whose input is being handled: its budget */
     struct chunk_pool chunks;  /* of all outputs */
     struct broker_stats stats; /* counters, read by metrics and $SYS */

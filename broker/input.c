@@ -172,6 +172,7 @@ static void on_read_end(struct client *c, ssize_t n)
 
 static void note_read(struct client *c, size_t n, size_t asked)
 {
+    pace_note_read(&c->broker->pace, c->broker->now_ms - c->last_input_ms);
     c->last_input_ms = c->broker->now_ms;
     c->broker->stats.received_bytes += n;
     if (n == asked || c->eof)
