@@ -259,6 +259,8 @@ void inbox_flush(struct fleet *f);
 void inbox_take_batch(struct fleet *f, struct fleet_reader *r, bool from_channel);
 /* True when the id was there already within the dedup window; notes it otherwise. */
 bool inbox_knows(struct fleet *f, struct message_id id);
+/* What came of it failed, and it will be tried again. */
+void inbox_forget(struct fleet *f, struct message_id id);
 /* Calls when everything was read that was in the inbox and on the channel at this moment, or a
  * second has passed. */
 typedef void inbox_barrier_fn(void *arg, bool ok);

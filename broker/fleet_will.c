@@ -83,10 +83,11 @@ static void on_published(void *arg, enum store_status status)
     struct fleet_key key = fleet_key_clients(fleet_client_bucket(op->client, op->client_len));
 
     if (status != STORE_OK) {
-        /* It stays in `due`, from where some node tries again. */
+        /* It stays in `due`, from where some node tries again; this one has delivered nothing. */
         store_done_fn *done = op->done;
         void *done_arg = op->arg;
 
+        inbox_forget(f, op->message->id);
         op_free(op);
         if (done != NULL)
             done(done_arg, status);

@@ -30,6 +30,7 @@ struct inbox_known {
     UT_hash_handle hh;
     uint8_t id[16];
     uint64_t at_ms;
+    bool forgotten; /* and stays in the list until its time is over */
     struct inbox_known *next;
 };
 
@@ -109,8 +110,12 @@ bool inbox_knows(struct fleet *f, struct message_id id)
         forget_oldest(in);
     fleet_id_write(key, id);
     HASH_FIND(hh, in->known, key, sizeof(key), k);
-    if (k != NULL)
-        return true;
+    if (k != NULL) {
+        bool known = !k->forgotten;
+
+        k->forgotten = false;
+        return known;
+    }
     k = calloc(1, sizeof(*k));
     if (k == NULL)
         return false;
@@ -123,6 +128,17 @@ bool inbox_knows(struct fleet *f, struct message_id id)
         in->known_first = k;
     in->known_last = k;
     return false;
+}
+
+void inbox_forget(struct fleet *f, struct message_id id)
+{
+    struct inbox_known *k = NULL;
+    uint8_t key[16];
+
+    fleet_id_write(key, id);
+    HASH_FIND(hh, f->inbox->known, key, sizeof(key), k);
+    if (k != NULL)
+        k->forgotten = true;
 }
 
 /* A batch with this number was here: a link replayed it. */

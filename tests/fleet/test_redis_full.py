@@ -1,4 +1,6 @@
 """Redis reaches its maxmemory, and has room again later."""
+import time
+
 import harness
 import mqtt_raw as m
 from harness import eventually
@@ -50,6 +52,23 @@ class Full(harness.FleetTest):
         self.full(False)
         self.open(b, "p4").publish("t", "after", 1)
         subscriber.expect_message("t", "after", 1)
+
+    def test_wills_come_afterwards(self):
+        a, b = self.fleet
+        b.term()  # so that the node which failed is the one that tries again
+        self.open(a, "offline", clean=False).subscribe(("will", 1))
+        self.open(a, "offline", clean=False).disconnect()
+        watcher = self.open(a, "w")
+        watcher.subscribe(("will", 1))
+        client = self.open(a, "c", will=m.Will("will", "gone", 1))
+        self.full(True)
+        client.abort()
+        a.wait_log("client_closed client_id=c")
+        eventually(lambda: self.fleet.redis.command("EVAL", "return #redis.call('KEYS', '*dw:c')", "0") == 1, 5)
+        time.sleep(0.5)  # its publishing is refused
+        self.full(False)
+        watcher.expect_message("will", "gone", 1, timeout=20)
+        self.open(a, "offline", clean=False).expect_message("will", "gone", 1)
 
 
 if __name__ == "__main__":
