@@ -194,7 +194,9 @@ void fleet_log_start(struct fleet *f, uint64_t from);
 void fleet_log_stop(struct fleet *f);
 bool fleet_log_is_valid(const struct fleet *f);
 uint64_t fleet_log_applied(const struct fleet *f);
-/* Somebody waits for the log: don't coalesce. */
+/* Somebody waits for the log: it must come, but at its own pace. */
+void fleet_log_expect(struct fleet *f);
+/* The same, and without coalescing. */
 void fleet_log_hurry(struct fleet *f);
 
 /* ---- fleet_channel.c: QoS 0 ----------------------------------------------------------------- */

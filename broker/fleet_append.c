@@ -12,6 +12,7 @@ enum { KEEP_SIZE = 65536, RETRY_MS = 300 };
 struct fleet_append_wait {
     struct fleet_append_wait *next;
     uint64_t number;
+    uint64_t version; /* of the log, once the entry is in it; 0 before */
     store_done_fn *done;
     void *arg;
 };
@@ -93,8 +94,9 @@ void fleet_append_wait(struct fleet *f, uint64_t number, store_done_fn *done, vo
     f->append.waits = w;
 }
 
-/* Calls those whose entry is in. The list is a stack: turned round, the oldest come first. */
-static void call_waits(struct fleet *f, uint64_t done, enum store_status status)
+/* Calls those whose entry has a version up to `applied`. The list is a stack: turned round, the
+ * oldest come first. */
+static void call_waits(struct fleet *f, uint64_t applied, enum store_status status)
 {
     struct fleet_append_wait *list = f->append.waits;
     struct fleet_append_wait *due = NULL;
@@ -104,7 +106,7 @@ static void call_waits(struct fleet *f, uint64_t done, enum store_status status)
         struct fleet_append_wait *w = list;
 
         list = w->next;
-        if (w->number <= done) {
+        if (w->version <= applied && (w->version != 0 || applied == UINT64_MAX)) {
             w->next = due;
             due = w;
         } else {
@@ -120,6 +122,31 @@ static void call_waits(struct fleet *f, uint64_t done, enum store_status status)
         w->done(w->arg, status);
         free(w);
     }
+}
+
+/* The entry is in the log. Who waits for it goes on when this node has read it there: the others
+ * read the log at the same pace, so their QoS 0 messages reach a subscription that is answered. */
+static void entry_written(struct fleet *f, uint64_t version)
+{
+    struct fleet_append *a = &f->append;
+    bool waited = false;
+
+    a->done = a->writing.number;
+    for (struct fleet_append_wait *w = a->waits; w != NULL; w = w->next) {
+        if (w->version == 0 && w->number <= a->done) {
+            w->version = version;
+            waited = true;
+        }
+    }
+    if (waited && fleet_log_applied(f) < version)
+        fleet_log_expect(f);
+    fleet_append_applied(f);
+}
+
+void fleet_append_applied(struct fleet *f)
+{
+    if (f->append.waits != NULL)
+        call_waits(f, fleet_log_applied(f), STORE_OK);
 }
 
 static void entry_reset(struct fleet_entry *e)
@@ -153,9 +180,8 @@ static void on_append(void *arg, const redisReply *r)
         a->retry_ms = f->now_ms + RETRY_MS;
         fleet_reload(f, "Redis doesn't know this node");
     } else {
-        a->done = a->writing.number;
+        entry_written(f, r->elements > 1 ? strtoull(r->element[1]->str, NULL, 10) : 1);
         entry_reset(&a->writing);
-        call_waits(f, a->done, STORE_OK);
     }
 }
 

@@ -47,8 +47,11 @@ uint64_t fleet_append_unsubscribed(struct fleet *f, struct mqtt_slice client,
                                    struct mqtt_slice filter);
 uint64_t fleet_append_ended(struct fleet *f, struct mqtt_slice client);
 
-/* Calls done in a later input, once entry `number` is in the log (0: nothing to wait for). */
+/* Calls done in a later input, once entry `number` is in the log and this node has read it there
+ * (0: nothing to wait for). */
 void fleet_append_wait(struct fleet *f, uint64_t number, store_done_fn *done, void *arg);
+/* The log was applied further. */
+void fleet_append_applied(struct fleet *f);
 void fleet_append_flush(struct fleet *f);
 void fleet_append_reset(struct fleet *f);
 void fleet_append_free(struct fleet *f);

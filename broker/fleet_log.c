@@ -65,11 +65,16 @@ uint64_t fleet_log_applied(const struct fleet *f)
     return f->log->applied;
 }
 
+void fleet_log_expect(struct fleet *f)
+{
+    if (f->log->waited_since_ms == 0)
+        f->log->waited_since_ms = f->now_ms;
+}
+
 void fleet_log_hurry(struct fleet *f)
 {
     f->log->hurry = true;
-    if (f->log->waited_since_ms == 0)
-        f->log->waited_since_ms = f->now_ms;
+    fleet_log_expect(f);
 }
 
 /* ---- applying -----------------------------------------------------------------------------------
@@ -205,6 +210,7 @@ static void take_entries(struct fleet *f, const redisReply *entries)
     log->waited_since_ms = 0;
     log->hurry = false;
     fleet_versions_applied(f);
+    fleet_append_applied(f);
 }
 
 static void on_read(void *arg, const redisReply *r)
@@ -273,6 +279,7 @@ void fleet_log_start(struct fleet *f, uint64_t from)
     f->log->next_read_ms = 0;
     fleet_log_tick(f);
     fleet_versions_applied(f); /* those who waited while there was no log */
+    fleet_append_applied(f);
 }
 
 void fleet_log_stop(struct fleet *f)
