@@ -2,9 +2,10 @@
  * subscriptions to the core, deaths to the node table. Versions follow each other without a hole;
  * one that is missing was trimmed away, or belongs to another history: reload.
  *
- * Every entry wakes every node's XREAD, so a storm of changes would cost Redis a wake-up a node an
- * entry. Entries that come close together are therefore read together: the next XREAD waits a
- * little, unless somebody waits for the log. */
+ * Every entry wakes every node's XREAD, so in a large fleet a storm of changes would cost Redis a
+ * wake-up a node an entry. There, entries that come close together are read together: the next
+ * XREAD waits a little, unless somebody waits for the log. A small fleet reads at once, since what
+ * is published at QoS 0 in that little while may miss the newest subscriptions. */
 #include "broker/fleet.h"
 
 #include <event2/event.h>
@@ -13,7 +14,14 @@
 
 #include "common/log.h"
 
-enum { ENTRIES_AT_ONCE = 500, BLOCK_MS = 2000, CLOSE_MS = 20, COALESCE_MS = 5, STUCK_MS = 3000 };
+enum {
+    ENTRIES_AT_ONCE = 500,
+    BLOCK_MS = 2000,
+    CLOSE_MS = 20,
+    COALESCE_MS = 5,
+    COALESCE_NODES = 12, /* other nodes from which a fleet counts as large */
+    STUCK_MS = 3000
+};
 
 struct fleet_log {
     bool valid; /* `applied` is a point of the log that this node has everything up to */
@@ -204,7 +212,7 @@ static void take_entries(struct fleet *f, const redisReply *entries)
         if (f->must_start_over)
             return;
     }
-    if (f->now_ms - log->last_entry_ms < CLOSE_MS)
+    if (f->now_ms - log->last_entry_ms < CLOSE_MS && HASH_COUNT(f->nodes) >= COALESCE_NODES)
         log->next_read_ms = f->now_ms + COALESCE_MS;
     log->last_entry_ms = f->now_ms;
     log->waited_since_ms = 0;

@@ -184,7 +184,8 @@ static struct delivery begin(struct router *r, const struct router_publish *p,
 
 static bool store_has_part(const struct router *r, const struct mqtt_publish *p)
 {
-    return p->retain || r->targets.queue_count > 0 || r->targets.node_count > 0;
+    return p->retain || r->targets.queue_count > 0 || r->targets.node_count > 0 ||
+           r->store->checks_qos0;
 }
 
 /* Whether the own clients get it when the store has completed, instead of now. */

@@ -328,6 +328,9 @@ struct store_ops {
 /* First member of each kind's struct. */
 struct store {
     const struct store_ops *ops;
+    /* QoS 0 is published through the store even when nobody else is known to want it: a
+     * subscription made elsewhere a moment ago may not be known yet (`consistency: strict`). */
+    bool checks_qos0;
 };
 struct store_retained_read {
     struct store *store;

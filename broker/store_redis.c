@@ -143,5 +143,6 @@ struct store *store_redis_new(struct event_base *base, const struct store_redis_
     if (f == NULL)
         return NULL;
     f->store.ops = &redis_ops;
+    f->store.checks_qos0 = cfg->consistency == CONSISTENCY_STRICT;
     return &f->store;
 }
