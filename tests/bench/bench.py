@@ -1,6 +1,6 @@
 """Runs the bench table, interleaved and repeated, and writes docs/performance.md with its plots.
 
-Usage: bench.py --build DIR [--rounds 5] [--quick] [--only REGEX] [--out docs]
+Usage: bench.py --build DIR [--rounds 5] [--seconds 3] [--quick] [--only REGEX] [--out docs]
 Raw results land in DIR/results.json, one entry a run.
 """
 
@@ -59,17 +59,18 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3.0, help="measured time of a run")
     parser.add_argument("--quick", action="store_true", help="short runs, one round: a look, not a result")
     parser.add_argument("--only", default="")
     parser.add_argument("--out", default="docs")
     options = parser.parse_args()
     if options.quick:
-        options.rounds = 1
+        options.rounds, options.seconds = 1, 1.0
     with tempfile.TemporaryDirectory(prefix="flotilla-bench-") as folder:
         contenders = Contenders(options.build, folder)
         bench = Bench(options)
         try:
-            for case in cases.table(contenders, 1.0 if options.quick else 3.0):
+            for case in cases.table(contenders, options.seconds):
                 if re.search(options.only, case.name):
                     bench.interleave(case)
             cases.half_load_latency(bench, contenders)

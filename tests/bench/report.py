@@ -121,7 +121,8 @@ def write(results, contenders, options):
     text = ["# Performance", "",
             "Written by `tests/bench/run.sh`. CPU is user + system time of the server processes per message delivered (or "
             "connection made), memory is resident bytes per connection; medians of "
-            f"{options.rounds} runs, the contenders of a case in turn. Machines differ and drift: trust the ratios.", "",
+            f"{options.rounds} runs of {options.seconds:g} s (growth: one run each), the contenders of a case in turn. "
+            "Machines differ and drift: trust the ratios.", "",
             f"Machine: {processor()}, Linux {platform.release()}, loopback. "
             f"Peers: {version(p['mosquitto'], '-h')}; {version(p['haproxy'], '-v')}; {version(p['nginx'], '-v')}"
             + (f"; {version(p['flashmq'], '--version')}" if p["flashmq"] else "") + ".", ""]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures Flotilla beside its peers on this machine and writes docs/performance.md.
 #
-#   tests/bench/run.sh [--quick] [--only REGEX] [--rounds N]
+#   tests/bench/run.sh [--quick] [--only REGEX] [--rounds N] [--seconds S]
 #
 # Installs what it needs from Debian, builds a Release, and runs the contenders of each case in turn
 # (A B A B ...), so that a slow moment of the machine hits all alike. Newer peers than Debian's are
