@@ -34,7 +34,7 @@ static const char usage[] =
     "What\n"
     "  --clients N --subscribers N --qos Q --payload BYTES --window N --rate R --seconds S "
     "--warmup S\n"
-    "  --count N --extra-filters N --protocol 3|4|5 --label TEXT\n"
+    "  --count N --extra-filters N [--wildcard] --protocol 3|4|5 --label TEXT\n"
     "\n"
     "Prints one line of JSON. CPU is user + system of the --pid processes.\n";
 
@@ -94,6 +94,7 @@ enum {
     OPT_WARMUP,
     OPT_COUNT,
     OPT_EXTRA_FILTERS,
+    OPT_WILDCARD,
     OPT_PROTOCOL,
     OPT_LABEL,
     OPT_HELP
@@ -117,6 +118,7 @@ static const struct option long_options[] = {
     {"warmup", required_argument, NULL, OPT_WARMUP},
     {"count", required_argument, NULL, OPT_COUNT},
     {"extra-filters", required_argument, NULL, OPT_EXTRA_FILTERS},
+    {"wildcard", no_argument, NULL, OPT_WILDCARD},
     {"protocol", required_argument, NULL, OPT_PROTOCOL},
     {"label", required_argument, NULL, OPT_LABEL},
     {"help", no_argument, NULL, OPT_HELP},
@@ -179,6 +181,9 @@ static void take_option(struct options *o, int opt, const char *name)
         break;
     case OPT_EXTRA_FILTERS:
         o->extra_filters = (unsigned)number(name, optarg, 0, 1e7);
+        break;
+    case OPT_WILDCARD:
+        o->wildcard = true;
         break;
     case OPT_PROTOCOL:
         o->version = (enum mqtt_version)(int)number(name, optarg, 3, 5);
