@@ -11,7 +11,7 @@ COUNT, SIZE = 60, 1 << 20
 class LargeMessages(harness.FleetTest):
     @staticmethod
     def build(holder):
-        holder.fleet = Fleet(holder.scope, brokers=2)
+        holder.fleet = Fleet(holder.scope, brokers=2, lease="20s")  # the sleep is no death
 
     def publish_while_the_other_sleeps(self, subscriber):
         a, b = self.fleet

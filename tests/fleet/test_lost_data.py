@@ -1,8 +1,6 @@
 """Redis comes back without its data (FLUSHALL, a restart without persistence): the brokers tell it again
 what they hold, and nothing that is acknowledged afterwards is lost."""
 import harness
-import mqtt_raw as m
-from harness import eventually
 from services import Fleet
 
 

@@ -6,7 +6,6 @@ for FLOTILLA_FAULTS_SECONDS, and with FLOTILLA_FAULTS_ONLY=kill,hop,... only.
 """
 import os
 import random
-import signal
 import socket
 import sys
 import threading
