@@ -15,8 +15,8 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
-#include "lb/poller.h"
 #include "common/wheel.h"
+#include "lb/poller.h"
 
 struct listener;
 struct snapshot;

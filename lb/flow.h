@@ -31,11 +31,11 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
+#include "common/wheel.h"
 #include "lb/flow_rules.h"
 #include "lb/poller.h"
 #include "lb/relay.h"
 #include "lb/stream.h"
-#include "common/wheel.h"
 
 struct attempt;
 struct listener;

@@ -17,11 +17,11 @@
 #include <sys/queue.h>
 
 #include "common/metrics.h"
+#include "common/wheel.h"
 #include "lb/command.h"
 #include "lb/pipe_pool.h"
 #include "lb/poller.h"
 #include "lb/relay.h"
-#include "common/wheel.h"
 
 struct acceptor;
 struct flow;
