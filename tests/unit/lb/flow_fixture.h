@@ -41,6 +41,9 @@ struct plane {
     unsigned fake_count;
 };
 
+/* The one of the test that runs. */
+static struct plane plane;
+
 static inline struct sockaddr_in loopback(unsigned port)
 {
     return (struct sockaddr_in){.sin_family = AF_INET,
@@ -151,6 +154,20 @@ static inline void plane_fini(struct plane *p)
     unlink(p->path);
 }
 
+static inline int plane_setup(void **state)
+{
+    (void)state;
+    plane_init(&plane);
+    return 0;
+}
+
+static inline int plane_teardown(void **state)
+{
+    (void)state;
+    plane_fini(&plane);
+    return 0;
+}
+
 /* One listener "l" on a free port, backend "b"; `listener` and `backend` are further lines. */
 static inline const char *plane_yaml(const char *listener, const char *backend)
 {
@@ -167,6 +184,11 @@ static inline const char *plane_yaml(const char *listener, const char *backend)
              "%s",
              listener, backend);
     return yaml;
+}
+
+static inline void plane_start(const char *listener, const char *backend)
+{
+    plane_apply(&plane, plane_yaml(listener, backend));
 }
 
 static inline int plane_dial(struct plane *p)
@@ -245,6 +267,23 @@ static inline void reset_and_close(int fd)
     struct linger now = {.l_onoff = 1};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     close(fd);
+}
+
+/* A flow that relays: both sides have said something. */
+static inline void plane_open_flow(struct plane *p, int *client, int *server)
+{
+    *client = plane_dial(p);
+    say(*client, "hello");
+    plane_accept(p, server);
+    hear(*server, "hello");
+    say(*server, "welcome");
+    hear(*client, "welcome");
+}
+
+static inline void close_pair(int client, int server)
+{
+    close(client);
+    close(server);
 }
 
 static inline struct worker_stats plane_stats(struct plane *p)

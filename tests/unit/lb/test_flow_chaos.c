@@ -16,8 +16,6 @@
 
 enum { PEERS_MAX = 60, STEPS = 6000, SERVERS = 3, SEEDS = 15 };
 
-static struct plane plane;
-
 struct peers {
     int fds[PEERS_MAX];
     unsigned count;
@@ -114,7 +112,7 @@ static void start(unsigned seed, const char *listener, const char *backend)
     plane_init(&plane);
     for (unsigned i = 0; i < SERVERS; i++)
         plane_add_server(&plane, (const char *const[]){"a", "b", "c"}[i], true);
-    plane_apply(&plane, plane_yaml(listener, backend));
+    plane_start(listener, backend);
 }
 
 /* The clients are gone: so must everything else be soon. */

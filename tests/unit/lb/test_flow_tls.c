@@ -10,7 +10,6 @@
 #include "tests/unit/lb/flow_fixture.h"
 #include "tests/unit/lb/tls_fixture.h"
 
-static struct plane plane;
 static struct tls_files server_files, client_files;
 static SSL_CTX *client_ctx;
 static SSL_SESSION *session;
@@ -54,7 +53,7 @@ static void start(const char *tls, const char *backend)
              "    handshake_timeout: 300ms\n"
              "    tls: { certificate: %s, key: %s%s }\n",
              server_files.certificate, server_files.key, tls);
-    plane_apply(&plane, plane_yaml(listener, backend));
+    plane_start(listener, backend);
 }
 
 struct client {

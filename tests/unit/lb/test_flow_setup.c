@@ -1,0 +1,331 @@
+/* From a connection to a server that answers: choosing, retries, replay, queueing, the PROXY
+ * header. Real workers on loopback; the test plays clients and servers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/lb/flow_fixture.h"
+
+static void server_may_speak_first(void **state)
+{
+    (void)state;
+    struct fake *s = plane_add_server(&plane, "s1", true);
+    plane_start("", "");
+    int client = plane_dial(&plane);
+    int server = fake_accept(s);
+    say(server, "220 ready");
+    hear(client, "220 ready");
+    close(client);
+    hear_end(server);
+    close(server);
+}
+
+static void refused_server_is_passed_over_unnoticed(void **state)
+{
+    (void)state;
+    struct fake *dead = plane_add_server(&plane, "dead", true);
+    struct fake *alive = plane_add_server(&plane, "alive", true);
+    fake_stop_listening(dead);
+    plane_start("", "");
+    for (int i = 0; i < 4; i++) {
+        int client = plane_dial(&plane);
+        say(client, "hello");
+        int server = fake_accept(alive);
+        hear(server, "hello");
+        say(server, "welcome");
+        hear(client, "welcome");
+        close(client);
+        close(server);
+    }
+    assert_int_equal(plane_stats(&plane).retries, 1); /* one refusal takes it out for all */
+    assert_int_equal(atomic_load(&dead->server->connections), 0);
+}
+
+static void
+server_that_closes_before_its_first_byte_is_replaced_with_the_bytes_sent_again(void **state)
+{
+    (void)state;
+    plane_add_server(&plane, "s1", true);
+    plane_add_server(&plane, "s2", true);
+    plane_start("", "");
+    int client = plane_dial(&plane);
+    int first;
+    int second;
+    say(client, "connect me");
+    struct fake *a = plane_accept(&plane, &first);
+    hear(first, "connect me");
+    say(client, " and publish");
+    hear(first, " and publish");
+    reset_and_close(first);
+    struct fake *b = plane_accept(&plane, &second);
+    assert_ptr_not_equal(a, b);
+    hear(second, "connect me and publish");
+    say(second, "ok");
+    hear(client, "ok");
+    close(client);
+    close(second);
+}
+
+static void bytes_are_sent_again_only_once(void **state)
+{
+    (void)state;
+    plane_add_server(&plane, "s1", true);
+    plane_add_server(&plane, "s2", true);
+    plane_add_server(&plane, "s3", true);
+    plane_start("", "");
+    int client = plane_dial(&plane);
+    say(client, "poison");
+    for (int i = 0; i < 2; i++) {
+        int server;
+        plane_accept(&plane, &server);
+        hear(server, "poison");
+        close(server);
+    }
+    hear_closed(client);
+    close(client);
+    for (unsigned i = 0; i < 3; i++)
+        assert_false(is_readable_within(plane.fakes[i].listen_fd, 20));
+}
+
+static void server_that_ends_after_the_client_did_is_no_failure(void **state)
+{
+    (void)state;
+    struct fake *s = plane_add_server(&plane, "s1", true);
+    plane_start("", "");
+    int client = plane_dial(&plane);
+    say(client, "never mind");
+    int server = fake_accept(s);
+    hear(server, "never mind");
+    close(client);
+    hear_end(server);
+    close(server);
+    WAIT_UNTIL(workers_flows(plane.workers) == 0);
+    assert_int_equal(plane_stats(&plane).retries, 0);
+    assert_int_equal(atomic_load(&s->server->doubts), 0);
+}
+
+static void silent_server_is_left_for_another_one(void **state)
+{
+    (void)state;
+    plane_add_server(&plane, "s1", true);
+    plane_add_server(&plane, "s2", true);
+    plane_start("", "    first_byte_timeout: 100ms\n");
+    int client = plane_dial(&plane);
+    int first;
+    int second;
+    say(client, "hello");
+    struct fake *a = plane_accept(&plane, &first);
+    hear(first, "hello");
+    struct fake *b = plane_accept(&plane, &second);
+    assert_ptr_not_equal(a, b);
+    hear(second, "hello");
+    say(second, "here");
+    hear(client, "here");
+    hear_end(first);
+    close(first);
+    close(second);
+    close(client);
+}
+
+static void silent_server_is_kept_when_there_is_no_other(void **state)
+{
+    (void)state;
+    struct fake *s = plane_add_server(&plane, "s1", true);
+    plane_start("", "    first_byte_timeout: 50ms\n");
+    int client = plane_dial(&plane);
+    say(client, "hello");
+    int server = fake_accept(s);
+    hear(server, "hello");
+    assert_false(is_readable_within(server, 200)); /* four timeouts later it is still ours */
+    say(server, "sorry, late");
+    hear(client, "sorry, late");
+    close_pair(client, server);
+}
+
+/* A server whose accept queue is full answers no SYN, like a host that is gone. */
+static void connect_that_times_out_goes_to_another_server(void **state)
+{
+    (void)state;
+    int fillers[8];
+    struct fake *gone = plane_add_server(&plane, "gone", true);
+    struct fake *alive = plane_add_server(&plane, "alive", true);
+    listen(gone->listen_fd, 0);
+    for (int i = 0; i < 8; i++) {
+        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)!connect(fillers[i], (struct sockaddr *)&gone->server->addr, gone->server->addrlen);
+    }
+    plane_start("", "    connect_timeout: 100ms\n    balance: roundrobin\n");
+    for (int i = 0; i < 2; i++) { /* one of the two comes to the full one first */
+        int client = plane_dial(&plane);
+        say(client, "hello");
+        int server = fake_accept(alive);
+        hear(server, "hello");
+        say(server, "welcome");
+        hear(client, "welcome");
+        close(client);
+        hear_end(server);
+        close(server);
+    }
+    assert_int_equal(plane_stats(&plane).retries, 1);
+    assert_int_equal(atomic_load(&gone->server->doubts), 1);
+    for (int i = 0; i < 8; i++)
+        close(fillers[i]);
+}
+
+static void silent_client_is_not_moved_around(void **state)
+{
+    (void)state;
+    plane_add_server(&plane, "s1", true);
+    plane_add_server(&plane, "s2", true);
+    plane_start("", "    first_byte_timeout: 50ms\n");
+    int client = plane_dial(&plane);
+    int server;
+    plane_accept(&plane, &server);
+    assert_false(is_readable_within(server, 200));
+    assert_int_equal(plane_stats(&plane).retries, 0);
+    close_pair(client, server);
+}
+
+static void more_than_is_held_goes_on_without_a_second_chance(void **state)
+{
+    (void)state;
+    struct fake *s = plane_add_server(&plane, "s1", true);
+    plane_start("", "");
+    static char much[100000];
+    static char got[sizeof(much)];
+    int client = plane_dial(&plane);
+    int server = fake_accept(s);
+    memset(much, 'x', sizeof(much));
+    assert_int_equal(send(client, much, sizeof(much), 0), sizeof(much));
+    for (size_t n = 0; n < sizeof(much);) {
+        wait_readable(server);
+        ssize_t r = recv(server, got + n, sizeof(got) - n, 0);
+        assert_true(r > 0);
+        n += (size_t)r;
+    }
+    assert_memory_equal(much, got, sizeof(much));
+    say(server, "ok");
+    hear(client, "ok");
+    close_pair(client, server);
+}
+
+static void proxy_header_comes_with_the_first_bytes(void **state)
+{
+    (void)state;
+    struct fake *s = plane_add_server(&plane, "s1", true);
+    unsigned char buf[256];
+    plane_start("", "    proxy_protocol: v2\n");
+    int client = plane_dial(&plane);
+    struct sockaddr_in own;
+    socklen_t len = sizeof(own);
+    getsockname(client, (struct sockaddr *)&own, &len);
+    say(client, "hello");
+    int server = fake_accept(s);
+    wait_readable(server);
+    assert_int_equal(recv(server, buf, sizeof(buf), 0), 28 + 5);
+    assert_int_equal(buf[12], 0x21); /* version 2, PROXY */
+    assert_int_equal(buf[13], 0x11); /* TCP over IPv4 */
+    assert_memory_equal(buf + 16, &own.sin_addr, 4);
+    assert_memory_equal(buf + 24, &own.sin_port, 2);
+    assert_memory_equal(buf + 28, "hello", 5);
+    close_pair(client, server);
+}
+
+static void proxy_header_of_a_silent_client_comes_alone(void **state)
+{
+    (void)state;
+    struct fake *s = plane_add_server(&plane, "s1", true);
+    unsigned char buf[256];
+    plane_start("", "    proxy_protocol: v2\n");
+    int client = plane_dial(&plane);
+    int server = fake_accept(s);
+    wait_readable(server);
+    assert_int_equal(recv(server, buf, sizeof(buf), 0), 28);
+    say(client, "at last");
+    hear(server, "at last");
+    close_pair(client, server);
+}
+
+static void flow_waits_for_a_server_and_is_served_when_one_comes_up(void **state)
+{
+    (void)state;
+    struct fake *s = plane_add_server(&plane, "s1", false);
+    plane_start("", "    queue_timeout: 5s\n");
+    int client = plane_dial(&plane);
+    say(client, "hello");
+    WAIT_UNTIL(plane_stats(&plane).queued == 1);
+    atomic_store(&s->server->health, SERVER_UP);
+    workers_wake(plane.workers);
+    int server = fake_accept(s);
+    hear(server, "hello");
+    assert_int_equal(plane_stats(&plane).queued, 0);
+    close_pair(client, server);
+}
+
+static void flow_is_closed_when_no_server_comes_up_in_time(void **state)
+{
+    (void)state;
+    plane_add_server(&plane, "s1", false);
+    plane_start("", "    queue_timeout: 100ms\n");
+    int client = plane_dial(&plane);
+    hear_closed(client);
+    close(client);
+    WAIT_UNTIL(plane_stats(&plane).queue_timeouts == 1);
+    assert_int_equal(plane_stats(&plane).queued, 0);
+}
+
+static void flow_of_one_client_id_comes_to_one_server(void **state)
+{
+    (void)state;
+    static const unsigned char connect_packet[] = {0x10, 16, 0,  4, 'M', 'Q', 'T', 'T', 4,
+                                                   2,    0,  60, 0, 4,   'd', 'e', 'v', '7'};
+    plane_add_server(&plane, "s1", true);
+    plane_add_server(&plane, "s2", true);
+    plane_add_server(&plane, "s3", true);
+    plane_start("", "    balance: hash\n");
+    struct fake *first = NULL;
+    for (int i = 0; i < 6; i++) {
+        unsigned char got[64];
+        int server;
+        int client = plane_dial(&plane);
+        assert_int_equal(send(client, connect_packet, 7, 0), 7); /* in two pieces */
+        assert_int_equal(send(client, connect_packet + 7, sizeof(connect_packet) - 7, 0),
+                         sizeof(connect_packet) - 7);
+        struct fake *f = plane_accept(&plane, &server);
+        if (first == NULL)
+            first = f;
+        assert_ptr_equal(f, first);
+        wait_readable(server);
+        assert_int_equal(recv(server, got, sizeof(got), 0), sizeof(connect_packet));
+        assert_memory_equal(got, connect_packet, sizeof(connect_packet));
+        close(client);
+        hear_end(server);
+        close(server);
+    }
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, plane_setup, plane_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(server_may_speak_first),
+        TEST(refused_server_is_passed_over_unnoticed),
+        TEST(server_that_closes_before_its_first_byte_is_replaced_with_the_bytes_sent_again),
+        TEST(bytes_are_sent_again_only_once),
+        TEST(server_that_ends_after_the_client_did_is_no_failure),
+        TEST(silent_server_is_left_for_another_one),
+        TEST(silent_server_is_kept_when_there_is_no_other),
+        TEST(connect_that_times_out_goes_to_another_server),
+        TEST(silent_client_is_not_moved_around),
+        TEST(more_than_is_held_goes_on_without_a_second_chance),
+        TEST(proxy_header_comes_with_the_first_bytes),
+        TEST(proxy_header_of_a_silent_client_comes_alone),
+        TEST(flow_waits_for_a_server_and_is_served_when_one_comes_up),
+        TEST(flow_is_closed_when_no_server_comes_up_in_time),
+        TEST(flow_of_one_client_id_comes_to_one_server),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
