@@ -10,33 +10,12 @@
 
 #include <cmocka.h>
 
-static char path[64];
-
-static int setup(void **state)
-{
-    (void)state;
-    strcpy(path, "/tmp/test_acl_XXXXXX");
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    close(fd);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    unlink(path);
-    return 0;
-}
+#include "tests/unit/temp_file.h"
 
 static struct acl *try_load(const char *text, char *err, size_t errlen)
 {
-    FILE *f = fopen(path, "w");
-
-    assert_non_null(f);
-    assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
-    fclose(f);
-    return acl_load(path, err, errlen);
+    temp_file_write(text, strlen(text));
+    return acl_load(temp_file, err, errlen);
 }
 
 static struct acl *load(const char *text)
@@ -307,7 +286,8 @@ static void mistakes_name_file_and_line(void **state)
         char expected[300];
         char err[300];
         assert_null(try_load(cases[i].text, err, sizeof(err)));
-        snprintf(expected, sizeof(expected), "%s:%u: %s", path, cases[i].line, cases[i].problem);
+        snprintf(expected, sizeof(expected), "%s:%u: %s", temp_file, cases[i].line,
+                 cases[i].problem);
         assert_string_equal(err, expected);
     }
 }
@@ -323,7 +303,7 @@ static void unreadable_files_are_named(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, temp_file_make, temp_file_remove)
     const struct CMUnitTest tests[] = {
         TEST(without_a_file_all_is_allowed),
         TEST(empty_file_denies_all_but_subscribing),

@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/temp_file.h"
+
 extern char **environ;
 
 #define ALICE                                                                                      \
@@ -28,40 +30,12 @@ extern char **environ;
     "carol:$7$5000$KKG8bEhLpoMgEben$IhccV3ZKMCRlZjhXdFd++yDdXNq4FzhLgLYMymq+8V/"                   \
     "ZbO7fhqorDWd6NVfxAHwkowcl4xbwDjBFR3JRMAYe+g==\n" /* "pass word:" and an accented e */
 
-static char path[64];
-
-static int setup(void **state)
-{
-    (void)state;
-    strcpy(path, "/tmp/test_passwd_XXXXXX");
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    close(fd);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    unlink(path);
-    return 0;
-}
-
-static void write_file(const void *text, size_t len)
-{
-    FILE *f = fopen(path, "w");
-
-    assert_non_null(f);
-    assert_int_equal(fwrite(text, 1, len, f), len);
-    fclose(f);
-}
-
 static struct passwd *load(const char *text)
 {
     char err[300];
 
-    write_file(text, strlen(text));
-    struct passwd *p = passwd_load(path, err, sizeof(err));
+    temp_file_write(text, strlen(text));
+    struct passwd *p = passwd_load(temp_file, err, sizeof(err));
     if (p == NULL)
         fail_msg("%s", err);
     return p;
@@ -179,13 +153,13 @@ static void mistakes_name_file_line_and_user(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char expected[300];
         char err[300];
-        write_file(cases[i].text, strlen(cases[i].text));
-        assert_null(passwd_load(path, err, sizeof(err)));
+        temp_file_write(cases[i].text, strlen(cases[i].text));
+        assert_null(passwd_load(temp_file, err, sizeof(err)));
         if (cases[i].user != NULL)
-            snprintf(expected, sizeof(expected), "%s:%u: user '%s': %s", path, cases[i].line,
+            snprintf(expected, sizeof(expected), "%s:%u: user '%s': %s", temp_file, cases[i].line,
                      cases[i].user, cases[i].problem);
         else
-            snprintf(expected, sizeof(expected), "%s:%u: %s", path, cases[i].line,
+            snprintf(expected, sizeof(expected), "%s:%u: %s", temp_file, cases[i].line,
                      cases[i].problem);
         assert_string_equal(err, expected);
     }
@@ -201,12 +175,12 @@ static void unreadable_files_are_named(void **state)
     assert_string_equal(err, "/nonexistent/passwd: cannot be read: No such file or directory");
     assert_null(passwd_load("/tmp", err, sizeof(err)));
     assert_string_equal(err, "/tmp: cannot be read: Is a directory");
-    write_file("a\0b\n", 4);
-    assert_null(passwd_load(path, err, sizeof(err)));
-    snprintf(expected, sizeof(expected), "%s:1: expected text, got a NUL character", path);
+    temp_file_write("a\0b\n", 4);
+    assert_null(passwd_load(temp_file, err, sizeof(err)));
+    snprintf(expected, sizeof(expected), "%s:1: expected text, got a NUL character", temp_file);
     assert_string_equal(err, expected);
     char small[12];
-    assert_null(passwd_load(path, small, sizeof(small)));
+    assert_null(passwd_load(temp_file, small, sizeof(small)));
     assert_true(strlen(small) < sizeof(small));
 }
 
@@ -288,14 +262,14 @@ static void file_of_the_real_tool_is_read(void **state)
     char err[300];
 
     (void)state;
-    write_file("", 0);
+    temp_file_write("", 0);
     for (size_t i = 0; i < 2; i++) {
-        const char *const argv[] = {"mosquitto_passwd", "-H",        kinds[i], "-b", path,
-                                    kinds[i],           "se$cret:1", NULL};
+        const char *const argv[] = {"mosquitto_passwd", "-H",     kinds[i],    "-b",
+                                    temp_file,          kinds[i], "se$cret:1", NULL};
         if (!run_tool(argv))
             skip();
     }
-    struct passwd *p = passwd_load(path, err, sizeof(err));
+    struct passwd *p = passwd_load(temp_file, err, sizeof(err));
     if (p == NULL)
         fail_msg("%s", err);
     for (size_t i = 0; i < 2; i++) {
@@ -307,7 +281,7 @@ static void file_of_the_real_tool_is_read(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, temp_file_make, temp_file_remove)
     const struct CMUnitTest tests[] = {
         TEST(passwords_of_a_written_file_are_right),
         TEST(everything_else_is_wrong),

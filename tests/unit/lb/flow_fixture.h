@@ -22,6 +22,7 @@
 #include "lb/snapshot.h"
 #include "lb/tls_tickets.h"
 #include "lb/workers.h"
+#include "tests/unit/temp_file.h"
 
 #define WAIT_MS 5000
 #define FAKES_MAX 4
@@ -32,7 +33,6 @@ struct fake {
 };
 
 struct plane {
-    char path[64]; /* of the configuration file */
     struct server_set *set;
     struct tls_tickets *tickets;
     struct snapshot *snapshot;
@@ -104,13 +104,10 @@ static inline struct snapshot *plane_load(struct plane *p, const char *yaml)
 {
     struct lb_config config;
     struct config_error err = {0};
-    FILE *f = fopen(p->path, "w");
-    assert_non_null(f);
-    fputs(yaml, f);
-    fclose(f);
-    if (!lb_config_load(p->path, &config, &err))
+    temp_file_write(yaml, strlen(yaml));
+    if (!lb_config_load(temp_file, &config, &err))
         fail_msg("%s", err.text);
-    struct snapshot *s = snapshot_build(&config, p->path, 1, plane_set, p, p->tickets, &err);
+    struct snapshot *s = snapshot_build(&config, temp_file, 1, plane_set, p, p->tickets, &err);
     if (s == NULL)
         fail_msg("%s", err.text);
     return s;
@@ -129,10 +126,7 @@ static inline void plane_apply(struct plane *p, const char *yaml)
 static inline void plane_init(struct plane *p)
 {
     memset(p, 0, sizeof(*p));
-    snprintf(p->path, sizeof(p->path), "/tmp/flotilla-lb-XXXXXX");
-    int fd = mkstemp(p->path);
-    assert_true(fd >= 0);
-    close(fd);
+    assert_int_equal(temp_file_make(NULL), 0);
     p->set = server_set_new();
     p->tickets = tls_tickets_new(TLS_TICKETS_PERIOD_MS);
     p->workers = workers_new(2);
@@ -151,7 +145,7 @@ static inline void plane_fini(struct plane *p)
     }
     server_set_unref(p->set);
     tls_tickets_free(p->tickets);
-    unlink(p->path);
+    temp_file_remove(NULL);
 }
 
 static inline int plane_setup(void **state)

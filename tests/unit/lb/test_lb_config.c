@@ -11,17 +11,13 @@
 
 #include "lb/address.h"
 #include "lb/lb_config.h"
-
-static char file[] = "/tmp/lb_config_XXXXXX";
+#include "tests/unit/temp_file.h"
 
 static bool load(const char *text, struct lb_config *config, struct config_error *err)
 {
-    FILE *f = fopen(file, "w");
-    assert_non_null(f);
-    assert_true(fputs(text, f) >= 0);
-    assert_int_equal(fclose(f), 0);
+    temp_file_write(text, strlen(text));
     memset(err, 0, sizeof(*err));
-    return lb_config_load(file, config, err);
+    return lb_config_load(temp_file, config, err);
 }
 
 #define HEAD                                                                                       \
@@ -147,7 +143,7 @@ static void each_mistake_is_told_with_line_and_key(void **state)
         if (err.line != mistakes[i].line || strstr(err.text, mistakes[i].says) == NULL ||
             strstr(err.text, mistakes[i].key) == NULL)
             fail_msg("mistake %zu: line %d: %s", i, err.line, err.text);
-        assert_non_null(strstr(err.text, file));
+        assert_non_null(strstr(err.text, temp_file));
     }
 }
 
@@ -181,19 +177,6 @@ static void addresses_are_parsed_and_formatted(void **state)
     }
 }
 
-static int make_file(void **state)
-{
-    (void)state;
-    int fd = mkstemp(file);
-    return fd < 0 ? -1 : close(fd);
-}
-
-static int remove_file(void **state)
-{
-    (void)state;
-    return unlink(file);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,5 +186,5 @@ int main(void)
         cmocka_unit_test(each_mistake_is_told_with_line_and_key),
         cmocka_unit_test(addresses_are_parsed_and_formatted),
     };
-    return cmocka_run_group_tests(tests, make_file, remove_file);
+    return cmocka_run_group_tests(tests, temp_file_make, temp_file_remove);
 }
