@@ -14,7 +14,9 @@
 
 #define PIPE_POOL_MAX 256
 #define PIPE_POOL_IDLE 16
-#define PIPE_SIZE (256 * 1024)
+/* One slot of a pipe is 4 kB of its size, and takes one fragment of a socket's queue, however
+ * small: these are enough for RELAY_SPLICE bytes in packets of Ethernet's size. */
+#define PIPE_SIZE (128 * 1024)
 
 struct pipe {
     int read_fd, write_fd;

@@ -116,7 +116,7 @@ static size_t splice_once(struct relay *r, struct stream *from, struct relay_env
 {
     ssize_t n;
     do
-        n = splice(from->fd, NULL, r->pipe->write_fd, NULL, PIPE_SIZE,
+        n = splice(from->fd, NULL, r->pipe->write_fd, NULL, RELAY_SPLICE,
                    SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     while (n < 0 && errno == EINTR);
     if (n <= 0) {

@@ -5,11 +5,17 @@
  * worker's shared buffer straight to the other side; what that side doesn't take is kept here and
  *            reading stops. A direction that turns out to be bulk, plain on both sides, is spliced
  *            through a borrowed pipe. An idle direction owns neither memory nor pipe.
+ * Pieces:    larger ones save system calls but cost more in all. What is handed to TCP at once must
+ *            fit one packet of the device (64 kB less headers with segmentation offload, and on
+ *            loopback): of a send of 64 kB the last few bytes would travel as a packet of their
+ *            own and wake the peer a second time, which doubled the cost. And a copy's piece stays
+ *            in the first-level cache from the read to the write.
  * Ends:      the source's end is passed on once everything before it was delivered. What comes for
  *            a broken destination is read and dropped, so that closing resets nobody; but no more
  *            than RELAY_DROP_MAX, after which the source counts as broken too.
- * Limits:    at most the shared buffer's size (RELAY_BUFFER) or a pipe's is held; a pump moves
- * about RELAY_BUDGET bytes, then it is others' turn.
+ * Limits:    what a slow destination makes a direction hold is at most RELAY_BUFFER bytes on the
+ *            heap or RELAY_SPLICE in a pipe. A pump moves about RELAY_BUDGET bytes, then it is
+ *            others' turn.
  */
 #ifndef FLOTILLA_LB_RELAY_H
 #define FLOTILLA_LB_RELAY_H
@@ -22,7 +28,8 @@ struct pipe;
 struct pipe_pool;
 struct stream;
 
-#define RELAY_BUFFER ((size_t)64 * 1024)
+#define RELAY_BUFFER ((size_t)48 * 1024) /* a read of the copying path */
+#define RELAY_SPLICE ((size_t)32 * 1024) /* a move into a pipe */
 #define RELAY_BUDGET ((size_t)256 * 1024)
 #define RELAY_DROP_MAX ((size_t)1024 * 1024)
 #define RELAY_BULK_READ ((size_t)16 * 1024) /* two such reads in a row make a direction bulk */

@@ -271,6 +271,7 @@ struct sockets {
     struct side client, server;
     struct relay up, down;
     size_t spliced;
+    size_t most_piped; /* seen in one direction's pipe after a pump */
 };
 
 static void on_ready(struct poll_target *t, uint32_t events)
@@ -352,6 +353,12 @@ static void far_read(struct side *side, size_t most)
         side->ended = true;
 }
 
+static void note_piped(struct sockets *s, const struct relay *r)
+{
+    if (r->pipe != NULL && r->pipe->bytes > s->most_piped)
+        s->most_piped = r->pipe->bytes;
+}
+
 static void relay_turn(struct sockets *s, enum relay_verdict *up, enum relay_verdict *down)
 {
     poller_wait(&s->poller, 0, nothing, NULL);
@@ -359,6 +366,8 @@ static void relay_turn(struct sockets *s, enum relay_verdict *up, enum relay_ver
     s->spliced += s->env.spliced;
     *down = relay_pump(&s->down, &s->server.stream, &s->client.stream, &s->env);
     s->spliced += s->env.spliced;
+    note_piped(s, &s->up);
+    note_piped(s, &s->down);
 }
 
 static void run_random(unsigned seed, size_t up_total, size_t down_total, size_t most,
@@ -413,6 +422,35 @@ static void no_byte_is_lost_when_a_bulk_direction_is_spliced(void **state)
     (void)state;
     for (unsigned seed = 1; seed <= 5; seed++)
         run_random(seed, 3000000, seed % 2 == 0 ? 10 : 2000000, 65536, true);
+}
+
+/* A reader that takes nothing: the pipe holds one piece, the rest stays with the sender. */
+static void stalled_reader_of_bulk_makes_the_relay_hold_one_piece(void **state)
+{
+    (void)state;
+    struct sockets s;
+    enum relay_verdict up = RELAY_WAITING;
+    enum relay_verdict down = RELAY_WAITING;
+    sockets_init(&s, 0, 0);
+    int large = 1024 * 1024;
+    setsockopt(s.client.far_fd, SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
+    setsockopt(s.server.stream.fd, SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
+    s.client.total = s.server.total = SIZE_MAX;
+    for (int i = 0; i < 2000; i++) {
+        far_write(&s.client, 65536);
+        relay_turn(&s, &up, &down);
+        relay_turn(&s, &up, &down);
+    }
+    assert_true(s.spliced > 0);
+    assert_non_null(s.up.pipe);
+    assert_in_range(s.most_piped, 1, RELAY_SPLICE);
+    assert_null(s.up.held);
+    while (s.server.received < s.client.sent) {
+        far_read(&s.server, 65536);
+        relay_turn(&s, &up, &down);
+    }
+    assert_null(s.up.pipe);
+    sockets_fini(&s);
 }
 
 static void one_direction_ends_long_before_the_other(void **state)
@@ -473,6 +511,7 @@ int main(void)
         cmocka_unit_test(adopted_bytes_come_before_what_is_read),
         cmocka_unit_test(no_byte_is_lost_under_random_back_pressure_in_both_directions),
         cmocka_unit_test(no_byte_is_lost_when_a_bulk_direction_is_spliced),
+        cmocka_unit_test(stalled_reader_of_bulk_makes_the_relay_hold_one_piece),
         cmocka_unit_test(one_direction_ends_long_before_the_other),
         cmocka_unit_test(end_that_came_together_with_the_last_bytes_is_noticed),
         cmocka_unit_test(vanished_destination_ends_neither_loop_nor_process),
