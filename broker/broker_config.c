@@ -163,7 +163,8 @@ static const struct config_field fleet_fields[] = {
      .names = durability_names,
      .fallback = "broker",
      .help = "What an acknowledged message survives: the death of brokers, a crash of Redis with "
-             "its disk (needs appendfsync always), or the loss of Redis (a replica has it)."},
+             "its disk (needs appendonly yes and appendfsync always; else the broker isn't ready), "
+             "or the loss of Redis (a replica has it; without one nothing is acknowledged)."},
 };
 
 static const char *check_fleet(const void *filled)

@@ -93,30 +93,6 @@ static bool server_is_usable(const struct redis_server_info *info)
     return true;
 }
 
-static void on_appendfsync(void *arg, const redisReply *r)
-{
-    struct fleet *f = arg;
-    bool always = r != NULL && r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
-                  strcmp(r->element[1]->str, "always") == 0;
-
-    if (r == NULL)
-        return;
-    if (!always)
-        LOG_ERROR("redis_not_durable", KV_STR("durability", "disk"),
-                  KV_STR("needed", "appendfsync always"));
-    f->not_durable = !always;
-}
-
-/* `durability: disk` promises what only this setting keeps: without it the broker isn't ready. */
-static void check_appendfsync(struct fleet *f)
-{
-    redis_queue_begin(f->q, 3);
-    redis_queue_str(f->q, "CONFIG");
-    redis_queue_str(f->q, "GET");
-    redis_queue_str(f->q, "appendfsync");
-    redis_queue_end(f->q, REDIS_VOLATILE, on_appendfsync, f);
-}
-
 static bool on_greeted(void *arg, struct redis_link *link, const struct redis_server_info *info)
 {
     struct fleet *f = arg;
@@ -128,12 +104,14 @@ static bool on_greeted(void *arg, struct redis_link *link, const struct redis_se
         memcpy(f->beats_run_id, info->run_id, sizeof(f->beats_run_id));
     if (link == f->channel)
         return fleet_channel_greeted(f);
+    if (link == f->replica_link)
+        fleet_replicas_greeted(f, info->run_id);
     if (link == f->commands) {
         bool other = f->run_id[0] != '\0' && strcmp(f->run_id, info->run_id) != 0;
 
         memcpy(f->run_id, info->run_id, sizeof(f->run_id));
-        if (f->cfg.durability == DURABILITY_DISK)
-            check_appendfsync(f);
+        f->runs += other ? 1 : 0;
+        fleet_disk_greeted(f);
         if (other && f->joined)
             fleet_reload(f, "another run of Redis");
     }
@@ -195,6 +173,12 @@ static bool open_links(struct fleet *f)
     f->inbox_link = redis_link_new(f->base, &cfg);
     cfg.name = "log";
     f->log_link = redis_link_new(f->base, &cfg);
+    cfg.name = "replicas";
+    if (f->cfg.durability == DURABILITY_REPLICA) {
+        f->replica_link = redis_link_new(f->base, &cfg);
+        if (f->replica_link == NULL)
+            return false;
+    }
     cfg.name = "channel";
     cfg.pubsub = true;
     f->channel = redis_link_new(f->base, &cfg);
@@ -219,7 +203,8 @@ static void take_new_id(struct fleet *f)
 /* Everything that waits is told that it won't happen. */
 static void drop_everything(struct fleet *f)
 {
-    struct redis_link *links[] = {f->commands, f->beats, f->inbox_link, f->log_link, f->channel};
+    struct redis_link *links[] = {f->commands, f->beats,   f->inbox_link,
+                                  f->log_link, f->channel, f->replica_link};
 
     for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
         if (links[i] != NULL) {
@@ -239,6 +224,7 @@ static void drop_everything(struct fleet *f)
     fleet_queues_reset(f);
     fleet_append_reset(f);
     routes_reset(f);
+    fleet_replicas_reset(f);
     fleet_versions_reset(f);
     fleet_publish_reset(f);
     run_deferred(f, false);
@@ -361,6 +347,7 @@ static void run_ticks(struct fleet *f)
     fleet_connect_tick(f);
     fleet_sweep_tick(f);
     fleet_due_tick(f);
+    fleet_disk_tick(f);
 }
 
 void fleet_input(struct fleet *f)
@@ -372,6 +359,8 @@ void fleet_input(struct fleet *f)
         run_deferred(f, true);
     redis_link_input(f->log_link, f->now_ms);
     redis_link_input(f->commands, f->now_ms);
+    if (f->replica_link != NULL)
+        redis_link_input(f->replica_link, f->now_ms);
     redis_link_input(f->inbox_link, f->now_ms);
     redis_link_input(f->channel, f->now_ms);
     if (f->must_start_over)
@@ -402,10 +391,13 @@ void fleet_flush(struct fleet *f)
         fleet_append_flush(f);
         inbox_flush(f);
         fleet_versions_flush(f);
+        fleet_replicas_flush(f);
     }
     metric_set(f->metrics.pending_bytes, (int64_t)redis_queue_bytes(f->q));
     redis_link_flush(f->beats, f->now_ms);
     redis_link_flush(f->commands, f->now_ms);
+    if (f->replica_link != NULL)
+        redis_link_flush(f->replica_link, f->now_ms);
     redis_link_flush(f->inbox_link, f->now_ms);
     redis_link_flush(f->log_link, f->now_ms);
     redis_link_flush(f->channel, f->now_ms);
@@ -477,7 +469,7 @@ no_memory:
 
 void fleet_free(struct fleet *f)
 {
-    struct redis_link *links[5];
+    struct redis_link *links[6];
 
     if (f == NULL)
         return;
@@ -486,9 +478,10 @@ void fleet_free(struct fleet *f)
     if (f->commands != NULL)
         drop_everything(f);
     memcpy(links,
-           (struct redis_link *[]){f->commands, f->beats, f->inbox_link, f->log_link, f->channel},
+           (struct redis_link *[]){f->commands, f->beats, f->inbox_link, f->log_link, f->channel,
+                                   f->replica_link},
            sizeof(links));
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < 6; i++)
         redis_link_free(links[i]);
     fleet_wills_free(f);
     fleet_connects_free(f);

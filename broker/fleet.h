@@ -8,7 +8,8 @@
  *            has functions of its own prefix that take the fleet.
  * Links:     five connections: `commands` (ordered; everything that writes), `beats` (so that no
  *            backlog makes a node look dead, and so that only beats are sent while unsure),
- *            `channel` (pub/sub), `inbox` and `log` (blocking stream reads).
+ *            `channel` (pub/sub), `inbox` and `log` (blocking stream reads). A sixth with
+ *            `durability: replica` (fleet_replicas.h).
  * Time:      `now_ms` CLOCK_MONOTONIC, `boot_ms` CLOCK_BOOTTIME, both as of this turn's input.
  */
 #ifndef FLOTILLA_BROKER_FLEET_H
@@ -24,6 +25,7 @@
 #include "broker/fleet_keys.h"
 #include "broker/fleet_metrics.h"
 #include "broker/fleet_outbox.h"
+#include "broker/fleet_replicas.h"
 #include "broker/fleet_version.h"
 #include "broker/lease.h"
 #include "broker/route.h"
@@ -87,12 +89,14 @@ struct fleet {
     struct router *router;
     struct scripts scripts;
     struct redis_link *commands, *beats, *channel, *inbox_link, *log_link;
-    struct redis_queue *q; /* of `commands` */
+    struct redis_link *replica_link; /* durability `replica`, else NULL */
+    struct redis_queue *q;           /* of `commands` */
 
     enum fleet_state state;
     uint64_t id;
     char hex[FLEET_HEX_SIZE];
     char run_id[48]; /* of the Redis that `commands` speaks with */
+    unsigned runs;   /* how often it was another one */
     char beats_run_id[48];
     uint64_t beat_applied; /* of the log, when the last beat was sent */
     uint64_t now_ms, boot_ms;
@@ -110,6 +114,7 @@ struct fleet {
     struct fleet_append append;
     struct routes routes;
     struct fleet_versions versions;
+    struct fleet_replicas replicas;
     struct fleet_publishing *publishing;
     struct fleet_queues *queues;
     struct fleet_retaining *retaining;
@@ -122,7 +127,7 @@ struct fleet {
     struct fleet_deferred *deferred, *deferred_tail;
     struct fleet_metrics metrics;
 
-    uint64_t ping_next_ms, sweep_next_ms;
+    uint64_t ping_next_ms, sweep_next_ms, disk_ask_ms;
     struct fleet_hold *sweep_at;
     uint64_t due_next_ms;
     unsigned due_bucket;
@@ -248,6 +253,11 @@ struct store_retained_read *fleet_retained_start(struct fleet *f, struct mqtt_sl
                                                  store_done_fn *done, void *arg);
 void fleet_retained_continue(struct store_retained_read *read);
 void fleet_retained_cancel(struct store_retained_read *read);
+
+/* ---- fleet_disk.c: `durability: disk` -------------------------------------------------------- */
+
+void fleet_disk_greeted(struct fleet *f);
+void fleet_disk_tick(struct fleet *f);
 
 /* ---- inbox.c: what other nodes sent to this one ---------------------------------------------- */
 

@@ -15,6 +15,8 @@ static void hold_links(struct fleet *f, bool held)
     redis_link_hold(f->inbox_link, held);
     redis_link_hold(f->log_link, held);
     redis_link_hold(f->channel, held);
+    if (f->replica_link != NULL)
+        redis_link_hold(f->replica_link, held);
 }
 
 void fleet_fence(struct fleet *f)

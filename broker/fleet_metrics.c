@@ -51,11 +51,16 @@ bool fleet_metrics_init(struct fleet_metrics *fm, struct metrics *m)
     fm->pending_bytes = metrics_gauge(m, "flotilla_redis_pending_bytes",
                                       "Bytes of commands not answered yet.", NULL);
     fm->ready = metrics_gauge(m, "flotilla_fleet_ready", "1 while this node takes part.", NULL);
+    fm->replica_missing = metrics_gauge(m, "flotilla_redis_replica_missing",
+                                        "1 while no replica has what should be acknowledged "
+                                        "(durability: replica).",
+                                        NULL);
     return fm->round_trip != NULL && fm->batch != NULL && fm->bulk_dropped != NULL &&
            fm->queue_dropped != NULL && fm->deaths != NULL && fm->takeovers != NULL &&
            fm->reconnects != NULL && fm->reloads != NULL && fm->start_overs != NULL &&
            fm->gaps != NULL && fm->repeats != NULL && fm->wills != NULL && fm->nodes != NULL &&
-           fm->inbox_length != NULL && fm->pending_bytes != NULL && fm->ready != NULL;
+           fm->inbox_length != NULL && fm->pending_bytes != NULL && fm->ready != NULL &&
+           fm->replica_missing != NULL;
 }
 
 void fleet_metrics_fini(struct fleet_metrics *fm)

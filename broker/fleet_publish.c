@@ -34,6 +34,7 @@ struct fleet_publish {
     void *arg;
     struct served nodes, clients; /* ids of nodes, hashes of client ids */
     uint64_t matched;             /* version of the log that the targets belong to */
+    unsigned run;                 /* of Redis, when the first of it was gathered */
     unsigned unsent;              /* parts gathered and not sent */
     enum store_status status;
     bool remember, queue_only, retained, finished, missed;
@@ -163,7 +164,7 @@ void fleet_publish_gathered(struct fleet_publish *p)
 
 static void ask_version(struct fleet_publish *p)
 {
-    p->wait.writes = true;
+    p->wait.writes = p->message->qos > 0;
     fleet_version_check(p->f, &p->wait, on_version);
 }
 
@@ -233,6 +234,8 @@ static void gather(struct fleet_publish *p, const struct store_targets *t)
 {
     struct fleet *f = p->f;
 
+    if (p->matched == UINT64_MAX)
+        p->run = f->runs;
     p->matched = applied_now(f);
     p->unsent++; /* nothing is asked before all is gathered */
     if (p->message->retain && !p->queue_only && !p->retained) {
@@ -325,12 +328,38 @@ static void later(struct fleet_publish *p)
     pub->again_tail = p;
 }
 
+/* `durability: replica`: another Redis took over before a replica had all of it, and may have none
+ * of it, although the first one answered. */
+static bool may_be_lost(const struct fleet_publish *p)
+{
+    return p->f->cfg.durability == DURABILITY_REPLICA && p->run != p->f->runs;
+}
+
+/* From the beginning. At QoS 2 only if whoever has it already will know it again; else it isn't
+ * acknowledged, and its publisher decides. */
+static void publish_again(struct fleet_publish *p)
+{
+    if (p->queue_only || (p->message->qos == 2 && !p->remember)) {
+        fleet_publish_failed(p, STORE_UNAVAILABLE);
+        finish(p);
+        return;
+    }
+    p->nodes.count = p->clients.count = 0;
+    p->retained = false;
+    p->matched = UINT64_MAX;
+    match_new_targets(p);
+}
+
 static void on_version(struct fleet_version_wait *w, bool ok)
 {
     struct fleet_publish *p = (struct fleet_publish *)w;
 
     if (!ok)
         fleet_publish_failed(p, STORE_UNAVAILABLE);
+    if (p->status == STORE_OK && may_be_lost(p)) {
+        publish_again(p);
+        return;
+    }
     if (p->status != STORE_OK || p->queue_only)
         finish(p);
     else if (p->missed)

@@ -7,14 +7,13 @@
 
 /* One GET on its way, and all who wait for it. */
 struct version_asking {
+    struct fleet_replica_wait replicas; /* first */
     struct fleet *f;
     struct fleet_version_wait *waits;
     uint64_t applied; /* when it was sent */
     uint64_t version;
     bool failed;
 };
-
-enum { REPLICA_TIMEOUT_MS = 1000 };
 
 void fleet_version_check(struct fleet *f, struct fleet_version_wait *w, fleet_version_fn *fn)
 {
@@ -50,27 +49,67 @@ static void wait_for_log(struct fleet *f, struct fleet_version_wait *w)
     fleet_log_hurry(f);
 }
 
-static void finish(struct version_asking *a)
+static void answer(struct version_asking *a, struct fleet_version_wait *list)
 {
     struct fleet *f = a->f;
-    struct fleet_version_wait *list = a->waits;
-    bool failed = a->failed;
 
-    if (!failed && fleet_log_is_valid(f) && a->version < a->applied)
-        fleet_reload(f, "Redis has an older version of the log");
     while (list != NULL) {
         struct fleet_version_wait *w = list;
 
         list = w->next;
         w->version = a->version;
-        if (failed || is_applied(f, w))
-            w->fn(w, !failed);
+        if (a->failed || is_applied(f, w))
+            w->fn(w, !a->failed);
         else
             wait_for_log(f, w);
     }
-    free(a);
     if (f->versions.waiting != NULL)
         fleet_log_tick(f);
+}
+
+static void finish(struct version_asking *a)
+{
+    answer(a, a->waits);
+    free(a);
+}
+
+static void on_replicas(struct fleet_replica_wait *w, bool ok)
+{
+    struct version_asking *a = (struct version_asking *)w;
+
+    a->failed = !ok;
+    finish(a);
+}
+
+/* Takes out those who wrote nothing that a replica must have. */
+static struct fleet_version_wait *take_readers(struct version_asking *a)
+{
+    struct fleet_version_wait *readers = NULL;
+    struct fleet_version_wait **reader = &readers;
+    struct fleet_version_wait **at = &a->waits;
+
+    while (*at != NULL) {
+        struct fleet_version_wait *w = *at;
+
+        if (w->writes) {
+            at = &w->next;
+            continue;
+        }
+        *at = w->next;
+        w->next = NULL;
+        *reader = w;
+        reader = &w->next;
+    }
+    return readers;
+}
+
+static void await_replicas(struct version_asking *a)
+{
+    answer(a, take_readers(a));
+    if (a->waits != NULL)
+        fleet_replicas_wait(a->f, &a->replicas, on_replicas);
+    else
+        free(a);
 }
 
 static void on_version(void *arg, const redisReply *r)
@@ -84,17 +123,12 @@ static void on_version(void *arg, const redisReply *r)
         a->version = strtoull(r->str, NULL, 10);
     else
         a->version = 0; /* lost */
-    if (f->cfg.durability != DURABILITY_REPLICA)
+    if (!a->failed && fleet_log_is_valid(f) && a->version < a->applied)
+        fleet_reload(f, "Redis has an older version of the log");
+    if (f->cfg.durability == DURABILITY_REPLICA && !a->failed)
+        await_replicas(a);
+    else
         finish(a);
-}
-
-static void on_replicas(void *arg, const redisReply *r)
-{
-    struct version_asking *a = arg;
-
-    if (r == NULL || r->type != REDIS_REPLY_INTEGER || r->integer < 1)
-        a->failed = true;
-    finish(a);
 }
 
 /* gathered is a stack; those who asked first are called first. */
@@ -128,13 +162,6 @@ void fleet_versions_flush(struct fleet *f)
     redis_queue_str(f->q, "GET");
     redis_queue_str(f->q, FLEET_VER);
     redis_queue_end(f->q, REDIS_REPLAY, on_version, a);
-    if (f->cfg.durability != DURABILITY_REPLICA)
-        return;
-    redis_queue_begin(f->q, 3);
-    redis_queue_str(f->q, "WAIT");
-    redis_queue_str(f->q, "1");
-    redis_queue_u64(f->q, REPLICA_TIMEOUT_MS);
-    redis_queue_end(f->q, REDIS_REPLAY, on_replicas, a);
 }
 
 void fleet_versions_applied(struct fleet *f)

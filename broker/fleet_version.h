@@ -13,14 +13,13 @@
 struct fleet;
 struct fleet_version_wait;
 
-/* `version` of the waiter is what Redis had. Not ok: the node starts over or ends, or (with
- * durability `replica`) no replica has it. */
+/* `version` of the waiter is what Redis had. Not ok: the node starts over or ends. */
 typedef void fleet_version_fn(struct fleet_version_wait *w, bool ok);
 struct fleet_version_wait {
     struct fleet_version_wait *next;
     fleet_version_fn *fn;
     uint64_t version;
-    bool writes; /* replicas must have what was written before */
+    bool writes; /* with durability `replica`: a replica must have what was written before */
 };
 
 struct fleet_versions {
