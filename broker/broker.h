@@ -67,8 +67,7 @@ struct broker {
 
     /* the turn (turn.c) */
     struct client_list ready, work, flush, dead;
-    struct client *leaving; /* said goodbye, linked by prev; closed behind the store's flush */
-    struct event *tick;     /* advances the wheel */
+    struct event *tick; /* advances the wheel */
     bool tick_due;
     struct wheel wheel;        /* timeouts of clients, and of what they were told */
     struct pace pace;          /* whether to rest before the next poll */

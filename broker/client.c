@@ -282,24 +282,6 @@ static bool peer_listens(enum client_end why)
     return why != END_EOF && why != END_IO_ERROR && why != END_DISCONNECT;
 }
 
-static void free_transport(struct client *c)
-{
-    c->transport->ops->free(c->transport);
-    c->transport = NULL;
-}
-
-void clients_close_leaving(struct broker *b)
-{
-    while (b->leaving != NULL) {
-        struct client *c = b->leaving;
-        b->leaving = c->prev;
-        c->prev = NULL;
-        free_transport(c);
-    }
-}
-
-/* Who said goodbye sees the end of the connection only when the store was told: should the broker
- * die in between, its will would come. */
 static void drop_connection(struct client *c, enum client_end why)
 {
     struct broker *b = c->broker;
@@ -310,15 +292,11 @@ static void drop_connection(struct client *c, enum client_end why)
         c->transport->ops->finish(c->transport);
     }
     output_clear(&c->output, &b->chunks);
+    c->transport->ops->free(c->transport);
+    c->transport = NULL;
     if (c->listener != NULL)
         listener_client_gone(c->listener);
     list_remove(c);
-    if (why == END_DISCONNECT) {
-        c->prev = b->leaving;
-        b->leaving = c;
-    } else {
-        free_transport(c);
-    }
 }
 
 static void drop_buffers(struct client *c)

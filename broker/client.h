@@ -51,7 +51,7 @@ enum client_pause {
 
 struct client {
     struct broker *broker;
-    struct transport *transport; /* NULL once closed (after a DISCONNECT: at the turn's end) */
+    struct transport *transport; /* NULL once closed */
     struct listener *listener;
     struct session *session; /* from CLAIMING on */
     struct client *prev, *next;
@@ -127,8 +127,6 @@ void client_resume(struct client *c, enum client_pause why);
 void client_run(struct client *c);   /* input.c: reads and handles within its budget */
 void client_work(struct client *c);  /* what was marked: close, pump, retained */
 void client_flush(struct client *c); /* writes once */
-/* Behind the store's flush: closes the connections of those who said goodbye in this turn. */
-void clients_close_leaving(struct broker *b);
 
 /* Puts a packet (without payload reference) into the output. */
 bool client_send(struct client *c, const struct mqtt_packet *p);

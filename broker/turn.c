@@ -151,7 +151,6 @@ void turn_pass(struct broker *b)
     run_work(b);
     run_flush(b);
     store_flush(b->store);
-    clients_close_leaving(b);
     bury(b);
 }
 
@@ -189,7 +188,6 @@ void turn_fini(struct broker *b)
     run_ready(b);
     run_work(b);
     run_flush(b);
-    clients_close_leaving(b);
     bury(b);
     chunk_pool_fini(&b->chunks);
 }

@@ -17,6 +17,7 @@
 #include "lb/listener.h"
 #include "lb/server.h"
 #include "lb/snapshot.h"
+#include "lb/stream_record.h"
 #include "lb/stream_tls.h"
 #include "lb/tls.h"
 #include "lb/worker.h"
@@ -73,35 +74,6 @@ static enum flow_state handshake_failed(struct flow *f, const char *why)
     return FLOW_CLOSED;
 }
 
-enum flow_state flow_run_handshaking(struct flow *f)
-{
-    struct stream *client = &f->client.stream;
-    char why[160];
-    if (f->expired)
-        return handshake_failed(f, "timeout");
-    if (!client->readable)
-        return FLOW_HANDSHAKING;
-    /* Only now that there is something to read: connections that say nothing stay cheap. */
-    if (stream_tls_ssl(client) == NULL &&
-        !stream_tls_start(client, f->settings->tls, f->worker->bio_method))
-        return handshake_failed(f, "out of memory");
-    switch (stream_tls_handshake(client)) {
-    case TLS_HANDSHAKE_DONE:
-        metric_add(&f->worker->counters.handshakes, 1);
-        if (SSL_session_reused(client->state))
-            metric_add(&f->worker->counters.resumed, 1);
-        return FLOW_CHOOSING;
-    case TLS_HANDSHAKE_FAILED:
-        tls_error(why, sizeof(why));
-        return handshake_failed(f, why[0] != '\0' ? why : "closed by peer");
-    case TLS_HANDSHAKE_WAIT:
-        break;
-    }
-    if (client->readable)
-        flow_place(f, FLOW_ON_READY);
-    return FLOW_HANDSHAKING;
-}
-
 static void describe_tls(const struct stream *client, struct proxy_info *info)
 {
     SSL *ssl = stream_tls_ssl(client);
@@ -131,6 +103,45 @@ static bool make_header(struct flow *f)
         getsockname(f->client.stream.fd, (struct sockaddr *)&info.destination, &len);
     describe_tls(&f->client.stream, &info);
     return attempt_set_header(f->attempt, header, proxy_write_v2(&info, header, sizeof(header)));
+}
+
+/* The connection is OpenSSL's no longer, if it can be (TLS 1.3): the header needed it last. */
+static enum flow_state handshake_done(struct flow *f)
+{
+    struct stream *client = &f->client.stream;
+    metric_add(&f->worker->counters.handshakes, 1);
+    if (SSL_session_reused(stream_tls_ssl(client)))
+        metric_add(&f->worker->counters.resumed, 1);
+    if (!make_header(f))
+        return FLOW_CLOSED;
+    (void)stream_record_take(client, f->worker->records);
+    return FLOW_CHOOSING;
+}
+
+enum flow_state flow_run_handshaking(struct flow *f)
+{
+    struct stream *client = &f->client.stream;
+    char why[160];
+    if (f->expired)
+        return handshake_failed(f, "timeout");
+    if (!client->readable)
+        return FLOW_HANDSHAKING;
+    /* Only now that there is something to read: connections that say nothing stay cheap. */
+    if (stream_tls_ssl(client) == NULL &&
+        !stream_tls_start(client, f->settings->tls, f->worker->bio_method))
+        return handshake_failed(f, "out of memory");
+    switch (stream_tls_handshake(client)) {
+    case TLS_HANDSHAKE_DONE:
+        return handshake_done(f);
+    case TLS_HANDSHAKE_FAILED:
+        tls_error(why, sizeof(why));
+        return handshake_failed(f, why[0] != '\0' ? why : "closed by peer");
+    case TLS_HANDSHAKE_WAIT:
+        break;
+    }
+    if (client->readable)
+        flow_place(f, FLOW_ON_READY);
+    return FLOW_HANDSHAKING;
 }
 
 static const char *const outcome_names[] = {

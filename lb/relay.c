@@ -58,7 +58,7 @@ static bool flush_pipe(struct relay *r, struct stream *to, struct pipe_pool *pip
 
 static bool flush(struct relay *r, struct stream *to, struct pipe_pool *pipes)
 {
-    if (r->held != NULL && !flush_held(r, to))
+    if (!stream_flush(to) || (r->held != NULL && !flush_held(r, to)))
         return false;
     return r->pipe == NULL || flush_pipe(r, to, pipes);
 }

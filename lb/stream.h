@@ -1,7 +1,8 @@
 /*
  * stream - one side of a flow: a socket with the way its bytes are read and written.
  *
- * Kinds:     plain TCP here; TLS in stream_tls.h. More fit in behind the same operations.
+ * Kinds:     plain TCP here; TLS in stream_tls.h (OpenSSL) and, for TLS 1.3 after the handshake,
+ *            stream_record.h. More fit in behind the same operations.
  * Data flow: the poller's events become flags (stream_ready). Reading and writing use the flags up,
  *            so that a socket known to be drained or full isn't asked again: one recv and one send
  *            a burst. Edge-triggering depends on it: a flag is cleared only on evidence.
@@ -31,6 +32,9 @@ struct stream_ops {
     ssize_t (*read)(struct stream *s, void *buf, size_t len);
     /* Bytes taken, may be less than `len`; `broken` after an error. */
     size_t (*write)(struct stream *s, const void *buf, size_t len);
+    /* Sends what is kept while `unsent` is set (kinds that never set it have none). True: nothing
+     * is kept any more, or the stream is broken. */
+    bool (*flush)(struct stream *s);
     /* Tells the peer that nothing follows. False: call again when writable. `closing`: stream_close
      * comes next, so what that says by itself needn't be said. */
     bool (*shutdown)(struct stream *s, bool closing);
@@ -41,7 +45,7 @@ struct stream_ops {
 
 struct stream {
     const struct stream_ops *ops;
-    void *state; /* of the kind: SSL * */
+    void *state; /* of the kind */
     int fd;      /* -1: closed */
     bool readable;
     bool writable;
@@ -52,6 +56,7 @@ struct stream {
     bool socket_more;  /* the socket may hold more than was read from it */
     bool socket_ended; /* nothing will ever be read from the socket again */
     bool wants_write;  /* TLS: reading goes on when the socket is writable */
+    bool unsent;       /* bytes that were taken are still kept: flush before reading more for it */
     bool more_follows; /* set around a write: the end, or more, is sent right after it (MSG_MORE) */
     uint8_t turn_reads; /* TLS: reads of the socket left to the call that runs */
 };
@@ -70,6 +75,10 @@ static inline ssize_t stream_read(struct stream *s, void *buf, size_t len)
 static inline size_t stream_write(struct stream *s, const void *buf, size_t len)
 {
     return s->ops->write(s, buf, len);
+}
+static inline bool stream_flush(struct stream *s)
+{
+    return !s->unsent || s->ops->flush(s);
 }
 static inline bool stream_shutdown(struct stream *s, bool closing)
 {

@@ -5,22 +5,75 @@
 #include "lb/stream_tls.h"
 
 #include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
+
+#include "lb/tls_session.h"
 
 /* Reads of the socket by one call at most. Without a bound, a peer that sends records without
  * content (key updates) as fast as they are read would keep OpenSSL, and the worker, in one call.
  */
 #define READS_PER_CALL 8
 
+#define AHEAD_SIZE 4096 /* takes a client's whole flight, certificates aside */
+
+/* Between OpenSSL and the socket: the BIO's data. */
+struct link {
+    struct stream *stream;
+    uint8_t *ahead; /* received while OpenSSL asks piece by piece; NULL: nothing */
+    uint32_t off, len;
+    uint32_t written; /* records under the server's application keys */
+    uint8_t client_len, server_len;
+    uint8_t client_secret[TLS_SECRET_MAX], server_secret[TLS_SECRET_MAX];
+};
+
+static struct link *link_of(const SSL *ssl)
+{
+    return BIO_get_data(SSL_get_rbio(ssl));
+}
+
+static int take_ahead(struct link *l, char *out, size_t len)
+{
+    size_t n = l->len - l->off < len ? l->len - l->off : len;
+    memcpy(out, l->ahead + l->off, n);
+    l->off += (uint32_t)n;
+    if (l->off == l->len) {
+        free(l->ahead);
+        l->ahead = NULL;
+    }
+    return (int)n;
+}
+
+/* One recv for a small piece takes what is there. */
+static ssize_t read_socket(struct link *l, char *out, size_t len)
+{
+    if (len < AHEAD_SIZE)
+        l->ahead = malloc(AHEAD_SIZE);
+    if (l->ahead == NULL)
+        return stream_socket_read(l->stream, out, len);
+    ssize_t n = stream_socket_read(l->stream, l->ahead, AHEAD_SIZE);
+    l->off = 0;
+    l->len = n > 0 ? (uint32_t)n : 0;
+    if (n > 0)
+        return take_ahead(l, out, len);
+    free(l->ahead);
+    l->ahead = NULL;
+    return n;
+}
+
 static int bio_read(BIO *bio, char *out, int len)
 {
-    struct stream *s = BIO_get_data(bio);
+    struct link *l = BIO_get_data(bio);
+    struct stream *s = l->stream;
     BIO_clear_retry_flags(bio);
+    if (l->ahead != NULL)
+        return take_ahead(l, out, (size_t)len);
     if (s->socket_ended)
         return 0;
     if (s->socket_more && s->turn_reads > 0) {
         s->turn_reads--;
-        ssize_t n = stream_socket_read(s, out, (size_t)len);
+        ssize_t n = read_socket(l, out, (size_t)len);
         if (n != STREAM_AGAIN)
             return (int)n;
     }
@@ -30,7 +83,7 @@ static int bio_read(BIO *bio, char *out, int len)
 
 static int bio_write(BIO *bio, const char *data, int len)
 {
-    struct stream *s = BIO_get_data(bio);
+    struct stream *s = ((struct link *)BIO_get_data(bio))->stream;
     BIO_clear_retry_flags(bio);
     if (s->broken)
         return -1;
@@ -46,15 +99,27 @@ static long bio_ctrl(BIO *bio, int cmd, long num, void *ptr)
 {
     (void)num;
     (void)ptr;
-    struct stream *s = BIO_get_data(bio);
+    const struct link *l = BIO_get_data(bio);
     switch (cmd) {
     case BIO_CTRL_FLUSH:
         return 1;
     case BIO_CTRL_EOF:
-        return s->socket_ended;
+        return l->stream->socket_ended && l->ahead == NULL;
     default:
         return 0;
     }
+}
+
+static int bio_destroy(BIO *bio)
+{
+    struct link *l = BIO_get_data(bio);
+    if (l != NULL) {
+        free(l->ahead);
+        OPENSSL_cleanse(l, sizeof(*l));
+        free(l);
+    }
+    BIO_set_data(bio, NULL);
+    return 1;
 }
 
 BIO_METHOD *stream_tls_method_new(void)
@@ -63,27 +128,67 @@ BIO_METHOD *stream_tls_method_new(void)
     if (m == NULL)
         return NULL;
     if (BIO_meth_set_read(m, bio_read) != 1 || BIO_meth_set_write(m, bio_write) != 1 ||
-        BIO_meth_set_ctrl(m, bio_ctrl) != 1) {
+        BIO_meth_set_ctrl(m, bio_ctrl) != 1 || BIO_meth_set_destroy(m, bio_destroy) != 1) {
         BIO_meth_free(m);
         return NULL;
     }
     return m;
 }
 
+/* `text` is "<label> <client random> <secret>", both in hexadecimal. Returns the secret's length, 0
+ * if it isn't that label. */
+static uint8_t read_secret(const char *text, const char *label, uint8_t *out)
+{
+    size_t len = 0;
+    size_t label_len = strlen(label);
+    if (strncmp(text, label, label_len) != 0 || text[label_len] != ' ')
+        return 0;
+    const char *hex = strrchr(text, ' ') + 1;
+    return OPENSSL_hexstr2buf_ex(out, TLS_SECRET_MAX, &len, hex, '\0') == 1 ? (uint8_t)len : 0;
+}
+
+void stream_tls_on_secret(const SSL *ssl, const char *line)
+{
+    struct link *l = link_of(ssl);
+    if (l->client_len == 0)
+        l->client_len = read_secret(line, "CLIENT_TRAFFIC_SECRET_0", l->client_secret);
+    if (l->server_len == 0)
+        l->server_len = read_secret(line, "SERVER_TRAFFIC_SECRET_0", l->server_secret);
+}
+
+/* OpenSSL calls for each message and each record header: counts the records that are written under
+ * the server's application keys (session tickets). */
+static void on_message(int written, int version, int type, const void *buf, size_t len, SSL *ssl,
+                       void *arg)
+{
+    (void)version;
+    (void)buf;
+    (void)len;
+    (void)ssl;
+    struct link *l = arg;
+    if (written && type == SSL3_RT_HEADER && l->server_len > 0)
+        l->written++;
+}
+
 bool stream_tls_start(struct stream *s, SSL_CTX *ctx, BIO_METHOD *method)
 {
     SSL *ssl = SSL_new(ctx);
     BIO *bio = BIO_new(method);
-    if (ssl == NULL || bio == NULL) {
+    struct link *l = calloc(1, sizeof(*l));
+    if (ssl == NULL || bio == NULL || l == NULL) {
         SSL_free(ssl);
         BIO_free(bio);
+        free(l);
         ERR_clear_error();
         return false;
     }
-    BIO_set_data(bio, s);
+    l->stream = s;
+    BIO_set_data(bio, l);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio); /* takes the one reference for both directions */
     SSL_set_accept_state(ssl);
+    SSL_set_msg_callback(ssl, on_message);
+    SSL_set_msg_callback_arg(ssl, l);
     s->ops = &stream_tls_ops;
     s->state = ssl;
     return true;
@@ -116,11 +221,40 @@ enum tls_handshake stream_tls_handshake(struct stream *s)
     s->turn_reads = READS_PER_CALL;
     int r = SSL_do_handshake(s->state);
     if (r == 1) {
-        s->readable = true; /* read-ahead may have taken what follows the handshake */
+        s->readable = true; /* what follows the handshake may have been received with it */
+        SSL_set_read_ahead(s->state, 1);
+        SSL_set_msg_callback(s->state, NULL);
         return TLS_HANDSHAKE_DONE;
     }
     note_failure(s, r);
     return s->ended ? TLS_HANDSHAKE_FAILED : TLS_HANDSHAKE_WAIT;
+}
+
+static size_t content_max_of(const SSL *ssl)
+{
+    uint8_t code = SSL_SESSION_get_max_fragment_length(SSL_get_session(ssl));
+    return code == TLSEXT_max_fragment_length_DISABLED ? TLS_RECORD_CONTENT_MAX : 256u << code;
+}
+
+bool stream_tls_agreement(const struct stream *s, struct tls_agreement *out, const uint8_t **ahead,
+                          size_t *ahead_len)
+{
+    const SSL *ssl = stream_tls_ssl(s);
+    if (ssl == NULL || SSL_version(ssl) != TLS1_3_VERSION || !SSL_is_init_finished(ssl) ||
+        SSL_has_pending(ssl) ||
+        !tls_suite_find(SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl)), &out->suite))
+        return false;
+    const struct link *l = link_of(ssl);
+    size_t secret_len = tls_suite_secret_len(out->suite);
+    if (l->client_len != secret_len || l->server_len != secret_len)
+        return false;
+    memcpy(out->in_secret, l->client_secret, secret_len);
+    memcpy(out->out_secret, l->server_secret, secret_len);
+    out->out_sequence = l->written;
+    out->content_max = (uint16_t)content_max_of(ssl);
+    *ahead = l->ahead == NULL ? NULL : l->ahead + l->off;
+    *ahead_len = l->ahead == NULL ? 0 : l->len - l->off;
+    return true;
 }
 
 static ssize_t tls_read(struct stream *s, void *buf, size_t len)

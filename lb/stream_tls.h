@@ -2,8 +2,12 @@
  * stream_tls - a stream whose socket speaks TLS (OpenSSL, server side).
  *
  * Data flow: a BIO of our own reads and writes the socket and keeps the stream's flags, so that
- *            OpenSSL never asks a drained socket again. Read-ahead takes a whole burst by one recv;
- *            a read decrypts as many records as fit; a write makes records of up to 16 kB.
+ *            OpenSSL never asks a drained socket again. A whole burst is taken by one recv: by the
+ *            BIO until the handshake is done, so that what follows it isn't in OpenSSL's hands yet,
+ *            by OpenSSL's read-ahead then. A read decrypts as many records as fit; a write makes
+ *            records of up to 16 kB.
+ * Handing over: a TLS 1.3 connection can leave OpenSSL after its handshake (stream_record.h). The
+ *            traffic secrets come through OpenSSL's key log callback and go nowhere else.
  * Ends:      close_notify or the TCP end; the connection isn't required to say close_notify, since
  *            MQTT frames its packets itself and many devices just close.
  * Ownership: the stream must not move while it is open (the BIO points at it).
@@ -15,6 +19,8 @@
 #include <stdbool.h>
 
 #include "lb/stream.h"
+
+struct tls_agreement;
 
 extern const struct stream_ops stream_tls_ops;
 
@@ -28,6 +34,14 @@ enum tls_handshake { TLS_HANDSHAKE_DONE, TLS_HANDSHAKE_WAIT, TLS_HANDSHAKE_FAILE
 
 /* Goes on as far as the socket allows. After a failure tls_error says why; empty: the peer left. */
 enum tls_handshake stream_tls_handshake(struct stream *s);
+
+/* What a record layer needs to go on after the handshake, and what was received already and not
+ * read by OpenSSL, which stays the stream's. False: not TLS 1.3, or OpenSSL has read on. */
+bool stream_tls_agreement(const struct stream *s, struct tls_agreement *out, const uint8_t **ahead,
+                          size_t *ahead_len);
+
+/* The key log callback of every context that stream_tls_start gets. */
+void stream_tls_on_secret(const SSL *ssl, const char *line);
 
 static inline SSL *stream_tls_ssl(const struct stream *s)
 {

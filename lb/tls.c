@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lb/stream_tls.h"
 #include "lb/tls_tickets.h"
 
 /* Forward secrecy and AEAD only; what devices of the last ten years speak. */
@@ -70,11 +71,11 @@ static bool set_policy(SSL_CTX *ctx, const struct tls_config *config)
                                  SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                               SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_set_read_ahead(ctx, 1);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_max_early_data(ctx, 0);
     SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
     SSL_CTX_set_alpn_select_cb(ctx, select_alpn, NULL);
+    SSL_CTX_set_keylog_callback(ctx, stream_tls_on_secret);
     return SSL_CTX_set_min_proto_version(ctx, min) == 1 &&
            SSL_CTX_set_cipher_list(ctx, ciphers_tls12) == 1 &&
            SSL_CTX_set_ciphersuites(ctx, ciphers_tls13) == 1 &&

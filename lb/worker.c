@@ -14,6 +14,7 @@
 #include "lb/listener.h"
 #include "lb/server.h"
 #include "lb/snapshot.h"
+#include "lb/stream_record.h"
 #include "lb/stream_tls.h"
 
 static struct acceptor *acceptor_of(struct worker *w, const struct listener *l)
@@ -211,6 +212,7 @@ void worker_free(struct worker *w)
     pipe_pool_fini(&w->pipes);
     poller_fini(&w->poller);
     BIO_meth_free(w->bio_method);
+    record_env_free(w->records);
     free(w->relay.buffer);
     free(w);
 }
@@ -232,9 +234,10 @@ struct worker *worker_new(struct workers *set, unsigned index)
     w->relay.pipes = &w->pipes;
     w->relay.buffer = malloc(RELAY_BUFFER);
     w->bio_method = stream_tls_method_new();
+    w->records = record_env_new();
     bool polls = poller_init(&w->poller);
     if (!command_queue_init(&w->commands) || !polls || w->relay.buffer == NULL ||
-        w->bio_method == NULL ||
+        w->bio_method == NULL || w->records == NULL ||
         !poller_add(&w->poller, w->commands.event_fd, EPOLLIN, &w->commands.target) ||
         !start_thread(w)) {
         worker_free(w);

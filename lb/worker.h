@@ -25,6 +25,7 @@
 
 struct acceptor;
 struct flow;
+struct record_env;
 struct workers;
 
 /* One writer each, read by the admin. Meanings are those of struct worker_stats. */
@@ -54,6 +55,7 @@ struct worker {
     struct relay_env relay;
     struct pipe_pool pipes;
     BIO_METHOD *bio_method;
+    struct record_env *records;
     struct acceptor_list acceptors;
     struct flow_all flows;
     struct flow_list ready;   /* have more to do in the next turn */
