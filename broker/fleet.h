@@ -128,6 +128,7 @@ struct fleet {
     struct fleet_metrics metrics;
 
     uint64_t ping_next_ms, sweep_next_ms, disk_ask_ms;
+    uint64_t channel_answered_ms; /* when a PUBLISH was sent that is answered */
     struct fleet_hold *sweep_at;
     uint64_t due_next_ms;
     unsigned due_bucket;

@@ -11,7 +11,8 @@ enum {
     BATCH_BYTES = 256 * 1024,
     KEEP_BYTES = 1 << 20,
     PENDING_MAX = 32 << 20,
-    PING_MS = 3000
+    PING_MS = 3000,
+    ANSWERED_EVERY_MS = 500
 };
 
 static void on_subscribed(void *arg, const redisReply *r)
@@ -38,20 +39,32 @@ void fleet_channel_message(struct fleet *f, const char *payload, size_t len)
     inbox_take_batch(f, &r, true);
 }
 
+/* Nobody needs the answer to a PUBLISH, but for one now and then: a server that fell silent shows
+ * by that. */
+static enum redis_command_flags begin_publish(struct fleet *f)
+{
+    if (f->now_ms - f->channel_answered_ms < ANSWERED_EVERY_MS)
+        return redis_queue_begin_silent(f->q, 3);
+    f->channel_answered_ms = f->now_ms;
+    redis_queue_begin(f->q, 3);
+    return REDIS_VOLATILE;
+}
+
 static void send_batch(struct fleet *f, struct route_node *n)
 {
     struct fleet_key key = fleet_key_channel(n->id);
+    enum redis_command_flags flags;
 
     if (f->unsure && redis_link_is_up(f->commands) && n->bulk.len < BATCH_BYTES)
         return; /* a moment's doubt: kept until it is over, or there is too much */
     if (!fleet_can_act(f) || redis_queue_bytes(f->q) > PENDING_MAX || n->bulk.failed) {
         metric_add(f->metrics.bulk_dropped, n->bulk_count);
     } else {
-        redis_queue_begin(f->q, 3);
+        flags = begin_publish(f);
         redis_queue_str(f->q, "PUBLISH");
         redis_queue_str(f->q, key.text);
         redis_queue_arg(f->q, n->bulk.data, n->bulk.len);
-        redis_queue_end(f->q, REDIS_VOLATILE, NULL, NULL);
+        redis_queue_end(f->q, flags, NULL, NULL);
         metric_observe(f->metrics.batch, n->bulk_count);
     }
     fleet_bytes_reset(&n->bulk, KEEP_BYTES);

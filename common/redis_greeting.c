@@ -54,6 +54,14 @@ static void on_info(void *arg, const redisReply *reply)
     g->info.major = (unsigned)strtoul(g->info.version, NULL, 10);
 }
 
+/* CLIENT REPLY changes nothing yet; whether it is allowed is the question. */
+static void on_reply_on(void *arg, const redisReply *reply)
+{
+    struct redis_greeting *g = arg;
+
+    g->info.may_skip_replies = reply != NULL && reply->type == REDIS_REPLY_STATUS;
+}
+
 static void say_hello(struct redis_greeting *g, const struct redis_url *url, const char *name)
 {
     struct redis_queue *q = &g->out;
@@ -77,6 +85,11 @@ static void say_hello(struct redis_greeting *g, const struct redis_url *url, con
     redis_queue_str(q, "SETNAME");
     redis_queue_arg2(q, "flotilla-", 9, name, strlen(name));
     redis_queue_end(q, REDIS_REPLAY, NULL, NULL);
+    redis_queue_begin(q, 3);
+    redis_queue_str(q, "CLIENT");
+    redis_queue_str(q, "REPLY");
+    redis_queue_str(q, "ON");
+    redis_queue_end(q, REDIS_REPLAY, on_reply_on, g);
 }
 
 static void ask_info(struct redis_greeting *g, const char *section)
@@ -90,7 +103,7 @@ static void ask_info(struct redis_greeting *g, const char *section)
 bool redis_greeting_begin(struct redis_greeting *g, const struct redis_url *url, const char *name,
                           const struct redis_script *scripts, size_t script_count)
 {
-    size_t expected = 3 + script_count;
+    size_t expected = 4 + script_count;
 
     expected += url->password[0] != '\0' ? 1 : 0;
     expected += url->database != 0 ? 1 : 0;

@@ -110,6 +110,7 @@ static void close_connection(struct redis_link *l)
     l->connection++;
     l->ready_to_read = l->write_blocked = false;
     l->sample_ahead = 0;
+    l->queue.may_skip = false;
     redis_greeting_end(&l->greeting);
 }
 
@@ -297,6 +298,7 @@ static void finish_greeting(struct redis_link *l)
     unsigned connection = l->connection;
 
     l->state = REDIS_LINK_UP;
+    l->queue.may_skip = l->greeting.info.may_skip_replies;
     if (!l->cfg.greeted(l->cfg.arg, l, &l->greeting.info)) {
         l->state = REDIS_LINK_GREETING; /* it never was up for the owner */
         l->failures += 4;
@@ -319,7 +321,7 @@ static void finish_greeting(struct redis_link *l)
  */
 
 /* Errors that mean "not now", or that this connection's scripts or login are gone. */
-static bool is_transient(const redisReply *r)
+static bool is_transient(const struct redis_link *l, const redisReply *r)
 {
     static const char *const starts[] = {"NOSCRIPT", "LOADING",    "READONLY",
                                          "BUSY ",    "MASTERDOWN", "MISCONF",
@@ -330,7 +332,8 @@ static bool is_transient(const redisReply *r)
     for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
         if (strncmp(r->str, starts[i], strlen(starts[i])) == 0)
             return true;
-    return false;
+    /* CLIENT REPLY SKIP may have been refused: then answers and commands don't match any more. */
+    return l->queue.may_skip && strncmp(r->str, "NOPERM", 6) == 0;
 }
 
 static bool is_message(const struct redis_link *l, const redisReply *r)
@@ -358,7 +361,7 @@ static void take_reply(struct redis_link *l, const redisReply *r, uint64_t now_m
             fail(l, r->type == REDIS_REPLY_ERROR ? r->str : "unexpected greeting", true);
     } else if (is_message(l, r)) {
         l->cfg.message(l->cfg.arg, r->element[2]->str, r->element[2]->len);
-    } else if (is_transient(r)) {
+    } else if (is_transient(l, r)) {
         fail(l, r->str, strncmp(r->str, "NOSCRIPT", 8) != 0);
     } else {
         count_sample(l);
@@ -522,11 +525,11 @@ void redis_link_flush(struct redis_link *l, uint64_t now_ms)
         l->progress_ms = now_ms;
     if (l->cfg.round_trip != NULL && l->sample_ahead == 0) {
         l->sample_us = now_us();
-        l->sample_ahead = l->queue.count;
+        l->sample_ahead = redis_queue_answers(&l->queue);
     }
     n = write_socket(l, bytes, len);
-    if (n > 0)
-        redis_queue_wrote(&l->queue, (size_t)n);
+    if (n > 0 && redis_queue_wrote(&l->queue, (size_t)n))
+        l->progress_ms = now_ms;
 }
 
 /* ---- the rest ---------------------------------------------------------------------------------

@@ -14,11 +14,10 @@
  *            idempotent.
  * Errors:    a lost connection, a command without answer for command_timeout_ms, and replies that
  *            say "not now" (NOSCRIPT, LOADING, READONLY, BUSY, MASTERDOWN, MISCONF, NOREPLICAS,
- *            NOAUTH) lead to a reconnect with jittered backoff. Other error replies go to the
- *            command's function.
- * hiredis:   its parser (redisReader) on a stream of our own: 0.14's async context copies each
- *            command twice, has no timeouts, resolves names blocking, and forgets what was
- *            unanswered.
+ *            NOAUTH; NOPERM behind a silent command) lead to a reconnect with jittered backoff.
+ * Other error replies go to the command's function. hiredis:   its parser (redisReader) on a stream
+ * of our own: 0.14's async context copies each command twice, has no timeouts, resolves names
+ * blocking, and forgets what was unanswered.
  */
 #ifndef FLOTILLA_COMMON_REDIS_LINK_H
 #define FLOTILLA_COMMON_REDIS_LINK_H
@@ -44,6 +43,7 @@ struct redis_server_info {
     unsigned major;
     uint64_t maxmemory;
     char maxmemory_policy[32];
+    bool may_skip_replies; /* CLIENT REPLY is allowed to this user */
 };
 
 struct redis_script {

@@ -108,6 +108,18 @@ void redis_queue_begin(struct redis_queue *q, size_t argc)
     put_head(q, '*', argc);
 }
 
+enum redis_command_flags redis_queue_begin_silent(struct redis_queue *q, size_t argc)
+{
+    static const char skip[] = "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$4\r\nSKIP\r\n";
+
+    q->building = q->end;
+    q->failed = false;
+    if (q->may_skip)
+        put(q, skip, sizeof(skip) - 1);
+    put_head(q, '*', argc);
+    return q->may_skip ? REDIS_SILENT : REDIS_VOLATILE;
+}
+
 void redis_queue_arg(struct redis_queue *q, const void *data, size_t len)
 {
     put_head(q, '$', len);
@@ -184,12 +196,44 @@ void redis_queue_end(struct redis_queue *q, enum redis_command_flags flags, redi
         return;
     }
     q->count++;
+    q->silent += (flags & REDIS_SILENT) != 0;
     *pending_at(q, q->count - 1) = p;
 }
 
-void redis_queue_wrote(struct redis_queue *q, size_t len)
+static struct redis_pending take_oldest(struct redis_queue *q)
+{
+    struct redis_pending p = *pending_at(q, 0);
+
+    q->head = (q->head + 1) & (q->ring_size - 1);
+    q->count--;
+    q->silent -= (p.flags & REDIS_SILENT) != 0;
+    q->start += p.bytes;
+    if (q->count == 0 && q->start == q->end)
+        rest(q);
+    return p;
+}
+
+static bool oldest_is_silent(const struct redis_queue *q)
+{
+    return q->count > 0 && (pending_at(q, 0)->flags & REDIS_SILENT) != 0;
+}
+
+/* Silent commands are done with when they are written and nothing before them waits. */
+static bool drop_silent(struct redis_queue *q)
+{
+    bool any = false;
+
+    while (oldest_is_silent(q) && q->written - q->start >= pending_at(q, 0)->bytes) {
+        take_oldest(q);
+        any = true;
+    }
+    return any;
+}
+
+bool redis_queue_wrote(struct redis_queue *q, size_t len)
 {
     q->written += len;
+    return drop_silent(q);
 }
 
 bool redis_queue_awaits(const struct redis_queue *q)
@@ -201,14 +245,10 @@ bool redis_queue_answer(struct redis_queue *q, const struct redisReply *reply)
 {
     struct redis_pending p;
 
-    if (q->count == 0 || !redis_queue_awaits(q))
+    if (q->count == 0 || !redis_queue_awaits(q) || oldest_is_silent(q))
         return false;
-    p = *pending_at(q, 0);
-    q->head = (q->head + 1) & (q->ring_size - 1);
-    q->count--;
-    q->start += p.bytes;
-    if (q->count == 0 && q->start == q->end)
-        rest(q);
+    p = take_oldest(q);
+    drop_silent(q);
     if (p.fn != NULL)
         p.fn(p.arg, reply);
     return true;
@@ -229,7 +269,9 @@ void redis_queue_rewind(struct redis_queue *q)
     for (size_t i = 0; i < count; i++) {
         struct redis_pending p = *pending_at(q, i);
 
-        if ((p.flags & REDIS_VOLATILE) != 0 && from < written && lost != NULL) {
+        if ((p.flags & REDIS_SILENT) != 0) {
+            q->silent--;
+        } else if ((p.flags & REDIS_VOLATILE) != 0 && from < written && lost != NULL) {
             lost[lost_count++] = p;
         } else {
             memmove(q->bytes + to, q->bytes + from, p.bytes);
@@ -255,7 +297,7 @@ void redis_queue_reset(struct redis_queue *q)
     size_t count = q->count;
 
     q->ring = NULL; /* what the functions append stays */
-    q->ring_size = q->head = q->count = 0;
+    q->ring_size = q->head = q->count = q->silent = 0;
     rest(q);
     for (size_t i = 0; i < count; i++) {
         struct redis_pending *p = &ring[(head + i) & (size - 1)];

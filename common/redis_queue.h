@@ -30,6 +30,7 @@ typedef void redis_reply_fn(void *arg, const struct redisReply *reply);
 enum redis_command_flags {
     REDIS_REPLAY = 0,   /* written again after a reconnect, until answered */
     REDIS_VOLATILE = 1, /* not repeated once it was (partly) written */
+    REDIS_SILENT = 2,   /* has no answer and isn't repeated: see redis_queue_begin_silent */
 };
 
 struct redis_pending {
@@ -44,6 +45,8 @@ struct redis_queue {
     size_t size, start, written, end;
     struct redis_pending *ring; /* ring_size is a power of two */
     size_t ring_size, head, count;
+    size_t silent;   /* how many of them have no answer */
+    bool may_skip;   /* the server lets us say CLIENT REPLY SKIP */
     size_t building; /* where the command being built begins */
     bool failed;     /* out of memory while building it */
     struct redis_pending lost[8];
@@ -62,6 +65,12 @@ void redis_queue_arg2(struct redis_queue *q, const void *a, size_t a_len, const 
                       size_t b_len);
 /* Room for an argument of `len` bytes, to be filled before the next call; NULL: out of memory. */
 char *redis_queue_room(struct redis_queue *q, size_t len);
+/* Begins a command whose answer nobody needs: the server is told to give none, which saves both
+ * sides the writing, the reading and the wake-up, and lets it serve others first. It is done with
+ * when it is written. Returns the flags to end it with, without a function: it is an ordinary
+ * volatile command where the server doesn't allow that. Now and then one should be answered, so
+ * that silence means something. */
+enum redis_command_flags redis_queue_begin_silent(struct redis_queue *q, size_t argc);
 void redis_queue_end(struct redis_queue *q, enum redis_command_flags flags, redis_reply_fn *fn,
                      void *arg);
 
@@ -71,12 +80,13 @@ static inline const char *redis_queue_unwritten(const struct redis_queue *q, siz
     *len = q->end - q->written;
     return q->bytes + q->written;
 }
-void redis_queue_wrote(struct redis_queue *q, size_t len);
+/* True when a silent command is done with that way. */
+bool redis_queue_wrote(struct redis_queue *q, size_t len);
 
 /* Gives the reply to the oldest command. False: there is none that was written. */
 bool redis_queue_answer(struct redis_queue *q, const struct redisReply *reply);
-/* Connection lost: everything unanswered is to be written again, but the volatile ones that were
- * begun, whose functions get NULL. */
+/* Connection lost: everything unanswered is to be written again, but the silent ones and the
+ * volatile ones that were begun, whose functions get NULL. */
 void redis_queue_rewind(struct redis_queue *q);
 /* Forgets everything; all functions get NULL, in order. */
 void redis_queue_reset(struct redis_queue *q);
@@ -87,7 +97,12 @@ static inline size_t redis_queue_bytes(const struct redis_queue *q)
 {
     return q->end - q->start;
 }
-/* Commands that were written whole or in part and aren't answered. */
+/* Answers that are still to come. */
+static inline size_t redis_queue_answers(const struct redis_queue *q)
+{
+    return q->count - q->silent;
+}
+/* Commands that were written whole or in part and aren't done with. */
 bool redis_queue_awaits(const struct redis_queue *q);
 
 #endif

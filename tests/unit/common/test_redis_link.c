@@ -276,6 +276,94 @@ static void published_messages_arrive_on_a_pubsub_link(void **state)
     redisFree(c);
 }
 
+/* True when it needs no answer. */
+static bool silent_incr(struct fixture *f, const char *key)
+{
+    struct redis_queue *q = redis_link_queue(f->link);
+    enum redis_command_flags flags = redis_queue_begin_silent(q, 2);
+
+    redis_queue_str(q, "INCR");
+    redis_queue_str(q, key);
+    redis_queue_end(q, flags, NULL, NULL);
+    return flags == REDIS_SILENT;
+}
+
+static void silent_commands_are_done_and_not_answered(void **state)
+{
+    struct fixture *f = *state;
+    struct redis_queue *q = redis_link_queue(f->link);
+
+    TURN_UNTIL(f, redis_link_is_up(f->link));
+    for (int i = 0; i < 100; i++) {
+        assert_true(silent_incr(f, "k"));
+        if (i % 10 == 9)
+            incr(f, "k", REDIS_REPLAY);
+        assert_true(silent_incr(f, "k"));
+    }
+    assert_int_equal(redis_queue_answers(q), 10);
+    TURN_UNTIL(f, f->reply_count == 10);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(f->replies[i], 21 * i + 20);
+    assert_int_equal(redis_queue_bytes(q), 0);
+    assert_true(silent_incr(f, "k"));
+    turn(f);
+    assert_int_equal(redis_queue_bytes(q), 0); /* nothing is waited for */
+    incr(f, "k", REDIS_REPLAY);
+    TURN_UNTIL(f, f->reply_count == 11);
+    assert_int_equal(f->replies[10], 212);
+    assert_int_equal(f->lost, 0);
+}
+
+static void silent_commands_are_not_repeated(void **state)
+{
+    struct fixture *f = *state;
+
+    TURN_UNTIL(f, redis_link_is_up(f->link));
+    kill(f->server.pid, SIGSTOP);
+    incr(f, "first", REDIS_REPLAY);
+    silent_incr(f, "k");
+    turn(f);
+    silent_incr(f, "k"); /* not even written */
+    incr(f, "second", REDIS_REPLAY);
+    redis_link_reconnect(f->link, "test");
+    kill(f->server.pid, SIGCONT);
+    TURN_UNTIL(f, f->reply_count == 2);
+    incr(f, "k", REDIS_REPLAY);
+    TURN_UNTIL(f, f->reply_count == 3);
+    assert_in_range(f->replies[2], 1, 2);
+    assert_int_equal(redis_queue_answers(redis_link_queue(f->link)), 0);
+}
+
+/* A user who may not say CLIENT REPLY; then one who may, until it is taken away. */
+static void silent_commands_are_ordinary_ones_where_they_are_not_allowed(void **state)
+{
+    struct fixture *f = *state;
+    redisContext *c = redis_server_connect(&f->server);
+
+    freeReplyObject(redisCommand(c, "ACL SETUSER limited on >pw ~* &* +@all -client|reply"));
+    redis_link_free(f->link);
+    strcpy(f->url.user, "limited");
+    strcpy(f->url.password, "pw");
+    f->link = new_link(f, false);
+    TURN_UNTIL(f, redis_link_is_up(f->link));
+    assert_false(silent_incr(f, "k"));
+    incr(f, "k", REDIS_REPLAY);
+    TURN_UNTIL(f, f->reply_count == 1);
+    assert_int_equal(f->replies[0], 2);
+
+    freeReplyObject(redisCommand(c, "ACL SETUSER limited +client|reply"));
+    redis_link_reconnect(f->link, "test");
+    TURN_UNTIL(f, redis_link_is_up(f->link));
+    freeReplyObject(redisCommand(c, "ACL SETUSER limited -client|reply"));
+    f->lost = 0;
+    assert_true(silent_incr(f, "k"));
+    incr(f, "other", REDIS_REPLAY);
+    TURN_UNTIL(f, f->reply_count == 2 && f->lost == 1);
+    assert_int_equal(f->replies[1], 2); /* its own answer, after a replay */
+    assert_false(silent_incr(f, "k"));
+    redisFree(c);
+}
+
 static void login_and_database_are_used(void **state)
 {
     struct fixture *f = *state;
@@ -338,6 +426,9 @@ int main(void)
         WITH_SERVER(a_held_link_writes_nothing),
         WITH_SERVER(a_reset_tells_every_pending_command),
         WITH_SERVER(published_messages_arrive_on_a_pubsub_link),
+        WITH_SERVER(silent_commands_are_done_and_not_answered),
+        WITH_SERVER(silent_commands_are_not_repeated),
+        WITH_SERVER(silent_commands_are_ordinary_ones_where_they_are_not_allowed),
         WITH_SERVER(login_and_database_are_used),
         WITH_SERVER(a_host_name_is_resolved),
     };
