@@ -26,6 +26,7 @@
 #include "broker/fleet_metrics.h"
 #include "broker/fleet_outbox.h"
 #include "broker/fleet_replicas.h"
+#include "broker/fleet_retell.h"
 #include "broker/fleet_version.h"
 #include "broker/lease.h"
 #include "broker/route.h"

@@ -363,8 +363,8 @@ static bool take_claim(struct connect_op *op, const redisReply *r)
         fleet_hex_parse(e[1]->str, e[1]->len, &op->owner);
     op->result.session_present = e[2]->str[0] == '1';
     if (e[3]->str[0] == '1')
-        fleet_append_ended(f, (struct mqtt_slice){.data = (const uint8_t *)op->hold->client_id,
-                                                  .len = op->hold->client_id_len});
+        fleet_session_ended(f, (struct mqtt_slice){.data = (const uint8_t *)op->hold->client_id,
+                                                   .len = op->hold->client_id_len});
     op->result.next_sequence = e[6]->len > 0 ? number_of(e[6]) : number_of(e[4]) + 1;
     op->wills[0] = number_of(e[8]);
     op->wills[1] = number_of(e[7]);

@@ -283,8 +283,8 @@ static void on_disconnect(void *arg, const redisReply *r)
     }
     if (r->element[1]->integer == 1)
         op->entry =
-            fleet_append_ended(op->f, (struct mqtt_slice){.data = (const uint8_t *)op->client,
-                                                          .len = (uint32_t)op->client_len});
+            fleet_session_ended(op->f, (struct mqtt_slice){.data = (const uint8_t *)op->client,
+                                                           .len = (uint32_t)op->client_len});
     if (r->element[2]->len > 0)
         fleet_will_publish(op->f, op->client, op->client_len, op->epoch, r->element[2]->str,
                            r->element[2]->len, on_will_published, op);

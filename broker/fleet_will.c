@@ -1,7 +1,7 @@
 /* Publishes wills that a script has given to this node, exactly once: under the id client:epoch,
  * which queues and inboxes remember, and cleared in Redis only when it is out. Also collects what
- * is due in the buckets of this node's share: delayed wills, wills whose publisher died, and
- * sessions that expired. */
+ * is due in the buckets of this node's share: delayed wills, wills whose publisher died, sessions
+ * that expired, and ended ones of which the log may not have heard. */
 #include "broker/fleet.h"
 
 #include <stdlib.h>
@@ -148,16 +148,14 @@ static void on_due(void *arg, const redisReply *r)
     for (size_t i = 0; i + 3 < r->elements; i += 4) {
         const redisReply *client = r->element[i + 1];
         const redisReply *third = r->element[i + 2];
-        const redisReply *will = r->element[i + 3];
+        const redisReply *fourth = r->element[i + 3];
+        struct mqtt_slice id = {.data = (const uint8_t *)client->str, .len = (uint32_t)client->len};
 
-        if (r->element[i]->str[0] == 'w') {
+        if (r->element[i]->str[0] == 'w')
             fleet_will_publish(f, client->str, client->len, strtoull(third->str, NULL, 10),
-                               will->str, will->len, NULL, NULL);
-        } else if (third->str[0] == '1') {
-            fleet_append_ended(f, (struct mqtt_slice){.data = (const uint8_t *)client->str,
-                                                      .len = (uint32_t)client->len});
-            f->host.durable_ended(f->host.arg, client->str, client->len);
-        }
+                               fourth->str, fourth->len, NULL, NULL);
+        else
+            fleet_retell_end(f, id, fourth);
     }
 }
 

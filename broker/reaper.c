@@ -104,39 +104,15 @@ static void on_will(void *arg, enum store_status status)
     go_on(rp);
 }
 
-/* What the dead node did to the session may not have reached the log; it is said again. */
-static void say_again(struct reaper *rp, struct mqtt_slice client, const redisReply *subs,
-                      const redisReply *gone)
-{
-    struct fleet *f = rp->f;
-
-    for (size_t i = 0; i < gone->elements; i++) {
-        struct mqtt_slice filter = {.data = (const uint8_t *)gone->element[i]->str,
-                                    .len = (uint32_t)gone->element[i]->len};
-
-        fleet_append_unsubscribed(f, client, filter);
-        f->host.durable_unsubscribed(f->host.arg, (const char *)client.data, client.len, filter);
-    }
-    for (size_t i = 0; i + 1 < subs->elements; i += 2) {
-        struct store_subscription sub = {.filter = {.data = (const uint8_t *)subs->element[i]->str,
-                                                    .len = (uint32_t)subs->element[i]->len}};
-
-        fleet_options_read(subs->element[i + 1]->str, subs->element[i + 1]->len, &sub);
-        fleet_append_subscribed(
-            f, client, sub.filter,
-            (struct mqtt_slice){.data = (const uint8_t *)subs->element[i + 1]->str,
-                                .len = (uint32_t)subs->element[i + 1]->len});
-        f->host.durable_subscribed(f->host.arg, (const char *)client.data, client.len, &sub);
-    }
-}
-
 /* client, epoch, will, subscriptions, filters being removed */
 static void take_client(struct reaper *rp, struct redisReply **e)
 {
     struct mqtt_slice client = {.data = (const uint8_t *)e[0]->str, .len = (uint32_t)e[0]->len};
 
     rp->clients++;
-    say_again(rp, client, e[3], e[4]);
+    /* What the dead node did to the session may not have reached the log. */
+    fleet_retell_removals(rp->f, client, e[4]);
+    fleet_retell_subscriptions(rp->f, client, e[3]);
     if (e[2]->len == 0)
         return;
     rp->under_way++;

@@ -25,6 +25,11 @@ if h[4] ~= ARGV[5] then
       present = '1'
     end
   end
+  -- To be said in the log, perhaps once more: also when a former end isn't there yet.
+  if ended == '1' or redis.call('ZSCORE', p .. 'due', 'e' .. c) then
+    ended = '1'
+    redis.call('ZADD', p .. 'due', now + 10000, 'e' .. c)
+  end
   -- A delayed will that nobody has begun to publish is cancelled.
   if redis.call('HGET', p .. 'dw:' .. c, 'taker') == '' then
     redis.call('DEL', p .. 'dw:' .. c)

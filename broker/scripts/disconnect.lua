@@ -27,14 +27,19 @@ local function publish(will, delay)
   return will
 end
 
+-- The end of the session isn't in the log yet.
+local function untold()
+  return redis.call('ZSCORE', p .. 'due', 'e' .. c) and 1 or 0
+end
+
 -- A repeat: a will that this node took and hasn't cleared is still there.
 local dw = redis.call('HMGET', p .. 'dw:' .. c, 'epoch', 'taker', 'will')
 local h = redis.call('HMGET', s, 'epoch', 'dur', 'w', 'wd', 'ow', 'owe', 'owner')
 if dw[1] == epoch and dw[2] == node then
-  return {'ok', h[1] and 0 or 1, dw[3]}
+  return {'ok', h[1] and 0 or untold(), dw[3]}
 end
 if not h[1] then
-  return {'ok', 1, ''}
+  return {'ok', untold(), ''}
 end
 if h[1] ~= epoch then
   local will = ''
@@ -62,6 +67,9 @@ if h[2] == '1' and expiry ~= 0 then
   return {'ok', 0, will}
 end
 local ended = redis.call('SREM', p .. 'dir', c)
+if ended == 1 then
+  redis.call('ZADD', p .. 'due', now + 10000, 'e' .. c)
+end
 redis.call('UNLINK', s, p .. 'q:' .. c, p .. 'in2:' .. c, p .. 'rel:' .. c, p .. 'seen:' .. c,
   p .. 'f:' .. c)
 return {'ok', ended, will}

@@ -1,6 +1,9 @@
 #!lua flags=allow-oom
--- Wills whose delay is over (or whose publisher died), and sessions that expired.
--- KEYS: bucket prefix. ARGV: node, most. Returns {'w', client, epoch, will, 'x', client, ended, '', ...}.
+-- Wills whose delay is over (or whose publisher died), sessions that expired, and notes of ended
+-- sessions whose end may not be in the log.
+-- KEYS: bucket prefix. ARGV: node, most.
+-- Returns {'w', client, epoch, will, 'e', client, '', {filter, options, ...}, ...}; the
+-- subscriptions are those that a later session has. Each is due again until it is taken away.
 local p, node = KEYS[1], ARGV[1]
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -21,15 +24,26 @@ for _, m in ipairs(redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT',
       out[#out + 1] = d[3]
     end
   else
-    redis.call('ZREM', p .. 'due', m)
     local h = redis.call('HMGET', p .. 's:' .. c, 'owner', 'xat')
-    if h[1] == '' and h[2] and tonumber(h[2]) <= now then
-      out[#out + 1] = 'x'
-      out[#out + 1] = c
-      out[#out + 1] = tostring(redis.call('SREM', p .. 'dir', c))
-      out[#out + 1] = ''
-      redis.call('UNLINK', p .. 's:' .. c, p .. 'q:' .. c, p .. 'in2:' .. c, p .. 'rel:' .. c,
-        p .. 'seen:' .. c, p .. 'f:' .. c)
+    local ended = string.sub(m, 1, 1) == 'e'
+    if not ended then
+      redis.call('ZREM', p .. 'due', m)
+      if h[1] == '' and h[2] and tonumber(h[2]) <= now then
+        ended = redis.call('SREM', p .. 'dir', c) == 1
+        h[1] = nil
+        redis.call('UNLINK', p .. 's:' .. c, p .. 'q:' .. c, p .. 'in2:' .. c, p .. 'rel:' .. c,
+          p .. 'seen:' .. c, p .. 'f:' .. c)
+      end
+    end
+    if ended then
+      redis.call('ZADD', p .. 'due', now + 10000, 'e' .. c)
+      -- Who has the client has been told by its claim, and says it before what comes then.
+      if not h[1] or h[1] == '' then
+        out[#out + 1] = 'e'
+        out[#out + 1] = c
+        out[#out + 1] = ''
+        out[#out + 1] = redis.call('HGETALL', p .. 'f:' .. c)
+      end
     end
   end
 end

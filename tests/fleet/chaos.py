@@ -1,4 +1,5 @@
 """A TCP proxy that can hold back or cut what goes through it, for the link between a broker and Redis."""
+import re
 import socket
 import threading
 
@@ -94,3 +95,41 @@ class ChaosProxy:
                     sock.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     pass
+
+
+class LinkProxy(ChaosProxy):
+    """Holds back what a broker asks on one of its links, or what it is answered there; it names them itself."""
+
+    def __init__(self, target):
+        self.names, self.slow = {}, {}
+        super().__init__(target)
+
+    def hold_link(self, name, direction="requests"):
+        self.slow[name, direction] = threading.Event()
+
+    def release_link(self, name, direction="requests"):
+        self.slow.pop((name, direction)).set()
+
+    def pump(self, source, sink, pair, direction):
+        super().pump(Watched(source, self, pair, direction), sink, pair, direction)
+
+
+class Watched:
+    """A socket from which is read when its link isn't held."""
+
+    def __init__(self, sock, proxy, pair, direction):
+        self.sock, self.proxy, self.pair, self.direction = sock, proxy, pair, direction
+
+    def recv(self, size):
+        data = self.sock.recv(size)
+        if self.direction == "requests" and self.pair not in self.proxy.names:
+            found = re.search(rb"SETNAME\r\n\$\d+\r\nflotilla-(\w+)", data)
+            if found:
+                self.proxy.names[self.pair] = found.group(1).decode()
+        gate = self.proxy.slow.get((self.proxy.names.get(self.pair), self.direction))
+        if gate is not None:
+            gate.wait(10)
+        return data
+
+    def __getattr__(self, name):
+        return getattr(self.sock, name)

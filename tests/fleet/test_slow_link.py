@@ -1,48 +1,8 @@
 """The five links of a broker to Redis are slow apart from each other."""
-import re
-import threading
-
 import harness
 import mqtt_raw as m
-from chaos import ChaosProxy
+from chaos import LinkProxy
 from services import Broker, Redis
-
-
-class LinkProxy(ChaosProxy):
-    """Holds back what a broker asks on one of its links; it names them itself."""
-
-    def __init__(self, target):
-        self.names, self.slow = {}, {}
-        super().__init__(target)
-
-    def hold_link(self, name):
-        self.slow[name] = threading.Event()
-
-    def release_link(self, name):
-        self.slow.pop(name).set()
-
-    def pump(self, source, sink, pair, direction):
-        super().pump(Watched(source, self, pair) if direction == "requests" else source, sink, pair, direction)
-
-
-class Watched:
-    """A socket from which is read when its link isn't held."""
-
-    def __init__(self, sock, proxy, pair):
-        self.sock, self.proxy, self.pair = sock, proxy, pair
-
-    def recv(self, size):
-        data = self.sock.recv(size)
-        found = re.search(rb"SETNAME\r\n\$\d+\r\nflotilla-(\w+)", data)
-        if found:
-            self.proxy.names[self.pair] = found.group(1).decode()
-        gate = self.proxy.slow.get(self.proxy.names.get(self.pair))
-        if gate is not None:
-            gate.wait(10)
-        return data
-
-    def __getattr__(self, name):
-        return getattr(self.sock, name)
 
 
 class SlowCommands(harness.FleetTest):
