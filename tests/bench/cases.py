@@ -1,12 +1,17 @@
 """What is measured: each case is a load and the contenders that get it in turn."""
 
-import re
-import statistics
-
 
 class Case:
-    def __init__(self, name, arguments, contenders, once=False):
-        self.name, self.arguments, self.contenders, self.once = name, arguments.split(), contenders, once
+    """`spread` says where clients go when a contender has several addresses: "turn" (client i to address i, and so
+    on), "across" (a publisher and its subscriber never on the same one), "even" (all combinations alike).
+    `effort` is how many of the asked rounds it gets: 1 all, 0.5 half of them, 0 one."""
+
+    def __init__(self, name, load, contenders, spread="turn", effort=1.0):
+        self.name, self.arguments, self.contenders = name, load.split(), contenders
+        self.spread, self.effort = spread, effort
+
+    def rounds(self, asked):
+        return max(1, round(asked * self.effort))
 
 
 BROKER_LOADS = {
@@ -19,7 +24,7 @@ BROKER_LOADS = {
     "telemetry q1, 2 subs": "telemetry --clients 1000 --rate 10 --qos 1 --subscribers 2",
     "connect": "storm --count 5000 --clients 50",
     "idle client": "idle --clients 5000",
-    "retained read": "retained --count 20000 --window 100",
+    "retained read": "retained --count 20000 --group 0 --clients 1 --window 100",
     "durable fetch": "durable --clients 50 --count 200",
 }
 
@@ -40,59 +45,86 @@ FLEET_LOADS = {
     "calm q0": "pairs --clients 1 --rate 50",
 }
 
+LATENCY_LOADS = {
+    "pairs q0": "pairs --clients 50 --window 32",
+    "pairs q1": "pairs --clients 50 --window 32 --qos 1",
+}
 
-def table(c, seconds):
-    time = f" --seconds {seconds}"
-    brokers = [("flotilla", c.flotilla), ("mosquitto", c.mosquitto)]
-    if c.programs["flashmq"]:
-        brokers.append(("flashmq", c.flashmq))
+
+def brokers(c):
+    found = [("flotilla", c.flotilla), ("mosquitto", c.mosquitto)]
+    return found + ([("flashmq", c.flashmq)] if "flashmq" in c.peers else [])
+
+
+def plain_balancers(c, buffer="16k"):
+    return [("flotilla-lb", c.flotilla_lb), ("haproxy", c.haproxy), ("haproxy-splice", lambda: c.haproxy(splice=True)),
+            ("nginx-stream", lambda: c.nginx(buffer=buffer))]
+
+
+def tls_balancers(c, buffer="16k"):
+    return [("flotilla-lb", lambda: c.flotilla_lb(tls=True)), ("haproxy", lambda: c.haproxy(tls=True)),
+            ("nginx-stream", lambda: c.nginx(tls=True, buffer=buffer))]
+
+
+def table(c):
     for name, load in BROKER_LOADS.items():
-        yield Case(f"broker: {name}", load + time, brokers)
-
-    plain = [("flotilla-lb", c.flotilla_lb), ("haproxy", c.haproxy),
-             ("haproxy-splice", lambda: c.haproxy(splice=True)), ("nginx-stream", c.nginx)]
-    tls = [("flotilla-lb", lambda: c.flotilla_lb(tls=True)), ("haproxy", lambda: c.haproxy(tls=True)),
-           ("nginx-stream", lambda: c.nginx(tls=True))]
+        yield Case(f"broker: {name}", load, brokers(c))
     for name, load in BALANCER_LOADS.items():
-        yield Case(f"plain: {name}", load + time, plain)
-        yield Case(f"tls: {name}", load + " --tls" + time, tls)
-    yield Case("tls: connect + close, resumed", BALANCER_LOADS["connect + close"] + " --tls --resume", tls)
+        buffer = "64k" if "bulk" in name else "16k"
+        yield Case(f"plain: {name}", load, plain_balancers(c, buffer))
+        yield Case(f"tls: {name}", load + " --tls", tls_balancers(c, buffer))
+    yield Case("tls: connect + close, resumed", BALANCER_LOADS["connect + close"] + " --tls --resume", tls_balancers(c))
+    yield from fleet(c)
+    yield from growth(c)
 
+
+def fleet(c):
+    contenders = [("flotilla x2", lambda: c.fleet(2))]
+    if c.aedes_folder:
+        contenders.append(("aedes x2", lambda: c.aedes(2)))
     for name, load in FLEET_LOADS.items():
-        # publishers on the first broker, subscribers on the second
-        yield Case(f"fleet of 2: {name}", load + time + " --publish-to 127.0.0.1:{0} --subscribe-to 127.0.0.1:{1}",
-                   [("flotilla x2", lambda: c.fleet(2))])
-    yield from growth(c, time)
+        yield Case(f"fleet of 2: {name}", load, contenders, spread="across")
 
 
-def growth(c, time):
+# ---- growth: each sweep changes one size and nothing else
+
+def fleet_growth(c):
+    pairs, campus = "pairs --clients 64 --window 32", "telemetry --clients 1000 --rate 20 --subscribers 4"
     for count in (1, 2, 4):
-        yield Case(f"growth: brokers {count}", "pairs --clients 60 --window 32" + time,
-                   [(f"flotilla x{count}", lambda count=count: c.fleet(count))])
+        contender = [("flotilla + Redis", lambda count=count: c.fleet(count))]
+        yield Case(f"growth: brokers, pairs {count}", pairs, contender, spread="even")
+        yield Case(f"growth: brokers, pairs all across {count}", pairs, contender, spread="across")
+        yield Case(f"growth: brokers, campus {count}", campus, contender)
+
+
+def growth(c):
+    yield from fleet_growth(c)
+    both = [("flotilla", c.flotilla), ("mosquitto", c.mosquitto)]
     for count in (1000, 3000, 6000, 9000):
-        yield Case(f"growth: connections {count}", f"telemetry --clients {count} --rate {20000 / count}" + time,
-                   [("flotilla", c.flotilla), ("mosquitto", c.mosquitto)], once=True)
-    for count in (10, 1000, 10000, 100000):
-        for kind in ("exact", "wildcard"):
-            flag = " --wildcard" if kind == "wildcard" else ""
-            yield Case(f"growth: {kind} subscriptions {count}",
-                       f"pairs --clients 10 --window 32 --extra-filters {count // 10}{flag}" + time,
-                       [("flotilla", c.flotilla), ("mosquitto", c.mosquitto)], once=True)
-    for count in (10, 1000, 100000, 1000000):
-        yield Case(f"growth: retained {count}", f"retained --count {count} --window 200",
-                   [("flotilla", c.flotilla), ("mosquitto", c.mosquitto)], once=True)
-    yield Case("growth: durable sessions", "durable --clients 20000 --count 1 --extra-filters 2",
-               [("flotilla", c.flotilla), ("mosquitto", c.mosquitto)], once=True)
+        yield Case(f"growth: connections {count}", f"telemetry --clients {count} --rate {20000 / count}", both, effort=0.5)
+    for kind, flag in (("exact", ""), ("wildcard", " --wildcard")):
+        for count in (10, 1000, 10000, 100000, 1000000):
+            yield Case(f"growth: subscriptions, {kind} {count}",
+                       f"pairs --clients 10 --window 32 --extra-filters {count // 10 - 1}{flag}", both,
+                       effort=0.5 if count < 1000000 else 0)
+    for count in (10, 1000, 10000, 100000, 1000000):
+        yield Case(f"growth: retained {count}", f"retained --count {count} --clients 20 --window 200", both,
+                   effort=0.5 if count < 1000000 else 0)
+    for count in (1000, 10000, 100000, 1000000):
+        yield Case(f"growth: retained, all by one filter {count}",
+                   f"retained --count {count} --clients 1 --group 0 --window 200", both, effort=0)
+    yield Case("memory: durable sessions", "durable --clients 100000 --count 0 --extra-filters 2",
+               both + [("flotilla + Redis", lambda: c.fleet(1))], effort=0)
 
 
-def half_load_latency(bench, c):
-    """p99 and p99.9 at half of the peer's highest rate in this run."""
-    for group, peer, contenders in (
-            ("broker", "mosquitto", [("flotilla", c.flotilla), ("mosquitto", c.mosquitto)]),
-            ("plain", "haproxy", [("flotilla-lb", c.flotilla_lb), ("haproxy", c.haproxy)])):
-        full = [r["per_second"] for r in bench.results
-                if r["contender"] == peer and re.match(f"{group}: pairs(, window 32| q0)$", r["case"]) and "per_second" in r]
-        if not full:
-            continue
-        rate = statistics.median(full) / 2 / 50
-        bench.interleave(Case(f"{group}: latency at half load", f"pairs --clients 50 --rate {rate:.0f} --seconds 3", contenders))
+# ---- latency under load
+
+LATENCY_GROUPS = {"broker": (brokers, ""), "plain": (plain_balancers, ""), "tls": (tls_balancers, " --tls")}
+
+
+def latency(c):
+    """(case, load of which half is wanted, ours first): the rate follows from what the peers reach."""
+    for group, (make, flags) in LATENCY_GROUPS.items():
+        for name, load in LATENCY_LOADS.items():
+            contenders = [pair for pair in make(c) if pair[0] != "haproxy-splice"]
+            yield Case(f"latency: {group}, {name}", load + flags, contenders)

@@ -1,5 +1,6 @@
 /*
- * client - the MQTT handshakes of a measured connection: CONNECT, SUBSCRIBE, and when they stand.
+ * client - the MQTT side of a measured connection: CONNECT, SUBSCRIBE, acknowledgements, and a
+ * sentence on standard error when the server doesn't do what it should.
  */
 #ifndef FLOTILLA_BENCH_CLIENT_H
 #define FLOTILLA_BENCH_CLIENT_H
@@ -12,18 +13,25 @@ struct client_identity {
     bool clean;
 };
 
-uint64_t get_u64(const uint8_t *p);
-uint32_t get_u32(const uint8_t *p);
-void put_u64(uint8_t *p, uint64_t v);
-void put_u32(uint8_t *p, uint32_t v);
-
 void client_send_connect(struct conn *c, const struct options *o, const struct client_identity *id);
-/* Ends the program when the CONNACK refuses. */
-void client_check_connack(const struct conn *c, const struct frame *f);
-void client_send_subscribe(struct conn *c, const struct options *o, const char *filter,
-                           unsigned qos, uint16_t packet_id);
-void client_check_suback(const struct conn *c, const struct options *o, const struct frame *f);
+/* Ends the program when the CONNACK refuses. Returns how many messages at QoS 1 or 2 the server
+ * takes at once (5.0: its Receive Maximum). */
+unsigned client_take_connack(const struct conn *c, const struct options *o, const struct frame *f);
 void client_send_disconnect(struct conn *c);
+
+/* Filters of one SUBSCRIBE or UNSUBSCRIBE. */
+#define FILTERS_MAX 250u
+struct filters {
+    uint8_t bytes[FILTERS_MAX * 64];
+    size_t used;
+    unsigned count;
+};
+void filters_add(struct filters *l, bool subscribe, const char *filter, unsigned qos);
+bool filters_are_full(const struct filters *l);
+void client_send_filters(struct conn *c, const struct options *o, bool subscribe,
+                         const struct filters *l, uint16_t packet_id);
+/* Ends the program when one was refused. Returns the packet id. */
+uint16_t client_take_suback(const struct conn *c, const struct options *o, const struct frame *f);
 
 struct received {
     struct mqtt_slice topic, payload;
@@ -31,7 +39,15 @@ struct received {
     uint16_t packet_id;
     bool dup, retain;
 };
-/* Describes a PUBLISH frame in place. */
-void client_read_publish(const struct options *o, const struct frame *f, struct received *out);
+/* Describes a PUBLISH frame in place, and sends its PUBACK or PUBREC. */
+void client_take_publish(struct conn *c, const struct options *o, const struct frame *f,
+                         struct received *out);
+/* Answers a PUBREL. */
+void client_take_pubrel(struct conn *c, const struct frame *f);
+/* The publisher's side: true when the frame ends a message's way to the server (PUBACK, PUBCOMP);
+ * answers PUBREC. Ends the program when the server says that it failed. */
+bool client_take_ack(struct conn *c, const struct frame *f);
+/* For all that isn't expected: 5.0's DISCONNECT ends the program with its reason. */
+void client_take_other(const struct conn *c, const struct frame *f);
 
 #endif

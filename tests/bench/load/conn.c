@@ -193,10 +193,12 @@ static size_t frame_at(const uint8_t *p, size_t len, struct frame *f)
     for (size_t i = 1; i < len && i <= 4; i++) {
         remaining |= (uint32_t)(p[i] & 0x7f) << (7 * (i - 1));
         if ((p[i] & 0x80) == 0) {
-            if (len < i + 1 + remaining)
+            size_t size = i + 1 + remaining;
+            if (len < size)
                 return 0;
-            *f = (struct frame){.head = p[0], .body = p + i + 1, .len = remaining};
-            return i + 1 + remaining;
+            *f = (struct frame){
+                .head = p[0], .body = p + i + 1, .start = p, .len = remaining, .size = size};
+            return size;
         }
     }
     return 0;
@@ -308,6 +310,7 @@ static void conn_opened(struct conn *c)
 {
     c->state = CONN_OPEN;
     c->loop->opened++;
+    c->loop->resumed += c->ssl != NULL && SSL_session_reused(c->ssl) == 1 ? 1 : 0;
     c->events->opened(c);
 }
 

@@ -2,6 +2,7 @@
  * conn - many MQTT client connections on one epoll loop, plain or TLS, cheap enough not to disturb
  * what is measured: one read and one write a burst, packets framed in place.
  *
+ * Threads:   a loop and its connections belong to one thread.
  * Ownership: a loop owns its connections; conn_close frees one at the end of the turn.
  * Errors:    trouble with a connection ends the program with a sentence (a bench that lost a
  *            connection has no result), but for connections with `may_fail`, which are counted.
@@ -20,11 +21,12 @@
 struct conn;
 struct loop;
 
-/* One packet: its first byte, and what follows the fixed header. */
+/* One packet: its first byte, what follows the fixed header, and all of it. */
 struct frame {
     uint8_t head;
-    const uint8_t *body;
-    uint32_t len;
+    const uint8_t *body, *start;
+    uint32_t len; /* of the body */
+    size_t size;  /* of the whole */
 };
 
 struct conn_events {
@@ -58,7 +60,7 @@ struct loop {
     SSL_SESSION *session; /* offered to new connections when set */
     bool keep_session;    /* store the newest session here */
     struct conn *dirty, *closed;
-    uint64_t opened, failed;
+    uint64_t opened, failed, resumed;
     uint64_t now_ns; /* of this turn */
     uint8_t *shared;
 };

@@ -16,7 +16,9 @@ struct histogram {
 };
 
 void histogram_record(struct histogram *h, uint64_t ns);
-/* The value below which `fraction` (0 to 1) of what was recorded lies; 0 when nothing was. */
+void histogram_add(struct histogram *to, const struct histogram *other);
+/* The smallest recorded value that at least `fraction` (0 to 1) of all don't exceed, rounded up by
+ * at most 1/64; 0 when nothing was recorded. */
 uint64_t histogram_quantile(const struct histogram *h, double fraction);
 
 #endif

@@ -4,13 +4,13 @@
 #include <stdlib.h>
 
 #include "tests/bench/load/client.h"
-#include "tests/bench/load/process.h"
 #include "tests/bench/load/report.h"
 #include "tests/bench/load/scenario.h"
 
 #define CONNECTING_AT_ONCE 200u
 #define WARM_UP                                                                                    \
-    100u /* connections before the first measurement, so that first-use costs aren't counted */
+    100u /* connections before the first measurement: first-use costs aren't counted               \
+          */
 
 struct idle {
     const struct options *o;
@@ -27,7 +27,7 @@ static void opened(struct conn *c)
 static void frame(struct conn *c, const struct frame *f)
 {
     struct idle *s = c->user;
-    client_check_connack(c, f);
+    client_take_connack(c, s->o, f);
     s->ready++;
 }
 
@@ -48,20 +48,24 @@ static void connect_until(struct idle *s, unsigned count)
 void run_idle(const struct options *o)
 {
     struct idle s = {.o = o, .loop = loop_new(o->tls, o->ca_file)};
+    struct usage before;
+    struct usage after;
     connect_until(&s, WARM_UP);
-    struct process_use before = process_measure(o->pids, o->pid_count);
+    usage_take(&before, o->pids, o->pid_count);
     uint64_t began = now_ns();
     connect_until(&s, WARM_UP + o->clients);
-    struct process_use after = process_measure(o->pids, o->pid_count);
-    struct report r = {
-        .unit = "connection",
-        .done = o->clients,
-        .seconds = (double)(now_ns() - began) / 1e9,
-        .cpu_ns = after.cpu_ns - before.cpu_ns,
-        .sent = s.started,
-        .expected = s.started,
-        .received = s.ready,
-        .bytes_each = ((double)after.resident - (double)before.resident) / o->clients,
-    };
-    report_print(o, &r);
+    usage_take(&after, o->pids, o->pid_count);
+    report_print(o, &(struct report){
+                        .unit = "connection",
+                        .done = o->clients,
+                        .seconds = (double)(now_ns() - began) / 1e9,
+                        .sent = s.started,
+                        .expected = s.started,
+                        .tally.delivered = s.ready,
+                        .began = &before,
+                        .ended = &after,
+                        .memory_before = &before,
+                        .memory_after = &after,
+                        .memory_count = o->clients,
+                    });
 }

@@ -24,19 +24,34 @@ static const char usage[] =
     "  telemetry  N devices, each on its own topic at --rate, to --subscribers with a wildcard\n"
     "  storm      --count connections, N at once: connect, CONNECT, CONNACK, close\n"
     "  idle       N connections that do nothing: memory of each\n"
-    "  retained   --count retained topics set, then read by a wildcard\n"
-    "  durable    --count messages queued for N durable sessions while away, then fetched\n"
+    "  retained   --count retained topics are set, then N readers read --group of them at a time\n"
+    "  durable    N sessions leave, --count messages queue up for each, then they fetch them\n"
+    "             (QoS 1 or 2); with --count 0 they only leave: memory of each\n"
     "\n"
     "Where\n"
-    "  --target A         address of all; repeat it to spread (or --publish-to, --subscribe-to)\n"
-    "  --tls [--ca FILE]  with TLS; --resume offers a session ticket (storm)\n"
-    "  --pid PID          measured server process; repeat it\n"
-    "What\n"
-    "  --clients N --subscribers N --qos Q --payload BYTES --window N --rate R --seconds S "
-    "--warmup S\n"
-    "  --count N --extra-filters N [--wildcard] --protocol 3|4|5 --label TEXT\n"
+    "  --target A           address of all; repeat it to spread clients in turn\n"
+    "  --publish-to A       the same for publishers only\n"
+    "  --subscribe-to A     the same for subscribers only\n"
+    "  --tls [--ca FILE]    with TLS; --resume: all but the first connections of a storm must be\n"
+    "                       resumed sessions\n"
+    "  --pid PID            measured server process; repeat it\n"
     "\n"
-    "Prints one line of JSON. CPU is user + system of the --pid processes.\n";
+    "What\n"
+    "  --clients N          (50)    --subscribers N   of telemetry (1)\n"
+    "  --qos Q              (0)     --protocol 3|4|5  MQTT 3.1, 3.1.1, 5.0 (4)\n"
+    "  --payload BYTES      (64)    --count N         (1000)\n"
+    "  --window N           (32)    messages of a publisher not yet delivered: closed loop\n"
+    "  --rate R                     messages a second of each publisher: open loop\n"
+    "  --seconds S          (3)     measured time, after --warmup S (0.5)\n"
+    "  --group N            (10)    0: all retained messages by one wildcard\n"
+    "  --extra-filters N    (0)     of each subscriber, matching nothing; --wildcard: with a +\n"
+    "  --threads N          (1)     of pairs, fan-in, fan-out, telemetry, storm\n"
+    "  --label TEXT                 repeated in the result\n"
+    "\n"
+    "Prints one line of JSON. CPU is user + system of the --pid processes, in microseconds per\n"
+    "message delivered (connection made); own_cpu_us_each is this program's. exact says whether "
+    "all\n"
+    "that was sent came once and in order.\n";
 
 const char *mode_name(enum mode mode)
 {
@@ -95,6 +110,8 @@ enum {
     OPT_COUNT,
     OPT_EXTRA_FILTERS,
     OPT_WILDCARD,
+    OPT_GROUP,
+    OPT_THREADS,
     OPT_PROTOCOL,
     OPT_LABEL,
     OPT_HELP
@@ -118,6 +135,8 @@ static const struct option long_options[] = {
     {"warmup", required_argument, NULL, OPT_WARMUP},
     {"count", required_argument, NULL, OPT_COUNT},
     {"extra-filters", required_argument, NULL, OPT_EXTRA_FILTERS},
+    {"group", required_argument, NULL, OPT_GROUP},
+    {"threads", required_argument, NULL, OPT_THREADS},
     {"wildcard", no_argument, NULL, OPT_WILDCARD},
     {"protocol", required_argument, NULL, OPT_PROTOCOL},
     {"label", required_argument, NULL, OPT_LABEL},
@@ -177,10 +196,16 @@ static void take_option(struct options *o, int opt, const char *name)
         o->warmup = number(name, optarg, 0, 3600);
         break;
     case OPT_COUNT:
-        o->count = (unsigned)number(name, optarg, 1, 1e8);
+        o->count = (unsigned)number(name, optarg, 0, 1e8);
         break;
     case OPT_EXTRA_FILTERS:
         o->extra_filters = (unsigned)number(name, optarg, 0, 1e7);
+        break;
+    case OPT_GROUP:
+        o->group = (unsigned)number(name, optarg, 0, 1e6);
+        break;
+    case OPT_THREADS:
+        o->threads = (unsigned)number(name, optarg, 1, 64);
         break;
     case OPT_WILDCARD:
         o->wildcard = true;
@@ -199,6 +224,24 @@ static void take_option(struct options *o, int opt, const char *name)
     }
 }
 
+/* What can't work is said before anything is started. */
+static void check(const struct options *o)
+{
+    bool spreads = o->mode <= MODE_STORM;
+    if (o->publish_targets == 0 || o->subscribe_targets == 0)
+        die("no --target");
+    if (o->threads > 1 && !spreads)
+        die("--threads: %s has one", mode_name(o->mode));
+    if (o->resume && (!o->tls || o->mode != MODE_STORM))
+        die("--resume is for storm with --tls");
+    if (o->count == 0 && o->mode != MODE_DURABLE)
+        die("--count 0 is for durable");
+    if (o->mode == MODE_DURABLE && o->qos == 0)
+        die("--qos 0: what waits for a durable session is of QoS 1 or 2");
+    if (o->mode == MODE_RETAINED && o->group > 0 && o->count % o->group != 0)
+        die("--count: expected a multiple of --group %u", o->group);
+}
+
 void options_parse(struct options *o, int argc, char **argv)
 {
     *o = (struct options){.mode = MODE_COUNT,
@@ -206,15 +249,20 @@ void options_parse(struct options *o, int argc, char **argv)
                           .subscribers = 1,
                           .payload = 64,
                           .window = 32,
+                          .threads = 1,
+                          .group = 10,
                           .seconds = 3,
                           .warmup = 0.5,
                           .count = 1000,
                           .version = MQTT_V311,
                           .label = ""};
     int index = 0;
+    bool qos_given = false;
     for (int opt = getopt_long(argc, argv, "", long_options, &index); opt != -1;
-         opt = getopt_long(argc, argv, "", long_options, &index))
+         opt = getopt_long(argc, argv, "", long_options, &index)) {
+        qos_given = qos_given || opt == OPT_QOS;
         take_option(o, opt, opt == '?' ? "" : long_options[index].name);
+    }
     if (optind + 1 != argc)
         die("expected one mode; see --help");
     for (int m = 0; m < MODE_COUNT; m++) {
@@ -223,6 +271,7 @@ void options_parse(struct options *o, int argc, char **argv)
     }
     if (o->mode == MODE_COUNT)
         die("unknown mode '%s'; see --help", argv[optind]);
-    if (o->publish_targets == 0 || o->subscribe_targets == 0)
-        die("no --target");
+    if (o->mode == MODE_DURABLE && !qos_given)
+        o->qos = 1;
+    check(o);
 }

@@ -10,9 +10,9 @@
 #include <sys/types.h>
 
 #include "common/mqtt.h"
+#include "tests/bench/load/process.h"
 
 #define MAX_TARGETS 64
-#define MAX_PIDS 64
 
 enum mode {
     MODE_PAIRS,
@@ -32,8 +32,9 @@ struct options {
     unsigned publish_targets, subscribe_targets;
     bool tls, resume, wildcard;
     const char *ca_file;
-    unsigned clients, subscribers, qos, payload, window;
-    unsigned extra_filters; /* further subscriptions that match nothing, to grow the tree */
+    unsigned clients, subscribers, qos, payload, window, threads;
+    unsigned extra_filters; /* further ones of each subscriber that match nothing */
+    unsigned group;         /* retained messages that one read brings; 0: all */
     double rate;            /* messages a second and publisher; 0: closed loop */
     double seconds, warmup;
     unsigned count; /* connections of a storm, messages of retained and durable */

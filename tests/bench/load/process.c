@@ -3,7 +3,7 @@
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 static uint64_t thread_cpu_ns(pid_t pid, const char *thread)
@@ -51,12 +51,20 @@ static uint64_t process_resident(pid_t pid)
     return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-struct process_use process_measure(const pid_t *pids, size_t count)
+static uint64_t own_cpu_ns(void)
 {
-    struct process_use sum = {0};
-    for (size_t i = 0; i < count; i++) {
-        sum.cpu_ns += process_cpu_ns(pids[i]);
-        sum.resident += process_resident(pids[i]);
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+void usage_take(struct usage *u, const pid_t *pids, size_t count)
+{
+    *u = (struct usage){.own_cpu_ns = own_cpu_ns()};
+    for (size_t i = 0; i < count && i < MAX_PIDS; i++) {
+        u->each[i] = (struct process_use){.cpu_ns = process_cpu_ns(pids[i]),
+                                          .resident = process_resident(pids[i])};
+        u->all.cpu_ns += u->each[i].cpu_ns;
+        u->all.resident += u->each[i].resident;
     }
-    return sum;
 }

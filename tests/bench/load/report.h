@@ -7,17 +7,23 @@
 #include "tests/bench/load/histogram.h"
 #include "tests/bench/load/options.h"
 #include "tests/bench/load/process.h"
+#include "tests/bench/load/sequence.h"
 
 struct report {
     const char *unit;  /* what `done` counts: "message" or "connection" */
     uint64_t done;     /* in the measured time */
     double seconds;    /* measured time */
-    uint64_t cpu_ns;   /* of the measured processes in that time */
     uint64_t sent;     /* of the whole run, with warm-up and rest */
     uint64_t expected; /* deliveries that `sent` should have caused, of the whole run */
-    uint64_t received, duplicates, reordered, failed;
-    double bytes_each; /* resident memory per connection; < 0: not measured */
-    const struct histogram *latency;
+    struct tally tally;
+    uint64_t failed;  /* connections that were lost */
+    uint64_t resumed; /* TLS sessions taken up again, in the measured time */
+    /* CPU between the first two; memory between the last two (NULL: not measured) */
+    const struct usage *began, *ended, *memory_before, *memory_after;
+    double memory_count;              /* what memory is shared by */
+    const struct histogram *latency;  /* NULL: not measured */
+    const struct usage *setup_before; /* up to `began`: setting up setup_count things */
+    uint64_t setup_count;             /* 0: not measured */
 };
 
 void report_print(const struct options *o, const struct report *r);

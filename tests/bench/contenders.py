@@ -1,0 +1,142 @@
+"""The contenders of the bench, each with the settings that suit it best: one worker or thread, no logs, no $SYS
+messages, room for the connections and queues of the cases."""
+
+import time
+from pathlib import Path
+
+from peers import find_all, nginx_stream_module
+from servers import Certificates, Server, free_port
+
+CONNECTIONS = 19000
+
+
+class Contenders:
+    def __init__(self, build, folder, aedes=None, cores=None):
+        self.broker = Path(build) / "broker/flotilla-broker"
+        self.lb = Path(build) / "lb/flotilla-lb"
+        self.certificates = Certificates(folder)
+        self.peers = find_all()
+        self.aedes_folder = aedes
+        self.nginx_load = nginx_stream_module(self.peers["nginx"])
+        self.cores, self.other_cores = cores or (None, None)
+
+    def single(self, name):
+        """One measured process, on a core of its own."""
+        return Server(name, self.cores, self.other_cores)
+
+    def path(self, peer):
+        return self.peers[peer].path
+
+    # ---- brokers
+
+    def broker_config(self, server, port, redis=None):
+        text = (f"listeners:\n  - {{ bind: 127.0.0.1:{port}, protocol: mqtt }}\n"
+                "auth: { anonymous: true }\nlog: { level: warn }\nsys_interval: 0\n"
+                f"limits: {{ max_connections: {CONNECTIONS} }}\n")
+        if redis:
+            text += f'redis: {{ url: "redis://127.0.0.1:{redis}/0" }}\n'
+        return server.file(f"broker{port}.yaml", text)
+
+    def flotilla(self):
+        server, port = self.single("flotilla"), free_port()
+        server.spawn([self.broker, "--config", self.broker_config(server, port)], port)
+        server.targets = [port]
+        return server
+
+    def mosquitto(self):
+        server, port = self.single("mosquitto"), free_port()
+        config = server.file("m.conf", f"listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n"
+                             "max_inflight_messages 1000\nmax_queued_messages 1000000\nsys_interval 0\n"
+                             "persistence false\nlog_type error\n")
+        server.spawn([self.path("mosquitto"), "-c", config], port)
+        server.targets = [port]
+        return server
+
+    def flashmq(self):
+        server, port = self.single("flashmq"), free_port()
+        config = server.file("f.conf", "allow_anonymous true\nthread_count 1\nlog_level none\n"
+                             "max_qos_msg_pending_per_client 65535\nmax_qos_bytes_pending_per_client 268435456\n"
+                             "client_max_write_buffer_size 16777216\n"
+                             f"listen {{\n  protocol mqtt\n  port {port}\n  inet_protocol ip4\n"
+                             "  inet4_bind_address 127.0.0.1\n  tcp_nodelay true\n}\n")
+        server.spawn([self.path("flashmq"), "--config-file", config], port)
+        server.targets = [port]
+        return server
+
+    def redis(self, server):
+        port = free_port()
+        server.spawn([self.path("redis"), "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+                      "--dir", server.folder], port, "redis")
+        return port
+
+    def fleet(self, count):
+        server = Server(f"flotilla x{count}")
+        redis = self.redis(server)
+        for _ in range(count):
+            port = free_port()
+            server.spawn([self.broker, "--config", self.broker_config(server, port, redis)], port, "broker")
+            server.targets.append(port)
+        time.sleep(1)  # until each has seen the others
+        return server
+
+    def aedes(self, count):
+        server = Server(f"aedes x{count}")
+        redis = self.redis(server)
+        script = Path(__file__).with_name("aedes_broker.cjs")
+        for _ in range(count):
+            port = free_port()
+            server.spawn(["node", script, self.aedes_folder, port, redis], port, "broker")
+            server.targets.append(port)
+        return server
+
+    # ---- balancers, each before one flotilla-broker that isn't measured
+
+    def behind(self, server):
+        port = free_port()
+        server.spawn([self.broker, "--config", self.broker_config(server, port)], port, measured=False)
+        return port
+
+    def flotilla_lb(self, tls=False):
+        server = self.single("flotilla-lb")
+        back, port = self.behind(server), free_port()
+        tls_key = (f"    tls: {{ certificate: {self.certificates.pem}, key: {self.certificates.key} }}\n" if tls else "")
+        config = server.file("lb.yaml", f"workers: 1\nlisteners:\n  - name: in\n    bind: 127.0.0.1:{port}\n"
+                             f"    backend: brokers\n{tls_key}"
+                             "backends:\n  brokers:\n    balance: leastconn\n    proxy_protocol: none\n"
+                             "    health_check: { type: tcp }\n    servers:\n"
+                             f"      - {{ name: b, address: 127.0.0.1:{back} }}\n"
+                             f"admin: {{ bind: 127.0.0.1:{free_port()} }}\nlog: {{ level: warn }}\n")
+        server.spawn([self.lb, "--config", config], port)
+        server.targets = [port]
+        return server
+
+    def haproxy(self, tls=False, splice=False):
+        """Its splicing needs two more pipes a flow, so fewer flows."""
+        server = self.single("haproxy-splice" if splice else "haproxy")
+        back, port = self.behind(server), free_port()
+        bind = f"bind 127.0.0.1:{port}" + (f" ssl crt {self.certificates.both}" if tls else "")
+        config = server.file("h.cfg", f"global\n  nbthread 1\n  maxconn {4500 if splice else 9400}\n"
+                             "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n"
+                             "  option tcp-smart-accept\n  option tcp-smart-connect\n"
+                             + ("  option splice-request\n  option splice-response\n" if splice else "") +
+                             f"frontend f\n  {bind}\n  default_backend b\n"
+                             f"backend b\n  balance leastconn\n  server s 127.0.0.1:{back} check inter 2s\n")
+        server.spawn([self.path("haproxy"), "-db", "-f", config], port)
+        server.targets = [port]
+        return server
+
+    def nginx(self, tls=False, buffer="16k"):
+        server = self.single("nginx-stream")
+        back, port = self.behind(server), free_port()
+        ssl = (f"ssl_certificate {self.certificates.pem}; ssl_certificate_key {self.certificates.key}; "
+               "ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache off; ssl_session_tickets on; "
+               "ssl_session_timeout 1h; ssl_conf_command NumTickets 1;" if tls else "")
+        config = server.file("n.conf", self.nginx_load + "worker_processes 1;\ndaemon off;\n"
+                             f"pid {server.folder}/n.pid;\nerror_log stderr error;\n"
+                             f"worker_rlimit_nofile {CONNECTIONS};\n"
+                             f"events {{ worker_connections {CONNECTIONS}; multi_accept on; }}\n"
+                             f"stream {{ server {{ listen 127.0.0.1:{port}{' ssl' if tls else ''}; {ssl} tcp_nodelay on; "
+                             f"proxy_buffer_size {buffer}; proxy_timeout 1h; proxy_pass 127.0.0.1:{back}; }} }}\n")
+        server.spawn([self.path("nginx"), "-c", config], port)
+        server.targets = [port]
+        return server

@@ -1,0 +1,48 @@
+/*
+ * sequence - what became of the numbered messages of one publisher at one subscriber.
+ *
+ * Exact: each number is told apart as new, late (a higher one came first) or a repeat, as long as
+ * it is among the last 64; an older one is late if something was still missing, else a repeat.
+ * Whether the DUP flag is set plays no part.
+ */
+#ifndef FLOTILLA_BENCH_SEQUENCE_H
+#define FLOTILLA_BENCH_SEQUENCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SEQUENCE_REMEMBERED 64u
+
+struct sequence {
+    uint64_t next;    /* the lowest number above all that came */
+    uint64_t seen;    /* bit i: number next - 1 - i came */
+    uint64_t missing; /* numbers below `next` that didn't come */
+};
+
+enum sequence_verdict { SEQUENCE_NEW, SEQUENCE_LATE, SEQUENCE_REPEAT };
+
+enum sequence_verdict sequence_take(struct sequence *s, uint64_t number);
+
+/* What a receiver has counted. `delivered` is without repeats, and includes the late ones. */
+struct tally {
+    uint64_t delivered, duplicates, reordered;
+};
+
+/* Adds a number to both; true when it was delivered, so not a repeat. */
+static inline bool tally_take(struct tally *t, struct sequence *s, uint64_t number)
+{
+    switch (sequence_take(s, number)) {
+    case SEQUENCE_REPEAT:
+        t->duplicates++;
+        return false;
+    case SEQUENCE_LATE:
+        t->reordered++;
+        break;
+    case SEQUENCE_NEW:
+        break;
+    }
+    t->delivered++;
+    return true;
+}
+
+#endif
