@@ -113,7 +113,7 @@ def growth(c):
     for count in (1000, 10000, 100000, 1000000):
         yield Case(f"growth: retained, all by one filter {count}",
                    f"retained --count {count} --clients 1 --group 0 --window 200", both, effort=0)
-    yield Case("memory: durable sessions", "durable --clients 100000 --count 0 --extra-filters 2",
+    yield Case("memory: durable sessions", "durable --clients 100000 --count 0 --extra-filters 3",
                both + [("flotilla + Redis", lambda: c.fleet(1))], effort=0)
 
 

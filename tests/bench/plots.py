@@ -15,7 +15,7 @@ PLOTS = {
                              [("connections", "")]),
     "cost-subscriptions.svg": ("Cost against subscriptions", "subscriptions", "CPU µs per message", True,
                                [("subscriptions, exact", ", exact"), ("subscriptions, wildcard", ", wildcard")]),
-    "cost-topics.svg": ("Cost of reading 10 retained messages", "retained topics",
+    "cost-retained-topics.svg": ("Cost of reading 10 retained messages", "retained topics",
                         "CPU µs per message", True, [("retained", "")]),
 }
 COLORS = ["#1b6ca8", "#d1495b", "#66a182", "#edae49", "#7d5ba6", "#444444"]

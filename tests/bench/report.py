@@ -60,7 +60,7 @@ def write(runs, meta, folder):
     for name, title in plots.write(results, folder):
         text += [f"![{title}]({name})", ""]
     text += trouble(results)
-    (folder / "performance.md").write_text("\n".join(text) + notes)
+    (folder / "performance.md").write_text("\n".join([*text, ""]).rstrip() + "\n\n" + notes)
     details = ["# Performance: every case", "",
                "Written by `tests/bench/run.sh` with [performance.md](performance.md). `generator` is the CPU of the load generator "
                "itself per message, `spread` is (highest − lowest) ÷ median of the rounds.", "", *tables.details(results)]

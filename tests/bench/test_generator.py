@@ -35,7 +35,7 @@ MODES = [
     "durable --clients 10 --count 40 --extra-filters 2",
 ]
 WITHOUT_MESSAGES = ["storm --count 60 --clients 7", "storm --count 60 --clients 7 --threads 2", "idle --clients 50",
-                    "durable --clients 10 --count 0"]
+                    "durable --clients 10 --count 0 --extra-filters 3"]
 
 
 def bench(port, arguments, pid=None):

@@ -1,7 +1,8 @@
 /*
  * durable - N durable sessions subscribe and leave; --count messages are published for all of them;
  * they come back and fetch. The measured time is queueing and fetching; `cpu_us_each` is per
- * message and session. `bytes_each` is memory per offline session after they left.
+ * message and session. `bytes_each` is memory per offline session after they left; with --count 0
+ * they subscribe to --extra-filters of their own only.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,11 +52,12 @@ static void subscribe(const struct durable *s, struct conn *c)
 {
     char filter[64];
     struct filters l = {.count = 0};
-    filters_add(&l, true, "durable/all", s->o->qos);
     for (unsigned i = 0; i < s->o->extra_filters && !filters_are_full(&l); i++) {
         snprintf(filter, sizeof(filter), "durable/%u/%u", c->index, i);
         filters_add(&l, true, filter, s->o->qos);
     }
+    if (s->o->count > 0)
+        filters_add(&l, true, "durable/all", s->o->qos);
     client_send_filters(c, s->o, true, &l, 1);
 }
 

@@ -236,6 +236,8 @@ static void check(const struct options *o)
         die("--resume is for storm with --tls");
     if (o->count == 0 && o->mode != MODE_DURABLE)
         die("--count 0 is for durable");
+    if (o->mode == MODE_DURABLE && o->count == 0 && o->extra_filters == 0)
+        die("--count 0: needs --extra-filters, or the sessions have no subscriptions");
     if (o->mode == MODE_DURABLE && o->qos == 0)
         die("--qos 0: what waits for a durable session is of QoS 1 or 2");
     if (o->mode == MODE_RETAINED && o->group > 0 && o->count % o->group != 0)
