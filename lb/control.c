@@ -20,6 +20,7 @@
 #include "common/log.h"
 #include "lb/admin.h"
 #include "lb/reload.h"
+#include "lb/tls_provider.h"
 #include "lb/tls_tickets.h"
 
 #define TICK_MS 200
@@ -209,6 +210,7 @@ struct control *control_new(const char *config_path)
     c->base = event_base_new();
     if (c->base == NULL || ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
         goto fail;
+    c->tls_provider = tls_provider_load();
     c->tickets = tls_tickets_new(TLS_TICKETS_PERIOD_MS);
     if (c->tickets == NULL || !watch_events(c))
         goto fail;
@@ -236,6 +238,7 @@ void control_free(struct control *c)
     }
     snapshot_unref(c->snapshot);
     tls_tickets_free(c->tickets);
+    tls_provider_unload(c->tls_provider);
     for (size_t i = 0; i < sizeof(c->signal_events) / sizeof(c->signal_events[0]); i++)
         if (c->signal_events[i] != NULL)
             event_free(c->signal_events[i]);

@@ -10,6 +10,7 @@
 #ifndef FLOTILLA_LB_CONTROL_H
 #define FLOTILLA_LB_CONTROL_H
 
+#include <openssl/types.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +28,7 @@ struct control {
     const char *config_path; /* borrowed from the command line */
     struct event_base *base;
     struct workers *workers;
+    OSSL_PROVIDER *tls_provider; /* NULL: OpenSSL does without */
     struct tls_tickets *tickets;
     struct snapshot *snapshot; /* in force; NULL before the first */
     struct pool *pools;        /* utlist */

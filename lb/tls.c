@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lb/stream_tls.h"
+#include "lb/tls_provider.h"
 #include "lb/tls_tickets.h"
 
 /* Forward secrecy and AEAD only; what devices of the last ten years speak. */
@@ -141,7 +142,7 @@ SSL_CTX *tls_context_new(const struct tls_config *config, struct tls_tickets *ti
                          size_t errlen)
 {
     ERR_clear_error();
-    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    SSL_CTX *ctx = SSL_CTX_new_ex(NULL, TLS_PROVIDER_FIRST, TLS_server_method());
     if (ctx == NULL || !set_policy(ctx, config) || !set_tickets(ctx, tickets) ||
         !set_session_context(ctx, config)) {
         fail(err, errlen, "TLS settings for certificate", config->certificate);

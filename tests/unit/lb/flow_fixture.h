@@ -20,6 +20,7 @@
 #include "lb/server.h"
 #include "lb/server_set.h"
 #include "lb/snapshot.h"
+#include "lb/tls_provider.h"
 #include "lb/tls_tickets.h"
 #include "lb/workers.h"
 #include "tests/unit/temp_file.h"
@@ -34,6 +35,7 @@ struct fake {
 
 struct plane {
     struct server_set *set;
+    OSSL_PROVIDER *tls_provider;
     struct tls_tickets *tickets;
     struct snapshot *snapshot;
     struct workers *workers;
@@ -128,6 +130,7 @@ static inline void plane_init(struct plane *p)
     memset(p, 0, sizeof(*p));
     assert_int_equal(temp_file_make(NULL), 0);
     p->set = server_set_new();
+    p->tls_provider = tls_provider_load();
     p->tickets = tls_tickets_new(TLS_TICKETS_PERIOD_MS);
     p->workers = workers_new(2);
     assert_non_null(p->workers);
@@ -145,6 +148,7 @@ static inline void plane_fini(struct plane *p)
     }
     server_set_unref(p->set);
     tls_tickets_free(p->tickets);
+    tls_provider_unload(p->tls_provider);
     temp_file_remove(NULL);
 }
 

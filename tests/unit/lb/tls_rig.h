@@ -12,11 +12,13 @@
 #include "lb/stream_record.h"
 #include "lb/stream_tls.h"
 #include "lb/tls.h"
+#include "lb/tls_provider.h"
 #include "lb/tls_tickets.h"
 #include "tests/unit/lb/tls_fixture.h"
 
 struct rig {
     struct tls_files files;
+    OSSL_PROVIDER *provider;
     struct tls_tickets *tickets;
     SSL_CTX *server_ctx, *client_ctx;
     BIO_METHOD *method;
@@ -73,6 +75,8 @@ static inline int rig_init(void **state)
     (void)state;
     memset(&rig, 0, sizeof(rig));
     tls_files_init(&rig.files, "localhost");
+    rig.provider = tls_provider_load();
+    assert_non_null(rig.provider);
     rig.tickets = tls_tickets_new(1000);
     assert_non_null(rig.tickets);
     rig.server_ctx = server_context(rig.tickets, LB_TLS_1_2);
@@ -118,6 +122,7 @@ static inline int rig_fini(void **state)
     BIO_meth_free(rig.method);
     record_env_free(rig.records);
     tls_tickets_free(rig.tickets);
+    tls_provider_unload(rig.provider);
     poller_fini(&rig.poller);
     tls_files_fini(&rig.files);
     return 0;
