@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "lb/tls_kdf.h"
 #include "lb/tls_session.h"
 
 /* Reads of the socket by one call at most. Without a bound, a peer that sends records without
@@ -24,8 +25,7 @@ struct link {
     uint8_t *ahead; /* received while OpenSSL asks piece by piece; NULL: nothing */
     uint32_t off, len;
     uint32_t written; /* records under the server's application keys */
-    uint8_t client_len, server_len;
-    uint8_t client_secret[TLS_SECRET_MAX], server_secret[TLS_SECRET_MAX];
+    struct tls_kdf_secrets secrets;
 };
 
 static struct link *link_of(const SSL *ssl)
@@ -135,27 +135,6 @@ BIO_METHOD *stream_tls_method_new(void)
     return m;
 }
 
-/* `text` is "<label> <client random> <secret>", both in hexadecimal. Returns the secret's length, 0
- * if it isn't that label. */
-static uint8_t read_secret(const char *text, const char *label, uint8_t *out)
-{
-    size_t len = 0;
-    size_t label_len = strlen(label);
-    if (strncmp(text, label, label_len) != 0 || text[label_len] != ' ')
-        return 0;
-    const char *hex = strrchr(text, ' ') + 1;
-    return OPENSSL_hexstr2buf_ex(out, TLS_SECRET_MAX, &len, hex, '\0') == 1 ? (uint8_t)len : 0;
-}
-
-void stream_tls_on_secret(const SSL *ssl, const char *line)
-{
-    struct link *l = link_of(ssl);
-    if (l->client_len == 0)
-        l->client_len = read_secret(line, "CLIENT_TRAFFIC_SECRET_0", l->client_secret);
-    if (l->server_len == 0)
-        l->server_len = read_secret(line, "SERVER_TRAFFIC_SECRET_0", l->server_secret);
-}
-
 /* OpenSSL calls for each message and each record header: counts the records that are written under
  * the server's application keys (session tickets). */
 static void on_message(int written, int version, int type, const void *buf, size_t len, SSL *ssl,
@@ -166,7 +145,7 @@ static void on_message(int written, int version, int type, const void *buf, size
     (void)len;
     (void)ssl;
     struct link *l = arg;
-    if (written && type == SSL3_RT_HEADER && l->server_len > 0)
+    if (written && type == SSL3_RT_HEADER && l->secrets.server_len > 0)
         l->written++;
 }
 
@@ -219,7 +198,9 @@ static void note_failure(struct stream *s, int result)
 enum tls_handshake stream_tls_handshake(struct stream *s)
 {
     s->turn_reads = READS_PER_CALL;
+    tls_kdf_tell(&link_of(s->state)->secrets);
     int r = SSL_do_handshake(s->state);
+    tls_kdf_tell(NULL);
     if (r == 1) {
         s->readable = true; /* what follows the handshake may have been received with it */
         SSL_set_read_ahead(s->state, 1);
@@ -246,10 +227,10 @@ bool stream_tls_agreement(const struct stream *s, struct tls_agreement *out, con
         return false;
     const struct link *l = link_of(ssl);
     size_t secret_len = tls_suite_secret_len(out->suite);
-    if (l->client_len != secret_len || l->server_len != secret_len)
+    if (l->secrets.client_len != secret_len || l->secrets.server_len != secret_len)
         return false;
-    memcpy(out->in_secret, l->client_secret, secret_len);
-    memcpy(out->out_secret, l->server_secret, secret_len);
+    memcpy(out->in_secret, l->secrets.client, secret_len);
+    memcpy(out->out_secret, l->secrets.server, secret_len);
     out->out_sequence = l->written;
     out->content_max = (uint16_t)content_max_of(ssl);
     *ahead = l->ahead == NULL ? NULL : l->ahead + l->off;

@@ -7,7 +7,7 @@
  *            by OpenSSL's read-ahead then. A read decrypts as many records as fit; a write makes
  *            records of up to 16 kB.
  * Handing over: a TLS 1.3 connection can leave OpenSSL after its handshake (stream_record.h). The
- *            traffic secrets come through OpenSSL's key log callback and go nowhere else.
+ *            traffic secrets come from tls_kdf.h and go nowhere else.
  * Ends:      close_notify or the TCP end; the connection isn't required to say close_notify, since
  *            MQTT frames its packets itself and many devices just close.
  * Ownership: the stream must not move while it is open (the BIO points at it).
@@ -36,12 +36,10 @@ enum tls_handshake { TLS_HANDSHAKE_DONE, TLS_HANDSHAKE_WAIT, TLS_HANDSHAKE_FAILE
 enum tls_handshake stream_tls_handshake(struct stream *s);
 
 /* What a record layer needs to go on after the handshake, and what was received already and not
- * read by OpenSSL, which stays the stream's. False: not TLS 1.3, or OpenSSL has read on. */
+ * read by OpenSSL, which stays the stream's. False: not TLS 1.3, OpenSSL derived
+ * the secrets by itself (FIPS), or it has read on. */
 bool stream_tls_agreement(const struct stream *s, struct tls_agreement *out, const uint8_t **ahead,
                           size_t *ahead_len);
-
-/* The key log callback of every context that stream_tls_start gets. */
-void stream_tls_on_secret(const SSL *ssl, const char *line);
 
 static inline SSL *stream_tls_ssl(const struct stream *s)
 {

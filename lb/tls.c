@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lb/stream_tls.h"
 #include "lb/tls_provider.h"
 #include "lb/tls_tickets.h"
 
@@ -76,7 +75,6 @@ static bool set_policy(SSL_CTX *ctx, const struct tls_config *config)
     SSL_CTX_set_max_early_data(ctx, 0);
     SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
     SSL_CTX_set_alpn_select_cb(ctx, select_alpn, NULL);
-    SSL_CTX_set_keylog_callback(ctx, stream_tls_on_secret);
     return SSL_CTX_set_min_proto_version(ctx, min) == 1 &&
            SSL_CTX_set_cipher_list(ctx, ciphers_tls12) == 1 &&
            SSL_CTX_set_ciphersuites(ctx, ciphers_tls13) == 1 &&

@@ -219,6 +219,32 @@ static bool take(const OSSL_PARAM *p, struct request *r)
     return true;
 }
 
+/* The one variable of a thread: see tls_kdf_tell. */
+static _Thread_local struct tls_kdf_secrets *told;
+
+void tls_kdf_tell(struct tls_kdf_secrets *s)
+{
+    told = s;
+}
+
+static bool is_label(const struct request *r, const char *label)
+{
+    return r->label.len == strlen(label) && memcmp(r->label.data, label, r->label.len) == 0;
+}
+
+static void tell(const struct request *r, const unsigned char *secret, size_t len)
+{
+    if (told == NULL || len > TLS_KDF_SECRET_MAX)
+        return;
+    if (is_label(r, "c ap traffic")) {
+        memcpy(told->client, secret, len);
+        told->client_len = (uint8_t)len;
+    } else if (is_label(r, "s ap traffic")) {
+        memcpy(told->server, secret, len);
+        told->server_len = (uint8_t)len;
+    }
+}
+
 static int derive(void *context, unsigned char *out, size_t outlen, const OSSL_PARAM params[])
 {
     static const unsigned char none[1];
@@ -232,9 +258,11 @@ static int derive(void *context, unsigned char *out, size_t outlen, const OSSL_P
         return 0;
     if (r.mode == EVP_KDF_HKDF_MODE_EXTRACT_ONLY)
         return extract(&r, out, outlen);
-    if (r.mode == EVP_KDF_HKDF_MODE_EXPAND_ONLY && r.key.data != NULL)
-        return expand_label(&r, r.key, r.data, out, outlen);
-    return 0;
+    if (r.mode != EVP_KDF_HKDF_MODE_EXPAND_ONLY || r.key.data == NULL ||
+        !expand_label(&r, r.key, r.data, out, outlen))
+        return 0;
+    tell(&r, out, outlen);
+    return 1;
 }
 
 /* libssl hands all parameters over with the call, so a context is only a token. */
