@@ -158,7 +158,7 @@ void flow_free(struct flow *f)
 static void enter_relaying(struct flow *f)
 {
     uint64_t idle_ms = f->settings->config->idle_timeout_ms;
-    f->progress_ms = f->worker->now_ms;
+    f->progress_ms = f->heard_ms = f->worker->now_ms;
     if (idle_ms != 0)
         flow_set_timer(f, f->worker->now_ms + idle_ms);
 }
@@ -232,6 +232,12 @@ static struct flow_ends ends_of(const struct flow *f)
     };
 }
 
+static void note_heard(struct flow *f)
+{
+    pace_note_burst(&f->worker->pace, f->heard_ms, f->worker->now_ms);
+    f->heard_ms = f->worker->now_ms;
+}
+
 /* Both directions, as far as they go; then how the flow looks. */
 static enum flow_phase relay_both(struct flow *f)
 {
@@ -240,6 +246,8 @@ static enum flow_phase relay_both(struct flow *f)
     f->worker->relay.closing = f->down.finished;
     enum relay_verdict up = pump(f, &f->up, &f->client.stream, &f->server.stream,
                                  &counters->bytes_in, &server->bytes_in);
+    if (f->worker->relay.moved > 0)
+        note_heard(f);
     f->worker->relay.closing = f->up.finished;
     enum relay_verdict down = pump(f, &f->down, &f->server.stream, &f->client.stream,
                                    &counters->bytes_out, &server->bytes_out);

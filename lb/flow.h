@@ -80,6 +80,7 @@ struct flow {
     LIST_ENTRY(flow) all;
     uint64_t since_ms;    /* when the state was entered */
     uint64_t progress_ms; /* when bytes last moved */
+    uint64_t heard_ms;    /* when the client last said something */
     enum flow_state state;
     enum flow_place place;
     bool expired;   /* the timer is why the state runs */

@@ -93,6 +93,7 @@ struct lb_config {
         int level, format; /* enum log_level, enum log_format */
     } log;
     uint64_t drain_timeout_ms; /* after SIGTERM */
+    bool gather;               /* workers may rest between turns: pace.h */
     struct config_position listeners_at;
 };
 

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -50,6 +51,7 @@ static void apply(struct worker *w, struct command *c)
 {
     if (w->draining)
         return;
+    w->gathers = c->snapshot->config.gather;
     retire_unnamed(w, c);
     for (size_t i = 0; i < c->socket_count; i++) {
         struct command_socket *socket = &c->sockets[i];
@@ -164,8 +166,17 @@ static void after_wait(void *arg)
     w->now_ms = clock_monotonic_ms();
 }
 
+/* Bursts gather meanwhile, and nobody is woken for each. */
+static void rest(void)
+{
+    static const struct timespec moment = {.tv_nsec = PACE_REST_US * 1000};
+    nanosleep(&moment, NULL);
+}
+
 static void turn(struct worker *w)
 {
+    if (pace_turn(&w->pace, w->now_ms) && w->gathers && TAILQ_EMPTY(&w->ready))
+        rest();
     int timeout_ms = TAILQ_EMPTY(&w->ready) ? wheel_wait_ms(&w->wheel, w->now_ms) : 0;
     /* Those of the turn before come after the poll: fresh events must not wait for them for long.
      */

@@ -19,6 +19,7 @@
 #include "common/metrics.h"
 #include "common/wheel.h"
 #include "lb/command.h"
+#include "lb/pace.h"
 #include "lb/pipe_pool.h"
 #include "lb/poller.h"
 #include "lb/relay.h"
@@ -51,6 +52,8 @@ struct worker {
     struct wheel wheel;
     struct wheel_timer drain_timer;
     uint64_t now_ms; /* of this turn */
+    struct pace pace;
+    bool gathers; /* the configuration lets it rest as `pace` says */
     struct command_queue commands;
     struct relay_env relay;
     struct pipe_pool pipes;
