@@ -120,7 +120,7 @@ def selected(options, contenders):
 
 def estimate_minutes(options, all_cases):
     runs = sum(c.rounds(options.rounds) * len(c.contenders) for c in all_cases)
-    slow = sum(40 for c in all_cases if re.search(r" 1000000$|durable sessions", c.name))
+    slow = sum(20 * len(c.contenders) for c in all_cases if re.search(r" 1000000$", c.name))
     return runs, (runs * (options.seconds + 0.3 + STARTING_S) + slow) / 60
 
 
@@ -130,7 +130,8 @@ def measure(options, contenders):
     if not table and not latency:
         raise MissingPeer(f"--only {options.only}: no case has such a name")
     runs, minutes = estimate_minutes(options, table + latency)
-    print(f"{runs} runs, about {minutes:.0f} min", file=sys.stderr)
+    print(f"{runs} runs, about {minutes:.0f} min; beside {', '.join(p.version() for p in contenders.peers.values())}",
+          file=sys.stderr)
     began = time.monotonic()
     meta = {"date": datetime.date.today().isoformat(), "rounds": options.rounds, "seconds": options.seconds,
             "machine": f"{processor()}, {os.cpu_count()} cores, Linux {platform.release()}",

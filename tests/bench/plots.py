@@ -49,10 +49,12 @@ def draw(path, title, xlabel, ylabel, log, lines):
             parts.append(f'{quoted(str(data))} using 1:2 with linespoints linewidth 2 pointtype {5 + 2 * (i % 4)} pointsize 0.8 '
                          f'linecolor rgb "{COLORS[i % len(COLORS)]}" title {quoted(label)}')
         script = "\n".join([
-            'set terminal svg size 760,420 font "sans,13" background "white"', f"set output {quoted(str(path))}",
+            'set terminal svg size 880,420 font "sans,13" background "white"', f"set output {quoted(str(path))}",
             f"set title {quoted(title)}", f"set xlabel {quoted(xlabel)}", f"set ylabel {quoted(ylabel)}",
             f"set xtics ({ticks})", "set grid linecolor rgb '#dddddd'", "set border 3", "set tics nomirror",
-            "set key outside below center horizontal", "set logscale x" if log else "set xrange [0.7:*]",
+            "set key outside right center vertical Left reverse", "set lmargin 10",
+            f"set logscale x\nset xrange [{sizes[0] / 1.4:g}:{sizes[-1] * 1.4:g}]" if log
+            else f"set xrange [{sizes[0] - 0.3:g}:{sizes[-1] + 0.3:g}]",
             "set logscale y\nset format y '%g'" if steep else "set yrange [0:*]",
             f"set yrange [{min(values) / 2:g}:{max(values) * 2:g}]" if steep else "",
             "plot " + ", ".join(parts), ""])

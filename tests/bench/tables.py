@@ -145,17 +145,18 @@ def growth(results, notes):
 
 
 def memory(results):
-    case, rows = "memory: durable sessions", []
-    for name in results.contenders(case):
-        whole = results.median(case, name, "bytes_each")
-        broker = results.part(case, name, "bytes_each", "broker")
-        redis = results.part(case, name, "bytes_each", "redis")
-        broker = whole if broker is None else broker
-        rows.append([name, number(broker, True), number(redis, True), *(
-            "–" if v is None else f"{v * 100000 / 1e6:,.0f} MB" for v in (broker, redis)),
-            number(results.median(case, name, "setup_cpu_us_each"))])
-    return markdown(["contender", "broker, bytes each", "Redis, bytes each", "broker, 100,000", "Redis, 100,000",
-                     "CPU µs to make one"], 1, rows)
+    rows = []
+    for case in results.cases("memory: "):
+        for name in results.contenders(case):
+            whole = results.median(case, name, "bytes_each")
+            broker = results.part(case, name, "bytes_each", "broker")
+            redis = results.part(case, name, "bytes_each", "redis")
+            broker = whole if broker is None else broker
+            rows.append([f"{int(case.split()[-1]):,}", name, number(broker, True), number(redis, True), *(
+                "–" if v is None else f"{v * 100000 / 1e6:,.0f} MB" for v in (broker, redis)),
+                number(results.median(case, name, "setup_cpu_us_each"))])
+    return markdown(["sessions", "contender", "broker, bytes each", "Redis, bytes each", "broker per 100,000",
+                     "Redis per 100,000", "CPU µs to make one"], 2, rows)
 
 
 def details(results):

@@ -1,7 +1,7 @@
 """The load generator tells the truth: exact counts with real brokers in each mode, QoS and protocol version, and known
 answers with a server that loses, repeats, swaps and delays on purpose.
 
-Run by ctest; FLOTILLA_BENCH and FLOTILLA_BROKER name the programs.
+Run by ctest; FLOTILLA_BENCH, FLOTILLA_BROKER and FLOTILLA_LB name the programs.
 """
 
 import json
@@ -14,9 +14,9 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from fake_broker import FakeBroker
-from servers import Server, free_port
+from servers import Certificates, Server, free_port
 
-BENCH, BROKER = os.environ["FLOTILLA_BENCH"], os.environ["FLOTILLA_BROKER"]
+BENCH, BROKER, LB = (os.environ[name] for name in ("FLOTILLA_BENCH", "FLOTILLA_BROKER", "FLOTILLA_LB"))
 MOSQUITTO = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
 
 MODES = [
@@ -107,6 +107,20 @@ class RealBrokers(WithServer):
         if done.returncode == 0:
             self.skipTest("this broker speaks 5.0")
         self.assertRegex(done.stderr, r"^flotilla-bench: the server refuses MQTT 5\.0 \(CONNACK code \d+\)\n$")
+
+    def test_each_connection_resumes_its_tls_session_when_asked_to(self):
+        back, port, server = self.flotilla()[0], free_port(), Server("lb")
+        self.addCleanup(server.stop)
+        c = Certificates(server.folder)
+        config = server.file("lb.yaml", f"listeners:\n  - name: in\n    bind: 127.0.0.1:{port}\n    backend: b\n"
+                             f"    tls: {{ certificate: {c.pem}, key: {c.key} }}\nbackends:\n  b:\n"
+                             f"    servers:\n      - {{ name: s, address: 127.0.0.1:{back} }}\n"
+                             f"admin: {{ bind: 127.0.0.1:{free_port()} }}\n")
+        server.spawn([LB, "--config", config], port)
+        storm = "storm --count 100 --clients 10 --tls"
+        fresh, resumed = (json.loads(bench(port, storm + more).stdout) for more in ("", " --resume"))
+        self.assertEqual((fresh["resumed"], fresh["done"]), (0, 100))
+        self.assertEqual((resumed["resumed"], resumed["done"]), (100, 100))
 
     def test_nobody_listening_is_told_in_one_line(self):
         done = bench(free_port(), "pairs --clients 2")

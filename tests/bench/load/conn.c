@@ -40,8 +40,18 @@ static int on_new_session(SSL *ssl, SSL_SESSION *session)
     if (!l->keep_session)
         return 0;
     SSL_SESSION_free(l->session);
-    l->session = session;
-    return 1;
+    l->session = SSL_SESSION_dup(session);
+    return 0; /* the library keeps its own */
+}
+
+/* A copy: a session that one connection was given new tickets for isn't offered by others any more.
+ */
+static void offer_session(SSL *ssl, const SSL_SESSION *session)
+{
+    SSL_SESSION *copy = SSL_SESSION_dup(session);
+    if (copy == NULL || SSL_set_session(ssl, copy) != 1)
+        die("can't offer a TLS session");
+    SSL_SESSION_free(copy);
 }
 
 struct loop *loop_new(bool tls, const char *ca_file)
@@ -153,7 +163,7 @@ struct conn *conn_open(struct loop *l, const struct sockaddr_storage *to,
         SSL_set_app_data(c->ssl, c);
         SSL_set_connect_state(c->ssl);
         if (l->session != NULL)
-            SSL_set_session(c->ssl, l->session);
+            offer_session(c->ssl, l->session);
     }
     struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c};
     if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, c->fd, &e) != 0)

@@ -19,6 +19,9 @@ static void print_load(const struct options *o)
 static void print_cpu(const struct options *o, const struct report *r)
 {
     double done = (double)r->done;
+    if (o->pid_count > 0 && r->setup_count > 0)
+        printf("\"setup_cpu_us_each\":%.3f,",
+               micro(r->began->all.cpu_ns - r->setup_before->all.cpu_ns) / (double)r->setup_count);
     if (r->done == 0)
         return;
     printf("\"own_cpu_us_each\":%.3f,", micro(r->ended->own_cpu_ns - r->began->own_cpu_ns) / done);
@@ -30,9 +33,6 @@ static void print_cpu(const struct options *o, const struct report *r)
         printf("%s%.4f", i == 0 ? "" : ",",
                micro(r->ended->each[i].cpu_ns - r->began->each[i].cpu_ns) / done);
     printf("],");
-    if (r->setup_count > 0)
-        printf("\"setup_cpu_us_each\":%.3f,",
-               micro(r->began->all.cpu_ns - r->setup_before->all.cpu_ns) / (double)r->setup_count);
 }
 
 static double grown(const struct process_use *before, const struct process_use *after, double count)
