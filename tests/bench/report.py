@@ -14,7 +14,8 @@ def introduction(meta):
         "Written by `tests/bench/run.sh`; nothing here is typed in by hand but the notes at the end. CPU is user + system time "
         "of the server processes per message delivered (or connection made), memory is resident bytes per connection. "
         f"Medians of {meta['rounds']} runs of {meta['seconds']:g} s (growth: half as many, the largest sizes one), the "
-        "contenders of a case in turn, so that a slow moment of the machine hits all alike. Absolute figures differ between "
+        "contenders of a case in turn, so that a slow moment of the machine hits all alike; what is measured has a core of its own "
+        "(but fleets). Absolute figures differ between "
         "machines and drift: trust the ratios; those in brackets are the lowest and highest of the rounds. Throughput and latency "
         "percentiles of every case are in [performance-details.md](performance-details.md).", "",
         f"Machine: {meta['machine']}, loopback. Beside it: {'; '.join(meta['peers'])}. {meta['date']}; it took "
@@ -32,7 +33,7 @@ def sections(results, notes):
         ("Across two brokers", "CPU of both brokers and Redis together, per delivered message; each publisher is on one broker and "
          "its subscriber on the other.", tables.fleet(results)),
         ("Latency at half load", "Open loop, at half of the highest rate that the fastest peer reached in this run; a message's "
-         "time counts from when it was due.", tables.latency(results)),
+         "time counts from when it was due. `alike`: better in some rounds and worse in others.", tables.latency(results)),
         ("Growth", "CPU µs per message against one size, all else alike. Brokers: CPU of all brokers and Redis; `pairs`: publishers "
          "and subscribers spread as a balancer does it, so that half (2 brokers) or three quarters (4) of the messages cross; "
          "`campus`: 1,000 devices, 20 messages/s each, 4 subscribers to all of them. Retained: 20 clients read 10 messages "
