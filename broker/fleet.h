@@ -267,6 +267,8 @@ bool inbox_init(struct fleet *f);
 void inbox_free(struct fleet *f);
 /* A new inbox of this id, read from its beginning. */
 void inbox_start(struct fleet *f);
+/* The id of an entry that was just added. Below what was read already: the stream was made anew. */
+void inbox_has_entry(struct fleet *f, const char *id);
 void inbox_tick(struct fleet *f);
 void inbox_flush(struct fleet *f);
 /* A batch, of the inbox or of the channel. */

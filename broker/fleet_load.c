@@ -369,6 +369,8 @@ static void on_inbox(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
 
+    if (r != NULL && r->type == REDIS_REPLY_STRING)
+        inbox_has_entry(f, r->str);
     if (f->load->state == LOAD_JOINING && fleet_reply_status(r) != STORE_OK)
         restart(f, r != NULL ? r->str : "no answer");
 }

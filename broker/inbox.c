@@ -440,6 +440,31 @@ void inbox_start(struct fleet *f)
     in->untrimmed = 0;
 }
 
+/* a is below b; ids are <ms>-<number>. */
+static bool is_below(const char *a, const char *b)
+{
+    char *a_rest;
+    char *b_rest;
+    uint64_t a_ms = strtoull(a, &a_rest, 10);
+    uint64_t b_ms = strtoull(b, &b_rest, 10);
+
+    if (a_ms != b_ms || *a_rest != '-' || *b_rest != '-')
+        return a_ms < b_ms;
+    return strtoull(a_rest + 1, NULL, 10) < strtoull(b_rest + 1, NULL, 10);
+}
+
+/* Redis lost the stream, and its clock is behind what it was (another server took over, say): new
+ * entries would be below the last one read, and never be read. */
+void inbox_has_entry(struct fleet *f, const char *id)
+{
+    if (!is_below(id, f->inbox->last))
+        return;
+    LOG_WARN("inbox_made_anew", KV_STR("node", f->hex), KV_STR("last", f->inbox->last),
+             KV_STR("now", id));
+    inbox_start(f);
+    redis_link_reset(f->inbox_link, "the inbox is read anew"); /* it waits behind the former last */
+}
+
 void inbox_tick(struct fleet *f)
 {
     struct inbox *in = f->inbox;

@@ -1,5 +1,7 @@
 """Redis comes back without its data (FLUSHALL, a restart without persistence): the brokers tell it again
 what they hold, and nothing that is acknowledged afterwards is lost."""
+import time
+
 import harness
 from services import Fleet
 
@@ -86,6 +88,22 @@ class Flushed(harness.FleetTest):
             self.fleet.redis.command("DEL", key)
         publisher.publish("t", "waits for it", 1)
         subscriber.expect_message("t", "waits for it", 1)
+
+    def test_inboxes_are_read_although_the_clock_of_redis_went_back(self):
+        a, b = self.fleet
+        subscriber, publisher = self.open(a, "s"), self.open(b, "p")
+        subscriber.subscribe(("t", 1))
+        soon = int(time.time() * 1000) + 3600000
+        for key in self.fleet.redis.command("KEYS", "fl:{n:*"):
+            self.fleet.redis.command("XADD", key, "%d-0" % soon, "h", "")
+        publisher.publish("t", "before", 1)
+        subscriber.expect_message("t", "before", 1)
+        self.lose_data()
+        for n in range(5):
+            publisher.publish("t", "after %d" % n, 1)
+        self.assertEqual([g.payload for g in subscriber.collect(5, timeout=5)], [b"after %d" % n for n in range(5)])
+        self.open(b, "s").ping()  # takes over: asks over the inboxes
+        self.open(a, "s").ping()
 
 
 if __name__ == "__main__":
