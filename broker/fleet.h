@@ -107,7 +107,8 @@ struct fleet {
     uint64_t unsure_since_ms;
     bool must_start_over; /* found out deep in a reply's function */
     bool freeing;
-    bool not_durable; /* Redis isn't set to keep what `durability` promises */
+    uint64_t lost_until_ms; /* Redis may have lost what its holders tell it again until then */
+    bool not_durable;       /* Redis isn't set to keep what `durability` promises */
 
     struct route_node *nodes;
     struct fleet_log *log;
@@ -228,6 +229,8 @@ void fleet_publish_issued(struct fleet_publish *p);
 void fleet_publish_failed(struct fleet_publish *p, enum store_status status);
 /* The node has no inbox: match again a little later. */
 void fleet_publish_missed(struct fleet_publish *p, uint64_t node);
+/* Redis doesn't know the session (hash of its client id). After a loss of data: the same. */
+void fleet_publish_unknown(struct fleet_publish *p, uint64_t client);
 void fleet_publish_end_qos2(struct fleet *f, struct store_hold *hold, uint16_t packet_id,
                             store_done_fn *done, void *arg);
 

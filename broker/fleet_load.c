@@ -413,6 +413,7 @@ void fleet_reload(struct fleet *f, const char *why)
         return; /* about to */
     if (f->state == FLEET_LEFT || f->must_start_over)
         return;
+    f->lost_until_ms = f->now_ms + f->cfg.lease_ms;
     LOG_WARN("fleet_reloads", KV_STR("node", f->hex), KV_STR("err", why));
     metric_add(f->metrics.reloads, 1);
     fleet_log_stop(f);

@@ -37,7 +37,7 @@ struct fleet_publish {
     unsigned run;                 /* of Redis, when the first of it was gathered */
     unsigned unsent;              /* parts gathered and not sent */
     enum store_status status;
-    bool remember, queue_only, retained, finished, missed;
+    bool remember, queue_only, retained, finished, missed, unknown;
     bool behind; /* waits for an earlier one of the publisher before it is matched */
     uint64_t again_ms;
 };
@@ -186,6 +186,12 @@ void fleet_publish_missed(struct fleet_publish *p, uint64_t node)
     p->missed = true;
 }
 
+void fleet_publish_unknown(struct fleet_publish *p, uint64_t client)
+{
+    forget_served(&p->clients, client);
+    p->unknown = true;
+}
+
 static void gather_nodes(struct fleet_publish *p, const struct store_targets *t)
 {
     struct fleet *f = p->f;
@@ -252,7 +258,7 @@ static void match_again(struct fleet_publish *p)
 {
     struct store_targets t = {0};
 
-    p->missed = false;
+    p->missed = p->unknown = false;
     router_targets(p->f->router, p->message, &t);
     gather(p, &t);
 }
@@ -360,6 +366,8 @@ static void on_version(struct fleet_version_wait *w, bool ok)
         publish_again(p);
         return;
     }
+    if (p->unknown && p->f->now_ms < p->f->lost_until_ms)
+        p->missed = true;
     if (p->status != STORE_OK || p->queue_only)
         finish(p);
     else if (p->missed)

@@ -75,6 +75,15 @@ static void tell_owner(struct fleet *f, const redisReply *owner, const redisRepl
                                             .len = (uint32_t)client->len});
 }
 
+/* Redis has no such session: it ended, or was lost and is told again by who holds it. */
+static void note_unknown(struct queue_batch *b, const redisReply *number, const redisReply *client)
+{
+    unsigned long i = strtoul(number->str + 1, NULL, 10);
+
+    if (i < b->target_count)
+        fleet_publish_unknown(b->publishes[i], fleet_hash(client->str, client->len));
+}
+
 static void on_queued(void *arg, const redisReply *r)
 {
     struct queue_batch *b = arg;
@@ -86,8 +95,12 @@ static void on_queued(void *arg, const redisReply *r)
             fleet_publish_failed(b->publishes[i], status);
     } else if (r->type == REDIS_REPLY_ARRAY) {
         metric_add(f->metrics.queue_dropped, (uint64_t)r->element[0]->integer);
-        for (size_t i = 1; i + 1 < r->elements; i += 2)
-            tell_owner(f, r->element[i], r->element[i + 1]);
+        for (size_t i = 1; i + 1 < r->elements; i += 2) {
+            if (r->element[i]->str[0] == '#')
+                note_unknown(b, r->element[i], r->element[i + 1]);
+            else
+                tell_owner(f, r->element[i], r->element[i + 1]);
+        }
     }
     batch_free(b);
 }

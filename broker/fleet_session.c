@@ -327,10 +327,28 @@ void fleet_disconnect(struct fleet *f, struct store_hold *hold, bool publish_wil
 /* ---- all holds ----------------------------------------------------------------------------------
  */
 
+enum { WILL_GRACE_S = 30 };
+
+static void on_ended(void *arg, enum store_status status)
+{
+    (void)arg, (void)status;
+}
+
 struct assertion {
     struct fleet_bytes subs; /* filter, options; each a slice */
     size_t count;
+    struct fleet_bytes open; /* sequences sent and not finished */
+    size_t open_count;
+    uint64_t next; /* to be read */
 };
+
+static void note_open(void *arg, uint64_t sequence)
+{
+    struct assertion *a = arg;
+
+    fleet_bytes_u64(&a->open, sequence);
+    a->open_count++;
+}
 
 static void note_subscription(void *arg, const struct store_subscription *sub)
 {
@@ -342,15 +360,41 @@ static void note_subscription(void *arg, const struct store_subscription *sub)
     a->count++;
 }
 
-static void write_subscriptions(struct redis_queue *q, const struct assertion *a)
+static void note_session(struct fleet *f, struct fleet_hold *h, struct assertion *a)
 {
-    struct fleet_reader r = fleet_reader_of(a->subs.data, a->subs.len);
+    const struct store_hold *hold = h->hold;
 
+    fleet_acks_flush_hold(f, h); /* what is finished here must be so there */
+    f->host.each_subscription(f->host.arg, hold->client_id, hold->client_id_len, note_subscription,
+                              a);
+    if (f->host.each_unfinished != NULL)
+        a->next = f->host.each_unfinished(f->host.arg, hold->client_id, hold->client_id_len,
+                                          note_open, a);
+}
+
+static void write_session(struct redis_queue *q, const struct assertion *a)
+{
+    struct fleet_reader r = fleet_reader_of(a->open.data, a->open.len);
+
+    redis_queue_u64(q, a->next);
+    redis_queue_u64(q, a->open_count);
+    while (fleet_reader_more(&r))
+        redis_queue_u64(q, fleet_reader_u64(&r));
+    r = fleet_reader_of(a->subs.data, a->subs.len);
     while (fleet_reader_more(&r)) {
         struct mqtt_slice part = fleet_reader_slice(&r);
 
         redis_queue_arg(q, part.data, part.len);
     }
+}
+
+/* Redis came back with an older queue, and more was queued since, under numbers that the connection
+ * had before: only another connection reads them. It did nothing wrong, so its will waits. */
+static void end_connection(struct fleet *f, struct store_hold *hold)
+{
+    LOG_LIMITED(LOG_LEVEL_WARN, "queue_is_older", KV_STR("client_id", hold->client_id));
+    hold->will_grace_s = WILL_GRACE_S;
+    f->host.let_go(f->host.arg, hold->client_id, hold->client_id_len, hold->epoch, on_ended, NULL);
 }
 
 static void on_asserted(void *arg, const redisReply *r)
@@ -359,6 +403,8 @@ static void on_asserted(void *arg, const redisReply *r)
 
     if (r != NULL && r->type == REDIS_REPLY_INTEGER && r->integer == 0)
         fleet_hold_fenced(h);
+    else if (r != NULL && r->type == REDIS_REPLY_INTEGER && r->integer == 2 && h->hold != NULL)
+        end_connection(h->fleet, h->hold);
     fleet_hold_unref(h);
 }
 
@@ -368,14 +414,14 @@ static void assert_hold(struct fleet *f, struct fleet_hold *h)
     struct assertion a = {0};
 
     if (hold->durable)
-        f->host.each_subscription(f->host.arg, hold->client_id, hold->client_id_len,
-                                  note_subscription, &a);
-    if (a.subs.failed) {
+        note_session(f, h, &a);
+    if (a.subs.failed || a.open.failed) {
         fleet_bytes_fini(&a.subs);
+        fleet_bytes_fini(&a.open);
         fleet_is_dead(f); /* what Redis knows of this node would be wrong: begin anew */
         return;
     }
-    begin_session_script(f, hold, SCRIPT_ASSERT, 6 + 2 * a.count);
+    begin_session_script(f, hold, SCRIPT_ASSERT, 8 + a.open_count + 2 * a.count);
     redis_queue_str(f->q, f->hex);
     redis_queue_str(f->q, hold->durable ? "1" : "0");
     redis_queue_arg(f->q, h->will.data, h->will.len);
@@ -385,10 +431,11 @@ static void assert_hold(struct fleet *f, struct fleet_hold *h)
     else
         redis_queue_u64(f->q, h->expiry_s);
     redis_queue_u64(f->q, h->sent);
-    write_subscriptions(f->q, &a);
+    write_session(f->q, &a);
     h->refs++;
     redis_queue_end(f->q, REDIS_REPLAY, on_asserted, h);
     fleet_bytes_fini(&a.subs);
+    fleet_bytes_fini(&a.open);
 }
 
 void fleet_holds_assert(struct fleet *f)

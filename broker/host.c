@@ -116,6 +116,19 @@ static void on_each_subscription(void *arg, const char *id, size_t len, store_su
         router_each_subscription(b->router, s, each, each_arg);
 }
 
+static uint64_t on_each_unfinished(void *arg, const char *id, size_t len, store_sequence_fn *each,
+                                   void *each_arg)
+{
+    struct session *s = find(arg, id, len);
+    const struct client *c = s != NULL ? s->client : NULL;
+    if (c == NULL || c->state != CLIENT_ONLINE)
+        return 0;
+    for (uint64_t at = c->inflight.base; at < c->inflight.end; at++)
+        if (inflight_state(&c->inflight, at) != INFLIGHT_DONE)
+            each(each_arg, at);
+    return c->next_sequence;
+}
+
 static void on_gap(void *arg)
 {
     struct broker *b = arg;
@@ -169,6 +182,7 @@ struct store_host host_of(struct broker *b)
         .durable_subscribed = on_durable_subscribed,
         .durable_unsubscribed = on_durable_unsubscribed,
         .durable_ended = on_durable_ended,
+        .each_unfinished = on_each_unfinished,
         .each_subscription = on_each_subscription,
         .gap = on_gap,
         .start_over = on_start_over,

@@ -226,6 +226,7 @@ void store_free(struct store *s);
 struct router;
 
 typedef void store_subscription_fn(void *arg, const struct store_subscription *sub);
+typedef void store_sequence_fn(void *arg, uint64_t sequence);
 
 struct store_host {
     void *arg;
@@ -258,6 +259,10 @@ struct store_host {
      * lost them. */
     void (*each_subscription)(void *arg, const char *client_id, size_t len,
                               store_subscription_fn *each, void *each_arg);
+    /* The sequences that the durable session's connection here was sent and hasn't finished.
+     * Returns the next one that it will fetch from, 0: there is no such connection. */
+    uint64_t (*each_unfinished)(void *arg, const char *client_id, size_t len,
+                                store_sequence_fn *each, void *each_arg);
     /* QoS 1/2 messages for this broker were lost (its inbox was over its cap): close the clean
      * clients that have a subscription at QoS 1 or 2, so that they learn of it. */
     void (*gap)(void *arg);

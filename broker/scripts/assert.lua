@@ -1,9 +1,10 @@
 #!lua flags=allow-oom
 -- Rule 9: a connection's hold after Redis came back with less than it had.
 -- KEYS: bucket prefix. ARGV: client, epoch, node, durable, will, will delay, expiry in s,
--- last sequence that was sent, filter, options, ... Returns 1, or 0 when a newer connection has the
--- client id. A durable session's subscriptions are these then, and what is queued from now on comes
--- behind what was sent.
+-- last sequence that was sent, next one to be read, number of unfinished ones, these sequences,
+-- filter, options, ... Returns 1, or 0 when a newer connection has the client id, or 2 when something
+-- is queued that the connection won't read. A durable session's subscriptions are these then, and
+-- what is queued from now on comes behind what was sent.
 local p, c, node = KEYS[1], ARGV[1], ARGV[3]
 local s, f = p .. 's:' .. c, p .. 'f:' .. c
 local epoch = redis.call('HGET', s, 'epoch')
@@ -21,9 +22,25 @@ end
 if tonumber(redis.call('HGET', s, 'nseq') or 0) < tonumber(ARGV[8]) then
   redis.call('HSET', s, 'nseq', ARGV[8])
 end
+local open, subs = {}, 11 + tonumber(ARGV[10])
+for i = 11, subs - 1 do
+  open[ARGV[i]] = true
+end
+-- One by one, they may be large; those it knows are soon over.
+local answer, from = 1, '-'
+while answer == 1 and from do
+  local entry = redis.call('XRANGE', p .. 'q:' .. c, from, '+', 'COUNT', 1)[1]
+  local seq = entry and string.match(entry[1], '^%d+')
+  from = entry and '(' .. entry[1]
+  if not entry or tonumber(seq) >= tonumber(ARGV[9]) then
+    from = nil
+  elseif not open[seq] then
+    answer = 2
+  end
+end
 redis.call('DEL', f)
-for i = 9, #ARGV, 2 do
+for i = subs, #ARGV, 2 do
   redis.call('HSET', f, ARGV[i], ARGV[i + 1])
 end
-redis.call(#ARGV > 8 and 'SADD' or 'SREM', p .. 'dir', c)
-return 1
+redis.call(#ARGV >= subs and 'SADD' or 'SREM', p .. 'dir', c)
+return answer

@@ -2,8 +2,9 @@
 -- Rule 5: messages into the queues of durable sessions of one bucket. KEYS: bucket prefix.
 -- ARGV: node, call number, queue limit, dedup window in ms, number of messages,
 --   per message: frame, id to be remembered or '', then per target: client, message's index, flags.
--- Returns {dropped, owner, client, owner, client, ...}. A call number at or below the last one was
--- done: only the owners are told again.
+-- Returns {dropped, owner, client, owner, client, ...}; '#' and a target's number instead of an owner:
+-- there is no such session. A call number at or below the last one was done: only the owners are
+-- told again.
 local p, node, call = KEYS[1], ARGV[1], tonumber(ARGV[2])
 local limit, window, count = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local last = redis.call('HGET', p .. 'hw', node)
@@ -39,6 +40,9 @@ for i = 6 + count * 2, #ARGV, 3 do
       out[#out + 1] = h[1]
       out[#out + 1] = c
     end
+  elseif not h[2] then
+    out[#out + 1] = '#' .. (i - 6 - count * 2) / 3
+    out[#out + 1] = c
   end
 end
 return out

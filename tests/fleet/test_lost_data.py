@@ -3,6 +3,8 @@ what they hold, and nothing that is acknowledged afterwards is lost."""
 import time
 
 import harness
+import mqtt_raw as m
+from harness import eventually
 from services import Fleet
 
 
@@ -104,6 +106,64 @@ class Flushed(harness.FleetTest):
         self.assertEqual([g.payload for g in subscriber.collect(5, timeout=5)], [b"after %d" % n for n in range(5)])
         self.open(b, "s").ping()  # takes over: asks over the inboxes
         self.open(a, "s").ping()
+
+    def test_what_is_acknowledged_at_the_moment_of_the_loss_reaches_durable_sessions(self):
+        a, b = self.fleet
+        subscribers = [self.open(broker, "s%d" % n, clean=False) for n, broker in enumerate((a, b, a))]
+        for s in subscribers:
+            s.subscribe(("t", 1))
+        publisher = self.open(b, "p")
+        publisher.publish("t", "before", 1)
+        for s in subscribers:
+            s.collect(1)
+        self.fleet.redis.command("FLUSHALL")
+        publisher.publish_many([("t", "%d" % n) for n in range(50)], 1)
+        for s in subscribers:
+            got = s.collect(50, timeout=10)
+            self.assertEqual([g.payload for g in got], [b"%d" % n for n in range(50)])
+
+    def test_sessions_that_nobody_tells_again_hold_up_nobody_for_long(self):
+        a, b = self.fleet
+        self.open(a, "gone", clean=False).subscribe(("t", 1))
+        self.open(a, "gone", clean=False).disconnect()
+        self.fleet.redis.command("FLUSHALL")
+        publisher = self.open(b, "p")
+        publisher.publish("t", "x", 1, timeout=8)
+        for n in range(20):
+            publisher.publish("t", "x", 1, timeout=1)
+
+
+class OlderData(harness.FleetTest):
+    """Redis comes back with a snapshot that is older than what the connections had."""
+
+    @staticmethod
+    def build(holder):
+        holder.fleet = Fleet(holder.scope, brokers=2, redis_options=("--appendonly", "no"))
+
+    def test_what_is_acknowledged_afterwards_reaches_connected_durable_sessions(self):
+        a, b = self.fleet
+        redis = self.fleet.redis
+        with a.connect("s", clean=False) as subscriber, b.connect("p") as publisher:
+            subscriber.subscribe(("t", 1))
+            for n in range(5):
+                publisher.publish("t", "before %d" % n, 1)
+            subscriber.collect(5)
+            redis.command("SAVE")
+            for n in range(5, 10):
+                publisher.publish("t", "before %d" % n, 1)
+            subscriber.collect(5)
+            eventually(lambda: not redis.command("KEYS", "*:q:s"), 5, "all is acknowledged")
+            redis.restart()
+            for n in range(10):
+                publisher.publish("t", "after %d" % n, 1, timeout=15)
+            wanted, got = {b"after %d" % n for n in range(10)}, set()
+            try:
+                while not got >= wanted:
+                    got |= {g.payload for g in subscriber.collect(1, timeout=5)}
+            except m.Closed:
+                again = self.enterContext(a.connect("s", clean=False))
+                self.assertTrue(again.session_present)
+                again.collect(lambda seen: got | {g.payload for g in seen} >= wanted, timeout=5)
 
 
 if __name__ == "__main__":
