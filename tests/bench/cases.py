@@ -103,8 +103,11 @@ def fleet_growth(c):
 def growth(c):
     yield from fleet_growth(c)
     both = [("flotilla", c.flotilla), ("mosquitto", c.mosquitto)]
+    balancers = [("flotilla-lb", c.flotilla_lb), ("haproxy", c.haproxy)]
     for count in (1000, 3000, 6000, 9000):
-        yield Case(f"growth: connections {count}", f"telemetry --clients {count} --rate {20000 / count}", both, effort=0.5)
+        load = f"telemetry --clients {count} --rate {20000 / count}"
+        yield Case(f"growth: connections {count}", load, both, effort=0.5)
+        yield Case(f"growth: connections, load balancer {count}", load, balancers, effort=0.5)
     for kind, flag in (("exact", ""), ("wildcard", " --wildcard")):
         for count in (10, 1000, 10000, 100000, 1000000):
             yield Case(f"growth: subscriptions, {kind} {count}",

@@ -12,7 +12,7 @@ PLOTS = {
                          [("brokers, pairs", ", pairs"), ("brokers, pairs all across", ", pairs, all across"),
                           ("brokers, campus", ", campus")]),
     "cost-connections.svg": ("Cost against connections (20,000 messages/s)", "connections", "CPU µs per message", True,
-                             [("connections", "")]),
+                             [("connections", ""), ("connections, load balancer", "")]),
     "cost-subscriptions.svg": ("Cost against subscriptions", "subscriptions", "CPU µs per message", True,
                                [("subscriptions, exact", ", exact"), ("subscriptions, wildcard", ", wildcard")]),
     "cost-retained-topics.svg": ("Cost of reading 10 retained messages", "retained topics",

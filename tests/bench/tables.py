@@ -25,8 +25,8 @@ def micro(value):
 def ratio_cell(ratio):
     if ratio is None:
         return "–"
-    middle, low, high = ratio
-    return f"**{middle:.2f}** ({low:.2f}–{high:.2f})" if low != high else f"**{middle:.2f}**"
+    middle, low, high = (f"{r:.2f}" if r >= 0.1 else f"{r:.3f}" for r in ratio)
+    return f"**{middle}** ({low}–{high})" if ratio[1] != ratio[2] else f"**{middle}**"
 
 
 def markdown(head, right_from, rows):
@@ -73,19 +73,21 @@ def fleet(results):
         value = results.median(case, ours, "cpu_us_each")
         p50 = results.median(case, ours, "p50_us")
         goal, latency = GOALS.get(case), LATENCY_GOALS.get(case)
+        ratio = results.ratio(case, ours, peers, "cpu_us_each")
         rows.append([case[len(prefix):], number(value), number(results.part(case, ours, "cpu_us_each", "redis")),
                      f"{goal.goal:g}" if goal else "–",
                      *(number(results.median(case, p, "cpu_us_each")) for p in peers),
-                     *([ratio_cell(results.ratio(case, ours, peers, "cpu_us_each"))] if peers else []),
+                     *([ratio_cell(ratio), f"{goal.ratio(peers):.3f}" if goal else "–"] if peers else []),
                      number(results.median(case, ours, "per_second"), True), micro(p50), f"{latency}" if latency else "–",
                      *(micro(results.median(case, p, "p50_us")) for p in peers),
                      micro(results.median(case, ours, "p99_us")), fleet_met(value, goal, p50, latency)])
-    head = ["case", "flotilla, µs", "of it Redis", "goal", *(f"{p}, µs" for p in peers), *(["ours ÷ " + peers[0]] if peers else []),
+    head = ["case", "flotilla, µs", "of it Redis", "goal", *(f"{p}, µs" for p in peers), *(["ours ÷ " + peers[0], "goal"] if peers else []),
             "messages/s", "p50 µs", "goal", *(f"{p}, p50 µs" for p in peers), "p99 µs", "met"]
     return markdown(head, 1, rows)
 
 
 def fleet_met(value, goal, p50, latency):
+    """The figures: what Redis costs is the same for all, and aedes isn't always here."""
     if value is None:
         return "–"
     wrong = [name for name, got, most in (("CPU", value, goal.goal if goal else None), ("p50", p50, latency))
