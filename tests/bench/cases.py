@@ -59,23 +59,22 @@ def brokers(c):
     return found + ([("flashmq", c.flashmq)] if "flashmq" in c.peers else [])
 
 
-def plain_balancers(c, buffer="16k"):
+def plain_balancers(c):
     return [("flotilla-lb", c.flotilla_lb), ("haproxy", c.haproxy), ("haproxy-splice", lambda: c.haproxy(splice=True)),
-            ("nginx-stream", lambda: c.nginx(buffer=buffer))]
+            ("nginx-stream", c.nginx)]
 
 
-def tls_balancers(c, buffer="16k"):
+def tls_balancers(c):
     return [("flotilla-lb", lambda: c.flotilla_lb(tls=True)), ("haproxy", lambda: c.haproxy(tls=True)),
-            ("nginx-stream", lambda: c.nginx(tls=True, buffer=buffer))]
+            ("nginx-stream", lambda: c.nginx(tls=True))]
 
 
 def table(c):
     for name, load in BROKER_LOADS.items():
         yield Case(f"broker: {name}", load, brokers(c))
     for name, load in BALANCER_LOADS.items():
-        buffer = "64k" if "bulk" in name else "16k"
-        yield Case(f"plain: {name}", load, plain_balancers(c, buffer))
-        yield Case(f"tls: {name}", load + " --tls", tls_balancers(c, buffer))
+        yield Case(f"plain: {name}", load, plain_balancers(c))
+        yield Case(f"tls: {name}", load + " --tls", tls_balancers(c))
     yield Case("tls: connect + close, resumed", BALANCER_LOADS["connect + close"] + " --tls --resume", tls_balancers(c))
     yield from fleet(c)
     yield from growth(c)

@@ -125,7 +125,8 @@ class Contenders:
         server.targets = [port]
         return server
 
-    def nginx(self, tls=False, buffer="16k"):
+    def nginx(self, tls=False):
+        """Its buffers of 16 kB are the best for bulk, too: with 64 kB it costs half as much again."""
         server = self.single("nginx-stream")
         back, port = self.behind(server), free_port()
         ssl = (f"ssl_certificate {self.certificates.pem}; ssl_certificate_key {self.certificates.key}; "
@@ -136,7 +137,7 @@ class Contenders:
                              f"worker_rlimit_nofile {CONNECTIONS};\n"
                              f"events {{ worker_connections {CONNECTIONS}; multi_accept on; }}\n"
                              f"stream {{ server {{ listen 127.0.0.1:{port}{' ssl' if tls else ''}; {ssl} tcp_nodelay on; "
-                             f"proxy_buffer_size {buffer}; proxy_timeout 1h; proxy_pass 127.0.0.1:{back}; }} }}\n")
+                             f"proxy_timeout 1h; proxy_pass 127.0.0.1:{back}; }} }}\n")
         server.spawn([self.path("nginx"), "-c", config], port)
         server.targets = [port]
         return server
