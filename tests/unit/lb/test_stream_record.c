@@ -390,6 +390,21 @@ static void plain_and_tls12_streams_are_left_alone(void **state)
     client_hears("welcome");
 }
 
+static void streams_stay_with_openssl_where_it_keeps_the_secrets(void **state)
+{
+    (void)state;
+    SSL_CTX_free(rig.server_ctx);
+    tls_provider_unload(rig.provider);
+    rig.provider = NULL; /* as where FIPS is asked for */
+    rig.server_ctx = server_context(rig.tickets, LB_TLS_1_2);
+    rig.take = false;
+    connect_tls();
+    assert_false(stream_record_take(&rig.stream, rig.records));
+    assert_non_null(stream_tls_ssl(&rig.stream));
+    client_says("hello");
+    client_hears("welcome");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -409,6 +424,7 @@ int main(void)
         TEST(shutdown_waits_for_what_is_kept),
         TEST(abrupt_end_drops_what_is_kept),
         TEST(plain_and_tls12_streams_are_left_alone),
+        TEST(streams_stay_with_openssl_where_it_keeps_the_secrets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
