@@ -5,8 +5,8 @@
  *            that it fetches by name. OpenSSL 3.0's own implementation then copies each parameter,
  *            looks up the digest and makes and frees contexts for it: 17 allocations and 10 locks
  *            for what is four blocks of SHA-256. This one, offered by a provider
- *            (tls_provider.c), takes the parameters where they are and hashes on the stack.
- * Digests:   SHA-256 and SHA-384, which are all that TLS 1.3's cipher suites use.
+ *            (tls_provider.c), takes the parameters where they are and hashes on the stack
+ *            (tls_hkdf.h).
  * Secrets:   the application traffic secrets, on their way to OpenSSL, are also told to whoever
  *            takes a connection over from it (stream_record.h). OpenSSL's own way to learn them is
  *            the key log callback, which prints five secrets digit by digit: 9 us a handshake.
@@ -19,15 +19,15 @@
 #include <openssl/core.h>
 #include <stdint.h>
 
+#include "lb/tls_hkdf.h"
+
 /* For a provider's answer to OSSL_OP_KDF. */
 extern const OSSL_ALGORITHM tls_kdf_algorithms[];
-
-#define TLS_KDF_SECRET_MAX 48 /* SHA-384 */
 
 /* A connection's first application traffic secrets; length 0: not derived yet. */
 struct tls_kdf_secrets {
     uint8_t client_len, server_len;
-    uint8_t client[TLS_KDF_SECRET_MAX], server[TLS_KDF_SECRET_MAX];
+    uint8_t client[TLS_DIGEST_MAX], server[TLS_DIGEST_MAX];
 };
 
 /* What this thread derives from now on goes to `s` too, until it is NULL. By thread, since a

@@ -4,7 +4,6 @@
  */
 #include "lb/tls_record.h"
 
-#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
@@ -17,12 +16,12 @@
 static const struct suite {
     unsigned protocol_id;
     const char *cipher;
-    const char *digest;
-    size_t key_len, secret_len;
+    const struct tls_digest *digest;
+    size_t key_len;
 } suites[TLS_SUITES] = {
-    [TLS_SUITE_AES_128_GCM] = {0x1301, "AES-128-GCM", "SHA256", 16, 32},
-    [TLS_SUITE_AES_256_GCM] = {0x1302, "AES-256-GCM", "SHA384", 32, 48},
-    [TLS_SUITE_CHACHA20_POLY1305] = {0x1303, "ChaCha20-Poly1305", "SHA256", 32, 32},
+    [TLS_SUITE_AES_128_GCM] = {0x1301, "AES-128-GCM", &tls_sha256, 16},
+    [TLS_SUITE_AES_256_GCM] = {0x1302, "AES-256-GCM", &tls_sha384, 32},
+    [TLS_SUITE_CHACHA20_POLY1305] = {0x1303, "ChaCha20-Poly1305", &tls_sha256, 32},
 };
 
 /* One cipher for one way. */
@@ -33,7 +32,6 @@ struct aead {
 
 struct tls_crypt {
     struct aead sealers[TLS_SUITES], openers[TLS_SUITES];
-    EVP_MAC_CTX *macs[TLS_SUITES]; /* HMAC with the suite's digest */
     uint64_t last_id;
 };
 
@@ -47,29 +45,13 @@ static bool aead_init(struct aead *a, const char *name, int sealing)
     return ok;
 }
 
-static EVP_MAC_CTX *hmac_new(const char *digest)
-{
-    OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)digest, 0),
-        OSSL_PARAM_construct_end(),
-    };
-    EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    EVP_MAC_CTX *ctx = mac == NULL ? NULL : EVP_MAC_CTX_new(mac);
-    EVP_MAC_free(mac);
-    if (ctx != NULL && EVP_MAC_CTX_set_params(ctx, params) == 1)
-        return ctx;
-    EVP_MAC_CTX_free(ctx);
-    return NULL;
-}
-
 struct tls_crypt *tls_crypt_new(void)
 {
     struct tls_crypt *c = calloc(1, sizeof(*c));
     if (c == NULL)
         return NULL;
     for (unsigned i = 0; i < TLS_SUITES; i++) {
-        c->macs[i] = hmac_new(suites[i].digest);
-        if (c->macs[i] == NULL || !aead_init(&c->sealers[i], suites[i].cipher, 1) ||
+        if (!aead_init(&c->sealers[i], suites[i].cipher, 1) ||
             !aead_init(&c->openers[i], suites[i].cipher, 0)) {
             tls_crypt_free(c);
             return NULL;
@@ -85,7 +67,6 @@ void tls_crypt_free(struct tls_crypt *c)
     for (unsigned i = 0; i < TLS_SUITES; i++) {
         EVP_CIPHER_CTX_free(c->sealers[i].ctx);
         EVP_CIPHER_CTX_free(c->openers[i].ctx);
-        EVP_MAC_CTX_free(c->macs[i]);
     }
     free(c);
 }
@@ -103,36 +84,20 @@ bool tls_suite_find(unsigned protocol_id, enum tls_suite *suite)
 
 size_t tls_suite_secret_len(enum tls_suite suite)
 {
-    return suites[suite].secret_len;
+    return tls_digest_size(suites[suite].digest);
 }
 
-/* HKDF-Expand-Label (7.1) without a context. What is asked for is never longer than one block. */
-static bool expand(struct tls_crypt *c, const struct tls_keys *k, const char *label, uint8_t *out,
-                   size_t len)
+/* HKDF-Expand-Label (7.1) of the secret, without a context. */
+static bool expand(const struct tls_keys *k, const char *label, uint8_t *out, size_t len)
 {
     const struct suite *suite = &suites[k->suite];
-    uint8_t info[32];
-    uint8_t block[EVP_MAX_MD_SIZE];
-    size_t label_len = strlen(label);
-    size_t n = 0;
-    info[n++] = (uint8_t)(len >> 8);
-    info[n++] = (uint8_t)len;
-    info[n++] = (uint8_t)(strlen(LABEL_PREFIX) + label_len);
-    memcpy(info + n, LABEL_PREFIX, strlen(LABEL_PREFIX));
-    n += strlen(LABEL_PREFIX);
-    memcpy(info + n, label, label_len);
-    n += label_len;
-    info[n++] = 0; /* no context */
-    info[n++] = 1; /* the first block of HKDF-Expand (RFC 5869, 2.3) */
-    EVP_MAC_CTX *mac = c->macs[k->suite];
-    size_t got;
-    bool ok = EVP_MAC_init(mac, k->secret, suite->secret_len, NULL) == 1 &&
-              EVP_MAC_update(mac, info, n) == 1 &&
-              EVP_MAC_final(mac, block, &got, sizeof(block)) == 1 && got >= len;
-    if (ok)
-        memcpy(out, block, len);
-    OPENSSL_cleanse(block, sizeof(block));
-    return ok;
+    struct tls_bytes secret = {k->secret, tls_digest_size(suite->digest)};
+    struct tls_label full = {
+        {(const uint8_t *)LABEL_PREFIX, strlen(LABEL_PREFIX)},
+        {(const uint8_t *)label, strlen(label)},
+    };
+    return tls_hkdf_expand_label(suite->digest, secret, full, (struct tls_bytes){NULL, 0}, out,
+                                 len);
 }
 
 /* Key and IV of the secret that is there (7.3). */
@@ -140,21 +105,21 @@ static bool derive(struct tls_crypt *c, struct tls_keys *k, uint64_t sequence)
 {
     k->id = ++c->last_id;
     k->sequence = sequence;
-    return expand(c, k, "key", k->key, suites[k->suite].key_len) &&
-           expand(c, k, "iv", k->iv, sizeof(k->iv));
+    return expand(k, "key", k->key, suites[k->suite].key_len) &&
+           expand(k, "iv", k->iv, sizeof(k->iv));
 }
 
 bool tls_keys_init(struct tls_crypt *c, struct tls_keys *k, enum tls_suite suite,
                    const uint8_t *secret, uint64_t sequence)
 {
     k->suite = (uint8_t)suite;
-    memcpy(k->secret, secret, suites[suite].secret_len);
+    memcpy(k->secret, secret, tls_suite_secret_len(suite));
     return derive(c, k, sequence);
 }
 
 bool tls_keys_update(struct tls_crypt *c, struct tls_keys *k)
 {
-    return expand(c, k, "traffic upd", k->secret, suites[k->suite].secret_len) && derive(c, k, 0);
+    return expand(k, "traffic upd", k->secret, tls_suite_secret_len(k->suite)) && derive(c, k, 0);
 }
 
 /* The cipher gets this record's nonce: the IV with the sequence number in its last bytes (5.3). */

@@ -16,12 +16,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lb/tls_hkdf.h"
+
 #define TLS_RECORD_HEADER 5
 #define TLS_RECORD_TAG 16
 #define TLS_RECORD_OVERHEAD (TLS_RECORD_HEADER + 1 + TLS_RECORD_TAG)      /* without padding */
 #define TLS_RECORD_CONTENT_MAX 16384                                      /* 5.1 */
 #define TLS_RECORD_MAX (TLS_RECORD_HEADER + TLS_RECORD_CONTENT_MAX + 256) /* 5.2 */
-#define TLS_SECRET_MAX 48
 
 enum tls_suite { TLS_SUITE_AES_128_GCM, TLS_SUITE_AES_256_GCM, TLS_SUITE_CHACHA20_POLY1305 };
 #define TLS_SUITES (TLS_SUITE_CHACHA20_POLY1305 + 1)
@@ -31,7 +32,7 @@ struct tls_crypt;
 struct tls_keys {
     uint64_t sequence; /* of the next record */
     uint64_t id;       /* no other keys of the same tls_crypt have it */
-    uint8_t secret[TLS_SECRET_MAX];
+    uint8_t secret[TLS_DIGEST_MAX];
     uint8_t key[32];
     uint8_t iv[12];
     uint8_t suite; /* enum tls_suite */

@@ -38,7 +38,7 @@ struct tls_session {
 /* What the handshake agreed on. */
 struct tls_agreement {
     enum tls_suite suite;
-    uint8_t in_secret[TLS_SECRET_MAX], out_secret[TLS_SECRET_MAX];
+    uint8_t in_secret[TLS_DIGEST_MAX], out_secret[TLS_DIGEST_MAX];
     uint64_t out_sequence; /* records that were sealed with out_secret already */
     uint16_t content_max;
 };

@@ -22,7 +22,7 @@ static struct tls_keys forger; /* the client's keys, for records that OpenSSL wo
 static void on_client_secret(const SSL *ssl, const char *line)
 {
     static const char label[] = "CLIENT_TRAFFIC_SECRET_0 ";
-    uint8_t secret[TLS_SECRET_MAX];
+    uint8_t secret[TLS_DIGEST_MAX];
     size_t len;
     (void)ssl;
     if (strncmp(line, label, strlen(label)) == 0 &&

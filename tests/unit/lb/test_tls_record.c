@@ -132,7 +132,7 @@ static void all_suites_and_sizes_come_back_the_same_over_key_updates(void **stat
     static uint8_t data[TLS_RECORD_CONTENT_MAX];
     static uint8_t wire[TLS_RECORD_MAX];
     static uint8_t out[TLS_RECORD_MAX];
-    uint8_t secret[TLS_SECRET_MAX];
+    uint8_t secret[TLS_DIGEST_MAX];
     static const size_t sizes[] = {0, 1, 15, 16, 17, 100, 4096, TLS_RECORD_CONTENT_MAX};
     struct tls_keys us;
     struct tls_keys them;
