@@ -111,10 +111,11 @@ static void write_batch(struct fleet *f, struct queue_batch *b)
     struct redis_queue *q = f->q;
 
     scripts_begin(&f->scripts, q, SCRIPT_QUEUE, key.text,
-                  5 + 2 * b->message_count + 3 * b->target_count);
+                  6 + 2 * b->message_count + 3 * b->target_count);
     redis_queue_str(q, f->hex);
     redis_queue_u64(q, f->calls++);
     redis_queue_u64(q, f->cfg.queue_limit);
+    redis_queue_u64(q, f->cfg.queue_limit_bytes);
     redis_queue_u64(q, f->cfg.dedup_window_ms);
     redis_queue_u64(q, b->message_count);
     for (size_t i = 0; i < b->message_count; i++) {

@@ -1,12 +1,42 @@
 #!lua
 -- Rule 5: messages into the queues of durable sessions of one bucket. KEYS: bucket prefix.
--- ARGV: node, call number, queue limit, dedup window in ms, number of messages,
---   per message: frame, id to be remembered or '', then per target: client, message's index, flags.
+-- ARGV: node, call number, queue limit in messages, in bytes (0: none), dedup window in ms, number of
+--   messages, per message: frame, id to be remembered or '', then per target: client, message's index, flags.
 -- Returns {dropped, owner, client, owner, client, ...}; '#' and a target's number instead of an owner:
 -- there is no such session. A call number at or below the last one was done: only the owners are
 -- told again.
+-- The limit in bytes counts messages that are larger than what the limits allow each on average: the
+-- smaller ones reach the other limit first. `qb` of a session: the bytes of those that were ever
+-- queued. Each of them, and every 16th message, says in its field b what `qb` was before it; so the
+-- difference to the first b in the queue is what it holds. `qh`: that one, as last seen.
 local p, node, call = KEYS[1], ARGV[1], tonumber(ARGV[2])
-local limit, window, count = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local limit, most, window = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local count = tonumber(ARGV[6])
+local large = most == 0 and math.huge or limit == 0 and 0 or most / limit
+
+local function first_mark(q)
+  local from = '-'
+  for _ = 1, 64 do
+    local entry = redis.call('XRANGE', q, from, '+', 'COUNT', 1)[1]
+    if not entry or entry[2][4] then
+      return entry and tonumber(entry[2][4])
+    end
+    from = '(' .. entry[1]
+  end
+end
+
+-- Of a large one: what `qb` is and was at the queue's begin.
+local function bytes(s, q, waiting)
+  local h = redis.call('HMGET', s, 'qb', 'qh')
+  local put, head = tonumber(h[1] or 0), tonumber(h[2] or 0)
+  if waiting == 0 then
+    head = put
+  elseif put - head >= most then
+    head = first_mark(q) or put
+  end
+  return put, head
+end
+
 local last = redis.call('HGET', p .. 'hw', node)
 local fresh = not last or tonumber(last) < call
 if fresh then
@@ -15,8 +45,8 @@ end
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local out, told = {0}, {}
-for i = 6 + count * 2, #ARGV, 3 do
-  local c, m = ARGV[i], 6 + tonumber(ARGV[i + 1]) * 2
+for i = 7 + count * 2, #ARGV, 3 do
+  local c, m = ARGV[i], 7 + tonumber(ARGV[i + 1]) * 2
   local s, q = p .. 's:' .. c, p .. 'q:' .. c
   local h = redis.call('HMGET', s, 'owner', 'dur')
   if h[2] == '1' then
@@ -27,13 +57,29 @@ for i = 6 + count * 2, #ARGV, 3 do
       new = redis.call('ZADD', seen, 'NX', now, id) == 1
       redis.call('PEXPIRE', seen, window)
     end
-    if new and limit > 0 and redis.call('XLEN', q) >= limit then
-      out[1] = out[1] + 1
-      new = false
+    local put, head
+    if new then
+      local waiting = redis.call('XLEN', q)
+      if #ARGV[m] > large then
+        put, head = bytes(s, q, waiting)
+      end
+      if (limit > 0 and waiting >= limit) or (put and put - head >= most) then
+        out[1] = out[1] + 1
+        new = false
+      end
     end
     if new then
       local seq = redis.call('HINCRBY', s, 'nseq', 1)
-      redis.call('XADD', q, string.format('%.0f-0', seq), 'm', ARGV[i + 2] .. ARGV[m])
+      local id, entry = string.format('%.0f-0', seq), ARGV[i + 2] .. ARGV[m]
+      if put then
+        redis.call('XADD', q, id, 'm', entry, 'b', string.format('%.0f', put))
+        redis.call('HSET', s, 'qb', string.format('%.0f', put + #ARGV[m]), 'qh',
+          string.format('%.0f', head))
+      elseif seq % 16 == 0 then
+        redis.call('XADD', q, id, 'm', entry, 'b', redis.call('HGET', s, 'qb') or '0')
+      else
+        redis.call('XADD', q, id, 'm', entry)
+      end
     end
     if h[1] and h[1] ~= '' and not told[c] then
       told[c] = true
@@ -41,7 +87,7 @@ for i = 6 + count * 2, #ARGV, 3 do
       out[#out + 1] = c
     end
   elseif not h[2] then
-    out[#out + 1] = '#' .. (i - 6 - count * 2) / 3
+    out[#out + 1] = '#' .. (i - 7 - count * 2) / 3
     out[#out + 1] = c
   end
 end

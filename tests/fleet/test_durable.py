@@ -1,8 +1,8 @@
 """A durable session on A, messages published on B, read on C: each of them, in order, QoS 2 once."""
 import harness
 import mqtt_raw as m
-from harness import background
-from services import STANDIN_BROKER, Fleet
+from harness import background, eventually
+from services import STANDIN_BROKER, Fleet, metric
 
 COUNT = 1000
 
@@ -142,6 +142,106 @@ class Queued(harness.FleetTest):
         client = self.on_c(name)
         self.assertEqual([g.payload for g in client.collect(100)], [b"%d" % n for n in range(100)])
         self.assert_no_more(client)
+
+
+class Bounded(harness.FleetTest):
+    """A durable session's queue is bounded in bytes, too; what doesn't fit is dropped and counted."""
+
+    @staticmethod
+    def build(holder):
+        holder.fleet = Fleet(holder.scope, brokers=2, broker_config={"limits": {"max_queued_bytes": "64k"}})
+
+    def dropped(self):
+        return sum(metric(b.metrics(), "flotilla_fleet_queue_dropped_total") or 0 for b in self.fleet)
+
+    def drained(self, left=0):
+        """Redis has heard of the acknowledgements."""
+        redis = self.fleet.redis
+        eventually(lambda: sum(redis.command("XLEN", key) for key in redis.command("KEYS", "*:q:s")) == left, 5)
+
+    def publish(self, publisher, first, count, size=4000):
+        publisher.publish_many([("t", b"%d " % n + b"x" * size) for n in range(first, first + count)], 1)
+
+    def numbers(self, got):
+        return [int(g.payload.split()[0]) for g in got]
+
+    def test_of_who_is_away(self):
+        a, b = self.fleet
+        with a.connect("s", clean=False) as client:
+            client.subscribe(("t", 1))
+            client.disconnect()
+        publisher = b.connect("p")
+        self.addCleanup(publisher.close)
+        self.publish(publisher, 0, 100)
+        self.assertEqual(self.dropped(), 83)  # 17 of 4,000 bytes fit: the last of them goes over the bound
+        with b.connect("s", clean=False) as client:
+            self.assertEqual(self.numbers(client.collect(17)), list(range(17)))
+            self.drained()
+            self.publish(publisher, 100, 10)
+            self.assertEqual(self.numbers(client.collect(10)), list(range(100, 110)))
+            self.drained()
+        self.publish(publisher, 110, 30)
+        self.assertEqual(self.dropped(), 96)
+        with a.connect("s", clean=False) as client:
+            self.assertEqual(self.numbers(client.collect(17)), list(range(110, 127)))
+
+    def test_of_who_acknowledges_some(self):
+        a, b = self.fleet
+        client, publisher = a.connect("s", clean=False), b.connect("p")
+        self.addCleanup(client.close)
+        self.addCleanup(publisher.close)
+        client.subscribe(("t", 1))
+        self.publish(publisher, 0, 10)
+        got = [client.expect(m.PUBLISH) for _ in range(10)]
+        for g in got[:8]:  # two are left
+            client.send(m.ack(m.PUBACK, g.pid))
+        self.drained(2)
+        self.publish(publisher, 10, 14)
+        self.assertEqual(self.dropped(), 0)
+        self.publish(publisher, 24, 14)
+        self.assertEqual(self.dropped(), 13)
+
+    def test_of_who_keeps_up_nothing_is_dropped(self):
+        a, b = self.fleet
+        client, publisher = a.connect("s", clean=False), b.connect("p")
+        self.addCleanup(client.close)
+        self.addCleanup(publisher.close)
+        client.subscribe(("t", 1))
+        for n in range(60):
+            self.publish(publisher, n * 5, 5)
+            self.assertEqual(self.numbers(client.collect(5)), list(range(n * 5, n * 5 + 5)))
+        self.assertEqual(self.dropped(), 0)
+
+
+class BoundedAmongSmallOnes(Bounded):
+    """Messages under 655 bytes aren't counted; those that are counted stand between them."""
+
+    @staticmethod
+    def build(holder):
+        limits = {"max_queued_bytes": "64k", "max_queued_messages": 100}
+        holder.fleet = Fleet(holder.scope, brokers=2, broker_config={"limits": limits})
+
+    def test_small_ones_between_them(self):
+        a, b = self.fleet
+        with a.connect("s", clean=False) as client:
+            client.subscribe(("t", 1))
+            client.disconnect()
+        publisher = b.connect("p")
+        self.addCleanup(publisher.close)
+        for n in range(0, 60, 3):
+            self.publish(publisher, n, 2, size=100)
+            self.publish(publisher, n + 2, 1)
+        self.assertEqual(self.dropped(), 3)
+        with a.connect("s", clean=False) as client:
+            client.collect(57)
+            self.drained()
+            for n in range(60, 98):
+                self.publish(publisher, n, 1, size=100)
+            client.collect(38)
+            self.drained()
+        self.publish(publisher, 100, 99, size=100)
+        self.publish(publisher, 200, 2)
+        self.assertEqual(self.dropped(), 4)  # the hundredth is the last
 
 
 if __name__ == "__main__":
