@@ -66,7 +66,9 @@ struct broker {
     uint32_t paused_for_store; /* clients not read until the store takes publishes again */
 
     /* the turn (turn.c) */
-    struct client_list ready, work, flush, dead;
+    struct client_list ready, work, dead;
+    struct client_list flush_soon, flush; /* behind their feeder, at the turn's end: gather.h */
+    uint32_t feeder, first_feeder;        /* who is at work now; the first one of this turn */
     struct event *tick; /* advances the wheel */
     bool tick_due;
     struct wheel wheel;        /* timeouts of clients, and of what they were told */

@@ -1,5 +1,5 @@
 /*
- * output - what waits to be written to one connection, gathered during a turn and written once.
+ * output - what waits to be written to one connection, gathered until the turn writes it.
  *
  * Data flow: encoders reserve room and write their packet there (output_put), or hand over a large
  *            payload by reference (output_put_message); the turn's flush calls output_write.

@@ -50,9 +50,12 @@ void client_mark_work(struct client *c)
 
 void client_mark_flush(struct client *c)
 {
-    struct client_list *list = &c->broker->flush;
+    struct broker *b = c->broker;
+    gather_note(&c->gather, b->feeder, b->first_feeder);
     if (c->on_flush)
         return;
+    bool later = gather_waits(&c->gather) || b->feeder == b->first_feeder; /* that is the store */
+    struct client_list *list = later ? &b->flush : &b->flush_soon;
     c->on_flush = true;
     c->flush_next = NULL;
     if (list->tail != NULL)
@@ -68,12 +71,24 @@ static struct client *take(struct client_list *list)
     return head;
 }
 
+/* What the last feeder caused and needn't wait for others. */
+static void flush_soon(struct broker *b)
+{
+    for (struct client *c = take(&b->flush_soon), *next; c != NULL; c = next) {
+        next = c->flush_next;
+        c->on_flush = false;
+        client_flush(c);
+    }
+    b->feeder++;
+}
+
 static void run_ready(struct broker *b)
 {
     for (struct client *c = take(&b->ready), *next; c != NULL; c = next) {
         next = c->ready_next;
         c->on_ready = false;
         client_run(c);
+        flush_soon(b);
     }
 }
 
@@ -88,9 +103,11 @@ static void run_work(struct broker *b)
 
 static void run_flush(struct broker *b)
 {
+    flush_soon(b);
     for (struct client *c = take(&b->flush), *next; c != NULL; c = next) {
         next = c->flush_next;
         c->on_flush = false;
+        gather_written(&c->gather);
         client_flush(c);
     }
 }
@@ -141,7 +158,9 @@ void turn_pass(struct broker *b)
         shift_clocks(b, b->now_ms - before);
     b->stats.turns++;
 
+    b->first_feeder = b->feeder;
     store_input(b->store);
+    b->feeder++;
     resume_paused(b);
     run_ready(b);
     if (b->tick_due) { /* after reading: what a client sent in time counts also if we were late */
@@ -163,8 +182,8 @@ static void rest(void)
 void turn_run(struct broker *b)
 {
     while (b->state != BROKER_STOPPED) {
-        bool pending = b->ready.head != NULL || b->work.head != NULL || b->flush.head != NULL ||
-                       b->dead.head != NULL;
+        bool pending = b->ready.head != NULL || b->work.head != NULL || b->dead.head != NULL ||
+                       b->flush_soon.head != NULL || b->flush.head != NULL;
         if (pace_turn(&b->pace, b->now_ms) && !pending)
             rest();
         event_base_loop(b->base, EVLOOP_ONCE | (pending ? EVLOOP_NONBLOCK : 0));

@@ -232,8 +232,8 @@ static inline void core_settle(struct core *core)
     const struct broker *b = &core->broker;
     do
         core_turn(core);
-    while (b->ready.head != NULL || b->work.head != NULL || b->flush.head != NULL ||
-           b->dead.head != NULL);
+    while (b->ready.head != NULL || b->work.head != NULL || b->flush_soon.head != NULL ||
+           b->flush.head != NULL || b->dead.head != NULL);
 }
 
 static inline void core_fini(struct core *core)
