@@ -153,8 +153,9 @@ static void key_update_changes_the_peers_keys(void **state)
 static void key_update_may_come_in_pieces_but_nothing_between_them(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 4; i++)
-        assert_int_equal(take(SSL3_RT_HANDSHAKE, "\30\0\0\1\0" + i, 1), TLS_SESSION_OK);
+    static const uint8_t head[] = {24, 0, 0, 1};
+    for (unsigned i = 0; i < sizeof(head); i++)
+        assert_int_equal(take(SSL3_RT_HANDSHAKE, &head[i], 1), TLS_SESSION_OK);
     assert_int_equal(take(SSL3_RT_HANDSHAKE, "\0", 1), TLS_SESSION_OK);
     assert_true(tls_keys_update(crypt_, &theirs.out));
     takes_data();
