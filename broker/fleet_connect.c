@@ -33,7 +33,7 @@ void fleet_connects_free(struct fleet *f)
 /* ---- the end ------------------------------------------------------------------------------------
  */
 
-static void op_free(struct connect_op *op)
+static void leave_list(struct connect_op *op)
 {
     if (op->prev != NULL)
         op->prev->next = op->next;
@@ -42,6 +42,12 @@ static void op_free(struct connect_op *op)
     if (op->next != NULL)
         op->next->prev = op->prev;
     connect_pass_on_asked(op);
+}
+
+static void op_free(struct connect_op *op)
+{
+    if (!op->over)
+        leave_list(op);
     free(op->subs);
     free(op->open_qos2);
     free(op->released);
@@ -81,6 +87,17 @@ void connect_finish(struct connect_op *op, enum store_status status)
     op_free(op);
 }
 
+/* The client isn't kept waiting for what doesn't come. */
+static void give_up(struct connect_op *op)
+{
+    LOG_LIMITED(LOG_LEVEL_WARN, "connect_timed_out", KV_STR("client_id", op->hold->client_id),
+                KV_UINT("waits_for", op->waits));
+    op->over = true;
+    leave_list(op);
+    give_back(op);
+    op->done(op->arg, STORE_UNAVAILABLE, NULL);
+}
+
 /* ---- SETTLING -----------------------------------------------------------------------------------
  */
 
@@ -95,7 +112,9 @@ static void settled(struct connect_op *op, bool ok)
         op->failed = true;
     if (--op->waits > 0)
         return;
-    if (is_fenced(op))
+    if (op->over)
+        op_free(op);
+    else if (is_fenced(op))
         connect_finish(op, STORE_FENCED);
     else
         connect_finish(op, op->failed ? STORE_UNAVAILABLE : STORE_OK);
@@ -152,6 +171,7 @@ static void settle(struct connect_op *op)
     uint64_t entry = 0;
 
     op->state = CONNECT_SETTLING;
+    op->deadline_ms = f->now_ms + CONNECT_MS;
     for (size_t i = 0; i < op->result.subscription_count; i++) {
         uint64_t number = route_want(f, op->subs[i].filter);
 
@@ -430,7 +450,6 @@ static struct connect_op *op_new(struct fleet *f, const struct store_connect_req
     op->hold = req->hold;
     op->done = done;
     op->arg = arg;
-    op->deadline_ms = f->now_ms + CONNECT_MS;
     evutil_secure_rng_get_bytes(&op->request, sizeof(op->request));
     op->next = f->connects->ops;
     if (op->next != NULL)
@@ -492,6 +511,8 @@ void fleet_connect_tick(struct fleet *f)
             let_go_over(op);
         } else if (op->state == CONNECT_SEIZING && !op->busy) {
             seize(op);
+        } else if (op->state == CONNECT_SETTLING) {
+            give_up(op);
         }
     }
 }

@@ -36,6 +36,7 @@ struct connect_op {
     uint64_t seize_until_ms;
     bool busy;      /* SEIZING: a script or a will is under way */
     unsigned waits; /* SETTLING: what isn't there yet */
+    bool over;      /* it took too long: told so, out of the list, waits for what it waits for */
     store_connect_fn *done;
     void *arg;
     struct store_connect_result result;

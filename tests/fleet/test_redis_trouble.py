@@ -190,6 +190,32 @@ class WhileAway(harness.FleetTest):
                 reader.expect_message(topic, "value", 1, retain=True)
 
 
+class RefusedAppends(harness.FleetTest):
+    @staticmethod
+    def build(holder):
+        holder.fleet = Fleet(holder.scope, brokers=2)
+
+    def test_a_connect_that_waits_for_the_log_is_answered(self):
+        """What append.lua writes is refused: the routes of a client can't be announced."""
+        a, b, redis = *self.fleet, self.fleet.redis
+        with b.connect("s", clean=False) as client:
+            client.subscribe(("only/there", 1))
+            client.disconnect()
+        redis.command("SET", "fl:{r}:hw", "not a hash")
+        for n in range(2):  # the second finds nothing of the first
+            client = a.open(timeout=20)
+            self.addCleanup(client.close)
+            client.send(m.connect("s", clean=False))
+            client.expect(m.CONNACK, return_code=3)
+            client.expect_closed()
+        a.wait_log("connect_timed_out")
+        redis.command("DEL", "fl:{r}:hw")
+        with a.connect("s", clean=False) as client, b.connect("p") as publisher:
+            self.assertTrue(client.session_present)
+            publisher.publish("only/there", "x", 1)
+            client.expect_message("only/there", "x", 1)
+
+
 class EmptyRedis(harness.FleetTest):
     """Redis lost everything: brokers assert again what they know."""
 
