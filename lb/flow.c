@@ -158,7 +158,7 @@ void flow_free(struct flow *f)
 static void enter_relaying(struct flow *f)
 {
     uint64_t idle_ms = f->settings->config->idle_timeout_ms;
-    f->progress_ms = f->heard_ms = f->worker->now_ms;
+    f->progress_ms = f->pace.heard_ms = f->worker->now_ms;
     if (idle_ms != 0)
         flow_set_timer(f, f->worker->now_ms + idle_ms);
 }
@@ -232,10 +232,12 @@ static struct flow_ends ends_of(const struct flow *f)
     };
 }
 
-static void note_heard(struct flow *f)
+/* After a pump that took something from the client. */
+static void note_burst(struct flow *f)
 {
-    pace_note_burst(&f->worker->pace, f->heard_ms, f->worker->now_ms);
-    f->heard_ms = f->worker->now_ms;
+    struct worker *w = f->worker;
+    uint8_t first = w->relay.spliced > 0 ? 0 : w->relay.buffer[0];
+    pace_note_burst(&w->pace, &f->pace, first, w->now_ms);
 }
 
 /* Both directions, as far as they go; then how the flow looks. */
@@ -247,7 +249,7 @@ static enum flow_phase relay_both(struct flow *f)
     enum relay_verdict up = pump(f, &f->up, &f->client.stream, &f->server.stream,
                                  &counters->bytes_in, &server->bytes_in);
     if (f->worker->relay.moved > 0)
-        note_heard(f);
+        note_burst(f);
     f->worker->relay.closing = f->up.finished;
     enum relay_verdict down = pump(f, &f->down, &f->server.stream, &f->client.stream,
                                    &counters->bytes_out, &server->bytes_out);

@@ -33,6 +33,7 @@
 
 #include "common/wheel.h"
 #include "lb/flow_rules.h"
+#include "lb/pace.h"
 #include "lb/poller.h"
 #include "lb/relay.h"
 #include "lb/stream.h"
@@ -80,7 +81,7 @@ struct flow {
     LIST_ENTRY(flow) all;
     uint64_t since_ms;    /* when the state was entered */
     uint64_t progress_ms; /* when bytes last moved */
-    uint64_t heard_ms;    /* when the client last said something */
+    struct pace_client pace;
     enum flow_state state;
     enum flow_place place;
     bool expired;   /* the timer is why the state runs */

@@ -486,8 +486,8 @@ static const struct config_field lb_fields[] = {
      .kind = CONFIG_BOOL,
      .at = offsetof(struct lb_config, gather),
      .fallback = "true",
-     .help = "While thousands of bursts a second come from clients that are silent in between, "
-             "workers let them gather for 0.2 ms: less CPU, that much more latency."},
+     .help = "While thousands of bursts a second come, none from clients in a hurry, workers let "
+             "them gather for 0.2 ms: less CPU, that much more latency."},
     {.key = "listeners", .kind = CONFIG_POSITION, .at = offsetof(struct lb_config, listeners_at)},
 };
 
