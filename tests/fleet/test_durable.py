@@ -213,7 +213,7 @@ class Bounded(harness.FleetTest):
         self.assertEqual(self.dropped(), 0)
 
 
-class BoundedAmongSmallOnes(Bounded):
+class BoundedAmongSmallOnes(Bounded, harness.FleetTest):
     """Messages under 655 bytes aren't counted; those that are counted stand between them."""
 
     @staticmethod
