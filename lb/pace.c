@@ -32,14 +32,34 @@ static bool is_trickle(const struct pace *p)
            !p->hurried;
 }
 
-bool pace_turn(struct pace *p, uint64_t now_ms)
+static void note_load(struct pace *p, uint64_t elapsed_ms, uint64_t cpu_ns)
 {
-    p->turns++;
-    if (now_ms - p->window_ms >= PACE_WINDOW_MS) {
-        p->resting = is_trickle(p) && now_ms - p->window_ms < 2 * PACE_WINDOW_MS;
-        p->window_ms = now_ms;
-        p->turns = p->bursts = 0;
-        p->hurried = false;
+    uint64_t *load = &p->load[p->resting];
+    uint64_t now = (cpu_ns - p->cpu_ns) / elapsed_ms;
+    *load = *load == 0 ? now : (*load * 3 + now) / 4;
+}
+
+/* A cycle: PACE_TRIAL windows as before, as many the other way, then what was cheaper. */
+static bool rests_next(struct pace *p)
+{
+    p->cycle_at = (p->cycle_at + 1) % PACE_CYCLE;
+    if (p->cycle_at == 2 * PACE_TRIAL)
+        p->pays = p->load[true] * 6 < p->load[false] * 5;
+    bool other_way = p->cycle_at >= PACE_TRIAL && p->cycle_at < 2 * PACE_TRIAL;
+    return p->pays != other_way;
+}
+
+void pace_next_window(struct pace *p, uint64_t now_ms, uint64_t cpu_ns)
+{
+    uint64_t elapsed_ms = now_ms - p->window_ms;
+    if (is_trickle(p) && elapsed_ms < 2 * PACE_WINDOW_MS) {
+        note_load(p, elapsed_ms, cpu_ns);
+        p->resting = rests_next(p);
+    } else {
+        p->resting = false;
     }
-    return p->resting;
+    p->window_ms = now_ms;
+    p->cpu_ns = cpu_ns;
+    p->turns = p->bursts = 0;
+    p->hurried = false;
 }

@@ -11,6 +11,10 @@
  * its round trip. Acknowledgements don't count (their sender waits for nothing): a subscriber
  * answers each of the bursts that it gets.
  *
+ * Whether it pays depends on the peers, too: a broker that rests itself needn't be woken. So it is
+ * measured: every PACE_CYCLE windows of such a load a few go the other way, and the worker rests
+ * only while that takes a sixth less of its CPU time.
+ *
  * Data flow: flow.c notes bursts of clients, worker.c turns, and rests if told to (and if `gather`
  *            is on). broker/pace.h is the same idea for a broker.
  * Pure but for its counters: time is an argument. Embedded, zero-initialised.
@@ -28,13 +32,19 @@ enum {
     PACE_HASTE = 8,       /* bursts in a row without such a silence: it is */
     PACE_BURSTS_MIN = 80, /* in a window: 4,000 a second */
     PACE_BURSTS_PER_TURN_MAX = 8,
+    PACE_CYCLE = 128, /* windows from one comparison to the next: 2.6 s */
+    PACE_TRIAL = 8,   /* windows of either kind at a cycle's start */
 };
 
 struct pace {
     uint64_t window_ms; /* when the current window began */
     uint32_t turns, bursts;
-    bool hurried; /* somebody was, in this window */
-    bool resting; /* what the last window said */
+    bool hurried;      /* somebody was, in this window */
+    bool resting;      /* in this window */
+    bool pays;         /* what the last comparison said */
+    uint32_t cycle_at; /* windows of this cycle so far */
+    uint64_t cpu_ns;   /* of the thread, when the window began */
+    uint64_t load[2];  /* CPU ns in a ms, smoothed: without rests, with; 0: not known */
 };
 
 /* What it keeps of each client. */
@@ -47,7 +57,12 @@ struct pace_client {
  * acknowledgement of something, it waits for nothing. */
 void pace_note_burst(struct pace *p, struct pace_client *c, uint8_t first, uint64_t now_ms);
 
-/* A turn is over. True: rest before the next one. */
-bool pace_turn(struct pace *p, uint64_t now_ms);
+static inline bool pace_window_is_over(const struct pace *p, uint64_t now_ms)
+{
+    return now_ms - p->window_ms >= PACE_WINDOW_MS;
+}
+
+/* Decides about the next window; `cpu_ns` is the thread's CPU time. */
+void pace_next_window(struct pace *p, uint64_t now_ms, uint64_t cpu_ns);
 
 #endif

@@ -173,9 +173,26 @@ static void rest(void)
     nanosleep(&moment, NULL);
 }
 
+static uint64_t thread_cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static bool rests_now(struct worker *w)
+{
+    if (!w->gathers)
+        return false;
+    w->pace.turns++;
+    if (pace_window_is_over(&w->pace, w->now_ms))
+        pace_next_window(&w->pace, w->now_ms, thread_cpu_ns());
+    return w->pace.resting && TAILQ_EMPTY(&w->ready);
+}
+
 static void turn(struct worker *w)
 {
-    if (pace_turn(&w->pace, w->now_ms) && w->gathers && TAILQ_EMPTY(&w->ready))
+    if (rests_now(w))
         rest();
     int timeout_ms = TAILQ_EMPTY(&w->ready) ? wheel_wait_ms(&w->wheel, w->now_ms) : 0;
     /* Those of the turn before come after the poll: fresh events must not wait for them for long.
