@@ -10,7 +10,7 @@
 #include "broker/broker_config.h"
 #include "broker/broker_stats.h"
 #include "broker/output.h"
-#include "broker/pace.h"
+#include "common/pace.h"
 #include "common/wheel.h"
 
 struct auth;
@@ -69,7 +69,7 @@ struct broker {
     struct client_list ready, work, dead;
     struct client_list flush_soon, flush; /* behind their feeder, at the turn's end: gather.h */
     uint32_t feeder, first_feeder;        /* who is at work now; the first one of this turn */
-    struct event *tick; /* advances the wheel */
+    struct event *tick;                   /* advances the wheel */
     bool tick_due;
     struct wheel wheel;        /* timeouts of clients, and of what they were told */
     struct pace pace;          /* whether to rest before the next poll */

@@ -408,6 +408,12 @@ static const struct config_field broker_fields[] = {
      .max = 3600000,
      .fallback = "10s",
      .help = "How often $SYS topics are published. 0: never."},
+    {.key = "gather",
+     .kind = CONFIG_BOOL,
+     FIELD(broker_config, gather),
+     .fallback = "true",
+     .help = "While thousands of messages a second come, none from clients in a hurry, they may "
+             "gather for 0.2 ms: less CPU, that much more latency."},
 };
 
 const struct config_schema broker_config_schema =

@@ -99,6 +99,7 @@ struct broker_config {
     struct log_config log;
     uint64_t drain_timeout_ms;
     uint64_t sys_interval_ms; /* 0: no $SYS topics */
+    bool gather;              /* the loop may rest between turns: pace.h */
 };
 
 extern const struct config_schema broker_config_schema;

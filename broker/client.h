@@ -80,6 +80,7 @@ struct client {
     struct gather gather;
 
     uint64_t last_input_ms;
+    struct pace_client pace;
     struct wheel_timer timer;
     struct output output;
     struct rest *rest; /* read and not handled yet */

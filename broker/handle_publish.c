@@ -69,7 +69,6 @@ void handle_publish(struct client *c, const struct mqtt_packet *packet)
     struct broker_stats *stats = &c->broker->stats;
     struct router_publish r = {.publish = p, .publisher = c->session, .hold = &c->hold};
 
-    pace_note_publish(&c->broker->pace);
     stats->received[p->qos]++;
     stats->received_payload += p->payload.len;
     bool allowed = is_allowed(c, p);

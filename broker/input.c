@@ -170,9 +170,9 @@ static void on_read_end(struct client *c, ssize_t n)
         client_close(c, n == 0 ? END_EOF : END_IO_ERROR);
 }
 
-static void note_read(struct client *c, size_t n, size_t asked)
+static void note_read(struct client *c, const uint8_t *bytes, size_t n, size_t asked)
 {
-    pace_note_read(&c->broker->pace, c->broker->now_ms - c->last_input_ms);
+    pace_note_burst(&c->broker->pace, &c->pace, bytes[0], c->broker->now_ms);
     c->last_input_ms = c->broker->now_ms;
     c->broker->stats.received_bytes += n;
     if (n == asked || c->eof)
@@ -206,7 +206,7 @@ static void read_into_rest(struct client *c, uint32_t budget)
         on_read_end(c, n);
         return;
     }
-    note_read(c, (size_t)n, room);
+    note_read(c, r->bytes + r->len, (size_t)n, room);
     r->len += (uint32_t)n;
     if (r->len >= r->need)
         handle_and_keep(c, r->bytes, r->len, budget);
@@ -225,7 +225,7 @@ static void read_shared(struct client *c, uint32_t budget)
         on_read_end(c, n);
         return;
     }
-    note_read(c, (size_t)n, READ_SIZE);
+    note_read(c, buf + had, (size_t)n, READ_SIZE);
     handle_and_keep(c, buf, had + (size_t)n, budget);
 }
 

@@ -5,8 +5,6 @@
  */
 #include "broker/turn.h"
 
-#include <time.h>
-
 #include <event2/event.h>
 
 #include "broker/client.h"
@@ -173,19 +171,13 @@ void turn_pass(struct broker *b)
     bury(b);
 }
 
-static void rest(void)
-{
-    static const struct timespec moment = {.tv_nsec = PACE_REST_US * 1000};
-    nanosleep(&moment, NULL); /* a signal ends it, which is fine */
-}
-
 void turn_run(struct broker *b)
 {
     while (b->state != BROKER_STOPPED) {
         bool pending = b->ready.head != NULL || b->work.head != NULL || b->dead.head != NULL ||
                        b->flush_soon.head != NULL || b->flush.head != NULL;
-        if (pace_turn(&b->pace, b->now_ms) && !pending)
-            rest();
+        if (b->config->gather && pace_turn(&b->pace, b->now_ms) && !pending)
+            pace_rest();
         event_base_loop(b->base, EVLOOP_ONCE | (pending ? EVLOOP_NONBLOCK : 0));
         turn_pass(b);
     }

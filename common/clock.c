@@ -25,3 +25,11 @@ uint64_t clock_realtime_ms(void)
 {
     return read_ms(CLOCK_REALTIME);
 }
+
+uint64_t clock_thread_cpu_ns(void)
+{
+    struct timespec ts = {0};
+
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}

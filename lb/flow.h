@@ -31,9 +31,9 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
+#include "common/pace.h"
 #include "common/wheel.h"
 #include "lb/flow_rules.h"
-#include "lb/pace.h"
 #include "lb/poller.h"
 #include "lb/relay.h"
 #include "lb/stream.h"

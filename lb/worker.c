@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -166,34 +165,10 @@ static void after_wait(void *arg)
     w->now_ms = clock_monotonic_ms();
 }
 
-/* Bursts gather meanwhile, and nobody is woken for each. */
-static void rest(void)
-{
-    static const struct timespec moment = {.tv_nsec = PACE_REST_US * 1000};
-    nanosleep(&moment, NULL);
-}
-
-static uint64_t thread_cpu_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static bool rests_now(struct worker *w)
-{
-    if (!w->gathers)
-        return false;
-    w->pace.turns++;
-    if (pace_window_is_over(&w->pace, w->now_ms))
-        pace_next_window(&w->pace, w->now_ms, thread_cpu_ns());
-    return w->pace.resting && TAILQ_EMPTY(&w->ready);
-}
-
 static void turn(struct worker *w)
 {
-    if (rests_now(w))
-        rest();
+    if (w->gathers && pace_turn(&w->pace, w->now_ms) && TAILQ_EMPTY(&w->ready))
+        pace_rest();
     int timeout_ms = TAILQ_EMPTY(&w->ready) ? wheel_wait_ms(&w->wheel, w->now_ms) : 0;
     /* Those of the turn before come after the poll: fresh events must not wait for them for long.
      */

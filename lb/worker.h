@@ -17,9 +17,9 @@
 #include <sys/queue.h>
 
 #include "common/metrics.h"
+#include "common/pace.h"
 #include "common/wheel.h"
 #include "lb/command.h"
-#include "lb/pace.h"
 #include "lb/pipe_pool.h"
 #include "lb/poller.h"
 #include "lb/relay.h"

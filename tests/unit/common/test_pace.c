@@ -1,5 +1,5 @@
 /* pace: a worker rests for a trickle from many silent clients, and for nothing else. */
-#include "lb/pace.h"
+#include "common/pace.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,7 +34,7 @@ static bool turn(struct rig *r, unsigned gap_us)
 {
     r->cpu_ns += gap_us * 10u * (r->pace.resting ? r->rest_load : 20);
     r->pace.turns++;
-    if (pace_window_is_over(&r->pace, r->now_us / 1000))
+    if (r->now_us / 1000 - r->pace.window_ms >= PACE_WINDOW_MS)
         pace_next_window(&r->pace, r->now_us / 1000, r->cpu_ns);
     return r->pace.resting;
 }

@@ -1,8 +1,11 @@
 /*
  * Decides once a window from what the last one was like.
  */
-#include "lb/pace.h"
+#include "common/pace.h"
 
+#include <time.h>
+
+#include "common/clock.h"
 #include "common/mqtt.h"
 
 /* By the packet's type. In other protocols a byte may look like this as well: then a client in a
@@ -62,4 +65,18 @@ void pace_next_window(struct pace *p, uint64_t now_ms, uint64_t cpu_ns)
     p->cpu_ns = cpu_ns;
     p->turns = p->bursts = 0;
     p->hurried = false;
+}
+
+bool pace_turn(struct pace *p, uint64_t now_ms)
+{
+    p->turns++;
+    if (now_ms - p->window_ms >= PACE_WINDOW_MS)
+        pace_next_window(p, now_ms, clock_thread_cpu_ns());
+    return p->resting;
+}
+
+void pace_rest(void)
+{
+    static const struct timespec moment = {.tv_nsec = PACE_REST_US * 1000};
+    nanosleep(&moment, NULL); /* a signal ends it, which is fine */
 }
