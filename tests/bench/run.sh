@@ -13,6 +13,7 @@
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+script=tests/bench/run.sh
 # shellcheck source=compose/lib.sh
 . compose/lib.sh
 
@@ -21,6 +22,10 @@ aedes=$build/aedes
 arguments=()
 for argument in "$@"; do
     case $argument in
+    --help | -h)
+        sed -nE '2,/^[^#]/s/^# ?//p' "$script"
+        exit 0
+        ;;
     --aedes) arguments+=(--aedes "$aedes") ;;
     *) arguments+=("$argument") ;;
     esac
