@@ -115,8 +115,7 @@ void client_set_state(struct client *c, enum client_state state)
         client_arm_timer(c);
 }
 
-/* ---- timers ------------------------------------------------------------------------------------
- */
+/* ---- timers ---------------------------------------------------------------------------------- */
 
 static uint64_t silence_allowed_ms(const struct client *c)
 {
@@ -184,8 +183,7 @@ void client_on_timer(struct wheel_timer *timer)
         client_arm_timer(c);
 }
 
-/* ---- reading or not ----------------------------------------------------------------------------
- */
+/* ---- reading or not -------------------------------------------------------------------------- */
 
 void client_pause(struct client *c, enum client_pause why)
 {
@@ -207,8 +205,7 @@ void client_resume(struct client *c, enum client_pause why)
     }
 }
 
-/* ---- ending ------------------------------------------------------------------------------------
- */
+/* ---- ending ---------------------------------------------------------------------------------- */
 
 static void maybe_bury(struct client *c)
 {
@@ -371,8 +368,7 @@ void client_let_go(struct client *c, store_done_fn *done, void *arg)
     client_retire(c, END_TAKEN_OVER);
 }
 
-/* ---- phases of the turn ------------------------------------------------------------------------
- */
+/* ---- phases of the turn ---------------------------------------------------------------------- */
 
 void client_work(struct client *c)
 {

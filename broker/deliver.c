@@ -87,8 +87,7 @@ static void deliver_qos0(struct client *c, struct delivery *d, bool retain)
     put(c, d, publish_first_byte(0, retain, false), 0);
 }
 
-/* ---- a clean session's own queue ---------------------------------------------------------------
- */
+/* ---- a clean session's own queue ------------------------------------------------------------- */
 
 static struct pending_queue *queue_grown(struct pending_queue *q)
 {
@@ -188,8 +187,7 @@ bool deliver_is_behind(const struct client *c)
     return c->output.pending >= OUTPUT_HIGH || (c->queue != NULL && c->queue->count > 0);
 }
 
-/* ---- a durable session's queue in the store ----------------------------------------------------
- */
+/* ---- a durable session's queue in the store -------------------------------------------------- */
 
 static void send_entry(struct client *c, const struct store_entry *e)
 {

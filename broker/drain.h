@@ -3,9 +3,10 @@
  * stop accepting, clients are closed one after another over drain_timeout, so that they come back
  * elsewhere as a stream and not as a storm; then the store ends, then the loop.
  *
- * Wills:    a drained client did nothing wrong and reconnects at once, so its will isn't published
- *           now: it waits (store_hold.will_grace_s) and a new connection cancels it. In memory
- * there is nobody left to publish it. Durable:  sessions and queues stay in the store.
+ * Wills:     a drained client did nothing wrong and reconnects at once, so its will isn't published
+ *            now: it waits (store_hold.will_grace_s) and a new connection cancels it. In memory
+ *            there is nobody left to publish it.
+ * Durable:   sessions and queues stay in the store.
  */
 #ifndef FLOTILLA_BROKER_DRAIN_H
 #define FLOTILLA_BROKER_DRAIN_H

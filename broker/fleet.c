@@ -18,8 +18,7 @@ struct fleet_deferred {
     enum store_status status;
 };
 
-/* ---- deferred completions ---------------------------------------------------------------------
- */
+/* ---- deferred completions -------------------------------------------------------------------- */
 
 void fleet_wake(struct fleet *f)
 {
@@ -72,8 +71,7 @@ enum store_status fleet_reply_status(const redisReply *r)
     return STORE_UNAVAILABLE;
 }
 
-/* ---- links --------------------------------------------------------------------------------------
- */
+/* ---- links ----------------------------------------------------------------------------------- */
 
 static bool server_is_usable(const struct redis_server_info *info)
 {
@@ -189,8 +187,7 @@ static bool open_links(struct fleet *f)
     return true;
 }
 
-/* ---- start over, end ----------------------------------------------------------------------------
- */
+/* ---- start over, end ------------------------------------------------------------------------- */
 
 static void take_new_id(struct fleet *f)
 {
@@ -325,8 +322,7 @@ void fleet_shutdown(struct fleet *f, uint64_t deadline_ms, store_done_fn *done, 
     fleet_wake(f);
 }
 
-/* ---- the turn -----------------------------------------------------------------------------------
- */
+/* ---- the turn -------------------------------------------------------------------------------- */
 
 static void take_time(struct fleet *f)
 {
@@ -418,8 +414,7 @@ bool fleet_accepts(const struct fleet *f)
     return redis_queue_bytes(f->q) + outboxes_bytes(f) < PENDING_BOUND;
 }
 
-/* ---- new, free ----------------------------------------------------------------------------------
- */
+/* ---- new, free ------------------------------------------------------------------------------- */
 
 static void on_event(evutil_socket_t fd, short what, void *arg)
 {

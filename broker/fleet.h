@@ -286,8 +286,7 @@ typedef void inbox_barrier_fn(void *arg, bool ok);
 void inbox_barrier(struct fleet *f, inbox_barrier_fn *fn, void *arg);
 void inbox_reset(struct fleet *f);
 
-/* ---- fleet_connect.c: rule 7 ------------------------------------------------------------------
- */
+/* ---- fleet_connect.c: rule 7 ----------------------------------------------------------------- */
 
 bool fleet_connects_init(struct fleet *f);
 void fleet_connects_free(struct fleet *f);
@@ -301,8 +300,7 @@ void fleet_connect_asked(struct fleet *f, uint64_t node, uint64_t request, struc
                          uint64_t epoch);
 void fleet_connect_answered(struct fleet *f, uint64_t request);
 
-/* ---- fleet_session.c: holds, subscriptions, disconnect ----------------------------------------
- */
+/* ---- fleet_session.c: holds, subscriptions, disconnect --------------------------------------- */
 
 struct fleet_hold *fleet_hold_new(struct fleet *f, struct store_hold *hold);
 void fleet_hold_unref(struct fleet_hold *h);
@@ -330,8 +328,7 @@ struct fleet_options {
 struct fleet_options fleet_options_write(const struct store_subscription *sub);
 void fleet_options_read(const void *data, size_t len, struct store_subscription *sub);
 
-/* ---- fleet_deliver.c: rule 8 -------------------------------------------------------------------
- */
+/* ---- fleet_deliver.c: rule 8 ----------------------------------------------------------------- */
 
 void fleet_fetch(struct fleet *f, struct store_hold *hold, uint64_t from, size_t max,
                  size_t max_bytes, store_fetch_fn *done, void *arg);
@@ -341,8 +338,7 @@ void fleet_acks_flush(struct fleet *f);
 void fleet_acks_flush_hold(struct fleet *f, struct fleet_hold *h);
 void fleet_acks_reset(struct fleet *f);
 
-/* ---- fleet_will.c, reaper.c ---------------------------------------------------------------------
- */
+/* ---- fleet_will.c, reaper.c ------------------------------------------------------------------ */
 
 bool fleet_wills_init(struct fleet *f);
 void fleet_wills_free(struct fleet *f);

@@ -44,8 +44,7 @@ static void be_sure_again(struct fleet *f)
     f->host.clients_shift_clocks(f->host.arg, gap_ms);
 }
 
-/* ---- the others ---------------------------------------------------------------------------------
- */
+/* ---- the others ------------------------------------------------------------------------------ */
 
 static void on_kill(void *arg, const redisReply *r)
 {
@@ -128,8 +127,7 @@ static void see_reaping(struct fleet *f, const redisReply *nodes, const redisRep
     }
 }
 
-/* ---- our own beats ------------------------------------------------------------------------------
- */
+/* ---- our own beats --------------------------------------------------------------------------- */
 
 /* Known here (from its clients, say) and not to Redis, when the beat was answered: dead. */
 static void drop_unlisted(struct fleet *f)

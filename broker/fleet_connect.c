@@ -30,8 +30,7 @@ void fleet_connects_free(struct fleet *f)
     f->connects = NULL;
 }
 
-/* ---- the end ------------------------------------------------------------------------------------
- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void leave_list(struct connect_op *op)
 {
@@ -98,8 +97,7 @@ static void give_up(struct connect_op *op)
     op->done(op->arg, STORE_UNAVAILABLE, NULL);
 }
 
-/* ---- SETTLING -----------------------------------------------------------------------------------
- */
+/* ---- SETTLING -------------------------------------------------------------------------------- */
 
 struct settle_version {
     struct fleet_version_wait wait; /* first */
@@ -191,8 +189,7 @@ static void settle(struct connect_op *op)
     settled(op, true); /* the last of the four: this function */
 }
 
-/* ---- SEIZING ------------------------------------------------------------------------------------
- */
+/* ---- SEIZING --------------------------------------------------------------------------------- */
 
 static void seize(struct connect_op *op);
 
@@ -266,8 +263,7 @@ static void seize(struct connect_op *op)
     redis_queue_end(f->q, REDIS_REPLAY, on_seized, op);
 }
 
-/* ---- LETTING_GO ---------------------------------------------------------------------------------
- */
+/* ---- LETTING_GO ------------------------------------------------------------------------------ */
 
 static void let_go_over(struct connect_op *op)
 {
@@ -322,8 +318,7 @@ void fleet_connect_node_gone(struct fleet *f, uint64_t node)
     }
 }
 
-/* ---- CLAIMING -----------------------------------------------------------------------------------
- */
+/* ---- CLAIMING -------------------------------------------------------------------------------- */
 
 static uint64_t number_of(const redisReply *r)
 {

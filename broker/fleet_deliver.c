@@ -17,8 +17,7 @@ struct fleet_release {
     void *arg;
 };
 
-/* ---- acknowledgements ---------------------------------------------------------------------------
- */
+/* ---- acknowledgements ------------------------------------------------------------------------ */
 
 struct acks_sent {
     struct fleet_hold *hold;
@@ -151,8 +150,7 @@ void fleet_ack(struct fleet *f, struct store_hold *hold, char what, uint64_t seq
         send_acks(f, h);
 }
 
-/* ---- fetching -----------------------------------------------------------------------------------
- */
+/* ---- fetching -------------------------------------------------------------------------------- */
 
 struct fetch_op {
     struct fleet_hold *hold;

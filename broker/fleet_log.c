@@ -85,8 +85,7 @@ void fleet_log_hurry(struct fleet *f)
     fleet_log_expect(f);
 }
 
-/* ---- applying -----------------------------------------------------------------------------------
- */
+/* ---- applying -------------------------------------------------------------------------------- */
 
 static void apply_dead(struct fleet *f, uint64_t id)
 {
@@ -197,8 +196,7 @@ static bool apply_entry(struct fleet *f, const redisReply *entry)
     return true;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void take_entries(struct fleet *f, const redisReply *entries)
 {

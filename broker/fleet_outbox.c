@@ -22,8 +22,7 @@ void fleet_batch_begin(struct fleet_bytes *b, uint64_t sender, uint64_t number)
     fleet_bytes_u64(b, number);
 }
 
-/* ---- filling ------------------------------------------------------------------------------------
- */
+/* ---- filling --------------------------------------------------------------------------------- */
 
 static void chunk_free(struct outbox_chunk *c)
 {
@@ -117,8 +116,7 @@ void outbox_add_gone(struct fleet *f, struct route_node *n, uint64_t request)
     fleet_bytes_u64(&c->items, request);
 }
 
-/* ---- sending ------------------------------------------------------------------------------------
- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 struct outbox_sent {
     struct fleet *f;
@@ -191,8 +189,7 @@ static void send_all(struct fleet *f, struct route_node *n)
     }
 }
 
-/* ---- the bound ----------------------------------------------------------------------------------
- */
+/* ---- the bound ------------------------------------------------------------------------------- */
 
 struct length_asked {
     struct fleet *f;

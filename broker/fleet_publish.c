@@ -62,8 +62,7 @@ void fleet_publishing_free(struct fleet *f)
     f->publishing = NULL;
 }
 
-/* ---- who was served -----------------------------------------------------------------------------
- */
+/* ---- who was served -------------------------------------------------------------------------- */
 
 static bool is_served(const struct served *s, uint64_t id)
 {
@@ -94,8 +93,7 @@ static void forget_served(struct served *s, uint64_t id)
             s->ids[i--] = s->ids[--s->count];
 }
 
-/* ---- completing ---------------------------------------------------------------------------------
- */
+/* ---- completing ------------------------------------------------------------------------------ */
 
 static void publish_free(struct fleet_publish *p)
 {
@@ -152,8 +150,7 @@ static void finish(struct fleet_publish *p)
         complete_in_order(h);
 }
 
-/* ---- gathering ----------------------------------------------------------------------------------
- */
+/* ---- gathering ------------------------------------------------------------------------------- */
 
 static void on_version(struct fleet_version_wait *w, bool ok);
 
@@ -403,8 +400,7 @@ void fleet_publish_reset(struct fleet *f)
     }
 }
 
-/* ---- QoS 2 of a durable publisher ---------------------------------------------------------------
- */
+/* ---- QoS 2 of a durable publisher ------------------------------------------------------------ */
 
 /* The packet id is bound to an id: to this message's, or to that of an earlier try. */
 static bool take_bound_id(struct fleet_publish *p, const redisReply *r)
@@ -508,8 +504,7 @@ void fleet_publish_end_qos2(struct fleet *f, struct store_hold *hold, uint16_t p
     redis_queue_end(f->q, REDIS_REPLAY, on_qos2_end, end);
 }
 
-/* ---- the call -----------------------------------------------------------------------------------
- */
+/* ---- the call -------------------------------------------------------------------------------- */
 
 /* QoS 0: into the nodes' batches, and that's that (unless `consistency: strict` wants the version
  * checked, as for the others). */

@@ -17,8 +17,7 @@
 
 enum { WALKS_MAX = FLEET_TOPIC_BUCKETS, NAMES_AT_ONCE = 100 };
 
-/* ---- setting ------------------------------------------------------------------------------------
- */
+/* ---- setting --------------------------------------------------------------------------------- */
 
 struct retain_batch {
     struct fleet *f;
@@ -164,8 +163,7 @@ void fleet_retaining_flush(struct fleet *f)
             send_batch(f, bucket);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* The walk through one bucket's names. */
 struct walk {

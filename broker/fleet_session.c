@@ -8,8 +8,7 @@
 
 #include "common/log.h"
 
-/* ---- holds --------------------------------------------------------------------------------------
- */
+/* ---- holds ----------------------------------------------------------------------------------- */
 
 struct fleet_hold *fleet_hold_new(struct fleet *f, struct store_hold *hold)
 {
@@ -72,8 +71,7 @@ void fleet_hold_fenced(struct fleet_hold *h)
     f->host.fenced(f->host.arg, hold);
 }
 
-/* ---- subscriptions ------------------------------------------------------------------------------
- */
+/* ---- subscriptions --------------------------------------------------------------------------- */
 
 enum { OPTION_QOS = 0x03, OPTION_NO_LOCAL = 0x04, OPTION_AS_PUBLISHED = 0x08, OPTION_ID = 0x10 };
 
@@ -245,8 +243,7 @@ void fleet_unsubscribe(struct fleet *f, struct store_hold *hold, const struct mq
     redis_queue_end(f->q, REDIS_REPLAY, on_session, op);
 }
 
-/* ---- the end of a connection --------------------------------------------------------------------
- */
+/* ---- the end of a connection ----------------------------------------------------------------- */
 
 struct disconnect_op {
     struct fleet *f;
@@ -324,8 +321,7 @@ void fleet_disconnect(struct fleet *f, struct store_hold *hold, bool publish_wil
     detach(f, h);
 }
 
-/* ---- all holds ----------------------------------------------------------------------------------
- */
+/* ---- all holds ------------------------------------------------------------------------------- */
 
 enum { WILL_GRACE_S = 30 };
 

@@ -136,8 +136,7 @@ void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, 
     f->host.publish_will(f->host.arg, m, on_published, op);
 }
 
-/* ---- what is due --------------------------------------------------------------------------------
- */
+/* ---- what is due ----------------------------------------------------------------------------- */
 
 static void on_due(void *arg, const redisReply *r)
 {

@@ -187,8 +187,7 @@ void handle_connect(struct client *c, const struct mqtt_packet *packet)
     client_set_state(c, CLIENT_CLAIMING);
 }
 
-/* ---- claiming ----------------------------------------------------------------------------------
- */
+/* ---- claiming -------------------------------------------------------------------------------- */
 
 static bool add_subscriptions(struct client *c, const struct store_connect_result *r)
 {

@@ -14,8 +14,7 @@
 #include "broker/session.h"
 #include "common/log.h"
 
-/* ---- SUBSCRIBE ---------------------------------------------------------------------------------
- */
+/* ---- SUBSCRIBE ------------------------------------------------------------------------------- */
 
 /* A filter that the session holds already is replaced, which needs no room. */
 static bool has_room(struct client *c, struct mqtt_slice filter)
@@ -126,8 +125,7 @@ void handle_subscribe_answer(struct client *c, struct request *q)
     retained_delivery_expected(c);
 }
 
-/* ---- UNSUBSCRIBE -------------------------------------------------------------------------------
- */
+/* ---- UNSUBSCRIBE ----------------------------------------------------------------------------- */
 
 void handle_unsubscribe(struct client *c, const struct mqtt_packet *packet)
 {

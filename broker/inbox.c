@@ -95,8 +95,7 @@ void inbox_free(struct fleet *f)
     f->inbox = NULL;
 }
 
-/* ---- repeats ------------------------------------------------------------------------------------
- */
+/* ---- repeats --------------------------------------------------------------------------------- */
 
 bool inbox_knows(struct fleet *f, struct message_id id)
 {
@@ -160,8 +159,7 @@ static bool is_repeat(struct fleet *f, uint64_t sender, uint64_t number)
     return false;
 }
 
-/* ---- barriers -----------------------------------------------------------------------------------
- */
+/* ---- barriers -------------------------------------------------------------------------------- */
 
 void inbox_barrier(struct fleet *f, inbox_barrier_fn *fn, void *arg)
 {
@@ -263,8 +261,7 @@ static void take_barrier(struct fleet *f, uint64_t token, bool from_channel)
     release_waiters(f);
 }
 
-/* ---- items --------------------------------------------------------------------------------------
- */
+/* ---- items ----------------------------------------------------------------------------------- */
 
 static void take_message(struct fleet *f, struct fleet_reader *r)
 {
@@ -336,8 +333,7 @@ void inbox_take_batch(struct fleet *f, struct fleet_reader *r, bool from_channel
         LOG_LIMITED(LOG_LEVEL_ERROR, "batch_malformed", KV_UINT("sender", sender));
 }
 
-/* ---- reading ------------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void take_entries(struct fleet *f, const redisReply *entries)
 {

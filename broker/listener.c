@@ -35,8 +35,7 @@ struct listener {
     struct event *retry; /* after running out of file descriptors */
 };
 
-/* ---- accepting ---------------------------------------------------------------------------------
- */
+/* ---- accepting ------------------------------------------------------------------------------- */
 
 static bool is_trusted(const struct listener *l, const struct peer *p)
 {
@@ -120,8 +119,7 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
     event_add(l->accept_event, NULL);
 }
 
-/* ---- making ------------------------------------------------------------------------------------
- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 /* Splits "host:port", "[v6]:port" or "*:port". The host is "" for any. */
 static bool split_bind(const char *bind, char host[256], const char **port)

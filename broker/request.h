@@ -1,10 +1,11 @@
 /*
  * request - a packet of a client that is to be answered once the store has done its part.
  *
- * Order: answers go out in the order in which the packets came (MQTT 3.1.1, 4.6), whatever order
- *        the store completes in. A client with max_unacknowledged of them isn't read further.
+ * Order:     answers go out in the order in which the packets came (MQTT 3.1.1, 4.6), whatever
+ *            order the store completes in. A client with max_unacknowledged of them isn't read
+ *            further.
  * Ownership: allocated per packet, only when the answer can't be given at once; freed when
- * answered, or at the completion if the client is closed by then.
+ *            answered, or at the completion if the client is closed by then.
  */
 #ifndef FLOTILLA_BROKER_REQUEST_H
 #define FLOTILLA_BROKER_REQUEST_H

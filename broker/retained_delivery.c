@@ -47,8 +47,7 @@ struct retained_delivery {
     struct client *client;
 };
 
-/* ---- what the client has got -------------------------------------------------------------------
- */
+/* ---- what the client has got ----------------------------------------------------------------- */
 
 static uint64_t topic_hash(const struct client *c, struct mqtt_slice topic)
 {
@@ -148,8 +147,7 @@ static void note_told(struct client *c, const struct message *m)
         k->told = m->id;
 }
 
-/* ---- values ------------------------------------------------------------------------------------
- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static void on_queued(void *arg, enum store_status status)
 {
@@ -208,8 +206,7 @@ static void on_value(void *arg, const struct message *m)
     note_told(c, m);
 }
 
-/* ---- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void on_chunk(void *arg, struct store_retained_read *read)
 {

@@ -2,12 +2,12 @@
  * retained_delivery - sends a new subscription what is retained: filter by filter, chunk by chunk,
  * no faster than the client takes it, and never cut short.
  *
- * Order:    a topic for which the client got a newer live message since the read began is left out,
- *           so that no older value follows a newer one. In a fleet a live message may also come
- *           late, after a retained value that is newer (its broker learnt of the subscription only
- *           while sending): for LINGER_MS such ones are left out, told by their message ids.
- * A durable session at QoS 1/2 gets the value through its queue in the store, since packet ids are
- *           the queue's sequences; elsewhere it goes straight into the output.
+ * Order:     a topic for which the client got a newer live message since the read began is left
+ *            out, so that no older value follows a newer one. In a fleet a live message may also
+ *            come late, after a retained value that is newer (its broker learnt of the subscription
+ *            only while sending): for LINGER_MS such ones are left out, told by their message ids.
+ *            A durable session at QoS 1/2 gets the value through its queue in the store, since
+ *            packet ids are the queue's sequences; elsewhere it goes straight into the output.
  * Ownership: one per client, there only while something is to be sent.
  */
 #ifndef FLOTILLA_BROKER_RETAINED_DELIVERY_H

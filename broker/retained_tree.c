@@ -63,8 +63,7 @@ size_t retained_tree_count(const struct retained_tree *t)
     return t->messages;
 }
 
-/* ---- nodes -------------------------------------------------------------------------------------
- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 /* Takes the first level off the rest of a topic. False when there is none left. */
 static bool next_level(struct mqtt_slice *rest, struct mqtt_slice *level)
@@ -202,8 +201,7 @@ struct message *retained_tree_get(const struct retained_tree *t, struct mqtt_sli
     return n != NULL ? n->message : NULL;
 }
 
-/* ---- walking -----------------------------------------------------------------------------------
- */
+/* ---- walking --------------------------------------------------------------------------------- */
 
 enum level_kind { LEVEL_EXACT, LEVEL_ANY, LEVEL_NONE };
 

@@ -80,8 +80,7 @@ size_t router_subscription_count(const struct router *r)
     return topic_tree_subscriptions(r->tree);
 }
 
-/* ---- matching ----------------------------------------------------------------------------------
- */
+/* ---- matching -------------------------------------------------------------------------------- */
 
 /* NULL only when out of memory. Good until a subscription changes or another topic is matched. */
 static const struct match_entry *match(struct router *r, struct mqtt_slice topic)
@@ -167,8 +166,7 @@ static void deliver_direct(const struct match_entry *e, struct delivery *d)
     }
 }
 
-/* ---- publishing --------------------------------------------------------------------------------
- */
+/* ---- publishing ------------------------------------------------------------------------------ */
 
 static struct delivery begin(struct router *r, const struct router_publish *p,
                              struct mqtt_publish *scratch)
@@ -296,8 +294,7 @@ void router_targets(struct router *r, const struct message *m, struct store_targ
     *out = r->targets;
 }
 
-/* ---- subscriptions -----------------------------------------------------------------------------
- */
+/* ---- subscriptions --------------------------------------------------------------------------- */
 
 static bool has_wildcard(struct mqtt_slice filter)
 {
@@ -388,8 +385,7 @@ void router_session_left(struct router *r, struct session *s)
     topic_tree_set_connected(r->tree, &s->subscriber, false, interest_ended, r);
 }
 
-/* ---- for the fleet -----------------------------------------------------------------------------
- */
+/* ---- for the fleet --------------------------------------------------------------------------- */
 
 static struct route_holder *find_node(const struct router *r, const void *node)
 {

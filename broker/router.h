@@ -3,10 +3,10 @@
  * to local sessions, and hands the rest (queues of durable sessions, other nodes) to the store.
  *
  * Data flow: publish handlers, wills and $SYS call router_publish; the store calls
- * router_deliver_local for what other nodes sent and router_route_* for what other nodes want. The
- * tree's leaves are subscribers: sessions (broker/session.h) and nodes. Ownership: the router owns
- * the tree and the cache, never the subscribers; who frees a subscriber takes it out of the tree
- * first.
+ *            router_deliver_local for what other nodes sent and router_route_* for what other nodes
+ *            want. The tree's leaves are subscribers: sessions (broker/session.h) and nodes.
+ * Ownership: the router owns the tree and the cache, never the subscribers; who frees a subscriber
+ *            takes it out of the tree first.
  */
 #ifndef FLOTILLA_BROKER_ROUTER_H
 #define FLOTILLA_BROKER_ROUTER_H
@@ -24,8 +24,7 @@ void router_free(struct router *r);
 /* The router and the store know each other; called once before the first publish. */
 void router_set_store(struct router *r, struct store *s);
 
-/* ---- for the handlers ---------------------------------------------------------------------------
- */
+/* ---- for the handlers ------------------------------------------------------------------------ */
 
 /* One message on its way in. */
 struct router_publish {
@@ -68,8 +67,7 @@ void router_session_left(struct router *r, struct session *s);
 
 size_t router_subscription_count(const struct router *r);
 
-/* ---- for the fleet ------------------------------------------------------------------------------
- */
+/* ---- for the fleet --------------------------------------------------------------------------- */
 
 /* Another node wants what matches the filter. `node` is the fleet's struct, opaque here. Adding
  * twice is harmless; router_node_removed takes all of a node's routes. */

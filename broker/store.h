@@ -36,8 +36,7 @@ enum store_status {
 };
 typedef void store_done_fn(void *arg, enum store_status status);
 
-/* ---- sessions ----------------------------------------------------------------------------------
- */
+/* ---- sessions -------------------------------------------------------------------------------- */
 
 /* One granted subscription. */
 struct store_subscription {
@@ -160,8 +159,7 @@ void store_publish(struct store *s, const struct store_publish_request *req, sto
 void store_qos2_end(struct store *s, struct store_hold *hold, uint16_t packet_id,
                     store_done_fn *done, void *arg);
 
-/* ---- delivering from a durable session's queue --------------------------------------------------
- */
+/* ---- delivering from a durable session's queue ----------------------------------------------- */
 
 struct store_entry {
     uint64_t sequence;       /* of the session, from 1; packet id = (sequence - 1) % 65535 + 1 */
@@ -186,8 +184,7 @@ void store_release(struct store *s, struct store_hold *hold, uint64_t sequence, 
 /* PUBCOMP came. Nothing waits for it. */
 void store_complete(struct store *s, struct store_hold *hold, uint64_t sequence);
 
-/* ---- retained messages --------------------------------------------------------------------------
- */
+/* ---- retained messages ----------------------------------------------------------------------- */
 
 typedef void store_retained_fn(void *arg, const struct message *m);
 /* Reads all retained messages that match the filter, in chunks; `each` per message, then done.
@@ -204,8 +201,7 @@ void store_retained_continue(struct store_retained_read *read);
 void store_retained_cancel(
     struct store_retained_read *read); /* no further calls; may be called in `each` */
 
-/* ---- the turn ----------------------------------------------------------------------------------
- */
+/* ---- the turn -------------------------------------------------------------------------------- */
 
 /* First in a turn: reads what the store has to say, until it is drained (bounded). */
 void store_input(struct store *s);

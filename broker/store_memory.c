@@ -56,8 +56,7 @@ static struct store_memory *memory_of(struct store *s)
     return (struct store_memory *)s;
 }
 
-/* ---- sessions ----------------------------------------------------------------------------------
- */
+/* ---- sessions -------------------------------------------------------------------------------- */
 
 static struct memory_session *find_session(struct store_memory *s, const char *id, uint32_t len)
 {
@@ -281,8 +280,7 @@ static void memory_unsubscribe(struct store *store, struct store_hold *hold,
     done(arg, STORE_OK);
 }
 
-/* ---- publishing --------------------------------------------------------------------------------
- */
+/* ---- publishing ------------------------------------------------------------------------------ */
 
 static void keep_retained(struct store_memory *s, struct message *m)
 {
@@ -351,8 +349,7 @@ static void memory_qos2_end(struct store *store, struct store_hold *hold, uint16
     done(arg, STORE_OK);
 }
 
-/* ---- delivering --------------------------------------------------------------------------------
- */
+/* ---- delivering ------------------------------------------------------------------------------ */
 
 static bool reserve_scratch(struct store_memory *s, size_t count)
 {
@@ -435,8 +432,7 @@ static void memory_complete(struct store *store, struct store_hold *hold, uint64
     }
 }
 
-/* ---- retained ----------------------------------------------------------------------------------
- */
+/* ---- retained -------------------------------------------------------------------------------- */
 
 static struct store_retained_read *start_read(struct store *store, struct mqtt_slice filter,
                                               store_retained_fn *each,
@@ -448,8 +444,7 @@ static struct store_retained_read *start_read(struct store *store, struct mqtt_s
     return memory_read_start(store, memory_of(store)->retained, &r);
 }
 
-/* ---- the turn, and the end ---------------------------------------------------------------------
- */
+/* ---- the turn, and the end ------------------------------------------------------------------- */
 
 static void memory_input(struct store *store)
 {

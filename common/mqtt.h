@@ -3,12 +3,13 @@
  *
  * Sources:   MQTT 3.1 (IBM, 2010), OASIS MQTT 3.1.1 and 5.0; clauses are named at each check.
  * Data flow: mqtt_decode looks at a buffer's start and, when a whole packet is there, describes it;
- *            every slice in the description points into that buffer (no copying, no allocation)
- *            and is valid as long as the buffer is. mqtt_encode writes one packet.
+ *            every slice in the description points into that buffer (no copying, no allocation) and
+ *            is valid as long as the buffer is. mqtt_encode writes one packet.
  * Strict:    UTF-8 (no surrogates, no U+0000, no overlong forms), remaining length, fixed-header
  *            flags, reserved bits, packet ids, topic names without wildcards, filter syntax,
- * property types and duplicates, reason codes that the packet type allows. Errors: DECODE_MALFORMED
- * comes with the v5 reason code and a literal text naming what is wrong.
+ *            property types and duplicates, reason codes that the packet type allows.
+ * Errors:    DECODE_MALFORMED comes with the v5 reason code and a literal text naming what is
+ *            wrong.
  */
 #ifndef FLOTILLA_COMMON_MQTT_H
 #define FLOTILLA_COMMON_MQTT_H

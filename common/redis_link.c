@@ -89,8 +89,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     l->write_blocked = false;
 }
 
-/* ---- leaving a connection ---------------------------------------------------------------------
- */
+/* ---- leaving a connection -------------------------------------------------------------------- */
 
 static void close_connection(struct redis_link *l)
 {
@@ -157,8 +156,7 @@ static void fail(struct redis_link *l, const char *why, bool wait)
     leave(l, LOG_LEVEL_WARN, why, wait);
 }
 
-/* ---- getting to a connection ------------------------------------------------------------------
- */
+/* ---- getting to a connection ----------------------------------------------------------------- */
 
 static void on_resolved(int result, struct evutil_addrinfo *list, void *arg)
 {
@@ -317,8 +315,7 @@ static void finish_greeting(struct redis_link *l)
     wake_after(l, l->cfg.command_timeout_ms);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* Errors that mean "not now", or that this connection's scripts or login are gone. */
 static bool is_transient(const struct redis_link *l, const redisReply *r)
@@ -472,8 +469,7 @@ void redis_link_input(struct redis_link *l, uint64_t now_ms)
     }
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* Writes what the socket takes; the number of bytes, or -1 when the connection failed. */
 static ssize_t write_socket(struct redis_link *l, const char *bytes, size_t len)
@@ -532,8 +528,7 @@ void redis_link_flush(struct redis_link *l, uint64_t now_ms)
         l->progress_ms = now_ms;
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------
- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 struct redis_link *redis_link_new(struct event_base *base, const struct redis_link_config *cfg)
 {

@@ -6,8 +6,9 @@
  *            flow.c the rest. What is decided without I/O stands in flow_rules.h.
  * Ownership: lives and dies on one worker. Holds the snapshot it was accepted under, its listener
  *            and its server (chosen: connection and reference). A closed flow is on the worker's
- * list of closed ones until the end of the turn, since its events may still be in flight. Memory:
- * about 330 bytes while it relays plain and nothing is pending.
+ *            list of closed ones until the end of the turn, since its events may still be in
+ *            flight.
+ * Memory:    about 330 bytes while it relays plain and nothing is pending.
  *
  *            accepted ──TLS, no server up──► queueing
  *              │  │                             │ a server came up
@@ -17,8 +18,10 @@
  *              │   ▲ another server: refused, timed out,
  *       chosen │   │ or failed before its first byte
  *              ▼   │
- *            connecting ──established──► trying ──first byte──► relaying ──one side ended──►
- * half-closed
+ *            connecting ──established──► trying ──first byte──► relaying
+ *                                                                  │ one side ended
+ *                                                                  ▼
+ *                                                              half-closed
  *
  *            and from each state to closed: time is up, nothing left to try, both sides ended.
  */

@@ -2,9 +2,10 @@
  * health - decides whether a server may receive new flows, and when to check it next.
  *
  * Data flow: checker.c reports outcomes of checks and passive reports here, and acts on the
- * verdict. Ownership: embedded; holds no memory of its own. Errors:    none. rise and fall are at
- * least 1, which the config loader guarantees. Units:     rise and fall count consecutive checks;
- * *_ms are milliseconds.
+ *            verdict.
+ * Ownership: embedded; holds no memory of its own.
+ * Errors:    none. rise and fall are at least 1, which the config loader guarantees.
+ * Units:     rise and fall count consecutive checks; *_ms are milliseconds.
  *
  *     CHECKING --first pass--> UP --fall failures in a row, or one refused connect--> DOWN
  *        |  (a new server)     ^                                                        |

@@ -3,7 +3,8 @@
  * counters, and its limit of flows.
  *
  * Data flow: workers.c opens a listener for each new address of a configuration and gives each
- * worker one of its sockets (acceptor.h). It lives on over reloads while its address is the same.
+ *            worker one of its sockets (acceptor.h). It lives on over reloads while its address is
+ *            the same.
  * Ownership: reference counted; the workers' table, each acceptor and each flow hold one. The
  *            sockets belong to the acceptors.
  * Threads:   counters are atomics; the rest never changes.

@@ -3,11 +3,12 @@
  *
  * Data flow: reload.c applies configurations, discovery.c brings addresses; a server that is in
  *            stands in the set that backend_choose picks from, and its checker keeps its health.
- * One that left drains: no new flows; it is forgotten when its last flow ended, and its flows are
- * closed when drain_timeout is over. Ownership: one pool a backend name, for as long as the name is
- * configured and servers drain. It owns its members, discovery and a reference to its set.
- * Configuration is borrowed from the one in force; pool_apply gives it a new one before the old
- * goes. Threads:   the control thread's. Only the set is shared.
+ *            One that left drains: no new flows; it is forgotten when its last flow ended, and its
+ *            flows are closed when drain_timeout is over.
+ * Ownership: one pool a backend name, for as long as the name is configured and servers drain. It
+ *            owns its members, discovery and a reference to its set. Configuration is borrowed from
+ *            the one in force; pool_apply gives it a new one before the old goes.
+ * Threads:   the control thread's. Only the set is shared.
  */
 #ifndef FLOTILLA_LB_POOL_H
 #define FLOTILLA_LB_POOL_H

@@ -2,14 +2,14 @@
  * relay - one direction of a flow: moves bytes from one stream to the other.
  *
  * Data flow: flow.c pumps both directions when a stream got ready. A burst goes through the
- * worker's shared buffer straight to the other side; what that side doesn't take is kept here and
- *            reading stops. A direction that turns out to be bulk, plain on both sides, is spliced
- *            through a borrowed pipe. An idle direction owns neither memory nor pipe.
+ *            worker's shared buffer straight to the other side; what that side doesn't take is kept
+ *            here and reading stops. A direction that turns out to be bulk, plain on both sides, is
+ *            spliced through a borrowed pipe. An idle direction owns neither memory nor pipe.
  * Pieces:    larger ones save system calls but cost more in all. What is handed to TCP at once must
  *            fit one packet of the device (64 kB less headers with segmentation offload, and on
- *            loopback): of a send of 64 kB the last few bytes would travel as a packet of their
- *            own and wake the peer a second time, which doubled the cost. And a copy's piece stays
- *            in the first-level cache from the read to the write.
+ *            loopback): of a send of 64 kB the last few bytes would travel as a packet of their own
+ *            and wake the peer a second time, which doubled the cost. And a copy's piece stays in
+ *            the first-level cache from the read to the write.
  * Ends:      the source's end is passed on once everything before it was delivered. What comes for
  *            a broken destination is read and dropped, so that closing resets nobody; but no more
  *            than RELAY_DROP_MAX, after which the source counts as broken too.

@@ -7,7 +7,8 @@
  *            so that a socket known to be drained or full isn't asked again: one recv and one send
  *            a burst. Edge-triggering depends on it: a flag is cleared only on evidence.
  * Evidence:  a read that got less than it asked for drained the socket, unless the peer has hung
- * up: then the edge for what follows was reported already, and reading goes on to the end.
+ *            up: then the edge for what follows was reported already, and reading goes on to the
+ *            end.
  * Ownership: stream_close closes the descriptor (out of the poller first) and frees the state.
  * Errors:    a failed read ends and breaks a stream, a failed write breaks it. Nothing is reported
  *            twice; whoever relays looks at `ended` and `broken`.

@@ -2,11 +2,11 @@
  * tls - the TLS side of a listener: its SSL_CTX, made from a tls_config.
  *
  * Data flow: the snapshot builder calls tls_context_new for each TLS listener; stream_tls.c makes
- * an SSL for each connection from it. Policy:    TLS 1.2 and later, no renegotiation, no early
- * data, no server-side session cache; resumption by tickets (tls_tickets.h) whose keys outlive the
- * context, one a handshake. Ownership: a context is an SSL_CTX (SSL_CTX_free, SSL_CTX_up_ref);
- * `tickets` must outlive it. Errors:    NULL, with a sentence in `err` that names the file and
- * OpenSSL's reason.
+ *            an SSL for each connection from it.
+ * Policy:    TLS 1.2 and later, no renegotiation, no early data, no server-side session cache;
+ *            resumption by tickets (tls_tickets.h) whose keys outlive the context, one a handshake.
+ * Ownership: a context is an SSL_CTX (SSL_CTX_free, SSL_CTX_up_ref); `tickets` must outlive it.
+ * Errors:    NULL, with a sentence in `err` that names the file and OpenSSL's reason.
  */
 #ifndef FLOTILLA_LB_TLS_H
 #define FLOTILLA_LB_TLS_H

@@ -3,8 +3,10 @@
  * suites.
  *
  * Data flow: tls_kdf.c gives it to libssl for the handshake, tls_record.c derives keys with it
- * after. Ownership: none; nothing is allocated or kept. Threads: any. Errors:    false where an
- * input is longer than anything in TLS 1.3 is; nothing is written then.
+ *            after.
+ * Ownership: none; nothing is allocated or kept.
+ * Threads:   any.
+ * Errors:    false where an input is longer than anything in TLS 1.3 is; nothing is written then.
  */
 #ifndef FLOTILLA_LB_TLS_HKDF_H
 #define FLOTILLA_LB_TLS_HKDF_H

@@ -4,8 +4,8 @@
  *
  * Data flow: stream_record.c reads and writes the socket; sealing and opening is tls_record.c.
  * Source:    RFC 8446, 4.6.3 and 7.2 (key updates), 5.1, 5.4 and 5.5 (records), 6 (alerts);
- *            RFC 6066, 4 (maximum fragment length). As strict as OpenSSL, stricter where the RFC
- * is. Updates:   a peer's request for a key update is answered once, however many come before the
+ *            RFC 6066, 4 (maximum fragment length). As strict as OpenSSL, stricter where the RFC is.
+ * Updates:   a peer's request for a key update is answered once, however many come before the
  *            answer; more than TLS_UPDATES_MAX in a row without data between them end the
  *            connection. Our own keys are changed after TLS_SESSION_RECORDS records (5.5 allows GCM
  *            2^24.5).

@@ -8,7 +8,8 @@
  * Ownership: workers_apply takes its own references to the snapshot; the caller keeps his.
  * Threads:   every function here belongs to the control thread, but for the reading ones
  *            (workers_stats, workers_listener_stats, workers_flows), which any thread may call
- * while no other is in workers_apply or workers_free. Units:     *_ms are milliseconds.
+ *            while no other is in workers_apply or workers_free.
+ * Units:     *_ms are milliseconds.
  */
 #ifndef FLOTILLA_LB_WORKERS_H
 #define FLOTILLA_LB_WORKERS_H

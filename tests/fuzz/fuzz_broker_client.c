@@ -38,8 +38,7 @@ static uint8_t next_byte(struct input *in)
     return *in->at++;
 }
 
-/* ---- what the broker wrote ---------------------------------------------------------------------
- */
+/* ---- what the broker wrote ------------------------------------------------------------------- */
 
 /* Takes whole packets off the start of what was captured. */
 static void check_output(struct party *p)
@@ -85,8 +84,7 @@ static void turn(struct core *core, struct party parties[PARTIES])
     }
 }
 
-/* ---- steps -------------------------------------------------------------------------------------
- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 static void open_party(struct core *core, struct party *p, int which)
 {
@@ -177,8 +175,7 @@ static void step(struct core *core, struct party parties[PARTIES], struct input 
         close_party(core, parties, p);
 }
 
-/* ---- before and after --------------------------------------------------------------------------
- */
+/* ---- before and after ------------------------------------------------------------------------ */
 
 /* It subscribes at QoS 2 and never acknowledges, so that its window fills and its queue overflows.
  */

@@ -6,8 +6,9 @@
  * all of its subscribers. Open loop: publishers take turns at an even pace; latency counts from
  * when the message was due, so a stall isn't hidden by the messages that weren't sent during it.
  *
- * Threads: each worker has a loop of its own, with every threads-th publisher and subscriber. They
- * share `delivered` of a publisher, the phase, and what the measuring thread reads of them.
+ * Threads:   each worker has a loop of its own, with every threads-th publisher and subscriber.
+ *            They share `delivered` of a publisher, the phase, and what the measuring thread reads
+ *            of them.
  */
 #ifndef FLOTILLA_BENCH_TRAFFIC_H
 #define FLOTILLA_BENCH_TRAFFIC_H

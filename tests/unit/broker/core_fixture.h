@@ -61,8 +61,7 @@ static inline void core_must(bool condition)
         abort();
 }
 
-/* ---- the transport -----------------------------------------------------------------------------
- */
+/* ---- the transport --------------------------------------------------------------------------- */
 
 static bool core_start(struct transport *t)
 {
@@ -129,8 +128,7 @@ static const struct transport_ops core_transport_ops = {
     .free = core_free,
 };
 
-/* ---- clients -----------------------------------------------------------------------------------
- */
+/* ---- clients --------------------------------------------------------------------------------- */
 
 /* A connection that takes all that is written to it, and counts it. */
 static inline struct core_client *core_connect(struct core *core)
@@ -186,8 +184,7 @@ static inline void core_client_free(struct core_client *c)
     free(c);
 }
 
-/* ---- the core ----------------------------------------------------------------------------------
- */
+/* ---- the core -------------------------------------------------------------------------------- */
 
 static inline void core_init(struct core *core)
 {

@@ -86,8 +86,7 @@ struct bed_client {
     void *asked_arg;
 };
 
-/* ---- the router ---------------------------------------------------------------------------------
- */
+/* ---- the router ------------------------------------------------------------------------------ */
 
 static inline struct mqtt_slice bed_slice(const char *text)
 {
@@ -176,8 +175,7 @@ void router_local_filters(struct router *r, void (*each)(void *arg, struct mqtt_
     (void)r, (void)each, (void)arg;
 }
 
-/* ---- the core -----------------------------------------------------------------------------------
- */
+/* ---- the core -------------------------------------------------------------------------------- */
 
 static inline void bed_note(struct bed_message **list, size_t *count, size_t *size,
                             const struct message *m)
@@ -358,8 +356,7 @@ static inline void bed_shift(void *arg, uint64_t by_ms)
     ((struct bed_node *)arg)->shifts++;
 }
 
-/* ---- nodes and turns ----------------------------------------------------------------------------
- */
+/* ---- nodes and turns ------------------------------------------------------------------------- */
 
 static inline struct bed_node *bed_add(struct bed *b)
 {
@@ -516,8 +513,7 @@ static inline long long bed_redis(struct bed *b, const char *command)
     return n;
 }
 
-/* ---- clients ------------------------------------------------------------------------------------
- */
+/* ---- clients --------------------------------------------------------------------------------- */
 
 static inline void bed_on_done(void *arg, enum store_status status)
 {

@@ -9,8 +9,7 @@
 #include "broker/deliver.h"
 #include "tests/unit/broker/core_fixture.h"
 
-/* ---- what clients send -------------------------------------------------------------------------
- */
+/* ---- what clients send ----------------------------------------------------------------------- */
 
 static struct mqtt_slice text(const char *s)
 {
@@ -92,8 +91,7 @@ static void acknowledge(struct core *core, struct core_client *c, enum mqtt_type
     core_settle(core);
 }
 
-/* ---- what they got -----------------------------------------------------------------------------
- */
+/* ---- what they got --------------------------------------------------------------------------- */
 
 /* Takes the next packet off what was captured; false when there is no whole one. */
 static bool take_packet(struct core_client *c, struct mqtt_packet *p)
@@ -127,8 +125,7 @@ static size_t count_publishes(struct core_client *c)
     return count;
 }
 
-/* ---- a client that doesn't read ----------------------------------------------------------------
- */
+/* ---- a client that doesn't read -------------------------------------------------------------- */
 
 enum { FLOOD = 64 * 1024 };
 
@@ -186,8 +183,7 @@ static void client_that_never_reads_is_closed_by_its_keep_alive(void **state)
     core_fini(&core);
 }
 
-/* ---- packet ids --------------------------------------------------------------------------------
- */
+/* ---- packet ids ------------------------------------------------------------------------------ */
 
 /* Acknowledges what came, all of it at once, until nothing comes any more. */
 static size_t acknowledge_all_but_the_first(struct core *core, struct core_client *c)
@@ -250,8 +246,7 @@ static void withheld_acknowledgement_holds_a_durable_session(void **state)
     withheld_acknowledgement_holds_the_window_when_ids_come_round(false);
 }
 
-/* ---- retained ----------------------------------------------------------------------------------
- */
+/* ---- retained -------------------------------------------------------------------------------- */
 
 static void unsubscribe_ends_the_retained_messages(void **state)
 {
@@ -304,8 +299,7 @@ static void subscribing_again_tells_what_came_live_meanwhile(void **state)
     core_fini(&core);
 }
 
-/* ---- memory of a connection --------------------------------------------------------------------
- */
+/* ---- memory of a connection ------------------------------------------------------------------ */
 
 static void large_connect_is_refused_by_its_length(void **state)
 {
