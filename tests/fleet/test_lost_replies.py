@@ -57,7 +57,7 @@ class LostReplies(harness.FleetTest):
         self.a.kill()
         self.proxy.cut()
         self.proxy.release_link("commands", "replies")
-        self.b.wait_log("node_reaped", 15)
+        eventually(lambda: any("node_reaped" in b.log() for b in (self.b, self.d)), 15, "one of the others reaps it")
 
     def test_a_new_session_has_nothing_of_an_ended_one_whose_end_nobody_told(self):
         self.end_session_at_the_death_of_a()
