@@ -329,8 +329,9 @@ static bool is_transient(const struct redis_link *l, const redisReply *r)
     for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
         if (strncmp(r->str, starts[i], strlen(starts[i])) == 0)
             return true;
-    /* CLIENT REPLY SKIP may have been refused: then answers and commands don't match any more. */
-    return l->queue.may_skip && strncmp(r->str, "NOPERM", 6) == 0;
+    /* CLIENT REPLY SKIP was refused: answers and commands don't match any more. */
+    return l->queue.may_skip && strncmp(r->str, "NOPERM", 6) == 0 &&
+           strstr(r->str, "'client") != NULL;
 }
 
 static bool is_message(const struct redis_link *l, const redisReply *r)

@@ -14,7 +14,7 @@
  *            idempotent.
  * Errors:    a lost connection, a command without answer for command_timeout_ms, and replies that
  *            say "not now" (NOSCRIPT, LOADING, READONLY, BUSY, MASTERDOWN, MISCONF, NOREPLICAS,
- *            NOAUTH; NOPERM behind a silent command) lead to a reconnect with jittered backoff.
+ *            NOAUTH; NOPERM for CLIENT REPLY SKIP) lead to a reconnect with jittered backoff.
  *            Other error replies go to the command's function.
  * hiredis:   its parser (redisReader) on a stream of our own: 0.14's async context copies each
  *            command twice, has no timeouts, resolves names blocking, and forgets what was

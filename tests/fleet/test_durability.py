@@ -1,5 +1,6 @@
 """`durability: replica`, with a real replica that is paused, gone, promoted; `durability: disk`, with Redis' settings
 right and wrong and changed while the broker runs."""
+import re
 import time
 
 import harness
@@ -242,6 +243,14 @@ class Disk(harness.FleetTest):
         self.start().wait_ready()
         self.redis.command("CONFIG", "SET", "appendfsync", "everysec")
         self.expect_refusal("appendfsync always")
+
+    def test_a_redis_that_does_not_say_is_not_enough(self):
+        self.start().wait_ready()
+        self.redis.command("ACL", "SETUSER", "default", "-config")
+        self.expect_refusal("CONFIG GET to be allowed")
+        self.assertEqual(len(re.findall("redis_link_up link=commands", self.broker.log())), 1)  # it stays connected
+        self.redis.command("ACL", "SETUSER", "default", "+config")
+        self.broker.wait_ready()
 
     def test_acknowledged_messages_survive_kill_9_of_redis(self):
         self.start().wait_ready()
