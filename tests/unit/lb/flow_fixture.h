@@ -245,6 +245,13 @@ static inline void hear(int fd, const char *text)
     assert_memory_equal(buf, text, want);
 }
 
+/* Said at one end, heard at the other. */
+static inline void pass(int from, int to, const char *text)
+{
+    say(from, text);
+    hear(to, text);
+}
+
 static inline void hear_end(int fd)
 {
     char byte;
@@ -274,8 +281,7 @@ static inline void plane_open_flow(struct plane *p, int *client, int *server)
     say(*client, "hello");
     plane_accept(p, server);
     hear(*server, "hello");
-    say(*server, "welcome");
-    hear(*client, "welcome");
+    pass(*server, *client, "welcome");
 }
 
 static inline void close_pair(int client, int server)

@@ -16,8 +16,7 @@ static void server_may_speak_first(void **state)
     plane_start("", "");
     int client = plane_dial(&plane);
     int server = fake_accept(s);
-    say(server, "220 ready");
-    hear(client, "220 ready");
+    pass(server, client, "220 ready");
     close(client);
     hear_end(server);
     close(server);
@@ -35,8 +34,7 @@ static void refused_server_is_passed_over_unnoticed(void **state)
         say(client, "hello");
         int server = fake_accept(alive);
         hear(server, "hello");
-        say(server, "welcome");
-        hear(client, "welcome");
+        pass(server, client, "welcome");
         close(client);
         close(server);
     }
@@ -57,14 +55,12 @@ server_that_closes_before_its_first_byte_is_replaced_with_the_bytes_sent_again(v
     say(client, "connect me");
     struct fake *a = plane_accept(&plane, &first);
     hear(first, "connect me");
-    say(client, " and publish");
-    hear(first, " and publish");
+    pass(client, first, " and publish");
     reset_and_close(first);
     struct fake *b = plane_accept(&plane, &second);
     assert_ptr_not_equal(a, b);
     hear(second, "connect me and publish");
-    say(second, "ok");
-    hear(client, "ok");
+    pass(second, client, "ok");
     close(client);
     close(second);
 }
@@ -122,8 +118,7 @@ static void silent_server_is_left_for_another_one(void **state)
     struct fake *b = plane_accept(&plane, &second);
     assert_ptr_not_equal(a, b);
     hear(second, "hello");
-    say(second, "here");
-    hear(client, "here");
+    pass(second, client, "here");
     hear_end(first);
     close(first);
     close(second);
@@ -140,8 +135,7 @@ static void silent_server_is_kept_when_there_is_no_other(void **state)
     int server = fake_accept(s);
     hear(server, "hello");
     assert_false(is_readable_within(server, 200)); /* four timeouts later it is still ours */
-    say(server, "sorry, late");
-    hear(client, "sorry, late");
+    pass(server, client, "sorry, late");
     close_pair(client, server);
 }
 
@@ -163,8 +157,7 @@ static void connect_that_times_out_goes_to_another_server(void **state)
         say(client, "hello");
         int server = fake_accept(alive);
         hear(server, "hello");
-        say(server, "welcome");
-        hear(client, "welcome");
+        pass(server, client, "welcome");
         close(client);
         hear_end(server);
         close(server);
@@ -207,8 +200,7 @@ static void more_than_is_held_goes_on_without_a_second_chance(void **state)
         n += (size_t)r;
     }
     assert_memory_equal(much, got, sizeof(much));
-    say(server, "ok");
-    hear(client, "ok");
+    pass(server, client, "ok");
     close_pair(client, server);
 }
 
@@ -244,8 +236,7 @@ static void proxy_header_of_a_silent_client_comes_alone(void **state)
     int server = fake_accept(s);
     wait_readable(server);
     assert_int_equal(recv(server, buf, sizeof(buf), 0), 28);
-    say(client, "at last");
-    hear(server, "at last");
+    pass(client, server, "at last");
     close_pair(client, server);
 }
 

@@ -20,8 +20,7 @@ static void reload_keeps_flows_and_sockets_of_an_unchanged_address(void **state)
     plane_open_flow(&plane, &client, &server);
     plane_start("", "    proxy_protocol: v2\n");
     assert_int_equal(workers_port(plane.workers, "l"), port);
-    say(client, "same flow");
-    hear(server, "same flow");
+    pass(client, server, "same flow");
     close_pair(client, server);
     /* a new flow gets the new settings, once the worker has taken them */
     uint64_t until = clock_monotonic_ms() + WAIT_MS;
@@ -61,8 +60,7 @@ static void removed_listener_refuses_but_its_flows_go_on(void **state)
     assert_int_equal(workers_port(plane.workers, "l"), 0);
     assert_true(workers_port(plane.workers, "other") > 0);
     WAIT_UNTIL(refuses(&old));
-    say(client, "goes on");
-    hear(server, "goes on");
+    pass(client, server, "goes on");
     close_pair(client, server);
 }
 
@@ -105,8 +103,7 @@ static void draining_refuses_new_flows_and_closes_the_last_ones_in_time(void **s
     plane_open_flow(&plane, &client, &server);
     workers_drain(plane.workers, 500);
     WAIT_UNTIL(refuses(&addr));
-    say(client, "still relayed");
-    hear(server, "still relayed");
+    pass(client, server, "still relayed");
     hear_closed(client);
     hear_closed(server);
     WAIT_UNTIL(workers_flows(plane.workers) == 0);
@@ -129,8 +126,7 @@ static void closing_a_server_closes_its_flows_only(void **state)
     assert_ptr_not_equal(of[0], of[1]); /* fewest connections first */
     workers_close_server(plane.workers, of[0]->server);
     hear_closed(clients[0]);
-    say(clients[1], "untouched");
-    hear(servers[1], "untouched");
+    pass(clients[1], servers[1], "untouched");
     for (int i = 0; i < 2; i++) {
         close(clients[i]);
         close(servers[i]);
