@@ -2,12 +2,24 @@
 messages, room for the connections and queues of the cases."""
 
 import time
+import urllib.request
 from pathlib import Path
 
 from peers import find_all, nginx_stream_module
 from servers import Certificates, Server, free_port
 
 CONNECTIONS = 19000
+
+
+def wait_for_nodes(admin_port, count, deadline_s=15):
+    """Until the broker of that admin port has seen all of the fleet."""
+    deadline = time.monotonic() + deadline_s
+    while time.monotonic() < deadline:
+        with urllib.request.urlopen(f"http://127.0.0.1:{admin_port}/metrics", timeout=5) as metrics:
+            if f"\nflotilla_fleet_nodes {count}\n" in metrics.read().decode():
+                return
+        time.sleep(0.02)
+    raise RuntimeError(f"not all of {count} brokers have seen each other after {deadline_s} s")
 
 
 class Contenders:
@@ -29,12 +41,12 @@ class Contenders:
 
     # ---- brokers
 
-    def broker_config(self, server, port, redis=None):
+    def broker_config(self, server, port, redis=None, admin=None):
         text = (f"listeners:\n  - {{ bind: 127.0.0.1:{port}, protocol: mqtt }}\n"
                 "auth: { anonymous: true }\nlog: { level: warn }\nsys_interval: 0\n"
                 f"limits: {{ max_connections: {CONNECTIONS} }}\n")
         if redis:
-            text += f'redis: {{ url: "redis://127.0.0.1:{redis}/0" }}\n'
+            text += f'redis: {{ url: "redis://127.0.0.1:{redis}/0" }}\nadmin: {{ bind: 127.0.0.1:{admin} }}\n'
         return server.file(f"broker{port}.yaml", text)
 
     def flotilla(self):
@@ -72,11 +84,15 @@ class Contenders:
     def fleet(self, count):
         server = Server(f"flotilla x{count}")
         redis = self.redis(server)
+        admins = []
         for _ in range(count):
-            port = free_port()
-            server.spawn([self.broker, "--config", self.broker_config(server, port, redis)], port, "broker")
+            port, admin = free_port(), free_port()
+            config = self.broker_config(server, port, redis, admin)
+            server.spawn([self.broker, "--config", config], port, "broker")
             server.targets.append(port)
-        time.sleep(1)  # until each has seen the others
+            admins.append(admin)
+        for admin in admins:
+            wait_for_nodes(admin, count)
         return server
 
     def aedes(self, count):
