@@ -67,7 +67,7 @@ struct broker {
 
     /* the turn (turn.c) */
     struct client_list ready, work, dead;
-    struct client_list flush_soon, flush; /* behind their feeder, at the turn's end: gather.h */
+    struct client_list flush_soon, flush; /* behind their feeder, at the turn's end: flush_rule.h */
     uint32_t feeder, first_feeder;        /* who is at work now; the first one of this turn */
     struct event *tick;                   /* advances the wheel */
     bool tick_due;

@@ -20,7 +20,7 @@
 #define FLOTILLA_BROKER_CLIENT_H
 
 #include "broker/broker.h"
-#include "broker/gather.h"
+#include "broker/flush_rule.h"
 #include "broker/inflight.h"
 #include "broker/packet_ids.h"
 #include "broker/store.h"
@@ -77,7 +77,7 @@ struct client {
     uint16_t keep_alive_s;
     uint16_t request_count;
     uint32_t ops; /* calls to the store whose completion is to come */
-    struct gather gather;
+    struct flush_rule flush_rule;
 
     uint64_t last_input_ms;
     struct pace_client pace;

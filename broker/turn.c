@@ -49,10 +49,11 @@ void client_mark_work(struct client *c)
 void client_mark_flush(struct client *c)
 {
     struct broker *b = c->broker;
-    gather_note(&c->gather, b->feeder, b->first_feeder);
+    flush_rule_note(&c->flush_rule, b->feeder, b->first_feeder);
     if (c->on_flush)
         return;
-    bool later = gather_waits(&c->gather) || b->feeder == b->first_feeder; /* that is the store */
+    bool later =
+        flush_rule_waits(&c->flush_rule) || b->feeder == b->first_feeder; /* that is the store */
     struct client_list *list = later ? &b->flush : &b->flush_soon;
     c->on_flush = true;
     c->flush_next = NULL;
@@ -105,7 +106,7 @@ static void run_flush(struct broker *b)
     for (struct client *c = take(&b->flush), *next; c != NULL; c = next) {
         next = c->flush_next;
         c->on_flush = false;
-        gather_written(&c->gather);
+        flush_rule_written(&c->flush_rule);
         client_flush(c);
     }
 }

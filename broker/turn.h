@@ -2,7 +2,7 @@
  * turn - the loop (fleet protocol, rule 3). One turn is: libevent's callbacks, which only mark;
  * what the store has to say; the clients' input, a budget each; what that marked (deliveries from
  * queues, closes); one flush, which writes what waits and lets the store send once. A connection
- * that one client alone feeds is written behind that client, others in the flush: gather.h.
+ * that one client alone feeds is written behind that client, others in the flush: flush_rule.h.
  *
  * libevent alone would run one callback after another, each reading and writing at once: a busy
  * client would starve the others, and each message would cost its own write.
