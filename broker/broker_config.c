@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet_keys.h"
 #include "broker/peer.h"
 #include "common/log.h"
 #include "common/redis_url.h"
@@ -116,6 +117,13 @@ static const char *const consistency_names[] = {"relaxed", "strict", NULL};
 static const char *const durability_names[] = {"broker", "disk", "replica", NULL};
 
 static const struct config_field fleet_fields[] = {
+    {.key = "name",
+     .kind = CONFIG_STRING,
+     FIELD(fleet_config, name),
+     .check = fleet_name_check,
+     .help = "Sets this fleet apart from others in the same Redis database: it is in every key and "
+             "channel. Up to 32 letters, digits, _ and -. Brokers without it, or with the same "
+             "one, are one fleet."},
     {.key = "lease",
      .kind = CONFIG_DURATION,
      FIELD(fleet_config, lease_ms),
@@ -455,6 +463,7 @@ struct store_redis_config broker_config_store_redis(const struct broker_config *
 {
     return (struct store_redis_config){
         .url = c->redis.url,
+        .name = c->fleet.name,
         .connect_timeout_ms = c->redis.connect_timeout_ms,
         .command_timeout_ms = c->redis.command_timeout_ms,
         .reconnect_min_ms = c->redis.reconnect_min_ms,

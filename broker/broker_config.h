@@ -54,7 +54,8 @@ enum fleet_durability { DURABILITY_BROKER, DURABILITY_DISK, DURABILITY_REPLICA }
 
 /* What store_redis_new gets: the file's `redis:` and `fleet:` and the limits it must keep. */
 struct store_redis_config {
-    const char *url; /* redis://[user:password@]host[:port][/database] */
+    const char *url;  /* redis://[user:password@]host[:port][/database] */
+    const char *name; /* of the fleet; NULL or empty: none */
     uint64_t connect_timeout_ms;
     uint64_t command_timeout_ms;
     uint64_t reconnect_min_ms, reconnect_max_ms;
@@ -75,6 +76,7 @@ struct redis_config {
 };
 
 struct fleet_config {
+    char *name; /* NULL: none */
     uint64_t lease_ms, beat_interval_ms, route_linger_ms, dedup_window_ms;
     uint32_t inbox_limit;
     int consistency; /* enum fleet_consistency */

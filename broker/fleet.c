@@ -275,11 +275,11 @@ static void on_killed(void *arg, const redisReply *r)
 static void send_leave(struct fleet *f)
 {
     struct fleet_bytes entry = {0};
-    struct fleet_key inbox = fleet_key_inbox(f->id);
+    struct fleet_key inbox = fleet_key_inbox(&f->keys, f->id);
 
     f->kill_sent = true;
     fleet_entry_dead(&entry, f->id);
-    scripts_begin(&f->scripts, f->q, SCRIPT_KILL, FLEET_PREFIX, 4);
+    scripts_begin(&f->scripts, f->q, SCRIPT_KILL, f->keys.fleet, 4);
     redis_queue_str(f->q, f->hex);
     redis_queue_str(f->q, "");
     redis_queue_str(f->q, f->hex);
@@ -289,7 +289,7 @@ static void send_leave(struct fleet *f)
     if (f->holds == NULL) {
         redis_queue_begin(f->q, 3);
         redis_queue_str(f->q, "HDEL");
-        redis_queue_str(f->q, FLEET_REAP);
+        redis_queue_str(f->q, f->keys.reap);
         redis_queue_str(f->q, f->hex);
         redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
     }
@@ -441,7 +441,8 @@ struct fleet *fleet_new(struct event_base *base, const struct store_redis_config
         free(f);
         return NULL;
     }
-    f->cfg.url = NULL; /* taken apart; the caller's string may go */
+    fleet_keys_init(&f->keys, cfg->name);
+    f->cfg.url = f->cfg.name = NULL; /* taken apart; the caller's strings may go */
     take_new_id(f);
     take_time(f);
     f->calls = 1;

@@ -86,6 +86,7 @@ struct fleet {
     struct event *wake, *tick;
     struct store_redis_config cfg;
     struct redis_url url;
+    struct fleet_keys keys;
     struct store_host host;
     struct router *router;
     struct scripts scripts;

@@ -190,7 +190,7 @@ static void write_entry(struct fleet *f)
     struct fleet_entry *e = &f->append.writing;
     struct fleet_reader routes = fleet_reader_of(e->routes.data, e->routes.len);
 
-    scripts_begin(&f->scripts, f->q, SCRIPT_APPEND, FLEET_PREFIX, 3 + 2 * e->route_count);
+    scripts_begin(&f->scripts, f->q, SCRIPT_APPEND, f->keys.fleet, 3 + 2 * e->route_count);
     redis_queue_str(f->q, f->hex);
     redis_queue_u64(f->q, f->calls++);
     redis_queue_arg(f->q, e->items.data, e->items.len);

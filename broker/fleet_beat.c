@@ -66,7 +66,7 @@ static void kill_node(struct fleet *f, struct route_node *n)
              KV_UINT("stood_ms", f->boot_ms - n->stands_since));
     n->killing = true;
     fleet_entry_dead(&entry, n->id);
-    scripts_begin(&f->scripts, f->q, SCRIPT_KILL, FLEET_PREFIX, 4);
+    scripts_begin(&f->scripts, f->q, SCRIPT_KILL, f->keys.fleet, 4);
     redis_queue_str(f->q, n->hex);
     redis_queue_str(f->q, n->counter);
     redis_queue_str(f->q, f->hex);
@@ -119,7 +119,7 @@ static void see_reaping(struct fleet *f, const redisReply *nodes, const redisRep
     if (strcmp(reaper->str, f->hex) == 0) {
         reaper_start(f, id);
     } else if (!is_listed(nodes, reaper)) {
-        scripts_begin(&f->scripts, f->q, SCRIPT_REAP_CLAIM, FLEET_PREFIX, 3);
+        scripts_begin(&f->scripts, f->q, SCRIPT_REAP_CLAIM, f->keys.fleet, 3);
         redis_queue_arg(f->q, victim->str, victim->len);
         redis_queue_arg(f->q, reaper->str, reaper->len);
         redis_queue_str(f->q, f->hex);
@@ -206,7 +206,7 @@ void fleet_beat_tick(struct fleet *f)
     if (!f->joined || f->state == FLEET_LEFT || !lease_beat_is_due(&f->lease, f->boot_ms) ||
         !redis_link_is_up(f->beats))
         return;
-    scripts_begin(&f->scripts, q, SCRIPT_BEAT, FLEET_PREFIX, 1);
+    scripts_begin(&f->scripts, q, SCRIPT_BEAT, f->keys.fleet, 1);
     redis_queue_str(q, f->hex);
     redis_queue_end(q, REDIS_VOLATILE, on_beat, f);
     f->beat_applied = fleet_log_is_valid(f) ? fleet_log_applied(f) : 0;

@@ -23,7 +23,7 @@ static void on_subscribed(void *arg, const redisReply *r)
 bool fleet_channel_greeted(struct fleet *f)
 {
     struct redis_queue *q = redis_link_queue(f->channel);
-    struct fleet_key key = fleet_key_channel(f->id);
+    struct fleet_key key = fleet_key_channel(&f->keys, f->id);
 
     redis_queue_begin(q, 2);
     redis_queue_str(q, "SUBSCRIBE");
@@ -52,7 +52,7 @@ static enum redis_command_flags begin_publish(struct fleet *f)
 
 static void send_batch(struct fleet *f, struct route_node *n)
 {
-    struct fleet_key key = fleet_key_channel(n->id);
+    struct fleet_key key = fleet_key_channel(&f->keys, n->id);
     enum redis_command_flags flags;
 
     if (f->unsure && redis_link_is_up(f->commands) && n->bulk.len < BATCH_BYTES)

@@ -149,7 +149,7 @@ static void on_armed(void *arg, const redisReply *r)
 static void arm_will(struct connect_op *op)
 {
     struct fleet *f = op->f;
-    struct fleet_key key = fleet_key_clients(op->h->bucket);
+    struct fleet_key key = fleet_key_clients(&f->keys, op->h->bucket);
 
     if (op->h->will.len == 0)
         return;
@@ -237,7 +237,7 @@ static void on_seized(void *arg, const redisReply *r)
 static void seize(struct connect_op *op)
 {
     struct fleet *f = op->f;
-    struct fleet_key key = fleet_key_clients(op->h->bucket);
+    struct fleet_key key = fleet_key_clients(&f->keys, op->h->bucket);
 
     if (op->state != CONNECT_SEIZING) {
         op->state = CONNECT_SEIZING;
@@ -409,7 +409,7 @@ static void on_claim(void *arg, const redisReply *r)
 static void claim(struct connect_op *op, const struct store_connect_request *req)
 {
     struct fleet *f = op->f;
-    struct fleet_key key = fleet_key_clients(op->h->bucket);
+    struct fleet_key key = fleet_key_clients(&f->keys, op->h->bucket);
 
     scripts_begin(&f->scripts, f->q, SCRIPT_CLAIM, key.text, 6);
     redis_queue_arg(f->q, req->hold->client_id, req->hold->client_id_len);

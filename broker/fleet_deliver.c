@@ -62,7 +62,7 @@ static void on_acks(void *arg, const redisReply *r)
 static void send_acks(struct fleet *f, struct fleet_hold *h)
 {
     struct acks_sent *sent = malloc(sizeof(*sent));
-    struct fleet_key key = fleet_key_clients(h->bucket);
+    struct fleet_key key = fleet_key_clients(&f->keys, h->bucket);
     struct fleet_reader r = fleet_reader_of(h->acks.data, h->acks.len);
 
     if (sent == NULL || h->acks.failed || h->hold == NULL) {
@@ -247,7 +247,7 @@ void fleet_fetch(struct fleet *f, struct store_hold *hold, uint64_t from, size_t
         return;
     }
     h->refs++;
-    key = fleet_key_clients(h->bucket);
+    key = fleet_key_clients(&f->keys, h->bucket);
     snprintf(from_text, sizeof(from_text), "%llu-0", (unsigned long long)from);
     fleet_acks_flush_hold(f, h); /* what was acknowledged isn't read again */
     scripts_begin(&f->scripts, f->q, SCRIPT_FETCH, key.text, 5);

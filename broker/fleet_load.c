@@ -232,7 +232,7 @@ static void on_bucket(void *arg, const redisReply *r)
 
 static void read_bucket(struct fleet *f, unsigned bucket, const char *cursor, size_t cursor_len)
 {
-    struct fleet_key key = fleet_key_clients(bucket);
+    struct fleet_key key = fleet_key_clients(&f->keys, bucket);
     struct load_step *s = step_new(f);
 
     if (s == NULL) {
@@ -271,7 +271,7 @@ static void on_routes(void *arg, const redisReply *r)
 
 static void read_routes(struct fleet *f, uint64_t node, const char *cursor, size_t cursor_len)
 {
-    struct fleet_key key = fleet_key_routes(node);
+    struct fleet_key key = fleet_key_routes(&f->keys, node);
     struct load_step *s = step_new(f);
 
     if (s == NULL) {
@@ -329,7 +329,7 @@ static void begin_loading(struct fleet *f)
     }
     redis_queue_begin(f->q, 2);
     redis_queue_str(f->q, "HGETALL");
-    redis_queue_str(f->q, FLEET_NODES);
+    redis_queue_str(f->q, f->keys.nodes);
     redis_queue_end(f->q, REDIS_REPLAY, on_nodes, s);
 }
 
@@ -377,7 +377,7 @@ static void on_inbox(void *arg, const redisReply *r)
 
 static void join(struct fleet *f)
 {
-    struct fleet_key inbox = fleet_key_inbox(f->id);
+    struct fleet_key inbox = fleet_key_inbox(&f->keys, f->id);
 
     f->load->state = LOAD_JOINING;
     f->load->generation++;
@@ -390,7 +390,7 @@ static void join(struct fleet *f)
     redis_queue_str(f->q, "h");
     redis_queue_str(f->q, "");
     redis_queue_end(f->q, REDIS_REPLAY, on_inbox, f);
-    scripts_begin(&f->scripts, f->q, SCRIPT_JOIN, FLEET_PREFIX, 1);
+    scripts_begin(&f->scripts, f->q, SCRIPT_JOIN, f->keys.fleet, 1);
     redis_queue_str(f->q, f->hex);
     redis_queue_end(f->q, REDIS_REPLAY, on_join, f);
 }

@@ -271,7 +271,7 @@ void fleet_log_tick(struct fleet *f)
     redis_queue_str(q, "BLOCK");
     redis_queue_u64(q, BLOCK_MS);
     redis_queue_str(q, "STREAMS");
-    redis_queue_str(q, FLEET_LOG);
+    redis_queue_str(q, f->keys.log);
     redis_queue_str(q, from);
     redis_queue_end(q, REDIS_REPLAY, on_read, reading);
 }

@@ -143,7 +143,7 @@ static void on_sent(void *arg, const redisReply *r)
 
 static void send_chunk(struct fleet *f, struct route_node *n, struct outbox_chunk *c)
 {
-    struct fleet_key key = fleet_key_inbox(n->id);
+    struct fleet_key key = fleet_key_inbox(&f->keys, n->id);
     struct outbox_sent *sent = malloc(sizeof(*sent));
     bool failed = sent == NULL || c->items.failed;
 
@@ -218,7 +218,7 @@ static void on_length(void *arg, const redisReply *r)
 
 static void ask_length(struct fleet *f, struct route_node *n, uint64_t interval_ms)
 {
-    struct fleet_key key = fleet_key_inbox(n->id);
+    struct fleet_key key = fleet_key_inbox(&f->keys, n->id);
     struct length_asked *asked;
 
     if (f->now_ms - n->outbox.length_asked_ms < interval_ms)

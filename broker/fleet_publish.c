@@ -445,7 +445,7 @@ static void on_bound(void *arg, const redisReply *r)
 static void bind_packet_id(struct fleet_publish *p, struct store_hold *hold, uint16_t packet_id)
 {
     struct fleet *f = p->f;
-    struct fleet_key key = fleet_key_clients(p->hold->bucket);
+    struct fleet_key key = fleet_key_clients(&f->keys, p->hold->bucket);
     uint8_t id[16];
 
     fleet_id_write(id, p->message->id);
@@ -496,7 +496,7 @@ void fleet_publish_end_qos2(struct fleet *f, struct store_hold *hold, uint16_t p
     }
     *end = (struct qos2_end){.hold = h, .done = done, .arg = arg};
     h->refs++;
-    key = fleet_key_clients(h->bucket);
+    key = fleet_key_clients(&f->keys, h->bucket);
     scripts_begin(&f->scripts, f->q, SCRIPT_QOS2_END, key.text, 3);
     redis_queue_arg(f->q, hold->client_id, hold->client_id_len);
     redis_queue_u64(f->q, hold->epoch);

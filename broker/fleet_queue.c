@@ -107,7 +107,7 @@ static void on_queued(void *arg, const redisReply *r)
 
 static void write_batch(struct fleet *f, struct queue_batch *b)
 {
-    struct fleet_key key = fleet_key_clients(b->bucket);
+    struct fleet_key key = fleet_key_clients(&f->keys, b->bucket);
     struct redis_queue *q = f->q;
 
     scripts_begin(&f->scripts, q, SCRIPT_QUEUE, key.text,
@@ -201,7 +201,7 @@ static void add_message(struct queue_batch *b, const struct message *m, bool rem
 void fleet_queue_add(struct fleet *f, struct fleet_publish *p, const struct message *m,
                      bool remember, bool retained, const struct store_queue_target *target)
 {
-    unsigned bucket = fleet_client_bucket(target->client_id, target->client_id_len);
+    unsigned bucket = fleet_client_bucket(&f->keys, target->client_id, target->client_id_len);
     struct queue_batch *b = open_batch(f, bucket);
     struct queue_target *t;
 

@@ -69,7 +69,7 @@ static void on_retained(void *arg, const redisReply *r)
 
 static void write_batch(struct fleet *f, unsigned bucket, struct retain_batch *b)
 {
-    struct fleet_key key = fleet_key_topics(bucket);
+    struct fleet_key key = fleet_key_topics(&f->keys, bucket);
     struct fleet_reader r = fleet_reader_of(b->values.data, b->values.len);
 
     scripts_begin(&f->scripts, f->q, SCRIPT_RETAIN, key.text, 1 + 3 * b->count);
@@ -311,7 +311,7 @@ static void ask_values(struct walk *w, const redisReply *reply)
 {
     struct retained_read *rd = w->read;
     struct fleet *f = rd->f;
-    struct fleet_key key = fleet_key_topics(w->bucket);
+    struct fleet_key key = fleet_key_topics(&f->keys, w->bucket);
     bool matches[NAMES_AT_ONCE] = {false};
     struct retained_values *v;
     size_t count = 0;
@@ -369,7 +369,7 @@ static void ask_names(struct walk *w)
 {
     struct retained_read *rd = w->read;
     struct redis_queue *q = rd->f->q;
-    struct fleet_key key = fleet_key_topics(w->bucket);
+    struct fleet_key key = fleet_key_topics(&rd->f->keys, w->bucket);
     char *to;
 
     rd->under_way++;
@@ -397,7 +397,7 @@ static void ask_names(struct walk *w)
 static void ask_exact(struct retained_read *rd)
 {
     struct mqtt_slice name = {.data = rd->filter, .len = rd->exact_len};
-    struct fleet_key key = fleet_key_topics(fleet_topic_bucket(name));
+    struct fleet_key key = fleet_key_topics(&rd->f->keys, fleet_topic_bucket(name));
     struct redis_queue *q = rd->f->q;
     struct retained_values *v = values_new(rd);
 

@@ -19,7 +19,8 @@ static void on_logged(void *arg, enum store_status status)
     struct fleet *f = e->f;
 
     if (status == STORE_OK) {
-        struct fleet_key key = fleet_key_clients(fleet_client_bucket(e->client, e->len));
+        struct fleet_key key =
+            fleet_key_clients(&f->keys, fleet_client_bucket(&f->keys, e->client, e->len));
 
         redis_queue_begin(f->q, 3);
         redis_queue_str(f->q, "ZREM");

@@ -19,7 +19,7 @@ struct fleet_hold *fleet_hold_new(struct fleet *f, struct store_hold *hold)
     h->fleet = f;
     h->hold = hold;
     h->refs = 1;
-    h->bucket = fleet_client_bucket(hold->client_id, hold->client_id_len);
+    h->bucket = fleet_client_bucket(&f->keys, hold->client_id, hold->client_id_len);
     h->next = f->holds;
     if (h->next != NULL)
         h->next->prev = h;
@@ -174,7 +174,7 @@ static void begin_session_script(struct fleet *f, struct store_hold *hold, enum 
                                  size_t args)
 {
     struct fleet_hold *h = hold->store_data;
-    struct fleet_key key = fleet_key_clients(h->bucket);
+    struct fleet_key key = fleet_key_clients(&f->keys, h->bucket);
 
     scripts_begin(&f->scripts, f->q, id, key.text, 2 + args);
     redis_queue_arg(f->q, hold->client_id, hold->client_id_len);

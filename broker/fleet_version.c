@@ -160,7 +160,7 @@ void fleet_versions_flush(struct fleet *f)
     a->applied = fleet_log_is_valid(f) ? fleet_log_applied(f) : 0;
     redis_queue_begin(f->q, 2);
     redis_queue_str(f->q, "GET");
-    redis_queue_str(f->q, FLEET_VER);
+    redis_queue_str(f->q, f->keys.ver);
     redis_queue_end(f->q, REDIS_REPLAY, on_version, a);
 }
 

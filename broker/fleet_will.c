@@ -80,7 +80,8 @@ static void on_published(void *arg, enum store_status status)
 {
     struct will_op *op = arg;
     struct fleet *f = op->f;
-    struct fleet_key key = fleet_key_clients(fleet_client_bucket(op->client, op->client_len));
+    struct fleet_key key =
+        fleet_key_clients(&f->keys, fleet_client_bucket(&f->keys, op->client, op->client_len));
 
     if (status != STORE_OK) {
         /* It stays in `due`, from where some node tries again; this one has delivered nothing. */
@@ -160,7 +161,7 @@ static void on_due(void *arg, const redisReply *r)
 
 static void ask_due(struct fleet *f, unsigned bucket)
 {
-    struct fleet_key key = fleet_key_clients(bucket);
+    struct fleet_key key = fleet_key_clients(&f->keys, bucket);
 
     scripts_begin(&f->scripts, f->q, SCRIPT_DUE, key.text, 2);
     redis_queue_str(f->q, f->hex);

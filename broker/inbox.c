@@ -217,8 +217,8 @@ static void on_barrier_sent(void *arg, const redisReply *r)
 static void send_barrier(struct fleet *f)
 {
     struct inbox *in = f->inbox;
-    struct fleet_key inbox = fleet_key_inbox(f->id);
-    struct fleet_key channel = fleet_key_channel(f->id);
+    struct fleet_key inbox = fleet_key_inbox(&f->keys, f->id);
+    struct fleet_key channel = fleet_key_channel(&f->keys, f->id);
     struct fleet_bytes b = {0};
 
     if (in->gathered == NULL)
@@ -392,7 +392,7 @@ static void on_length(void *arg, const redisReply *r)
 /* Nothing came for a while. An inbox always has its last entry, or nobody can send to it. */
 static void look_for_inbox(struct fleet *f)
 {
-    struct fleet_key key = fleet_key_inbox(f->id);
+    struct fleet_key key = fleet_key_inbox(&f->keys, f->id);
 
     redis_queue_begin(f->q, 2);
     redis_queue_str(f->q, "XLEN");
@@ -465,7 +465,7 @@ void inbox_tick(struct fleet *f)
 {
     struct inbox *in = f->inbox;
     struct redis_queue *q = redis_link_queue(f->inbox_link);
-    struct fleet_key key = fleet_key_inbox(f->id);
+    struct fleet_key key = fleet_key_inbox(&f->keys, f->id);
     struct inbox_reading *reading;
 
     if (in->waiting != NULL)
@@ -493,7 +493,7 @@ void inbox_tick(struct fleet *f)
 static void trim(struct fleet *f)
 {
     struct inbox *in = f->inbox;
-    struct fleet_key key = fleet_key_inbox(f->id);
+    struct fleet_key key = fleet_key_inbox(&f->keys, f->id);
 
     if (in->untrimmed == 0 ||
         (in->untrimmed < TRIM_ENTRIES && f->now_ms - in->trimmed_ms < TRIM_MS))

@@ -52,7 +52,7 @@ static void clear_topics(struct reaper *rp)
     struct fleet *f = rp->f;
 
     for (unsigned bucket = 0; bucket < FLEET_TOPIC_BUCKETS; bucket++) {
-        struct fleet_key key = fleet_key_topics(bucket);
+        struct fleet_key key = fleet_key_topics(&f->keys, bucket);
 
         redis_queue_begin(f->q, 3);
         redis_queue_str(f->q, "HDEL");
@@ -65,7 +65,7 @@ static void clear_topics(struct reaper *rp)
 static void finish(struct reaper *rp)
 {
     struct fleet *f = rp->f;
-    struct fleet_key inbox = fleet_key_inbox(rp->victim);
+    struct fleet_key inbox = fleet_key_inbox(&f->keys, rp->victim);
 
     clear_topics(rp);
     redis_queue_begin(f->q, 2);
@@ -74,7 +74,7 @@ static void finish(struct reaper *rp)
     redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
     redis_queue_begin(f->q, 3);
     redis_queue_str(f->q, "HDEL");
-    redis_queue_str(f->q, FLEET_REAP);
+    redis_queue_str(f->q, f->keys.reap);
     redis_queue_str(f->q, rp->hex);
     redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
     LOG_INFO("node_reaped", KV_STR("node", rp->hex), KV_UINT("clients", rp->clients));
@@ -147,7 +147,7 @@ static void on_reaped(void *arg, const redisReply *r)
 static void ask(struct reaper *rp, unsigned bucket)
 {
     struct fleet *f = rp->f;
-    struct fleet_key key = fleet_key_clients(bucket);
+    struct fleet_key key = fleet_key_clients(&f->keys, bucket);
     struct reaper_step *step = malloc(sizeof(*step));
 
     if (step == NULL) {

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -132,19 +133,86 @@ static void numbers_of_every_size_come_back(void **state)
 static void names_are_hex_and_hash_tags_hold_no_client_bytes(void **state)
 {
     char hex[FLEET_HEX_SIZE];
+    struct fleet_keys keys;
     uint64_t id = 0;
 
     (void)state;
+    fleet_keys_init(&keys, NULL);
     fleet_hex(0x00ff12, hex);
     assert_string_equal(hex, "000000000000ff12");
     assert_true(fleet_hex_parse(hex, 16, &id));
     assert_int_equal(id, 0x00ff12);
     assert_false(fleet_hex_parse("000000000000FF12", 16, &id));
     assert_false(fleet_hex_parse("12", 2, &id));
-    assert_string_equal(fleet_key_inbox(0xabc).text, "fl:{n:0000000000000abc}:in");
-    assert_string_equal(fleet_key_clients(1023).text, "fl:{s1023}:");
+    assert_string_equal(fleet_key_inbox(&keys, 0xabc).text, "fl:{n:0000000000000abc}:in");
+    assert_string_equal(fleet_key_clients(&keys, 1023).text, "fl:{s1023}:");
     /* A topic and everything below its first level are in one bucket. */
     assert_int_equal(fleet_topic_bucket(slice("fleet")), fleet_topic_bucket(slice("fleet/1/gps")));
+}
+
+static void a_fleets_name_is_in_every_key_and_channel(void **state)
+{
+    struct fleet_keys keys;
+
+    (void)state;
+    fleet_keys_init(&keys, "campus-2");
+    assert_string_equal(keys.fleet, "fl.campus-2:{r}:");
+    assert_string_equal(keys.nodes, "fl.campus-2:{r}:nodes");
+    assert_string_equal(keys.ver, "fl.campus-2:{r}:ver");
+    assert_string_equal(keys.log, "fl.campus-2:{r}:log");
+    assert_string_equal(keys.reap, "fl.campus-2:{r}:reap");
+    assert_string_equal(fleet_key_routes(&keys, 1).text, "fl.campus-2:{r}:n:0000000000000001");
+    assert_string_equal(fleet_key_inbox(&keys, 1).text, "fl.campus-2:{n:0000000000000001}:in");
+    assert_string_equal(fleet_key_channel(&keys, 1).text, "fl.campus-2:n:0000000000000001");
+    assert_string_equal(fleet_key_clients(&keys, 7).text, "fl.campus-2:{s7}:");
+    assert_string_equal(fleet_key_topics(&keys, 7).text, "fl.campus-2:{t7}:");
+    fleet_keys_init(&keys, "");
+    assert_string_equal(keys.fleet, "fl:{r}:");
+}
+
+static void a_fleets_name_holds_nothing_that_a_key_or_pattern_could_mean(void **state)
+{
+    (void)state;
+    assert_null(fleet_name_check(""));
+    assert_null(fleet_name_check("Campus_2-b"));
+    assert_null(fleet_name_check("0123456789abcdef0123456789abcdef"));
+    assert_non_null(fleet_name_check("0123456789abcdef0123456789abcdef0"));
+    assert_non_null(fleet_name_check("a{b}"));
+    assert_non_null(fleet_name_check("a:b"));
+    assert_non_null(fleet_name_check("a*"));
+    assert_non_null(fleet_name_check("a b"));
+    assert_non_null(fleet_name_check("\xc3\xa4"));
+}
+
+static void the_secret_decides_which_bucket_a_client_has(void **state)
+{
+    static const char one[] = "000102030405060708090a0b0c0d0e0f";
+    static const char two[] = "f00102030405060708090a0b0c0d0e0f";
+    struct fleet_keys plain;
+    struct fleet_keys a;
+    struct fleet_keys b;
+    unsigned same = 0;
+
+    (void)state;
+    fleet_keys_init(&plain, "");
+    a = b = plain;
+    assert_true(fleet_keys_set_secret(&plain, "", 0));
+    assert_true(fleet_keys_set_secret(&a, one, strlen(one)));
+    assert_true(fleet_keys_set_secret(&b, two, strlen(two)));
+    assert_false(fleet_keys_set_secret(&b, "0001", 4));
+    assert_false(fleet_keys_set_secret(&b, "g00102030405060708090a0b0c0d0e0f", 32));
+    for (int i = 0; i < 1000; i++) {
+        char id[16];
+        size_t len = (size_t)snprintf(id, sizeof(id), "device-%d", i);
+
+        same += fleet_client_bucket(&a, id, len) == fleet_client_bucket(&b, id, len);
+        same += fleet_client_bucket(&a, id, len) == fleet_client_bucket(&plain, id, len);
+        assert_true(fleet_client_bucket(&a, id, len) < FLEET_CLIENT_BUCKETS);
+    }
+    assert_true(same < 20);
+    /* As ever, in a fleet from before there were secrets. */
+    assert_int_equal(fleet_client_bucket(&plain, "device-1", 8),
+                     fleet_hash("device-1", 8) % FLEET_CLIENT_BUCKETS);
 }
 
 int main(void)
@@ -155,6 +223,9 @@ int main(void)
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(numbers_of_every_size_come_back),
         cmocka_unit_test(names_are_hex_and_hash_tags_hold_no_client_bytes),
+        cmocka_unit_test(a_fleets_name_is_in_every_key_and_channel),
+        cmocka_unit_test(a_fleets_name_holds_nothing_that_a_key_or_pattern_could_mean),
+        cmocka_unit_test(the_secret_decides_which_bucket_a_client_has),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

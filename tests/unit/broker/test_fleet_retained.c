@@ -137,11 +137,19 @@ static void twenty_thousand_topics_are_read_whole(void **state)
     print_message("three walks: %d ms\n", (int)(clock_monotonic_ms() - begin));
 }
 
+static struct fleet_key t_1_bucket(void)
+{
+    struct fleet_keys keys;
+
+    fleet_keys_init(&keys, "");
+    return fleet_key_topics(&keys, fleet_topic_bucket(bed_slice("t/1")));
+}
+
 /* One call of the script, as a link writes it (and writes it again after a reconnect). */
 static void call_retain(struct bed *b, const struct scripts *scripts, const char *node,
                         const char *sequence, const char *value)
 {
-    struct fleet_key key = fleet_key_topics(fleet_topic_bucket(bed_slice("t/1")));
+    struct fleet_key key = t_1_bucket();
     redisReply *r = redisCommand(b->redis, "EVALSHA %s 1 %s %s %s t/1 %s",
                                  scripts->sha[SCRIPT_RETAIN], key.text, node, sequence, value);
 
@@ -154,7 +162,7 @@ static void a_replay_doesnt_bring_an_old_value_back(void **state)
 {
     struct bed *b = *state;
     struct scripts scripts;
-    struct fleet_key key = fleet_key_topics(fleet_topic_bucket(bed_slice("t/1")));
+    struct fleet_key key = t_1_bucket();
     redisReply *r;
 
     bed_add_ready(b); /* loads the scripts */
