@@ -100,16 +100,26 @@ static struct mqtt_slice username_of(const struct client *c)
                                .len = (uint32_t)strlen(c->username)};
 }
 
-/* $SYS is the broker's own. */
-static bool is_sys(struct mqtt_slice topic)
+static bool begins_with(struct mqtt_slice topic, const char *prefix)
 {
-    return topic.len >= 5 && memcmp(topic.data, "$SYS/", 5) == 0;
+    size_t len = strlen(prefix);
+    return topic.len >= len && memcmp(topic.data, prefix, len) == 0;
+}
+
+/* $SYS is the broker's own, but for what bridges tell of themselves there, as to mosquitto. Nobody
+ * could subscribe to a topic that begins like a shared subscription. */
+static bool is_reserved(struct mqtt_slice topic)
+{
+    if (topic.len == 0 || topic.data[0] != '$')
+        return false;
+    return mqtt_filter_is_shared(topic) ||
+           (begins_with(topic, "$SYS/") && !begins_with(topic, "$SYS/broker/connection/"));
 }
 
 bool auth_may_write(const struct auth *a, const struct client *c, struct mqtt_slice client_id,
                     struct mqtt_slice topic)
 {
-    if (is_sys(topic))
+    if (is_reserved(topic))
         return false;
     return a->acl == NULL || acl_check(a->acl, username_of(c), client_id, topic, ACL_WRITE);
 }

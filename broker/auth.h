@@ -2,8 +2,8 @@
  * auth - who is let in and what they may do: anonymous, password file, ACL file.
  *
  * Data flow: handle_connect.c asks at CONNECT, the handlers before each publish and subscription,
- *            deliver.c before each delivery. Without an ACL file everything but writing to $SYS is
- *            allowed, at the cost of one compare.
+ *            deliver.c before each delivery. Without an ACL file everything but writing to
+ *            what is reserved ($SYS, $share) is allowed, at the cost of one compare.
  * Reload:    auth_reload (SIGHUP) reads both files again; a bad one leaves everything as it was and
  *            is named in the log. Connected clients stay.
  */

@@ -19,6 +19,7 @@ const char *const client_end_names[CLIENT_END_COUNT] = {
     [END_SHUTDOWN] = "shutdown",
     [END_NO_MEMORY] = "no_memory",
     [END_PROXY] = "proxy_header",
+    [END_SUBSCRIBE_REFUSED] = "subscribe_refused",
 };
 
 const char *const refusal_names[REFUSAL_COUNT] = {

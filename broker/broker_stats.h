@@ -23,7 +23,8 @@ enum client_end {
     END_START_OVER,   /* this node was declared dead */
     END_SHUTDOWN,
     END_NO_MEMORY,
-    END_PROXY, /* no PROXY header, or a bad one, or from an untrusted address */
+    END_PROXY,             /* no PROXY header, or a bad one, or from an untrusted address */
+    END_SUBSCRIBE_REFUSED, /* a filter that a 3.1 client can't be refused otherwise */
     CLIENT_END_COUNT,
 };
 extern const char *const client_end_names[CLIENT_END_COUNT];

@@ -73,6 +73,8 @@ struct client {
     bool wake : 1;       /* the durable session's queue may have something */
     bool fetching : 1;
     bool wants_output : 1; /* something waits for the output to get below the watermark */
+    bool bridge : 1;       /* another broker, by its CONNECT: its subscriptions are "no local" and
+                              "retain as published" */
     bool disconnected : 1; /* store_disconnect was called, or mustn't be */
     uint16_t keep_alive_s;
     uint16_t request_count;

@@ -193,12 +193,12 @@ static void send_entry(struct client *c, const struct store_entry *e)
 {
     const struct message_id copied = {0}; /* a retained value has an id of its own in the queue */
     c->next_sequence = e->sequence + 1;
-    if ((e->retain && retained_delivery_is_stale(c, e->message->topic, copied)) ||
+    if ((e->is_value && retained_delivery_is_stale(c, e->message->topic, copied)) ||
         !auth_may_read(c->broker->auth, c, e->message->topic)) {
         store_ack(c->broker->store, &c->hold, e->sequence);
         return;
     }
-    if (!e->retain && e->message->retain)
+    if (!e->is_value && e->message->retain)
         retained_delivery_note_live(c, e->message->topic, e->message->id);
     struct mqtt_publish fields;
     struct delivery d = delivery_of_message(c->broker->encoder, e->message, &fields);

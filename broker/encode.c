@@ -48,8 +48,11 @@ struct delivery delivery_of_message(struct encoder *e, struct message *m,
                                      .topic = m->topic,
                                      .payload = m->payload,
                                      .props.raw = m->props};
-    return (struct delivery){
-        .encoder = e, .publish = scratch, .message = message_ref(m), .id = m->id};
+    return (struct delivery){.encoder = e,
+                             .publish = scratch,
+                             .message = message_ref(m),
+                             .id = m->id,
+                             .publisher = m->publisher};
 }
 
 struct message *delivery_message(struct delivery *d)

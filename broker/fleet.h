@@ -240,7 +240,7 @@ void fleet_publish_end_qos2(struct fleet *f, struct store_hold *hold, uint16_t p
 bool fleet_queues_init(struct fleet *f);
 void fleet_queues_free(struct fleet *f);
 void fleet_queue_add(struct fleet *f, struct fleet_publish *p, const struct message *m,
-                     bool remember, bool retained, const struct store_queue_target *target);
+                     bool remember, bool is_value, const struct store_queue_target *target);
 void fleet_queues_flush(struct fleet *f);
 void fleet_queues_reset(struct fleet *f);
 

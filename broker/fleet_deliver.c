@@ -8,7 +8,7 @@
 
 #include "common/log.h"
 
-enum { ACKS_AT_ONCE = 500, FLAG_QOS = 0x03, FLAG_RETAIN = 0x04 };
+enum { ACKS_AT_ONCE = 500, FLAG_QOS = 0x03, FLAG_RETAIN = 0x04, FLAG_VALUE = 0x08 };
 
 /* Waits for the acknowledgements of its turn to be in. */
 struct fleet_release {
@@ -171,7 +171,8 @@ static bool take_entry(struct store_entry *e, const redisReply *sequence, const 
     r = fleet_reader_of(entry->str + 1, entry->len - 1);
     *e = (struct store_entry){.sequence = strtoull(sequence->str, NULL, 10),
                               .qos = flags & FLAG_QOS,
-                              .retain = (flags & FLAG_RETAIN) != 0};
+                              .retain = (flags & FLAG_RETAIN) != 0,
+                              .is_value = (flags & FLAG_VALUE) != 0};
     e->duplicate = e->sequence <= sent_before;
     e->message = fleet_frame_get(&r, &remember);
     return e->message != NULL;

@@ -7,7 +7,7 @@
 
 #include "common/log.h"
 
-enum { TARGETS_MAX = 128, BYTES_MAX = 256 * 1024, FLAG_RETAIN = 0x04 };
+enum { TARGETS_MAX = 128, BYTES_MAX = 256 * 1024, FLAG_RETAIN = 0x04, FLAG_VALUE = 0x08 };
 
 struct queue_message {
     const struct message *message; /* a publish holds it; only compared */
@@ -199,7 +199,7 @@ static void add_message(struct queue_batch *b, const struct message *m, bool rem
 }
 
 void fleet_queue_add(struct fleet *f, struct fleet_publish *p, const struct message *m,
-                     bool remember, bool retained, const struct store_queue_target *target)
+                     bool remember, bool is_value, const struct store_queue_target *target)
 {
     unsigned bucket = fleet_client_bucket(&f->keys, target->client_id, target->client_id_len);
     struct queue_batch *b = open_batch(f, bucket);
@@ -215,8 +215,9 @@ void fleet_queue_add(struct fleet *f, struct fleet_publish *p, const struct mess
     t->at = b->bytes.len;
     t->len = target->client_id_len;
     t->flags = target->qos;
-    if (retained || (m->retain && target->retain_as_published))
+    if (is_value || (m->retain && target->retain_as_published))
         t->flags |= FLAG_RETAIN;
+    t->flags |= is_value ? FLAG_VALUE : 0;
     fleet_bytes_put(&b->bytes, target->client_id, target->client_id_len);
     b->publishes[b->target_count++] = p;
     fleet_publish_gathered(p);

@@ -161,6 +161,7 @@ void handle_connect(struct client *c, const struct mqtt_packet *packet)
 {
     const struct mqtt_connect *p = &packet->u.connect;
     c->version = (uint8_t)p->version;
+    c->bridge = p->bridge;
     if (p->version != MQTT_V31 && p->version != MQTT_V311) {
         refuse(c, MQTT_CONNACK_BAD_VERSION, REFUSED_VERSION);
         return;
@@ -221,6 +222,37 @@ static bool restore_subscriptions(struct client *c, const struct store_connect_r
     return add_subscriptions(c, r);
 }
 
+static void on_dropped(void *arg, enum store_status status)
+{
+    (void)status; /* the next connection tries again */
+    client_op_done(arg);
+}
+
+/* Earlier versions granted "$share/..." as a plain filter, which nothing ever matched. A session
+ * that still has one loses it, so that it gets a refusal when it asks again. */
+static void drop_shared(struct client *c, const struct store_connect_result *r)
+{
+    struct mqtt_slice *filters = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < r->subscription_count; i++) {
+        if (!mqtt_filter_is_shared(r->subscriptions[i].filter))
+            continue;
+        if (filters == NULL)
+            filters = calloc(r->subscription_count - i, sizeof(*filters));
+        if (filters == NULL)
+            return;
+        filters[count++] = r->subscriptions[i].filter;
+        router_unsubscribe(c->broker->router, c->session, r->subscriptions[i].filter);
+    }
+    if (count == 0)
+        return;
+    LOG_LIMITED(LOG_LEVEL_WARN, "shared_subscriptions_dropped",
+                KV_STR("client_id", client_id_text(c)), KV_UINT("filters", count));
+    c->ops++;
+    store_unsubscribe(c->broker->store, &c->hold, filters, count, on_dropped, c);
+    free(filters);
+}
+
 /* PUBREL again for what the client had received before (4.4), in order. */
 static void resend_released(struct client *c, const struct store_connect_result *r)
 {
@@ -247,6 +279,7 @@ static void go_online(struct client *c, const struct store_connect_result *r)
         return;
     }
     if (c->hold.durable) {
+        drop_shared(c, r);
         resend_released(c, r);
         deliver_wake(c);
     }

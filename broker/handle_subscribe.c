@@ -23,17 +23,33 @@ static bool has_room(struct client *c, struct mqtt_slice filter)
            router_is_subscribed(c->broker->router, c->session, filter);
 }
 
+/* Why the filter isn't granted, NULL if it may be. "$share/..." would be a plain filter here, which
+ * nothing ever matches: better refused than granted in vain. */
+static const char *objection(struct client *c, struct mqtt_slice filter)
+{
+    if (mqtt_filter_is_shared(filter))
+        return "shared subscriptions are not supported";
+    if (!handle_topic_fits(c, filter))
+        return "topic limits";
+    if (!has_room(c, filter))
+        return "max_subscriptions";
+    if (!auth_may_subscribe(c->broker->auth, c, filter))
+        return "access control";
+    return NULL;
+}
+
 static uint8_t grant(struct client *c, const struct mqtt_filter *f)
 {
-    struct subscription_options options = {.qos = f->qos};
-    if (!handle_topic_fits(c, f->filter) || !has_room(c, f->filter) ||
-        !auth_may_subscribe(c->broker->auth, c, f->filter) ||
-        !router_subscribe(c->broker->router, c->session, f->filter, options)) {
-        LOG_LIMITED(LOG_LEVEL_INFO, "subscribe_refused", KV_STR("client_id", client_id_text(c)),
-                    KV_BYTES("filter", f->filter.data, f->filter.len));
-        return MQTT_QOS_FAILURE;
-    }
-    return f->qos;
+    struct subscription_options options = {
+        .qos = f->qos, .no_local = c->bridge, .retain_as_published = c->bridge};
+    const char *why = objection(c, f->filter);
+    if (why == NULL && !router_subscribe(c->broker->router, c->session, f->filter, options))
+        why = "no memory";
+    if (why == NULL)
+        return f->qos;
+    LOG_LIMITED(LOG_LEVEL_INFO, "subscribe_refused", KV_STR("client_id", client_id_text(c)),
+                KV_BYTES("filter", f->filter.data, f->filter.len), KV_STR("reason", why));
+    return MQTT_QOS_FAILURE;
 }
 
 /* Grants each filter and keeps them in the request, texts included. */
@@ -81,7 +97,9 @@ static void tell_store(struct client *c, struct request *q)
     for (uint32_t i = 0; i < q->count; i++)
         if (q->wishes[i].code != MQTT_QOS_FAILURE)
             subs[count++] = (struct store_subscription){.filter = q->wishes[i].filter,
-                                                        .qos = q->wishes[i].code};
+                                                        .qos = q->wishes[i].code,
+                                                        .no_local = c->bridge,
+                                                        .retain_as_published = c->bridge};
     if (count > 0)
         store_subscribe(c->broker->store, &c->hold, subs, count, on_subscribed, q);
     else
@@ -104,8 +122,20 @@ void handle_subscribe(struct client *c, const struct mqtt_packet *packet)
     tell_store(c, q);
 }
 
+static bool has_refused(const struct request *q)
+{
+    for (uint32_t i = 0; i < q->count; i++)
+        if (q->wishes[i].code == MQTT_QOS_FAILURE)
+            return true;
+    return false;
+}
+
 void handle_subscribe_answer(struct client *c, struct request *q)
 {
+    if (c->version == MQTT_V31 && has_refused(q)) {
+        client_doom(c, END_SUBSCRIBE_REFUSED); /* 3.1 has no 0x80: to be told nothing is worse */
+        return;
+    }
     uint8_t *codes = malloc(q->count);
     if (codes == NULL) {
         client_doom(c, END_NO_MEMORY);

@@ -54,14 +54,14 @@ static bool grow(struct memory_queue *q)
     return true;
 }
 
-bool memory_queue_push(struct memory_queue *q, struct message *m, uint8_t qos, bool retain)
+bool memory_queue_push(struct memory_queue *q, struct memory_entry e)
 {
     if (q->after - q->first == q->capacity && !grow(q))
         return false;
-    *entry(q, q->after++) =
-        (struct memory_entry){.message = message_ref(m), .qos = qos, .retain = retain};
+    message_ref(e.message);
+    *entry(q, q->after++) = e;
     q->count++;
-    q->bytes += size_of(m);
+    q->bytes += size_of(e.message);
     return true;
 }
 
@@ -93,6 +93,7 @@ size_t memory_queue_read(struct memory_queue *q, uint64_t from, struct store_ent
                                             .message = e->message,
                                             .qos = e->qos,
                                             .retain = e->retain,
+                                            .is_value = e->is_value,
                                             .duplicate = e->sent};
         bytes += size_of(e->message);
         e->sent = true;

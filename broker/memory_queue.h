@@ -15,7 +15,8 @@ struct memory_entry {
     struct message *message; /* NULL: acknowledged */
     uint8_t qos;
     bool retain;
-    bool sent; /* was fetched before */
+    bool is_value; /* as in store_entry */
+    bool sent;     /* was fetched before */
 };
 
 struct memory_queue {
@@ -28,8 +29,8 @@ struct memory_queue {
 
 void memory_queue_init(struct memory_queue *q);
 void memory_queue_fini(struct memory_queue *q);
-/* False when out of memory. */
-bool memory_queue_push(struct memory_queue *q, struct message *m, uint8_t qos, bool retain);
+/* References the message. False when out of memory. */
+bool memory_queue_push(struct memory_queue *q, struct memory_entry e);
 void memory_queue_remove(struct memory_queue *q, uint64_t sequence);
 /* Fills up to `max` entries (about max_bytes) from this sequence on and notes them as sent. */
 size_t memory_queue_read(struct memory_queue *q, uint64_t from, struct store_entry *out, size_t max,

@@ -187,11 +187,19 @@ static void queue_value(struct client *c, const struct message *m, uint8_t qos)
     message_unref(own);
 }
 
+/* A bridge isn't told its own values either: it may have newer ones by now. */
+static bool is_own_echo(const struct client *c, const struct message *m)
+{
+    const struct session *s = c->session;
+    return c->bridge && m->publisher.len == s->id_len &&
+           memcmp(m->publisher.data, s->id, s->id_len) == 0;
+}
+
 static void on_value(void *arg, const struct message *m)
 {
     struct client *c = arg;
     struct retained_delivery *r = c->retained;
-    if (c->doomed || retained_delivery_is_stale(c, m->topic, m->id))
+    if (c->doomed || retained_delivery_is_stale(c, m->topic, m->id) || is_own_echo(c, m))
         return;
     uint8_t granted = r->wanted->qos;
     uint8_t qos = m->qos < granted ? m->qos : granted;

@@ -117,8 +117,18 @@ static bool reserve_targets(struct router *r, size_t queues, size_t nodes)
     return true;
 }
 
+/* Who published it doesn't get it back (5.0: 3.8.3.1), by its client id: the message may have come
+ * by another broker or connection. */
+static bool is_echo(const struct session *s, const struct subscription_options *o,
+                    struct mqtt_slice publisher)
+{
+    return o->no_local && publisher.len == s->id_len &&
+           memcmp(publisher.data, s->id, publisher.len) == 0;
+}
+
 /* The queues of durable sessions and the nodes among the matches, into r->targets. */
-static bool find_targets(struct router *r, const struct match_entry *e, uint8_t qos)
+static bool find_targets(struct router *r, const struct match_entry *e, uint8_t qos,
+                         struct mqtt_slice publisher)
 {
     r->targets.queue_count = 0;
     r->targets.node_count = 0;
@@ -127,7 +137,7 @@ static bool find_targets(struct router *r, const struct match_entry *e, uint8_t 
     for (uint32_t i = 0; qos > 0 && i < e->count; i++) {
         struct session *s = session_of(e->items[i].subscriber);
         const struct subscription_options *o = &e->items[i].options;
-        if (!s->durable || o->qos == 0)
+        if (!s->durable || o->qos == 0 || is_echo(s, o, publisher))
             continue;
         r->targets.queues[r->targets.queue_count++] =
             (struct store_queue_target){.client_id = s->id,
@@ -152,7 +162,7 @@ static void deliver_direct(const struct match_entry *e, struct delivery *d)
         struct session *s = session_of(e->items[i].subscriber);
         const struct subscription_options *o = &e->items[i].options;
         struct client *c = s->client;
-        if (c == NULL || c->state != CLIENT_ONLINE)
+        if (c == NULL || c->state != CLIENT_ONLINE || is_echo(s, o, d->publisher))
             continue;
         uint8_t effective = lower(qos, o->qos);
         if (s->durable && effective > 0)
@@ -168,16 +178,20 @@ static void deliver_direct(const struct match_entry *e, struct delivery *d)
 
 /* ---- publishing ------------------------------------------------------------------------------ */
 
+static struct mqtt_slice publisher_of(const struct router_publish *p)
+{
+    if (p->message != NULL)
+        return p->message->publisher;
+    return p->publisher != NULL ? session_id(p->publisher) : (struct mqtt_slice){0};
+}
+
 static struct delivery begin(struct router *r, const struct router_publish *p,
                              struct mqtt_publish *scratch)
 {
     if (p->message != NULL)
         return delivery_of_message(r->encoder, p->message, scratch);
     struct message_id id = router_next_message_id(r);
-    struct mqtt_slice publisher = {0};
-    if (p->publisher != NULL)
-        publisher = session_id(p->publisher);
-    return delivery_of_publish(r->encoder, p->publish, id, publisher);
+    return delivery_of_publish(r->encoder, p->publish, id, publisher_of(p));
 }
 
 static bool store_has_part(const struct router *r, const struct mqtt_publish *p)
@@ -196,7 +210,7 @@ enum route_result router_route(struct router *r, const struct router_publish *p)
 {
     const struct mqtt_publish *publish = p->publish;
     const struct match_entry *e = match(r, publish->topic);
-    if (e == NULL || !find_targets(r, e, publish->qos)) {
+    if (e == NULL || !find_targets(r, e, publish->qos, publisher_of(p))) {
         r->targets.queue_count = 0;
         r->targets.node_count = 0;
         return ROUTE_STORE; /* nobody was found for want of memory; at QoS 0 that is a loss */
@@ -287,7 +301,7 @@ void router_deliver_local(struct router *r, struct message *m)
 void router_targets(struct router *r, const struct message *m, struct store_targets *out)
 {
     const struct match_entry *e = match(r, m->topic);
-    if (e == NULL || !find_targets(r, e, m->qos)) {
+    if (e == NULL || !find_targets(r, e, m->qos, m->publisher)) {
         r->targets.queue_count = 0;
         r->targets.node_count = 0;
     }

@@ -166,6 +166,7 @@ struct store_entry {
     struct message *message; /* referenced by the receiver if kept */
     uint8_t qos;             /* effective */
     bool retain;             /* flag to send */
+    bool is_value;           /* a retained value for a new subscription (queue_only), not live */
     bool duplicate;          /* was (maybe) sent before on an earlier connection */
 };
 /* `more`: further entries are there already. */

@@ -294,7 +294,8 @@ static void keep_retained(struct store_memory *s, struct message *m)
     s->config.stats->retained = retained_tree_count(s->retained);
 }
 
-static void queue_for(struct store_memory *s, const struct store_queue_target *t, struct message *m)
+static void queue_for(struct store_memory *s, const struct store_queue_target *t, struct message *m,
+                      bool is_value)
 {
     struct memory_session *session = find_session(s, t->client_id, t->client_id_len);
     if (session == NULL || !session->durable)
@@ -304,7 +305,11 @@ static void queue_for(struct store_memory *s, const struct store_queue_target *t
         s->config.stats->dropped[DROP_QUEUE_FULL]++;
         return;
     }
-    if (!memory_queue_push(q, m, t->qos, m->retain && t->retain_as_published))
+    struct memory_entry e = {.message = m,
+                             .qos = t->qos,
+                             .retain = m->retain && t->retain_as_published,
+                             .is_value = is_value};
+    if (!memory_queue_push(q, e))
         s->config.stats->dropped[DROP_NO_MEMORY]++;
     else if (session->hold != NULL)
         s->host.wake(s->host.arg, session->id, session->id_len);
@@ -331,7 +336,7 @@ static void memory_publish(struct store *store, const struct store_publish_reque
         if (m->retain && !req->queue_only)
             keep_retained(s, m);
         for (size_t i = 0; i < req->targets.queue_count; i++)
-            queue_for(s, &req->targets.queues[i], m);
+            queue_for(s, &req->targets.queues[i], m, req->queue_only);
         if (req->qos2_packet_id != 0)
             s->host.deliver(s->host.arg, m);
     }

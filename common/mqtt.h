@@ -159,8 +159,9 @@ bool mqtt_props_put_pair(uint8_t *buf, size_t size, size_t *used, struct mqtt_sl
 
 struct mqtt_connect {
     enum mqtt_version
-        version; /* MQTT_UNKNOWN: a level we don't know, in `level`; nothing else is set */
-    uint8_t level;
+        version;   /* MQTT_UNKNOWN: a level we don't know, in `level`; nothing else is set */
+    uint8_t level; /* as it came, the bridge bit included */
+    bool bridge;   /* bit 7 of the level: mosquitto's sign that the client is another broker */
     bool clean_start;
     uint16_t keep_alive_s;
     struct mqtt_slice client_id;
@@ -250,7 +251,8 @@ bool mqtt_filters_put(uint8_t *buf, size_t size, size_t *used, bool subscribe,
                       const struct mqtt_filter *f);
 
 /* Length of the packet when encoded, 0 when it can't be (too large). Then mqtt_encode writes
- * exactly that many bytes. `level` of a CONNECT follows `version`. */
+ * exactly that many bytes. `level` of a CONNECT follows `version` and
+ * `bridge`. */
 size_t mqtt_encoded_size(const struct mqtt_packet *p, enum mqtt_version version);
 size_t mqtt_encode(const struct mqtt_packet *p, enum mqtt_version version, uint8_t *buf,
                    size_t size);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 enum {
+    LEVEL_BRIDGE = 0x80,
     FLAG_RESERVED = 0x01,
     FLAG_CLEAN_START = 0x02,
     FLAG_WILL = 0x04,
@@ -24,8 +25,18 @@ static bool slice_is(struct mqtt_slice s, const char *text)
     return s.len == strlen(text) && memcmp(s.data, text, s.len) == 0;
 }
 
-/* Protocol name and level. A level we don't know (also that of a bridge, which sets bit 7) is for
- * the broker to answer with "unsupported protocol version" (3.1.2-2), so it isn't an error here. */
+/* Of 3.1 and 3.1.1, which have no subscription options: a bridge asks by bit 7 of the level for no
+ * local and retain as published. 5.0 has the options themselves. */
+static enum mqtt_version version_of(uint8_t level, bool v31)
+{
+    uint8_t plain = level & (uint8_t)~LEVEL_BRIDGE;
+    if (v31)
+        return plain == MQTT_V31 ? MQTT_V31 : MQTT_UNKNOWN;
+    return plain == MQTT_V311 || level == MQTT_V5 ? (enum mqtt_version)plain : MQTT_UNKNOWN;
+}
+
+/* Protocol name and level. A level we don't know is for the broker to answer with "unsupported
+ * protocol version" (3.1.2-2), so it isn't an error here. */
 static bool decode_protocol(struct mqtt_decoder *d, struct mqtt_connect *c)
 {
     struct mqtt_slice name;
@@ -36,8 +47,8 @@ static bool decode_protocol(struct mqtt_decoder *d, struct mqtt_connect *c)
         return mqtt_decoder_fail(d, MQTT_R_UNSUPPORTED_VERSION, "protocol name"); /* 3.1.2-1 */
     if (!mqtt_reader_u8(&d->in, &c->level))
         return mqtt_decoder_malformed(d, "protocol level is missing");
-    if (v31 ? c->level == MQTT_V31 : c->level == MQTT_V311 || c->level == MQTT_V5)
-        c->version = (enum mqtt_version)c->level;
+    c->version = version_of(c->level, v31);
+    c->bridge = c->version != MQTT_UNKNOWN && (c->level & LEVEL_BRIDGE) != 0;
     return true;
 }
 

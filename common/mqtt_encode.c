@@ -22,7 +22,7 @@ static void put_connect(struct mqtt_writer *w, const struct mqtt_connect *c,
     static const struct mqtt_slice mqtt = {(const uint8_t *)"MQTT", 4};
     static const struct mqtt_slice mqisdp = {(const uint8_t *)"MQIsdp", 6};
     mqtt_writer_block(w, version == MQTT_V31 ? mqisdp : mqtt);
-    mqtt_writer_u8(w, (uint8_t)version);
+    mqtt_writer_u8(w, (uint8_t)((unsigned)version | (c->bridge ? 0x80u : 0u)));
     unsigned flags = c->clean_start ? 0x02 : 0;
     if (c->has_will)
         flags |= 0x04u | (unsigned)c->will_qos << 3 | (c->will_retain ? 0x20u : 0);

@@ -1,6 +1,6 @@
 """Conformance: subscriptions, wildcards, retained messages (MQTT 3.1.1 clauses 3.3.1.3, 3.8-3.11, 4.7)."""
 import mqtt_raw as m
-from conformance_base import Conformance
+from conformance_base import Conformance, not_on_standin
 
 # filter, topics that match, topics that don't
 MATCHES = [
@@ -80,6 +80,30 @@ class SubscriptionTests(Conformance):
         subscriber = self.durable(name)
         subscriber.expect_message(topic + "/b", "once", 2)
         self.assert_quiet(subscriber)
+
+    def test_shared_subscriptions_are_refused_rather_than_granted_in_vain(self):
+        client, publisher, t = self.client(), self.client(), self.unique("s/")
+        self.assertEqual(client.subscribe((t, 1), ("$share/g/" + t, 1), ("$share/g", 0), ("$share/g/#", 2)),
+                         [1, 0x80, 0x80, 0x80])
+        publisher.publish("$share/g/" + t, "nobody can ask for it", 1)
+        publisher.publish(t, "plain", 1)
+        client.expect_message(t, "plain", 1)
+        client.unsubscribe("$share/g/" + t)
+
+    def test_other_dollar_topics_are_plain_topics(self):
+        client, publisher = self.client(), self.client()
+        for topic in ("$queue/t", "$exclusive/t", "$delayed/5/t", "$shared/g/t", "$share"):
+            self.assertEqual(client.subscribe((topic, 1)), [1])
+            publisher.publish(topic, "literally", 1)
+            client.expect_message(topic, "literally", 1)
+
+    @not_on_standin
+    def test_client_of_31_is_closed_where_a_filter_is_refused(self):
+        client, t = self.client(level=3), self.unique("s/")
+        self.assertEqual(client.subscribe((t, 1)), [1])
+        client.send(m.subscribe(9, (t, 1), ("$share/g/" + t, 1)))
+        client.expect_closed()
+        self.broker.wait_log("subscribe_refused.*shared subscriptions")
 
     def test_suback_lists_a_code_for_each_filter(self):
         client, t = self.client(), self.unique("s/")

@@ -20,7 +20,7 @@ static void push(struct memory_queue *q, int count)
 {
     for (int i = 0; i < count; i++) {
         struct message *m = make((char)i);
-        assert_true(memory_queue_push(q, m, 1, false));
+        assert_true(memory_queue_push(q, (struct memory_entry){.message = m, .qos = 1}));
         message_unref(m);
     }
 }

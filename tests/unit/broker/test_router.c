@@ -92,11 +92,12 @@ static void count(void *arg, enum store_status status)
     (*(int *)arg)++;
 }
 
-static enum route_result publish(struct world *w, const char *topic, uint8_t qos, bool retain)
+static enum route_result publish_by(struct world *w, struct session *publisher, const char *topic,
+                                    uint8_t qos, bool retain)
 {
     struct mqtt_publish p = {
         .qos = qos, .retain = retain, .topic = text(topic), .payload = text("x")};
-    struct router_publish r = {.publish = &p};
+    struct router_publish r = {.publish = &p, .publisher = publisher};
     enum route_result result = router_route(w->router, &r);
     int done = 0;
     if (result == ROUTE_STORE) {
@@ -104,6 +105,11 @@ static enum route_result publish(struct world *w, const char *topic, uint8_t qos
         assert_int_equal(done, 1);
     }
     return result;
+}
+
+static enum route_result publish(struct world *w, const char *topic, uint8_t qos, bool retain)
+{
+    return publish_by(w, NULL, topic, qos, retain);
 }
 
 static struct session *durable(struct world *w, const char *id, const char *filter, uint8_t qos)
@@ -161,6 +167,25 @@ static void overlapping_filters_of_one_session_are_one_target(void **state)
     publish(w, "a/b", 2, false);
     assert_int_equal(w->store.queues, 1);
     assert_int_equal(w->store.qos_of_first, 2);
+}
+
+static void no_local_leaves_out_the_publisher_also_when_matched_again(void **state)
+{
+    struct world *w = *state;
+    struct subscription_options no_local = {.qos = 1, .no_local = true};
+    struct session *bridge = durable(w, "bridge", "other", 1);
+    struct session *echo = durable(w, "echo", "a", 1);
+    assert_true(router_subscribe(w->router, bridge, text("a"), no_local));
+    publish_by(w, bridge, "a", 1, false);
+    assert_int_equal(w->store.queues, 1);
+    struct store_targets t;
+    router_targets(w->router, w->store.message, &t);
+    assert_int_equal(t.queue_count, 1);
+    assert_string_equal(t.queues[0].client_id, "echo");
+    publish_by(w, echo, "a", 1, false);
+    assert_int_equal(w->store.queues, 2);
+    publish(w, "a", 1, false);
+    assert_int_equal(w->store.queues, 2);
 }
 
 static void other_nodes_get_what_their_routes_match(void **state)
@@ -232,6 +257,7 @@ int main(void)
         TEST(a_retained_message_goes_to_the_store_at_any_qos),
         TEST(durable_sessions_get_qos_1_and_2_by_their_queue_at_the_lower_qos),
         TEST(overlapping_filters_of_one_session_are_one_target),
+        TEST(no_local_leaves_out_the_publisher_also_when_matched_again),
         TEST(other_nodes_get_what_their_routes_match),
         TEST(a_changed_subscription_counts_at_once_in_spite_of_the_cache),
         TEST(the_last_connected_holder_ends_the_interest),

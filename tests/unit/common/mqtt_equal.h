@@ -15,11 +15,12 @@ static inline bool slices_equal(struct mqtt_slice a, struct mqtt_slice b)
 
 static inline bool connects_equal(const struct mqtt_connect *a, const struct mqtt_connect *b)
 {
-    return a->version == b->version && a->level == b->level && a->clean_start == b->clean_start &&
-           a->keep_alive_s == b->keep_alive_s && a->has_will == b->has_will &&
-           a->will_retain == b->will_retain && a->will_qos == b->will_qos &&
-           a->has_username == b->has_username && a->has_password == b->has_password &&
-           slices_equal(a->client_id, b->client_id) && slices_equal(a->will_topic, b->will_topic) &&
+    return a->version == b->version && a->level == b->level && a->bridge == b->bridge &&
+           a->clean_start == b->clean_start && a->keep_alive_s == b->keep_alive_s &&
+           a->has_will == b->has_will && a->will_retain == b->will_retain &&
+           a->will_qos == b->will_qos && a->has_username == b->has_username &&
+           a->has_password == b->has_password && slices_equal(a->client_id, b->client_id) &&
+           slices_equal(a->will_topic, b->will_topic) &&
            slices_equal(a->will_payload, b->will_payload) &&
            slices_equal(a->username, b->username) && slices_equal(a->password, b->password) &&
            slices_equal(a->props.raw, b->props.raw) &&

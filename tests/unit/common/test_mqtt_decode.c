@@ -93,13 +93,10 @@ static void connect_with_an_unknown_level_is_passed_on(void **state)
         const char *packet;
         uint8_t level;
     } cases[] = {
-        {"10 [ <MQTT> 06 02 003c <a> ]", 6},
-        {"10 [ <MQTT> 03 02 003c <a> ]", 3},
-        {"10 [ <MQTT> 84 02 003c <a> ]", 0x84},
-        {"10 [ <MQIsdp> 04 02 003c <a> ]", 4},
-        {"10 [ <MQIsdp> 83 02 003c <a> ]", 0x83},
-        {"10 [ <MQTT> 00 ff ff ]", 0},
-        {"10 [ <MQTT> ff ]", 0xff},
+        {"10 [ <MQTT> 06 02 003c <a> ]", 6},    {"10 [ <MQTT> 03 02 003c <a> ]", 3},
+        {"10 [ <MQTT> 85 02 003c <a> ]", 0x85}, {"10 [ <MQTT> 83 02 003c <a> ]", 0x83},
+        {"10 [ <MQIsdp> 04 02 003c <a> ]", 4},  {"10 [ <MQIsdp> 84 02 003c <a> ]", 0x84},
+        {"10 [ <MQTT> 00 ff ff ]", 0},          {"10 [ <MQTT> ff ]", 0xff},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct decoded d = decode(cases[i].packet, FROM_CLIENT(MQTT_UNKNOWN));
@@ -108,6 +105,29 @@ static void connect_with_an_unknown_level_is_passed_on(void **state)
         assert_int_equal(d.packet.u.connect.level, cases[i].level);
         assert_int_equal(d.packet.u.connect.client_id.len, 0);
         assert_int_equal(d.size, d.len);
+        free(d.bytes);
+    }
+}
+
+static void connect_of_a_bridge_is_its_version_and_a_flag(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *packet;
+        enum mqtt_version version;
+        bool bridge;
+    } cases[] = {
+        {"10 [ <MQTT> 84 02 003c <a> ]", MQTT_V311, true},
+        {"10 [ <MQIsdp> 83 02 003c <a> ]", MQTT_V31, true},
+        {"10 [ <MQTT> 04 02 003c <a> ]", MQTT_V311, false},
+        {"10 [ <MQIsdp> 03 02 003c <a> ]", MQTT_V31, false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct decoded d = decode(cases[i].packet, FROM_CLIENT(MQTT_UNKNOWN));
+        assert_int_equal(d.result, DECODE_OK);
+        assert_int_equal(d.packet.u.connect.version, cases[i].version);
+        assert_int_equal(d.packet.u.connect.bridge, cases[i].bridge);
+        expect_slice(d.packet.u.connect.client_id, "a");
         free(d.bytes);
     }
 }
@@ -323,6 +343,7 @@ int main(void)
         cmocka_unit_test(connect_absent_fields_are_empty),
         cmocka_unit_test(connect_v5_properties_are_told),
         cmocka_unit_test(connect_with_an_unknown_level_is_passed_on),
+        cmocka_unit_test(connect_of_a_bridge_is_its_version_and_a_flag),
         cmocka_unit_test(refused_connect_tells_its_version_for_the_answer),
         cmocka_unit_test(v31_flags_without_their_fields_mean_none),
         cmocka_unit_test(nothing_but_connect_opens_a_connection),

@@ -24,6 +24,8 @@ static const struct valid {
     /* CONNECT */
     {V31, CLIENT, "10 [ <MQIsdp> 03 02 003c <a> ]"},
     {V311, CLIENT, "10 [ <MQTT> 04 02 003c <a> ]"},
+    {V31, CLIENT, "10 [ <MQIsdp> 83 02 003c <a> ]"},
+    {V311, CLIENT, "10 [ <MQTT> 84 02 003c <a> ]"},
     {V311, CLIENT, "10 [ <MQTT> 04 02 0000 <> ]"},
     {V311, CLIENT, "10 [ <MQTT> 04 00 ffff <> ]"},
     {V311, CLIENT, "10 [ <MQTT> 04 06 003c <a> <w/t> <bye> ]"},
