@@ -166,6 +166,9 @@ const char *broker_not_ready(const struct broker *b)
 {
     if (b->state != BROKER_SERVING)
         return "draining: this broker is going down";
+    const char *trouble = store_trouble(b->store);
+    if (trouble != NULL)
+        return trouble;
     switch (store_health(b->store)) {
     case STORE_STARTING:
         return "starting: the store isn't loaded yet";

@@ -403,8 +403,14 @@ enum store_health fleet_health(const struct fleet *f)
 {
     if (f->state == FLEET_STARTING)
         return STORE_STARTING;
-    return f->state == FLEET_READY && fleet_can_act(f) && !f->not_durable ? STORE_READY
-                                                                          : STORE_TROUBLED;
+    if (f->state != FLEET_READY || !fleet_can_act(f) || f->not_durable || f->trouble != NULL)
+        return STORE_TROUBLED;
+    return STORE_READY;
+}
+
+const char *fleet_trouble(const struct fleet *f)
+{
+    return f->trouble;
 }
 
 bool fleet_accepts(const struct fleet *f)

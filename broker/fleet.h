@@ -109,6 +109,7 @@ struct fleet {
     bool must_start_over; /* found out deep in a reply's function */
     bool freeing;
     uint64_t lost_until_ms; /* Redis may have lost what its holders tell it again until then */
+    const char *trouble;    /* why no clients are taken, if it isn't the connection; a literal */
     bool not_durable;       /* Redis isn't set to keep what `durability` promises */
 
     struct route_node *nodes;
@@ -153,6 +154,7 @@ void fleet_input(struct fleet *f);
 void fleet_flush(struct fleet *f);
 void fleet_shutdown(struct fleet *f, uint64_t deadline_ms, store_done_fn *done, void *arg);
 enum store_health fleet_health(const struct fleet *f);
+const char *fleet_trouble(const struct fleet *f);
 bool fleet_accepts(const struct fleet *f);
 
 /* This node was declared dead: starts over at the end of this input. */

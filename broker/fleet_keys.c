@@ -43,6 +43,12 @@ static int hex_digit(char c)
     return at != NULL ? (int)(at - digits) : -1;
 }
 
+void fleet_secret_write(const uint8_t secret[SIPHASH_KEY_SIZE], char hex[FLEET_SECRET_HEX + 1])
+{
+    for (size_t i = 0; i < SIPHASH_KEY_SIZE; i++)
+        snprintf(hex + 2 * i, 3, "%02x", secret[i]);
+}
+
 bool fleet_keys_set_secret(struct fleet_keys *k, const char *hex, size_t len)
 {
     uint8_t secret[SIPHASH_KEY_SIZE];

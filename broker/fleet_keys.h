@@ -22,6 +22,7 @@ enum {
     FLEET_HEX_SIZE = 17, /* of a node's id, with the NUL */
     FLEET_NAME_MAX = 32,
     FLEET_SECRET_HEX = 2 * SIPHASH_KEY_SIZE,
+    FLEET_FORMAT = 2, /* of all that is stored; one more when brokers of before must not read it */
 };
 
 struct fleet_key {
@@ -41,6 +42,8 @@ struct fleet_keys {
 const char *fleet_name_check(const char *name);
 /* `name` was checked; NULL counts as empty. No secret yet. */
 void fleet_keys_init(struct fleet_keys *k, const char *name);
+/* As hex with a NUL. */
+void fleet_secret_write(const uint8_t secret[SIPHASH_KEY_SIZE], char hex[FLEET_SECRET_HEX + 1]);
 /* The fleet's secret in hex, as Redis has it; empty: the fleet has none. False: malformed. */
 bool fleet_keys_set_secret(struct fleet_keys *k, const char *hex, size_t len);
 

@@ -8,6 +8,7 @@
  * newer than that version. The node is ready once it is past what was last when reading ended. */
 #include "broker/fleet.h"
 
+#include <event2/util.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@
 
 enum load_state { LOAD_IDLE, LOAD_JOINING, LOAD_LOADING, LOAD_CATCHING_UP, LOAD_DONE };
 
-enum { BUCKETS_AT_ONCE = 32, ROUTES_A_CHUNK = 1000, RETRY_MS = 200 };
+enum { BUCKETS_AT_ONCE = 32, ROUTES_A_CHUNK = 1000, RETRY_MS = 200, FORMAT_RETRY_MS = 1000 };
 
 struct fleet_load {
     enum load_state state;
@@ -25,6 +26,9 @@ struct fleet_load {
     uint64_t from;
     uint64_t joined_at_boot_ms; /* when the join was sent */
     uint64_t retry_ms;
+    bool knows_secret; /* which the fleet has, or that it has none */
+    char standing[41]; /* beats of an older format's brokers, when they were last seen ... */
+    uint64_t standing_since_ms; /* ... to have changed */
 };
 
 /* One chunk being read; carries what it takes to ask for the next. */
@@ -337,6 +341,55 @@ static void begin_loading(struct fleet *f)
  * -----------------------------------------------------------------------------------------
  */
 
+/* The data is of another format. Brokers of an older one may still be at work on it: they are gone
+ * when their beats have stood still for a lease, and the next join says so. */
+static void refuse_format(struct fleet *f, const char *found, const char *beats)
+{
+    struct fleet_load *l = f->load;
+    struct fleet_key inbox = fleet_key_inbox(&f->keys, f->id);
+    char speaks[12];
+
+    if (l->standing_since_ms == 0 || strcmp(l->standing, beats) != 0) {
+        evutil_snprintf(l->standing, sizeof(l->standing), "%s", beats);
+        l->standing_since_ms = f->now_ms;
+    }
+    evutil_snprintf(speaks, sizeof(speaks), "%d", FLEET_FORMAT);
+    LOG_LIMITED(LOG_LEVEL_ERROR, "fleet_format_differs", KV_STR("found", found),
+                KV_STR("speaks", speaks),
+                KV_STR("needed", strcmp(found, "1") == 0
+                                     ? "all brokers of the former version stopped"
+                                     : "brokers of the version that wrote it, another database, or "
+                                       "another fleet.name"));
+    f->trouble =
+        "the data in Redis has a format that this version doesn't speak, or that brokers of "
+        "another version use: see the log";
+    redis_queue_begin(f->q, 2);
+    redis_queue_str(f->q, "UNLINK");
+    redis_queue_str(f->q, inbox.text);
+    redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
+    l->state = LOAD_IDLE;
+    l->retry_ms = f->now_ms + FORMAT_RETRY_MS;
+}
+
+/* By which buckets are computed. False: the fleet has another one than this node's holds go by. */
+static bool take_secret(struct fleet *f, const redisReply *r)
+{
+    struct fleet_load *l = f->load;
+    struct fleet_keys before = f->keys;
+
+    if (!fleet_keys_set_secret(&f->keys, r->str, r->len))
+        return false;
+    if (l->knows_secret)
+        return before.keyed == f->keys.keyed &&
+               memcmp(before.secret, f->keys.secret, sizeof(before.secret)) == 0;
+    l->knows_secret = true;
+    if (!f->keys.keyed)
+        LOG_INFO("buckets_unkeyed",
+                 KV_STR("why", "this fleet's data is from before there were keys"),
+                 KV_STR("effect", "clients can choose ids that meet in one bucket"));
+    return true;
+}
+
 static void on_join(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
@@ -353,6 +406,20 @@ static void on_join(void *arg, const redisReply *r)
         fleet_is_dead(f);
         return;
     }
+    if (strcmp(r->element[0]->str, "format") == 0) {
+        refuse_format(f, r->element[1]->str, r->element[2]->str);
+        return;
+    }
+    f->trouble = NULL;
+    if (!take_secret(f, r->element[3])) {
+        LOG_WARN("fleet_secret_differs", KV_STR("node", f->hex));
+        l->state = LOAD_IDLE;
+        fleet_is_dead(f); /* other nodes look elsewhere for what this one holds: begin anew */
+        return;
+    }
+    if (r->element[4]->len > 0)
+        LOG_INFO("fleet_format_carried_on", KV_STR("from", r->element[4]->str),
+                 KV_UINT("to", FLEET_FORMAT));
     if (!f->joined)
         lease_start(&f->lease, f->cfg.lease_ms, f->cfg.beat_interval_ms, l->joined_at_boot_ms);
     f->joined = true;
@@ -378,10 +445,19 @@ static void on_inbox(void *arg, const redisReply *r)
 static void join(struct fleet *f)
 {
     struct fleet_key inbox = fleet_key_inbox(&f->keys, f->id);
+    struct fleet_load *l = f->load;
+    uint8_t secret[SIPHASH_KEY_SIZE];
+    char secret_hex[FLEET_SECRET_HEX + 1] = "";
+    bool stood = l->standing_since_ms != 0 && f->now_ms - l->standing_since_ms > f->cfg.lease_ms;
 
-    f->load->state = LOAD_JOINING;
-    f->load->generation++;
-    f->load->joined_at_boot_ms = f->boot_ms;
+    l->state = LOAD_JOINING;
+    l->generation++;
+    l->joined_at_boot_ms = f->boot_ms;
+    evutil_secure_rng_get_bytes(secret, sizeof(secret));
+    if (!l->knows_secret)
+        fleet_secret_write(secret, secret_hex);
+    else if (f->keys.keyed) /* Redis may have lost it */
+        fleet_secret_write(f->keys.secret, secret_hex);
     /* The inbox first: from the join on, others may send to it. */
     redis_queue_begin(f->q, 5);
     redis_queue_str(f->q, "XADD");
@@ -390,8 +466,11 @@ static void join(struct fleet *f)
     redis_queue_str(f->q, "h");
     redis_queue_str(f->q, "");
     redis_queue_end(f->q, REDIS_REPLAY, on_inbox, f);
-    scripts_begin(&f->scripts, f->q, SCRIPT_JOIN, f->keys.fleet, 1);
+    scripts_begin(&f->scripts, f->q, SCRIPT_JOIN, f->keys.fleet, 4);
     redis_queue_str(f->q, f->hex);
+    redis_queue_u64(f->q, FLEET_FORMAT);
+    redis_queue_str(f->q, secret_hex);
+    redis_queue_str(f->q, stood ? l->standing : "");
     redis_queue_end(f->q, REDIS_REPLAY, on_join, f);
 }
 

@@ -101,6 +101,11 @@ enum store_health store_health(const struct store *s)
     return s->ops->health(s);
 }
 
+const char *store_trouble(const struct store *s)
+{
+    return s->ops->trouble != NULL ? s->ops->trouble(s) : NULL;
+}
+
 bool store_accepts(const struct store *s)
 {
     return s->ops->accepts(s);

@@ -211,6 +211,8 @@ void store_flush(struct store *s);
 
 enum store_health { STORE_STARTING, STORE_READY, STORE_TROUBLED };
 enum store_health store_health(const struct store *s);
+/* What an operator should know of it, in a sentence; NULL: nothing. It may be ready all the same. */
+const char *store_trouble(const struct store *s);
 /* True while a publish can be taken: false asks the core to stop reading publishers (rule 9). */
 bool store_accepts(const struct store *s);
 /* Ends: releases what can be released within the deadline, then calls done. For SIGTERM. */
@@ -323,6 +325,7 @@ struct store_ops {
     void (*input)(struct store *);
     void (*flush)(struct store *);
     enum store_health (*health)(const struct store *);
+    const char *(*trouble)(const struct store *); /* NULL: never any */
     bool (*accepts)(const struct store *);
     void (*shutdown)(struct store *, uint64_t, store_done_fn *, void *);
     void (*free)(struct store *);

@@ -94,6 +94,11 @@ static enum store_health op_health(const struct store *s)
     return fleet_health((const struct fleet *)s);
 }
 
+static const char *op_trouble(const struct store *s)
+{
+    return fleet_trouble((const struct fleet *)s);
+}
+
 static bool op_accepts(const struct store *s)
 {
     return fleet_accepts((const struct fleet *)s);
@@ -129,6 +134,7 @@ static const struct store_ops redis_ops = {
     .input = op_input,
     .flush = op_flush,
     .health = op_health,
+    .trouble = op_trouble,
     .accepts = op_accepts,
     .shutdown = op_shutdown,
     .free = op_free,

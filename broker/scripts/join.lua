@@ -1,17 +1,35 @@
 #!lua flags=allow-oom
 -- A node enters the fleet, or comes back into it after Redis lost its data.
--- KEYS: fleet prefix. ARGV: node. Returns {'dead'} | {'alive', ver, number of its routes}.
-local p, node = KEYS[1], ARGV[1]
+-- KEYS: fleet prefix. ARGV: node, format of the data that it writes, secret in hex to be the fleet's
+-- if this fleet is new ('': it knows the fleet as one without), beats of the nodes of an older format
+-- that it saw stand still for a lease (as answered before; '' none).
+-- Returns {'dead'} | {'format', the data's, beats of the nodes that are listed}
+--   | {'alive', ver, number of its routes, the fleet's secret or '', former format if it was older}.
+local p, node, format, secret = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 if redis.call('HEXISTS', p .. 'dead', node) == 1 then
   return {'dead'}
 end
-redis.call('HSETNX', p .. 'nodes', node, 1)
-local ver = redis.call('GET', p .. 'ver')
+local ver, found, former = redis.call('GET', p .. 'ver'), redis.call('GET', p .. 'format'), ''
 if not ver then
   -- Versions of a new history begin above every version of a lost one, so that a node that knew
   -- the lost one sees a hole.
   local t = redis.call('TIME')
   ver = string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000))
   redis.call('SET', p .. 'ver', ver)
+  redis.call('SET', p .. 'format', format)
+  if secret ~= '' then
+    redis.call('SET', p .. 'secret', secret, 'NX')
+  end
+elseif found ~= format then
+  -- Data without a format is of the first. It is carried on once none of its brokers is left.
+  local listed = redis.call('HGETALL', p .. 'nodes')
+  local beats = #listed > 0 and redis.sha1hex(table.concat(listed, ' ')) or ''
+  if found or beats ~= ARGV[4] then
+    return {'format', found or '1', beats}
+  end
+  redis.call('SET', p .. 'format', format)
+  former = '1'
 end
-return {'alive', ver, redis.call('SCARD', p .. 'n:' .. node)}
+redis.call('HSETNX', p .. 'nodes', node, 1)
+return {'alive', ver, redis.call('SCARD', p .. 'n:' .. node), redis.call('GET', p .. 'secret') or '',
+  former}

@@ -1,5 +1,45 @@
 /* What a fleet keeps in Redis: under which names, in which format, in pieces of which size. */
+#include "broker/fleet_keys.h"
 #include "tests/unit/broker/fleet_bed.h"
+
+static void bed_do(struct bed *b, const char *command)
+{
+    redisReply *r = redisCommand(b->redis, command);
+
+    assert_non_null(r);
+    assert_int_not_equal(r->type, REDIS_REPLY_ERROR);
+    freeReplyObject(r);
+}
+
+static const char *trouble_of(const struct bed_node *n)
+{
+    return n->store->ops->trouble(n->store);
+}
+
+/* What a fleet's brokers compute buckets with: what Redis has as its secret. */
+static struct fleet_keys keys_of(struct bed *b)
+{
+    redisReply *r = redisCommand(b->redis, "GET fl:{r}:secret");
+    struct fleet_keys keys;
+
+    fleet_keys_init(&keys, "");
+    assert_non_null(r);
+    if (r->type == REDIS_REPLY_STRING)
+        assert_true(fleet_keys_set_secret(&keys, r->str, r->len));
+    freeReplyObject(r);
+    return keys;
+}
+
+static bool has_session(struct bed *b, const struct fleet_keys *keys, const char *client)
+{
+    unsigned bucket = fleet_client_bucket(keys, client, strlen(client));
+    redisReply *r =
+        redisCommand(b->redis, "EXISTS %ss:%s", fleet_key_clients(keys, bucket).text, client);
+    bool there = r != NULL && r->integer == 1;
+
+    freeReplyObject(r);
+    return there;
+}
 
 static void fleets_of_different_names_on_one_database_dont_meet(void **state)
 {
@@ -33,10 +73,114 @@ static void fleets_of_different_names_on_one_database_dont_meet(void **state)
     assert_int_equal(bed_redis(b, "HLEN fl.one:{r}:nodes"), 1);
 }
 
+static void a_fresh_fleet_has_a_format_and_a_secret_that_all_nodes_share(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct fleet_keys keys = keys_of(b);
+    char id[BED_TEXT];
+
+    assert_true(keys.keyed);
+    assert_int_equal(bed_redis(b, "GET fl:{r}:format"), FLEET_FORMAT);
+    for (int i = 0; i < 20; i++) {
+        snprintf(id, sizeof(id), "device-%d", i);
+        bed_connect(one, id, true);
+        assert_true(has_session(b, &keys, id));
+        assert_true(bed_connect(two, id, true)->present);
+    }
+    assert_int_equal(one->asked, 20);
+}
+
+static void a_secret_that_redis_lost_is_the_same_again(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_client *c = bed_connect(one, "device", true);
+    struct fleet_keys keys = keys_of(b);
+    struct fleet_keys again;
+
+    bed_do(b, "FLUSHALL");
+    BED_UNTIL(b, bed_redis(b, "EXISTS fl:{r}:secret") == 1);
+    BED_UNTIL(b, has_session(b, &keys, "device"));
+    again = keys_of(b);
+    assert_memory_equal(again.secret, keys.secret, sizeof(keys.secret));
+    assert_true(c->connected);
+    assert_int_equal(one->start_overs, 0);
+}
+
+static void who_finds_another_secret_begins_anew(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct fleet_keys keys;
+
+    bed_connect(one, "device", true);
+    bed_do(b, "MULTI");
+    bed_do(b, "FLUSHALL");
+    bed_do(b, "SET fl:{r}:ver 1");
+    bed_do(b, "SET fl:{r}:format 2");
+    bed_do(b, "SET fl:{r}:secret 000102030405060708090a0b0c0d0e0f");
+    bed_do(b, "EXEC");
+    BED_UNTIL(b, one->start_overs == 1 && bed_ready(one));
+    bed_connect(one, "device", true);
+    keys = keys_of(b);
+    assert_true(has_session(b, &keys, "device"));
+}
+
+static void data_of_another_format_is_left_alone(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *n;
+
+    bed_do(b, "SET fl:{r}:ver 7");
+    bed_do(b, "SET fl:{r}:format 3");
+    n = bed_add(b);
+    BED_UNTIL(b, trouble_of(n) != NULL);
+    bed_run(b, 2 * b->cfg.lease_ms + 500);
+    assert_false(bed_ready(n));
+    assert_non_null(strstr(trouble_of(n), "format"));
+    assert_int_equal(bed_redis(b, "DBSIZE"), 2);
+    bed_do(b, "SET fl:{r}:format 2");
+    BED_UNTIL(b, bed_ready(n));
+    assert_null(trouble_of(n));
+}
+
+static void data_from_before_formats_is_carried_on_when_its_brokers_are_gone(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *n;
+    struct fleet_keys unkeyed;
+    uint64_t until;
+
+    fleet_keys_init(&unkeyed, "");
+    bed_do(b, "SET fl:{r}:ver 7");
+    bed_do(b, "HSET fl:{r}:nodes 0123456789abcdef 5");
+    n = bed_add(b);
+    until = clock_monotonic_ms() + 2 * b->cfg.lease_ms + 500;
+    while (clock_monotonic_ms() < until) { /* one of them is at work */
+        bed_run(b, 100);
+        bed_do(b, "HINCRBY fl:{r}:nodes 0123456789abcdef 1");
+        assert_false(bed_ready(n));
+    }
+    assert_int_equal(bed_redis(b, "HLEN fl:{r}:nodes"), 1);
+    BED_UNTIL(b, bed_ready(n));
+    assert_int_equal(bed_redis(b, "GET fl:{r}:format"), FLEET_FORMAT);
+    assert_int_equal(bed_redis(b, "EXISTS fl:{r}:secret"), 0);
+    bed_connect(n, "device", true);
+    assert_true(has_session(b, &unkeyed, "device"));
+    assert_true(bed_ready(bed_add_ready(b)));
+}
+
 int main(void)
 {
 #define IN_BED(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
     const struct CMUnitTest tests[] = {
+        IN_BED(a_fresh_fleet_has_a_format_and_a_secret_that_all_nodes_share),
+        IN_BED(a_secret_that_redis_lost_is_the_same_again),
+        IN_BED(who_finds_another_secret_begins_anew),
+        IN_BED(data_of_another_format_is_left_alone),
+        IN_BED(data_from_before_formats_is_carried_on_when_its_brokers_are_gone),
         IN_BED(fleets_of_different_names_on_one_database_dont_meet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
