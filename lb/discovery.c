@@ -1,12 +1,10 @@
 /*
- * The asking half of DNS discovery. Each question gets a channel of its own: c-ares reads
- * resolv.conf and hosts when a channel is made, so a changed file is noticed, and no state of an
- * earlier failure is carried along. A question is one getaddrinfo, or one SRV query and then a
- * getaddrinfo for each target.
+ * The asking half of DNS discovery. A question names its targets (one, or those of an SRV answer),
+ * looks each of them up by family, and ends when the last lookup has. What the answers mean is
+ * discovery_set.c's and discovery_rules.c's; sockets and time are dns_channel.c's.
  */
 #include "lb/discovery.h"
 
-#include <ares.h>
 #include <arpa/nameser.h>
 #include <event2/event.h>
 #include <stdio.h>
@@ -15,16 +13,8 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "lb/address.h"
-
-#define FOUND_MAX 1024u
-#define SOCKETS_MAX 16u
-#define TRIES 2
-
-struct dns_socket {
-    ares_socket_t fd;
-    struct event *event; /* NULL: free */
-};
+#include "lb/discovery_set.h"
+#include "lb/dns_channel.h"
 
 struct discovery {
     char *backend;
@@ -32,27 +22,26 @@ struct discovery {
     const struct discover_config *config;
     discovery_fn *fn;
     void *arg;
-    struct discovery_memory memory;
-    bool in_trouble;          /* logged, and not over yet */
+    struct discovery_set *set;
+    struct discovery_stats stats;
     bool closing, discarding; /* what lookups bring now doesn't count */
-    ares_channel channel;     /* of the last question; NULL before the first */
-    struct dns_socket sockets[SOCKETS_MAX];
+    /* trouble that was logged and isn't over yet; that of a target stands in it */
+    bool naming_troubled, own_troubled, left_out;
+    struct dns_channel channel;
     struct event *refresh_timer;  /* the next question */
-    struct event *cares_timer;    /* what c-ares waits for */
     struct event *deadline_timer; /* bounds the question */
     /* the question under way */
-    unsigned pending; /* lookups not answered */
-    int error;        /* of the last lookup that failed; ARES_SUCCESS */
-    bool incomplete;  /* some lookup failed in a way that leaves its addresses unknown */
-    size_t count;
-    struct discovered found[FOUND_MAX];
+    unsigned pending;       /* lookups not answered */
+    enum dns_answer naming; /* how it was learned which targets there are */
+    int naming_status;      /* c-ares' */
+    struct discovered found[DISCOVERY_ADDRESSES_MAX];
 };
 
-/* One getaddrinfo under way: what its addresses are completed with. */
+/* One getaddrinfo under way. `target` belongs to the set, until the question ends. */
 struct lookup {
     struct discovery *d;
-    uint16_t port;
-    unsigned weight;
+    struct discovery_target *target;
+    int family; /* AF_UNSPEC: both, from the hosts file */
 };
 
 static void start_timer(struct event *timer, uint64_t ms)
@@ -61,132 +50,103 @@ static void start_timer(struct event *timer, uint64_t ms)
     event_add(timer, &tv);
 }
 
-/* ---- c-ares on libevent ---- */
+/* ---- what is told of an answer ---- */
 
-static void rearm_cares_timer(struct discovery *d)
+static void tell_trouble(const struct discovery *d, bool *troubled, bool trouble, const char *name,
+                         int status)
 {
-    struct timeval tv;
-    if (d->pending == 0 || ares_timeout(d->channel, NULL, &tv) == NULL)
-        event_del(d->cares_timer);
-    else
-        event_add(d->cares_timer, &tv);
-}
-
-static void on_socket(evutil_socket_t fd, short what, void *arg)
-{
-    struct discovery *d = arg;
-    ares_process_fd(d->channel, what & EV_READ ? fd : ARES_SOCKET_BAD,
-                    what & EV_WRITE ? fd : ARES_SOCKET_BAD);
-    rearm_cares_timer(d);
-}
-
-static void on_cares_timer(evutil_socket_t fd, short what, void *arg)
-{
-    struct discovery *d = arg;
-    (void)fd;
-    (void)what;
-    ares_process_fd(d->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-    rearm_cares_timer(d);
-}
-
-static struct dns_socket *find_socket(struct discovery *d, ares_socket_t fd)
-{
-    for (size_t i = 0; i < SOCKETS_MAX; i++)
-        if (d->sockets[i].event != NULL && d->sockets[i].fd == fd)
-            return &d->sockets[i];
-    return NULL;
-}
-
-static struct dns_socket *free_socket(struct discovery *d)
-{
-    for (size_t i = 0; i < SOCKETS_MAX; i++)
-        if (d->sockets[i].event == NULL)
-            return &d->sockets[i];
-    return NULL;
-}
-
-/* c-ares opens, changes or (nothing wanted) closes one of its sockets. */
-static void on_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
-{
-    struct discovery *d = arg;
-    struct dns_socket *s = find_socket(d, fd);
-    if (s != NULL) {
-        event_free(s->event);
-        s->event = NULL;
-    }
-    if (!readable && !writable)
+    if (*troubled == trouble)
         return;
-    s = free_socket(d);
-    if (s == NULL)
-        return; /* more name servers than anybody has: that one will time out */
-    short what = (short)((readable ? EV_READ : 0) | (writable ? EV_WRITE : 0) | EV_PERSIST);
-    s->fd = fd;
-    s->event = event_new(d->base, fd, what, on_socket, d);
-    if (s->event != NULL)
-        event_add(s->event, NULL);
+    *troubled = trouble;
+    if (trouble)
+        LOG_WARN("discovery_failed", KV_STR("backend", d->backend), KV_STR("dns", d->config->dns),
+                 KV_STR("name", name),
+                 KV_STR("err", status == ARES_SUCCESS ? "no addresses" : ares_strerror(status)),
+                 KV_UINT("held_ms", d->config->hold_ms));
+    else
+        LOG_INFO("discovery_recovered", KV_STR("backend", d->backend),
+                 KV_STR("dns", d->config->dns), KV_STR("name", name));
+}
+
+static void tell_own_trouble(struct discovery *d)
+{
+    int lacking = d->channel.own_errno;
+    d->stats.own_troubles += lacking != 0;
+    if (lacking != 0 && !d->own_troubled)
+        LOG_ERROR("discovery_impossible", KV_STR("backend", d->backend),
+                  KV_STR("dns", d->config->dns), KV_STR("err", strerror(lacking)));
+    else if (lacking == 0 && d->own_troubled)
+        LOG_INFO("discovery_possible_again", KV_STR("backend", d->backend),
+                 KV_STR("dns", d->config->dns));
+    d->own_troubled = lacking != 0;
+}
+
+static void tell_left_out(struct discovery *d, const struct discovery_result *r)
+{
+    bool left_out = r->left_out > 0;
+    if (left_out && !d->left_out)
+        LOG_WARN("discovery_too_many", KV_STR("backend", d->backend), KV_STR("dns", d->config->dns),
+                 KV_UINT("found", r->count + r->left_out),
+                 KV_UINT("limit", DISCOVERY_ADDRESSES_MAX));
+    d->left_out = left_out;
+    d->stats.left_out = r->left_out;
+    d->stats.addresses = r->count;
+}
+
+static void tell_targets(struct discovery *d)
+{
+    bool own = d->channel.own_errno != 0;
+    d->stats.names_failing = d->naming != DNS_ADDRESSES;
+    if (!own)
+        tell_trouble(d, &d->naming_troubled, d->naming != DNS_ADDRESSES, d->config->dns,
+                     d->naming_status);
+    struct discovery_target *t = discovery_set_first(d->set);
+    for (; t != NULL; t = discovery_set_next(t)) {
+        bool trouble = discovery_target_in_trouble(t);
+        d->stats.names_failing += trouble;
+        if (t->named && !(own && trouble))
+            tell_trouble(d, &t->troubled, trouble, t->host, t->status);
+        if (t->expired)
+            LOG_WARN("discovery_expired", KV_STR("backend", d->backend),
+                     KV_STR("dns", d->config->dns), KV_STR("name", t->host),
+                     KV_UINT("held_ms", d->config->hold_ms));
+    }
+    d->stats.failures += d->stats.names_failing > 0;
 }
 
 /* ---- one question ---- */
 
-static void log_trouble(struct discovery *d, bool good)
-{
-    if (good == !d->in_trouble)
-        return;
-    d->in_trouble = !good;
-    if (good)
-        LOG_INFO("discovery_recovered", KV_STR("backend", d->backend),
-                 KV_STR("dns", d->config->dns), KV_UINT("addresses", d->count));
-    else
-        LOG_WARN("discovery_failed", KV_STR("backend", d->backend), KV_STR("dns", d->config->dns),
-                 KV_STR("err", d->error == ARES_SUCCESS ? "no addresses" : ares_strerror(d->error)),
-                 KV_UINT("held_ms", d->config->hold_ms));
-}
-
 static void finish(struct discovery *d)
 {
+    struct discovery_result result;
     event_del(d->deadline_timer);
     start_timer(d->refresh_timer, d->config->refresh_ms);
     if (d->discarding)
         return;
-    d->count = discovery_normalize(d->found, d->count);
-    /* Part of a set is better than none, but no reason to drain what is missing from it. */
-    bool good = d->count > 0 && (!d->incomplete || !d->memory.has_good);
-    log_trouble(d, good);
-    switch (discovery_judge(&d->memory, good, d->count, clock_monotonic_ms(), d->config->hold_ms)) {
-    case DISCOVERY_KEEP:
-        return;
-    case DISCOVERY_REPLACE:
-        d->fn(d->found, d->count, d->arg);
-        return;
-    case DISCOVERY_EXPIRE:
-        LOG_WARN("discovery_expired", KV_STR("backend", d->backend), KV_STR("dns", d->config->dns),
-                 KV_UINT("held_ms", d->config->hold_ms));
-        d->fn(d->found, 0, d->arg);
-        return;
-    }
+    d->stats.questions++;
+    tell_own_trouble(d);
+    if (!discovery_set_end(d->set, d->naming, clock_monotonic_ms(), d->config->hold_ms, d->found,
+                           DISCOVERY_ADDRESSES_MAX, &result))
+        return; /* no memory to look at it: the next question comes soon */
+    tell_targets(d);
+    tell_left_out(d, &result);
+    d->fn(d->found, result.count, d->arg);
 }
 
-static void lookup_done(struct discovery *d, int status)
+static void lookup_done(struct discovery *d)
 {
-    if (status != ARES_SUCCESS)
-        d->error = status;
-    if (status != ARES_SUCCESS && status != ARES_ENOTFOUND && status != ARES_ENODATA)
-        d->incomplete = true;
     d->pending--;
     if (d->pending == 0 && !d->closing)
         finish(d);
 }
 
-static void add_found(struct lookup *l, const struct sockaddr *addr, socklen_t len)
+static void take_answer(struct lookup *l, int status)
 {
-    struct discovery *d = l->d;
-    if (d->count == FOUND_MAX || len > sizeof(d->found[0].addr) ||
-        (addr->sa_family != AF_INET && addr->sa_family != AF_INET6))
-        return;
-    struct discovered *f = &d->found[d->count++];
-    *f = (struct discovered){.addrlen = len, .weight = l->weight};
-    memcpy(&f->addr, addr, len);
-    lb_address_set_port(&f->addr, l->port);
+    bool own = status != ARES_SUCCESS && dns_channel_lacks(&l->d->channel);
+    if (l->family != AF_INET6)
+        discovery_set_answer(l->target, DISCOVERY_V4, status, own);
+    if (l->family != AF_INET)
+        discovery_set_answer(l->target, DISCOVERY_V6, status, own);
 }
 
 static void on_addresses(void *arg, int status, int timeouts, struct ares_addrinfo *result)
@@ -194,27 +154,43 @@ static void on_addresses(void *arg, int status, int timeouts, struct ares_addrin
     struct lookup *l = arg;
     struct discovery *d = l->d;
     (void)timeouts;
-    if (result != NULL) {
-        for (const struct ares_addrinfo_node *n = result->nodes; n != NULL; n = n->ai_next)
-            add_found(l, n->ai_addr, n->ai_addrlen);
-        ares_freeaddrinfo(result);
+    if (!d->closing && !d->discarding) {
+        for (const struct ares_addrinfo_node *n = result == NULL ? NULL : result->nodes; n != NULL;
+             n = n->ai_next)
+            discovery_set_add(d->set, l->target, n->ai_addr, n->ai_addrlen);
+        take_answer(l, status);
     }
+    if (result != NULL)
+        ares_freeaddrinfo(result);
     free(l);
-    lookup_done(d, status);
+    lookup_done(d);
 }
 
-/* May call back at once. The caller counts it in `pending`. */
-static void look_up(struct discovery *d, const char *host, uint16_t port, unsigned weight)
+/* May call back at once. */
+static void look_up_family(struct discovery *d, struct discovery_target *t, int family)
 {
-    static const struct ares_addrinfo_hints hints = {
-        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = ARES_AI_NOSORT};
+    const struct ares_addrinfo_hints hints = {
+        .ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = ARES_AI_NOSORT};
     struct lookup *l = malloc(sizeof(*l));
     if (l == NULL) {
-        lookup_done(d, ARES_ENOMEM);
+        discovery_set_answer(t, family == AF_INET6 ? DISCOVERY_V6 : DISCOVERY_V4, ARES_ENOMEM,
+                             true);
         return;
     }
-    *l = (struct lookup){.d = d, .port = port, .weight = weight};
-    ares_getaddrinfo(d->channel, host, NULL, &hints, on_addresses, l);
+    *l = (struct lookup){.d = d, .target = t, .family = family};
+    d->pending++;
+    ares_getaddrinfo(d->channel.ares, t->host, NULL, &hints, on_addresses, l);
+}
+
+/* By family, so that one that fails doesn't hide what the other says, nor the other way round. */
+static void look_up(struct discovery *d, struct discovery_target *t)
+{
+    if (dns_channel_knows(&d->channel, t->host)) {
+        look_up_family(d, t, AF_UNSPEC);
+        return;
+    }
+    look_up_family(d, t, AF_INET);
+    look_up_family(d, t, AF_INET6);
 }
 
 /* SRV weights go to 65535 and mean little in absolute terms; ours go to 256. 0 is "small" there
@@ -226,6 +202,23 @@ static unsigned weight_of_srv(const struct discovery *d, unsigned weight)
     return weight < 256 ? weight : 256;
 }
 
+/* A target "." says that there is no such service (RFC 2782). */
+static bool is_no_target(const char *host)
+{
+    return *host == '\0' || strcmp(host, ".") == 0;
+}
+
+/* All are named before the first is looked up: the same target may stand there twice. */
+static size_t name_targets(struct discovery *d, const struct ares_srv_reply *targets)
+{
+    size_t named = 0;
+    for (const struct ares_srv_reply *t = targets; t != NULL; t = t->next)
+        if (!is_no_target(t->host))
+            named +=
+                discovery_set_name(d->set, t->host, t->port, weight_of_srv(d, t->weight)) != NULL;
+    return named;
+}
+
 static void on_srv(void *arg, int status, int timeouts, unsigned char *answer, int len)
 {
     struct discovery *d = arg;
@@ -234,37 +227,23 @@ static void on_srv(void *arg, int status, int timeouts, unsigned char *answer, i
     if (status == ARES_SUCCESS)
         status = ares_parse_srv_reply(answer, len, &targets);
     if (!d->closing && !d->discarding) {
-        for (const struct ares_srv_reply *t = targets; t != NULL; t = t->next) {
-            d->pending++;
-            look_up(d, t->host, t->port, weight_of_srv(d, t->weight));
-        }
+        size_t named = name_targets(d, targets);
+        bool own = status != ARES_SUCCESS && dns_channel_lacks(&d->channel);
+        d->naming = discovery_answer_of(status, named, own);
+        d->naming_status = status;
+        struct discovery_target *t = discovery_set_first(d->set);
+        for (; t != NULL; t = discovery_set_next(t))
+            if (t->named)
+                look_up(d, t);
     }
     if (targets != NULL)
         ares_free_data(targets);
-    lookup_done(d, status);
-}
-
-static int open_channel(struct discovery *d)
-{
-    struct ares_options options = {
-        .timeout = (int)d->config->timeout_ms,
-        .tries = TRIES,
-        .sock_state_cb = on_socket_state,
-        .sock_state_cb_data = d,
-    };
-    if (d->channel != NULL)
-        ares_destroy(d->channel);
-    d->channel = NULL;
-    int status = ares_init_options(&d->channel, &options,
-                                   ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
-    if (status == ARES_SUCCESS && d->config->resolver != NULL)
-        status = ares_set_servers_ports_csv(d->channel, d->config->resolver);
-    return status;
+    lookup_done(d);
 }
 
 static void ask_srv(struct discovery *d)
 {
-    ares_search(d->channel, d->config->dns, ns_c_in, ns_t_srv, on_srv, d);
+    ares_search(d->channel.ares, d->config->dns, ns_c_in, ns_t_srv, on_srv, d);
 }
 
 static void ask_addresses(struct discovery *d)
@@ -272,7 +251,12 @@ static void ask_addresses(struct discovery *d)
     const char *colon = strrchr(d->config->dns, ':'); /* the loader made sure of it */
     char host[256];
     snprintf(host, sizeof(host), "%.*s", (int)(colon - d->config->dns), d->config->dns);
-    look_up(d, host, (uint16_t)strtoul(colon + 1, NULL, 10), d->config->weight);
+    struct discovery_target *t =
+        discovery_set_name(d->set, host, (uint16_t)strtoul(colon + 1, NULL, 10), d->config->weight);
+    d->naming = t == NULL ? DNS_OWN_TROUBLE : DNS_ADDRESSES;
+    if (t != NULL)
+        look_up(d, t);
+    lookup_done(d);
 }
 
 static void ask(evutil_socket_t fd, short what, void *arg)
@@ -280,13 +264,13 @@ static void ask(evutil_socket_t fd, short what, void *arg)
     struct discovery *d = arg;
     (void)fd;
     (void)what;
-    d->count = 0;
-    d->error = ARES_SUCCESS;
-    d->incomplete = false;
-    d->pending = 1;
-    int status = open_channel(d);
+    d->pending = 1; /* until all lookups are started */
+    discovery_set_begin(d->set);
+    int status = dns_channel_open(&d->channel, d->config->resolver, d->config->timeout_ms);
     if (status != ARES_SUCCESS) {
-        lookup_done(d, status);
+        d->naming = discovery_answer_of(status, 0, d->channel.own_errno != 0);
+        d->naming_status = status;
+        lookup_done(d);
         return;
     }
     start_timer(d->deadline_timer, 4 * d->config->timeout_ms);
@@ -294,7 +278,7 @@ static void ask(evutil_socket_t fd, short what, void *arg)
         ask_srv(d);
     else
         ask_addresses(d);
-    rearm_cares_timer(d);
+    dns_channel_rearm(&d->channel);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
@@ -302,9 +286,11 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
     struct discovery *d = arg;
     (void)fd;
     (void)what;
-    ares_cancel(d->channel); /* calls back with an error, which ends the question */
-    rearm_cares_timer(d);
+    ares_cancel(d->channel.ares); /* calls back with an error, which ends the question */
+    dns_channel_rearm(&d->channel);
 }
+
+/* ---- life ---- */
 
 struct discovery *discovery_new(struct event_base *base, const char *backend,
                                 const struct discover_config *config, discovery_fn *fn, void *arg)
@@ -317,11 +303,11 @@ struct discovery *discovery_new(struct event_base *base, const char *backend,
     d->fn = fn;
     d->arg = arg;
     d->backend = strdup(backend);
+    d->set = discovery_set_new();
     d->refresh_timer = event_new(base, -1, 0, ask, d);
-    d->cares_timer = event_new(base, -1, 0, on_cares_timer, d);
     d->deadline_timer = event_new(base, -1, 0, on_deadline, d);
-    if (d->backend == NULL || d->refresh_timer == NULL || d->cares_timer == NULL ||
-        d->deadline_timer == NULL) {
+    if (!dns_channel_init(&d->channel, base) || d->backend == NULL || d->set == NULL ||
+        d->refresh_timer == NULL || d->deadline_timer == NULL) {
         discovery_free(d);
         return NULL;
     }
@@ -334,14 +320,12 @@ void discovery_free(struct discovery *d)
     if (d == NULL)
         return;
     d->closing = true;
-    if (d->channel != NULL)
-        ares_destroy(d->channel); /* its callbacks come now, and its sockets are given back */
+    dns_channel_fini(&d->channel); /* lookups call back now */
     if (d->refresh_timer != NULL)
         event_free(d->refresh_timer);
-    if (d->cares_timer != NULL)
-        event_free(d->cares_timer);
     if (d->deadline_timer != NULL)
         event_free(d->deadline_timer);
+    discovery_set_free(d->set);
     free(d->backend);
     free(d);
 }
@@ -356,10 +340,15 @@ void discovery_configure(struct discovery *d, const struct discover_config *conf
     d->config = config;
     if (!same && d->pending > 0) {
         d->discarding = true;
-        ares_cancel(d->channel);
-        event_del(d->cares_timer);
+        ares_cancel(d->channel.ares);
+        dns_channel_rearm(&d->channel);
         d->discarding = false;
     }
     if (d->pending == 0 && (!same || old->refresh_ms != config->refresh_ms))
         start_timer(d->refresh_timer, 0);
+}
+
+const struct discovery_stats *discovery_stats(const struct discovery *d)
+{
+    return &d->stats;
 }

@@ -1,25 +1,63 @@
 /*
- * The deciding half of DNS discovery; discovery.c asks the resolver, pool.c adds and drains
- * servers.
+ * The deciding half of DNS discovery; discovery.c asks the resolver, discovery_set.c remembers what
+ * each name brought, pool.c adds and drains servers.
  */
 #include "lb/discovery_rules.h"
 
+#include <ares.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum discovery_verdict discovery_judge(struct discovery_memory *memory, bool answered, size_t count,
-                                       uint64_t now_ms, uint64_t hold_ms)
+enum dns_answer discovery_answer_of(int status, size_t count, bool own_trouble)
 {
-    if (answered && count > 0) {
-        memory->has_good = true;
-        memory->good_at_ms = now_ms;
-        return DISCOVERY_REPLACE;
+    if (status == ARES_SUCCESS && count > 0)
+        return DNS_ADDRESSES;
+    if (own_trouble || status == ARES_ENOMEM || status == ARES_EFILE)
+        return DNS_OWN_TROUBLE;
+    switch (status) {
+    case ARES_SUCCESS:
+    case ARES_ENODATA:
+        return DNS_NONE;
+    case ARES_ENOTFOUND:
+        return DNS_NO_NAME;
+    default:
+        return DNS_FAILED;
     }
+}
+
+static enum discovery_verdict hold_or_expire(struct discovery_memory *memory, uint64_t now_ms,
+                                             uint64_t hold_ms)
+{
     if (!memory->has_good || now_ms - memory->good_at_ms < hold_ms)
         return DISCOVERY_KEEP;
     memory->has_good = false;
     return DISCOVERY_EXPIRE;
+}
+
+enum discovery_verdict discovery_judge(struct discovery_memory *memory, enum dns_answer answer,
+                                       enum dns_answer sibling, uint64_t now_ms, uint64_t hold_ms)
+{
+    uint64_t since_ms = now_ms - memory->judged_at_ms;
+    memory->judged_at_ms = now_ms;
+    switch (answer) {
+    case DNS_ADDRESSES:
+        memory->has_good = true;
+        memory->good_at_ms = now_ms;
+        return DISCOVERY_REPLACE;
+    case DNS_NONE:
+        if (sibling != DNS_ADDRESSES)
+            break;
+        memory->has_good = false;
+        return DISCOVERY_REPLACE;
+    case DNS_OWN_TROUBLE:
+        memory->good_at_ms += since_ms;
+        return DISCOVERY_KEEP;
+    case DNS_NO_NAME:
+    case DNS_FAILED:
+        break;
+    }
+    return hold_or_expire(memory, now_ms, hold_ms);
 }
 
 static int compare_addresses(const struct sockaddr_storage *a, const struct sockaddr_storage *b)

@@ -8,6 +8,7 @@
 #include <utlist.h>
 
 #include "lb/control.h"
+#include "lb/discovery.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define LABELS_MAX 640
@@ -139,6 +140,46 @@ static void collect_backends(struct metrics_writer *w, const struct control *c)
             active += server_takes_flows(m->server);
         metrics_label(labels, sizeof(labels), "backend", p->name);
         metrics_emit(w, name, labels, active);
+    }
+}
+
+/* ---- discovery ---- */
+
+static const struct {
+    const char *name, *type, *help;
+    size_t at;
+} discovery_families[] = {
+    {"flotilla_lb_discovery_questions_total", "counter", "Questions to DNS",
+     offsetof(struct discovery_stats, questions)},
+    {"flotilla_lb_discovery_failures_total", "counter",
+     "Questions with a name that didn't resolve", offsetof(struct discovery_stats, failures)},
+    {"flotilla_lb_discovery_impossible_total", "counter",
+     "Questions that lacked descriptors, memory or source ports",
+     offsetof(struct discovery_stats, own_troubles)},
+    {"flotilla_lb_discovery_failing_names", "gauge", "Names that don't resolve now",
+     offsetof(struct discovery_stats, names_failing)},
+    {"flotilla_lb_discovery_addresses", "gauge", "Addresses that hold now",
+     offsetof(struct discovery_stats, addresses)},
+    {"flotilla_lb_discovery_left_out_addresses", "gauge",
+     "Addresses that were found and are over the limit of 1024",
+     offsetof(struct discovery_stats, left_out)},
+};
+
+static void collect_discovery(struct metrics_writer *w, const struct control *c)
+{
+    const struct pool *p;
+    for (size_t i = 0; i < COUNT(discovery_families); i++) {
+        metrics_emit_family(w, discovery_families[i].name, discovery_families[i].type,
+                            discovery_families[i].help);
+        DL_FOREACH (c->pools, p) {
+            char labels[LABELS_MAX] = "";
+            if (p->discovery == NULL)
+                continue;
+            const char *stats = (const char *)discovery_stats(p->discovery);
+            metrics_label(labels, sizeof(labels), "backend", p->name);
+            metrics_emit(w, discovery_families[i].name, labels,
+                         (double)*(const uint64_t *)(stats + discovery_families[i].at));
+        }
     }
 }
 
@@ -277,6 +318,7 @@ void lb_metrics_collect(struct metrics_writer *w, void *control)
     collect_backends(w, c);
     collect_servers(w, c);
     collect_server_states(w, c);
+    collect_discovery(w, c);
     collect_listeners(w, c);
     collect_workers(w, c);
 }

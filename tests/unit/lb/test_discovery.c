@@ -13,6 +13,7 @@
 #include <event2/event.h>
 #include <event2/util.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,8 +33,10 @@ struct name_server {
     int connection;
     char address[32];
     enum mode mode;
-    unsigned v4, v6; /* how many addresses: 10.0.<n / 256>.<n % 256>, ::<n> */
-    unsigned srv;    /* SRV targets t<n>.test, each with v4 addresses */
+    unsigned v4, v6;  /* how many addresses: 10.0.<n / 256>.<n % 256>, ::<n> */
+    unsigned srv;     /* SRV targets t<n>.test, each with v4 addresses */
+    unsigned only;    /* `mode` is for questions of this type alone; 0: for all */
+    char only_target; /* and for names that begin with t and this alone; 0: for all */
     unsigned by_udp, by_tcp, truncated;
 };
 
@@ -93,16 +96,21 @@ static size_t make_answer(struct name_server *s, const uint8_t *q, size_t len, u
                           size_t limit)
 {
     size_t end = 12;
-    if (s->mode == MODE_SILENT || len < 17)
+    if (len < 17)
         return 0;
     while (end < len && q[end] != 0)
         end += q[end] + 1u;
     unsigned type = (unsigned)q[end + 1] << 8 | q[end + 2];
+    bool meant = (s->only == 0 || s->only == type) &&
+                 (s->only_target == 0 || (q[13] == 't' && q[14] == (uint8_t)s->only_target));
+    enum mode mode = meant ? s->mode : MODE_ANSWER;
+    if (mode == MODE_SILENT)
+        return 0;
     end += 5;
     memcpy(out, q, end);
-    unsigned rcode = s->mode == MODE_SERVFAIL ? 2 : s->mode == MODE_NXDOMAIN ? 3 : 0;
+    unsigned rcode = mode == MODE_SERVFAIL ? 2 : mode == MODE_NXDOMAIN ? 3 : 0;
     unsigned count = type == TYPE_A ? s->v4 : type == TYPE_AAAA ? s->v6 : s->srv;
-    if (s->mode != MODE_ANSWER)
+    if (mode != MODE_ANSWER)
         count = 0;
     put16(out + 2, 0x8180 | rcode);
     memset(out + 8, 0, 4);
@@ -362,6 +370,146 @@ static void srv_records_bring_targets_ports_and_weights(void **state)
     assert_int_equal(f->seen.last[0].weight, 5);
 }
 
+/* One of three targets isn't resolved any more: it goes after its own hold, the others stay. */
+static void one_target_fails(struct fixture *f, enum mode mode)
+{
+    f->config.dns = (char *)"_mqtt._tcp.test";
+    f->config.srv = true;
+    f->server.srv = 3;
+    f->server.v4 = 2;
+    start(f);
+    assert_true(run_until_count(f, 6, 5000));
+    f->server.mode = mode;
+    f->server.only_target = '2';
+    assert_false(run_until_count(f, 4, 300));
+    assert_int_equal(f->seen.count, 6);
+    assert_true(run_until_count(f, 4, 5000));
+    for (size_t i = 0; i < 4; i++)
+        assert_int_not_equal(lb_address_port(&f->seen.last[i].addr), 2002);
+    assert_false(run_until_count(f, 0, 1500));
+    assert_int_equal(f->seen.count, 4);
+    assert_int_equal(discovery_stats(f->discovery)->names_failing, 1);
+    f->server.only_target = 'x';
+    assert_true(run_until_count(f, 6, 5000));
+}
+
+static void a_target_that_fails_goes_alone(void **state)
+{
+    one_target_fails(*state, MODE_SERVFAIL);
+}
+
+static void a_target_that_is_not_answered_goes_alone(void **state)
+{
+    one_target_fails(*state, MODE_SILENT);
+}
+
+static void a_target_that_has_no_name_goes_alone(void **state)
+{
+    one_target_fails(*state, MODE_NXDOMAIN);
+}
+
+static void a_target_that_the_answer_leaves_out_goes_at_once(void **state)
+{
+    struct fixture *f = *state;
+    f->config.dns = (char *)"_mqtt._tcp.test";
+    f->config.srv = true;
+    f->config.hold_ms = 60000;
+    f->server.srv = 3;
+    f->server.v4 = 2;
+    start(f);
+    assert_true(run_until_count(f, 6, 5000));
+    f->server.srv = 1;
+    assert_true(run_until_count(f, 2, 5000));
+}
+
+static void a_failing_srv_question_is_held(void **state)
+{
+    struct fixture *f = *state;
+    f->config.dns = (char *)"_mqtt._tcp.test";
+    f->config.srv = true;
+    f->server.srv = 3;
+    f->server.v4 = 1;
+    start(f);
+    assert_true(run_until_count(f, 3, 5000));
+    f->server.only = TYPE_SRV;
+    f->server.mode = MODE_SERVFAIL;
+    assert_false(run_until_count(f, 0, 350));
+    assert_int_equal(f->seen.count, 3);
+    assert_true(run_until_count(f, 0, 5000));
+}
+
+/* One family is answered, the other one isn't: it keeps what it had for its hold, then goes alone.
+ */
+static void one_family_fails(struct fixture *f, unsigned type, enum mode mode)
+{
+    f->server.v4 = 3;
+    f->server.v6 = 2;
+    start(f);
+    assert_true(run_until_count(f, 5, 5000));
+    f->server.only = type;
+    f->server.mode = mode;
+    size_t left = type == TYPE_A ? 2 : 3;
+    assert_false(run_until_count(f, left, 300));
+    assert_int_equal(f->seen.count, 5);
+    assert_true(run_until_count(f, left, 5000));
+    assert_false(run_until_count(f, 0, 1000));
+    assert_int_equal(f->seen.count, left);
+}
+
+static void aaaa_that_fails_takes_no_a_along(void **state)
+{
+    one_family_fails(*state, TYPE_AAAA, MODE_SERVFAIL);
+}
+
+static void a_that_is_silent_takes_no_aaaa_along(void **state)
+{
+    one_family_fails(*state, TYPE_A, MODE_SILENT);
+}
+
+static void a_family_without_records_goes_at_once(void **state)
+{
+    struct fixture *f = *state;
+    f->config.hold_ms = 60000;
+    f->server.v4 = 3;
+    f->server.v6 = 2;
+    start(f);
+    assert_true(run_until_count(f, 5, 5000));
+    f->server.v6 = 0;
+    assert_true(run_until_count(f, 3, 5000));
+}
+
+/* Without descriptors nobody can be asked: that isn't the resolver's fault, however long. */
+static void out_of_descriptors_nothing_expires(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit before;
+    struct rlimit few;
+    f->server.v4 = 3;
+    start(f);
+    assert_true(run_until_count(f, 3, 5000));
+    /* Between two questions c-ares may hold a socket open: the limit is below all that are. */
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    few.rlim_cur = 3;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    bool emptied = run_until_count(f, 0, 2000); /* hold is 600 ms */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_false(emptied);
+    assert_int_equal(f->seen.count, 3);
+    assert_true(discovery_stats(f->discovery)->own_troubles > 2);
+    f->server.v4 = 2;
+    assert_true(run_until_count(f, 2, 5000)); /* and goes on when there are some */
+}
+
+static void more_addresses_than_the_limit_are_counted(void **state)
+{
+    struct fixture *f = *state;
+    f->server.v4 = DISCOVERY_ADDRESSES_MAX + 7;
+    start(f);
+    assert_true(run_until_count(f, DISCOVERY_ADDRESSES_MAX, 5000));
+    assert_int_equal(discovery_stats(f->discovery)->left_out, 7);
+}
+
 static void a_name_of_the_hosts_file_is_found(void **state)
 {
     struct fixture *f = *state;
@@ -415,6 +563,16 @@ int main(void)
         TEST(a_failing_name_server_is_held),
         TEST(a_silent_name_server_is_held),
         TEST(srv_records_bring_targets_ports_and_weights),
+        TEST(a_target_that_fails_goes_alone),
+        TEST(a_target_that_is_not_answered_goes_alone),
+        TEST(a_target_that_has_no_name_goes_alone),
+        TEST(a_target_that_the_answer_leaves_out_goes_at_once),
+        TEST(a_failing_srv_question_is_held),
+        TEST(aaaa_that_fails_takes_no_a_along),
+        TEST(a_that_is_silent_takes_no_aaaa_along),
+        TEST(a_family_without_records_goes_at_once),
+        TEST(out_of_descriptors_nothing_expires),
+        TEST(more_addresses_than_the_limit_are_counted),
         TEST(a_name_of_the_hosts_file_is_found),
         TEST(a_new_name_is_asked_at_once),
         TEST(it_can_be_freed_amid_a_question),
