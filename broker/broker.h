@@ -10,6 +10,7 @@
 #include "broker/broker_config.h"
 #include "broker/broker_stats.h"
 #include "broker/output.h"
+#include "broker/turn_clock.h"
 #include "common/pace.h"
 #include "common/wheel.h"
 
@@ -66,6 +67,8 @@ struct broker {
     uint32_t paused_for_store; /* clients not read until the store takes publishes again */
 
     /* the turn (turn.c) */
+    struct turn_clock clock;
+    struct timebox box; /* of the phase that is at work */
     struct client_list ready, work, dead;
     struct client_list flush_soon, flush; /* behind their feeder, at the turn's end: flush_rule.h */
     uint32_t feeder, first_feeder;        /* who is at work now; the first one of this turn */

@@ -94,6 +94,13 @@ static void collect_traffic(struct metrics_writer *w, const struct broker *b)
     one(w, "flotilla_broker_clients_waiting_for_store", "gauge",
         "Publishers that aren't read until the store takes messages again.", b->paused_for_store);
     one(w, "flotilla_broker_turns_total", "counter", "Turns of the loop.", (double)s->turns);
+    one(w, "flotilla_broker_turn_longest_cpu_seconds", "gauge",
+        "CPU time of the longest turn since the start, to 2 ms.",
+        (double)b->clock.longest_ns / 1e9);
+    metrics_emit_family(w, "flotilla_broker_turn_cut_total", "counter",
+                        "Turns in which a phase left work to the next one, by phase.");
+    by_name(w, "flotilla_broker_turn_cut_total", "phase", turn_phase_names, b->clock.cut,
+            TURN_PHASE_COUNT);
     one(w, "flotilla_broker_ready", "gauge", "1 when it takes clients.",
         broker_not_ready(b) == NULL ? 1 : 0);
 }

@@ -346,8 +346,9 @@ static void run_ticks(struct fleet *f)
     fleet_disk_tick(f);
 }
 
-void fleet_input(struct fleet *f)
+void fleet_input(struct fleet *f, struct timebox *box)
 {
+    (void)box;
     take_time(f);
     fleet_fence(f);
     redis_link_input(f->beats, f->now_ms);

@@ -150,7 +150,8 @@ struct fleet *fleet_new(struct event_base *base, const struct store_redis_config
                         const struct store_host *host, struct router *router,
                         struct metrics *metrics, char *err, size_t errlen);
 void fleet_free(struct fleet *f);
-void fleet_input(struct fleet *f);
+/* The box of this turn bounds what the links bring. */
+void fleet_input(struct fleet *f, struct timebox *box);
 void fleet_flush(struct fleet *f);
 void fleet_shutdown(struct fleet *f, uint64_t deadline_ms, store_done_fn *done, void *arg);
 enum store_health fleet_health(const struct fleet *f);

@@ -86,9 +86,9 @@ void store_retained_cancel(struct store_retained_read *read)
     read->store->ops->retained_cancel(read);
 }
 
-void store_input(struct store *s)
+void store_input(struct store *s, struct timebox *box)
 {
-    s->ops->input(s);
+    s->ops->input(s, box);
 }
 
 void store_flush(struct store *s)

@@ -27,6 +27,7 @@
 
 struct store;
 struct evbuffer;
+struct timebox;
 
 enum store_status {
     STORE_OK,
@@ -204,8 +205,9 @@ void store_retained_cancel(
 
 /* ---- the turn -------------------------------------------------------------------------------- */
 
-/* First in a turn: reads what the store has to say, until it is drained (bounded). */
-void store_input(struct store *s);
+/* First in a turn: reads what the store has to say, until it is drained or the box is over; what is
+ * left comes first in the next turn. */
+void store_input(struct store *s, struct timebox *box);
 /* Last in a turn: sends what this turn gathered, once. */
 void store_flush(struct store *s);
 
@@ -322,7 +324,7 @@ struct store_ops {
                                                   store_done_fn *, void *);
     void (*retained_continue)(struct store_retained_read *);
     void (*retained_cancel)(struct store_retained_read *);
-    void (*input)(struct store *);
+    void (*input)(struct store *, struct timebox *);
     void (*flush)(struct store *);
     enum store_health (*health)(const struct store *);
     const char *(*trouble)(const struct store *); /* NULL: never any */

@@ -451,8 +451,9 @@ static struct store_retained_read *start_read(struct store *store, struct mqtt_s
 
 /* ---- the turn, and the end ------------------------------------------------------------------- */
 
-static void memory_input(struct store *store)
+static void memory_input(struct store *store, struct timebox *box)
 {
+    (void)box;
     struct store_memory *s = memory_of(store);
     wheel_advance(&s->wheel, clock_monotonic_ms());
 }

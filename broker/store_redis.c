@@ -79,9 +79,9 @@ static struct store_retained_read *op_retained_start(struct store *s, struct mqt
     return fleet_retained_start(fleet_of(s), filter, each, chunk, done, arg);
 }
 
-static void op_input(struct store *s)
+static void op_input(struct store *s, struct timebox *box)
 {
-    fleet_input(fleet_of(s));
+    fleet_input(fleet_of(s), box);
 }
 
 static void op_flush(struct store *s)

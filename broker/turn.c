@@ -13,6 +13,8 @@
 enum {
     STALL_MS = 1000, /* a gap between turns that clients aren't to blame for */
     TICK_MS = 100,   /* between two looks at the wheel */
+    WRITE_US = 4,    /* about a write to a socket */
+    END_US = 1000000000,
 };
 
 static void push(struct client_list *list, struct client *c)
@@ -70,58 +72,142 @@ static struct client *take(struct client_list *list)
     return head;
 }
 
+/* Three of a turn's phases do the same with a list of their own. */
+struct list_phase {
+    struct client_list *list;
+    enum turn_phase phase;
+    uint32_t cost_us; /* of a client, at least: how often the box looks at the clock */
+    struct client **(*next_of)(struct client *c);
+    void (*run)(struct broker *b, struct client *c);
+};
+
+static struct client **ready_next(struct client *c)
+{
+    return &c->ready_next;
+}
+
+static struct client **work_next(struct client *c)
+{
+    return &c->work_next;
+}
+
+static struct client **flush_next(struct client *c)
+{
+    return &c->flush_next;
+}
+
+/* What is left of a list goes before what was marked meanwhile. */
+static void put_back(const struct list_phase *p, struct client *head, struct client *tail)
+{
+    *p->next_of(tail) = p->list->head;
+    if (p->list->tail == NULL)
+        p->list->tail = tail;
+    p->list->head = head;
+}
+
+/* Clients of the list in order, one at least, until the broker's box is over. */
+static void run_list(struct broker *b, const struct list_phase *p)
+{
+    struct client *tail = p->list->tail;
+    for (struct client *c = take(p->list), *next; c != NULL; c = next) {
+        next = *p->next_of(c);
+        p->run(b, c);
+        if (timebox_spend(&b->box, p->cost_us) && next != NULL) {
+            put_back(p, next, tail);
+            turn_clock_cut(&b->clock, p->phase);
+            return;
+        }
+    }
+}
+
+static void flush_one(struct broker *b, struct client *c)
+{
+    (void)b;
+    c->on_flush = false;
+    client_flush(c);
+}
+
+static void flush_late_one(struct broker *b, struct client *c)
+{
+    flush_rule_written(&c->flush_rule);
+    flush_one(b, c);
+}
+
+static void work_one(struct broker *b, struct client *c)
+{
+    (void)b;
+    c->on_work = false;
+    client_work(c);
+}
+
 /* What the last feeder caused and needn't wait for others. */
 static void flush_soon(struct broker *b)
 {
-    for (struct client *c = take(&b->flush_soon), *next; c != NULL; c = next) {
-        next = c->flush_next;
-        c->on_flush = false;
-        client_flush(c);
-    }
+    run_list(b, &(struct list_phase){.list = &b->flush_soon,
+                                     .phase = TURN_FLUSH,
+                                     .cost_us = WRITE_US,
+                                     .next_of = flush_next,
+                                     .run = flush_one});
     b->feeder++;
+}
+
+static void ready_one(struct broker *b, struct client *c)
+{
+    c->on_ready = false;
+    client_run(c);
+    flush_soon(b);
 }
 
 static void run_ready(struct broker *b)
 {
-    for (struct client *c = take(&b->ready), *next; c != NULL; c = next) {
-        next = c->ready_next;
-        c->on_ready = false;
-        client_run(c);
-        flush_soon(b);
-    }
+    run_list(b, &(struct list_phase){.list = &b->ready,
+                                     .phase = TURN_CLIENTS,
+                                     .cost_us = TIMEBOX_LOOK_US,
+                                     .next_of = ready_next,
+                                     .run = ready_one});
 }
 
 static void run_work(struct broker *b)
 {
-    for (struct client *c = take(&b->work), *next; c != NULL; c = next) {
-        next = c->work_next;
-        c->on_work = false;
-        client_work(c);
-    }
+    run_list(b, &(struct list_phase){.list = &b->work,
+                                     .phase = TURN_WORK,
+                                     .cost_us = TIMEBOX_LOOK_US,
+                                     .next_of = work_next,
+                                     .run = work_one});
 }
 
 static void run_flush(struct broker *b)
 {
     flush_soon(b);
-    for (struct client *c = take(&b->flush), *next; c != NULL; c = next) {
-        next = c->flush_next;
-        c->on_flush = false;
-        flush_rule_written(&c->flush_rule);
-        client_flush(c);
-    }
+    run_list(b, &(struct list_phase){.list = &b->flush,
+                                     .phase = TURN_FLUSH,
+                                     .cost_us = WRITE_US,
+                                     .next_of = flush_next,
+                                     .run = flush_late_one});
 }
 
 /* Frees closed clients that nothing refers to any more. */
-static void bury(struct broker *b)
+static void free_dead(struct broker *b)
 {
-    for (struct client *c = take(&b->dead), *next; c != NULL; c = next) {
-        next = c->next;
+    struct client *waiting = NULL;
+    while (b->dead.head != NULL && !timebox_is_over(&b->box)) {
+        struct client *c = b->dead.head;
+        b->dead.head = c->next;
         if (c->on_ready || c->on_work || c->on_flush) {
-            c->next = b->dead.head; /* next turn */
-            b->dead.head = c;
-            continue;
+            c->next = waiting; /* next turn */
+            waiting = c;
+        } else {
+            client_free(c);
         }
-        client_free(c);
+        timebox_spend(&b->box, 1);
+    }
+    if (b->dead.head != NULL)
+        turn_clock_cut(&b->clock, TURN_FREE);
+    while (waiting != NULL) {
+        struct client *c = waiting;
+        waiting = c->next;
+        c->next = b->dead.head;
+        b->dead.head = c;
     }
 }
 
@@ -149,27 +235,51 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     b->tick_due = true;
 }
 
-void turn_pass(struct broker *b)
+static void open_box(struct broker *b, enum turn_phase phase)
+{
+    turn_clock_open(&b->clock, &b->box, phase);
+}
+
+static void begin(struct broker *b)
 {
     uint64_t before = b->now_ms;
-    b->now_ms = clock_monotonic_ms();
+    turn_clock_begin(&b->clock);
+    b->now_ms = b->clock.began_ns / 1000000;
     if (b->now_ms - before > STALL_MS)
         shift_clocks(b, b->now_ms - before);
     b->stats.turns++;
+}
 
+static void take_input(struct broker *b)
+{
     b->first_feeder = b->feeder;
-    store_input(b->store);
+    open_box(b, TURN_STORE_INPUT);
+    store_input(b->store, &b->box);
+    if (timebox_is_over(&b->box))
+        turn_clock_cut(&b->clock, TURN_STORE_INPUT);
     b->feeder++;
     resume_paused(b);
+    open_box(b, TURN_CLIENTS);
     run_ready(b);
+}
+
+void turn_pass(struct broker *b)
+{
+    begin(b);
+    take_input(b);
     if (b->tick_due) { /* after reading: what a client sent in time counts also if we were late */
         b->tick_due = false;
+        open_box(b, TURN_TIMERS);
         wheel_advance(&b->wheel, b->now_ms);
     }
+    open_box(b, TURN_WORK);
     run_work(b);
+    open_box(b, TURN_FLUSH);
     run_flush(b);
     store_flush(b->store);
-    bury(b);
+    open_box(b, TURN_FREE);
+    free_dead(b);
+    turn_clock_end(&b->clock);
 }
 
 void turn_run(struct broker *b)
@@ -189,6 +299,8 @@ bool turn_init(struct broker *b)
     static const struct timeval period = {.tv_usec = TICK_MS * 1000};
     b->now_ms = clock_monotonic_ms();
     wheel_init(&b->wheel, b->now_ms);
+    if (!turn_clock_init(&b->clock, b->metrics))
+        return false;
     b->tick = event_new(b->base, -1, EV_PERSIST, on_tick, b);
     return b->tick != NULL && event_add(b->tick, &period) == 0;
 }
@@ -197,9 +309,10 @@ void turn_fini(struct broker *b)
 {
     if (b->tick != NULL)
         event_free(b->tick);
+    timebox_open_at(&b->box, clock_monotonic_ns(), 0, END_US);
     run_ready(b);
     run_work(b);
     run_flush(b);
-    bury(b);
+    free_dead(b);
     chunk_pool_fini(&b->chunks);
 }

@@ -21,6 +21,7 @@
 #include "broker/store.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/timebox.h"
 #include "tests/unit/redis_server.h"
 
 enum { BED_NODES = 6, BED_LIST = 512, BED_TEXT = 64 };
@@ -411,6 +412,14 @@ static inline void bed_kill(struct bed *b, struct bed_node *n)
     free(n);
 }
 
+static inline void bed_input(struct store *s)
+{
+    struct timebox box;
+
+    timebox_open(&box, 1000000);
+    store_input(s, &box);
+}
+
 static inline void bed_turn(struct bed *b)
 {
     struct timeval tv = {.tv_usec = 10000};
@@ -419,7 +428,7 @@ static inline void bed_turn(struct bed *b)
     event_base_loop(b->base, EVLOOP_ONCE);
     for (size_t i = 0; i < BED_NODES; i++)
         if (b->nodes[i] != NULL && !b->nodes[i]->stopped)
-            b->nodes[i]->store->ops->input(b->nodes[i]->store);
+            bed_input(b->nodes[i]->store);
     for (size_t i = 0; i < BED_NODES; i++)
         if (b->nodes[i] != NULL && !b->nodes[i]->stopped)
             b->nodes[i]->store->ops->flush(b->nodes[i]->store);

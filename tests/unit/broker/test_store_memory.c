@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "broker/broker_stats.h"
+#include "common/timebox.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -104,6 +105,13 @@ static struct store_hold hold(const char *id, bool durable)
 {
     return (struct store_hold){
         .client_id = (char *)id, .client_id_len = (uint32_t)strlen(id), .durable = durable};
+}
+
+static void input(struct world *w)
+{
+    struct timebox box;
+    timebox_open(&box, 1000000);
+    store_input(w->store, &box);
 }
 
 static void join(struct world *w, struct store_hold *h, bool clean, struct message *will)
@@ -233,7 +241,7 @@ static void a_delayed_will_is_cancelled_by_the_clients_return(void **state)
     store_disconnect(w->store, &h, true, UINT32_MAX, done, NULL);
     for (int i = 0; i < 400 && w->wills == 0; i++) {
         usleep(10000);
-        store_input(w->store);
+        input(w);
     }
     assert_int_equal(w->wills, 1);
     message_unref(will);
@@ -289,7 +297,7 @@ static void an_expired_session_is_gone(void **state)
     store_disconnect(w->store, &h, false, 1, done, NULL);
     for (int i = 0; i < 400 && w->ended == 0; i++) {
         usleep(10000);
-        store_input(w->store);
+        input(w);
     }
     assert_int_equal(w->ended, 1);
     join(w, &h, false, NULL);
