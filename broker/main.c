@@ -173,6 +173,7 @@ static int run(const struct command_line *line, const struct broker_config *conf
     log_init("flotilla-broker", (enum log_level)config->log.level,
              (enum log_format)config->log.format);
     signal(SIGPIPE, SIG_IGN);
+    log_start();
     raise_file_limit();
     struct broker *b = broker_new(config, is_implicitly_anonymous(line, config), err, sizeof(err));
     if (b == NULL) {

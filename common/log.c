@@ -1,13 +1,15 @@
 /*
- * Every module reports here through the macros of log.h; a line is formatted on the stack and
- * leaves in one write(2). Where lines go from there (journal, container engine, Logstash) is not
- * our job.
+ * Every module reports here through the macros of log.h, and libevent too; a line is formatted on
+ * the stack and handed to log_writer.c. Where lines go from there (journal, container engine,
+ * Logstash) is not our job.
  */
 #include "common/log.h"
 
 #include "common/clock.h"
+#include "common/log_writer.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -282,35 +284,45 @@ static void put_head(struct line *l, enum log_level level, const char *event, bo
     putf(l, "\",\"process.pid\":%ld", (long)getpid());
 }
 
-static void write_line(const struct line *l)
+/* Its buffer holds the whole line. */
+static void format_line(struct line *l, enum log_level level, const char *event,
+                        const struct log_kv *kvs, uint32_t suppressed)
+{
+    bool json = atomic_load_explicit(&sink.format, memory_order_relaxed) == LOG_FORMAT_JSON;
+
+    l->used = 0;
+    l->limit = sizeof(l->buf) - TAIL_RESERVE;
+    l->truncated = false;
+    put_head(l, level, event, json);
+    for (; kvs->kind != LOG_KIND_END; kvs++)
+        put_field(l, kvs, json);
+
+    l->limit = sizeof(l->buf);
+    if (suppressed > 0)
+        put_field(l, &(struct log_kv)KV_UINT("suppressed", suppressed), json);
+    if (l->truncated)
+        put_field(l, &(struct log_kv)KV_BOOL("truncated", true), json);
+    put(l, json ? "}\n" : "\n", json ? 2 : 1);
+}
+
+static void write_now(int fd, const struct line *l)
 {
     ssize_t n;
 
     do {
-        n = write(atomic_load_explicit(&sink.fd, memory_order_relaxed), l->buf, l->used);
+        n = write(fd, l->buf, l->used);
     } while (n < 0 && errno == EINTR);
 }
 
 static void emit(enum log_level level, const char *event, const struct log_kv *kvs,
                  uint32_t suppressed)
 {
-    bool json = atomic_load_explicit(&sink.format, memory_order_relaxed) == LOG_FORMAT_JSON;
+    int fd = atomic_load_explicit(&sink.fd, memory_order_relaxed);
     struct line l;
 
-    l.used = 0;
-    l.limit = sizeof(l.buf) - TAIL_RESERVE;
-    l.truncated = false;
-    put_head(&l, level, event, json);
-    for (; kvs->kind != LOG_KIND_END; kvs++)
-        put_field(&l, kvs, json);
-
-    l.limit = sizeof(l.buf);
-    if (suppressed > 0)
-        put_field(&l, &(struct log_kv)KV_UINT("suppressed", suppressed), json);
-    if (l.truncated)
-        put_field(&l, &(struct log_kv)KV_BOOL("truncated", true), json);
-    put(&l, json ? "}\n" : "\n", json ? 2 : 1);
-    write_line(&l);
+    format_line(&l, level, event, kvs, suppressed);
+    if (!log_writer_put(fd, l.buf, l.used))
+        write_now(fd, &l);
 }
 
 void log_event(enum log_level level, const char *event, const struct log_kv *kvs)
@@ -342,4 +354,39 @@ void log_event_limited(struct log_limit *limit, enum log_level level, const char
     emit(level, event, kvs, limit->suppressed);
     limit->suppressed = 0;
     errno = saved_errno;
+}
+
+/* ---- the writer, and libevent's own messages ---- */
+
+static size_t gap_line(char *buf, size_t size, uint64_t dropped)
+{
+    struct line l;
+
+    format_line(&l, LOG_LEVEL_WARN, "log_lines_dropped",
+                (const struct log_kv[]){KV_UINT("count", dropped), {.kind = LOG_KIND_END}}, 0);
+    if (l.used > size)
+        return 0;
+    memcpy(buf, l.buf, l.used);
+    return l.used;
+}
+
+/* libevent would write to stderr at once and without a limit: a listener without descriptors says
+ * so for every connection that waits, as fast as the loop turns. */
+static void on_libevent(int severity, const char *text)
+{
+    static const enum log_level levels[] = {
+        [EVENT_LOG_DEBUG] = LOG_LEVEL_DEBUG,
+        [EVENT_LOG_MSG] = LOG_LEVEL_INFO,
+        [EVENT_LOG_WARN] = LOG_LEVEL_WARN,
+        [EVENT_LOG_ERR] = LOG_LEVEL_ERROR,
+    };
+    bool known = severity >= EVENT_LOG_DEBUG && severity <= EVENT_LOG_ERR;
+
+    LOG_LIMITED(known ? levels[severity] : LOG_LEVEL_WARN, "libevent", KV_STR("text", text));
+}
+
+bool log_start(void)
+{
+    event_set_log_callback(on_libevent);
+    return log_writer_start(gap_line);
 }

@@ -5,8 +5,12 @@
  *            json for machines (Elastic Common Schema names: @timestamp, log.level, message,
  *            event.action, service.name; own fields under `flotilla.`).
  * Ownership: keeps no pointer given to it but `program` (a literal). Values are copied at once.
- * Threads:   safe from any thread; one line is one write(2) to the sink.
- * Errors:    none reported; a line that can't be written is lost.
+ * Threads:   safe from any thread; lines reach the sink whole and in order.
+ * Waiting:   after log_start nobody who logs waits for the sink: lines go through a bounded buffer
+ *            to a thread (log_writer.h). What doesn't fit is dropped; a line `log_lines_dropped`
+ *            with the count stands where they are missing, and a metric counts them. Before
+ *            log_start (command line, --check) a line is written at once.
+ * Errors:    none reported; a line that can't be written is lost and counted.
  * Escaping:  control bytes and bytes that aren't UTF-8 are written as \xNN; a text value with
  *            anything but plain characters is quoted; a JSON line is always valid JSON.
  * Size:      a line is at most 4 KiB. A value is cut after 1 KiB and ends in "..."; a field that
@@ -85,6 +89,9 @@ struct log_limit {
 
 /* Called once by main before anything logs. Sink is stderr (fd 2) unless log_set_fd is called. */
 void log_init(const char *program, enum log_level level, enum log_format format);
+/* Called by main before it serves: from now on a thread writes, and libevent's own messages are
+ * log lines (rate-limited) too. False: out of memory or threads; logging goes on as before. */
+bool log_start(void);
 void log_set_level(enum log_level level);
 void log_set_fd(int fd);
 bool log_enabled(enum log_level level);

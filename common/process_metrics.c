@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/log_writer.h"
 #include "common/metrics.h"
 
 static void emit(struct metrics_writer *w, const char *name, const char *type, const char *help,
@@ -99,6 +100,13 @@ static void emit_start(struct metrics_writer *w)
              (double)boot + (double)ticks / (double)sysconf(_SC_CLK_TCK));
 }
 
+static void emit_log(struct metrics_writer *w)
+{
+    emit(w, "flotilla_log_lines_dropped_total", "counter",
+         "Log lines that were never written, since their reader was too slow or refused them.",
+         (double)log_writer_dropped());
+}
+
 static void collect(struct metrics_writer *w, void *arg)
 {
     (void)arg;
@@ -106,6 +114,7 @@ static void collect(struct metrics_writer *w, void *arg)
     emit_memory(w);
     emit_descriptors(w);
     emit_start(w);
+    emit_log(w);
 }
 
 bool process_metrics_register(struct metrics *m)

@@ -1,7 +1,7 @@
 /*
  * process_metrics - what this process uses of the machine, under the names that Prometheus clients
  * agree on: process_cpu_seconds_total, process_resident_memory_bytes, process_open_fds,
- * process_max_fds, process_start_time_seconds.
+ * process_max_fds, process_start_time_seconds; and flotilla_log_lines_dropped_total.
  *
  * Read from /proc and getrusage(2) at each rendering; nothing is kept between.
  */

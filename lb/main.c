@@ -67,6 +67,7 @@ static void raise_descriptor_limit(void)
 static int run(const char *config_path)
 {
     signal(SIGPIPE, SIG_IGN);
+    log_start();
     raise_descriptor_limit();
     struct control *c = control_new(config_path);
     if (c == NULL)

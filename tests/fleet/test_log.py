@@ -1,0 +1,88 @@
+"""Nobody reads the log: both programs go on, and whoever reads it later learns how much is missing."""
+import os
+import re
+import subprocess
+import threading
+
+import harness
+import mqtt_raw as m
+from harness import die_with_parent, eventually
+from services import Broker, LoadBalancer, http, metric
+
+
+class Piped:
+    """Mixed into a Process: its output goes into a pipe that is full from the start."""
+
+    def start(self, wait=True):
+        self.expect_code, self.stopped = 0, False
+        self.reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        try:
+            while True:
+                os.write(writer, b"." * 4095 + b"\n")
+        except BlockingIOError:
+            pass
+        os.set_blocking(writer, True)
+        self.popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=writer, stderr=writer,
+                                      cwd=self.cwd, env=self.env, preexec_fn=die_with_parent)
+        os.close(writer)
+        return self
+
+    def read_on(self):
+        """From now on the log is read, into the file where others have theirs."""
+        def copy():
+            with open(self.log_path, "ab", buffering=0) as log:
+                while chunk := os.read(self.reader, 1 << 16):
+                    log.write(chunk)
+            os.close(self.reader)
+        threading.Thread(target=copy, daemon=True).start()
+
+
+class PipedBroker(Piped, Broker):
+    pass
+
+
+class PipedLoadBalancer(Piped, LoadBalancer):
+    pass
+
+
+class FullPipe(harness.FleetTest):
+    def test_the_broker_serves_and_tells_how_many_lines_are_missing(self):
+        broker = PipedBroker(self.scope, config={"log": {"level": "debug", "format": "text"}}).start()
+        broker.wait_ready()
+        control = broker.connect("control")
+        self.addCleanup(control.close)
+
+        def dropped():  # a line for each state of each client, with its name: a megabyte soon
+            for n in range(50):
+                broker.connect("%03d" % n + "x" * 1000).disconnect()
+            control.ping(timeout=2)
+            return metric(broker.metrics(), "flotilla_log_lines_dropped_total") > 0
+        eventually(dropped, 60, "lines are dropped")
+        broker.read_on()
+        told = broker.wait_log(r"WARN log_lines_dropped count=(\d+)$")
+        self.assertGreater(int(told.group(1)), 0)
+        self.assertEqual(int(told.group(1)), metric(broker.metrics(), "flotilla_log_lines_dropped_total"))
+        self.assertRegex(broker.log(), r"(?m)INFO started")
+        broker.connect("afterwards").disconnect()
+        broker.wait_log(r"client_state client_id=afterwards")
+        control.ping()
+
+    def test_the_broker_ends_though_nobody_reads(self):
+        broker = PipedBroker(self.scope).start()
+        broker.wait_ready()
+        broker.connect("c").disconnect()
+        broker.term(timeout=10)
+
+    def test_the_load_balancer_serves(self):
+        broker = Broker(self.scope).start()
+        lb = PipedLoadBalancer(self.scope, [("b0", broker.address)]).start()
+        lb.wait_up({"b0"})
+        with lb.connect("c", tls=False) as client:
+            client.ping()
+        self.assertEqual(http(lb.admin_port, "/healthz")[0], 200)
+        lb.term(timeout=20)
+
+
+if __name__ == "__main__":
+    harness.main()
