@@ -55,6 +55,8 @@ bool fleet_metrics_init(struct fleet_metrics *fm, struct metrics *m)
                                         "1 while no replica has what should be acknowledged "
                                         "(durability: replica).",
                                         NULL);
+    if (fm->nodes != NULL)
+        metric_set(fm->nodes, 1); /* itself; fleet_nodes.c goes on from there */
     return fm->round_trip != NULL && fm->batch != NULL && fm->bulk_dropped != NULL &&
            fm->queue_dropped != NULL && fm->deaths != NULL && fm->takeovers != NULL &&
            fm->reconnects != NULL && fm->reloads != NULL && fm->start_overs != NULL &&

@@ -1,7 +1,8 @@
 """Runs the bench table, interleaved and repeated, and writes docs/performance.md with its plots.
 
 Usage: see --help. Raw results land in BUILD/results.json, one entry a run; --from writes the report from such a file
-again without measuring.
+again without measuring. A contender that can't be measured fails the whole: at once when it can't be started, else at the
+end, without a report. Nothing that was started outlives this program.
 """
 
 import argparse
@@ -22,7 +23,7 @@ import cases
 import report
 from contenders import Contenders
 from peers import MissingPeer
-from servers import pinned
+from servers import Server, pinned
 
 STARTING_S = 0.6  # a run's start and end, for the estimate
 
@@ -46,13 +47,12 @@ class Bench:
         return [a for p in publish for a in ("--publish-to", f"127.0.0.1:{p}")] + \
                [a for p in subscribe for a in ("--subscribe-to", f"127.0.0.1:{p}")]
 
-    def run(self, case, name, make):
+    def run(self, case, name, make, seconds=None):
         """One run of one contender, started for it alone."""
-        result, server = {}, None
         try:
             server = make()
             processes = server.pids()
-            command = [*pinned(server.other_cores), str(self.load), *case.arguments, "--seconds", str(self.options.seconds), "--warmup", "0.3",
+            command = [*pinned(server.other_cores), str(self.load), *case.arguments, "--seconds", str(seconds or self.options.seconds), "--warmup", "0.3",
                        *self.addresses(server.targets, case.spread)]
             for _, pid in processes:
                 command += ["--pid", str(pid)]
@@ -60,6 +60,8 @@ class Bench:
             if done.returncode != 0:
                 raise RuntimeError(done.stderr.strip())
             result = json.loads(done.stdout)
+            if not ("cpu_us_each" in result or "bytes_each" in result):
+                raise RuntimeError("nothing went through it")
             for key in ("cpu_us_each", "bytes_each"):
                 parts = {}
                 for (what, _), value in zip(processes, result.pop(key + "_by_pid", [])):
@@ -69,8 +71,7 @@ class Bench:
         except (RuntimeError, subprocess.TimeoutExpired, ValueError, OSError) as trouble:
             result = {"error": str(trouble)}
         finally:
-            if server:
-                server.stop()
+            Server.stop_all()
         result.update(case=case.name, contender=name)
         self.results.append(result)
         self.show(result)
@@ -82,6 +83,19 @@ class Bench:
             f"{k} {result[k]}" for k in ("cpu_us_each", "own_cpu_us_each", "bytes_each", "per_second", "p50_us", "p99_us")
             if k in result) + ("" if result.get("exact", True) else ", NOT EXACT")
         print(f"  {result['case']:44} {result['contender']:16} {shown}", file=sys.stderr, flush=True)
+
+    def try_each(self, all_cases):
+        """Starts each contender once, with a small load, so that one that can't be measured is known at once."""
+        tried = set()
+        for case in all_cases:
+            tls = " --tls" if "--tls" in case.arguments else ""
+            trial = cases.Case(f"trying{tls}", f"pairs --clients 4 --window 1{tls}", [], case.spread)
+            for name, make in case.contenders:
+                if (name, tls, make.__defaults__) not in tried:
+                    tried.add((name, tls, make.__defaults__))
+                    self.run(trial, name, make, seconds=0.1)
+        give_up_over(self.results)
+        self.results = []
 
     def interleave(self, case):
         """A B A B ..."""
@@ -107,10 +121,23 @@ class Bench:
     def latency_at_half_load(self, case):
         rate = self.highest_rate(case, case.contenders[1:])
         if rate is None:
+            self.results.append({"case": case.name, "contender": case.contenders[0][0],
+                                 "error": "no peer could be measured, so there is no half load"})
             return
         clients = int(case.arguments[case.arguments.index("--clients") + 1])
         load = " ".join(case.arguments) + f" --rate {rate / 2 / clients:.1f}"
         self.interleave(cases.Case(case.name, load, case.contenders))
+
+
+class NotMeasured(Exception):
+    """Sentences for people: which contenders, in which cases, and why."""
+
+
+def give_up_over(results):
+    """A row without a figure is no result."""
+    found = [f"{r['case']}, {r['contender']}: {(r['error'].splitlines() or ['?'])[0]}" for r in results if "error" in r]
+    if found:
+        raise NotMeasured("could not be measured:\n  " + "\n  ".join(dict.fromkeys(found)))
 
 
 def selected(options, contenders):
@@ -132,6 +159,9 @@ def measure(options, contenders):
     runs, minutes = estimate_minutes(options, table + latency)
     print(f"{runs} runs, about {minutes:.0f} min; beside {', '.join(p.version() for p in contenders.peers.values())}",
           file=sys.stderr)
+    bench.try_each(table + latency)
+    if options.only_try:
+        return None, []
     began = time.monotonic()
     meta = {"date": datetime.date.today().isoformat(), "rounds": options.rounds, "seconds": options.seconds,
             "machine": f"{processor()}, {os.cpu_count()} cores, Linux {platform.release()}",
@@ -147,6 +177,7 @@ def measure(options, contenders):
         meta["minutes"] = round((time.monotonic() - began) / 60, 1)
         path.write_text(json.dumps({"meta": meta, "results": bench.results}, indent=1))
     print(f"took {meta['minutes']} min; results in {path}", file=sys.stderr)
+    give_up_over(bench.results)
     return meta, bench.results
 
 
@@ -175,6 +206,8 @@ def parse():
     parser.add_argument("--seconds", type=float, default=1.0, help="measured time of a run (1)")
     parser.add_argument("--quick", action="store_true", help="one round of half a second: a look, not a result")
     parser.add_argument("--only", default="", metavar="REGEX", help="cases whose name matches; writes no report")
+    parser.add_argument("--try", dest="only_try", action="store_true",
+                        help="start each contender once with a small load, measure nothing")
     parser.add_argument("--list", action="store_true", help="names of the cases")
     parser.add_argument("--out", help="where the report goes (docs; with --only: nowhere)")
     parser.add_argument("--from", dest="source", metavar="RESULTS", help="report of these results, without measuring")
@@ -193,12 +226,13 @@ def main():
         report.write(data["results"], data["meta"], Path(options.out or "docs"))
         return
     with tempfile.TemporaryDirectory(prefix="flotilla-bench-") as folder:
-        contenders = Contenders(options.build, folder, options.aedes, split_cores() if options.pin else None)
+        contenders = Contenders(options.build, folder, aedes=options.aedes,
+                                cores=split_cores() if options.pin else None)
         if options.list:
             print("\n".join(c.name for part in selected(options, contenders) for c in part))
             return
         meta, results = measure(options, contenders)
-    if options.out or not options.only:
+    if results and (options.out or not options.only):
         report.write(results, meta, Path(options.out or "docs"))
 
 
@@ -206,5 +240,5 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     try:
         main()
-    except MissingPeer as trouble:
+    except (MissingPeer, NotMeasured) as trouble:
         sys.exit(f"bench: {trouble}")

@@ -5,31 +5,31 @@ import time
 import urllib.request
 from pathlib import Path
 
-from peers import find_all, nginx_stream_module
+from peers import find_all, nginx_stream_module, wanted
 from servers import Certificates, Server, free_port
 
 CONNECTIONS = 19000
 
 
 def wait_for_nodes(admin_port, count, deadline_s=15):
-    """Until the broker of that admin port has seen all of the fleet."""
+    """Until the broker of that admin port is ready and has seen all of the fleet."""
+    wanted = {f"flotilla_fleet_nodes {count}", "flotilla_fleet_ready 1"}
     deadline = time.monotonic() + deadline_s
     while time.monotonic() < deadline:
         with urllib.request.urlopen(f"http://127.0.0.1:{admin_port}/metrics", timeout=5) as metrics:
-            if f"\nflotilla_fleet_nodes {count}\n" in metrics.read().decode():
+            if wanted <= set(metrics.read().decode().splitlines()):
                 return
         time.sleep(0.02)
-    raise RuntimeError(f"not all of {count} brokers have seen each other after {deadline_s} s")
+    raise RuntimeError(f"not all of {count} broker(s) have seen each other after {deadline_s} s")
 
 
 class Contenders:
-    def __init__(self, build, folder, aedes=None, cores=None):
+    def __init__(self, build, folder, peers=None, aedes=None, cores=None):
         self.broker = Path(build) / "broker/flotilla-broker"
         self.lb = Path(build) / "lb/flotilla-lb"
         self.certificates = Certificates(folder)
-        self.peers = find_all()
+        self.peers = find_all() if peers is None else peers
         self.aedes_folder = aedes
-        self.nginx_load = nginx_stream_module(self.peers["nginx"])
         self.cores, self.other_cores = cores or (None, None)
 
     def single(self, name):
@@ -37,7 +37,7 @@ class Contenders:
         return Server(name, self.cores, self.other_cores)
 
     def path(self, peer):
-        return self.peers[peer].path
+        return wanted(self.peers, peer).path
 
     # ---- brokers
 
@@ -148,7 +148,7 @@ class Contenders:
         ssl = (f"ssl_certificate {self.certificates.pem}; ssl_certificate_key {self.certificates.key}; "
                "ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache off; ssl_session_tickets on; "
                "ssl_session_timeout 1h; ssl_conf_command NumTickets 1;" if tls else "")
-        config = server.file("n.conf", self.nginx_load + "worker_processes 1;\ndaemon off;\n"
+        config = server.file("n.conf", nginx_stream_module(wanted(self.peers, "nginx")) + "worker_processes 1;\ndaemon off;\n"
                              f"pid {server.folder}/n.pid;\nerror_log stderr error;\n"
                              f"worker_rlimit_nofile {CONNECTIONS};\n"
                              f"events {{ worker_connections {CONNECTIONS}; multi_accept on; }}\n"

@@ -30,15 +30,16 @@ class Peer:
 
 
 def find(name):
-    """None when it is one that nobody asked for."""
+    """None when it isn't there and nobody asked for it."""
     variable, default, arguments = PROGRAMS[name]
     asked = os.environ.get(variable)
     if not (asked or default):
         return None
     path = shutil.which(asked or default, path=PATH)
+    if path is None and asked:
+        raise MissingPeer(f"{variable}={asked}: not a program that can be run")
     if path is None:
-        raise MissingPeer(f"{variable}={asked}: not a program that can be run" if asked
-                          else f"{default} is not installed; tests/bench/run.sh does that")
+        return None
     try:
         done = subprocess.run([path, *arguments], capture_output=True, text=True, timeout=10, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired) as trouble:
@@ -52,6 +53,12 @@ def find(name):
 def find_all():
     found = {name: find(name) for name in PROGRAMS}
     return {name: peer for name, peer in found.items() if peer}
+
+
+def wanted(peers, name):
+    if name not in peers:
+        raise MissingPeer(f"{name} is not installed; tests/bench/run.sh does that")
+    return peers[name]
 
 
 def nginx_stream_module(nginx):

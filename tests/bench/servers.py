@@ -1,5 +1,7 @@
 """A started service: its processes, addresses, folder."""
 
+import atexit
+import ctypes
 import os
 import shutil
 import signal
@@ -8,6 +10,15 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent():
+    """In a new child: it doesn't outlive the bench, however that ends."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def free_port():
@@ -58,19 +69,23 @@ def descendants(pid):
 
 class Server:
     """`targets` are the ports that clients go to; `measured` is (what it is, process id) of each process that
-    counts. `cores` is where those run, `other_cores` where the rest does (None: anywhere)."""
+    counts. `cores` is where those run, `other_cores` where the rest does (None: anywhere). One that couldn't be
+    started whole is nobody's yet: stop_all() knows it."""
+
+    alive = []
 
     def __init__(self, name, cores=None, other_cores=None):
         self.name, self.cores, self.other_cores = name, cores, other_cores
         self.folder = tempfile.mkdtemp(prefix="flotilla-bench-")
         self.processes, self.measured, self.targets = [], [], []
+        Server.alive.append(self)
 
     def spawn(self, argv, port, what="", measured=True):
         log = os.path.join(self.folder, f"{len(self.processes)}.log")
         cores = self.cores if measured else self.other_cores
         with open(log, "w") as out:
             process = subprocess.Popen([*pinned(cores), *(str(a) for a in argv)], stdout=out, stderr=out,
-                                       stdin=subprocess.DEVNULL)
+                                       stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
         self.processes.append(process)
         wait_for_port(port, process, log)
         if measured:
@@ -86,7 +101,13 @@ class Server:
         """(what, process id) with descendants."""
         return [(what, p) for what, pid in self.measured for p in [pid, *descendants(pid)]]
 
+    @classmethod
+    def stop_all(cls):
+        while cls.alive:
+            cls.alive[-1].stop()
+
     def stop(self):
+        Server.alive.remove(self)
         left = [p for process in self.processes for p in descendants(process.pid)]
         for process in reversed(self.processes):
             if process.poll() is None:
@@ -103,3 +124,6 @@ class Server:
             except OSError:
                 pass
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+atexit.register(Server.stop_all)
