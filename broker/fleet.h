@@ -206,10 +206,6 @@ void fleet_log_start(struct fleet *f, uint64_t from);
 void fleet_log_stop(struct fleet *f);
 bool fleet_log_is_valid(const struct fleet *f);
 uint64_t fleet_log_applied(const struct fleet *f);
-/* Somebody waits for the log: it must come, but at its own pace. */
-void fleet_log_expect(struct fleet *f);
-/* The same, and without coalescing. */
-void fleet_log_hurry(struct fleet *f);
 
 /* ---- fleet_channel.c: QoS 0 ----------------------------------------------------------------- */
 
@@ -318,6 +314,8 @@ void fleet_unsubscribe(struct fleet *f, struct store_hold *hold, const struct mq
                        size_t count, store_done_fn *done, void *arg);
 /* Rule 9: tells Redis again what this node's connections hold. */
 void fleet_holds_assert(struct fleet *f);
+/* Says the subscriptions of their durable sessions in the log again: it lost some entries. */
+void fleet_holds_retell(struct fleet *f);
 /* Looks at queues without having been told to. */
 void fleet_sweep_tick(struct fleet *f);
 void fleet_sweep_soon(struct fleet *f);

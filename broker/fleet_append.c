@@ -129,18 +129,37 @@ static void call_waits(struct fleet *f, uint64_t applied, enum store_status stat
 static void entry_written(struct fleet *f, uint64_t version)
 {
     struct fleet_append *a = &f->append;
-    bool waited = false;
 
     a->done = a->writing.number;
-    for (struct fleet_append_wait *w = a->waits; w != NULL; w = w->next) {
-        if (w->version == 0 && w->number <= a->done) {
+    a->version = version;
+    for (struct fleet_append_wait *w = a->waits; w != NULL; w = w->next)
+        if (w->version == 0 && w->number <= a->done)
             w->version = version;
-            waited = true;
+    fleet_append_applied(f);
+}
+
+bool fleet_append_waits_for_log(const struct fleet *f)
+{
+    return f->append.waits != NULL && f->append.version > fleet_log_applied(f);
+}
+
+bool fleet_append_is_lost(const struct fleet *f, uint64_t version)
+{
+    return f->append.version > version;
+}
+
+void fleet_append_said_again(struct fleet *f, uint64_t version)
+{
+    struct fleet_append *a = &f->append;
+    uint64_t number = gathering_number(f);
+
+    for (struct fleet_append_wait *w = a->waits; w != NULL; w = w->next) {
+        if (w->version > version) {
+            w->version = 0;
+            w->number = number;
         }
     }
-    if (waited && fleet_log_applied(f) < version)
-        fleet_log_expect(f);
-    fleet_append_applied(f);
+    a->version = version;
 }
 
 void fleet_append_applied(struct fleet *f)
@@ -237,6 +256,7 @@ void fleet_append_reset(struct fleet *f)
     a->in_flight = false;
     a->retry_ms = 0;
     a->done = last;
+    a->version = 0;
     call_waits(f, UINT64_MAX, STORE_UNAVAILABLE);
 }
 

@@ -35,6 +35,7 @@ struct fleet_append {
     struct fleet_entry gathering, writing;
     bool in_flight;
     uint64_t done;     /* number of the last entry that is in the log */
+    uint64_t version;  /* of that entry */
     uint64_t retry_ms; /* not before */
     struct fleet_append_wait *waits;
 };
@@ -52,6 +53,12 @@ uint64_t fleet_append_ended(struct fleet *f, struct mqtt_slice client);
 void fleet_append_wait(struct fleet *f, uint64_t number, store_done_fn *done, void *arg);
 /* The log was applied further. */
 void fleet_append_applied(struct fleet *f);
+/* An entry of this node is in the log and wasn't read there yet, and somebody may wait for that. */
+bool fleet_append_waits_for_log(const struct fleet *f);
+/* At a reload Redis has this version of the log: entries of this node that came later are lost. */
+bool fleet_append_is_lost(const struct fleet *f, uint64_t version);
+/* What they said has just been said again: who waits for one of them waits for that now. */
+void fleet_append_said_again(struct fleet *f, uint64_t version);
 void fleet_append_flush(struct fleet *f);
 void fleet_append_reset(struct fleet *f);
 void fleet_append_free(struct fleet *f);

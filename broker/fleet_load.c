@@ -390,6 +390,24 @@ static bool take_secret(struct fleet *f, const redisReply *r)
     return true;
 }
 
+/* What Redis has of this node may be less than what it was told. */
+static void say_again(struct fleet *f, size_t routes)
+{
+    const struct fleet_load *l = f->load;
+    bool lost = fleet_append_is_lost(f, l->from);
+
+    if (routes != route_count(f) || lost)
+        route_announce_all(f);
+    if (!l->again)
+        return;
+    fleet_versions_rejoined(f, l->from);
+    fleet_holds_assert(f);
+    if (!lost)
+        return;
+    fleet_holds_retell(f);
+    fleet_append_said_again(f, l->from);
+}
+
 static void on_join(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
@@ -424,10 +442,7 @@ static void on_join(void *arg, const redisReply *r)
         lease_start(&f->lease, f->cfg.lease_ms, f->cfg.beat_interval_ms, l->joined_at_boot_ms);
     f->joined = true;
     l->from = strtoull(r->element[1]->str, NULL, 10);
-    if ((size_t)r->element[2]->integer != route_count(f))
-        route_announce_all(f);
-    if (l->again)
-        fleet_holds_assert(f);
+    say_again(f, (size_t)r->element[2]->integer);
     begin_loading(f);
 }
 

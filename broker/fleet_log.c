@@ -26,11 +26,10 @@ enum {
 struct fleet_log {
     bool valid; /* `applied` is a point of the log that this node has everything up to */
     bool reading;
-    bool hurry;
     unsigned readings; /* tells an answer to a former start's XREAD */
     uint64_t applied;
     uint64_t last_entry_ms, next_read_ms;
-    uint64_t waited_since_ms; /* somebody waits for a version that doesn't come; 0: nobody */
+    uint64_t waited_since_ms; /* somebody waits, and nothing has come since; 0: nobody */
     struct event *timer;
 };
 
@@ -71,18 +70,6 @@ bool fleet_log_is_valid(const struct fleet *f)
 uint64_t fleet_log_applied(const struct fleet *f)
 {
     return f->log->applied;
-}
-
-void fleet_log_expect(struct fleet *f)
-{
-    if (f->log->waited_since_ms == 0)
-        f->log->waited_since_ms = f->now_ms;
-}
-
-void fleet_log_hurry(struct fleet *f)
-{
-    f->log->hurry = true;
-    fleet_log_expect(f);
 }
 
 /* ---- applying -------------------------------------------------------------------------------- */
@@ -214,7 +201,6 @@ static void take_entries(struct fleet *f, const redisReply *entries)
         log->next_read_ms = f->now_ms + COALESCE_MS;
     log->last_entry_ms = f->now_ms;
     log->waited_since_ms = 0;
-    log->hurry = false;
     fleet_versions_applied(f);
     fleet_append_applied(f);
 }
@@ -238,6 +224,22 @@ static void on_read(void *arg, const redisReply *r)
     fleet_log_tick(f);
 }
 
+/* Who waits is looked up in the lists themselves: a note of it would have to be taken back on every
+ * way out, and one that is left behind reloads the node again and again. */
+static void watch(struct fleet *f)
+{
+    struct fleet_log *log = f->log;
+
+    if (!log->valid || !(fleet_versions_wait(f) || fleet_append_waits_for_log(f))) {
+        log->waited_since_ms = 0;
+    } else if (log->waited_since_ms == 0) {
+        log->waited_since_ms = f->now_ms;
+    } else if (f->now_ms - log->waited_since_ms > STUCK_MS) {
+        log->waited_since_ms = 0;
+        fleet_reload(f, "the log doesn't bring a version that Redis has");
+    }
+}
+
 void fleet_log_tick(struct fleet *f)
 {
     struct fleet_log *log = f->log;
@@ -245,13 +247,10 @@ void fleet_log_tick(struct fleet *f)
     struct log_reading *reading;
     char from[32];
 
-    if (log->valid && log->waited_since_ms != 0 && f->now_ms - log->waited_since_ms > STUCK_MS) {
-        log->waited_since_ms = 0;
-        fleet_reload(f, "the log doesn't bring a version that Redis has");
-    }
+    watch(f);
     if (!log->valid || log->reading)
         return;
-    if (!log->hurry && f->now_ms < log->next_read_ms) {
+    if (!fleet_versions_wait(f) && f->now_ms < log->next_read_ms) {
         struct timeval tv = {.tv_usec = (suseconds_t)(log->next_read_ms - f->now_ms) * 1000};
 
         if (!evtimer_pending(log->timer, NULL))
@@ -283,6 +282,9 @@ void fleet_log_start(struct fleet *f, uint64_t from)
     f->log->reading = false;
     f->log->readings++;
     f->log->next_read_ms = 0;
+    f->log->waited_since_ms = 0;
+    if (f->beat_applied > from)
+        f->beat_applied = from; /* what an answered beat is compared with is of this history */
     fleet_log_tick(f);
     fleet_versions_applied(f); /* those who waited while there was no log */
     fleet_append_applied(f);
@@ -293,7 +295,6 @@ void fleet_log_stop(struct fleet *f)
     if (f->log == NULL)
         return;
     f->log->valid = false;
-    f->log->hurry = false;
     f->log->waited_since_ms = 0;
     f->log->readings++;
     f->log->reading = false;

@@ -441,6 +441,26 @@ void fleet_holds_assert(struct fleet *f)
             assert_hold(f, h);
 }
 
+static void retell_subscription(void *arg, const struct store_subscription *sub)
+{
+    const struct fleet_hold *h = arg;
+    struct fleet_options o = fleet_options_write(sub);
+
+    fleet_append_subscribed(h->fleet,
+                            (struct mqtt_slice){.data = (const uint8_t *)h->hold->client_id,
+                                                .len = h->hold->client_id_len},
+                            sub->filter,
+                            (struct mqtt_slice){.data = o.bytes, .len = (uint32_t)o.len});
+}
+
+void fleet_holds_retell(struct fleet *f)
+{
+    for (struct fleet_hold *h = f->holds; h != NULL; h = h->next)
+        if (h->hold->store_data != NULL && h->hold->durable)
+            f->host.each_subscription(f->host.arg, h->hold->client_id, h->hold->client_id_len,
+                                      retell_subscription, h);
+}
+
 enum { SWEEP_MS = 30000, SWEEP_AT_ONCE = 200 };
 
 void fleet_sweep_soon(struct fleet *f)

@@ -46,7 +46,18 @@ static void wait_for_log(struct fleet *f, struct fleet_version_wait *w)
     else
         f->versions.waiting_tail->next = w;
     f->versions.waiting_tail = w;
-    fleet_log_hurry(f);
+}
+
+bool fleet_versions_wait(const struct fleet *f)
+{
+    return f->versions.waiting != NULL;
+}
+
+void fleet_versions_rejoined(struct fleet *f, uint64_t version)
+{
+    for (struct fleet_version_wait *w = f->versions.waiting; w != NULL; w = w->next)
+        if (w->version > version)
+            w->version = version;
 }
 
 static void answer(struct version_asking *a, struct fleet_version_wait *list)

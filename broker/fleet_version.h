@@ -29,6 +29,11 @@ struct fleet_versions {
 
 void fleet_version_check(struct fleet *f, struct fleet_version_wait *w, fleet_version_fn *fn);
 void fleet_versions_flush(struct fleet *f);
+/* Somebody waits for a version that the log has to bring. */
+bool fleet_versions_wait(const struct fleet *f);
+/* At a reload Redis has this version. Who waits for a later one was told it by Redis before, and
+ * Redis has lost it since: it will never come, and the load brings all that is left of it. */
+void fleet_versions_rejoined(struct fleet *f, uint64_t version);
 /* The log moved on, or loading ended. */
 void fleet_versions_applied(struct fleet *f);
 void fleet_versions_reset(struct fleet *f);

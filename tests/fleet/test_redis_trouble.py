@@ -190,6 +190,34 @@ class WhileAway(harness.FleetTest):
                 reader.expect_message(topic, "value", 1, retain=True)
 
 
+class OneReload(harness.FleetTest):
+    @staticmethod
+    def build(holder):
+        holder.fleet = Fleet(holder.scope, brokers=2)
+
+    def test_one_restart_is_one_reload(self):
+        """Who waits for a version while the node reloads must not make it reload again and again."""
+        publishers = [b.connect("p%d" % i, timeout=15) for i, b in enumerate(self.fleet)]
+        for p in publishers:
+            self.addCleanup(p.close)
+            p.publish("t", "before", 1)
+            p.send(m.publish("t", "unanswered", 1, 601))
+        self.fleet.redis.kill()
+        for p in publishers:
+            p.send(m.publish("t", "while it is away", 1, 602))
+        self.fleet.redis.start()
+        for p in publishers:
+            p.expect(m.PUBACK, pid=601)
+            p.expect(m.PUBACK, pid=602)
+        for b in self.fleet:
+            b.wait_log("node_ready.*again=true", 10)
+        end = time.monotonic() + 4.5  # a wait that nobody has shows after 3 s
+        while time.monotonic() < end:
+            for p in publishers:
+                p.publish("t", "after", 1)
+        self.assertEqual([b.log().count("fleet_reloads") for b in self.fleet], [1, 1])
+
+
 class RefusedAppends(harness.FleetTest):
     @staticmethod
     def build(holder):
