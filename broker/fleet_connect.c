@@ -43,8 +43,19 @@ static void leave_list(struct connect_op *op)
     connect_pass_on_asked(op);
 }
 
+/* Whichever way it ends. When it came true, the core has told the router of the session before. */
+static void release_routes(struct connect_op *op)
+{
+    if (!op->holds_routes)
+        return;
+    op->holds_routes = false;
+    for (size_t i = 0; i < op->result.subscription_count; i++)
+        route_release(op->f, op->subs[i].filter);
+}
+
 static void op_free(struct connect_op *op)
 {
+    release_routes(op);
     if (!op->over)
         leave_list(op);
     free(op->subs);
@@ -93,6 +104,7 @@ static void give_up(struct connect_op *op)
                 KV_UINT("waits_for", op->waits));
     op->over = true;
     leave_list(op);
+    release_routes(op);
     give_back(op);
     op->done(op->arg, STORE_UNAVAILABLE, NULL);
 }
@@ -170,8 +182,9 @@ static void settle(struct connect_op *op)
 
     op->state = CONNECT_SETTLING;
     op->deadline_ms = f->now_ms + CONNECT_MS;
+    op->holds_routes = true;
     for (size_t i = 0; i < op->result.subscription_count; i++) {
-        uint64_t number = route_want(f, op->subs[i].filter);
+        uint64_t number = route_hold(f, op->subs[i].filter);
 
         if (number > entry)
             entry = number;

@@ -27,6 +27,7 @@ struct connect_op {
     struct fleet_hold *h;
     enum connect_state state;
     bool failed;
+    bool holds_routes;    /* those of its subscriptions; until it is over */
     uint64_t fenced_by;   /* epoch of a newer claim that asked for the client; 0: none */
     struct let_go *asked; /* who asked; answered at the end */
     uint64_t request;     /* names it to the former owner; its token, too */

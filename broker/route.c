@@ -15,6 +15,7 @@ struct route {
     uint64_t until_ms;
     struct route *next, *prev; /* lingering */
     uint32_t len;
+    uint32_t connecting; /* sessions that are on their way to it */
     uint8_t filter[];
 };
 
@@ -40,29 +41,66 @@ static void stop_lingering(struct fleet *f, struct route *r)
     r->state = ROUTE_ANNOUNCED;
 }
 
-uint64_t route_want(struct fleet *f, struct mqtt_slice filter)
+static struct route *add(struct fleet *f, struct mqtt_slice filter)
+{
+    struct route *r = calloc(1, sizeof(*r) + filter.len);
+
+    if (r == NULL)
+        return NULL;
+    r->len = filter.len;
+    memcpy(r->filter, filter.data, filter.len);
+    r->entry = fleet_append_route(f, LOG_ROUTE_ADDED, filter);
+    HASH_ADD_KEYPTR(hh, f->routes.all, r->filter, r->len, r);
+    return r;
+}
+
+/* NULL: no memory. */
+static struct route *announce(struct fleet *f, struct mqtt_slice filter)
 {
     struct route *r = find(f, filter);
 
-    if (r == NULL) {
-        r = calloc(1, sizeof(*r) + filter.len);
-        if (r == NULL)
-            return 0;
-        r->len = filter.len;
-        memcpy(r->filter, filter.data, filter.len);
-        r->entry = fleet_append_route(f, LOG_ROUTE_ADDED, filter);
-        HASH_ADD_KEYPTR(hh, f->routes.all, r->filter, r->len, r);
-    } else if (r->state == ROUTE_LINGERING) {
+    if (r == NULL)
+        return add(f, filter);
+    if (r->state == ROUTE_LINGERING)
         stop_lingering(f, r);
-    }
-    return r->entry > f->append.done ? r->entry : 0;
+    return r;
+}
+
+static uint64_t entry_to_await(const struct fleet *f, const struct route *r)
+{
+    return r != NULL && r->entry > f->append.done ? r->entry : 0;
+}
+
+uint64_t route_want(struct fleet *f, struct mqtt_slice filter)
+{
+    return entry_to_await(f, announce(f, filter));
+}
+
+uint64_t route_hold(struct fleet *f, struct mqtt_slice filter)
+{
+    struct route *r = announce(f, filter);
+
+    if (r != NULL)
+        r->connecting++;
+    return entry_to_await(f, r);
+}
+
+void route_release(struct fleet *f, struct mqtt_slice filter)
+{
+    struct route *r = find(f, filter);
+
+    if (r == NULL || r->connecting == 0)
+        return; /* the node started over meanwhile */
+    r->connecting--;
+    if (!router_has_interest(f->router, filter))
+        route_unwant(f, filter);
 }
 
 void route_unwant(struct fleet *f, struct mqtt_slice filter)
 {
     struct route *r = find(f, filter);
 
-    if (r == NULL || r->state == ROUTE_LINGERING)
+    if (r == NULL || r->state == ROUTE_LINGERING || r->connecting > 0)
         return;
     r->state = ROUTE_LINGERING;
     r->until_ms = f->now_ms + f->cfg.route_linger_ms;

@@ -24,6 +24,11 @@ struct routes {
 uint64_t route_want(struct fleet *f, struct mqtt_slice filter);
 /* The last session here let it go. */
 void route_unwant(struct fleet *f, struct mqtt_slice filter);
+/* The same for a session that is still connecting, of which the core knows nothing yet: the route
+ * is announced before, and stays until the connecting is over, whichever way. */
+uint64_t route_hold(struct fleet *f, struct mqtt_slice filter);
+/* Its connecting is over; after it has come true the core holds the filter. */
+void route_release(struct fleet *f, struct mqtt_slice filter);
 void route_tick(struct fleet *f);
 size_t route_count(const struct fleet *f);
 /* Announces everything again: Redis lost it. */

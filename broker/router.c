@@ -446,8 +446,7 @@ void router_node_removed(struct router *r, void *node)
     }
 }
 
-void router_local_filters(struct router *r, void (*each)(void *arg, struct mqtt_slice filter),
-                          void *arg)
+bool router_has_interest(const struct router *r, struct mqtt_slice filter)
 {
-    topic_tree_each_interest(r->tree, each, arg);
+    return topic_tree_has_interest(r->tree, filter);
 }

@@ -79,10 +79,8 @@ void router_node_removed(struct router *r, void *node);
  * to the router and are valid until its next call. */
 void router_targets(struct router *r, const struct message *m, struct store_targets *out);
 
-/* Calls back for each distinct filter that this broker's connected sessions hold now: the routes
- * this node must announce (at start-over, and after Redis lost its data). */
-void router_local_filters(struct router *r, void (*each)(void *arg, struct mqtt_slice filter),
-                          void *arg);
+/* A connected session of this broker holds the filter: its route must stay announced. */
+bool router_has_interest(const struct router *r, struct mqtt_slice filter);
 
 /* Delivers another node's message to this broker's connected sessions (see store_host.deliver). */
 void router_deliver_local(struct router *r, struct message *m);

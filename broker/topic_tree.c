@@ -314,24 +314,10 @@ void topic_tree_set_connected(struct topic_tree *t, struct subscriber *s, bool c
     }
 }
 
-struct each_interest {
-    struct topic_tree *tree;
-    topic_filter_fn *each;
-    void *arg;
-};
-
-static void tell_interest(void *arg, struct hash_link *link)
+bool topic_tree_has_interest(const struct topic_tree *t, struct mqtt_slice filter)
 {
-    const struct each_interest *e = arg;
-    struct topic_node *n = HASH_OWNER(link, struct topic_node, by_level);
-    if (n->connected > 0)
-        e->each(e->arg, filter_text(e->tree, n));
-}
-
-void topic_tree_each_interest(struct topic_tree *t, topic_filter_fn *each, void *arg)
-{
-    struct each_interest e = {.tree = t, .each = each, .arg = arg};
-    hash_table_each(&t->by_level, tell_interest, &e);
+    const struct topic_node *leaf = find_leaf(t, filter);
+    return leaf != NULL && leaf->connected > 0;
 }
 
 struct mqtt_slice topic_tree_filter(struct topic_tree *t, const struct subscription *s)

@@ -70,8 +70,8 @@ void topic_tree_remove_at(struct topic_tree *t, struct subscriber *s, uint32_t a
 typedef void topic_filter_fn(void *arg, struct mqtt_slice filter);
 void topic_tree_set_connected(struct topic_tree *t, struct subscriber *s, bool connected,
                               topic_filter_fn *ended, void *arg);
-/* Every filter that a connected session holds, once each. */
-void topic_tree_each_interest(struct topic_tree *t, topic_filter_fn *each, void *arg);
+/* A connected session holds the filter. */
+bool topic_tree_has_interest(const struct topic_tree *t, struct mqtt_slice filter);
 
 /* Filter and options of one of a subscriber's subscriptions. The text lives in the tree's scratch
  * buffer until the next call. */

@@ -170,12 +170,6 @@ void router_targets(struct router *r, const struct message *m, struct store_targ
     }
 }
 
-void router_local_filters(struct router *r, void (*each)(void *arg, struct mqtt_slice filter),
-                          void *arg)
-{
-    (void)r, (void)each, (void)arg;
-}
-
 /* ---- the core -------------------------------------------------------------------------------- */
 
 static inline void bed_note(struct bed_message **list, size_t *count, size_t *size,
@@ -228,6 +222,35 @@ static inline void bed_wake(void *arg, const char *client_id, size_t len)
     bed_text(n->last_woken, client_id, len);
 }
 
+/* As the topic tree would tell: a connected session has the filter. Clean ones aren't known here. */
+bool router_has_interest(const struct router *r, struct mqtt_slice filter)
+{
+    const struct bed_node *n = (const struct bed_node *)r;
+    char text[BED_TEXT];
+
+    bed_text(text, filter.data, filter.len);
+    for (const struct bed_client *c = n->clients; c != NULL; c = c->next)
+        for (size_t i = 0; c->connected && i < n->sub_count; i++)
+            if (strcmp(n->subs[i].client, c->id) == 0 && strcmp(n->subs[i].filter, text) == 0)
+                return true;
+    return false;
+}
+
+/* What the core says when a connection ends. */
+static inline void bed_left(struct bed_client *c)
+{
+    struct bed_node *n = c->node;
+
+    c->connected = false;
+    for (size_t i = 0; i < n->sub_count; i++) {
+        struct mqtt_slice filter = bed_slice(n->subs[i].filter);
+
+        if (strcmp(n->subs[i].client, c->id) == 0 &&
+            !router_has_interest((const struct router *)n, filter))
+            n->store->ops->interest_ended(n->store, filter);
+    }
+}
+
 struct bed_letting {
     store_done_fn *done;
     void *arg;
@@ -262,7 +285,7 @@ static inline void bed_let_go(void *arg, const char *client_id, size_t len, uint
         c->asked_arg = done_arg;
         return;
     }
-    c->connected = false;
+    bed_left(c);
     l = malloc(sizeof(*l));
     *l = (struct bed_letting){.done = done, .arg = done_arg};
     n->store->ops->disconnect(n->store, &c->hold, true, c->hold.durable ? UINT32_MAX : 0,
@@ -614,7 +637,7 @@ static inline struct bed_client *bed_connect(struct bed_node *n, const char *id,
 static inline void bed_disconnect(struct bed_client *c, bool publish_will)
 {
     c->status = -1;
-    c->connected = false;
+    bed_left(c);
     c->node->store->ops->disconnect(c->node->store, &c->hold, publish_will,
                                     c->hold.durable ? UINT32_MAX : 0, bed_on_done, c);
     BED_UNTIL(c->node->bed, c->status >= 0);

@@ -139,6 +139,58 @@ static void rule_7_many_connects_of_one_client_leave_one(void **state)
     assert_int_equal(connected, 1);
 }
 
+/* The session must be there, and nobody connected. */
+static void leave_if_connected(struct bed_client *c)
+{
+    if (c->connected)
+        bed_disconnect(c, false);
+}
+
+static void rule_7_routes_of_a_connecting_that_failed_are_withdrawn(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *c = bed_connect(one, "c", true);
+    unsigned lost = 0;
+
+    bed_subscribe(c, "t/#", 1);
+    for (int i = 0; i < 30; i++) {
+        struct bed_client *first = bed_connect_begin(i % 2 ? one : two, "c", true, false, NULL);
+        struct bed_client *second;
+
+        for (int turns = 0; turns < i % 4; turns++)
+            bed_turn(b);
+        second = bed_connect_begin(i % 2 ? two : one, "c", true, false, NULL);
+        BED_UNTIL(b, first->status >= 0 && second->status >= 0);
+        lost += first->status != STORE_OK;
+    }
+    assert_true(lost > 0);
+    for (struct bed_client *at = one->clients; at != NULL; at = at->next)
+        leave_if_connected(at);
+    for (struct bed_client *at = two->clients; at != NULL; at = at->next)
+        leave_if_connected(at);
+    BED_UNTIL(b, bed_redis(b, "KEYS fl:{r}:n:*") == 0);
+}
+
+static void rule_7_a_route_stays_for_who_is_connecting_when_its_last_holder_leaves(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_client *c = bed_connect(one, "c", true);
+
+    bed_subscribe(c, "t/#", 1);
+    bed_disconnect(c, false);
+    c = bed_connect_begin(one, "c", true, false, NULL);
+    while (c->status < 0) {
+        one->store->ops->interest_ended(one->store, bed_slice("t/#")); /* others come and go */
+        bed_turn(b);
+    }
+    assert_int_equal(c->status, STORE_OK);
+    bed_run(b, 500);
+    assert_int_equal(bed_redis(b, "KEYS fl:{r}:n:*"), 1);
+}
+
 static void rule_7_order_holds_when_a_publisher_moves_to_its_subscribers_node(void **state)
 {
     struct bed *b = *state;
@@ -289,6 +341,8 @@ int main(void)
         IN_BED(rule_7_a_delayed_will_is_cancelled_by_a_new_connection),
         IN_BED(rule_7_a_drained_brokers_wills_wait_for_the_clients_return),
         IN_BED(rule_7_many_connects_of_one_client_leave_one),
+        IN_BED(rule_7_routes_of_a_connecting_that_failed_are_withdrawn),
+        IN_BED(rule_7_a_route_stays_for_who_is_connecting_when_its_last_holder_leaves),
         IN_BED(rule_7_order_holds_when_a_publisher_moves_to_its_subscribers_node),
         IN_BED(rule_7_clean_start_drops_the_durable_session_everywhere),
         IN_BED(rule_8_queues_are_read_acknowledged_and_released_by_sequence),
