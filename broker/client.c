@@ -325,6 +325,7 @@ static void end(struct client *c, enum client_end why, bool tell)
         tell_store(c);
     else if (c->let_go_done != NULL) /* nothing to wait for */
         on_disconnected((c->ops++, c), STORE_OK);
+    handle_list_abandon(c);
     maybe_bury(c);
 }
 
@@ -379,6 +380,7 @@ void client_work(struct client *c)
         return;
     }
     if (c->state == CLIENT_ONLINE) {
+        handle_list_go_on(c);
         deliver_pump(c);
         retained_delivery_go_on(c);
     }

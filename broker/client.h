@@ -48,6 +48,7 @@ enum client_pause {
     PAUSE_STORE = 2,          /* it publishes and the store takes nothing */
     PAUSE_RETIRED = 4,        /* it is closed once its requests are answered */
     PAUSE_OUTPUT = 8,         /* it doesn't read its answers */
+    PAUSE_LIST = 16,          /* its SUBSCRIBE or UNSUBSCRIBE names many filters */
 };
 
 struct client {
@@ -89,6 +90,7 @@ struct client {
 
     struct store_hold hold;
     struct request *requests, *requests_tail; /* unanswered, in order */
+    struct request *listing;                  /* of them: a list of filters in pieces */
     struct packet_ids open_qos2;              /* incoming, published and not released */
 
     struct inflight inflight;

@@ -26,6 +26,9 @@ void handle_unsubscribe(struct client *c, const struct mqtt_packet *p);
  * id and asks the store for it. */
 void handle_connect_claim(struct client *c);
 void connect_attempt_free(struct client *c);
+/* A long list of filters goes on; its client is closed. */
+void handle_list_go_on(struct client *c);
+void handle_list_abandon(struct client *c);
 /* Sends the SUBACK, then what is retained. */
 void handle_subscribe_answer(struct client *c, struct request *q);
 

@@ -14,7 +14,7 @@
 #include "broker/session.h"
 #include "common/log.h"
 
-/* ---- SUBSCRIBE ------------------------------------------------------------------------------- */
+/* ---- one filter ------------------------------------------------------------------------------ */
 
 /* A filter that the session holds already is replaced, which needs no room. */
 static bool has_room(struct client *c, struct mqtt_slice filter)
@@ -38,74 +38,187 @@ static const char *objection(struct client *c, struct mqtt_slice filter)
     return NULL;
 }
 
-static uint8_t grant(struct client *c, const struct mqtt_filter *f)
+static uint8_t grant(struct client *c, struct mqtt_slice filter, uint8_t qos)
 {
     struct subscription_options options = {
-        .qos = f->qos, .no_local = c->bridge, .retain_as_published = c->bridge};
-    const char *why = objection(c, f->filter);
-    if (why == NULL && !router_subscribe(c->broker->router, c->session, f->filter, options))
+        .qos = qos, .no_local = c->bridge, .retain_as_published = c->bridge};
+    const char *why = objection(c, filter);
+    if (why == NULL && !router_subscribe(c->broker->router, c->session, filter, options))
         why = "no memory";
     if (why == NULL)
-        return f->qos;
+        return qos;
     LOG_LIMITED(LOG_LEVEL_INFO, "subscribe_refused", KV_STR("client_id", client_id_text(c)),
-                KV_BYTES("filter", f->filter.data, f->filter.len), KV_STR("reason", why));
+                KV_BYTES("filter", filter.data, filter.len), KV_STR("reason", why));
     return MQTT_QOS_FAILURE;
 }
 
-/* Grants each filter and keeps them in the request, texts included. */
-static bool grant_all(struct client *c, const struct mqtt_subscribe *s, struct request *q)
+/* Not found: as a filter that isn't granted, nobody else is told. */
+static uint8_t revoke(struct client *c, struct mqtt_slice filter)
+{
+    if (!router_unsubscribe(c->broker->router, c->session, filter))
+        return MQTT_QOS_FAILURE;
+    retained_delivery_remove(c, filter);
+    return 0;
+}
+
+/* ---- lists of filters, in pieces ------------------------------------------------------------- */
+
+/* A packet may name tens of thousands of filters. They are worked through in pieces, so that others
+ * have a go in between, here and in the store; the client isn't read before the last one, and its
+ * answer says all. */
+enum { PIECE_FILTERS = 500, PIECE_BYTES = 32 * 1024, FILTER_US = 2 };
+
+/* What the packet names, texts included: the read buffer is others' before the last piece. */
+static bool copy_list(const struct mqtt_subscribe *s, bool subscribe, struct request *q)
 {
     q->wishes = malloc(s->count * sizeof(*q->wishes) + s->list.len);
     if (q->wishes == NULL)
         return false;
     uint8_t *text = (uint8_t *)&q->wishes[s->count];
-    struct mqtt_filter f;
-    for (uint32_t at = 0; mqtt_filters_next(s, true, &at, &f);) {
+    struct mqtt_filter f = {0};
+    for (uint32_t at = 0; mqtt_filters_next(s, subscribe, &at, &f);) {
         memcpy(text, f.filter.data, f.filter.len);
-        q->wishes[q->count++] = (struct wish){
-            .filter = {.data = text, .len = f.filter.len},
-            .code = grant(c, &f),
-        };
+        q->wishes[q->count++] =
+            (struct wish){.filter = {.data = text, .len = f.filter.len}, .code = f.qos};
         text += f.filter.len;
     }
     return true;
 }
 
-static void on_subscribed(void *arg, enum store_status status)
+/* The next piece's filters are granted, or taken from the tree. */
+static void take_piece(struct client *c, struct request *q)
 {
-    struct request *q = arg;
+    uint32_t bytes = 0;
+    q->piece = q->taken;
+    while (q->taken < q->count && q->taken - q->piece < PIECE_FILTERS && bytes < PIECE_BYTES) {
+        struct wish *w = &q->wishes[q->taken++];
+        bytes += w->filter.len;
+        if (q->answer == MQTT_SUBACK)
+            w->code = grant(c, w->filter, w->code);
+        else
+            w->code = revoke(c, w->filter);
+        if (timebox_spend(&c->broker->box, FILTER_US))
+            break;
+    }
+}
+
+static void end_list(struct request *q, enum store_status status)
+{
     struct client *c = q->client;
-    if (status == STORE_UNAVAILABLE || status == STORE_FULL) {
-        for (uint32_t i = 0; i < q->count; i++) {
-            if (q->wishes[i].code != MQTT_QOS_FAILURE && c->state == CLIENT_ONLINE)
-                router_unsubscribe(c->broker->router, c->session, q->wishes[i].filter);
-            q->wishes[i].code = MQTT_QOS_FAILURE;
-        }
-        status = STORE_OK; /* the SUBACK says it */
+    if (c->listing == q) {
+        c->listing = NULL;
+        client_resume(c, PAUSE_LIST);
     }
     request_done(q, status);
 }
 
-static void tell_store(struct client *c, struct request *q)
+/* The store couldn't take this piece of a SUBSCRIBE: the SUBACK says it. */
+static void refuse_piece(struct client *c, struct request *q)
 {
-    struct store_subscription *subs = calloc(q->count, sizeof(*subs));
+    for (uint32_t i = q->piece; i < q->taken; i++) {
+        if (q->wishes[i].code != MQTT_QOS_FAILURE && c->state == CLIENT_ONLINE)
+            router_unsubscribe(c->broker->router, c->session, q->wishes[i].filter);
+        q->wishes[i].code = MQTT_QOS_FAILURE;
+    }
+}
+
+static void on_piece(void *arg, enum store_status status)
+{
+    struct request *q = arg;
+    struct client *c = q->client;
+    if (q->answer == MQTT_SUBACK && (status == STORE_UNAVAILABLE || status == STORE_FULL)) {
+        refuse_piece(c, q);
+        status = STORE_OK;
+    }
+    if (q->taken == q->count || status != STORE_OK || c->state != CLIENT_ONLINE) {
+        end_list(q, status);
+        return;
+    }
+    q->due = true;
+    client_mark_work(c);
+}
+
+static void store_piece_subscribed(struct client *c, struct request *q)
+{
+    struct store_subscription *subs = calloc(q->taken - q->piece, sizeof(*subs));
     if (subs == NULL) {
-        on_subscribed(q, STORE_UNAVAILABLE);
+        on_piece(q, STORE_UNAVAILABLE);
         return;
     }
     size_t count = 0;
-    for (uint32_t i = 0; i < q->count; i++)
+    for (uint32_t i = q->piece; i < q->taken; i++)
         if (q->wishes[i].code != MQTT_QOS_FAILURE)
             subs[count++] = (struct store_subscription){.filter = q->wishes[i].filter,
                                                         .qos = q->wishes[i].code,
                                                         .no_local = c->bridge,
                                                         .retain_as_published = c->bridge};
     if (count > 0)
-        store_subscribe(c->broker->store, &c->hold, subs, count, on_subscribed, q);
+        store_subscribe(c->broker->store, &c->hold, subs, count, on_piece, q);
     else
-        request_done(q, STORE_OK);
+        on_piece(q, STORE_OK);
     free(subs);
 }
+
+static void store_piece_unsubscribed(struct client *c, struct request *q)
+{
+    struct mqtt_slice *filters = calloc(q->taken - q->piece, sizeof(*filters));
+    if (filters == NULL) {
+        client_doom(c, END_NO_MEMORY);
+        end_list(q, STORE_UNAVAILABLE);
+        return;
+    }
+    size_t count = 0;
+    for (uint32_t i = q->piece; i < q->taken; i++)
+        if (q->wishes[i].code != MQTT_QOS_FAILURE)
+            filters[count++] = q->wishes[i].filter;
+    if (count > 0)
+        store_unsubscribe(c->broker->store, &c->hold, filters, count, on_piece, q);
+    else
+        on_piece(q, STORE_OK);
+    free(filters);
+}
+
+static void run_piece(struct client *c, struct request *q)
+{
+    take_piece(c, q);
+    if (q->taken < q->count && c->listing == NULL) {
+        c->listing = q;
+        client_pause(c, PAUSE_LIST);
+    }
+    if (q->answer == MQTT_SUBACK)
+        store_piece_subscribed(c, q);
+    else
+        store_piece_unsubscribed(c, q);
+}
+
+static void begin_list(struct client *c, const struct mqtt_subscribe *s, struct request *q)
+{
+    if (copy_list(s, q->answer == MQTT_SUBACK, q)) {
+        run_piece(c, q);
+        return;
+    }
+    client_doom(c, END_NO_MEMORY);
+    request_done(q, STORE_UNAVAILABLE);
+}
+
+void handle_list_go_on(struct client *c)
+{
+    struct request *q = c->listing;
+    if (q == NULL || !q->due)
+        return;
+    q->due = false;
+    run_piece(c, q);
+}
+
+void handle_list_abandon(struct client *c)
+{
+    struct request *q = c->listing;
+    c->listing = NULL; /* if a piece is in the store, its completion ends the request */
+    if (q != NULL && q->due)
+        request_done(q, STORE_UNAVAILABLE);
+}
+
+/* ---- the packets ----------------------------------------------------------------------------- */
 
 void handle_subscribe(struct client *c, const struct mqtt_packet *packet)
 {
@@ -114,12 +227,15 @@ void handle_subscribe(struct client *c, const struct mqtt_packet *packet)
     if (q == NULL)
         return;
     retained_delivery_expect(c);
-    if (!grant_all(c, s, q)) {
-        client_doom(c, END_NO_MEMORY);
-        request_done(q, STORE_UNAVAILABLE);
-        return;
-    }
-    tell_store(c, q);
+    begin_list(c, s, q);
+}
+
+void handle_unsubscribe(struct client *c, const struct mqtt_packet *packet)
+{
+    const struct mqtt_subscribe *s = &packet->u.subscribe;
+    struct request *q = request_new(c, MQTT_UNSUBACK, s->packet_id);
+    if (q != NULL)
+        begin_list(c, s, q);
 }
 
 static bool has_refused(const struct request *q)
@@ -153,30 +269,4 @@ void handle_subscribe_answer(struct client *c, struct request *q)
         if (q->wishes[i].code != MQTT_QOS_FAILURE)
             retained_delivery_add(c, q->wishes[i].filter, q->wishes[i].code);
     retained_delivery_expected(c);
-}
-
-/* ---- UNSUBSCRIBE ----------------------------------------------------------------------------- */
-
-void handle_unsubscribe(struct client *c, const struct mqtt_packet *packet)
-{
-    const struct mqtt_subscribe *s = &packet->u.subscribe;
-    struct mqtt_slice *filters = calloc(s->count, sizeof(*filters));
-    struct request *q = filters != NULL ? request_new(c, MQTT_UNSUBACK, s->packet_id) : NULL;
-    if (q == NULL) {
-        free(filters);
-        client_doom(c, END_NO_MEMORY);
-        return;
-    }
-    struct mqtt_filter f;
-    size_t count = 0;
-    for (uint32_t at = 0; mqtt_filters_next(s, false, &at, &f);)
-        if (router_unsubscribe(c->broker->router, c->session, f.filter)) {
-            retained_delivery_remove(c, f.filter);
-            filters[count++] = f.filter;
-        }
-    if (count > 0)
-        store_unsubscribe(c->broker->store, &c->hold, filters, count, request_done, q);
-    else
-        request_done(q, STORE_OK);
-    free(filters);
 }

@@ -8,7 +8,8 @@
 
 #include "broker/retained_tree.h"
 
-enum { CHUNK_MESSAGES = 256, CHUNK_BYTES = 256 * 1024 };
+/* A chunk ends also when many nodes were looked at that don't match. */
+enum { CHUNK_MESSAGES = 256, CHUNK_BYTES = 256 * 1024, CHUNK_STEPS = 4000 };
 
 struct memory_read {
     struct store_retained_read base; /* first member */
@@ -27,16 +28,17 @@ static void free_read(struct memory_read *r)
 static bool give_chunk(struct memory_read *r)
 {
     size_t bytes = 0;
+    uint32_t steps = CHUNK_STEPS;
     for (int i = 0; i < CHUNK_MESSAGES && bytes < CHUNK_BYTES && !r->cancelled; i++) {
-        struct message *m = retained_cursor_next(&r->cursor);
+        struct message *m = retained_cursor_next(&r->cursor, &steps);
         if (m == NULL)
-            return true;
+            break;
         bytes += m->topic.len + m->payload.len;
         message_ref(m); /* `each` may change the tree */
         r->request.each(r->request.arg, m);
         message_unref(m);
     }
-    return false;
+    return retained_cursor_is_at_end(&r->cursor);
 }
 
 static void run_chunk(struct memory_read *r)

@@ -22,10 +22,12 @@ struct request {
     uint8_t state;  /* enum request_state */
     uint8_t answer; /* enum mqtt_type */
     uint16_t packet_id;
-    uint32_t count; /* SUBACK: filters */
+    uint32_t count;        /* SUBACK, UNSUBACK: filters */
+    uint32_t piece, taken; /* of them: where the piece begins that is at the store, and ends */
+    bool due;              /* the next piece may be taken */
     uint64_t started_us;
-    /* SUBACK: the granted filters, each with its text after them; sent their retained messages
-     * once answered. `codes` are what the SUBACK says. */
+    /* The filters, with their texts after them. `code`: what the SUBACK says, at first the QoS
+     * asked for. What is granted is sent its retained messages once answered. */
     struct wish {
         struct mqtt_slice filter;
         uint8_t code;

@@ -6,10 +6,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "broker/client.h"
 #include "broker/deliver.h"
 #include "broker/hash.h"
+#include "broker/hash_table.h"
 #include "broker/router.h"
 #include "broker/session.h"
 #include "broker/sys_topics.h"
@@ -20,12 +22,16 @@ enum {
     LINGER_MS = 10000,
 };
 
+/* A filter whose values are to be sent. */
 struct wanted {
-    struct wanted *next;
+    TAILQ_ENTRY(wanted) link;
+    struct hash_link by_filter;
     uint8_t qos;
+    bool again; /* subscribed to once more while it was being read */
     uint32_t len;
     uint8_t filter[];
 };
+TAILQ_HEAD(wanted_list, wanted);
 
 /* What the client has got of one topic. */
 struct known {
@@ -36,7 +42,9 @@ struct known {
 };
 
 struct retained_delivery {
-    struct wanted *wanted, *wanted_tail; /* the first one is being read */
+    struct wanted_list wanted;   /* one a filter, so no more than the client's subscriptions */
+    struct hash_table by_filter; /* the same; no buckets while there are none */
+    bool reading;                /* the first one is being read */
     struct store_retained_read *read;
     bool paused; /* a chunk was taken; the next isn't asked for yet */
     uint32_t queueing;
@@ -201,7 +209,7 @@ static void on_value(void *arg, const struct message *m)
     struct retained_delivery *r = c->retained;
     if (c->doomed || retained_delivery_is_stale(c, m->topic, m->id) || is_own_echo(c, m))
         return;
-    uint8_t granted = r->wanted->qos;
+    uint8_t granted = TAILQ_FIRST(&r->wanted)->qos;
     uint8_t qos = m->qos < granted ? m->qos : granted;
     if (qos > 0 && c->hold.durable) {
         queue_value(c, m, qos);
@@ -224,13 +232,26 @@ static void on_chunk(void *arg, struct store_retained_read *read)
     client_mark_work(c);
 }
 
+static void drop_wanted(struct retained_delivery *r, struct wanted *w)
+{
+    TAILQ_REMOVE(&r->wanted, w, link);
+    hash_table_remove(&r->by_filter, &w->by_filter);
+    free(w);
+    if (r->by_filter.count == 0)
+        hash_table_fini(&r->by_filter);
+}
+
+/* The first one is read to its end. */
 static void next_filter(struct retained_delivery *r)
 {
-    struct wanted *w = r->wanted;
-    r->wanted = w->next;
-    if (r->wanted == NULL)
-        r->wanted_tail = NULL;
-    free(w);
+    struct wanted *w = TAILQ_FIRST(&r->wanted);
+    if (!w->again) {
+        drop_wanted(r, w);
+        return;
+    }
+    w->again = false;
+    TAILQ_REMOVE(&r->wanted, w, link);
+    TAILQ_INSERT_TAIL(&r->wanted, w, link);
 }
 
 static void on_read_done(void *arg, enum store_status status)
@@ -238,7 +259,7 @@ static void on_read_done(void *arg, enum store_status status)
     struct client *c = arg;
     struct retained_delivery *r = c->retained;
     r->read = NULL;
-    r->paused = false;
+    r->reading = r->paused = false;
     next_filter(r);
     if (status != STORE_OK)
         client_doom(c, END_STORE_FAILED); /* better than pretending that nothing is retained */
@@ -264,11 +285,13 @@ static void start(struct client *c)
     struct retained_delivery *r = c->retained;
     if (r->known_count > 0 && queue_is_through(c))
         begin_read(r);
-    struct mqtt_slice filter = {.data = r->wanted->filter, .len = r->wanted->len};
+    const struct wanted *first = TAILQ_FIRST(&r->wanted);
+    struct mqtt_slice filter = {.data = first->filter, .len = first->len};
+    r->reading = true;
     sys_topics_each(c->broker->sys, filter, on_value, c);
     struct store_retained_read *read =
         store_retained_start(c->broker->store, filter, on_value, on_chunk, on_read_done, c);
-    if (r->wanted != NULL && r->wanted->filter == filter.data)
+    if (r->reading)
         r->read = read; /* not done yet */
     if (read == NULL)
         client_doom(c, END_NO_MEMORY);
@@ -282,7 +305,7 @@ static bool takes_more(const struct client *c)
 /* Nothing is to be sent any more. */
 static bool is_over(const struct client *c)
 {
-    return c->retained->wanted == NULL && c->retained->expected == 0 && queue_is_through(c);
+    return TAILQ_EMPTY(&c->retained->wanted) && c->retained->expected == 0 && queue_is_through(c);
 }
 
 static void finish(struct client *c)
@@ -312,7 +335,7 @@ void retained_delivery_go_on(struct client *c)
         finish(c);
         return;
     }
-    if (r->wanted == NULL)
+    if (TAILQ_EMPTY(&r->wanted))
         return;
     if (!takes_more(c)) {
         c->wants_output = true;
@@ -337,6 +360,7 @@ static struct retained_delivery *delivery_of(struct client *c)
         return NULL;
     }
     c->retained->client = c;
+    TAILQ_INIT(&c->retained->wanted);
     c->retained->linger.due = on_lingered;
     return c->retained;
 }
@@ -356,60 +380,83 @@ void retained_delivery_expected(struct client *c)
     client_mark_work(c);
 }
 
+static uint32_t filter_hash(const struct client *c, struct mqtt_slice filter)
+{
+    return (uint32_t)hash_bytes(c->broker->hash_key, filter.data, filter.len);
+}
+
+static struct wanted *find_wanted(const struct client *c, struct mqtt_slice filter)
+{
+    const struct retained_delivery *r = c->retained;
+    if (TAILQ_EMPTY(&r->wanted))
+        return NULL;
+    uint32_t hash = filter_hash(c, filter);
+    for (struct hash_link *l = hash_table_chain(&r->by_filter, hash); l != NULL; l = l->next) {
+        struct wanted *w = HASH_OWNER(l, struct wanted, by_filter);
+        if (l->hash == hash && w->len == filter.len &&
+            memcmp(w->filter, filter.data, filter.len) == 0)
+            return w;
+    }
+    return NULL;
+}
+
+/* NULL when out of memory. */
+static struct wanted *add_wanted(const struct client *c, struct mqtt_slice filter)
+{
+    struct retained_delivery *r = c->retained;
+    struct wanted *w = malloc(sizeof(*w) + filter.len);
+    if (w == NULL || (TAILQ_EMPTY(&r->wanted) && !hash_table_init(&r->by_filter))) {
+        free(w);
+        return NULL;
+    }
+    w->again = false;
+    w->len = filter.len;
+    memcpy(w->filter, filter.data, filter.len);
+    hash_table_add(&r->by_filter, &w->by_filter, filter_hash(c, filter));
+    TAILQ_INSERT_TAIL(&r->wanted, w, link);
+    return w;
+}
+
+/* What waits is told by its newest subscription; what is being read is read once more after it
+ * (3.8.4), however often the client asks meanwhile. */
 void retained_delivery_add(struct client *c, struct mqtt_slice filter, uint8_t qos)
 {
-    struct wanted *w = malloc(sizeof(*w) + filter.len);
     struct retained_delivery *r = delivery_of(c);
-    if (w == NULL || r == NULL) {
-        free(w);
+    if (r == NULL)
+        return;
+    struct wanted *w = find_wanted(c, filter);
+    if (w != NULL)
+        w->again = r->reading && w == TAILQ_FIRST(&r->wanted);
+    else
+        w = add_wanted(c, filter);
+    if (w == NULL) {
         client_doom(c, END_NO_MEMORY);
         return;
     }
-    wheel_cancel(&r->linger); /* begins anew when this one is told */
-    w->next = NULL;
     w->qos = qos;
-    w->len = filter.len;
-    memcpy(w->filter, filter.data, filter.len);
-    if (r->wanted_tail != NULL)
-        r->wanted_tail->next = w;
-    else
-        r->wanted = w;
-    r->wanted_tail = w;
+    wheel_cancel(&r->linger); /* begins anew when this one is told */
     client_mark_work(c);
-}
-
-/* Unlinks the one after `before` (NULL: the first, which is being read). */
-static void drop_wanted(struct retained_delivery *r, struct wanted *before)
-{
-    if (before == NULL) {
-        if (r->read != NULL)
-            store_retained_cancel(r->read);
-        r->read = NULL;
-        r->paused = false;
-        next_filter(r);
-        return;
-    }
-    struct wanted *w = before->next;
-    before->next = w->next;
-    if (r->wanted_tail == w)
-        r->wanted_tail = before;
-    free(w);
 }
 
 void retained_delivery_remove(struct client *c, struct mqtt_slice filter)
 {
     struct retained_delivery *r = c->retained;
-    struct wanted *before = NULL;
-    if (r == NULL)
+    struct wanted *w = r != NULL ? find_wanted(c, filter) : NULL;
+    if (w == NULL)
         return;
-    for (struct wanted *w = r->wanted, *next; w != NULL; w = next) {
-        next = w->next;
-        if (w->len == filter.len && memcmp(w->filter, filter.data, filter.len) == 0)
-            drop_wanted(r, before);
-        else
-            before = w;
+    if (r->reading && w == TAILQ_FIRST(&r->wanted)) {
+        if (r->read != NULL)
+            store_retained_cancel(r->read);
+        r->read = NULL;
+        r->reading = r->paused = false;
     }
+    drop_wanted(r, w);
     client_mark_work(c);
+}
+
+size_t retained_delivery_waiting(const struct client *c)
+{
+    return c->retained != NULL ? c->retained->by_filter.count : 0;
 }
 
 void retained_delivery_end(struct client *c)
@@ -420,8 +467,8 @@ void retained_delivery_end(struct client *c)
     c->retained = NULL;
     if (r->read != NULL)
         store_retained_cancel(r->read);
-    while (r->wanted != NULL)
-        next_filter(r);
+    while (!TAILQ_EMPTY(&r->wanted))
+        drop_wanted(r, TAILQ_FIRST(&r->wanted));
     wheel_cancel(&r->linger);
     free(r->known);
     free(r);

@@ -25,6 +25,8 @@ void retained_delivery_expected(struct client *c);
 void retained_delivery_add(struct client *c, struct mqtt_slice filter, uint8_t qos);
 /* The client unsubscribed: what of it wasn't sent isn't any more (3.10.4). */
 void retained_delivery_remove(struct client *c, struct mqtt_slice filter);
+/* Filters whose values aren't all sent yet: one for each of the client's subscriptions at most. */
+size_t retained_delivery_waiting(const struct client *c);
 /* Goes on as far as the client takes it: called when it may take more. */
 void retained_delivery_go_on(struct client *c);
 void retained_delivery_end(struct client *c);

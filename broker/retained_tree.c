@@ -288,9 +288,9 @@ bool retained_cursor_init(struct retained_cursor *c, struct retained_tree *t,
     return true;
 }
 
-struct message *retained_cursor_next(struct retained_cursor *c)
+struct message *retained_cursor_next(struct retained_cursor *c, uint32_t *steps)
 {
-    while (c->at != NULL) {
+    for (; c->at != NULL && *steps > 0; --*steps) {
         struct retained_node *n = c->at;
         c->at = step(c, n);
         if (is_match(c, n))

@@ -36,8 +36,13 @@ struct retained_cursor {
 /* Copies the filter. False when out of memory. */
 bool retained_cursor_init(struct retained_cursor *c, struct retained_tree *t,
                           struct mqtt_slice filter);
-/* The next message that matches, NULL at the end. Borrowed until the tree changes. */
-struct message *retained_cursor_next(struct retained_cursor *c);
+/* The next message that matches; NULL at the end, or when *steps more nodes were looked at in vain
+ * (it counts them down). Borrowed until the tree changes. */
+struct message *retained_cursor_next(struct retained_cursor *c, uint32_t *steps);
+static inline bool retained_cursor_is_at_end(const struct retained_cursor *c)
+{
+    return c->at == NULL;
+}
 void retained_cursor_fini(struct retained_cursor *c);
 
 #endif

@@ -22,12 +22,18 @@ static void put(struct retained_tree *t, const char *topic)
     message_unref(m);
 }
 
+static struct message *next(struct retained_cursor *c)
+{
+    uint32_t steps = UINT32_MAX;
+    return retained_cursor_next(c, &steps);
+}
+
 static size_t count(struct retained_tree *t, const char *filter)
 {
     struct retained_cursor c;
     size_t n = 0;
     assert_true(retained_cursor_init(&c, t, text(filter)));
-    for (struct message *m; (m = retained_cursor_next(&c)) != NULL; n++)
+    for (struct message *m; (m = next(&c)) != NULL; n++)
         assert_true(mqtt_filter_matches(text(filter), m->topic));
     retained_cursor_fini(&c);
     return n;
@@ -87,12 +93,12 @@ static void a_resting_cursor_survives_removals_and_misses_nothing(void **state)
     assert_true(retained_cursor_init(&c, t, text("dev/+/x")));
     size_t seen = 0;
     for (int i = 0; i < 500; i++)
-        seen += retained_cursor_next(&c) != NULL;
+        seen += next(&c) != NULL;
     for (int i = 0; i < 1000; i += 2) { /* all even ones go, also where the cursor stands */
         snprintf(topic, sizeof(topic), "dev/%d/x", i);
         retained_tree_remove(t, text(topic));
     }
-    while (retained_cursor_next(&c) != NULL)
+    while (next(&c) != NULL)
         seen++;
     assert_int_equal(seen, 750);
     for (int i = 1; i < 1000; i += 2) {
@@ -104,12 +110,38 @@ static void a_resting_cursor_survives_removals_and_misses_nothing(void **state)
     retained_tree_free(t);
 }
 
+static void a_walk_without_matches_rests_after_its_steps(void **state)
+{
+    (void)state;
+    struct retained_tree *t = retained_tree_new(9);
+    char topic[32];
+    for (int i = 0; i < 1000; i++) {
+        snprintf(topic, sizeof(topic), "dev/%d/x", i);
+        put(t, topic);
+    }
+    put(t, "dev/1000/y");
+    struct retained_cursor c;
+    assert_true(retained_cursor_init(&c, t, text("dev/+/y")));
+    unsigned rests = 0;
+    struct message *m = NULL;
+    while (m == NULL && !retained_cursor_is_at_end(&c)) {
+        uint32_t steps = 100;
+        m = retained_cursor_next(&c, &steps);
+        rests += m == NULL ? 1 : 0;
+    }
+    assert_non_null(m);
+    assert_in_range(rests, 5, 30);
+    retained_cursor_fini(&c);
+    retained_tree_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_filter_reads_exactly_what_it_matches),
         cmocka_unit_test(a_replaced_value_counts_once_and_a_removed_one_is_gone),
         cmocka_unit_test(a_resting_cursor_survives_removals_and_misses_nothing),
+        cmocka_unit_test(a_walk_without_matches_rests_after_its_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
