@@ -60,6 +60,7 @@ static void add_check(cJSON *server, const struct checker *c, uint64_t now_ms)
     cJSON_AddStringToObject(check, "type",
                             c->config == NULL ? "none" : check_names[c->config->type]);
     cJSON_AddStringToObject(check, "status", last_result(c));
+    cJSON_AddBoolToObject(check, "login_refused", c->login_refused);
     cJSON_AddStringToObject(check, "error", c->last_error);
     cJSON_AddNumberToObject(check, "latency_ms", (double)(c->took_us / 10) / 100.0);
     if (c->checked_at_ms != 0)
@@ -67,6 +68,7 @@ static void add_check(cJSON *server, const struct checker *c, uint64_t now_ms)
     add_number(check, "streak", c->health.streak);
     add_number(check, "passes", c->passes);
     add_number(check, "failures", c->failures);
+    add_number(check, "impossible", c->impossible);
 }
 
 cJSON *api_server(const struct member *m, uint64_t now_ms)

@@ -72,22 +72,55 @@ static void apply(struct checker *c, enum health_change change, const char *caus
         c->on_up(c->arg);
 }
 
+/* Once a server, until a check is let in. */
+static void note_login(struct checker *c, const struct probe_result *result)
+{
+    bool refused = result->verdict == PROBE_LOGIN_REFUSED;
+    if (refused && !c->login_refused)
+        LOG_WARN("check_login_refused", KV_STR("backend", c->server->backend),
+                 KV_STR("server", c->server->name), KV_STR("err", result->error),
+                 KV_STR("means", "alive; health_check.username gives the check a login"));
+    if (refused || result->verdict == PROBE_PASS)
+        c->login_refused = refused;
+}
+
+/* Our own trouble says nothing of the server: its health stays, and it is asked again. */
+static void note_impossible(struct checker *c, const char *why)
+{
+    c->impossible++;
+    if (!c->lacks_something)
+        LOG_ERROR("check_impossible", KV_STR("backend", c->server->backend),
+                  KV_STR("server", c->server->name), KV_STR("err", why));
+    c->lacks_something = true;
+    schedule_next(c);
+}
+
+static void note_possible(struct checker *c)
+{
+    if (c->lacks_something)
+        LOG_INFO("check_possible_again", KV_STR("backend", c->server->backend),
+                 KV_STR("server", c->server->name));
+    c->lacks_something = false;
+}
+
 static void record(struct checker *c, const struct probe_result *result)
 {
     struct health_rule rule = rule_of(c);
     unsigned streak = c->health.streak + 1;
+    bool passed = result->verdict == PROBE_PASS || result->verdict == PROBE_LOGIN_REFUSED;
     c->checked_at_ms = clock_monotonic_ms();
     c->took_us = result->took_us;
-    c->last_passed = result->passed;
+    c->last_passed = passed;
     snprintf(c->last_error, sizeof(c->last_error), "%s", result->error);
-    if (result->passed)
+    if (passed)
         c->passes++;
     else
         c->failures++;
-    LOG_DEBUG("server_checked", KV_STR("server", c->server->name),
-              KV_BOOL("passed", result->passed), KV_STR("err", result->error),
-              KV_UINT("took_us", result->took_us));
-    apply(c, health_record(&c->health, &rule, result->passed), result->error, streak);
+    LOG_DEBUG("server_checked", KV_STR("server", c->server->name), KV_BOOL("passed", passed),
+              KV_STR("err", result->error), KV_UINT("took_us", result->took_us));
+    note_possible(c);
+    note_login(c, result);
+    apply(c, health_record(&c->health, &rule, passed), result->error, streak);
     schedule_next(c);
 }
 
@@ -95,7 +128,10 @@ static void on_probe_done(const struct probe_result *result, void *arg)
 {
     struct checker *c = arg;
     c->probe = NULL;
-    record(c, result);
+    if (result->verdict == PROBE_IMPOSSIBLE)
+        note_impossible(c, result->error);
+    else
+        record(c, result);
 }
 
 static struct probe_spec spec_of(const struct checker *c)
@@ -122,15 +158,13 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     if (c->config->type == LB_CHECK_NONE) {
-        record(c, &(struct probe_result){.passed = true});
+        record(c, &(struct probe_result){.verdict = PROBE_PASS});
         return;
     }
     struct probe_spec spec = spec_of(c);
     c->probe = probe_start(c->base, &spec, on_probe_done, c);
-    if (c->probe == NULL) { /* our own trouble (descriptors, memory) says nothing of the server */
-        LOG_LIMITED(LOG_LEVEL_WARN, "check_not_started", KV_STR("server", c->server->name));
-        schedule_next(c);
-    }
+    if (c->probe == NULL)
+        note_impossible(c, "out of memory");
 }
 
 bool checker_init(struct checker *c, struct event_base *base, struct server *server,

@@ -38,7 +38,10 @@ struct checker {
     uint64_t changed_at_ms; /* monotonic: since when it has this health */
     uint64_t took_us;
     uint64_t passes, failures;
+    uint64_t impossible; /* checks that lacked something of ours */
     bool last_passed;
+    bool login_refused;   /* the last one: alive, but a check without a login isn't let in */
+    bool lacks_something; /* checks are impossible at present, and the log says so */
     char last_error[96];
 };
 

@@ -38,6 +38,9 @@ bool flow_may_leave_silent(const struct flow_tries *t);
 
 #define FLOW_HEADER_WAIT_MS                                                                        \
     20u /* for the client's first bytes, to send them with the PROXY header */
+#define FLOW_NO_PORTS_MS                                                                           \
+    100u /* a server without source ports towards it is asked again: each time the kernel looks    \
+            through all of them, a millisecond or more */
 #define FLOW_QUEUE_POLL_MS 250u /* a waiting flow asks again, should a wake-up have been missed */
 #define FLOW_LINGER_MS 2000u    /* for a peer to take the last bytes when the other side broke */
 

@@ -15,6 +15,7 @@
 #include "lb/attempt.h"
 #include "lb/backend.h"
 #include "lb/listener.h"
+#include "lb/own_trouble.h"
 #include "lb/server.h"
 #include "lb/snapshot.h"
 #include "lb/stream_record.h"
@@ -254,29 +255,62 @@ static enum flow_state wait_for_connect(struct flow *f)
     return FLOW_CHOOSING;
 }
 
-enum dial { DIAL_STARTED, DIAL_LOCAL_TROUBLE, DIAL_FAILED };
+enum dial {
+    DIAL_STARTED,
+    DIAL_FAILED,
+    DIAL_NO_PORTS,   /* towards this server; another one may do */
+    DIAL_IMPOSSIBLE, /* out of descriptors or memory: no server would do */
+};
+
+static enum dial dial_failed(struct flow *f, int err)
+{
+    if (!is_own_trouble(err))
+        return DIAL_FAILED;
+    metric_add(&f->worker->counters.connects_impossible, 1);
+    LOG_LIMITED(LOG_LEVEL_ERROR, "connect_impossible", KV_STR("server", f->chosen->name),
+                KV_STR("err", strerror(err)));
+    if (!is_lack_of_ports(err))
+        return DIAL_IMPOSSIBLE;
+    atomic_store_explicit(&f->chosen->no_ports_until_ms, f->worker->now_ms + FLOW_NO_PORTS_MS,
+                          memory_order_relaxed);
+    return DIAL_NO_PORTS;
+}
 
 static enum dial dial(struct flow *f, int *err)
 {
     const struct server *s = f->chosen;
+    if (f->worker->now_ms < atomic_load_explicit(&s->no_ports_until_ms, memory_order_relaxed))
+        return DIAL_NO_PORTS;
     int fd = socket(s->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return DIAL_LOCAL_TROUBLE;
+    if (fd < 0) {
+        *err = errno;
+        return dial_failed(f, *err);
+    }
     listener_tune_server_socket(fd);
-    if (connect(fd, (const struct sockaddr *)&s->addr, s->addrlen) != 0 && errno != EINPROGRESS) {
+    if ((connect(fd, (const struct sockaddr *)&s->addr, s->addrlen) != 0 && errno != EINPROGRESS) ||
+        !poller_add(&f->worker->poller, fd, POLLER_STREAM, &f->server.target)) {
         *err = errno;
         close(fd);
-        /* Out of source ports or memory: that isn't the server's fault. */
-        return *err == EADDRNOTAVAIL || *err == EAGAIN || *err == ENOMEM || *err == ENOBUFS
-                   ? DIAL_LOCAL_TROUBLE
-                   : DIAL_FAILED;
-    }
-    if (!poller_add(&f->worker->poller, fd, POLLER_STREAM, &f->server.target)) {
-        close(fd);
-        return DIAL_LOCAL_TROUBLE;
+        return dial_failed(f, *err);
     }
     stream_init_plain(&f->server.stream, fd);
     return DIAL_STARTED;
+}
+
+/* The flow goes on without its server, which isn't to blame. */
+static void leave_blameless(struct flow *f, bool exclude)
+{
+    f->attempt->tries.servers--;
+    if (exclude)
+        attempt_exclude(f->attempt, f->chosen);
+    flow_leave_server(f);
+}
+
+/* Nothing to connect with, or nothing to connect to: waits for either. */
+static enum flow_state wait_for_any_server(struct flow *f)
+{
+    attempt_exclude_none(f->attempt);
+    return wait_for_server(f);
 }
 
 enum flow_state flow_run_choosing(struct flow *f)
@@ -286,26 +320,27 @@ enum flow_state flow_run_choosing(struct flow *f)
         return FLOW_CLOSED;
     if (!know_client(f))
         return wait_for_connect(f);
-    for (;;) {
-        if (f->chosen == NULL && (f->chosen = choose(f)) == NULL) {
-            attempt_exclude_none(f->attempt);
-            return wait_for_server(f);
-        }
+    for (unsigned without_ports = 0; without_ports < ATTEMPT_SERVERS_MAX;) {
+        if (f->chosen == NULL && (f->chosen = choose(f)) == NULL)
+            return wait_for_any_server(f);
         f->attempt->tries.servers++;
         switch (dial(f, &err)) {
         case DIAL_STARTED:
             return FLOW_CONNECTING;
-        case DIAL_LOCAL_TROUBLE:
-            f->attempt->tries.servers--;
-            flow_leave_server(f);
-            LOG_LIMITED(LOG_LEVEL_ERROR, "connect_impossible", KV_STR("err", strerror(errno)));
-            return wait_for_server(f);
+        case DIAL_NO_PORTS:
+            without_ports++;
+            leave_blameless(f, true);
+            break;
+        case DIAL_IMPOSSIBLE:
+            leave_blameless(f, false);
+            return wait_for_any_server(f);
         case DIAL_FAILED:
+            if (server_failed(f, outcome_of(err)) == FLOW_CLOSED)
+                return FLOW_CLOSED;
             break;
         }
-        if (server_failed(f, outcome_of(err)) == FLOW_CLOSED)
-            return FLOW_CLOSED;
     }
+    return wait_for_any_server(f);
 }
 
 enum flow_state flow_run_connecting(struct flow *f)

@@ -245,7 +245,9 @@ static const struct config_field check_fields[] = {
      .kind = CONFIG_STRING,
      .at = offsetof(struct check_config, username),
      .check = check_login,
-     .help = "User name in the CONNECT of an mqtt check."},
+     .help =
+         "User name in the CONNECT of an mqtt check. Without it, a broker that refuses the check "
+         "for want of a login counts as alive."},
     {.key = "password",
      .kind = CONFIG_STRING,
      .at = offsetof(struct check_config, password),

@@ -56,6 +56,14 @@ static double server_checks_failed(const struct member *m)
 {
     return (double)m->checker.failures;
 }
+static double server_checks_impossible(const struct member *m)
+{
+    return (double)m->checker.impossible;
+}
+static double server_check_login_refused(const struct member *m)
+{
+    return m->checker.login_refused;
+}
 static double server_check_duration(const struct member *m)
 {
     return (double)m->checker.took_us / 1e6;
@@ -83,6 +91,11 @@ static const struct {
      server_checks_passed},
     {"flotilla_lb_server_check_failures_total", "counter", "Health checks failed",
      server_checks_failed},
+    {"flotilla_lb_server_checks_impossible_total", "counter",
+     "Health checks that lacked descriptors, memory or source ports; they don't count",
+     server_checks_impossible},
+    {"flotilla_lb_server_check_login_refused", "gauge",
+     "1 when the server is alive and lets no check without a login in", server_check_login_refused},
     {"flotilla_lb_server_check_duration_seconds", "gauge", "Duration of the last health check",
      server_check_duration},
 };
@@ -151,8 +164,8 @@ static const struct {
 } discovery_families[] = {
     {"flotilla_lb_discovery_questions_total", "counter", "Questions to DNS",
      offsetof(struct discovery_stats, questions)},
-    {"flotilla_lb_discovery_failures_total", "counter",
-     "Questions with a name that didn't resolve", offsetof(struct discovery_stats, failures)},
+    {"flotilla_lb_discovery_failures_total", "counter", "Questions with a name that didn't resolve",
+     offsetof(struct discovery_stats, failures)},
     {"flotilla_lb_discovery_impossible_total", "counter",
      "Questions that lacked descriptors, memory or source ports",
      offsetof(struct discovery_stats, own_troubles)},
@@ -211,6 +224,9 @@ static const struct stat_family worker_families[] = {
     {"flotilla_lb_worker_connect_failures_total", "counter",
      "Connections to servers refused, timed out, or lost before the first byte",
      offsetof(struct worker_stats, connect_fails)},
+    {"flotilla_lb_worker_impossible_connects_total", "counter",
+     "Connects that lacked descriptors, memory or source ports",
+     offsetof(struct worker_stats, connects_impossible)},
     {"flotilla_lb_worker_retries_total", "counter", "Flows that went to another server",
      offsetof(struct worker_stats, retries)},
     {"flotilla_lb_worker_bytes_in_total", "counter", "Bytes from clients to servers",

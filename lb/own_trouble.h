@@ -27,4 +27,10 @@ static inline bool is_own_trouble(int err)
     }
 }
 
+/* Of connect: no source port towards that one address; another one may have some. */
+static inline bool is_lack_of_ports(int err)
+{
+    return err == EADDRNOTAVAIL || err == EAGAIN;
+}
+
 #endif

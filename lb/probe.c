@@ -14,8 +14,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lb/own_trouble.h"
+
 #define REQUEST_MAX 1536
 #define ANSWER_MAX 1024
+#define LATE_US 200000u
 
 /*
  *   CONNECTING --writable--> ASKING (request sent) --judged--> done
@@ -27,8 +30,10 @@ enum probe_state { PROBE_CONNECTING, PROBE_ASKING, PROBE_DONE };
 struct probe {
     enum probe_state state;
     enum lb_check_type type;
-    int fd;
-    int connect_errno; /* of a connect that failed at once */
+    bool has_login;
+    int fd;          /* -1: there was none to be had; start_errno says why */
+    int start_errno; /* of a socket or connect that failed at once */
+    uint64_t timeout_ms;
     struct event *io, *timer;
     uint64_t started_us;
     probe_done_fn *fn;
@@ -63,10 +68,10 @@ void probe_cancel(struct probe *p)
     probe_free(p);
 }
 
-static void finish(struct probe *p, const char *error)
+static void finish(struct probe *p, enum probe_verdict verdict, const char *error)
 {
-    struct probe_result result = {.passed = error == NULL, .took_us = now_us() - p->started_us};
-    snprintf(result.error, sizeof(result.error), "%s", error == NULL ? "" : error);
+    struct probe_result result = {.verdict = verdict, .took_us = now_us() - p->started_us};
+    snprintf(result.error, sizeof(result.error), "%s", error);
     probe_done_fn *fn = p->fn;
     void *arg = p->arg;
     p->state = PROBE_DONE;
@@ -78,7 +83,7 @@ static void finish_errno(struct probe *p, const char *what, int err)
 {
     char error[96];
     snprintf(error, sizeof(error), "%s: %s", what, strerror(err));
-    finish(p, error);
+    finish(p, is_own_trouble(err) ? PROBE_IMPOSSIBLE : PROBE_FAIL, error);
 }
 
 static void say_goodbye(const struct probe *p)
@@ -92,12 +97,12 @@ static void say_goodbye(const struct probe *p)
 
 static void on_connected(struct probe *p)
 {
-    int err = p->connect_errno;
+    int err = p->start_errno;
     socklen_t len = sizeof(err);
     if (err == 0 && getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0)
         err = errno;
     if (err != 0) {
-        finish_errno(p, "connect", err);
+        finish_errno(p, p->fd < 0 ? "socket" : "connect", err);
         return;
     }
     if (p->request_len > 0) {
@@ -108,7 +113,7 @@ static void on_connected(struct probe *p)
         }
     }
     if (p->type == LB_CHECK_TCP) {
-        finish(p, NULL);
+        finish(p, PROBE_PASS, "");
         return;
     }
     p->state = PROBE_ASKING;
@@ -116,7 +121,7 @@ static void on_connected(struct probe *p)
     if (event_assign(p->io, event_get_base(p->io), p->fd, EV_READ | EV_PERSIST,
                      event_get_callback(p->io), p) != 0 ||
         event_add(p->io, NULL) != 0)
-        finish(p, "out of memory");
+        finish(p, PROBE_IMPOSSIBLE, "out of memory");
 }
 
 static void on_answer(struct probe *p)
@@ -129,24 +134,22 @@ static void on_answer(struct probe *p)
         return;
     }
     if (n == 0) {
-        finish(p, p->answer_len == 0 ? "closed without an answer" : "closed amid its answer");
+        finish(p, PROBE_FAIL,
+               p->answer_len == 0 ? "closed without an answer" : "closed amid its answer");
         return;
     }
     p->answer_len += (size_t)n;
     char error[96] = "";
-    switch (probe_judge(p->type, p->answer, p->answer_len, error, sizeof(error))) {
-    case PROBE_WAIT:
+    enum probe_verdict verdict =
+        probe_judge(p->type, p->has_login, p->answer, p->answer_len, error, sizeof(error));
+    if (verdict == PROBE_WAIT) {
         if (p->answer_len == sizeof(p->answer))
-            finish(p, "answer too long");
-        return;
-    case PROBE_PASS:
-        say_goodbye(p);
-        finish(p, NULL);
-        return;
-    case PROBE_FAIL:
-        finish(p, error);
+            finish(p, PROBE_FAIL, "answer too long");
         return;
     }
+    if (verdict == PROBE_PASS)
+        say_goodbye(p);
+    finish(p, verdict, error);
 }
 
 static void on_io(evutil_socket_t fd, short what, void *arg)
@@ -171,19 +174,22 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
     struct probe *p = arg;
     (void)fd;
     (void)what;
-    finish(p, p->state == PROBE_CONNECTING ? "connect timed out" : "no answer in time");
+    /* A timer that comes far too late tells of this process (stopped, or starved), not of the
+     * server, whose answer may be waiting. */
+    if (now_us() - p->started_us > 2000 * p->timeout_ms + LATE_US)
+        finish(p, PROBE_IMPOSSIBLE, "the load balancer itself stood still");
+    else
+        finish(p, PROBE_FAIL,
+               p->state == PROBE_CONNECTING ? "connect timed out" : "no answer in time");
 }
 
-/* On loopback connect(2) may be refused at once; that is told from the loop all the same. */
-static bool begin_connect(struct probe *p, const struct probe_spec *spec)
+/* What fails at once (on loopback also a refusal) is told from the loop all the same. */
+static void begin_connect(struct probe *p, const struct probe_spec *spec)
 {
     p->fd = socket(spec->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (p->fd < 0)
-        return false;
-    if (connect(p->fd, (const struct sockaddr *)&spec->addr, spec->addrlen) != 0 &&
-        errno != EINPROGRESS)
-        p->connect_errno = errno;
-    return true;
+    if (p->fd < 0 || (connect(p->fd, (const struct sockaddr *)&spec->addr, spec->addrlen) != 0 &&
+                      errno != EINPROGRESS))
+        p->start_errno = errno;
 }
 
 struct probe *probe_start(struct event_base *base, const struct probe_spec *spec, probe_done_fn *fn,
@@ -192,20 +198,24 @@ struct probe *probe_start(struct event_base *base, const struct probe_spec *spec
     struct probe *p = calloc(1, sizeof(*p));
     if (p == NULL)
         return NULL;
-    *p = (struct probe){.type = spec->type, .fd = -1, .fn = fn, .arg = arg};
+    *p = (struct probe){.type = spec->type,
+                        .has_login = spec->username != NULL,
+                        .timeout_ms = spec->timeout_ms,
+                        .fd = -1,
+                        .fn = fn,
+                        .arg = arg};
     p->started_us = now_us();
     struct timeval timeout = {.tv_sec = (time_t)(spec->timeout_ms / 1000),
                               .tv_usec = (suseconds_t)(spec->timeout_ms % 1000 * 1000)};
     if (!probe_request(spec, p->request, sizeof(p->request), &p->request_len))
         goto fail;
-    if (!begin_connect(p, spec))
-        goto fail;
+    begin_connect(p, spec);
     p->io = event_new(base, p->fd, EV_WRITE | EV_PERSIST, on_io, p);
     p->timer = event_new(base, -1, 0, on_timeout, p);
-    if (p->io == NULL || p->timer == NULL || event_add(p->io, NULL) != 0 ||
+    if (p->io == NULL || p->timer == NULL || (p->fd >= 0 && event_add(p->io, NULL) != 0) ||
         event_add(p->timer, &timeout) != 0)
         goto fail;
-    if (p->connect_errno != 0)
+    if (p->start_errno != 0)
         event_active(p->io, EV_WRITE, 0);
     return p;
 fail:

@@ -4,7 +4,9 @@
  * Data flow: checker.c starts a probe; the probe's own non-blocking socket speaks TCP, MQTT or HTTP
  *            with the server; the outcome goes to the callback, once.
  * Ownership: a probe frees itself after its callback; probe_cancel frees it without one.
- * Errors:    all end as a failed result with a reason for an operator.
+ * Errors:    all end as a failed result with a reason for an operator; but what we lack ourselves
+ *            (descriptors, memory, source ports, time) as an impossible one, which says nothing of
+ *            the server.
  * Limits:    timeout_ms bounds the whole check; at most 1 KiB of the answer is read.
  */
 #ifndef FLOTILLA_LB_PROBE_H
@@ -29,29 +31,35 @@ struct probe_spec {
     const char *username, *password; /* mqtt; NULL: none */
 };
 
+enum probe_verdict {
+    PROBE_WAIT, /* for more of the answer */
+    PROBE_PASS,
+    PROBE_LOGIN_REFUSED, /* alive: it speaks MQTT and doesn't let a check without a login in */
+    PROBE_FAIL,
+    PROBE_IMPOSSIBLE, /* it couldn't be asked, for want of something of ours */
+};
+
 struct probe_result {
-    bool passed;
+    enum probe_verdict verdict; /* not PROBE_WAIT */
     uint64_t took_us;
     char error[96]; /* "" when passed */
 };
 
 typedef void probe_done_fn(const struct probe_result *result, void *arg);
 
-/* NULL when not even a socket could be had; the callback doesn't come then. It never comes before
- * probe_start returned. */
+/* NULL: out of memory; the callback doesn't come then. It never comes before probe_start returned.
+ */
 struct probe *probe_start(struct event_base *base, const struct probe_spec *spec, probe_done_fn *fn,
                           void *arg);
 void probe_cancel(struct probe *p);
 
 /* ---- what is asked and how the answer is judged, without sockets ---- */
 
-enum probe_verdict { PROBE_WAIT, PROBE_PASS, PROBE_FAIL };
-
 /* The bytes to send after connecting; 0 when they don't fit. For tcp that may be nothing: *len 0
  * and true. */
 bool probe_request(const struct probe_spec *spec, uint8_t *buf, size_t size, size_t *len);
-/* Looks at all that came so far. */
-enum probe_verdict probe_judge(enum lb_check_type type, const uint8_t *buf, size_t len, char *error,
-                               size_t errlen);
+/* Looks at all that came so far. `has_login`: the check gave a user name. */
+enum probe_verdict probe_judge(enum lb_check_type type, bool has_login, const uint8_t *buf,
+                               size_t len, char *error, size_t errlen);
 
 #endif

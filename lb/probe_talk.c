@@ -87,15 +87,44 @@ bool probe_request(const struct probe_spec *spec, uint8_t *buf, size_t size, siz
     return body > 0;
 }
 
-static enum probe_verdict judge_mqtt(const uint8_t *buf, size_t len, char *error, size_t errlen)
+/* CONNACK codes of 3.1.1 and 5.0. What refuses the asker alone (its login, its client id, its
+ * address) proves a living broker, unless the login is one that was configured for the check. */
+static const struct connack_meaning {
+    uint8_t code;
+    enum probe_verdict without_login, with_login;
+    const char *text;
+} connack_meanings[] = {
+    {0x00, PROBE_PASS, PROBE_PASS, "accepted"},
+    {0x01, PROBE_FAIL, PROBE_FAIL, "unsupported protocol version"},
+    {0x02, PROBE_LOGIN_REFUSED, PROBE_LOGIN_REFUSED, "client id rejected"},
+    {0x03, PROBE_FAIL, PROBE_FAIL, "server unavailable"},
+    {0x04, PROBE_LOGIN_REFUSED, PROBE_FAIL, "bad user name or password"},
+    {0x05, PROBE_LOGIN_REFUSED, PROBE_FAIL, "not authorized"},
+    {0x84, PROBE_FAIL, PROBE_FAIL, "unsupported protocol version"},
+    {0x85, PROBE_LOGIN_REFUSED, PROBE_LOGIN_REFUSED, "client id rejected"},
+    {0x86, PROBE_LOGIN_REFUSED, PROBE_FAIL, "bad user name or password"},
+    {0x87, PROBE_LOGIN_REFUSED, PROBE_FAIL, "not authorized"},
+    {0x88, PROBE_FAIL, PROBE_FAIL, "server unavailable"},
+    {0x89, PROBE_FAIL, PROBE_FAIL, "server busy"},
+    {0x8a, PROBE_LOGIN_REFUSED, PROBE_FAIL, "banned"},
+    {0x8c, PROBE_LOGIN_REFUSED, PROBE_FAIL, "bad authentication method"},
+};
+
+static enum probe_verdict judge_connack(uint8_t code, bool has_login, char *error, size_t errlen)
 {
-    static const char *const refusals[] = {
-        [MQTT_CONNACK_BAD_VERSION] = "unsupported protocol version",
-        [MQTT_CONNACK_BAD_CLIENT_ID] = "client id rejected",
-        [MQTT_CONNACK_UNAVAILABLE] = "server unavailable",
-        [MQTT_CONNACK_BAD_LOGIN] = "bad user name or password",
-        [MQTT_CONNACK_NOT_AUTHORIZED] = "not authorized",
-    };
+    struct connack_meaning m = {code, PROBE_FAIL, PROBE_FAIL, "unknown code"};
+    for (size_t i = 0; i < sizeof(connack_meanings) / sizeof(connack_meanings[0]); i++)
+        if (connack_meanings[i].code == code)
+            m = connack_meanings[i];
+    enum probe_verdict verdict = has_login ? m.with_login : m.without_login;
+    if (verdict != PROBE_PASS)
+        snprintf(error, errlen, "CONNACK %u: %s", code, m.text);
+    return verdict;
+}
+
+/* What isn't a CONNACK: says what it is. */
+static enum probe_verdict judge_other(const uint8_t *buf, size_t len, char *error, size_t errlen)
+{
     struct mqtt_decode_opts opts = {.version = MQTT_V311, .max_packet = 64, .from_server = true};
     struct mqtt_packet packet;
     struct mqtt_decode_error decode_error;
@@ -105,20 +134,28 @@ static enum probe_verdict judge_mqtt(const uint8_t *buf, size_t len, char *error
         return PROBE_WAIT;
     case DECODE_MALFORMED:
         snprintf(error, errlen, "no MQTT answer: %s", decode_error.text);
-        return PROBE_FAIL;
+        break;
     case DECODE_OK:
+        snprintf(error, errlen, "expected CONNACK, got %s", mqtt_type_name(packet.type));
         break;
     }
-    if (packet.type != MQTT_CONNACK) {
-        snprintf(error, errlen, "expected CONNACK, got %s", mqtt_type_name(packet.type));
+    return PROBE_FAIL;
+}
+
+/* Type, length, flags, code: the same for 3.1.1 and 5.0, whose properties follow. A broker may
+ * answer in the form of 5.0 although it was asked in that of 3.1.1, so this is read by hand. */
+static enum probe_verdict judge_mqtt(bool has_login, const uint8_t *buf, size_t len, char *error,
+                                     size_t errlen)
+{
+    if (len == 0)
+        return PROBE_WAIT;
+    if (buf[0] != MQTT_CONNACK << 4)
+        return judge_other(buf, len, error, errlen);
+    if (len >= 2 && (buf[1] < 2 || buf[1] > 127)) {
+        snprintf(error, errlen, "no MQTT answer: CONNACK of a wrong length");
         return PROBE_FAIL;
     }
-    uint8_t code = packet.u.connack.code;
-    if (code == MQTT_CONNACK_ACCEPTED)
-        return PROBE_PASS;
-    snprintf(error, errlen, "CONNACK %u: %s", code,
-             code < sizeof(refusals) / sizeof(refusals[0]) ? refusals[code] : "unknown code");
-    return PROBE_FAIL;
+    return len < 4 ? PROBE_WAIT : judge_connack(buf[3], has_login, error, errlen);
 }
 
 static enum probe_verdict judge_http(const uint8_t *buf, size_t len, char *error, size_t errlen)
@@ -139,16 +176,19 @@ static enum probe_verdict judge_http(const uint8_t *buf, size_t len, char *error
     }
     if (buf[9] == '2')
         return PROBE_PASS;
-    snprintf(error, errlen, "HTTP status %.3s", (const char *)buf + 9);
+    /* Readiness is what is asked for, so a port that doesn't let the check in hasn't passed. */
+    bool not_let_in = memcmp(buf + 9, "401", 3) == 0 || memcmp(buf + 9, "403", 3) == 0;
+    snprintf(error, errlen, "HTTP status %.3s%s", (const char *)buf + 9,
+             not_let_in ? ": the check isn't let in" : "");
     return PROBE_FAIL;
 }
 
-enum probe_verdict probe_judge(enum lb_check_type type, const uint8_t *buf, size_t len, char *error,
-                               size_t errlen)
+enum probe_verdict probe_judge(enum lb_check_type type, bool has_login, const uint8_t *buf,
+                               size_t len, char *error, size_t errlen)
 {
     switch (type) {
     case LB_CHECK_MQTT:
-        return judge_mqtt(buf, len, error, errlen);
+        return judge_mqtt(has_login, buf, len, error, errlen);
     case LB_CHECK_HTTP:
         return judge_http(buf, len, error, errlen);
     case LB_CHECK_TCP:

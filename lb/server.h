@@ -69,6 +69,7 @@ struct server {
     _Atomic bool removed;
     _Atomic uint64_t up_since_ms;       /* when it last went up (slow start) */
     _Atomic uint64_t drain_deadline_ms; /* flows still on it then are closed; 0: none */
+    _Atomic uint64_t no_ports_until_ms; /* there was no source port towards it: not tried before */
     _Atomic unsigned refused, doubts;   /* passive reports the control thread hasn't seen yet */
     struct server_counters counters;
 };

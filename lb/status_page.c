@@ -132,6 +132,7 @@ const char status_page[] =
     "function checkText(c) {\n"
     "  if (c.type === \"none\") return [\"no check\", \"\"];\n"
     "  if (c.status === \"none\") return [c.type, \"not checked yet\"];\n"
+    "  if (c.login_refused && c.status === \"passed\") return [c.type + \" login refused\", \"alive: \" + c.error];\n"
     "  if (c.status === \"passed\") return [c.type + \" \" + c.latency_ms.toFixed(1) + \" ms\", \"\"];\n"
     "  return [c.type + \" failed\", c.error];\n"
     "}\n"

@@ -32,7 +32,7 @@ struct workers;
 /* One writer each, read by the admin. Meanings are those of struct worker_stats. */
 struct worker_counters {
     metric_counter accepted, handshakes, resumed, handshake_fails;
-    metric_counter connects, connect_fails, retries, queue_timeouts;
+    metric_counter connects, connect_fails, connects_impossible, retries, queue_timeouts;
     metric_counter bytes_in, bytes_out, spliced;
     metric_counter half_close_timeouts, idle_timeouts, accept_pauses, handed_over;
     metric_gauge flows, queued;

@@ -283,6 +283,7 @@ void workers_stats(const struct workers *w, unsigned index, struct worker_stats 
         .handshake_fails = value_of(&c->handshake_fails),
         .connects = value_of(&c->connects),
         .connect_fails = value_of(&c->connect_fails),
+        .connects_impossible = value_of(&c->connects_impossible),
         .retries = value_of(&c->retries),
         .bytes_in = value_of(&c->bytes_in),
         .bytes_out = value_of(&c->bytes_out),

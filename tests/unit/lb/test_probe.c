@@ -7,37 +7,61 @@
 
 #include <arpa/inet.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <event2/event.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/mqtt.h"
 #include "common/proxy_protocol.h"
+#include "lb/own_trouble.h"
 #include "lb/probe.h"
 
 /* ---- the judge ---- */
 
 static const struct {
     enum lb_check_type type;
+    bool has_login;
     const char *bytes;
     size_t len;
     enum probe_verdict verdict;
     const char *error; /* contained */
 } answers[] = {
-    {LB_CHECK_MQTT, "\x20\x02\x00\x00", 4, PROBE_PASS, ""},
-    {LB_CHECK_MQTT, "\x20\x02\x00", 3, PROBE_WAIT, ""},
-    {LB_CHECK_MQTT, "\x20\x02\x00\x05", 4, PROBE_FAIL, "not authorized"},
-    {LB_CHECK_MQTT, "\x20\x02\x00\x03", 4, PROBE_FAIL, "unavailable"},
-    {LB_CHECK_MQTT, "\xd0\x00", 2, PROBE_FAIL, "PINGRESP"},
-    {LB_CHECK_MQTT, "HTTP/1.1 400", 12, PROBE_FAIL, "no MQTT answer"},
-    {LB_CHECK_HTTP, "HTTP/1.1 200 OK\r\n", 17, PROBE_PASS, ""},
-    {LB_CHECK_HTTP, "HTTP/1.0 204 No Content\r\n", 25, PROBE_PASS, ""},
-    {LB_CHECK_HTTP, "HTTP/1.1 20", 11, PROBE_WAIT, ""},
-    {LB_CHECK_HTTP, "H", 1, PROBE_WAIT, ""},
-    {LB_CHECK_HTTP, "HTTP/1.1 503 Unavailable\r\n", 26, PROBE_FAIL, "503"},
-    {LB_CHECK_HTTP, "HTTP/1.1 \r\n", 11, PROBE_FAIL, "no HTTP answer"},
-    {LB_CHECK_HTTP, "\x20\x02\x00\x00", 4, PROBE_FAIL, "no HTTP answer"},
+    {LB_CHECK_MQTT, false, "\x20\x02\x00\x00", 4, PROBE_PASS, ""},
+    {LB_CHECK_MQTT, false, "\x20\x02\x00", 3, PROBE_WAIT, ""},
+    {LB_CHECK_MQTT, false, "\x20\x02\x00\x04", 4, PROBE_LOGIN_REFUSED, "bad user name"},
+    {LB_CHECK_MQTT, false, "\x20\x02\x00\x05", 4, PROBE_LOGIN_REFUSED, "not authorized"},
+    {LB_CHECK_MQTT, true, "\x20\x02\x00\x04", 4, PROBE_FAIL, "CONNACK 4: bad user name"},
+    {LB_CHECK_MQTT, true, "\x20\x02\x00\x05", 4, PROBE_FAIL, "CONNACK 5: not authorized"},
+    {LB_CHECK_MQTT, true, "\x20\x02\x00\x00", 4, PROBE_PASS, ""},
+    {LB_CHECK_MQTT, false, "\x20\x02\x00\x01", 4, PROBE_FAIL, "protocol version"},
+    {LB_CHECK_MQTT, false, "\x20\x02\x00\x02", 4, PROBE_LOGIN_REFUSED, "client id"},
+    {LB_CHECK_MQTT, true, "\x20\x02\x00\x02", 4, PROBE_LOGIN_REFUSED, "client id"},
+    {LB_CHECK_MQTT, false, "\x20\x02\x00\x03", 4, PROBE_FAIL, "unavailable"},
+    {LB_CHECK_MQTT, true, "\x20\x02\x00\x03", 4, PROBE_FAIL, "unavailable"},
+    {LB_CHECK_MQTT, false, "\x20\x02\x00\x77", 4, PROBE_FAIL, "unknown code"},
+    /* 5.0, in its own form and in that of 3.1.1 */
+    {LB_CHECK_MQTT, false, "\x20\x03\x00\x84\x00", 5, PROBE_FAIL, "protocol version"},
+    {LB_CHECK_MQTT, false, "\x20\x03\x00\x86\x00", 5, PROBE_LOGIN_REFUSED, "bad user name"},
+    {LB_CHECK_MQTT, false, "\x20\x03\x00\x87\x00", 5, PROBE_LOGIN_REFUSED, "not authorized"},
+    {LB_CHECK_MQTT, true, "\x20\x03\x00\x87\x00", 5, PROBE_FAIL, "not authorized"},
+    {LB_CHECK_MQTT, false, "\x20\x02\x00\x87", 4, PROBE_LOGIN_REFUSED, "not authorized"},
+    {LB_CHECK_MQTT, false, "\x20\x03\x00\x88\x00", 5, PROBE_FAIL, "unavailable"},
+    {LB_CHECK_MQTT, false, "\x20\x01\x00", 3, PROBE_FAIL, "wrong length"},
+    {LB_CHECK_MQTT, false, "\x20\x03\x00", 3, PROBE_WAIT, ""},
+    {LB_CHECK_MQTT, false, "\xd0\x00", 2, PROBE_FAIL, "PINGRESP"},
+    {LB_CHECK_MQTT, false, "HTTP/1.1 400", 12, PROBE_FAIL, "no MQTT answer"},
+    {LB_CHECK_HTTP, false, "HTTP/1.1 200 OK\r\n", 17, PROBE_PASS, ""},
+    {LB_CHECK_HTTP, false, "HTTP/1.0 204 No Content\r\n", 25, PROBE_PASS, ""},
+    {LB_CHECK_HTTP, false, "HTTP/1.1 20", 11, PROBE_WAIT, ""},
+    {LB_CHECK_HTTP, false, "H", 1, PROBE_WAIT, ""},
+    {LB_CHECK_HTTP, false, "HTTP/1.1 503 Unavailable\r\n", 26, PROBE_FAIL, "503"},
+    {LB_CHECK_HTTP, false, "HTTP/1.1 401 Unauthorized\r\n", 27, PROBE_FAIL, "isn't let in"},
+    {LB_CHECK_HTTP, false, "HTTP/1.1 403 Forbidden\r\n", 24, PROBE_FAIL, "isn't let in"},
+    {LB_CHECK_HTTP, false, "HTTP/1.1 \r\n", 11, PROBE_FAIL, "no HTTP answer"},
+    {LB_CHECK_HTTP, false, "\x20\x02\x00\x00", 4, PROBE_FAIL, "no HTTP answer"},
 };
 
 static void answers_are_judged(void **state)
@@ -45,8 +69,9 @@ static void answers_are_judged(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
         char error[96] = "";
-        enum probe_verdict v = probe_judge(answers[i].type, (const uint8_t *)answers[i].bytes,
-                                           answers[i].len, error, sizeof(error));
+        enum probe_verdict v =
+            probe_judge(answers[i].type, answers[i].has_login, (const uint8_t *)answers[i].bytes,
+                        answers[i].len, error, sizeof(error));
         if (v != answers[i].verdict || strstr(error, answers[i].error) == NULL)
             fail_msg("answer %zu: verdict %d, error '%s'", i, (int)v, error);
     }
@@ -207,7 +232,7 @@ static void an_accepted_client_passes_and_says_goodbye(void **state)
     peer.says_len = 4;
     peer.wants = 14;
     struct outcome o = probe_peer(base, &spec);
-    assert_true(o.result.passed);
+    assert_int_equal(o.result.verdict, PROBE_PASS);
     assert_string_equal(o.result.error, "");
     if (!peer.ended)
         run(base); /* until the peer saw the end */
@@ -224,7 +249,7 @@ static void a_server_that_says_nothing_fails_in_time(void **state)
     struct probe_spec spec = {.type = LB_CHECK_MQTT, .timeout_ms = 50};
     peer_init(&peer, base, &spec.addr, &spec.addrlen);
     struct outcome o = probe_peer(base, &spec);
-    assert_false(o.result.passed);
+    assert_int_equal(o.result.verdict, PROBE_FAIL);
     assert_string_equal(o.result.error, "no answer in time");
     assert_in_range(o.result.took_us, 40000, 2000000);
     peer_fini(&peer);
@@ -240,7 +265,7 @@ static void a_port_without_listener_is_refused(void **state)
     peer_init(&peer, base, &spec.addr, &spec.addrlen);
     peer_fini(&peer); /* the port is free again */
     struct outcome o = probe_peer(base, &spec);
-    assert_false(o.result.passed);
+    assert_int_equal(o.result.verdict, PROBE_FAIL);
     assert_non_null(strstr(o.result.error, "refused"));
     event_base_free(base);
 }
@@ -252,7 +277,7 @@ static void a_tcp_check_passes_by_connecting(void **state)
     struct peer peer;
     struct probe_spec spec = {.type = LB_CHECK_TCP};
     peer_init(&peer, base, &spec.addr, &spec.addrlen);
-    assert_true(probe_peer(base, &spec).result.passed);
+    assert_int_equal(probe_peer(base, &spec).result.verdict, PROBE_PASS);
     peer_fini(&peer);
     event_base_free(base);
 }
@@ -268,8 +293,58 @@ static void an_http_check_wants_2xx(void **state)
     peer.says_len = strlen(peer.says);
     peer.wants = 20;
     struct outcome o = probe_peer(base, &spec);
-    assert_false(o.result.passed);
+    assert_int_equal(o.result.verdict, PROBE_FAIL);
     assert_string_equal(o.result.error, "HTTP status 503");
+    peer_fini(&peer);
+    event_base_free(base);
+}
+
+static void a_lack_of_descriptors_is_not_the_servers_fault(void **state)
+{
+    (void)state;
+    struct event_base *base = event_base_new();
+    struct peer peer;
+    struct rlimit before;
+    struct rlimit few;
+    struct probe_spec spec = {.type = LB_CHECK_TCP};
+    peer_init(&peer, base, &spec.addr, &spec.addrlen);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    few.rlim_cur = 3;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    struct outcome o = probe_peer(base, &spec);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(o.result.verdict, PROBE_IMPOSSIBLE);
+    assert_non_null(strstr(o.result.error, strerror(EMFILE)));
+    peer_fini(&peer);
+    event_base_free(base);
+}
+
+static void which_errors_are_our_own(void **state)
+{
+    static const int ours[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS, EADDRNOTAVAIL, EAGAIN, ENOSPC};
+    static const int theirs[] = {ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT,
+                                 ECONNRESET,   EPIPE,        ENOENT,      0};
+    (void)state;
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+        assert_true(is_own_trouble(ours[i]));
+    for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)
+        assert_false(is_own_trouble(theirs[i]));
+}
+
+static void a_check_that_ends_far_too_late_says_nothing(void **state)
+{
+    (void)state;
+    struct event_base *base = event_base_new();
+    struct peer peer;
+    struct outcome o = {.base = base};
+    struct probe_spec spec = {.type = LB_CHECK_MQTT, .timeout_ms = 10};
+    peer_init(&peer, base, &spec.addr, &spec.addrlen);
+    assert_non_null(probe_start(base, &spec, on_done, &o));
+    usleep(300000); /* the process is stopped meanwhile */
+    while (o.calls == 0)
+        run(base);
+    assert_int_equal(o.result.verdict, PROBE_IMPOSSIBLE);
     peer_fini(&peer);
     event_base_free(base);
 }
@@ -302,6 +377,9 @@ int main(void)
         cmocka_unit_test(a_port_without_listener_is_refused),
         cmocka_unit_test(a_tcp_check_passes_by_connecting),
         cmocka_unit_test(an_http_check_wants_2xx),
+        cmocka_unit_test(a_lack_of_descriptors_is_not_the_servers_fault),
+        cmocka_unit_test(which_errors_are_our_own),
+        cmocka_unit_test(a_check_that_ends_far_too_late_says_nothing),
         cmocka_unit_test(a_cancelled_probe_says_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,191 @@
+"""What the load balancer lacks itself, or isn't let do, says nothing of a server."""
+import ctypes
+import os
+import socket
+import struct
+import subprocess
+import time
+import unittest
+
+import harness
+from harness import eventually, free_port
+from lb_case import RAW, FlowCase
+from services import Broker, LoadBalancer, http, metric, program
+from test_auth import make_passwords
+from upstream import DnsServer, Upstream, echo, read_all
+
+
+def cpu_seconds(process):
+    with open("/proc/%d/stat" % process.pid) as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Descriptors(FlowCase, harness.FleetTest):
+    def test_without_descriptors_the_answers_of_dns_and_checks_hold(self):
+        """c-ares can't open a socket then; that isn't a failed answer, however long it lasts."""
+        server = self.upstream(echo)
+        dns = DnsServer("broker.test", ["127.0.0.1"])
+        self.addCleanup(dns.close)
+        lb = LoadBalancer(self.scope, [], workers=1, backend=dict(RAW, drain_timeout="500ms", discover={
+            "dns": "broker.test:%d" % server.port, "refresh": "100ms", "hold": "1s", "timeout": "300ms",
+            "resolver": "127.0.0.1:%d" % dns.port}))
+        lb.argv = [program("prlimit"), "--nofile=64:64", *lb.argv]
+        lb.start(wait=False)
+        eventually(lambda: "up" in lb.states().values(), 10, "the server is up")
+        flows = []
+        for _ in range(60):  # more than there are descriptors
+            sock = self.open(lb, tls=False)
+            sock.sendall(b"a")
+            flows.append(sock)
+        served = []
+        for sock in flows:
+            sock.settimeout(0.02)
+            try:
+                served.append(sock) if sock.recv(1) == b"a" else None
+            except OSError:
+                pass
+        self.assertGreater(len(served), 5)
+        asked = sum(dns.questions.values())
+        time.sleep(3)  # three times `hold`
+        for sock in served:
+            sock.settimeout(5)
+            sock.sendall(b"b")
+            self.assertEqual(read_all(sock, 1), b"b")
+        for sock in flows:
+            sock.close()
+        eventually(lambda: sum(dns.questions.values()) > asked, 10, "it asks again")
+        self.assertEqual(set(lb.states().values()), {"up"})
+        self.assertNotIn("discovery_expired", lb.log())
+        self.assertNotIn("server_down", lb.log())
+
+
+class LoginRefused(harness.FleetTest):
+    """Brokers that let nobody in without a login, and a check that has none."""
+
+    def balancer(self, **check):
+        path = make_passwords(self.scope)
+        broker = Broker(self.scope, config={"auth": {"anonymous": False, "password_file": path}}).start()
+        lb = LoadBalancer(self.scope, [("b0", broker.address)], backend={"health_check": dict(
+            {"type": "mqtt", "interval": "100ms", "timeout": "1s", "rise": 1, "fall": 2}, **check)})
+        return lb.start(wait=False)
+
+    def check(self, lb):
+        return lb.server_list()[0]["check"]
+
+    def test_a_check_without_a_login_that_is_refused_proves_a_living_broker(self):
+        lb = self.balancer()
+        eventually(lambda: lb.states() == {"b0": "up"}, 10, "the server is up")
+        eventually(lambda: self.check(lb)["passes"] > 3, 10, "some checks")
+        check = self.check(lb)
+        self.assertTrue(check["login_refused"])
+        self.assertIn("CONNACK 5", check["error"])
+        self.assertEqual(metric(lb.metrics(), "flotilla_lb_server_check_login_refused"), 1)
+        self.assertIn("login refused", http(lb.admin_port, "/")[1])
+        self.assertEqual(lb.log().count("check_login_refused"), 1, "once, not at every check")
+        self.assertEqual(http(lb.admin_port, "/readyz")[0], 200)
+
+    def test_a_login_that_is_refused_takes_the_server_down_with_that_reason(self):
+        lb = self.balancer(username="lb", password="wrong")
+        eventually(lambda: lb.states() == {"b0": "down"}, 10, "the server is down")
+        self.assertRegex(self.check(lb)["error"], "CONNACK [45]")
+        self.assertRegex(lb.log(), "server_down .*CONNACK [45]")
+        self.assertFalse(self.check(lb)["login_refused"])
+
+
+CLONE_NEWNET = 0x40000000
+
+
+@unittest.skipUnless(os.geteuid() == 0, "a network namespace of its own needs root")
+class SourcePorts(FlowCase, harness.FleetTest):
+    """41 source ports, in a network namespace of this class."""
+
+    @classmethod
+    def setUpClass(cls):
+        libc = ctypes.CDLL(None, use_errno=True)
+        cls.outside = os.open("/proc/self/ns/net", os.O_RDONLY)
+        if libc.unshare(CLONE_NEWNET) != 0:
+            os.close(cls.outside)
+            raise unittest.SkipTest("unshare: %s" % os.strerror(ctypes.get_errno()))
+        cls.addClassCleanup(os.close, cls.outside)
+        cls.addClassCleanup(libc.setns, cls.outside, CLONE_NEWNET)
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True, timeout=10)
+        with open("/proc/sys/net/ipv4/ip_local_port_range", "w") as f:
+            f.write("40000 40040")
+
+    def start(self, *servers, **backend):
+        lb = LoadBalancer(self.scope, [("s%d" % i, s.address) for i, s in enumerate(servers)], backend=dict(
+            RAW, queue_timeout="20s", health_check={"type": "tcp", "interval": "200ms", "fast_interval": "100ms"},
+            **backend))
+        return lb.start()
+
+    def clients(self, lb, count, first_port):
+        """Their own ports lie outside the range: only the load balancer uses it up."""
+        found = []
+        for i in range(count):
+            sock = socket.socket()
+            self.addCleanup(sock.close)
+            sock.bind(("127.0.0.9", first_port + i))
+            sock.settimeout(5)
+            sock.connect(lb.plain)
+            sock.sendall(b"a")
+            found.append(sock)
+        return found
+
+    def served(self, clients):
+        found = []
+        for sock in clients:
+            sock.settimeout(0.02)
+            try:
+                if sock.recv(1):
+                    found.append(sock)
+            except OSError:
+                pass
+        return found
+
+    def test_out_of_source_ports_flows_wait_and_the_server_stays_up(self):
+        lb = self.start(self.upstream(echo))
+        clients = self.clients(lb, 60, 50000)
+        eventually(lambda: metric(lb.metrics(), "flotilla_lb_worker_impossible_connects_total") > 0, 10, "no ports left")
+        eventually(lambda: metric(lb.metrics(), "flotilla_lb_server_checks_impossible_total") > 3, 10,
+                   "checks can't be made either")
+        cpu = cpu_seconds(lb)
+        time.sleep(1)
+        self.assertLess(cpu_seconds(lb) - cpu, 0.3, "it spins")
+        self.assertEqual(lb.states(), {"s0": "up"})
+        self.assertNotIn("server_down", lb.log())
+        self.assertIn("check_impossible", lb.log())
+        first = self.served(clients)
+        self.assertLess(len(first), 45)
+        for sock in first[:25]:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.close()
+        waiting = [c for c in clients if c not in first]
+        done = []
+
+        def all_served():
+            done.extend(self.served([c for c in waiting if c not in done]))
+            return len(done) == len(waiting)
+        eventually(all_served, 10, "those that waited are served")
+        eventually(lambda: "check_possible_again" in lb.log(), 10, "checks go on")
+
+    def test_out_of_source_ports_towards_one_server_another_one_is_taken(self):
+        """Ports run out by destination: the second server still has its own."""
+        other = Upstream.__new__(Upstream)
+        other.handler, other.port, other.accepted, other.errors = echo, free_port(), 0, []
+        other.address = ("127.0.0.2", other.port)
+        other.open()
+        self.addCleanup(other.close)
+        lb = self.start(self.upstream(echo), other, balance="random")
+        clients = self.clients(lb, 60, 51000)
+        done = []
+
+        def all_served():
+            done.extend(self.served([c for c in clients if c not in done]))
+            return len(done) == len(clients)
+        eventually(all_served, 10, "all are served")
+        self.assertEqual(set(lb.states().values()), {"up"})
+
+
+if __name__ == "__main__":
+    harness.main()
