@@ -279,6 +279,34 @@ static void rule_8_queues_are_read_acknowledged_and_released_by_sequence(void **
     assert_false(d->entries[0].duplicate);
 }
 
+static void rule_8_pubrels_come_again_in_the_order_of_the_pubrecs(void **state)
+{
+    static const uint64_t order[] = {5, 2, 4, 1};
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_client *d = bed_connect(one, "d", true);
+    struct bed_client *p = bed_connect(one, "p", false);
+
+    bed_subscribe(d, "t", 2);
+    for (int i = 0; i < 5; i++)
+        bed_publish(p, "t", "x", 2);
+    bed_fetch(d, 1, 10);
+    for (size_t i = 0; i < 4; i++) {
+        d->status = -1;
+        one->store->ops->release(one->store, &d->hold, order[i], bed_on_done, d);
+        if (i == 1) /* two in one turn, two in turns of their own */
+            BED_UNTIL(b, d->status == STORE_OK);
+    }
+    BED_UNTIL(b, d->status == STORE_OK);
+    one->store->ops->complete(one->store, &d->hold, 4);
+    bed_disconnect(d, false);
+    d = bed_connect(one, "d", true);
+    assert_int_equal(d->released_count, 3);
+    assert_int_equal(d->released[0], 5);
+    assert_int_equal(d->released[1], 2);
+    assert_int_equal(d->released[2], 1);
+}
+
 static void rule_8_a_sessions_queue_has_a_limit(void **state)
 {
     struct bed *b = *state;
@@ -346,6 +374,7 @@ int main(void)
         IN_BED(rule_7_order_holds_when_a_publisher_moves_to_its_subscribers_node),
         IN_BED(rule_7_clean_start_drops_the_durable_session_everywhere),
         IN_BED(rule_8_queues_are_read_acknowledged_and_released_by_sequence),
+        IN_BED(rule_8_pubrels_come_again_in_the_order_of_the_pubrecs),
         IN_BED(rule_8_a_sessions_queue_has_a_limit),
         IN_BED(unsubscribing_reaches_every_node),
         IN_BED(sessions_expire_and_everybody_forgets_them),
