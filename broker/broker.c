@@ -103,7 +103,8 @@ static bool make_admin(struct broker *b, char *err, size_t errlen)
     if (bind == NULL)
         return true;
     b->admin = http_admin_new(b->base, bind, err, errlen);
-    return b->admin != NULL && broker_metrics_serve(b);
+    return b->admin != NULL && http_admin_set_hosts(b->admin, &b->config->admin.hosts) &&
+           broker_metrics_serve(b);
 }
 
 struct broker *broker_new(const struct broker_config *config, bool implicit_anonymous, char *err,

@@ -9,6 +9,7 @@
 
 #include "broker/fleet_keys.h"
 #include "broker/peer.h"
+#include "common/http_host.h"
 #include "common/log.h"
 #include "common/redis_url.h"
 
@@ -348,6 +349,13 @@ static const struct config_field admin_fields[] = {
      FIELD(admin_config, bind),
      .check = config_check_address,
      .help = "Address of /metrics, /healthz and /readyz. Without it there is no admin port."},
+    {.key = "hosts",
+     .kind = CONFIG_STRINGS,
+     FIELD(admin_config, hosts),
+     .check = http_host_check_name,
+     .help = "Names under which the HTTP port is asked for, besides addresses and localhost. A "
+             "request to another name is refused: a web page may have made that name resolve to "
+             "this host."},
 };
 static const struct config_schema admin_schema = CONFIG_SCHEMA(struct admin_config, admin_fields);
 

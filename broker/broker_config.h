@@ -85,6 +85,7 @@ struct fleet_config {
 
 struct admin_config {
     char *bind; /* NULL: no admin port */
+    struct config_strings hosts;
 };
 
 struct log_config {

@@ -1,10 +1,15 @@
 /*
- * Requests come from evhttp, which does the protocol; this finds the route and bounds the number of
- * connections. What is served (pages, JSON, metrics) is the handlers' business.
+ * Requests come from evhttp, which does the protocol; this asks whether they may come from where
+ * they do, and finds the route. How many connections there are and for how long is
+ * http_connections.c's, what is served (pages, JSON, metrics) is the handlers' business.
  */
 #include "common/http_admin.h"
 
+#include "common/clock.h"
 #include "common/config.h"
+#include "common/http_connections.h"
+#include "common/http_host.h"
+#include "common/log.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -17,13 +22,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
 #define HEADERS_MAX_BYTES 8192
 #define BODY_MAX_BYTES 65536
-#define IDLE_TIMEOUT_S 30
-#define CONNECTIONS_MAX 128
 #define BACKLOG 128
+#define SWEEP_MS 250
 
 struct route {
     struct route *next;
@@ -39,13 +44,11 @@ struct http_admin {
     struct event_base *base; /* borrowed */
     struct evhttp *http;
     struct evconnlistener *listener; /* owned by http */
-    struct event *sweep;
+    struct event *sweep;             /* every SWEEP_MS */
+    struct event *soon;              /* sweeps at once */
     struct route *routes;
-    /* evhttp (2.1) doesn't tell when a connection ends. So each connection's bufferevent is held by
-     * a reference of ours; evhttp takes its callbacks off when it is done with it, and the sweep
-     * lets go of those. */
-    struct bufferevent *held[CONNECTIONS_MAX];
-    size_t held_count;
+    struct http_connections connections;
+    struct config_strings hosts; /* copies */
     int port;
 };
 
@@ -60,71 +63,47 @@ static const struct {
 };
 #define METHODS_KNOWN (sizeof(methods_known) / sizeof(methods_known[0]))
 
-/* --- the bound on connections --- */
-
-static bool is_done(struct bufferevent *bev)
-{
-    void *evhttp_connection = NULL;
-
-    bufferevent_getcb(bev, NULL, NULL, NULL, &evhttp_connection);
-    return evhttp_connection == NULL;
-}
-
-static void sweep_connections(struct http_admin *a)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < a->held_count; i++) {
-        if (is_done(a->held[i]))
-            bufferevent_decref(a->held[i]); /* closes the socket */
-        else
-            a->held[kept++] = a->held[i];
-    }
-    a->held_count = kept;
-    if (kept < CONNECTIONS_MAX)
-        evconnlistener_enable(a->listener);
-}
+/* --- connections --- */
 
 static void on_sweep(evutil_socket_t fd, short what, void *arg)
 {
-    static const struct timeval one_second = {1, 0};
     struct http_admin *a = arg;
 
     (void)fd;
     (void)what;
-    sweep_connections(a);
-    if (a->held_count > 0)
-        event_add(a->sweep, &one_second);
-}
-
-static void sweep_soon(struct http_admin *a)
-{
-    static const struct timeval now = {0, 0};
-
-    event_add(a->sweep, &now);
+    http_connections_sweep(&a->connections, clock_monotonic_ms());
+    evconnlistener_enable(a->listener); /* if it was paused */
 }
 
 /* evhttp asks for the bufferevent of a connection that it has just accepted. */
 static struct bufferevent *on_accept(struct event_base *base, void *arg)
 {
     struct http_admin *a = arg;
-    struct bufferevent *bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
 
-    if (bev == NULL || a->held_count == CONNECTIONS_MAX)
-        return bev;
-    bufferevent_incref(bev);
-    a->held[a->held_count++] = bev;
-    if (a->held_count == CONNECTIONS_MAX)
-        evconnlistener_disable(a->listener);
-    if (!event_pending(a->sweep, EV_TIMEOUT, NULL))
-        sweep_soon(a);
-    return bev;
+    return http_connections_add(&a->connections, base);
+}
+
+/* Out of descriptors or memory: what waits in the backlog would wake us again at once, without end.
+ * The next sweep goes on accepting. */
+static void on_accept_failed(struct evconnlistener *listener, void *arg)
+{
+    int err = errno;
+
+    (void)arg;
+    LOG_LIMITED(LOG_LEVEL_ERROR, "accept_paused", KV_STR("listener", "admin"),
+                KV_STR("err", strerror(err)));
+    evconnlistener_disable(listener);
 }
 
 static void on_complete(struct evhttp_request *req, void *arg)
 {
-    (void)req;
-    sweep_soon(arg); /* the connection may end with this reply: let its socket go at once */
+    static const struct timeval now = {0, 0};
+    struct http_admin *a = arg;
+    struct evhttp_connection *connection = evhttp_request_get_connection(req);
+
+    if (connection != NULL)
+        http_connections_replied(&a->connections, evhttp_connection_get_bufferevent(connection));
+    event_add(a->soon, &now); /* it may end with this reply: let its socket go at once */
 }
 
 /* --- routes --- */
@@ -182,17 +161,47 @@ static void reply_not_allowed(struct evhttp_request *req, int allowed)
 }
 
 /* A page of another site, open in the operator's browser, can send requests here. Browsers name
- * that page in Origin; programs send none. */
+ * that page in Origin, and how it stands to us in Sec-Fetch-Site; programs send neither. */
 static bool is_foreign_origin(struct evhttp_request *req)
 {
     struct evkeyvalq *headers = evhttp_request_get_input_headers(req);
     const char *origin = evhttp_find_header(headers, "Origin");
     const char *host = evhttp_find_header(headers, "Host");
+    const char *site = evhttp_find_header(headers, "Sec-Fetch-Site");
     const char *scheme_end = origin != NULL ? strstr(origin, "://") : NULL;
 
+    if (site != NULL && strcasecmp(site, "same-origin") != 0 && strcasecmp(site, "none") != 0)
+        return true;
     if (origin == NULL)
         return false;
     return scheme_end == NULL || host == NULL || strcasecmp(scheme_end + 3, host) != 0;
+}
+
+static bool is_ours(const struct http_admin *a, const char *host)
+{
+    if (http_host_is_ours(host, &a->hosts))
+        return true;
+    LOG_LIMITED(
+        LOG_LEVEL_WARN, "http_host_refused", KV_STR("host", host),
+        KV_STR("hint", "a name that the HTTP port is to answer to belongs into admin.hosts"));
+    return false;
+}
+
+/* Of each Host header (there should be one) and of a request line that names a whole URL. A program
+ * that speaks HTTP/1.0 may send none; a browser always does. */
+static bool host_is_ours(const struct http_admin *a, struct evhttp_request *req)
+{
+    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
+    const char *in_line = uri != NULL ? evhttp_uri_get_host(uri) : NULL;
+    const struct evkeyval *header;
+
+    if (in_line != NULL && !is_ours(a, in_line))
+        return false;
+    TAILQ_FOREACH (header, evhttp_request_get_input_headers(req), next) {
+        if (strcasecmp(header->key, "Host") == 0 && !is_ours(a, header->value))
+            return false;
+    }
+    return true;
 }
 
 static void dispatch(struct http_admin *a, struct evhttp_request *req, const char *path)
@@ -220,7 +229,9 @@ static void on_request(struct evhttp_request *req, void *arg)
     char *path = raw != NULL ? evhttp_uridecode(raw, 0, &len) : NULL;
 
     evhttp_request_set_on_complete_cb(req, on_complete, a);
-    if (path == NULL || strlen(path) != len)
+    if (!host_is_ours(a, req))
+        http_admin_reply_text(req, 403, "forbidden: not a name of this server (admin.hosts)");
+    else if (path == NULL || strlen(path) != len)
         http_admin_reply_text(req, 400, "bad path");
     else
         dispatch(a, req, path);
@@ -307,10 +318,13 @@ static int port_of(struct evconnlistener *listener)
 
 static bool start(struct http_admin *a, const char *bind, char *cause, size_t size)
 {
+    static const struct timeval period = {0, SWEEP_MS * 1000};
+
     (void)snprintf(cause, size, "out of memory");
     a->http = evhttp_new(a->base);
-    a->sweep = evtimer_new(a->base, on_sweep, a);
-    if (a->http == NULL || a->sweep == NULL)
+    a->sweep = event_new(a->base, -1, EV_PERSIST, on_sweep, a);
+    a->soon = evtimer_new(a->base, on_sweep, a);
+    if (a->http == NULL || a->sweep == NULL || a->soon == NULL || event_add(a->sweep, &period) != 0)
         return false;
     a->listener = listen_at(a->base, bind, cause, size);
     if (a->listener == NULL)
@@ -320,10 +334,11 @@ static bool start(struct http_admin *a, const char *bind, char *cause, size_t si
         evconnlistener_free(a->listener);
         return false;
     }
+    evconnlistener_set_error_cb(a->listener, on_accept_failed);
     evhttp_set_bevcb(a->http, on_accept, a);
     evhttp_set_gencb(a->http, on_request, a);
     evhttp_set_default_content_type(a->http, NULL);
-    evhttp_set_timeout(a->http, IDLE_TIMEOUT_S);
+    evhttp_set_timeout(a->http, HTTP_IDLE_MS / 1000);
     evhttp_set_max_headers_size(a->http, HEADERS_MAX_BYTES);
     evhttp_set_max_body_size(a->http, BODY_MAX_BYTES);
     /* All of them, so that a wrong one gets our 405 and not evhttp's 501. */
@@ -350,21 +365,50 @@ struct http_admin *http_admin_new(struct event_base *base, const char *bind, cha
     return NULL;
 }
 
+static void free_hosts(struct config_strings *hosts)
+{
+    for (size_t i = 0; i < hosts->count; i++)
+        free(hosts->items[i]);
+    free(hosts->items);
+    *hosts = (struct config_strings){0};
+}
+
+bool http_admin_set_hosts(struct http_admin *a, const struct config_strings *hosts)
+{
+    struct config_strings copy = {.items = calloc(hosts->count + 1, sizeof(*copy.items))};
+
+    if (copy.items == NULL)
+        return false;
+    for (size_t i = 0; i < hosts->count; i++) {
+        copy.items[i] = strdup(hosts->items[i]);
+        copy.count = i + 1;
+        if (copy.items[i] == NULL) {
+            free_hosts(&copy);
+            return false;
+        }
+    }
+    free_hosts(&a->hosts);
+    a->hosts = copy;
+    return true;
+}
+
 void http_admin_free(struct http_admin *a)
 {
     if (a == NULL)
         return;
     if (a->http != NULL)
         evhttp_free(a->http);
-    for (size_t i = 0; i < a->held_count; i++)
-        bufferevent_decref(a->held[i]);
+    http_connections_fini(&a->connections);
     if (a->sweep != NULL)
         event_free(a->sweep);
+    if (a->soon != NULL)
+        event_free(a->soon);
     while (a->routes != NULL) {
         struct route *r = a->routes;
         a->routes = r->next;
         free(r);
     }
+    free_hosts(&a->hosts);
     free(a);
 }
 
@@ -387,6 +431,20 @@ static void drop_head_body(struct evkeyvalq *headers, struct evbuffer *body)
     evbuffer_drain(body, evbuffer_get_length(body));
 }
 
+/* Nothing is cached, framed, sniffed or loaded from elsewhere. A page that needs more sets its own
+ * policy first. */
+static void add_security_headers(struct evkeyvalq *headers)
+{
+    evhttp_add_header(headers, "Cache-Control", "no-store");
+    evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+    evhttp_add_header(headers, "X-Frame-Options", "DENY");
+    evhttp_add_header(headers, "Referrer-Policy", "no-referrer");
+    evhttp_add_header(headers, "Cross-Origin-Resource-Policy", "same-origin");
+    if (evhttp_find_header(headers, "Content-Security-Policy") == NULL)
+        evhttp_add_header(headers, "Content-Security-Policy",
+                          "default-src 'none'; frame-ancestors 'none'");
+}
+
 void http_admin_reply(struct evhttp_request *req, int status, const char *content_type,
                       struct evbuffer *body)
 {
@@ -394,8 +452,7 @@ void http_admin_reply(struct evhttp_request *req, int status, const char *conten
 
     if (content_type != NULL)
         evhttp_add_header(headers, "Content-Type", content_type);
-    evhttp_add_header(headers, "Cache-Control", "no-store");
-    evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+    add_security_headers(headers);
     if (evhttp_request_get_command(req) == EVHTTP_REQ_HEAD)
         drop_head_body(headers, body);
     evhttp_send_reply(req, status, NULL, body);

@@ -13,11 +13,13 @@
 
 #include "common/clock.h"
 #include "common/http_admin.h"
+#include "common/log.h"
 #include "common/metrics.h"
 #include "common/process_metrics.h"
 #include "lb/api.h"
 #include "lb/control.h"
 #include "lb/lb_metrics.h"
+#include "lb/page_policy.h"
 #include "lb/status_page.h"
 
 struct admin {
@@ -25,15 +27,18 @@ struct admin {
     struct metrics *metrics;
     struct http_admin *http, *http_new; /* http_new: bound by a reload that isn't decided */
     char *bind, *bind_new;
+    char page_policy[PAGE_POLICY_MAX];
 };
 
 /* ---- reading ---- */
 
 static void on_page(struct evhttp_request *req, const char *tail, void *arg)
 {
+    struct admin *a = arg;
     struct evbuffer *body = evbuffer_new();
     (void)tail;
-    (void)arg;
+    evhttp_add_header(evhttp_request_get_output_headers(req), "Content-Security-Policy",
+                      a->page_policy);
     if (body != NULL)
         evbuffer_add_reference(body, status_page, strlen(status_page), NULL, NULL);
     http_admin_reply(req, 200, "text/html; charset=utf-8", body);
@@ -210,6 +215,7 @@ struct admin *admin_new(struct control *c)
     if (a == NULL)
         return NULL;
     a->control = c;
+    page_policy(status_page, a->page_policy);
     a->metrics = metrics_new();
     if (a->metrics == NULL || !metrics_collector(a->metrics, lb_metrics_collect, c) ||
         !process_metrics_register(a->metrics)) {
@@ -242,16 +248,22 @@ bool admin_bind(struct admin *a, const char *bind, char *err, size_t errlen)
     return false;
 }
 
-void admin_keep_new(struct admin *a)
+static void take_new(struct admin *a)
 {
-    if (a->http_new == NULL)
-        return;
     http_admin_free(a->http);
     free(a->bind);
     a->http = a->http_new;
     a->bind = a->bind_new;
     a->http_new = NULL;
     a->bind_new = NULL;
+}
+
+void admin_keep_new(struct admin *a, const struct config_strings *hosts)
+{
+    if (a->http_new != NULL)
+        take_new(a);
+    if (a->http != NULL && !http_admin_set_hosts(a->http, hosts))
+        LOG_ERROR("admin_hosts_kept", KV_STR("err", "out of memory"));
 }
 
 void admin_unbind_new(struct admin *a)

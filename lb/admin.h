@@ -21,6 +21,7 @@
 #include <stddef.h>
 
 struct admin;
+struct config_strings;
 struct control;
 
 struct admin *admin_new(struct control *c);
@@ -28,7 +29,8 @@ void admin_free(struct admin *a);
 
 /* True without doing anything when that address is in use already. */
 bool admin_bind(struct admin *a, const char *bind, char *err, size_t errlen);
-void admin_keep_new(struct admin *a);
+/* The port of the new configuration is the one in force, and answers to these names too. */
+void admin_keep_new(struct admin *a, const struct config_strings *hosts);
 void admin_unbind_new(struct admin *a);
 
 #endif

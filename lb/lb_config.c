@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/http_host.h"
 #include "lb/address.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -424,6 +425,13 @@ static const struct config_field admin_fields[] = {
      .check = check_literal_address,
      .help = "Address of the HTTP port: status page, metrics, API. There is no login; keep it on "
              "loopback or a private network."},
+    {.key = "hosts",
+     .kind = CONFIG_STRINGS,
+     .at = offsetof(struct lb_config, admin.hosts) - offsetof(struct lb_config, admin),
+     .check = http_host_check_name,
+     .help = "Names under which the HTTP port is asked for, besides addresses and localhost. A "
+             "request to another name is refused: a web page may have made that name resolve to "
+             "this host."},
 };
 
 static const struct config_schema admin_schema = {.size = sizeof(((struct lb_config *)NULL)->admin),

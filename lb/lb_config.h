@@ -88,6 +88,7 @@ struct lb_config {
     struct config_list backends;  /* of struct backend_config */
     struct {
         char *bind;
+        struct config_strings hosts;
     } admin;
     struct {
         int level, format; /* enum log_level, enum log_format */

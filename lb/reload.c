@@ -103,7 +103,7 @@ bool reload_first(struct control *c)
     } else if (!workers_apply(c->workers, s, reason, sizeof(reason))) {
         LOG_ERROR("listener_not_bound", KV_STR("err", reason));
     } else {
-        admin_keep_new(c->admin);
+        admin_keep_new(c->admin, &s->config.admin.hosts);
         put_in_force(c, s);
         log_loaded(c, "started");
         return true;
@@ -137,7 +137,7 @@ bool reload_again(struct control *c)
         snapshot_unref(s);
         return false;
     }
-    admin_keep_new(c->admin);
+    admin_keep_new(c->admin, &s->config.admin.hosts);
     warn_of_restart(c, s);
     apply_log(&s->config);
     put_in_force(c, s);

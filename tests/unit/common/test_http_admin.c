@@ -2,6 +2,7 @@
 #include "common/http_admin.h"
 
 #include "common/clock.h"
+#include "common/config.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,7 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -180,8 +183,9 @@ static const char *ask(struct fixture *f, const char *method, const char *path, 
     char request[1024];
     int fd = dial(f);
 
-    snprintf(request, sizeof(request), "%s %s HTTP/1.1\r\nHost: x:1\r\nConnection: close\r\n%s%s",
-             method, path, more, strstr(more, "\r\n\r\n") != NULL ? "" : "\r\n");
+    snprintf(request, sizeof(request),
+             "%s %s HTTP/1.1\r\nHost: 127.0.0.1:1\r\nConnection: close\r\n%s%s", method, path, more,
+             strstr(more, "\r\n\r\n") != NULL ? "" : "\r\n");
     f->response[0] = '\0';
     send_all(f, fd, request);
     assert_true(receive(f, fd, NULL));
@@ -295,7 +299,14 @@ static void writes_from_foreign_pages_are_refused(void **state)
     assert_status(
         ask(*state, "PUT", "/put", "Origin: http://evil.example\r\nContent-Length: 0\r\n"), 403);
     assert_status(ask(*state, "PUT", "/put", "Origin: null\r\nContent-Length: 0\r\n"), 403);
-    assert_status(ask(*state, "PUT", "/put", "Origin: http://x:1\r\nContent-Length: 0\r\n"), 204);
+    assert_status(ask(*state, "PUT", "/put", "Origin: http://127.0.0.1:1\r\nContent-Length: 0\r\n"),
+                  204);
+    assert_status(ask(*state, "PUT", "/put", "Sec-Fetch-Site: cross-site\r\nContent-Length: 0\r\n"),
+                  403);
+    assert_status(ask(*state, "PUT", "/put", "Sec-Fetch-Site: same-site\r\nContent-Length: 0\r\n"),
+                  403);
+    assert_status(
+        ask(*state, "PUT", "/put", "Sec-Fetch-Site: same-origin\r\nContent-Length: 0\r\n"), 204);
     assert_status(ask(*state, "GET", "/", "Origin: http://evil.example\r\n"), 200);
 }
 
@@ -306,7 +317,8 @@ static void too_large_requests_are_refused(void **state)
     int fd = dial(f);
 
     assert_non_null(request);
-    strcpy(request, "POST /api/servers/x HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n");
+    strcpy(request,
+           "POST /api/servers/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 70000\r\n\r\n");
     size_t head = strlen(request);
     memset(request + head, 'b', 70000);
     request[head + 70000] = '\0';
@@ -316,7 +328,7 @@ static void too_large_requests_are_refused(void **state)
     close(fd);
 
     fd = dial(f);
-    strcpy(request, "GET / HTTP/1.1\r\nHost: x\r\nX: ");
+    strcpy(request, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ");
     head = strlen(request);
     memset(request + head, 'h', 20000);
     strcpy(request + head + 20000, "\r\n\r\n");
@@ -335,41 +347,123 @@ static void connection_is_kept_for_further_requests(void **state)
     int fd = dial(f);
 
     for (int i = 0; i < 3; i++) {
-        send_all(f, fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        send_all(f, fd, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
         assert_true(receive(f, fd, "hello\n"));
         assert_status(f->response, 200);
     }
     close(fd);
 }
 
-static void connections_are_bounded_and_the_rest_wait(void **state)
+static void slow_connections_make_room_for_one_that_asks(void **state)
 {
     struct fixture *f = *state;
-    int fds[128];
+    int fds[200];
 
-    for (size_t i = 0; i < 128; i++) {
+    for (size_t i = 0; i < 200; i++) { /* more than there are places */
         fds[i] = dial(f);
-        pump(f);
+        send_all(f, fds[i], "GET / HTTP/1.1\r\nX: ");
     }
-    send_all(f, fds[127], "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-    assert_true(receive(f, fds[127], "hello\n"));
-
-    int waiting = dial(f);
-    send_all(f, waiting, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     for (int i = 0; i < 20; i++)
-        pump(f);
-    struct pollfd p = {.fd = waiting, .events = POLLIN};
-    assert_int_equal(poll(&p, 1, 50), 0);
-
-    close(fds[5]); /* makes room */
-    assert_true(receive(f, waiting, "hello\n"));
-    close(waiting);
-    for (size_t i = 0; i < 128; i++) {
-        if (i != 5)
-            close(fds[i]);
-    }
+        assert_status(ask(f, "GET", "/", ""), 200);
+    send_all(f, fds[199], "y\r\n\r\n"); /* the youngest still has its place */
+    assert_true(receive(f, fds[199], "hello\n"));
+    for (size_t i = 0; i < 200; i++)
+        close(fds[i]);
     for (int i = 0; i < 300; i++) /* more than the bound, one after the other */
         assert_status(ask(f, "GET", "/", ""), 200);
+}
+
+static void a_request_has_a_deadline_however_it_trickles(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t start = clock_monotonic_ms();
+    int silent = dial(f);
+    int slow = dial(f);
+    struct pollfd p[2] = {{.fd = silent, .events = POLLIN}, {.fd = slow, .events = POLLIN}};
+
+    send_all(f, slow, "GET / HTTP/1.1\r\nX: ");
+    while (clock_monotonic_ms() - start < 7000) {
+        pump(f);
+        send(slow, "y", 1, MSG_NOSIGNAL);
+        if (poll(p, 2, 20) == 2)
+            break;
+    }
+    assert_in_range(clock_monotonic_ms() - start, 4500, 6900);
+    assert_true(recv(silent, f->response, 1, 0) <= 0);
+    assert_true(recv(slow, f->response, 1, 0) <= 0);
+    close(silent);
+    close(slow);
+}
+
+static void requests_to_other_names_are_refused_on_every_method(void **state)
+{
+    static const struct {
+        const char *request;
+        int status;
+    } cases[] = {
+        {"GET / HTTP/1.1\r\nHost: evil.example\r\n", 403},
+        {"HEAD / HTTP/1.1\r\nHost: evil.example\r\n", 403},
+        {"PUT /put HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 0\r\n", 403},
+        {"GET /none HTTP/1.1\r\nHost: evil.example\r\n", 403},
+        {"OPTIONS / HTTP/1.1\r\nHost: evil.example\r\n", 403},
+        {"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\n", 403},
+        {"GET http://evil.example/ HTTP/1.1\r\nHost: 127.0.0.1\r\n", 403},
+        {"GET http://127.0.0.1/ HTTP/1.1\r\nHost: 127.0.0.1\r\n", 200},
+        {"GET / HTTP/1.1\r\nHost: broker\r\n", 200}, /* listed below */
+        {"GET / HTTP/1.1\r\nHost: [::1]:9901\r\n", 200},
+        {"GET / HTTP/1.0\r\n", 200}, /* no browser */
+    };
+    struct fixture *f = *state;
+    char *names[] = {"lb", "broker"};
+
+    assert_true(
+        http_admin_set_hosts(f->admin, &(struct config_strings){.items = names, .count = 2}));
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int fd = dial(f);
+        send_all(f, fd, cases[i].request);
+        send_all(f, fd, "Connection: close\r\n\r\n");
+        assert_true(receive(f, fd, NULL));
+        if (strtol(f->response + 9, NULL, 10) != cases[i].status)
+            fail_msg("%s: %.20s", cases[i].request, f->response);
+        close(fd);
+    }
+}
+
+static void replies_forbid_framing_sniffing_and_loading(void **state)
+{
+    const char *r = ask(*state, "GET", "/none", "");
+
+    assert_has(r, "X-Frame-Options: DENY\r\n");
+    assert_has(r, "X-Content-Type-Options: nosniff\r\n");
+    assert_has(r, "Referrer-Policy: no-referrer\r\n");
+    assert_has(r, "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n");
+}
+
+static void out_of_descriptors_the_listener_pauses_and_recovers(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit before;
+    int fd = dial(f);
+    int highest = dup(fd);
+
+    close(highest);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit none = {.rlim_cur = (rlim_t)highest, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct timespec cpu_before;
+    struct timespec cpu_after;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu_before);
+    const struct timeval second = {1, 0};
+    event_base_loopexit(f->base, &second);
+    event_base_dispatch(f->base); /* would turn as fast as it can */
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu_after);
+    double used = (double)(cpu_after.tv_sec - cpu_before.tv_sec) +
+                  (double)(cpu_after.tv_nsec - cpu_before.tv_nsec) / 1e9;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(used < 0.3);
+    send_all(f, fd, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+    assert_true(receive(f, fd, "hello\n"));
+    close(fd);
 }
 
 static void bind_errors_name_address_and_cause(void **state)
@@ -438,7 +532,11 @@ int main(void)
         TEST(writes_from_foreign_pages_are_refused),
         TEST(too_large_requests_are_refused),
         TEST(connection_is_kept_for_further_requests),
-        TEST(connections_are_bounded_and_the_rest_wait),
+        TEST(slow_connections_make_room_for_one_that_asks),
+        TEST(a_request_has_a_deadline_however_it_trickles),
+        TEST(requests_to_other_names_are_refused_on_every_method),
+        TEST(replies_forbid_framing_sniffing_and_loading),
+        TEST(out_of_descriptors_the_listener_pauses_and_recovers),
         TEST(bind_errors_name_address_and_cause),
         TEST(every_form_of_address_binds),
         TEST(garbage_ends_the_connection_only),
