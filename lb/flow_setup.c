@@ -21,6 +21,7 @@
 #include "lb/stream_record.h"
 #include "lb/stream_tls.h"
 #include "lb/tls.h"
+#include "lb/tls_clients.h"
 #include "lb/worker.h"
 
 static const struct backend_config *config_of(const struct flow *f)
@@ -75,9 +76,9 @@ static enum flow_state handshake_failed(struct flow *f, const char *why)
     return FLOW_CLOSED;
 }
 
-static void describe_tls(const struct stream *client, struct proxy_info *info)
+static void describe_tls(const struct flow *f, struct proxy_info *info)
 {
-    SSL *ssl = stream_tls_ssl(client);
+    SSL *ssl = stream_tls_ssl(&f->client.stream);
     if (ssl == NULL)
         return;
     info->tls = true;
@@ -86,8 +87,10 @@ static void describe_tls(const struct stream *client, struct proxy_info *info)
     if (cert == NULL)
         return;
     info->tls_verified = SSL_get_verify_result(ssl) == X509_V_OK;
-    X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, info->tls_common_name,
-                              sizeof(info->tls_common_name));
+    if (!tls_clients_common_name(cert, info->tls_common_name, sizeof(info->tls_common_name)))
+        LOG_LIMITED(LOG_LEVEL_INFO, "tls_common_name_left_out",
+                    KV_STR("listener", f->settings->config->name),
+                    KV_STR("err", "none, longer than 127 bytes, or with a NUL"));
 }
 
 /* Made once: it is the same for each server that is tried. */
@@ -102,7 +105,7 @@ static bool make_header(struct flow *f)
     socklen_t len = sizeof(info.destination);
     if (f->listener->is_wildcard)
         getsockname(f->client.stream.fd, (struct sockaddr *)&info.destination, &len);
-    describe_tls(&f->client.stream, &info);
+    describe_tls(f, &info);
     return attempt_set_header(f->attempt, header, proxy_write_v2(&info, header, sizeof(header)));
 }
 

@@ -4,10 +4,11 @@
 #include "lb/tls.h"
 
 #include <openssl/err.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "lb/tls_clients.h"
+#include "lb/tls_identity.h"
 #include "lb/tls_provider.h"
 #include "lb/tls_tickets.h"
 
@@ -33,22 +34,8 @@ const char *tls_error(char *buf, size_t size)
     return buf;
 }
 
-static void fail(char *err, size_t errlen, const char *what, const char *file)
-{
-    char reason[160];
-    snprintf(err, errlen, "%s '%s': %s", what, file, tls_error(reason, sizeof(reason)));
-}
-
-/* A key file that needs a passphrase is an error, not a question on the terminal. */
-static int no_passphrase(char *buf, int size, int rwflag, void *arg)
-{
-    (void)buf;
-    (void)size;
-    (void)rwflag;
-    (void)arg;
-    return 0;
-}
-
+/* A client that says which protocols it speaks, and MQTT isn't among them, is told that by an alert
+ * (RFC 7301, 3.2) rather than served something else. Most say nothing. */
 static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *outlen,
                        const unsigned char *in, unsigned inlen, void *arg)
 {
@@ -61,8 +48,7 @@ static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *outle
         *outlen = in[at];
         return SSL_TLSEXT_ERR_OK;
     }
-    return SSL_TLSEXT_ERR_NOACK; /* clients that offer something else are served as if they hadn't
-                                  */
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 static bool set_policy(SSL_CTX *ctx, const struct tls_config *config)
@@ -75,7 +61,6 @@ static bool set_policy(SSL_CTX *ctx, const struct tls_config *config)
                               SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_max_early_data(ctx, 0);
-    SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
     SSL_CTX_set_alpn_select_cb(ctx, select_alpn, NULL);
     return SSL_CTX_set_min_proto_version(ctx, min) == 1 &&
            SSL_CTX_set_cipher_list(ctx, ciphers_tls12) == 1 &&
@@ -92,64 +77,20 @@ static bool set_tickets(SSL_CTX *ctx, struct tls_tickets *tickets)
     return SSL_CTX_set_num_tickets(ctx, 1) == 1 && tls_tickets_install(tickets, ctx);
 }
 
-static bool load_certificate(SSL_CTX *ctx, const struct tls_config *config, char *err,
-                             size_t errlen)
-{
-    if (SSL_CTX_use_certificate_chain_file(ctx, config->certificate) != 1) {
-        fail(err, errlen, "certificate", config->certificate);
-        return false;
-    }
-    if (SSL_CTX_use_PrivateKey_file(ctx, config->key, SSL_FILETYPE_PEM) != 1 ||
-        SSL_CTX_check_private_key(ctx) != 1) {
-        fail(err, errlen, "key", config->key);
-        return false;
-    }
-    return true;
-}
-
-static bool load_client_ca(SSL_CTX *ctx, const struct tls_config *config, char *err, size_t errlen)
-{
-    if (config->client_auth == LB_CLIENT_AUTH_NONE || config->client_ca == NULL)
-        return true;
-    STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(config->client_ca);
-    if (names == NULL || SSL_CTX_load_verify_file(ctx, config->client_ca) != 1) {
-        sk_X509_NAME_pop_free(names, X509_NAME_free);
-        fail(err, errlen, "client_ca", config->client_ca);
-        return false;
-    }
-    SSL_CTX_set_client_CA_list(ctx, names);
-    int mode = SSL_VERIFY_PEER;
-    if (config->client_auth == LB_CLIENT_AUTH_REQUIRED)
-        mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-    SSL_CTX_set_verify(ctx, mode, NULL);
-    return true;
-}
-
-/* A ticket resumes only where clients are verified in the same way: all listeners share the keys.
- */
-static bool set_session_context(SSL_CTX *ctx, const struct tls_config *config)
-{
-    char text[512];
-    unsigned char id[SHA256_DIGEST_LENGTH];
-    int n = snprintf(text, sizeof(text), "%d %s", config->client_auth,
-                     config->client_ca == NULL ? "" : config->client_ca);
-    size_t len = (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1;
-    SHA256((const unsigned char *)text, len, id);
-    return SSL_CTX_set_session_id_context(ctx, id, sizeof(id)) == 1;
-}
-
 SSL_CTX *tls_context_new(const struct tls_config *config, struct tls_tickets *tickets, char *err,
                          size_t errlen)
 {
+    char reason[160];
     ERR_clear_error();
     SSL_CTX *ctx = SSL_CTX_new_ex(NULL, TLS_PROVIDER_FIRST, TLS_server_method());
-    if (ctx == NULL || !set_policy(ctx, config) || !set_tickets(ctx, tickets) ||
-        !set_session_context(ctx, config)) {
-        fail(err, errlen, "TLS settings for certificate", config->certificate);
+    if (ctx == NULL || !set_policy(ctx, config) || !set_tickets(ctx, tickets)) {
+        snprintf(err, errlen, "TLS settings for certificate '%s': %s", config->certificate,
+                 tls_error(reason, sizeof(reason)));
         SSL_CTX_free(ctx);
         return NULL;
     }
-    if (!load_certificate(ctx, config, err, errlen) || !load_client_ca(ctx, config, err, errlen)) {
+    if (!tls_identity_load(ctx, config, err, errlen) ||
+        !tls_clients_load(ctx, config, err, errlen)) {
         SSL_CTX_free(ctx);
         return NULL;
     }

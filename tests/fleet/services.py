@@ -237,11 +237,11 @@ class Certificates:
 class LoadBalancer(Process):
     """flotilla-lb with a plain and a TLS listener before one backend.
 
-    servers: (name, (host, port)) or (name, (host, port), weight). backend and config: merged over
-    the defaults.
+    servers: (name, (host, port)) or (name, (host, port), weight). backend, config and tls_settings (of
+    the TLS listener): merged over the defaults.
     """
 
-    def __init__(self, scope, servers, name="lb", backend=None, config=None, workers=2):
+    def __init__(self, scope, servers, name="lb", backend=None, config=None, workers=2, tls_settings=None):
         self.plain_port, self.tls_port, self.admin_port = free_port(), free_port(), free_port()
         self.plain, self.tls = ("127.0.0.1", self.plain_port), ("127.0.0.1", self.tls_port)
         self.certificates = Certificates(scope)
@@ -254,7 +254,7 @@ class LoadBalancer(Process):
             "health_check": {"type": "mqtt", "interval": "500ms", "timeout": "1s", "rise": 1, "fall": 2},
         }
         self.backend.update(backend or {})
-        self.extra, self.workers = config or {}, workers
+        self.extra, self.workers, self.tls_settings = config or {}, workers, tls_settings or {}
         if STANDIN_LB:
             argv = [program("haproxy"), "-db", "-f", self.write_haproxy(scope, name)]
         else:
@@ -273,7 +273,7 @@ class LoadBalancer(Process):
             "listeners": [
                 {"name": "mqtt", "bind": "127.0.0.1:%d" % self.plain_port, "backend": "brokers"},
                 {"name": "mqtts", "bind": "127.0.0.1:%d" % self.tls_port, "backend": "brokers",
-                 "tls": {"certificate": self.certificate, "key": self.key, "min_version": "1.2"}}],
+                 "tls": {"certificate": self.certificate, "key": self.key, "min_version": "1.2", **self.tls_settings}}],
             "backends": {"brokers": backend},
             "admin": {"bind": "127.0.0.1:%d" % self.admin_port},
             "log": {"level": "info", "format": "text"},

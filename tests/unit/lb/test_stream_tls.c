@@ -158,23 +158,6 @@ static void tls12_client_is_served_and_resumed(void **state)
     SSL_CTX_set_max_proto_version(rig.client_ctx, 0);
 }
 
-static void errors_name_the_file(void **state)
-{
-    (void)state;
-    char err[256];
-    struct tls_config missing = {.certificate = (char *)"/nowhere/cert.pem", .key = rig.files.key};
-    assert_null(tls_context_new(&missing, NULL, err, sizeof(err)));
-    assert_non_null(strstr(err, "certificate '/nowhere/cert.pem': "));
-    assert_non_null(strstr(err, "No such file"));
-    struct tls_files other;
-    tls_files_init(&other, "other");
-    struct tls_config mismatch = {.certificate = rig.files.certificate, .key = other.key};
-    assert_null(tls_context_new(&mismatch, NULL, err, sizeof(err)));
-    assert_non_null(strstr(err, other.key));
-    assert_non_null(strstr(err, "key values mismatch"));
-    tls_files_fini(&other);
-}
-
 /* A TLS stream relayed to a plain one under random back-pressure: records, partial writes, ends. */
 struct peer {
     size_t sent, got, total;
@@ -298,7 +281,6 @@ int main(void)
         TEST(ticket_resumes_until_its_key_has_rotated_out),
         TEST(tickets_resume_in_a_context_that_a_reload_made),
         TEST(tls12_client_is_served_and_resumed),
-        TEST(errors_name_the_file),
         TEST(relay_keeps_all_bytes_between_tls_and_plain),
         TAKEN(several_records_of_a_burst_come_by_one_read),
         TAKEN(small_buffer_gets_the_rest_later_without_another_edge),

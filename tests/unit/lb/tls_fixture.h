@@ -11,6 +11,7 @@
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lb/lb_config.h"
@@ -32,18 +33,16 @@ static inline void tls_files_write(const struct tls_files *f, EVP_PKEY *key, X50
     fclose(out);
 }
 
-static inline void tls_files_init(struct tls_files *f, const char *common_name)
+/* `valid_s`: for how long from now on; negative: it has run out. */
+static inline void tls_files_write_new(const struct tls_files *f, const char *common_name,
+                                       const char *key_type, long valid_s)
 {
-    snprintf(f->dir, sizeof(f->dir), "/tmp/flotilla-tls-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
-    snprintf(f->certificate, sizeof(f->certificate), "%s/cert.pem", f->dir);
-    snprintf(f->key, sizeof(f->key), "%s/key.pem", f->dir);
-    EVP_PKEY *key = EVP_EC_gen("P-256");
+    EVP_PKEY *key = strcmp(key_type, "RSA") == 0 ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
     X509 *cert = X509_new();
     X509_set_version(cert, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
     X509_gmtime_adj(X509_getm_notBefore(cert), -60);
-    X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
+    X509_gmtime_adj(X509_getm_notAfter(cert), valid_s);
     X509_NAME *name = X509_get_subject_name(cert);
     X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)common_name, -1, -1,
                                0);
@@ -53,6 +52,15 @@ static inline void tls_files_init(struct tls_files *f, const char *common_name)
     tls_files_write(f, key, cert);
     X509_free(cert);
     EVP_PKEY_free(key);
+}
+
+static inline void tls_files_init(struct tls_files *f, const char *common_name)
+{
+    snprintf(f->dir, sizeof(f->dir), "/tmp/flotilla-tls-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    snprintf(f->certificate, sizeof(f->certificate), "%s/cert.pem", f->dir);
+    snprintf(f->key, sizeof(f->key), "%s/key.pem", f->dir);
+    tls_files_write_new(f, common_name, "EC", 3600);
 }
 
 static inline void tls_files_fini(const struct tls_files *f)
