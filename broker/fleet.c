@@ -435,6 +435,7 @@ struct fleet *fleet_new(struct event_base *base, const struct store_redis_config
     static const struct timeval period = {.tv_usec = TICK_MS * 1000};
     struct fleet *f = calloc(1, sizeof(*f));
     const char *wrong;
+    uint64_t hash_key;
 
     if (f == NULL)
         goto no_memory;
@@ -453,6 +454,8 @@ struct fleet *fleet_new(struct event_base *base, const struct store_redis_config
     take_new_id(f);
     take_time(f);
     f->calls = 1;
+    evutil_secure_rng_get_bytes(&hash_key, sizeof(hash_key));
+    fleet_epochs_init(&f->epochs, hash_key, f->now_ms);
     f->wake = event_new(base, -1, 0, on_event, f);
     f->tick = event_new(base, -1, EV_PERSIST, on_event, f);
     if (f->wake == NULL || f->tick == NULL || event_add(f->tick, &period) != 0 ||
@@ -495,6 +498,7 @@ void fleet_free(struct fleet *f)
     fleet_log_free(f);
     fleet_load_free(f);
     fleet_append_free(f);
+    fleet_epochs_fini(&f->epochs);
     fleet_metrics_fini(&f->metrics);
     if (f->tick != NULL)
         event_free(f->tick);

@@ -21,11 +21,13 @@
 #include "broker/broker_config.h"
 #include "broker/fleet_append.h"
 #include "broker/fleet_bytes.h"
+#include "broker/fleet_epochs.h"
 #include "broker/fleet_frame.h"
 #include "broker/fleet_keys.h"
 #include "broker/fleet_metrics.h"
 #include "broker/fleet_outbox.h"
 #include "broker/fleet_replicas.h"
+#include "broker/fleet_resync.h"
 #include "broker/fleet_retell.h"
 #include "broker/fleet_version.h"
 #include "broker/lease.h"
@@ -69,7 +71,8 @@ struct fleet_hold {
     uint32_t expiry_s;
     struct fleet_publish *publishes, *publishes_tail; /* completed in order */
     unsigned behind;                                  /* how many of them wait to be matched */
-    struct fleet_bytes acks;                          /* of this turn, see fleet_deliver.c */
+    unsigned unsaid;         /* removals of subscriptions that aren't in the log yet */
+    struct fleet_bytes acks; /* of this turn, see fleet_deliver.c */
     unsigned ack_count;
     struct fleet_release *releases;
     struct fleet_hold *next_acking;
@@ -116,6 +119,7 @@ struct fleet {
     struct fleet_log *log;
     struct fleet_load *load;
     struct fleet_append append;
+    struct fleet_epochs epochs;
     struct routes routes;
     struct fleet_versions versions;
     struct fleet_replicas replicas;
@@ -167,6 +171,11 @@ void fleet_wake(struct fleet *f);
 static inline bool fleet_can_act(const struct fleet *f)
 {
     return f->joined && !f->unsure && redis_link_is_up(f->commands);
+}
+/* False: of this session something newer is known. */
+static inline bool fleet_session_is_new(struct fleet *f, struct fleet_session_ref session)
+{
+    return fleet_epochs_pass(&f->epochs, session.client, session.epoch, f->now_ms);
 }
 /* What an answer means to an operation: NULL is unavailable, an error reply is full or trouble. */
 enum store_status fleet_reply_status(const redisReply *r);
@@ -299,6 +308,9 @@ void fleet_connect_node_gone(struct fleet *f, uint64_t node);
 void fleet_connect_asked(struct fleet *f, uint64_t node, uint64_t request, struct mqtt_slice client,
                          uint64_t epoch);
 void fleet_connect_answered(struct fleet *f, uint64_t request);
+/* The subscriptions that the claim of a connecting attempt found. */
+void fleet_connect_each_subscription(struct fleet *f, const struct store_hold *hold,
+                                     store_subscription_fn *each, void *arg);
 
 /* ---- fleet_session.c: holds, subscriptions, disconnect --------------------------------------- */
 

@@ -38,35 +38,37 @@ uint64_t fleet_append_route(struct fleet *f, enum fleet_log_item kind, struct mq
     return gathering_number(f);
 }
 
-uint64_t fleet_append_subscribed(struct fleet *f, struct mqtt_slice client,
-                                 struct mqtt_slice filter, struct mqtt_slice options)
+static struct fleet_bytes *begin_item(struct fleet *f, enum fleet_log_item kind,
+                                      struct fleet_session_ref session)
 {
     struct fleet_bytes *items = &f->append.gathering.items;
 
-    fleet_bytes_u8(items, LOG_SUBSCRIBED);
-    fleet_bytes_slice(items, client);
+    fleet_bytes_u8(items, (uint8_t)kind);
+    fleet_bytes_slice(items, session.client);
+    fleet_bytes_varint(items, session.epoch);
+    return items;
+}
+
+uint64_t fleet_append_subscribed(struct fleet *f, struct fleet_session_ref session,
+                                 struct mqtt_slice filter, struct mqtt_slice options)
+{
+    struct fleet_bytes *items = begin_item(f, LOG_SUBSCRIBED, session);
+
     fleet_bytes_slice(items, filter);
     fleet_bytes_slice(items, options);
     return gathering_number(f);
 }
 
-uint64_t fleet_append_unsubscribed(struct fleet *f, struct mqtt_slice client,
+uint64_t fleet_append_unsubscribed(struct fleet *f, struct fleet_session_ref session,
                                    struct mqtt_slice filter)
 {
-    struct fleet_bytes *items = &f->append.gathering.items;
-
-    fleet_bytes_u8(items, LOG_UNSUBSCRIBED);
-    fleet_bytes_slice(items, client);
-    fleet_bytes_slice(items, filter);
+    fleet_bytes_slice(begin_item(f, LOG_UNSUBSCRIBED, session), filter);
     return gathering_number(f);
 }
 
-uint64_t fleet_append_ended(struct fleet *f, struct mqtt_slice client)
+uint64_t fleet_append_ended(struct fleet *f, struct fleet_session_ref session)
 {
-    struct fleet_bytes *items = &f->append.gathering.items;
-
-    fleet_bytes_u8(items, LOG_SESSION_ENDED);
-    fleet_bytes_slice(items, client);
+    begin_item(f, LOG_SESSION_ENDED, session);
     return gathering_number(f);
 }
 

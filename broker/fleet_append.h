@@ -17,9 +17,9 @@ struct fleet;
 enum fleet_log_item {
     LOG_ROUTE_ADDED = '+',   /* filter */
     LOG_ROUTE_REMOVED = '-', /* filter */
-    LOG_SUBSCRIBED = 'S',    /* client, filter, options */
-    LOG_UNSUBSCRIBED = 'U',  /* client, filter */
-    LOG_SESSION_ENDED = 'E', /* client */
+    LOG_SUBSCRIBED = 'S',    /* client, epoch, filter, options */
+    LOG_UNSUBSCRIBED = 'U',  /* client, epoch, filter */
+    LOG_SESSION_ENDED = 'E', /* client, epoch */
     LOG_NODE_DEAD = 'X',     /* node */
 };
 
@@ -40,13 +40,20 @@ struct fleet_append {
     struct fleet_append_wait *waits;
 };
 
+/* A durable session, and the epoch of the connection that changed it: what an older one says late is
+ * ignored (fleet_epochs.h). */
+struct fleet_session_ref {
+    struct mqtt_slice client;
+    uint64_t epoch;
+};
+
 /* These return the number of the entry that will tell it. */
 uint64_t fleet_append_route(struct fleet *f, enum fleet_log_item kind, struct mqtt_slice filter);
-uint64_t fleet_append_subscribed(struct fleet *f, struct mqtt_slice client,
+uint64_t fleet_append_subscribed(struct fleet *f, struct fleet_session_ref session,
                                  struct mqtt_slice filter, struct mqtt_slice options);
-uint64_t fleet_append_unsubscribed(struct fleet *f, struct mqtt_slice client,
+uint64_t fleet_append_unsubscribed(struct fleet *f, struct fleet_session_ref session,
                                    struct mqtt_slice filter);
-uint64_t fleet_append_ended(struct fleet *f, struct mqtt_slice client);
+uint64_t fleet_append_ended(struct fleet *f, struct fleet_session_ref session);
 
 /* Calls done in a later input, once entry `number` is in the log and this node has read it there
  * (0: nothing to wait for). */

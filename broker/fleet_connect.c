@@ -91,6 +91,8 @@ void connect_finish(struct connect_op *op, enum store_status status)
         op->h->sent = op->result.next_sequence - 1;
         op->done(op->arg, STORE_OK, &op->result);
     } else {
+        if (status == STORE_FENCED && op->hold->durable)
+            fleet_resync(op->f, op->hold->client_id, op->hold->client_id_len);
         give_back(op);
         op->done(op->arg, status, NULL);
     }
@@ -143,9 +145,26 @@ static void on_barrier(void *arg, bool ok)
     settled(arg, ok);
 }
 
+/* The log has what the claim handed out to be said. */
+static void forget_removals(struct connect_op *op)
+{
+    struct fleet *f = op->f;
+    struct fleet_key key = fleet_key_clients(&f->keys, op->h->bucket);
+
+    scripts_begin(&f->scripts, f->q, SCRIPT_UNSUBSCRIBE, key.text, 3);
+    redis_queue_arg(f->q, op->hold->client_id, op->hold->client_id_len);
+    redis_queue_u64(f->q, op->hold->epoch);
+    redis_queue_str(f->q, "0");
+    redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
+}
+
 static void on_appended(void *arg, enum store_status status)
 {
-    settled(arg, status == STORE_OK);
+    struct connect_op *op = arg;
+
+    if (status == STORE_OK && op->entry != 0)
+        forget_removals(op);
+    settled(op, status == STORE_OK);
 }
 
 static void on_armed(void *arg, const redisReply *r)
@@ -178,7 +197,7 @@ static void settle(struct connect_op *op)
 {
     struct fleet *f = op->f;
     struct settle_version *version = calloc(1, sizeof(*version));
-    uint64_t entry = 0;
+    uint64_t entry = op->entry;
 
     op->state = CONNECT_SETTLING;
     op->deadline_ms = f->now_ms + CONNECT_MS;
@@ -331,6 +350,14 @@ void fleet_connect_node_gone(struct fleet *f, uint64_t node)
     }
 }
 
+void fleet_connect_each_subscription(struct fleet *f, const struct store_hold *hold,
+                                     store_subscription_fn *each, void *arg)
+{
+    for (struct connect_op *op = f->connects->ops; op != NULL; op = op->next)
+        for (size_t i = 0; op->hold == hold && i < op->result.subscription_count; i++)
+            each(arg, &op->subs[i]);
+}
+
 /* ---- CLAIMING -------------------------------------------------------------------------------- */
 
 static uint64_t number_of(const redisReply *r)
@@ -380,19 +407,27 @@ static bool take_ids(struct connect_op *op, const redisReply *open, const redisR
 }
 
 /* {epoch, previous owner, present, ended, last sequence, last sent, first queued, epoch of the
- * former owner's will, epoch of a will being published, subscriptions, open ids, released} */
+ * former owner's will, epoch of a will being published, subscriptions, open ids, released, filters
+ * being removed} */
 static bool take_claim(struct connect_op *op, const redisReply *r)
 {
     struct fleet *f = op->f;
     struct redisReply **e = r->element;
+    struct fleet_session_ref session;
 
     op->hold->epoch = number_of(e[0]);
     if (e[1]->len > 0)
         fleet_hex_parse(e[1]->str, e[1]->len, &op->owner);
     op->result.session_present = e[2]->str[0] == '1';
+    session = (struct fleet_session_ref){
+        .client = {.data = (const uint8_t *)op->hold->client_id, .len = op->hold->client_id_len},
+        .epoch = op->hold->epoch};
+    if (op->hold->durable)
+        fleet_session_is_new(f, session);
     if (e[3]->str[0] == '1')
-        fleet_session_ended(f, (struct mqtt_slice){.data = (const uint8_t *)op->hold->client_id,
-                                                   .len = op->hold->client_id_len});
+        fleet_session_ended(f, session);
+    if (e[12]->elements > 0)
+        op->entry = fleet_retell_removals(f, session, e[12]);
     op->result.next_sequence = e[6]->len > 0 ? number_of(e[6]) : number_of(e[4]) + 1;
     op->wills[0] = number_of(e[8]);
     op->wills[1] = number_of(e[7]);
@@ -404,7 +439,7 @@ static void on_claim(void *arg, const redisReply *r)
     struct connect_op *op = arg;
     enum store_status status = fleet_reply_status(r);
 
-    if (status == STORE_OK && (r->type != REDIS_REPLY_ARRAY || r->elements != 12))
+    if (status == STORE_OK && (r->type != REDIS_REPLY_ARRAY || r->elements != 13))
         status = STORE_UNAVAILABLE;
     if (status == STORE_OK && !take_claim(op, r))
         status = STORE_UNAVAILABLE;

@@ -33,6 +33,7 @@ struct connect_op {
     uint64_t request;     /* names it to the former owner; its token, too */
     uint64_t owner;       /* the former owner, 0: none */
     uint64_t deadline_ms;
+    uint64_t entry;    /* of the log, that must be in it before CONNACK; 0: none */
     uint64_t wills[2]; /* epochs of former wills that must be out before CONNACK; 0: none */
     uint64_t seize_until_ms;
     bool busy;      /* SEIZING: a script or a will is under way */

@@ -162,59 +162,16 @@ static bool step_is_good(struct fleet *f, const struct load_step *s, const redis
     return false;
 }
 
-/* What the core has of a session, and Redis hasn't (any more). */
-struct load_stale {
-    const redisReply *subs;
-    struct fleet_bytes filters;
-};
-
-static void note_if_stale(void *arg, const struct store_subscription *sub)
-{
-    struct load_stale *stale = arg;
-
-    for (size_t i = 0; i + 1 < stale->subs->elements; i += 2)
-        if (stale->subs->element[i]->len == sub->filter.len &&
-            memcmp(stale->subs->element[i]->str, sub->filter.data, sub->filter.len) == 0)
-            return;
-    fleet_bytes_slice(&stale->filters, sub->filter);
-}
-
-static bool is_held_here(struct fleet *f, const redisReply *client)
-{
-    for (const struct fleet_hold *h = f->holds; h != NULL; h = h->next)
-        if (h->hold->client_id_len == client->len &&
-            memcmp(h->hold->client_id, client->str, client->len) == 0)
-            return true;
-    return false;
-}
-
-/* At a reload: what was removed while this node couldn't read. A session that is connected here is
- * the core's own truth. */
-static void drop_stale(struct fleet *f, const redisReply *client, const redisReply *subs)
-{
-    struct load_stale stale = {.subs = subs};
-    struct fleet_reader r;
-
-    f->host.each_subscription(f->host.arg, client->str, client->len, note_if_stale, &stale);
-    r = fleet_reader_of(stale.filters.data, stale.filters.len);
-    if (fleet_reader_more(&r) && !is_held_here(f, client))
-        while (fleet_reader_more(&r))
-            f->host.durable_unsubscribed(f->host.arg, client->str, client->len,
-                                         fleet_reader_slice(&r));
-    fleet_bytes_fini(&stale.filters);
-}
-
 static void take_client(struct fleet *f, const redisReply *client, const redisReply *subs)
 {
-    if (f->load->again)
-        drop_stale(f, client, subs);
-    for (size_t i = 0; i + 1 < subs->elements; i += 2) {
-        struct store_subscription sub = {.filter = {.data = (const uint8_t *)subs->element[i]->str,
-                                                    .len = (uint32_t)subs->element[i]->len}};
+    struct fleet_session_ref session = {
+        .client = {.data = (const uint8_t *)client->str, .len = (uint32_t)client->len},
+        .epoch = strtoull(subs->element[0]->str, NULL, 10)};
 
-        fleet_options_read(subs->element[i + 1]->str, subs->element[i + 1]->len, &sub);
-        f->host.durable_subscribed(f->host.arg, client->str, client->len, &sub);
-    }
+    if (f->load->again)
+        fleet_resync_take(f, session, subs);
+    else if (fleet_session_is_new(f, session))
+        fleet_resync_add(f, session, subs);
 }
 
 static void on_bucket(void *arg, const redisReply *r)

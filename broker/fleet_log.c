@@ -99,33 +99,51 @@ static void apply_route(struct fleet *f, struct route_node *n, bool added, struc
         router_route_remove(f->router, n, filter);
 }
 
+static struct fleet_session_ref read_session(struct fleet_reader *r)
+{
+    struct fleet_session_ref session = {.client = fleet_reader_slice(r)};
+
+    session.epoch = fleet_reader_varint(r);
+    return session;
+}
+
+/* False: something newer was said before, or this node said it itself and knows. */
+static bool is_news(struct fleet *f, const struct fleet_reader *r, bool own,
+                    struct fleet_session_ref session)
+{
+    return !r->failed && fleet_session_is_new(f, session) && !own;
+}
+
 static void apply_subscribed(struct fleet *f, struct fleet_reader *r, bool own)
 {
-    struct mqtt_slice client = fleet_reader_slice(r);
+    struct fleet_session_ref session = read_session(r);
     struct store_subscription sub = {.filter = fleet_reader_slice(r)};
     struct mqtt_slice options = fleet_reader_slice(r);
 
-    if (r->failed || own)
+    if (!is_news(f, r, own, session))
         return;
     fleet_options_read(options.data, options.len, &sub);
-    f->host.durable_subscribed(f->host.arg, (const char *)client.data, client.len, &sub);
+    f->host.durable_subscribed(f->host.arg, (const char *)session.client.data, session.client.len,
+                               &sub);
 }
 
 static void apply_unsubscribed(struct fleet *f, struct fleet_reader *r, bool own)
 {
-    struct mqtt_slice client = fleet_reader_slice(r);
+    struct fleet_session_ref session = read_session(r);
     struct mqtt_slice filter = fleet_reader_slice(r);
 
-    if (!r->failed && !own)
-        f->host.durable_unsubscribed(f->host.arg, (const char *)client.data, client.len, filter);
+    if ((!own && fleet_retell_own(f, session)) || !is_news(f, r, own, session))
+        return;
+    f->host.durable_unsubscribed(f->host.arg, (const char *)session.client.data, session.client.len,
+                                 filter);
 }
 
 static void apply_ended(struct fleet *f, struct fleet_reader *r, bool own)
 {
-    struct mqtt_slice client = fleet_reader_slice(r);
+    struct fleet_session_ref session = read_session(r);
 
-    if (!r->failed && !own)
-        f->host.durable_ended(f->host.arg, (const char *)client.data, client.len);
+    if ((own || !fleet_retell_own(f, session)) && is_news(f, r, own, session))
+        f->host.durable_ended(f->host.arg, (const char *)session.client.data, session.client.len);
 }
 
 /* What this node did itself is in its own tables already. */

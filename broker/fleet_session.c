@@ -67,6 +67,8 @@ void fleet_hold_fenced(struct fleet_hold *h)
 
     if (hold == NULL || hold->epoch == 0)
         return;
+    if (hold->durable)
+        fleet_resync(f, hold->client_id, hold->client_id_len);
     detach(f, h); /* the core says nothing more about it */
     f->host.fenced(f->host.arg, hold);
 }
@@ -109,6 +111,7 @@ void fleet_options_read(const void *data, size_t len, struct store_subscription 
 struct session_op {
     struct fleet_hold *hold;
     bool subscribe;
+    uint64_t epoch;
     uint64_t entry; /* of the log, which announces the routes */
     store_done_fn *done;
     void *arg;
@@ -116,18 +119,32 @@ struct session_op {
     char client_id[];
 };
 
-static void append_changes(struct fleet *f, struct session_op *op, struct mqtt_slice client)
+static void append_changes(struct fleet *f, struct session_op *op)
 {
     struct fleet_reader r = fleet_reader_of(op->changes.data, op->changes.len);
+    struct fleet_session_ref session = {
+        .client = {.data = (const uint8_t *)op->client_id, .len = (uint32_t)strlen(op->client_id)},
+        .epoch = op->epoch};
 
     while (fleet_reader_more(&r)) {
         struct mqtt_slice filter = fleet_reader_slice(&r);
 
         if (op->subscribe)
-            op->entry = fleet_append_subscribed(f, client, filter, fleet_reader_slice(&r));
+            op->entry = fleet_append_subscribed(f, session, filter, fleet_reader_slice(&r));
         else
-            op->entry = fleet_append_unsubscribed(f, client, filter);
+            op->entry = fleet_append_unsubscribed(f, session, filter);
     }
+}
+
+static void session_op_done(void *arg, enum store_status status)
+{
+    struct session_op *op = arg;
+
+    if (!op->subscribe)
+        op->hold->unsaid--;
+    op->done(op->arg, status);
+    fleet_hold_unref(op->hold);
+    free(op);
 }
 
 static void on_session(void *arg, const redisReply *r)
@@ -136,22 +153,19 @@ static void on_session(void *arg, const redisReply *r)
     struct fleet_hold *h = op->hold;
     struct fleet *f = h->fleet;
     enum store_status status = fleet_reply_status(r);
-    struct mqtt_slice client = {.data = (const uint8_t *)op->client_id,
-                                .len = (uint32_t)strlen(op->client_id)};
 
     if (status == STORE_OK && r->integer == 0) {
         status = STORE_FENCED;
         fleet_hold_fenced(h);
     }
     if (status == STORE_OK) {
-        append_changes(f, op, client);
-        fleet_append_wait(f, op->entry, op->done, op->arg);
+        append_changes(f, op);
+        fleet_bytes_fini(&op->changes);
+        fleet_append_wait(f, op->entry, session_op_done, op);
     } else {
-        op->done(op->arg, status);
+        fleet_bytes_fini(&op->changes);
+        session_op_done(op, status);
     }
-    fleet_bytes_fini(&op->changes);
-    fleet_hold_unref(h);
-    free(op);
 }
 
 static struct session_op *session_op_new(struct store_hold *hold, bool subscribe,
@@ -164,6 +178,7 @@ static struct session_op *session_op_new(struct store_hold *hold, bool subscribe
     op->hold = hold->store_data;
     op->hold->refs++;
     op->subscribe = subscribe;
+    op->epoch = hold->epoch;
     op->done = done;
     op->arg = arg;
     memcpy(op->client_id, hold->client_id, hold->client_id_len);
@@ -235,7 +250,8 @@ void fleet_unsubscribe(struct fleet *f, struct store_hold *hold, const struct mq
         fleet_defer(f, done, arg, STORE_UNAVAILABLE);
         return;
     }
-    begin_session_script(f, hold, SCRIPT_UNSUBSCRIBE, count);
+    begin_session_script(f, hold, SCRIPT_UNSUBSCRIBE, 1 + count);
+    redis_queue_str(f->q, op->hold->unsaid++ > 0 ? "1" : "0");
     for (size_t i = 0; i < count; i++) {
         redis_queue_arg(f->q, filters[i].data, filters[i].len);
         fleet_bytes_slice(&op->changes, filters[i]);
@@ -279,9 +295,10 @@ static void on_disconnect(void *arg, const redisReply *r)
         return;
     }
     if (r->element[1]->integer == 1)
-        op->entry =
-            fleet_session_ended(op->f, (struct mqtt_slice){.data = (const uint8_t *)op->client,
-                                                           .len = (uint32_t)op->client_len});
+        op->entry = fleet_session_ended(
+            op->f, (struct fleet_session_ref){.client = {.data = (const uint8_t *)op->client,
+                                                         .len = (uint32_t)op->client_len},
+                                              .epoch = op->epoch});
     if (r->element[2]->len > 0)
         fleet_will_publish(op->f, op->client, op->client_len, op->epoch, r->element[2]->str,
                            r->element[2]->len, on_will_published, op);
@@ -308,7 +325,7 @@ void fleet_disconnect(struct fleet *f, struct store_hold *hold, bool publish_wil
     op->client_len = hold->client_id_len;
     memcpy(op->client, hold->client_id, hold->client_id_len);
     fleet_acks_flush_hold(f, h);
-    begin_session_script(f, hold, SCRIPT_DISCONNECT, 5);
+    begin_session_script(f, hold, SCRIPT_DISCONNECT, 6);
     redis_queue_str(f->q, f->hex);
     redis_queue_str(f->q, publish_will ? "1" : "0");
     redis_queue_u64(f->q, (uint64_t)hold->will_grace_s * 1000);
@@ -317,6 +334,7 @@ void fleet_disconnect(struct fleet *f, struct store_hold *hold, bool publish_wil
     else
         redis_queue_u64(f->q, session_expiry_s);
     redis_queue_u64(f->q, h->sent);
+    redis_queue_str(f->q, h->unsaid > 0 ? "1" : "0");
     redis_queue_end(f->q, REDIS_REPLAY, on_disconnect, op);
     detach(f, h);
 }

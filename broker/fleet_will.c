@@ -149,13 +149,15 @@ static void on_due(void *arg, const redisReply *r)
         const redisReply *client = r->element[i + 1];
         const redisReply *third = r->element[i + 2];
         const redisReply *fourth = r->element[i + 3];
-        struct mqtt_slice id = {.data = (const uint8_t *)client->str, .len = (uint32_t)client->len};
+        struct fleet_session_ref session = {
+            .client = {.data = (const uint8_t *)client->str, .len = (uint32_t)client->len},
+            .epoch = strtoull(third->str, NULL, 10)};
 
         if (r->element[i]->str[0] == 'w')
-            fleet_will_publish(f, client->str, client->len, strtoull(third->str, NULL, 10),
-                               fourth->str, fourth->len, NULL, NULL);
+            fleet_will_publish(f, client->str, client->len, session.epoch, fourth->str, fourth->len,
+                               NULL, NULL);
         else
-            fleet_retell_end(f, id, fourth);
+            fleet_retell_end(f, session, fourth);
     }
 }
 

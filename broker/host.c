@@ -116,6 +116,12 @@ static void on_each_subscription(void *arg, const char *id, size_t len, store_su
         router_each_subscription(b->router, s, each, each_arg);
 }
 
+static struct store_hold *on_hold_of(void *arg, const char *id, size_t len)
+{
+    struct session *s = find(arg, id, len);
+    return s != NULL && s->client != NULL ? &s->client->hold : NULL;
+}
+
 static uint64_t on_each_unfinished(void *arg, const char *id, size_t len, store_sequence_fn *each,
                                    void *each_arg)
 {
@@ -182,6 +188,7 @@ struct store_host host_of(struct broker *b)
         .durable_subscribed = on_durable_subscribed,
         .durable_unsubscribed = on_durable_unsubscribed,
         .durable_ended = on_durable_ended,
+        .hold_of = on_hold_of,
         .each_unfinished = on_each_unfinished,
         .each_subscription = on_each_subscription,
         .gap = on_gap,

@@ -107,17 +107,19 @@ static void on_will(void *arg, enum store_status status)
 /* client, epoch, will, subscriptions, filters being removed */
 static void take_client(struct reaper *rp, struct redisReply **e)
 {
-    struct mqtt_slice client = {.data = (const uint8_t *)e[0]->str, .len = (uint32_t)e[0]->len};
+    struct fleet_session_ref session = {
+        .client = {.data = (const uint8_t *)e[0]->str, .len = (uint32_t)e[0]->len},
+        .epoch = strtoull(e[1]->str, NULL, 10)};
 
     rp->clients++;
     /* What the dead node did to the session may not have reached the log. */
-    fleet_retell_removals(rp->f, client, e[4]);
-    fleet_retell_subscriptions(rp->f, client, e[3]);
+    fleet_retell_removals(rp->f, session, e[4]);
+    fleet_retell_subscriptions(rp->f, session, e[3]);
     if (e[2]->len == 0)
         return;
     rp->under_way++;
-    fleet_will_publish(rp->f, e[0]->str, e[0]->len, strtoull(e[1]->str, NULL, 10), e[2]->str,
-                       e[2]->len, on_will, rp);
+    fleet_will_publish(rp->f, e[0]->str, e[0]->len, session.epoch, e[2]->str, e[2]->len, on_will,
+                       rp);
 }
 
 static void on_reaped(void *arg, const redisReply *r)

@@ -25,7 +25,9 @@ static const char *const names[] = {
     [SCRIPT_REAP_CLAIM] = "reap_claim",
     [SCRIPT_RETAIN] = "retain",
     [SCRIPT_SEIZE] = "seize",
+    [SCRIPT_SESSION] = "session",
     [SCRIPT_SUBSCRIBE] = "subscribe",
+    [SCRIPT_TOLD] = "told",
     [SCRIPT_UNSUBSCRIBE] = "unsubscribe",
     [SCRIPT_WILL_CLEAR] = "will_clear",
 };

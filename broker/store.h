@@ -260,6 +260,8 @@ struct store_host {
      * lost them. */
     void (*each_subscription)(void *arg, const char *client_id, size_t len,
                               store_subscription_fn *each, void *each_arg);
+    /* The hold of this client's connection or connecting attempt here, NULL: there is none. */
+    struct store_hold *(*hold_of)(void *arg, const char *client_id, size_t len);
     /* The sequences that the durable session's connection here was sent and hasn't finished.
      * Returns the next one that it will fetch from, 0: there is no such connection. */
     uint64_t (*each_unfinished)(void *arg, const char *client_id, size_t len,

@@ -3,7 +3,8 @@
 -- ARGV: client, node, durable, clean start, token of this attempt, session expiry in s (-1: never).
 -- Returns {epoch, previous owner, present, ended, last sequence, last sent, first queued,
 --   epoch of the former owner's will or '', epoch of a will being published or '',
---   {filter, options, ...}, {open packet ids}, {released sequences}}.
+--   {filter, options, ...}, {open packet ids}, {released sequences},
+--   {filters whose removal the log may not have}}.
 -- A repeat (same token) changes nothing and answers the same.
 local p, c, node = KEYS[1], ARGV[1], ARGV[2]
 local s = p .. 's:' .. c
@@ -59,12 +60,22 @@ if h[4] ~= ARGV[5] then
   redis.call('HDEL', s, 'xat', 'w', 'wd')
   redis.call('HSET', s, 'owner', node, 'epoch', string.format('%.0f', epoch), 'dur', ARGV[3],
     'token', ARGV[5], 'exp', ARGV[6], 'rp', owner, 'rr', present, 're', ended)
+  if ended == '1' then
+    redis.call('HSET', p .. 'de', c, string.format('%.0f', epoch))
+    redis.call('HDEL', s, 'pu')
+  end
 end
 
-local r = redis.call('HMGET', s, 'rp', 'rr', 're', 'nseq', 'ds', 'owe')
+local r = redis.call('HMGET', s, 'rp', 'rr', 're', 'nseq', 'ds', 'owe', 'pu')
+local gone = {}
+for _, filter in ipairs(r[7] and cmsgpack.unpack(r[7]) or {}) do
+  if redis.call('HEXISTS', p .. 'f:' .. c, filter) == 0 then
+    gone[#gone + 1] = filter
+  end
+end
 local first = redis.call('XRANGE', p .. 'q:' .. c, '-', '+', 'COUNT', 1)
 local head = first[1] and string.match(first[1][1], '^%d+') or ''
 return {string.format('%.0f', epoch), r[1] or '', r[2] or '0', r[3] or '0', r[4] or '0',
   r[5] or '0', head, r[6] or '', redis.call('HGET', p .. 'dw:' .. c, 'epoch') or '',
   redis.call('HGETALL', p .. 'f:' .. c), redis.call('HKEYS', p .. 'in2:' .. c),
-  redis.call('ZRANGE', p .. 'rel:' .. c, 0, -1)}
+  redis.call('ZRANGE', p .. 'rel:' .. c, 0, -1), gone}

@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- A connection ended. KEYS: bucket prefix. ARGV: client, epoch, node, publish its will (0, 1),
--- least delay of the will in ms, session expiry in s (-1: never), highest sequence sent.
+-- least delay of the will in ms, session expiry in s (-1: never), highest sequence sent, are there
+-- removals of subscriptions that the log may not have (0, 1).
 -- Returns {'ok' | 'fenced', session with subscriptions ended (0, 1), will to be published now}.
 local p, c, epoch, node = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local s = p .. 's:' .. c
@@ -59,6 +60,9 @@ if h[2] == '1' and expiry ~= 0 then
   local sent = math.max(tonumber(redis.call('HGET', s, 'ds') or 0), tonumber(ARGV[7]))
   redis.call('HSET', s, 'owner', '', 'ds', string.format('%.0f', sent))
   redis.call('HDEL', s, 'w', 'wd', 'token')
+  if ARGV[8] == '0' then
+    redis.call('HDEL', s, 'pu')
+  end
   if expiry > 0 then
     local at = string.format('%.0f', now + expiry * 1000)
     redis.call('HSET', s, 'xat', at)
@@ -69,6 +73,7 @@ end
 local ended = redis.call('SREM', p .. 'dir', c)
 if ended == 1 then
   redis.call('ZADD', p .. 'due', now + 10000, 'e' .. c)
+  redis.call('HSET', p .. 'de', c, epoch)
 end
 redis.call('UNLINK', s, p .. 'q:' .. c, p .. 'in2:' .. c, p .. 'rel:' .. c, p .. 'seen:' .. c,
   p .. 'f:' .. c)

@@ -2,8 +2,9 @@
 -- Wills whose delay is over (or whose publisher died), sessions that expired, and notes of ended
 -- sessions whose end may not be in the log.
 -- KEYS: bucket prefix. ARGV: node, most.
--- Returns {'w', client, epoch, will, 'e', client, '', {filter, options, ...}, ...}; the
--- subscriptions are those that a later session has. Each is due again until it is taken away.
+-- Returns {'w', client, epoch, will, 'e', client, epoch, {epoch, filter, options, ...}, ...}; the
+-- subscriptions are those that a later session has, with its epoch or ''. Each is due again until it
+-- is taken away.
 local p, node = KEYS[1], ARGV[1]
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -24,13 +25,16 @@ for _, m in ipairs(redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT',
       out[#out + 1] = d[3]
     end
   else
-    local h = redis.call('HMGET', p .. 's:' .. c, 'owner', 'xat')
+    local h = redis.call('HMGET', p .. 's:' .. c, 'owner', 'xat', 'epoch')
     local ended = string.sub(m, 1, 1) == 'e'
     if not ended then
       redis.call('ZREM', p .. 'due', m)
       if h[1] == '' and h[2] and tonumber(h[2]) <= now then
         ended = redis.call('SREM', p .. 'dir', c) == 1
-        h[1] = nil
+        if ended then
+          redis.call('HSET', p .. 'de', c, h[3])
+        end
+        h[1], h[3] = nil, nil
         redis.call('UNLINK', p .. 's:' .. c, p .. 'q:' .. c, p .. 'in2:' .. c, p .. 'rel:' .. c,
           p .. 'seen:' .. c, p .. 'f:' .. c)
       end
@@ -41,8 +45,10 @@ for _, m in ipairs(redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT',
       if not h[1] or h[1] == '' then
         out[#out + 1] = 'e'
         out[#out + 1] = c
-        out[#out + 1] = ''
-        out[#out + 1] = redis.call('HGETALL', p .. 'f:' .. c)
+        out[#out + 1] = redis.call('HGET', p .. 'de', c) or '0'
+        local later = redis.call('HGETALL', p .. 'f:' .. c)
+        table.insert(later, 1, h[3] or '')
+        out[#out + 1] = later
       end
     end
   end

@@ -1,9 +1,13 @@
 #!lua
 -- Rule 6: a durable session's subscriptions. KEYS: bucket prefix.
--- ARGV: client, epoch, filter, options, ... Returns 1, or 0 when fenced.
+-- ARGV: client, epoch, filter, options, ... Returns 1, or 0 when fenced. A session that Redis doesn't
+-- know (it lost it, and its holder will assert it, with these) stays unknown.
 local p, c = KEYS[1], ARGV[1]
 local epoch = redis.call('HGET', p .. 's:' .. c, 'epoch')
-if epoch and tonumber(epoch) > tonumber(ARGV[2]) then
+if not epoch then
+  return 1
+end
+if tonumber(epoch) > tonumber(ARGV[2]) then
   return 0
 end
 for i = 3, #ARGV, 2 do

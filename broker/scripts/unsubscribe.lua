@@ -1,17 +1,27 @@
 #!lua flags=allow-oom
--- KEYS: bucket prefix. ARGV: client, epoch, filter, ... Returns 1, or 0 when fenced.
--- `pu` tells a reaper which removals may not be in the log, should this node die now.
+-- KEYS: bucket prefix. ARGV: client, epoch, are there former removals that the log may not have
+-- (0, 1), filter, ... Returns 1, or 0 when fenced. A session that Redis doesn't know (it lost it, and
+-- its holder will assert it) stays unknown.
+-- `pu` tells the next claim, or a reaper, which removals may not be in the log.
 local p, c = KEYS[1], ARGV[1]
-local epoch = redis.call('HGET', p .. 's:' .. c, 'epoch')
-if epoch and tonumber(epoch) > tonumber(ARGV[2]) then
+local s = p .. 's:' .. c
+local h = redis.call('HMGET', s, 'epoch', 'pu')
+if not h[1] then
+  return 1
+end
+if tonumber(h[1]) > tonumber(ARGV[2]) then
   return 0
 end
-local gone = {}
-for i = 3, #ARGV do
+local gone = ARGV[3] == '1' and h[2] and cmsgpack.unpack(h[2]) or {}
+for i = 4, #ARGV do
   redis.call('HDEL', p .. 'f:' .. c, ARGV[i])
   gone[#gone + 1] = ARGV[i]
 end
-redis.call('HSET', p .. 's:' .. c, 'pu', cmsgpack.pack(gone))
+if #gone > 0 then
+  redis.call('HSET', s, 'pu', cmsgpack.pack(gone))
+else
+  redis.call('HDEL', s, 'pu')
+end
 if redis.call('EXISTS', p .. 'f:' .. c) == 0 then
   redis.call('SREM', p .. 'dir', c)
 end

@@ -374,6 +374,16 @@ static inline void bed_each_subscription(void *arg, const char *client_id, size_
     }
 }
 
+static inline struct store_hold *bed_hold_of(void *arg, const char *client_id, size_t len)
+{
+    struct bed_node *n = arg;
+
+    for (struct bed_client *c = n->clients; c != NULL; c = c->next)
+        if (c->connected && strlen(c->id) == len && memcmp(c->id, client_id, len) == 0)
+            return &c->hold;
+    return NULL;
+}
+
 static inline void bed_shift(void *arg, uint64_t by_ms)
 {
     (void)by_ms;
@@ -396,6 +406,7 @@ static inline struct bed_node *bed_add(struct bed *b)
         .durable_unsubscribed = bed_unsubscribed,
         .durable_ended = bed_ended,
         .each_subscription = bed_each_subscription,
+        .hold_of = bed_hold_of,
         .gap = bed_gap,
         .start_over = bed_start_over,
         .clients_shift_clocks = bed_shift,

@@ -1,0 +1,159 @@
+/* Fleet protocol: what reaches Redis or the log late does nothing. */
+#include "broker/fleet_append.h"
+#include "tests/unit/broker/fleet_bed.h"
+
+static bool knows(const struct bed_node *n, const char *client, const char *filter)
+{
+    for (size_t i = 0; i < n->sub_count; i++)
+        if (strcmp(n->subs[i].client, client) == 0 && strcmp(n->subs[i].filter, filter) == 0)
+            return true;
+    return false;
+}
+
+/* An entry of the log that a node says late. */
+static void say(struct bed *b, const struct fleet_bytes *items)
+{
+    long long ver = bed_redis(b, "INCR fl:{r}:ver");
+    redisReply *r = redisCommand(b->redis, "XADD fl:{r}:log %lld-0 n 00000000000000aa d %b", ver,
+                                 items->data, items->len);
+
+    assert_non_null(r);
+    assert_int_not_equal(r->type, REDIS_REPLY_ERROR);
+    freeReplyObject(r);
+}
+
+static void say_of(struct bed *b, uint8_t kind, const char *client, uint64_t epoch,
+                   const char *filter)
+{
+    struct fleet_bytes items = {0};
+
+    fleet_bytes_u8(&items, kind);
+    fleet_bytes_slice(&items, bed_slice(client));
+    fleet_bytes_varint(&items, epoch);
+    if (filter != NULL)
+        fleet_bytes_slice(&items, bed_slice(filter));
+    if (kind == LOG_SUBSCRIBED)
+        fleet_bytes_slice(&items, bed_slice("\1"));
+    say(b, &items);
+    fleet_bytes_fini(&items);
+}
+
+/* Everything that is in the log is applied at all nodes: a route goes round behind it. */
+static void settle(struct bed *b, struct bed_client *c)
+{
+    static unsigned count;
+    char filter[BED_TEXT];
+
+    snprintf(filter, sizeof(filter), "settle/%u", ++count);
+    bed_subscribe(c, filter, 1);
+    for (size_t i = 0; i < BED_NODES; i++)
+        if (b->nodes[i] != NULL)
+            BED_UNTIL(b, knows(b->nodes[i], c->id, filter));
+}
+
+static void a_late_log_entry_of_a_former_owner_is_ignored(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *other = bed_connect(one, "other", true);
+    struct bed_client *c = bed_connect(one, "c", true);
+    uint64_t former = c->hold.epoch - 1;
+
+    bed_subscribe(c, "t", 1);
+    say_of(b, LOG_UNSUBSCRIBED, "c", former, "t");
+    say_of(b, LOG_SESSION_ENDED, "c", former, NULL);
+    say_of(b, LOG_SUBSCRIBED, "c", former, "gone");
+    settle(b, other);
+    assert_true(knows(one, "c", "t"));
+    assert_true(knows(two, "c", "t"));
+    assert_false(knows(one, "c", "gone"));
+    assert_false(knows(two, "c", "gone"));
+}
+
+static void a_node_that_loads_knows_how_new_sessions_are(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_client *other = bed_connect(one, "other", true);
+    struct bed_client *c = bed_connect(one, "c", true);
+    struct bed_node *two;
+
+    bed_subscribe(c, "t", 1);
+    two = bed_add_ready(b);
+    assert_true(knows(two, "c", "t"));
+    say_of(b, LOG_UNSUBSCRIBED, "c", c->hold.epoch - 1, "t");
+    settle(b, other);
+    assert_true(knows(two, "c", "t"));
+}
+
+static void an_owner_that_reads_its_own_clients_end_says_its_subscriptions_again(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *other = bed_connect(one, "other", true);
+    struct bed_client *c = bed_connect(one, "c", true);
+
+    bed_subscribe(c, "t", 1);
+    say_of(b, LOG_SESSION_ENDED, "c", c->hold.epoch, NULL);
+    settle(b, other);
+    assert_true(knows(one, "c", "t"));
+    BED_UNTIL(b, knows(two, "c", "t"));
+    say_of(b, LOG_UNSUBSCRIBED, "c", c->hold.epoch, "t");
+    settle(b, other);
+    assert_true(knows(one, "c", "t"));
+    BED_UNTIL(b, knows(two, "c", "t"));
+}
+
+/* The broker dies between an UNSUBSCRIBE's script and its log entry, and the client connects
+ * elsewhere before anybody reaps. */
+static void a_claim_says_removals_that_nobody_said(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one;
+    struct bed_node *two;
+    struct bed_node *three;
+    struct bed_client *c;
+    struct mqtt_slice filters[] = {bed_slice("t"), bed_slice("u")};
+
+    b->cfg.lease_ms = 20000;
+    one = bed_add_ready(b);
+    two = bed_add_ready(b);
+    three = bed_add_ready(b);
+    c = bed_connect(one, "c", true);
+    bed_subscribe(c, "t", 1);
+    bed_subscribe(c, "u", 1);
+    bed_subscribe(c, "v", 1);
+    BED_UNTIL(b, knows(two, "c", "v") && knows(three, "c", "v"));
+    /* Two of them are under way at once. */
+    c->status = -1;
+    for (int i = 0; i < 2; i++)
+        one->store->ops->unsubscribe(one->store, &c->hold, &filters[i], 1, bed_on_done, c);
+    one->store->ops->flush(one->store);
+    one->stopped = true;
+    bed_run(b, 50); /* Redis runs the scripts; nobody reads their answers */
+    bed_kill(b, one);
+    c = bed_connect(two, "c", true);
+    assert_int_equal(c->sub_count, 1);
+    assert_false(knows(three, "c", "t"));
+    assert_false(knows(three, "c", "u"));
+    assert_true(knows(three, "c", "v"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_late_log_entry_of_a_former_owner_is_ignored, bed_setup,
+                                        bed_teardown),
+        cmocka_unit_test_setup_teardown(a_node_that_loads_knows_how_new_sessions_are, bed_setup,
+                                        bed_teardown),
+        cmocka_unit_test_setup_teardown(
+            an_owner_that_reads_its_own_clients_end_says_its_subscriptions_again, bed_setup,
+            bed_teardown),
+        cmocka_unit_test_setup_teardown(a_claim_says_removals_that_nobody_said, bed_setup,
+                                        bed_teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
