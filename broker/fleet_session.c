@@ -464,10 +464,11 @@ static void retell_subscription(void *arg, const struct store_subscription *sub)
     const struct fleet_hold *h = arg;
     struct fleet_options o = fleet_options_write(sub);
 
-    fleet_append_subscribed(h->fleet,
-                            (struct mqtt_slice){.data = (const uint8_t *)h->hold->client_id,
-                                                .len = h->hold->client_id_len},
-                            sub->filter,
+    struct fleet_session_ref session = {
+        .client = {.data = (const uint8_t *)h->hold->client_id, .len = h->hold->client_id_len},
+        .epoch = h->hold->epoch};
+
+    fleet_append_subscribed(h->fleet, session, sub->filter,
                             (struct mqtt_slice){.data = o.bytes, .len = (uint32_t)o.len});
 }
 
