@@ -11,6 +11,7 @@
 #include <event2/event.h>
 
 #include "broker/auth.h"
+#include "broker/auth_recheck.h"
 #include "broker/broker_metrics.h"
 #include "broker/client.h"
 #include "broker/drain.h"
@@ -118,8 +119,11 @@ struct broker *broker_new(const struct broker_config *config, bool implicit_anon
     RAND_bytes((unsigned char *)&b->hash_key, sizeof(b->hash_key));
     if (!make_parts(b))
         goto fail;
-    b->auth = auth_new(&config->auth, implicit_anonymous || config->auth.anonymous, err, errlen);
-    if (b->auth == NULL || !make_store(b, err, errlen))
+    b->auth = auth_new(b->base, config, implicit_anonymous, b->hash_key, err, errlen);
+    if (b->auth == NULL)
+        goto fail;
+    b->recheck = auth_recheck_new(b);
+    if (b->recheck == NULL || !make_store(b, err, errlen))
         goto fail;
     router_set_store(b->router, b->store);
     b->sys = sys_topics_new(b, config->sys_interval_ms);
@@ -152,6 +156,7 @@ void broker_free(struct broker *b)
     sys_topics_free(b->sys);
     store_free(b->store); /* completes what is under way */
     turn_fini(b);
+    auth_recheck_free(b->recheck);
     auth_free(b->auth);
     router_free(b->router);
     session_table_free(b->sessions);

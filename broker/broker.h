@@ -15,6 +15,7 @@
 #include "common/wheel.h"
 
 struct auth;
+struct auth_recheck;
 struct client;
 struct drain;
 struct encoder;
@@ -53,6 +54,7 @@ struct broker {
     struct router *router;
     struct session_table *sessions;
     struct auth *auth;
+    struct auth_recheck *recheck;
     struct encoder *encoder;
     struct sys_topics *sys;
     struct metrics *metrics;
@@ -62,7 +64,8 @@ struct broker {
     struct listener **listeners;
     size_t listener_count;
 
-    struct client *clients; /* all that have a transport, doubly linked */
+    struct client *clients;    /* all that have a transport, doubly linked */
+    struct client *recheck_at; /* where auth_recheck.c goes on; NULL: nothing to do */
     uint32_t client_count;
     uint32_t paused_for_store; /* clients not read until the store takes publishes again */
 

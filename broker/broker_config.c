@@ -191,6 +191,8 @@ static const struct config_schema fleet_schema = {
     .check = check_fleet,
 };
 
+static const char *const hash_threads_names[] = {"auto", NULL};
+
 static const struct config_field auth_fields[] = {
     {.key = "anonymous",
      .kind = CONFIG_BOOL,
@@ -206,6 +208,34 @@ static const struct config_field auth_fields[] = {
      FIELD(auth_config, acl_file),
      .help = "Who may read and write which topics, in mosquitto's format. Read again on SIGHUP. "
              "Without it everyone let in may use every topic but $SYS."},
+    {.key = "hash_threads",
+     .kind = CONFIG_UINT,
+     FIELD(auth_config, hash_threads),
+     .min = 1,
+     .max = 64,
+     .names = hash_threads_names,
+     .fallback = "auto",
+     .unit = "threads",
+     .help = "Threads that hash passwords; auto: half of the cores, one to four. They yield to the "
+             "broker's loop (nice)."},
+    {.key = "max_waiting_logins",
+     .kind = CONFIG_UINT,
+     FIELD(auth_config, max_waiting_logins),
+     .min = 1,
+     .max = 1000000,
+     .fallback = "1000",
+     .unit = "logins",
+     .help = "Passwords that wait to be hashed. One more is refused with return code 3, or takes "
+             "the place of one whose user name or address had more wrong passwords lately."},
+    {.key = "login_timeout",
+     .kind = CONFIG_DURATION,
+     FIELD(auth_config, login_timeout_ms),
+     .min = 100,
+     .max = 60000,
+     .fallback = "2500ms",
+     .help = "A client whose password isn't checked after this long is refused with return code "
+             "3. Shorter than the load balancer's first_byte_timeout, or the login is tried at "
+             "the next broker as well."},
 };
 static const struct config_schema auth_schema = CONFIG_SCHEMA(struct auth_config, auth_fields);
 
@@ -437,7 +467,10 @@ const struct config_schema broker_config_schema =
 
 bool broker_config_load(const char *path, struct broker_config *out, struct config_error *err)
 {
-    return config_load(path, &broker_config_schema, out, err);
+    if (!config_load(path, &broker_config_schema, out, err))
+        return false;
+    out->file = path;
+    return true;
 }
 
 bool broker_config_default(struct broker_config *out, struct config_error *err)

@@ -27,6 +27,9 @@ struct auth_config {
     bool anonymous;
     char *password_file;
     char *acl_file;
+    uint32_t hash_threads;       /* 0: auto */
+    uint32_t max_waiting_logins; /* different passwords that wait to be hashed */
+    uint64_t login_timeout_ms;
 };
 
 struct limits_config {
@@ -93,6 +96,7 @@ struct log_config {
 };
 
 struct broker_config {
+    const char *file;             /* borrowed, set by broker_config_load; NULL: there is none */
     struct config_list listeners; /* struct listener_config */
     struct redis_config redis;
     struct fleet_config fleet;

@@ -18,14 +18,19 @@ const char *const client_end_names[CLIENT_END_COUNT] = {
     [END_START_OVER] = "start_over",
     [END_SHUTDOWN] = "shutdown",
     [END_NO_MEMORY] = "no_memory",
+    [END_NOT_AUTHORIZED] = "not_authorized",
     [END_PROXY] = "proxy_header",
     [END_SUBSCRIBE_REFUSED] = "subscribe_refused",
 };
 
 const char *const refusal_names[REFUSAL_COUNT] = {
-    [REFUSED_VERSION] = "protocol_version", [REFUSED_CLIENT_ID] = "client_id",
-    [REFUSED_LOGIN] = "bad_login",          [REFUSED_NOT_AUTHORIZED] = "not_authorized",
-    [REFUSED_STORE] = "store_unavailable",  [REFUSED_CONNECTIONS] = "max_connections",
+    [REFUSED_VERSION] = "protocol_version",
+    [REFUSED_CLIENT_ID] = "client_id",
+    [REFUSED_LOGIN] = "bad_login",
+    [REFUSED_NOT_AUTHORIZED] = "not_authorized",
+    [REFUSED_LOGIN_BUSY] = "login_busy",
+    [REFUSED_STORE] = "store_unavailable",
+    [REFUSED_CONNECTIONS] = "max_connections",
     [REFUSED_DRAINING] = "draining",
 };
 

@@ -23,6 +23,7 @@ enum client_end {
     END_START_OVER,   /* this node was declared dead */
     END_SHUTDOWN,
     END_NO_MEMORY,
+    END_NOT_AUTHORIZED,    /* a reload of the password file took the user away */
     END_PROXY,             /* no PROXY header, or a bad one, or from an untrusted address */
     END_SUBSCRIBE_REFUSED, /* a filter that a 3.1 client can't be refused otherwise */
     CLIENT_END_COUNT,
@@ -35,6 +36,7 @@ enum refusal {
     REFUSED_CLIENT_ID,
     REFUSED_LOGIN,
     REFUSED_NOT_AUTHORIZED,
+    REFUSED_LOGIN_BUSY,  /* too many wait for their password to be checked, or it took too long */
     REFUSED_STORE,       /* the store isn't ready */
     REFUSED_CONNECTIONS, /* max_connections */
     REFUSED_DRAINING,

@@ -46,6 +46,8 @@ static void list_add(struct client *c)
 static void list_remove(struct client *c)
 {
     struct broker *b = c->broker;
+    if (b->recheck_at == c)
+        b->recheck_at = c->next;
     if (c->prev != NULL)
         c->prev->next = c->next;
     else
@@ -97,8 +99,12 @@ const char *client_id_text(const struct client *c)
 }
 
 static const char *const state_names[] = {
-    [CLIENT_PROXY] = "proxy",   [CLIENT_CONNECTING] = "connecting", [CLIENT_CLAIMING] = "claiming",
-    [CLIENT_ONLINE] = "online", [CLIENT_CLOSED] = "closed",
+    [CLIENT_PROXY] = "proxy",
+    [CLIENT_CONNECTING] = "connecting",
+    [CLIENT_AUTHENTICATING] = "authenticating",
+    [CLIENT_CLAIMING] = "claiming",
+    [CLIENT_ONLINE] = "online",
+    [CLIENT_CLOSED] = "closed",
 };
 
 void client_set_state(struct client *c, enum client_state state)
@@ -143,6 +149,9 @@ void client_arm_timer(struct client *c)
     case CLIENT_CONNECTING:
         wheel_set(w, &c->timer, c->last_input_ms + c->broker->config->limits.connect_timeout_ms);
         return;
+    case CLIENT_AUTHENTICATING:
+        wheel_set(w, &c->timer, c->broker->now_ms + c->broker->config->auth.login_timeout_ms);
+        return;
     case CLIENT_ONLINE:
         if (silence_due_ms(c) != UINT64_MAX) {
             wheel_set(w, &c->timer, silence_due_ms(c));
@@ -169,6 +178,10 @@ void client_on_timer(struct wheel_timer *timer)
 {
     struct client *c = (struct client *)(void *)((char *)timer - offsetof(struct client, timer));
     struct broker *b = c->broker;
+    if (c->state == CLIENT_AUTHENTICATING) {
+        handle_connect_login_late(c);
+        return;
+    }
     if (c->state != CLIENT_ONLINE) {
         client_close(c, END_CONNECT_TIMEOUT);
         return;
@@ -379,6 +392,8 @@ void client_work(struct client *c)
         client_close(c, (enum client_end)c->end);
         return;
     }
+    if (c->state == CLIENT_AUTHENTICATING)
+        handle_connect_login_done(c);
     if (c->state == CLIENT_ONLINE) {
         handle_list_go_on(c);
         deliver_pump(c);

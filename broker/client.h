@@ -4,9 +4,11 @@
  *
  * States:
  *
- *    PROXY ──header──► CONNECTING ──CONNECT──► CLAIMING ──store_connect──► ONLINE
- *      │                   │                      │                          │
- *      └───────────────────┴──────► CLOSED ◄──────┴──────────────────────────┘
+ *    PROXY ──header──► CONNECTING ──CONNECT──► AUTHENTICATING ──login──► CLAIMING ──store──► ONLINE
+ *      │                   │                         │                      │                  │
+ *      └───────────────────┴──────► CLOSED ◄─────────┴──────────────────────┴──────────────────┘
+ *
+ * A login that is known at once leaves AUTHENTICATING out.
  *
  * Data flow: the transport's readiness marks the client; the turn calls client_run (input.c), which
  *            decodes and hands packets to handle_*.c; deliver.c puts messages into its output; the
@@ -37,6 +39,7 @@ struct session;
 enum client_state {
     CLIENT_PROXY,
     CLIENT_CONNECTING,
+    CLIENT_AUTHENTICATING,
     CLIENT_CLAIMING,
     CLIENT_ONLINE,
     CLIENT_CLOSED,
@@ -70,6 +73,7 @@ struct client {
     bool blocked : 1;    /* the transport takes nothing now */
     bool doomed : 1;     /* the turn will close it */
     bool trusted : 1;    /* its address may send a PROXY header */
+    bool proxied : 1;    /* its address is the one that the PROXY header named */
     bool clean_exit : 1; /* DISCONNECT came: no will */
     bool wake : 1;       /* the durable session's queue may have something */
     bool fetching : 1;
@@ -98,7 +102,8 @@ struct client {
     struct pending_queue *queue; /* clean session: messages for which the window has no room */
     struct retained_delivery *retained;
     struct connect_attempt *connecting; /* until ONLINE */
-    char *username;                     /* NULL: anonymous */
+    char *username;                     /* NULL: anonymous; from CLAIMING on */
+    uint64_t user_stamp;                /* which password of his was right: auth_still_admits */
     store_done_fn *let_go_done;         /* told when the client is gone (PAUSE_LET_GO) */
     void *let_go_arg;
 };

@@ -116,8 +116,7 @@ static void on_reload(evutil_socket_t fd, short what, void *arg)
     struct drain *d = arg;
     (void)fd;
     (void)what;
-    if (auth_reload(d->broker->auth))
-        LOG_INFO("auth_reloaded");
+    auth_reload(d->broker->auth);
 }
 
 struct drain *drain_new(struct broker *b)

@@ -22,6 +22,9 @@ struct connect_attempt {
     bool clean;
     bool claimed; /* the store has been asked */
     struct message *will;
+    char *username; /* NULL: none given */
+    struct login_wait login;
+    enum login_verdict verdict;
     struct mqtt_slice client_id; /* points into text */
     char text[];
 };
@@ -30,7 +33,9 @@ void connect_attempt_free(struct client *c)
 {
     if (c->connecting == NULL)
         return;
+    login_cancel(&c->connecting->login);
     message_unref(c->connecting->will);
+    free(c->connecting->username);
     free(c->connecting);
     c->connecting = NULL;
 }
@@ -79,30 +84,6 @@ static bool check_client_id(struct client *c, const struct mqtt_connect *p)
            memchr(p->client_id.data, 0, p->client_id.len) == NULL;
 }
 
-static bool check_login(struct client *c, const struct mqtt_connect *p)
-{
-    struct mqtt_slice none = {0};
-    switch (auth_login(c->broker->auth, p->has_username ? &p->username : NULL,
-                       p->has_password ? p->password : none)) {
-    case AUTH_OK:
-        break;
-    case AUTH_BAD_LOGIN:
-        refuse(c, MQTT_CONNACK_BAD_LOGIN, REFUSED_LOGIN);
-        return false;
-    case AUTH_NOT_AUTHORIZED:
-        refuse(c, MQTT_CONNACK_NOT_AUTHORIZED, REFUSED_NOT_AUTHORIZED);
-        return false;
-    }
-    if (p->has_username) {
-        c->username = strndup((const char *)p->username.data, p->username.len);
-        if (c->username == NULL) {
-            client_close(c, END_NO_MEMORY);
-            return false;
-        }
-    }
-    return true;
-}
-
 /* An id that no other client can have by accident. */
 static void make_client_id(char out[33])
 {
@@ -124,16 +105,21 @@ static struct message *make_will(struct client *c, const struct mqtt_connect *p,
     return message_new(&will, router_next_message_id(c->broker->router), client_id);
 }
 
-static bool will_is_allowed(struct client *c, const struct mqtt_connect *p)
+/* Asked once it is known who the client is. */
+static void check_will(struct client *c)
 {
-    if (handle_topic_fits(c, p->will_topic) &&
-        auth_may_write(c->broker->auth, c, p->client_id, p->will_topic))
-        return true;
+    struct connect_attempt *a = c->connecting;
+    if (a->will == NULL)
+        return;
+    struct mqtt_slice topic = a->will->topic;
+    if (handle_topic_fits(c, topic) && auth_may_write(c->broker->auth, c, a->client_id, topic))
+        return;
     LOG_LIMITED(LOG_LEVEL_INFO, "will_denied",
-                KV_BYTES("client_id", p->client_id.data, p->client_id.len),
-                KV_BYTES("topic", p->will_topic.data, p->will_topic.len));
+                KV_BYTES("client_id", a->client_id.data, a->client_id.len),
+                KV_BYTES("topic", topic.data, topic.len));
     c->broker->stats.dropped[DROP_DENIED]++;
-    return false;
+    message_unref(a->will);
+    a->will = NULL;
 }
 
 static bool keep_attempt(struct client *c, const struct mqtt_connect *p)
@@ -151,10 +137,105 @@ static bool keep_attempt(struct client *c, const struct mqtt_connect *p)
     a->clean = p->clean_start;
     memcpy(a->text, id.data, id.len);
     a->client_id = (struct mqtt_slice){.data = (const uint8_t *)a->text, .len = id.len};
-    if (!p->has_will || !will_is_allowed(c, p))
+    if (p->has_username) {
+        a->username = strndup((const char *)p->username.data, p->username.len);
+        if (a->username == NULL)
+            return false;
+    }
+    if (!p->has_will)
         return true;
     a->will = make_will(c, p, a->client_id);
     return a->will != NULL;
+}
+
+/* Whether connections are taken at all now. Asked before a password is hashed, and after it. */
+static bool is_serving(struct client *c)
+{
+    if (c->broker->state != BROKER_SERVING)
+        refuse(c, MQTT_CONNACK_UNAVAILABLE, REFUSED_DRAINING);
+    else if (store_health(c->broker->store) != STORE_READY)
+        refuse(c, MQTT_CONNACK_UNAVAILABLE, REFUSED_STORE);
+    return c->state != CLIENT_CLOSED;
+}
+
+/* The password was right. */
+static void let_in(struct client *c)
+{
+    struct connect_attempt *a = c->connecting;
+    if (!auth_still_admits(c->broker->auth, a->username, a->login.stamp)) {
+        refuse(c, MQTT_CONNACK_NOT_AUTHORIZED, REFUSED_NOT_AUTHORIZED); /* a reload came between */
+        return;
+    }
+    if (!is_serving(c))
+        return;
+    c->username = a->username;
+    c->user_stamp = a->login.stamp;
+    a->username = NULL;
+    check_will(c);
+    client_set_state(c, CLIENT_CLAIMING);
+}
+
+static void go_on(struct client *c, enum login_verdict verdict)
+{
+    switch (verdict) {
+    case LOGIN_PENDING:
+        break;
+    case LOGIN_OK:
+        let_in(c);
+        break;
+    case LOGIN_BAD:
+        refuse(c, MQTT_CONNACK_BAD_LOGIN, REFUSED_LOGIN);
+        break;
+    case LOGIN_NOT_AUTHORIZED:
+        refuse(c, MQTT_CONNACK_NOT_AUTHORIZED, REFUSED_NOT_AUTHORIZED);
+        break;
+    case LOGIN_BUSY:
+        refuse(c, MQTT_CONNACK_UNAVAILABLE, REFUSED_LOGIN_BUSY);
+        break;
+    }
+}
+
+/* Only marks: it may come in the middle of another client's turn. */
+static void on_login(void *arg, enum login_verdict verdict)
+{
+    struct client *c = arg;
+    c->connecting->verdict = verdict;
+    client_mark_work(c);
+}
+
+void handle_connect_login_done(struct client *c)
+{
+    if (c->connecting->verdict == LOGIN_PENDING)
+        return;
+    go_on(c, c->connecting->verdict);
+    if (c->state == CLIENT_CLAIMING)
+        handle_connect_claim(c);
+}
+
+void handle_connect_login_late(struct client *c)
+{
+    go_on(c, LOGIN_BUSY);
+}
+
+/* A proxy's own address says nothing about who is behind it. */
+static const struct peer *source_of(const struct client *c)
+{
+    return c->trusted && !c->proxied ? NULL : &c->transport->peer;
+}
+
+static void begin_login(struct client *c, const struct mqtt_connect *p)
+{
+    struct connect_attempt *a = c->connecting;
+    struct login_request r = {.username = p->username,
+                              .password = p->has_password ? p->password : (struct mqtt_slice){0},
+                              .source = source_of(c)};
+    a->login.done = on_login;
+    a->login.arg = c;
+    enum login_verdict verdict = auth_login(c->broker->auth, p->has_username, &r, &a->login);
+    if (verdict == LOGIN_PENDING)
+        client_set_state(c, CLIENT_AUTHENTICATING);
+    else
+        go_on(c, verdict);
 }
 
 void handle_connect(struct client *c, const struct mqtt_packet *packet)
@@ -170,22 +251,14 @@ void handle_connect(struct client *c, const struct mqtt_packet *packet)
         refuse(c, MQTT_CONNACK_BAD_CLIENT_ID, REFUSED_CLIENT_ID);
         return;
     }
-    if (!check_login(c, p))
+    if (!is_serving(c))
         return;
-    if (c->broker->state != BROKER_SERVING) {
-        refuse(c, MQTT_CONNACK_UNAVAILABLE, REFUSED_DRAINING);
-        return;
-    }
-    if (store_health(c->broker->store) != STORE_READY) {
-        refuse(c, MQTT_CONNACK_UNAVAILABLE, REFUSED_STORE);
-        return;
-    }
     if (!keep_attempt(c, p)) {
         client_close(c, END_NO_MEMORY);
         return;
     }
     c->keep_alive_s = p->keep_alive_s;
-    client_set_state(c, CLIENT_CLAIMING);
+    begin_login(c, p);
 }
 
 /* ---- claiming -------------------------------------------------------------------------------- */

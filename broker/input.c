@@ -18,6 +18,7 @@ enum {
     READS_PER_TURN = 1,
     DRY_READS_MAX = 256,      /* a peer that goes on sending as fast as we read isn't waited for */
     CONNECT_MAX = 512 * 1024, /* a stranger may make us keep this much */
+    LOOK_BYTES = 4096,
     GATHER_FROM = 32 * 1024, /* packets from this size on are read straight into their own buffer */
 };
 
@@ -67,8 +68,10 @@ static size_t take_proxy_header(struct client *c, const uint8_t *buf, size_t len
     case PROXY_MALFORMED:
         break;
     case PROXY_OK:
-        if (!info.local)
+        if (!info.local) {
             c->transport->peer = peer_from_sockaddr((const struct sockaddr *)&info.source);
+            c->proxied = true;
+        }
         client_set_state(c, CLIENT_CONNECTING);
         return used;
     }
@@ -253,8 +256,28 @@ static bool has_more(const struct client *c)
     return takes_packets(c) && (c->readable || (c->rest != NULL && c->rest->len >= c->rest->need));
 }
 
+/* Its password is being checked: a client that has gone needn't wait for that. What it sent behind
+ * its CONNECT is taken off the socket once; if it ends after that, it still counts. */
+static void look_for_end(struct client *c)
+{
+    if (!c->readable || c->rest != NULL)
+        return;
+    uint8_t *buf = c->broker->read_buffer;
+    ssize_t n = c->transport->ops->read(c->transport, buf, LOOK_BYTES);
+    if (n <= 0) {
+        on_read_end(c, n);
+        return;
+    }
+    note_read(c, buf, (size_t)n, LOOK_BYTES);
+    keep_rest(c, buf, (size_t)n, 0);
+}
+
 void client_run(struct client *c)
 {
+    if (c->state == CLIENT_AUTHENTICATING) {
+        look_for_end(c);
+        return;
+    }
     c->broker->deliveries = 0;
     for (int i = 0; i <= READS_PER_TURN && step(c, DELIVERIES_PER_TURN); i++)
         if (c->broker->deliveries >= DELIVERIES_PER_TURN)

@@ -3,12 +3,16 @@
 #include "broker/line_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/types.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#define FILE_MAX_BYTES (64u << 20)
+enum { FILE_MAX_BYTES = 1 << 30, LINE_MAX_BYTES = 256 * 1024 };
+
+static const char byte_order_mark[] = "\xef\xbb\xbf";
 
 static bool fail_file(struct line_file *f, const char *cause)
 {
@@ -18,14 +22,36 @@ static bool fail_file(struct line_file *f, const char *cause)
     return false;
 }
 
+/* A pipe or a terminal would have us wait for ever. */
+static bool is_regular(struct line_file *f, int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return fail_file(f, strerror(errno));
+    if (S_ISDIR(st.st_mode))
+        return fail_file(f, strerror(EISDIR));
+    return S_ISREG(st.st_mode) || fail_file(f, "it isn't a regular file");
+}
+
 bool line_file_open(struct line_file *f, const char *path, char *err, size_t errlen)
 {
     memset(f, 0, sizeof(*f));
     f->path = path;
     f->err = err;
     f->errlen = errlen;
-    f->stream = fopen(path, "re");
-    return f->stream != NULL || fail_file(f, strerror(errno));
+    f->text = malloc(LINE_MAX_BYTES + 1);
+    if (f->text == NULL)
+        return fail_file(f, "out of memory");
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return fail_file(f, strerror(errno));
+    if (is_regular(f, fd))
+        f->stream = fdopen(fd, "r");
+    if (f->stream != NULL)
+        return true;
+    close(fd);
+    return fail_file(f, strerror(errno));
 }
 
 bool line_file_fail(struct line_file *f, const char *format, ...)
@@ -67,31 +93,55 @@ char *line_trim(char *text)
     return text;
 }
 
+/* Reads up to the next line's end; false at the file's end or after an error. */
+static bool read_line(struct line_file *f)
+{
+    size_t len = 0;
+    int c;
+
+    f->number++;
+    while ((c = getc_unlocked(f->stream)) != EOF && c != '\n') {
+        if (c == '\0')
+            return line_file_fail(f, "expected text in UTF-8, got a NUL character");
+        if (len == LINE_MAX_BYTES)
+            return line_file_fail(f, "expected a line of at most 256 KiB");
+        f->text[len++] = (char)c;
+    }
+    if (c == EOF && ferror(f->stream))
+        return fail_file(f, strerror(errno != 0 ? errno : EIO));
+    f->text[len] = '\0';
+    f->bytes += len + 1;
+    if (f->bytes > FILE_MAX_BYTES)
+        return fail_file(f, "it is larger than 1 GiB");
+    return c != EOF || len > 0;
+}
+
+/* The line's entry; NULL: it has none. */
+static char *entry_of(struct line_file *f)
+{
+    const size_t mark = sizeof(byte_order_mark) - 1;
+    char *text = f->text;
+
+    if (f->number == 1 && strncmp(text, byte_order_mark, mark) == 0)
+        text += mark;
+    text = line_trim(text);
+    if (text[0] == '\0' || text[0] == '#')
+        return NULL;
+    if (strncmp(text, byte_order_mark, mark) == 0) {
+        line_file_fail(f, "expected no byte order mark but at the start of the file");
+        return NULL;
+    }
+    return text;
+}
+
 char *line_file_next(struct line_file *f)
 {
-    while (!f->failed) {
-        errno = 0;
-        ssize_t n = getline(&f->text, &f->size, f->stream);
-        if (n < 0) {
-            if (!feof(f->stream))
-                fail_file(f, strerror(errno != 0 ? errno : EIO));
-            return NULL;
-        }
-        f->number++;
-        f->bytes += (size_t)n;
-        if (f->bytes > FILE_MAX_BYTES) {
-            fail_file(f, "it is larger than 64 MiB");
-            return NULL;
-        }
-        if (strlen(f->text) != (size_t)n) {
-            line_file_fail(f, "expected text, got a NUL character");
-            return NULL;
-        }
-        char *line = line_trim(f->text);
-        if (line[0] != '\0' && line[0] != '#')
-            return line;
-    }
-    return NULL;
+    char *entry = NULL;
+
+    errno = 0;
+    while (entry == NULL && !f->failed && read_line(f))
+        entry = entry_of(f);
+    return entry;
 }
 
 bool line_file_ok(const struct line_file *f)
@@ -103,5 +153,7 @@ void line_file_fini(struct line_file *f)
 {
     if (f->stream != NULL)
         (void)fclose(f->stream);
+    if (f->text != NULL)
+        explicit_bzero(f->text, LINE_MAX_BYTES); /* it may have held a password's hash */
     free(f->text);
 }

@@ -1,11 +1,14 @@
 /*
  * line_file - reads a text file of one entry a line: the password file and the ACL file.
  *
- * Lines come without blanks at both ends; empty ones and those that start with '#' are left out.
+ * Lines come without blanks at both ends; empty ones and those that start with '#' are left out, and
+ * so is a byte order mark at the start of the file. One that an entry begins with elsewhere (files
+ * were put together) is an error: the entry would quietly mean something else.
  * Errors:    each is one sentence with the file, and the line where there is one, in the `err`
  *            given to line_file_open: "conf/acl:3: expected ...". The first one stays.
  * Ownership: embedded in the reader; line_file_fini releases it. A line is valid until the next.
- * Limits:    a file of 64 MiB.
+ * Limits:    a regular file of 1 GiB, lines of 256 KiB.
+ * Threads:   reads and waits for the disk: with large files not in the loop's thread.
  */
 #ifndef FLOTILLA_BROKER_LINE_FILE_H
 #define FLOTILLA_BROKER_LINE_FILE_H
@@ -17,8 +20,7 @@
 struct line_file {
     const char *path; /* borrowed */
     FILE *stream;
-    char *text; /* getline's buffer */
-    size_t size;
+    char *text;      /* the current line */
     size_t bytes;    /* read so far */
     unsigned number; /* of the current line, from 1 */
     char *err;       /* borrowed */

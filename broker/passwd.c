@@ -1,61 +1,162 @@
 /*
- * Loaded at start and at each reload; asked at each CONNECT that carries a user name. OpenSSL does
- * the hashing. Whether clients without a user name are let in is the caller's business.
+ * One block of records, one after another as the file has them, and an open-addressing index of
+ * their places: a million users are loaded in a second and freed at once.
  */
 #include "broker/passwd.h"
 
+#include "broker/hash.h"
 #include "broker/line_file.h"
+#include "broker/secret_memory.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/rand.h>
-#include <stdint.h>
+#include <openssl/sha.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
-#define HASH_BYTES 64 /* SHA-512 */
-#define SALT_MAX_BYTES 64
-#define ITERATIONS_MAX 1000000u
-#define KEY_BYTES 32
-#define PROOF_BYTES 32 /* HMAC-SHA256 */
-#define CACHE_SETS 4096
-#define CACHE_WAYS 4
-
-enum scheme { SCHEME_SHA512, SCHEME_PBKDF2 };
-
-struct secret {
-    enum scheme scheme;
-    int iterations; /* SCHEME_PBKDF2 */
-    int salt_len;
-    uint8_t salt[SALT_MAX_BYTES];
-    uint8_t hash[HASH_BYTES];
+enum {
+    NAME_MAX_BYTES = 65535, /* of a string in MQTT */
+    ITERATIONS_MAX = 1000000,
+    FIRST_INDEX = 64,
+    FIRST_BLOCK = 64 * 1024,
+    PLACE_BYTES = 8, /* records begin at multiples of it */
 };
 
-struct user {
-    UT_hash_handle hh;
-    struct secret secret;
-    unsigned line;
-    char name[];
-};
-
-/* Proofs of checks that passed: a proof's first bytes choose its set, within it the oldest goes. */
-struct cache_set {
-    uint8_t proof[CACHE_WAYS][PROOF_BYTES];
-    uint8_t used, next;
+/* Followed by the salt and the name. */
+struct record {
+    uint64_t name_hash;
+    uint64_t stamp;
+    uint32_t line;
+    uint32_t iterations;
+    uint16_t name_len;
+    uint8_t salt_len;
+    uint8_t hash[PASSWD_HASH_BYTES];
+    uint8_t bytes[];
 };
 
 struct passwd {
-    struct user *users;
-    struct secret costliest; /* what an unknown user is checked against, for its time */
-    uint8_t key[KEY_BYTES];
-    struct cache_set cache[CACHE_SETS];
+    uint64_t hash_key;
+    uint8_t *block;
+    size_t block_size, block_used;
+    uint32_t *index; /* a record's place / PLACE_BYTES + 1; 0: free */
+    size_t index_size, count;
+    uint32_t most_iterations;
 };
 
-/* --- the file --- */
+/* ---- the table ------------------------------------------------------------------------------- */
+
+static uint64_t name_hash(const struct passwd *p, struct mqtt_slice name)
+{
+    return hash_bytes(p->hash_key, name.data, name.len);
+}
+
+static struct record *record_at(const struct passwd *p, uint32_t place)
+{
+    return (struct record *)(void *)(p->block + (size_t)(place - 1) * PLACE_BYTES);
+}
+
+static bool has_name(const struct record *r, struct mqtt_slice name)
+{
+    return r->name_len == name.len && memcmp(r->bytes + r->salt_len, name.data, name.len) == 0;
+}
+
+/* Where the index has a record of this hash, or would have it. `name` NULL: any name will do. */
+static size_t find_slot(const struct passwd *p, uint64_t hash, const struct mqtt_slice *name)
+{
+    size_t at = hash & (p->index_size - 1);
+    for (; p->index[at] != 0; at = (at + 1) & (p->index_size - 1)) {
+        const struct record *r = record_at(p, p->index[at]);
+        if (r->name_hash == hash && (name == NULL || has_name(r, *name)))
+            break;
+    }
+    return at;
+}
+
+static const struct record *find(const struct passwd *p, struct mqtt_slice name)
+{
+    if (p == NULL)
+        return NULL;
+    uint32_t place = p->index[find_slot(p, name_hash(p, name), &name)];
+    return place != 0 ? record_at(p, place) : NULL;
+}
+
+static bool grow_index(struct passwd *p)
+{
+    struct passwd grown = *p;
+    grown.index_size = p->index_size > 0 ? p->index_size * 2 : FIRST_INDEX;
+    grown.index = calloc(grown.index_size, sizeof(*grown.index));
+    if (grown.index == NULL)
+        return false;
+    for (size_t i = 0; i < p->index_size; i++) {
+        if (p->index[i] == 0)
+            continue;
+        size_t at = record_at(p, p->index[i])->name_hash & (grown.index_size - 1);
+        while (grown.index[at] != 0)
+            at = (at + 1) & (grown.index_size - 1);
+        grown.index[at] = p->index[i];
+    }
+    free(p->index);
+    *p = grown;
+    return true;
+}
+
+/* The place of a new record of this size; 0 when out of memory. */
+static uint32_t make_room(struct passwd *p, size_t size)
+{
+    size_t at = p->block_used;
+    size_t used = at + (size + PLACE_BYTES - 1) / PLACE_BYTES * PLACE_BYTES;
+    while (used > p->block_size) {
+        uint8_t *block = secret_memory_grow(p->block, p->block_size, p->block_size * 2);
+        if (block == NULL)
+            return 0;
+        p->block = block;
+        p->block_size *= 2;
+    }
+    p->block_used = used;
+    return (uint32_t)(at / PLACE_BYTES) + 1;
+}
+
+static uint64_t make_stamp(const struct passwd_secret *s)
+{
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    uint64_t stamp;
+    SHA256((const uint8_t *)s, sizeof(*s), digest);
+    memcpy(&stamp, digest, sizeof(stamp));
+    return stamp | 1; /* 0 means none */
+}
+
+static bool add_user(struct passwd *p, struct line_file *f, struct mqtt_slice name,
+                     const struct passwd_secret *s)
+{
+    if ((p->count + 1) * 2 > p->index_size && !grow_index(p))
+        return line_file_fail(f, "out of memory");
+    uint64_t hash = name_hash(p, name);
+    size_t slot = find_slot(p, hash, &name);
+    if (p->index[slot] != 0)
+        return line_file_fail(f, "user '%.64s' is already in line %u", (const char *)name.data,
+                              record_at(p, p->index[slot])->line);
+    uint32_t place = make_room(p, sizeof(struct record) + s->salt_len + name.len);
+    if (place == 0)
+        return line_file_fail(f, "out of memory");
+    struct record *r = record_at(p, place);
+    r->name_hash = hash;
+    r->stamp = make_stamp(s);
+    r->line = f->number;
+    r->iterations = s->iterations;
+    r->name_len = (uint16_t)name.len;
+    r->salt_len = (uint8_t)s->salt_len;
+    memcpy(r->hash, s->hash, sizeof(r->hash));
+    memcpy(r->bytes, s->salt, s->salt_len);
+    memcpy(r->bytes + s->salt_len, name.data, name.len);
+    p->index[slot] = place;
+    p->count++;
+    if (s->iterations > p->most_iterations)
+        p->most_iterations = s->iterations;
+    return true;
+}
+
+/* ---- the file -------------------------------------------------------------------------------- */
 
 /* Decodes base64 of at most `size` bytes; the length, -1 when it isn't that. */
 static int decode_base64(const char *text, uint8_t *out, size_t size)
@@ -79,14 +180,16 @@ static int decode_base64(const char *text, uint8_t *out, size_t size)
     return n - (int)pad;
 }
 
-static bool parse_iterations(const char *text, int *out)
+static bool parse_iterations(const char *text, uint32_t *out)
 {
     char *end;
-    unsigned long n = strtoul(text, &end, 10);
 
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || n < 1 || n > ITERATIONS_MAX)
+    if (text == NULL || text[0] < '0' || text[0] > '9')
         return false;
-    *out = (int)n;
+    unsigned long n = strtoul(text, &end, 10);
+    if (*end != '\0' || n < 1 || n > ITERATIONS_MAX)
+        return false;
+    *out = (uint32_t)n;
     return true;
 }
 
@@ -104,73 +207,46 @@ static char *next_part(char **at)
 }
 
 /* Parses what follows `user:`; the reason why not, NULL when it is right. */
-static const char *parse_secret(char *text, struct secret *out)
+static const char *parse_secret(char *text, struct passwd_secret *out)
 {
-    if (strncmp(text, "$6$", 3) == 0)
-        out->scheme = SCHEME_SHA512;
-    else if (strncmp(text, "$7$", 3) == 0)
-        out->scheme = SCHEME_PBKDF2;
-    else
+    bool pbkdf2 = strncmp(text, "$7$", 3) == 0;
+    if (!pbkdf2 && strncmp(text, "$6$", 3) != 0)
         return "expected a password that mosquitto_passwd has hashed ($6$ or $7$; -U converts)";
 
     char *at = text + 3;
-    if (out->scheme == SCHEME_PBKDF2 && !parse_iterations(next_part(&at), &out->iterations))
+    if (pbkdf2 && !parse_iterations(next_part(&at), &out->iterations))
         return "expected 1 to 1000000 iterations";
     char *salt = next_part(&at);
     char *hash = next_part(&at);
-    out->salt_len = salt != NULL ? decode_base64(salt, out->salt, sizeof(out->salt)) : -1;
-    if (out->salt_len < 1)
+    int salt_len = salt != NULL ? decode_base64(salt, out->salt, sizeof(out->salt)) : -1;
+    if (salt_len < 1)
         return "expected a salt in base64";
+    out->salt_len = (uint32_t)salt_len;
     if (hash == NULL || at != NULL ||
-        decode_base64(hash, out->hash, sizeof(out->hash)) != HASH_BYTES)
+        decode_base64(hash, out->hash, sizeof(out->hash)) != PASSWD_HASH_BYTES)
         return "expected a hash of 64 bytes in base64";
     return NULL;
 }
 
-static bool add_user(struct passwd *p, struct line_file *f, const char *name,
-                     const struct secret *secret)
-{
-    struct user *other = NULL;
-    size_t len = strlen(name);
-
-    HASH_FIND(hh, p->users, name, len, other);
-    if (other != NULL)
-        return line_file_fail(f, "user '%.64s' is already in line %u", name, other->line);
-    struct user *u = calloc(1, sizeof(*u) + len + 1);
-    if (u == NULL)
-        return line_file_fail(f, "out of memory");
-    memcpy(u->name, name, len);
-    u->secret = *secret;
-    u->line = f->number;
-    HASH_ADD(hh, p->users, name[0], len, u);
-    if (u->hh.tbl == NULL) {
-        free(u);
-        return line_file_fail(f, "out of memory");
-    }
-    return true;
-}
-
-static bool costs_more(const struct secret *a, const struct secret *b)
-{
-    return a->scheme != b->scheme ? a->scheme > b->scheme : a->iterations > b->iterations;
-}
-
 static bool parse_line(struct passwd *p, struct line_file *f, char *line)
 {
-    struct secret secret = {0};
+    struct passwd_secret secret = {0};
     char *colon = strchr(line, ':');
 
     if (colon == NULL || colon == line)
         return line_file_fail(f, "expected user:password");
     *colon = '\0';
     const char *problem = parse_secret(line_trim(colon + 1), &secret);
+    char *name = line_trim(line);
+    size_t len = strlen(name);
+    if (len > NAME_MAX_BYTES || !mqtt_utf8_valid((const uint8_t *)name, len))
+        problem = "expected a name of at most 65535 bytes in UTF-8";
     if (problem != NULL)
-        return line_file_fail(f, "user '%.64s': %s", line, problem);
-    if (!add_user(p, f, line, &secret))
-        return false;
-    if (costs_more(&secret, &p->costliest))
-        p->costliest = secret;
-    return true;
+        return line_file_fail(f, "user '%.64s': %s", name, problem);
+    struct mqtt_slice slice = {.data = (const uint8_t *)name, .len = (uint32_t)len};
+    bool added = add_user(p, f, slice, &secret);
+    OPENSSL_cleanse(&secret, sizeof(secret));
+    return added;
 }
 
 static bool load(struct passwd *p, const char *path, char *err, size_t errlen)
@@ -185,17 +261,18 @@ static bool load(struct passwd *p, const char *path, char *err, size_t errlen)
     return ok;
 }
 
-struct passwd *passwd_load(const char *path, char *err, size_t errlen)
+struct passwd *passwd_load(const char *path, uint64_t hash_key, char *err, size_t errlen)
 {
     struct passwd *p = calloc(1, sizeof(*p));
 
-    if (p == NULL || RAND_bytes(p->key, sizeof(p->key)) != 1) {
-        (void)snprintf(err, errlen, "%s: out of memory or randomness", path);
-        free(p);
-        return NULL;
+    if (p != NULL) {
+        p->hash_key = hash_key;
+        p->block_size = FIRST_BLOCK;
+        p->block = secret_memory_new(FIRST_BLOCK);
     }
-    p->costliest.salt_len = 12;
-    if (load(p, path, err, errlen))
+    if (p == NULL || p->block == NULL || !grow_index(p))
+        (void)snprintf(err, errlen, "%s: out of memory", path);
+    else if (load(p, path, err, errlen))
         return p;
     passwd_free(p);
     return NULL;
@@ -203,100 +280,74 @@ struct passwd *passwd_load(const char *path, char *err, size_t errlen)
 
 void passwd_free(struct passwd *p)
 {
-    struct user *u;
-    struct user *next;
-
     if (p == NULL)
         return;
-    HASH_ITER (hh, p->users, u, next) {
-        HASH_DEL(p->users, u);
-        free(u);
-    }
-    OPENSSL_cleanse(p, sizeof(*p));
+    secret_memory_free(p->block, p->block_size);
+    free(p->index);
     free(p);
 }
 
-/* --- checking --- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
-static bool hash_sha512(const struct secret *s, struct mqtt_slice password, uint8_t *out)
+uint64_t passwd_stamp(const struct passwd *p, struct mqtt_slice username)
+{
+    const struct record *r = find(p, username);
+    return r != NULL ? r->stamp : 0;
+}
+
+uint64_t passwd_stamp_of_hash(const struct passwd *p, uint64_t hash)
+{
+    if (p == NULL)
+        return 0;
+    uint32_t place = p->index[find_slot(p, hash, NULL)];
+    return place != 0 ? record_at(p, place)->stamp : 0;
+}
+
+bool passwd_find(const struct passwd *p, struct mqtt_slice username, struct passwd_secret *out)
+{
+    const struct record *r = find(p, username);
+    if (r == NULL)
+        return false;
+    out->iterations = r->iterations;
+    out->salt_len = r->salt_len;
+    memcpy(out->salt, r->bytes, r->salt_len);
+    memcpy(out->hash, r->hash, sizeof(out->hash));
+    return true;
+}
+
+uint32_t passwd_most_iterations(const struct passwd *p)
+{
+    return p != NULL ? p->most_iterations : 0;
+}
+
+static bool hash_sha512(const struct passwd_secret *s, struct mqtt_slice password, uint8_t *out)
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     bool ok = ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha512(), NULL) == 1 &&
               EVP_DigestUpdate(ctx, password.data, password.len) == 1 &&
-              EVP_DigestUpdate(ctx, s->salt, (size_t)s->salt_len) == 1 &&
+              EVP_DigestUpdate(ctx, s->salt, s->salt_len) == 1 &&
               EVP_DigestFinal_ex(ctx, out, NULL) == 1;
 
     EVP_MD_CTX_free(ctx);
     return ok;
 }
 
-static bool secret_matches(const struct secret *s, struct mqtt_slice password)
+static bool hash_pbkdf2(const struct passwd_secret *s, struct mqtt_slice password, uint8_t *out)
 {
-    uint8_t hash[HASH_BYTES];
-    bool hashed;
+    return PKCS5_PBKDF2_HMAC((const char *)password.data, (int)password.len, s->salt,
+                             (int)s->salt_len, (int)s->iterations, EVP_sha512(), PASSWD_HASH_BYTES,
+                             out) == 1;
+}
 
-    if (s->scheme == SCHEME_PBKDF2)
-        hashed = PKCS5_PBKDF2_HMAC((const char *)password.data, (int)password.len, s->salt,
-                                   s->salt_len, s->iterations, EVP_sha512(), HASH_BYTES, hash) == 1;
-    else
-        hashed = hash_sha512(s, password, hash);
-    bool same = hashed && CRYPTO_memcmp(hash, s->hash, HASH_BYTES) == 0;
+bool passwd_secret_matches(const struct passwd_secret *s, struct mqtt_slice password)
+{
+    uint8_t hash[PASSWD_HASH_BYTES];
+
+    if (password.len == 0)
+        return false;
+    bool hashed =
+        s->iterations > 0 ? hash_pbkdf2(s, password, hash) : hash_sha512(s, password, hash);
+    bool same = hashed && CRYPTO_memcmp(hash, s->hash, PASSWD_HASH_BYTES) == 0;
     OPENSSL_cleanse(hash, sizeof(hash));
     return same;
-}
-
-/* HMAC(HMAC(key, user name), password): no two pairs share one by moving bytes across. */
-static bool make_proof(const struct passwd *p, struct mqtt_slice username,
-                       struct mqtt_slice password, uint8_t out[PROOF_BYTES])
-{
-    uint8_t inner[PROOF_BYTES];
-    unsigned len = sizeof(inner);
-
-    return HMAC(EVP_sha256(), p->key, sizeof(p->key), username.data, username.len, inner, &len) !=
-               NULL &&
-           HMAC(EVP_sha256(), inner, sizeof(inner), password.data, password.len, out, &len) != NULL;
-}
-
-static struct cache_set *cache_set_of(struct passwd *p, const uint8_t *proof)
-{
-    return &p->cache[(proof[0] << 8 | proof[1]) % CACHE_SETS];
-}
-
-static bool cache_has(struct passwd *p, const uint8_t *proof)
-{
-    const struct cache_set *set = cache_set_of(p, proof);
-    bool found = false;
-
-    for (unsigned i = 0; i < set->used; i++)
-        found |= CRYPTO_memcmp(set->proof[i], proof, PROOF_BYTES) == 0;
-    return found;
-}
-
-static void cache_put(struct passwd *p, const uint8_t *proof)
-{
-    struct cache_set *set = cache_set_of(p, proof);
-
-    memcpy(set->proof[set->next], proof, PROOF_BYTES);
-    set->next = (uint8_t)((set->next + 1) % CACHE_WAYS);
-    if (set->used < CACHE_WAYS)
-        set->used++;
-}
-
-bool passwd_check(struct passwd *p, struct mqtt_slice username, struct mqtt_slice password)
-{
-    uint8_t proof[PROOF_BYTES];
-    struct user *u = NULL;
-
-    if (username.len == 0 || password.len == 0)
-        return false;
-    if (!make_proof(p, username, password, proof))
-        return false;
-    if (cache_has(p, proof))
-        return true;
-    HASH_FIND(hh, p->users, username.data, username.len, u);
-    /* The hash of `costliest` is some user's, so its answer doesn't count: only its time does. */
-    bool right = secret_matches(u != NULL ? &u->secret : &p->costliest, password) && u != NULL;
-    if (right)
-        cache_put(p, proof);
-    return right;
 }

@@ -47,6 +47,13 @@ const char *peer_text(const struct peer *p, char buf[PEER_TEXT_MAX])
     return buf;
 }
 
+void peer_source(const struct peer *p, uint8_t out[16])
+{
+    memcpy(out, p->address, 16);
+    if (memcmp(out, mapped_prefix, sizeof(mapped_prefix)) != 0)
+        memset(out + 8, 0, 8);
+}
+
 bool network_parse(const char *text, struct network *out)
 {
     char host[INET6_ADDRSTRLEN];

@@ -23,6 +23,9 @@ enum { PEER_TEXT_MAX = 56 };
 struct peer peer_from_sockaddr(const struct sockaddr *sa);
 /* Writes "1.2.3.4:567" and returns buf. */
 const char *peer_text(const struct peer *p, char buf[PEER_TEXT_MAX]);
+/* Who its owner may be, for counting by it: the IPv4 address, or the /64 that an IPv6 address is
+ * in, since whoever has one address there has them all. */
+void peer_source(const struct peer *p, uint8_t out[16]);
 
 /* A network such as 10.0.0.0/8, ::1/128 or 192.0.2.1. */
 struct network {

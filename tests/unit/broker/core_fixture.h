@@ -204,7 +204,7 @@ static inline void core_init(struct core *core)
     core_must(b->base != NULL && b->metrics != NULL && b->encoder != NULL &&
               b->read_buffer != NULL && b->sessions != NULL && b->router != NULL);
     core_must(broker_metrics_init(b) && turn_init(b));
-    b->auth = auth_new(&core->config.auth, true, text, sizeof(text));
+    b->auth = auth_new(b->base, &core->config, true, b->hash_key, text, sizeof(text));
     b->sys = sys_topics_new(b, 0);
     struct store_host host = host_of(b);
     const struct limits_config *limits = &core->config.limits;
