@@ -302,6 +302,9 @@ void fleet_connects_free(struct fleet *f);
 void fleet_connect(struct fleet *f, const struct store_connect_request *req, store_connect_fn *done,
                    void *arg);
 void fleet_connect_tick(struct fleet *f);
+/* Redis came back with less than it had: the claims of those that aren't connected yet may be lost
+ * and are made again (rule 9). */
+void fleet_connects_begin_again(struct fleet *f);
 void fleet_connect_reset(struct fleet *f);
 void fleet_connect_node_gone(struct fleet *f, uint64_t node);
 /* Another node asks for a client; and the answer to such a request. */

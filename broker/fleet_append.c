@@ -150,18 +150,18 @@ bool fleet_append_is_lost(const struct fleet *f, uint64_t version)
     return f->append.version > version;
 }
 
-void fleet_append_said_again(struct fleet *f, uint64_t version)
+void fleet_append_said_again(struct fleet *f)
 {
     struct fleet_append *a = &f->append;
     uint64_t number = gathering_number(f);
 
     for (struct fleet_append_wait *w = a->waits; w != NULL; w = w->next) {
-        if (w->version > version) {
+        if (w->version != 0) {
             w->version = 0;
             w->number = number;
         }
     }
-    a->version = version;
+    a->version = 0;
 }
 
 void fleet_append_applied(struct fleet *f)

@@ -65,7 +65,7 @@ bool fleet_append_waits_for_log(const struct fleet *f);
 /* At a reload Redis has this version of the log: entries of this node that came later are lost. */
 bool fleet_append_is_lost(const struct fleet *f, uint64_t version);
 /* What they said has just been said again: who waits for one of them waits for that now. */
-void fleet_append_said_again(struct fleet *f, uint64_t version);
+void fleet_append_said_again(struct fleet *f);
 void fleet_append_flush(struct fleet *f);
 void fleet_append_reset(struct fleet *f);
 void fleet_append_free(struct fleet *f);

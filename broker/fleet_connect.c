@@ -53,15 +53,25 @@ static void release_routes(struct connect_op *op)
         route_release(op->f, op->subs[i].filter);
 }
 
+static void free_result(struct connect_op *op)
+{
+    free(op->subs);
+    free(op->open_qos2);
+    free(op->released);
+    fleet_bytes_fini(&op->text);
+    op->subs = NULL;
+    op->open_qos2 = NULL;
+    op->released = NULL;
+    op->text = (struct fleet_bytes){0};
+    op->result = (struct store_connect_result){0};
+}
+
 static void op_free(struct connect_op *op)
 {
     release_routes(op);
     if (!op->over)
         leave_list(op);
-    free(op->subs);
-    free(op->open_qos2);
-    free(op->released);
-    fleet_bytes_fini(&op->text);
+    free_result(op);
     fleet_hold_unref(op->h);
     free(op);
 }
@@ -73,6 +83,22 @@ static void give_back(struct connect_op *op)
         op->hold->store_data = op->h;
     if (op->hold->store_data != NULL)
         fleet_disconnect(op->f, op->hold, false, op->h->expiry_s, NULL, NULL);
+}
+
+static void claim(struct connect_op *op);
+
+/* The claim that it had may be lost, and with it what it answered. If it isn't, the same answer comes
+ * again: the token is the same. */
+static void begin_again(struct connect_op *op)
+{
+    release_routes(op);
+    free_result(op);
+    op->again = op->failed = op->claim_lost = false;
+    op->owner = op->wills[0] = op->wills[1] = 0;
+    if (op->h->hold == NULL)
+        connect_finish(op, STORE_UNAVAILABLE); /* the node started over meanwhile */
+    else
+        claim(op);
 }
 
 static bool is_fenced(const struct connect_op *op)
@@ -128,6 +154,10 @@ static void settled(struct connect_op *op, bool ok)
         op_free(op);
     else if (is_fenced(op))
         connect_finish(op, STORE_FENCED);
+    else if (op->again)
+        begin_again(op);
+    else if (op->claim_lost)
+        connect_finish(op, STORE_FENCED);
     else
         connect_finish(op, op->failed ? STORE_UNAVAILABLE : STORE_OK);
 }
@@ -172,7 +202,7 @@ static void on_armed(void *arg, const redisReply *r)
     struct connect_op *op = arg;
 
     if (fleet_reply_status(r) == STORE_OK && r->integer == 0)
-        op->fenced_by = UINT64_MAX;
+        op->claim_lost = true;
     settled(op, fleet_reply_status(r) == STORE_OK);
 }
 
@@ -277,6 +307,10 @@ static void seize(struct connect_op *op)
     }
     if (is_fenced(op)) {
         connect_finish(op, STORE_FENCED);
+        return;
+    }
+    if (op->again) {
+        begin_again(op);
         return;
     }
     if (op->wills[0] == 0 && op->wills[1] != 0)
@@ -454,21 +488,22 @@ static void on_claim(void *arg, const redisReply *r)
     ask_owner(op); /* also when fenced: the newer claim doesn't know of this one's former owner */
 }
 
-static void claim(struct connect_op *op, const struct store_connect_request *req)
+static void claim(struct connect_op *op)
 {
     struct fleet *f = op->f;
     struct fleet_key key = fleet_key_clients(&f->keys, op->h->bucket);
 
+    op->state = CONNECT_CLAIMING;
     scripts_begin(&f->scripts, f->q, SCRIPT_CLAIM, key.text, 6);
-    redis_queue_arg(f->q, req->hold->client_id, req->hold->client_id_len);
+    redis_queue_arg(f->q, op->hold->client_id, op->hold->client_id_len);
     redis_queue_str(f->q, f->hex);
-    redis_queue_str(f->q, req->hold->durable ? "1" : "0");
-    redis_queue_str(f->q, req->clean_start ? "1" : "0");
+    redis_queue_str(f->q, op->hold->durable ? "1" : "0");
+    redis_queue_str(f->q, op->clean_start ? "1" : "0");
     redis_queue_u64(f->q, op->request);
-    if (req->session_expiry_s == UINT32_MAX)
+    if (op->h->expiry_s == UINT32_MAX)
         redis_queue_str(f->q, "-1");
     else
-        redis_queue_u64(f->q, req->session_expiry_s);
+        redis_queue_u64(f->q, op->h->expiry_s);
     redis_queue_end(f->q, REDIS_REPLAY, on_claim, op);
 }
 
@@ -491,6 +526,7 @@ static struct connect_op *op_new(struct fleet *f, const struct store_connect_req
         fleet_frame_put(&op->h->will, req->will.message, true);
     op->f = f;
     op->hold = req->hold;
+    op->clean_start = req->clean_start;
     op->done = done;
     op->arg = arg;
     evutil_secure_rng_get_bytes(&op->request, sizeof(op->request));
@@ -538,7 +574,7 @@ void fleet_connect(struct fleet *f, const struct store_connect_request *req, sto
     if (op == NULL)
         refuse(f, done, arg); /* Redis away: no new sessions (rule 9) */
     else
-        claim(op, req);
+        claim(op);
 }
 
 void fleet_connect_tick(struct fleet *f)
@@ -557,6 +593,20 @@ void fleet_connect_tick(struct fleet *f)
         } else if (op->state == CONNECT_SETTLING) {
             give_up(op);
         }
+    }
+}
+
+void fleet_connects_begin_again(struct fleet *f)
+{
+    struct connect_op *next;
+
+    for (struct connect_op *op = f->connects->ops; op != NULL; op = next) {
+        next = op->next;
+        if (op->state == CONNECT_CLAIMING || is_fenced(op))
+            continue; /* its claim comes behind the loss; or it won't be anyway */
+        op->again = true;
+        if (op->state == CONNECT_LETTING_GO || (op->state == CONNECT_SEIZING && !op->busy))
+            seize(op);
     }
 }
 

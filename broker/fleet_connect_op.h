@@ -27,7 +27,10 @@ struct connect_op {
     struct fleet_hold *h;
     enum connect_state state;
     bool failed;
-    bool holds_routes;    /* those of its subscriptions; until it is over */
+    bool clean_start;
+    bool claim_lost;   /* Redis has another one, or none */
+    bool again;        /* its claim may be lost: it begins again when what is under way has ended */
+    bool holds_routes; /* those of its subscriptions; until it is over */
     uint64_t fenced_by;   /* epoch of a newer claim that asked for the client; 0: none */
     struct let_go *asked; /* who asked; answered at the end */
     uint64_t request;     /* names it to the former owner; its token, too */

@@ -234,6 +234,34 @@ static void rule_7_clean_start_drops_the_durable_session_everywhere(void **state
     assert_int_equal(bed_redis(b, "KEYS fl:{s*"), 1); /* the script calls' high water */
 }
 
+/* Redis loses the claim while the former owner is awaited. */
+static void rule_9_a_claim_that_redis_lost_before_the_connack_is_made_again(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one;
+    struct bed_node *two;
+    struct bed_client *c;
+
+    b->cfg.lease_ms = 20000;
+    one = bed_add_ready(b);
+    two = bed_add_ready(b);
+    c = bed_connect(one, "c", true);
+    bed_subscribe(c, "t/#", 1);
+    one->stopped = true;
+    c = bed_connect_begin(two, "c", true, false, NULL);
+    BED_UNTIL(b, bed_redis(b, "KEYS fl:{s*}:own:*") == 1);
+    bed_run(b, 100);
+    assert_int_equal(c->status, -1);
+    bed_redis(b, "FLUSHALL");
+    BED_UNTIL(b, c->status >= 0);
+    assert_int_equal(c->status, STORE_OK);
+    assert_int_equal(bed_redis(b, "KEYS fl:{s*}:s:c"), 1);
+    bed_subscribe(c, "u", 1);
+    bed_publish(c, "u", "x", 1);
+    bed_fetch(c, 1, 10);
+    assert_int_equal(c->entry_count, 1);
+}
+
 static void rule_8_queues_are_read_acknowledged_and_released_by_sequence(void **state)
 {
     struct bed *b = *state;
@@ -373,6 +401,7 @@ int main(void)
         IN_BED(rule_7_a_route_stays_for_who_is_connecting_when_its_last_holder_leaves),
         IN_BED(rule_7_order_holds_when_a_publisher_moves_to_its_subscribers_node),
         IN_BED(rule_7_clean_start_drops_the_durable_session_everywhere),
+        IN_BED(rule_9_a_claim_that_redis_lost_before_the_connack_is_made_again),
         IN_BED(rule_8_queues_are_read_acknowledged_and_released_by_sequence),
         IN_BED(rule_8_pubrels_come_again_in_the_order_of_the_pubrecs),
         IN_BED(rule_8_a_sessions_queue_has_a_limit),
