@@ -23,6 +23,7 @@
 #include "broker/store.h"
 #include "broker/sys_topics.h"
 #include "broker/turn.h"
+#include "common/descriptors.h"
 #include "common/http_admin.h"
 #include "common/log.h"
 #include "common/metrics.h"
@@ -108,6 +109,20 @@ static bool make_admin(struct broker *b, char *err, size_t errlen)
            broker_metrics_serve(b);
 }
 
+/* Once all is open that is open without clients. */
+static void share_descriptors(struct broker *b)
+{
+    uint32_t limit = descriptors_raise_limit();
+    uint32_t open = descriptors_open();
+    b->client_limit = descriptors_for_clients(limit, open);
+    if (b->client_limit > b->config->limits.max_connections)
+        b->client_limit = b->config->limits.max_connections;
+    if (b->admin != NULL)
+        http_admin_set_connections(b->admin, descriptors_for_http(limit));
+    LOG_INFO("descriptors", KV_UINT("limit", limit), KV_UINT("open", open),
+             KV_UINT("clients", b->client_limit));
+}
+
 struct broker *broker_new(const struct broker_config *config, bool implicit_anonymous, char *err,
                           size_t errlen)
 {
@@ -131,6 +146,7 @@ struct broker *broker_new(const struct broker_config *config, bool implicit_anon
     if (b->sys == NULL || b->drain == NULL || !make_admin(b, err, errlen) ||
         !make_listeners(b, err, errlen))
         goto fail;
+    share_descriptors(b);
     return b;
 fail:
     broker_free(b);

@@ -67,6 +67,7 @@ struct broker {
     struct client *clients;    /* all that have a transport, doubly linked */
     struct client *recheck_at; /* where auth_recheck.c goes on; NULL: nothing to do */
     uint32_t client_count;
+    uint32_t client_limit;     /* by max_connections and by file descriptors */
     uint32_t paused_for_store; /* clients not read until the store takes publishes again */
 
     /* the turn (turn.c) */

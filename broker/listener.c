@@ -22,6 +22,9 @@ enum {
     ACCEPTS_PER_TURN = 64,
     BACKLOG = 4096,
     OUT_OF_FILES_PAUSE_MS = 100,
+    KEEPALIVE_IDLE_S = 60,
+    KEEPALIVE_INTERVAL_S = 20,
+    KEEPALIVE_COUNT = 3,
 };
 
 struct listener {
@@ -45,11 +48,14 @@ static bool is_trusted(const struct listener *l, const struct peer *p)
     return false;
 }
 
-static bool has_room(const struct listener *l)
+/* NULL: there is room for one more. Else what forbids it. */
+static const char *full_by(const struct listener *l)
 {
     const struct broker *b = l->broker;
-    return l->clients < l->config->max_connections &&
-           b->client_count < b->config->limits.max_connections;
+    if (l->clients >= l->config->max_connections ||
+        b->client_count >= b->config->limits.max_connections)
+        return "max_connections";
+    return b->client_count >= b->client_limit ? "file descriptors" : NULL;
 }
 
 static void admit(struct listener *l, int fd, const struct sockaddr_storage *address)
@@ -59,10 +65,11 @@ static void admit(struct listener *l, int fd, const struct sockaddr_storage *add
     bool trusted = is_trusted(l, &peer);
     char text[PEER_TEXT_MAX];
     b->stats.connections++;
-    if (!has_room(l)) {
+    const char *full = full_by(l);
+    if (full != NULL) {
         b->stats.refused[REFUSED_CONNECTIONS]++;
         LOG_LIMITED(LOG_LEVEL_WARN, "connection_refused", KV_STR("listener", l->config->bind),
-                    KV_STR("peer", peer_text(&peer, text)), KV_STR("reason", "max_connections"));
+                    KV_STR("peer", peer_text(&peer, text)), KV_STR("reason", full));
         close(fd);
         return;
     }
@@ -173,6 +180,27 @@ bool listener_is_loopback(const char *bind)
     return loopback;
 }
 
+/* Accepted sockets inherit these. A peer that a lost network took away is noticed after
+ * KEEPALIVE_IDLE_S + KEEPALIVE_COUNT × KEEPALIVE_INTERVAL_S, whether it was silent (probes) or had
+ * something to acknowledge (user timeout: else the kernel repeats for a quarter of an hour). Failing
+ * here costs a late notice, not the connection. */
+static void tune(int fd)
+{
+    static const struct {
+        int level, option, value;
+    } options[] = {
+        {IPPROTO_TCP, TCP_NODELAY, 1},
+        {SOL_SOCKET, SO_KEEPALIVE, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S},
+        {IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S},
+        {IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT},
+        {IPPROTO_TCP, TCP_USER_TIMEOUT,
+         (KEEPALIVE_IDLE_S + KEEPALIVE_COUNT * KEEPALIVE_INTERVAL_S) * 1000},
+    };
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        (void)setsockopt(fd, options[i].level, options[i].option, &options[i].value, sizeof(int));
+}
+
 static int listen_on(const struct addrinfo *a)
 {
     int on = 1;
@@ -181,7 +209,7 @@ static int listen_on(const struct addrinfo *a)
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* accepted ones inherit it */
+    tune(fd);
     if (a->ai_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
     if (bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)

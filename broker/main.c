@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <event2/buffer.h>
@@ -157,16 +156,6 @@ static bool is_implicitly_anonymous(const struct command_line *line,
     return true;
 }
 
-/* A connection is a file descriptor: as many as the system allows. */
-static void raise_file_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static int run(const struct command_line *line, const struct broker_config *config)
 {
     char err[512];
@@ -174,7 +163,6 @@ static int run(const struct command_line *line, const struct broker_config *conf
              (enum log_format)config->log.format);
     signal(SIGPIPE, SIG_IGN);
     log_start();
-    raise_file_limit();
     struct broker *b = broker_new(config, is_implicitly_anonymous(line, config), err, sizeof(err));
     if (b == NULL) {
         LOG_ERROR("start_failed", KV_STR("err", err));

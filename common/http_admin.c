@@ -392,6 +392,11 @@ bool http_admin_set_hosts(struct http_admin *a, const struct config_strings *hos
     return true;
 }
 
+void http_admin_set_connections(struct http_admin *a, unsigned max)
+{
+    a->connections.max = max < HTTP_CONNECTIONS_MAX ? max : HTTP_CONNECTIONS_MAX;
+}
+
 void http_admin_free(struct http_admin *a)
 {
     if (a == NULL)

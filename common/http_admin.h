@@ -45,6 +45,9 @@ bool http_admin_set_hosts(struct http_admin *a, const struct config_strings *hos
 bool http_admin_route(struct http_admin *a, int methods, const char *path, http_admin_fn *fn,
                       void *arg);
 
+/* At most so many connections (1 to 128, which is the default). */
+void http_admin_set_connections(struct http_admin *a, unsigned max);
+
 /* Sends and empties `body` (may be NULL). Nothing may be cached, framed or loaded from elsewhere; a
  * handler that needs another Content-Security-Policy adds it before. */
 void http_admin_reply(struct evhttp_request *req, int status, const char *content_type,

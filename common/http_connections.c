@@ -78,7 +78,7 @@ struct bufferevent *http_connections_add(struct http_connections *cs, struct eve
     c->on_input = evbuffer_add_cb(bufferevent_get_input(bev), on_input, c);
     if (c->on_input == NULL)
         goto fail;
-    if (cs->count == HTTP_CONNECTIONS_MAX)
+    if (cs->count >= (cs->max > 0 ? cs->max : HTTP_CONNECTIONS_MAX))
         make_room(cs);
     bufferevent_incref(bev);
     c->bev = bev;

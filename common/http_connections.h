@@ -30,6 +30,7 @@ enum {
 struct http_connections {
     struct http_connection *all[HTTP_CONNECTIONS_MAX]; /* the first `count` of them */
     size_t count;
+    size_t max; /* 0: HTTP_CONNECTIONS_MAX */
     uint64_t evicted;
 };
 

@@ -15,6 +15,7 @@
 #include "lb/listener.h"
 #include "lb/snapshot.h"
 #include "lb/worker.h"
+#include "lb/workers.h"
 
 /* Connections accepted at most while a listener is retired. */
 #define RETIRE_ACCEPTS 8192
@@ -84,8 +85,21 @@ static void accept_failed(struct acceptor *a, int err)
     }
 }
 
+/* Not the last descriptors: checks, discovery, HTTP and reloads need some. */
+static bool has_descriptors(struct acceptor *a)
+{
+    if (workers_have_room(a->worker->set))
+        return true;
+    LOG_LIMITED(LOG_LEVEL_WARN, "accept_paused", KV_STR("listener", config_of(a)->name),
+                KV_STR("err", "as many flows as there are file descriptors for"));
+    set_paused(a, true);
+    return false;
+}
+
 static bool reserve(struct acceptor *a)
 {
+    if (!has_descriptors(a))
+        return false;
     if (listener_reserve(a->listener, config_of(a)->max_flows))
         return true;
     metric_add_shared(&a->listener->paused, 1);

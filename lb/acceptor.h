@@ -3,7 +3,7 @@
  *
  * Data flow: the poller says that connections wait; they become flows of this worker, or go to
  *            another one when this worker has too many.
- * Limits:    ACCEPTS_PER_TURN at a time. Out of descriptors or at max_flows it stops listening to
+ * Limits:    ACCEPTS_PER_TURN at a time. At max_flows, or when only the spare descriptors are left, it stops listening to
  *            the poller and looks again after ACCEPT_PAUSE_MS: connections wait in the backlog.
  * Ownership: owns the socket; holds references to the listener and to the snapshot whose settings
  *            new flows get.

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/descriptors.h"
 #include "common/http_admin.h"
 #include "common/log.h"
 #include "common/metrics.h"
@@ -28,6 +29,7 @@ struct admin {
     struct http_admin *http, *http_new; /* http_new: bound by a reload that isn't decided */
     char *bind, *bind_new;
     char page_policy[PAGE_POLICY_MAX];
+    uint32_t http_connections; /* at most; 0: not told yet */
 };
 
 /* ---- reading ---- */
@@ -262,8 +264,17 @@ void admin_keep_new(struct admin *a, const struct config_strings *hosts)
 {
     if (a->http_new != NULL)
         take_new(a);
+    if (a->http != NULL && a->http_connections > 0)
+        http_admin_set_connections(a->http, a->http_connections);
     if (a->http != NULL && !http_admin_set_hosts(a->http, hosts))
         LOG_ERROR("admin_hosts_kept", KV_STR("err", "out of memory"));
+}
+
+void admin_share_descriptors(struct admin *a, uint32_t limit)
+{
+    a->http_connections = descriptors_for_http(limit);
+    if (a->http != NULL)
+        http_admin_set_connections(a->http, a->http_connections);
 }
 
 void admin_unbind_new(struct admin *a)

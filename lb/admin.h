@@ -19,6 +19,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct admin;
 struct config_strings;
@@ -31,6 +32,8 @@ void admin_free(struct admin *a);
 bool admin_bind(struct admin *a, const char *bind, char *err, size_t errlen);
 /* The port of the new configuration is the one in force, and answers to these names too. */
 void admin_keep_new(struct admin *a, const struct config_strings *hosts);
+/* The HTTP port has a part of the spare of so many descriptors. */
+void admin_share_descriptors(struct admin *a, uint32_t limit);
 void admin_unbind_new(struct admin *a);
 
 #endif

@@ -21,13 +21,16 @@ static in_port_t *port_of(struct sockaddr_storage *addr)
                                        : &((struct sockaddr_in *)addr)->sin_port;
 }
 
-/* Failing here costs latency or a late notice, not the connection. */
+/* A peer that vanished is noticed after two minutes of silence. Failing here costs latency or a late
+ * notice, not the connection. */
 static void tune_socket(int fd)
 {
     static const int on = 1;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &keepalive_idle_s, sizeof(int));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &keepalive_interval_s, sizeof(int));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &keepalive_probes, sizeof(int));
 }
 
 void listener_tune_server_socket(int fd)
@@ -42,14 +45,6 @@ void listener_hurry_server_socket(int fd)
 {
     static const int on = 1;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
-}
-
-/* A client that vanished is noticed after two minutes of silence. */
-static void tune_listening_socket(int fd)
-{
-    tune_socket(fd);
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &keepalive_interval_s, sizeof(int));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &keepalive_probes, sizeof(int));
 }
 
 /* A bound socket, or -1. */
@@ -92,7 +87,7 @@ static int open_socket(struct listener *l, int backlog)
     int fd = bind_socket(&l->bound, l->addrlen, true);
     if (fd < 0)
         return -1;
-    tune_listening_socket(fd);
+    tune_socket(fd); /* accepted ones inherit it */
     if (getsockname(fd, (struct sockaddr *)&l->bound, &len) == 0 && listen(fd, backlog) == 0)
         return fd;
     int saved = errno;

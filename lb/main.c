@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -53,22 +52,10 @@ static int describe_config(void)
     return written ? 0 : 1;
 }
 
-/* A flow is two descriptors; the soft limit of 1024 that shells hand down is soon reached. */
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        LOG_WARN("descriptor_limit_kept", KV_STR("err", "setrlimit failed"));
-}
-
 static int run(const char *config_path)
 {
     signal(SIGPIPE, SIG_IGN);
     log_start();
-    raise_descriptor_limit();
     struct control *c = control_new(config_path);
     if (c == NULL)
         return 1;

@@ -4,6 +4,7 @@
 #include "lb/pipe_pool.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -13,6 +14,13 @@ static void close_pipe(struct pipe_pool *p, struct pipe *pipe)
     close(pipe->write_fd);
     free(pipe);
     p->open_count--;
+}
+
+/* A new descriptor gets the lowest free number, so a high one says how many are open. */
+static bool is_spare(const struct pipe_pool *p, const int fds[2])
+{
+    int from = atomic_load_explicit(&p->spare_from, memory_order_relaxed);
+    return from > 0 && (fds[0] >= from || fds[1] >= from);
 }
 
 static struct pipe *open_pipe(struct pipe_pool *p)
@@ -29,9 +37,13 @@ static struct pipe *open_pipe(struct pipe_pool *p)
     }
     pipe->read_fd = fds[0];
     pipe->write_fd = fds[1];
+    p->open_count++;
+    if (is_spare(p, fds)) {
+        close_pipe(p, pipe);
+        return NULL;
+    }
     /* Refused to a user who has many large pipes: then it keeps the default of 64 kB. */
     (void)fcntl(pipe->write_fd, F_SETPIPE_SZ, PIPE_SIZE);
-    p->open_count++;
     return pipe;
 }
 

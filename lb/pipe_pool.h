@@ -4,12 +4,13 @@
  * Data flow: a relay that turned out to be bulk borrows a pipe, and gives it back as soon as it is
  *            empty and its source has nothing more. Idle flows own none.
  * Ownership: a borrowed pipe belongs to the borrower until pipe_pool_give.
- * Limits:    PIPE_POOL_MAX pipes at once (then, or without descriptors, take returns NULL and the
+ * Limits:    PIPE_POOL_MAX pipes at once, and no spare descriptors (then take returns NULL and the
  *            relay copies); PIPE_POOL_IDLE are kept open for the next bulk.
  */
 #ifndef FLOTILLA_LB_PIPE_POOL_H
 #define FLOTILLA_LB_PIPE_POOL_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 #define PIPE_POOL_MAX 256
@@ -27,7 +28,8 @@ struct pipe {
 struct pipe_pool {
     struct pipe *idle;
     unsigned idle_count;
-    unsigned open_count; /* idle and borrowed */
+    unsigned open_count;    /* idle and borrowed */
+    _Atomic int spare_from; /* descriptors from this one on are for others; 0: none are */
 };
 
 struct pipe *pipe_pool_take(struct pipe_pool *p);

@@ -12,6 +12,7 @@
 #include <utlist.h>
 
 #include "common/clock.h"
+#include "common/descriptors.h"
 #include "common/log.h"
 #include "lb/admin.h"
 #include "lb/control.h"
@@ -85,6 +86,19 @@ static bool start_workers(struct control *c, unsigned count)
     return c->workers != NULL;
 }
 
+/* Once all is open that is open without flows. A flow is two descriptors. */
+static void share_descriptors(struct control *c)
+{
+    uint32_t limit = descriptors_raise_limit();
+    uint32_t open = descriptors_open();
+    uint32_t flows = descriptors_for_clients(limit, open) / 2;
+    workers_share_descriptors(c->workers, flows > 0 ? flows : 1,
+                              (int)(limit - descriptors_spare(limit)));
+    admin_share_descriptors(c->admin, limit);
+    LOG_INFO("descriptors", KV_UINT("limit", limit), KV_UINT("open", open),
+             KV_UINT("flows", flows));
+}
+
 bool reload_first(struct control *c)
 {
     struct config_error err = {0};
@@ -105,6 +119,7 @@ bool reload_first(struct control *c)
     } else {
         admin_keep_new(c->admin, &s->config.admin.hosts);
         put_in_force(c, s);
+        share_descriptors(c);
         log_loaded(c, "started");
         return true;
     }

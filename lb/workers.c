@@ -5,6 +5,7 @@
  */
 #include "lb/workers.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 struct workers {
     struct snapshot *snapshot;   /* in force; NULL before the first */
     struct listener **listeners; /* references, in the snapshot's order */
+    _Atomic size_t flow_limit;   /* 0: none */
     unsigned count;
     struct worker *items[];
 };
@@ -225,6 +227,19 @@ size_t workers_flows(const struct workers *w)
     for (unsigned i = 0; i < w->count; i++)
         sum += flows_of(w->items[i]);
     return sum;
+}
+
+void workers_share_descriptors(struct workers *w, size_t flows, int spare_from)
+{
+    atomic_store(&w->flow_limit, flows);
+    for (unsigned i = 0; i < w->count; i++)
+        atomic_store(&w->items[i]->pipes.spare_from, spare_from);
+}
+
+bool workers_have_room(const struct workers *w)
+{
+    size_t limit = atomic_load_explicit(&w->flow_limit, memory_order_relaxed);
+    return limit == 0 || workers_flows(w) < limit;
 }
 
 /* Below this many flows it isn't worth a wake-up of another thread. */
