@@ -33,6 +33,7 @@ struct attempt {
     const struct server *tried[ATTEMPT_SERVERS_MAX]; /* references; left out of the next choice */
     unsigned tried_count;
     uint64_t give_up_ms; /* for waiting in a queue; 0: hasn't waited yet */
+    uint64_t ended_ms;   /* when the client's end was seen; 0: not yet */
     uint64_t hash;       /* of the client id, where the backend balances by it */
     bool hash_known;
     uint8_t *bytes;

@@ -1,5 +1,6 @@
 /*
- * The flow's life: opening, the one transition function, relaying, closing.
+ * The flow's life: opening, the one transition function, closing. What the states do before relaying
+ * is in flow_setup.c, relaying and ending in flow_relay.c.
  */
 #include "lb/flow.h"
 
@@ -56,6 +57,12 @@ void flow_set_timer(struct flow *f, uint64_t at_ms)
     if (at_ms == 0)
         wheel_cancel(&f->timer);
     else
+        wheel_set(&f->worker->wheel, &f->timer, at_ms);
+}
+
+void flow_set_timer_by(struct flow *f, uint64_t at_ms)
+{
+    if (at_ms != 0 && (!wheel_is_set(&f->timer) || at_ms < f->timer.at_ms))
         wheel_set(&f->worker->wheel, &f->timer, at_ms);
 }
 
@@ -190,10 +197,12 @@ static void enter(struct flow *f, enum flow_state state)
     case FLOW_CLOSED:
         release(f);
         break;
+    case FLOW_HALF_CLOSED:
+        flow_enter_half_closed(f);
+        break;
     case FLOW_ACCEPTED:
     case FLOW_QUEUEING:
     case FLOW_CHOOSING:
-    case FLOW_HALF_CLOSED:
         break;
     }
 }
@@ -202,102 +211,6 @@ void flow_close(struct flow *f)
 {
     if (f->state != FLOW_CLOSED)
         enter(f, FLOW_CLOSED);
-}
-
-static enum relay_verdict pump(struct flow *f, struct relay *r, struct stream *from,
-                               struct stream *to, metric_counter *worker_bytes,
-                               metric_counter *server_bytes)
-{
-    struct worker *w = f->worker;
-    enum relay_verdict verdict = relay_pump(r, from, to, &w->relay);
-    if (w->relay.moved > 0) {
-        f->progress_ms = w->now_ms;
-        metric_add(worker_bytes, w->relay.moved);
-        metric_add_shared(server_bytes, w->relay.moved);
-        if (w->relay.spliced > 0)
-            metric_add(&w->counters.spliced, w->relay.spliced);
-    }
-    return verdict;
-}
-
-static struct flow_ends ends_of(const struct flow *f)
-{
-    return (struct flow_ends){
-        .client_ended = f->client.stream.ended,
-        .server_ended = f->server.stream.ended,
-        .client_broken = f->client.stream.broken,
-        .server_broken = f->server.stream.broken,
-        .up_finished = f->up.finished,
-        .down_finished = f->down.finished,
-    };
-}
-
-/* After a pump that took something from the client. */
-static void note_burst(struct flow *f)
-{
-    struct worker *w = f->worker;
-    uint8_t first = w->relay.spliced > 0 ? 0 : w->relay.buffer[0];
-    pace_note_burst(&w->pace, &f->pace, first, w->now_ms);
-}
-
-/* Both directions, as far as they go; then how the flow looks. */
-static enum flow_phase relay_both(struct flow *f)
-{
-    struct worker_counters *counters = &f->worker->counters;
-    struct server_counters *server = &f->chosen->counters;
-    f->worker->relay.closing = f->down.finished;
-    enum relay_verdict up = pump(f, &f->up, &f->client.stream, &f->server.stream,
-                                 &counters->bytes_in, &server->bytes_in);
-    if (f->worker->relay.moved > 0)
-        note_burst(f);
-    f->worker->relay.closing = f->up.finished;
-    enum relay_verdict down = pump(f, &f->down, &f->server.stream, &f->client.stream,
-                                   &counters->bytes_out, &server->bytes_out);
-    if (!f->uncounted && (f->server.stream.ended || f->server.stream.broken)) {
-        server_leave(f->chosen);
-        f->uncounted = true;
-    }
-    if (up == RELAY_MORE || down == RELAY_MORE)
-        flow_place(f, FLOW_ON_READY);
-    struct flow_ends ends = ends_of(f);
-    return flow_phase_of(&ends);
-}
-
-static enum flow_state run_relaying(struct flow *f)
-{
-    if (f->expired) {
-        uint64_t deadline_ms = f->progress_ms + f->settings->config->idle_timeout_ms;
-        if (f->worker->now_ms >= deadline_ms) {
-            metric_add(&f->worker->counters.idle_timeouts, 1);
-            return FLOW_CLOSED;
-        }
-        flow_set_timer(f, deadline_ms);
-    }
-    switch (relay_both(f)) {
-    case FLOW_PHASE_OVER:
-        return FLOW_CLOSED;
-    case FLOW_PHASE_HALF_CLOSED:
-        return FLOW_HALF_CLOSED;
-    case FLOW_PHASE_OPEN:
-        break;
-    }
-    return FLOW_RELAYING;
-}
-
-static enum flow_state run_half_closed(struct flow *f)
-{
-    if (relay_both(f) == FLOW_PHASE_OVER)
-        return FLOW_CLOSED;
-    struct flow_ends ends = ends_of(f);
-    uint64_t deadline_ms =
-        flow_half_close_deadline(&ends, f->since_ms, f->progress_ms,
-                                 backend_config(f->settings->backend)->half_close_timeout_ms);
-    if (deadline_ms != 0 && f->worker->now_ms >= deadline_ms) {
-        metric_add(&f->worker->counters.half_close_timeouts, 1);
-        return FLOW_CLOSED;
-    }
-    flow_set_timer(f, deadline_ms);
-    return FLOW_HALF_CLOSED;
 }
 
 static enum flow_state run_closed(struct flow *f)
@@ -313,8 +226,8 @@ static flow_run_fn *const run[FLOW_STATES] = {
     [FLOW_CHOOSING] = flow_run_choosing,
     [FLOW_CONNECTING] = flow_run_connecting,
     [FLOW_TRYING] = flow_run_trying,
-    [FLOW_RELAYING] = run_relaying,
-    [FLOW_HALF_CLOSED] = run_half_closed,
+    [FLOW_RELAYING] = flow_run_relaying,
+    [FLOW_HALF_CLOSED] = flow_run_half_closed,
     [FLOW_CLOSED] = run_closed,
 };
 

@@ -3,12 +3,12 @@
  *
  * Data flow: acceptor.c opens flows; the poller, the wheel and the worker's lists call flow_handle,
  *            which moves the flow through its states. flow_setup.c has the states before relaying,
- *            flow.c the rest. What is decided without I/O stands in flow_rules.h.
+ *            flow_relay.c those after. What is decided without I/O stands in flow_rules.h.
  * Ownership: lives and dies on one worker. Holds the snapshot it was accepted under, its listener
  *            and its server (chosen: connection and reference). A closed flow is on the worker's
  *            list of closed ones until the end of the turn, since its events may still be in
  *            flight.
- * Memory:    about 330 bytes while it relays plain and nothing is pending.
+ * Memory:    about 350 bytes while it relays plain and nothing is pending.
  *
  *            accepted ──TLS, no server up──► queueing
  *              │  │                             │ a server came up
@@ -39,6 +39,7 @@
 #include "lb/flow_rules.h"
 #include "lb/poller.h"
 #include "lb/relay.h"
+#include "lb/stall.h"
 #include "lb/stream.h"
 
 struct attempt;
@@ -79,6 +80,7 @@ struct flow {
     const struct snapshot_listener *settings; /* in the snapshot */
     struct server *chosen;                    /* NULL: none */
     struct attempt *attempt;                  /* NULL from relaying on */
+    struct stall up_stall, down_stall;        /* of the server, of the client */
     struct wheel_timer timer;
     TAILQ_ENTRY(flow) link; /* `place` says of which list */
     LIST_ENTRY(flow) all;
@@ -106,16 +108,19 @@ void flow_free(struct flow *f);
 
 const char *flow_state_name(enum flow_state state);
 
-/* ---- between flow.c and flow_setup.c ---- */
+/* ---- between flow.c, flow_setup.c and flow_relay.c ---- */
 
 /* Makes what can be made of the state the flow is in; returns the state it ought to be in. */
 typedef enum flow_state flow_run_fn(struct flow *f);
 flow_run_fn flow_run_accepted, flow_run_queueing, flow_run_handshaking, flow_run_choosing,
-    flow_run_connecting, flow_run_trying;
+    flow_run_connecting, flow_run_trying, flow_run_relaying, flow_run_half_closed;
+void flow_enter_half_closed(struct flow *f);
 
 /* Moves the flow to another of the worker's lists (or to none). */
 void flow_place(struct flow *f, enum flow_place place);
-void flow_set_timer(struct flow *f, uint64_t at_ms);
+void flow_set_timer(struct flow *f, uint64_t at_ms); /* 0: none */
+/* Leaves an earlier one; 0: changes nothing. */
+void flow_set_timer_by(struct flow *f, uint64_t at_ms);
 void flow_leave_server(struct flow *f);
 
 #endif

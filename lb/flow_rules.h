@@ -42,23 +42,40 @@ bool flow_may_leave_silent(const struct flow_tries *t);
     100u /* a server without source ports towards it is asked again: each time the kernel looks    \
             through all of them, a millisecond or more */
 #define FLOW_QUEUE_POLL_MS 250u /* a waiting flow asks again, should a wake-up have been missed */
-#define FLOW_LINGER_MS 2000u    /* for a peer to take the last bytes when the other side broke */
+#define FLOW_LINGER_MS 2000u    /* for a peer to end in its turn when the other side broke */
+#define FLOW_RESET_POLL_MS 16u  /* until a reset may follow the last bytes: first, then longer */
 
 /* What a flow of two connected streams looks like. */
 struct flow_ends {
-    bool client_ended, server_ended;   /* the end was read */
-    bool client_broken, server_broken; /* can't be written any more */
-    bool up_finished, down_finished;   /* the end was passed on */
+    bool client_ended, server_ended;     /* the end was read */
+    bool client_hangup, server_hangup;   /* an end or a reset is there, maybe behind other bytes */
+    bool client_broken, server_broken;   /* can't be written any more */
+    bool client_aborted, server_aborted; /* by a reset, not by an orderly end */
+    bool up_finished, down_finished;     /* all before the end was passed on, and the end if it was
+                                            an orderly one */
 };
 
-enum flow_phase { FLOW_PHASE_OPEN, FLOW_PHASE_HALF_CLOSED, FLOW_PHASE_OVER };
+enum flow_phase {
+    FLOW_PHASE_OPEN,
+    FLOW_PHASE_HALF_CLOSED,
+    FLOW_PHASE_RESET_SERVER, /* the client reset: so is the server, when it has the last bytes */
+    FLOW_PHASE_RESET_CLIENT, /* the other way round */
+    FLOW_PHASE_OVER,
+};
 
 enum flow_phase flow_phase_of(const struct flow_ends *e);
 
-/* Until when a half-closed flow may go on. Progress puts the end off, but not when a side is
- * broken: then only the last bytes for the other one count. */
+/* How long a peer may take nothing while bytes wait for it: `stall_timeout` while both sides are
+ * there, and `half_close_timeout` too, if that is shorter, when one has ended. 0: no limit. */
+uint64_t flow_stall_limit(bool open, uint64_t stall_timeout_ms, uint64_t half_close_timeout_ms);
+
+/* Until when a half-closed flow may go on that has nothing to deliver. Progress puts the end off,
+ * but not when a side is broken. */
 uint64_t flow_half_close_deadline(const struct flow_ends *e, uint64_t since_ms,
                                   uint64_t progress_ms, uint64_t timeout_ms);
+
+/* When to look again whether the last bytes have arrived, which were to be followed by a reset. */
+uint64_t flow_reset_poll(uint64_t since_ms, uint64_t now_ms);
 
 /* When a flow that asked at `now_ms` asks again for a server, or gives up. */
 uint64_t flow_queue_deadline(uint64_t now_ms, uint64_t give_up_ms);

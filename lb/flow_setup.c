@@ -433,6 +433,25 @@ static enum flow_state trying_expired(struct flow *f)
     return flow_may_leave_silent(tries_of(f)) ? leave_silent(f) : FLOW_TRYING;
 }
 
+/* A client that has said its last word waits for an answer as long as one direction may go on
+ * alone. True: the flow ends. */
+static bool answer_is_overdue(struct flow *f)
+{
+    struct attempt *a = f->attempt;
+    uint64_t limit_ms = config_of(f)->half_close_timeout_ms;
+    uint64_t now_ms = f->worker->now_ms;
+    if (!f->client.stream.ended || limit_ms == 0)
+        return false;
+    if (a->ended_ms == 0)
+        a->ended_ms = now_ms;
+    if (now_ms >= a->ended_ms + limit_ms) {
+        metric_add(&f->worker->counters.half_close_timeouts, 1);
+        return true;
+    }
+    flow_set_timer_by(f, a->ended_ms + limit_ms);
+    return false;
+}
+
 enum flow_state flow_run_trying(struct flow *f)
 {
     struct attempt *a = f->attempt;
@@ -459,5 +478,5 @@ enum flow_state flow_run_trying(struct flow *f)
         uint64_t silence_ms = config_of(f)->first_byte_timeout_ms;
         flow_set_timer(f, silence_ms == 0 ? 0 : f->worker->now_ms + silence_ms);
     }
-    return FLOW_TRYING;
+    return answer_is_overdue(f) ? FLOW_CLOSED : FLOW_TRYING;
 }

@@ -395,7 +395,17 @@ static const struct config_field backend_fields[] = {
      .at = offsetof(struct backend_config, half_close_timeout_ms),
      .max = DAY_MS,
      .fallback = "30s",
-     .help = "How long one direction goes on after the other one ended; 0: no limit."},
+     .help = "How long one direction goes on after the other one ended without anything moving; "
+             "0: no limit."},
+    {.key = "stall_timeout",
+     .kind = CONFIG_DURATION,
+     .at = offsetof(struct backend_config, stall_timeout_ms),
+     .max = 30 * DAY_MS,
+     .fallback = "30s",
+     .help =
+         "A client or server that takes nothing of what waits for it for so long is reset, and "
+         "its flow ends. Flows without anything waiting are never touched, however long they are "
+         "silent. 0: no limit."},
     {.key = "drain_timeout",
      .kind = CONFIG_DURATION,
      .at = offsetof(struct backend_config, drain_timeout_ms),

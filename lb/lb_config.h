@@ -77,6 +77,7 @@ struct backend_config {
     uint32_t retries;                 /* other servers tried before the client is closed */
     uint64_t queue_timeout_ms;        /* a flow's wait while no server is up */
     uint64_t half_close_timeout_ms;   /* one direction ended; 0: off */
+    uint64_t stall_timeout_ms;        /* a peer takes nothing of what waits for it; 0: off */
     uint64_t drain_timeout_ms;        /* flows of a removed server live on this long */
     uint64_t slow_start_ms;           /* 0: off */
     struct config_position at, health_check_at;

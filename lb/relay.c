@@ -48,7 +48,7 @@ static bool flush_pipe(struct relay *r, struct stream *to, struct pipe_pool *pip
             to->writable = false;
             return false;
         } else if (n == 0 || errno != EINTR) {
-            to->broken = true;
+            stream_write_failed(to, n == 0 ? EPIPE : errno);
         }
     }
     if (r->pipe->bytes > 0)
@@ -125,7 +125,7 @@ static size_t splice_once(struct relay *r, struct stream *from, struct relay_env
             return 0;
         from->ended = from->socket_ended = true;
         if (n < 0)
-            from->broken = true;
+            from->broken = from->aborted = true;
         return 0;
     }
     r->pipe->bytes = (size_t)n;
@@ -159,10 +159,11 @@ static void rest(struct relay *r, struct pipe_pool *pipes)
     give_pipe(r, pipes);
 }
 
-static enum relay_verdict finish(struct relay *r, struct stream *to, bool closing)
+static enum relay_verdict finish(struct relay *r, const struct stream *from, struct stream *to,
+                                 bool closing)
 {
-    if (!r->finished && !stream_shutdown(to, closing))
-        return RELAY_WAITING;
+    if (!r->finished && !from->aborted && !stream_shutdown(to, closing))
+        return RELAY_BLOCKED;
     r->finished = true;
     return RELAY_FINISHED;
 }
@@ -181,10 +182,10 @@ enum relay_verdict relay_pump(struct relay *r, struct stream *from, struct strea
     env->moved = env->spliced = 0;
     for (;;) {
         if (!flush(r, to, env->pipes))
-            return RELAY_WAITING;
+            return RELAY_BLOCKED;
         if (from->ended) {
             rest(r, env->pipes);
-            return finish(r, to, env->closing);
+            return finish(r, from, to, env->closing);
         }
         if (!from->readable) {
             rest(r, env->pipes);
@@ -199,6 +200,12 @@ enum relay_verdict relay_pump(struct relay *r, struct stream *from, struct strea
         if (n == 0 && from->readable && !from->ended)
             return RELAY_MORE;
     }
+}
+
+bool relay_holds(const struct relay *r, const struct stream *to)
+{
+    return !to->broken &&
+           (r->held != NULL || to->unsent || (r->pipe != NULL && r->pipe->bytes > 0));
 }
 
 void relay_fini(struct relay *r, struct pipe_pool *pipes)

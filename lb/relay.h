@@ -10,7 +10,8 @@
  *            loopback): of a send of 64 kB the last few bytes would travel as a packet of their own
  *            and wake the peer a second time, which doubled the cost. And a copy's piece stays in
  *            the first-level cache from the read to the write.
- * Ends:      the source's end is passed on once everything before it was delivered. What comes for
+ * Ends:      the source's end is passed on once everything before it was delivered; that a source was
+ *            reset is left to the flow to pass on (`finished`, and the source is `aborted`). What comes for
  *            a broken destination is read and dropped, so that closing resets nobody; but no more
  *            than RELAY_DROP_MAX, after which the source counts as broken too.
  * Limits:    what a slow destination makes a direction hold is at most RELAY_BUFFER bytes on the
@@ -55,9 +56,16 @@ struct relay_env {
 
 enum relay_verdict {
     RELAY_WAITING,  /* nothing to do until one of the streams gets ready */
-    RELAY_MORE,     /* out of budget: pump again in the next turn */
     RELAY_FINISHED, /* the end was passed on; nothing will ever follow */
+    RELAY_MORE,     /* out of budget: pump again in the next turn */
+    RELAY_BLOCKED,  /* the destination doesn't take what is held for it */
 };
+
+/* There is something to do, or to watch, beyond waiting for events. */
+static inline bool relay_is_busy(enum relay_verdict verdict)
+{
+    return verdict >= RELAY_MORE;
+}
 
 enum relay_verdict relay_pump(struct relay *r, struct stream *from, struct stream *to,
                               struct relay_env *env);
@@ -67,6 +75,9 @@ void relay_feed(struct relay *r, struct stream *to, const uint8_t *data, size_t 
 
 /* Takes over a heap buffer of which `off` .. `len` is still to be delivered. */
 void relay_adopt(struct relay *r, uint8_t *buf, size_t off, size_t len);
+
+/* The destination hasn't taken all that was read for it. */
+bool relay_holds(const struct relay *r, const struct stream *to);
 
 void relay_fini(struct relay *r, struct pipe_pool *pipes);
 

@@ -37,7 +37,7 @@ ssize_t stream_socket_read(struct stream *s, void *buf, size_t len)
         return STREAM_AGAIN;
     s->socket_ended = true;
     if (n < 0)
-        s->broken = true;
+        s->broken = s->aborted = true;
     return 0;
 }
 
@@ -53,8 +53,17 @@ size_t stream_socket_write(struct stream *s, const void *buf, size_t len)
     if (n >= 0)
         return (size_t)n;
     if (errno != EAGAIN && errno != EWOULDBLOCK)
-        s->broken = true;
+        stream_write_failed(s, errno);
     return 0;
+}
+
+/* EPIPE comes after an orderly end: of a peer that reads no more, or of ours. Anything else is told
+ * once, and if it is told to a write, reading will look like an orderly end. */
+void stream_write_failed(struct stream *s, int err)
+{
+    s->broken = true;
+    if (err != EPIPE)
+        s->aborted = true;
 }
 
 void stream_socket_shutdown(struct stream *s, bool closing)
@@ -111,6 +120,13 @@ void stream_ready(struct stream *s, uint32_t events)
             s->readable = true;
         }
     }
+}
+
+void stream_abort(struct stream *s)
+{
+    static const struct linger at_once = {.l_onoff = 1};
+    if (s->fd >= 0)
+        (void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 }
 
 void stream_close(struct stream *s, struct poller *poller)

@@ -11,7 +11,7 @@
  *            end.
  * Ownership: stream_close closes the descriptor (out of the poller first) and frees the state.
  * Errors:    a failed read ends and breaks a stream, a failed write breaks it. Nothing is reported
- *            twice; whoever relays looks at `ended` and `broken`.
+ *            twice; whoever relays looks at `ended`, `broken` and `aborted`.
  */
 #ifndef FLOTILLA_LB_STREAM_H
 #define FLOTILLA_LB_STREAM_H
@@ -54,6 +54,7 @@ struct stream {
     bool reset;        /* the kernel reported an error, or both directions have ended */
     bool ended;        /* the end was read */
     bool broken;       /* writing is useless */
+    bool aborted;      /* broken by the peer's reset, or by its silence: there was no orderly end */
     bool socket_more;  /* the socket may hold more than was read from it */
     bool socket_ended; /* nothing will ever be read from the socket again */
     bool wants_write;  /* TLS: reading goes on when the socket is writable */
@@ -68,6 +69,8 @@ void stream_init_plain(struct stream *s, int fd);
 /* Takes the poller's events. */
 void stream_ready(struct stream *s, uint32_t events);
 void stream_close(struct stream *s, struct poller *poller);
+/* Closing will reset the connection: what the peer hasn't taken is dropped, and it is told so. */
+void stream_abort(struct stream *s);
 
 static inline ssize_t stream_read(struct stream *s, void *buf, size_t len)
 {
@@ -91,5 +94,7 @@ static inline bool stream_shutdown(struct stream *s, bool closing)
 ssize_t stream_socket_read(struct stream *s, void *buf, size_t len);
 size_t stream_socket_write(struct stream *s, const void *buf, size_t len);
 void stream_socket_shutdown(struct stream *s, bool closing);
+/* What a write's error means for the stream. */
+void stream_write_failed(struct stream *s, int err);
 
 #endif

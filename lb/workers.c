@@ -304,6 +304,7 @@ void workers_stats(const struct workers *w, unsigned index, struct worker_stats 
         .bytes_out = value_of(&c->bytes_out),
         .spliced = value_of(&c->spliced),
         .half_close_timeouts = value_of(&c->half_close_timeouts),
+        .stall_timeouts = value_of(&c->stall_timeouts),
         .idle_timeouts = value_of(&c->idle_timeouts),
         .accept_pauses = value_of(&c->accept_pauses),
         .handed_over = value_of(&c->handed_over),

@@ -72,6 +72,7 @@ struct worker_stats {
     uint64_t bytes_out;           /* servers to clients */
     uint64_t spliced;             /* of both: bytes that went through a pipe */
     uint64_t half_close_timeouts;
+    uint64_t stall_timeouts; /* of peers that took nothing of what waited for them */
     uint64_t idle_timeouts;
     uint64_t accept_pauses; /* out of descriptors, or max_flows reached */
     uint64_t handed_over;   /* connections passed on to a worker with fewer */

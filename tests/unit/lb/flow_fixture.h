@@ -259,6 +259,39 @@ static inline void hear_end(int fd)
     assert_int_equal(recv(fd, &byte, 1, 0), 0);
 }
 
+/* Reads to the reset that must come; the bytes before it. */
+static inline size_t hear_reset(int fd)
+{
+    static uint8_t buf[65536];
+    size_t got = 0;
+    for (;;) {
+        wait_readable(fd);
+        ssize_t n = recv(fd, buf, sizeof(buf), 0);
+        if (n == 0)
+            fail_msg("an orderly end after %zu bytes", got);
+        if (n < 0) {
+            assert_int_equal(errno, ECONNRESET);
+            return got;
+        }
+        got += (size_t)n;
+    }
+}
+
+/* Sends until the flow takes no more. */
+static inline size_t say_much(int fd)
+{
+    static const uint8_t bytes[65536];
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    size_t sent = 0;
+    while (poll(&p, 1, 200) == 1) {
+        ssize_t n = send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0)
+            break;
+        sent += (size_t)n;
+    }
+    return sent;
+}
+
 /* Ended or reset. */
 static inline void hear_closed(int fd)
 {
@@ -304,6 +337,8 @@ static inline struct worker_stats plane_stats(struct plane *p)
         sum.handshakes += s.handshakes;
         sum.handshake_fails += s.handshake_fails;
         sum.half_close_timeouts += s.half_close_timeouts;
+        sum.stall_timeouts += s.stall_timeouts;
+        sum.bytes_out += s.bytes_out;
         sum.spliced += s.spliced;
         sum.accept_pauses += s.accept_pauses;
     }

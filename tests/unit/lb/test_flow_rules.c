@@ -66,6 +66,31 @@ static void flow_is_over_when_both_ends_were_passed_on_or_nobody_can_be_written(
         {{.client_ended = true, .server_ended = true, .up_finished = true, .down_finished = true},
          FLOW_PHASE_OVER},
         {{.client_broken = true, .server_broken = true}, FLOW_PHASE_OVER},
+        /* an end that is still behind bytes which the other side doesn't take */
+        {{.server_hangup = true}, FLOW_PHASE_HALF_CLOSED},
+        {{.client_hangup = true}, FLOW_PHASE_HALF_CLOSED},
+        /* a reset: first what came before it */
+        {{.server_ended = true, .server_broken = true, .server_aborted = true},
+         FLOW_PHASE_HALF_CLOSED},
+        {{.server_ended = true,
+          .server_broken = true,
+          .server_aborted = true,
+          .down_finished = true},
+         FLOW_PHASE_RESET_CLIENT},
+        {{.client_ended = true, .client_broken = true, .client_aborted = true, .up_finished = true},
+         FLOW_PHASE_RESET_SERVER},
+        {{.client_ended = true,
+          .client_broken = true,
+          .client_aborted = true,
+          .up_finished = true,
+          .server_ended = true,
+          .down_finished = true},
+         FLOW_PHASE_RESET_SERVER},
+        {{.client_broken = true,
+          .client_aborted = true,
+          .server_broken = true,
+          .up_finished = true},
+         FLOW_PHASE_OVER},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         assert_int_equal(flow_phase_of(&cases[i].ends), cases[i].phase);
@@ -82,6 +107,29 @@ static void progress_puts_the_half_closed_end_off_unless_a_side_broke(void **sta
     assert_int_equal(flow_half_close_deadline(&broken, 1000, 5000, 0), 1000 + FLOW_LINGER_MS);
 }
 
+static void what_waits_for_a_peer_has_a_limit(void **state)
+{
+    (void)state;
+    assert_int_equal(flow_stall_limit(true, 300000, 30000), 300000);
+    assert_int_equal(flow_stall_limit(true, 0, 30000), 0);
+    assert_int_equal(flow_stall_limit(false, 300000, 30000), 30000);
+    assert_int_equal(flow_stall_limit(false, 10000, 30000), 10000);
+    assert_int_equal(flow_stall_limit(false, 0, 30000), 30000);
+    assert_int_equal(flow_stall_limit(false, 300000, 0), 300000);
+    assert_int_equal(flow_stall_limit(false, 0, 0), 0);
+}
+
+static void looking_whether_a_reset_may_follow_becomes_rarer(void **state)
+{
+    (void)state;
+    uint64_t now_ms = 1000;
+    unsigned looks = 0;
+    for (; now_ms < 31000; looks++)
+        now_ms = flow_reset_poll(1000, now_ms);
+    assert_in_range(looks, 5, 40);
+    assert_int_equal(flow_reset_poll(1000, 1000), 1000 + FLOW_RESET_POLL_MS);
+}
+
 static void queued_flow_asks_again_and_gives_up_in_time(void **state)
 {
     (void)state;
@@ -96,6 +144,8 @@ int main(void)
         cmocka_unit_test(silent_server_is_left_only_once_and_only_when_asked_something),
         cmocka_unit_test(flow_is_over_when_both_ends_were_passed_on_or_nobody_can_be_written),
         cmocka_unit_test(progress_puts_the_half_closed_end_off_unless_a_side_broke),
+        cmocka_unit_test(what_waits_for_a_peer_has_a_limit),
+        cmocka_unit_test(looking_whether_a_reset_may_follow_becomes_rarer),
         cmocka_unit_test(queued_flow_asks_again_and_gives_up_in_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -134,18 +134,20 @@ static void slow_destination_stops_the_reading_and_gets_everything(void **state)
     struct rig r;
     rig_init(&r, reads);
     r.sink.writes[0] = 300;
-    assert_int_equal(rig_pump(&r), RELAY_WAITING);
+    assert_int_equal(rig_pump(&r), RELAY_BLOCKED);
     assert_int_equal(r.source.read_at, 1); /* not read on */
     assert_non_null(r.relay.held);
     r.to.writable = true;
     r.sink.writes[1] = 0; /* a false alarm */
-    assert_int_equal(rig_pump(&r), RELAY_WAITING);
+    assert_int_equal(rig_pump(&r), RELAY_BLOCKED);
     r.to.writable = true;
     r.sink.writes[2] = 100;
-    assert_int_equal(rig_pump(&r), RELAY_WAITING);
+    assert_int_equal(rig_pump(&r), RELAY_BLOCKED);
     assert_int_equal(r.source.read_at, 1);
+    assert_true(relay_holds(&r.relay, &r.to));
     r.to.writable = true;
     assert_int_equal(rig_pump(&r), RELAY_WAITING);
+    assert_false(relay_holds(&r.relay, &r.to));
     assert_int_equal(r.sink.taken, 1500);
     assert_null(r.relay.held);
     rig_fini(&r);
@@ -158,11 +160,11 @@ static void end_is_passed_on_only_after_the_last_byte(void **state)
     struct rig r;
     rig_init(&r, reads);
     r.sink.writes[0] = 10;
-    assert_int_equal(rig_pump(&r), RELAY_WAITING);
+    assert_int_equal(rig_pump(&r), RELAY_BLOCKED);
     assert_false(r.sink.shut_down);
     r.to.writable = true;
     r.sink.shutdown_fails_once = true; /* a close_notify that doesn't fit at once */
-    assert_int_equal(rig_pump(&r), RELAY_WAITING);
+    assert_int_equal(rig_pump(&r), RELAY_BLOCKED);
     assert_false(r.sink.shut_down);
     assert_int_equal(rig_pump(&r), RELAY_FINISHED);
     assert_true(r.sink.shut_down);
@@ -178,11 +180,25 @@ static void what_was_read_before_a_reset_is_delivered(void **state)
     struct rig r;
     rig_init(&r, reads);
     r.sink.writes[0] = 10;
-    assert_int_equal(rig_pump(&r), RELAY_WAITING);
+    assert_int_equal(rig_pump(&r), RELAY_BLOCKED);
     r.to.writable = true;
     assert_int_equal(rig_pump(&r), RELAY_FINISHED);
     assert_int_equal(r.sink.taken_at_shutdown, 1000);
     assert_true(r.from.broken);
+    rig_fini(&r);
+}
+
+/* The flow passes the reset on, once the last bytes have arrived: an orderly end would be a lie. */
+static void reset_is_not_passed_on_as_an_orderly_end(void **state)
+{
+    (void)state;
+    static const ssize_t reads[] = {1000, -2};
+    struct rig r;
+    rig_init(&r, reads);
+    r.from.aborted = true;
+    assert_int_equal(rig_pump(&r), RELAY_FINISHED);
+    assert_int_equal(r.sink.taken, 1000);
+    assert_false(r.sink.shut_down);
     rig_fini(&r);
 }
 
@@ -193,7 +209,7 @@ static void broken_destination_swallows_until_the_source_ends(void **state)
     struct rig r;
     rig_init(&r, reads);
     r.sink.writes[0] = 10;
-    assert_int_equal(rig_pump(&r), RELAY_WAITING);
+    assert_int_equal(rig_pump(&r), RELAY_BLOCKED);
     r.to.broken = true;
     assert_int_equal(rig_pump(&r), RELAY_WAITING);
     assert_null(r.relay.held);
@@ -505,6 +521,7 @@ int main(void)
         cmocka_unit_test(slow_destination_stops_the_reading_and_gets_everything),
         cmocka_unit_test(end_is_passed_on_only_after_the_last_byte),
         cmocka_unit_test(what_was_read_before_a_reset_is_delivered),
+        cmocka_unit_test(reset_is_not_passed_on_as_an_orderly_end),
         cmocka_unit_test(broken_destination_swallows_until_the_source_ends),
         cmocka_unit_test(source_that_never_ends_is_given_up_behind_a_broken_destination),
         cmocka_unit_test(endless_source_gives_others_their_turn),
