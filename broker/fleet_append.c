@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "broker/fleet.h"
+#include "broker/fleet_piece.h"
 #include "common/log.h"
 
-enum { KEEP_SIZE = 65536, RETRY_MS = 300 };
+enum { RETRY_MS = 300 };
 
 struct fleet_append_wait {
     struct fleet_append_wait *next;
@@ -17,59 +18,91 @@ struct fleet_append_wait {
     void *arg;
 };
 
-static uint64_t gathering_number(struct fleet *f)
+static void entry_free(struct fleet_entry *e)
+{
+    fleet_bytes_fini(&e->items);
+    fleet_bytes_fini(&e->routes);
+    free(e);
+}
+
+static bool has_room(const struct fleet_entry *e)
+{
+    struct fleet_piece piece = {.fields = e->item_count, .bytes = e->items.len};
+
+    return !e->closed && !fleet_piece_is_full(&piece);
+}
+
+/* The entry that gathers, which will have one more item. */
+static struct fleet_entry *gathering(struct fleet *f)
 {
     struct fleet_append *a = &f->append;
+    struct fleet_entry *e = a->last;
 
-    if (a->gathering.number == 0)
-        a->gathering.number = (a->writing.number > a->done ? a->writing.number : a->done) + 1;
-    return a->gathering.number;
+    if (e == NULL || !has_room(e)) {
+        e = calloc(1, sizeof(*e));
+        if (e == NULL) {
+            a->failed = true; /* noticed at the flush */
+            fleet_bytes_reset(&a->scrap.items, 0);
+            fleet_bytes_reset(&a->scrap.routes, 0);
+            a->scrap.number = ++a->numbered;
+            return &a->scrap;
+        }
+        e->number = ++a->numbered;
+        if (a->last != NULL)
+            a->last->next = e;
+        else
+            a->first = e;
+        a->last = e;
+    }
+    e->item_count++;
+    return e;
 }
 
 uint64_t fleet_append_route(struct fleet *f, enum fleet_log_item kind, struct mqtt_slice filter)
 {
-    struct fleet_entry *e = &f->append.gathering;
+    struct fleet_entry *e = gathering(f);
 
     fleet_bytes_u8(&e->items, (uint8_t)kind);
     fleet_bytes_slice(&e->items, filter);
     fleet_bytes_u8(&e->routes, (uint8_t)kind);
     fleet_bytes_slice(&e->routes, filter);
     e->route_count++;
-    return gathering_number(f);
+    return e->number;
 }
 
-static struct fleet_bytes *begin_item(struct fleet *f, enum fleet_log_item kind,
+static struct fleet_entry *begin_item(struct fleet *f, enum fleet_log_item kind,
                                       struct fleet_session_ref session)
 {
-    struct fleet_bytes *items = &f->append.gathering.items;
+    struct fleet_entry *e = gathering(f);
 
-    fleet_bytes_u8(items, (uint8_t)kind);
-    fleet_bytes_slice(items, session.client);
-    fleet_bytes_varint(items, session.epoch);
-    return items;
+    fleet_bytes_u8(&e->items, (uint8_t)kind);
+    fleet_bytes_slice(&e->items, session.client);
+    fleet_bytes_varint(&e->items, session.epoch);
+    return e;
 }
 
 uint64_t fleet_append_subscribed(struct fleet *f, struct fleet_session_ref session,
                                  struct mqtt_slice filter, struct mqtt_slice options)
 {
-    struct fleet_bytes *items = begin_item(f, LOG_SUBSCRIBED, session);
+    struct fleet_entry *e = begin_item(f, LOG_SUBSCRIBED, session);
 
-    fleet_bytes_slice(items, filter);
-    fleet_bytes_slice(items, options);
-    return gathering_number(f);
+    fleet_bytes_slice(&e->items, filter);
+    fleet_bytes_slice(&e->items, options);
+    return e->number;
 }
 
 uint64_t fleet_append_unsubscribed(struct fleet *f, struct fleet_session_ref session,
                                    struct mqtt_slice filter)
 {
-    fleet_bytes_slice(begin_item(f, LOG_UNSUBSCRIBED, session), filter);
-    return gathering_number(f);
+    struct fleet_entry *e = begin_item(f, LOG_UNSUBSCRIBED, session);
+
+    fleet_bytes_slice(&e->items, filter);
+    return e->number;
 }
 
 uint64_t fleet_append_ended(struct fleet *f, struct fleet_session_ref session)
 {
-    begin_item(f, LOG_SESSION_ENDED, session);
-    return gathering_number(f);
+    return begin_item(f, LOG_SESSION_ENDED, session)->number;
 }
 
 void fleet_entry_dead(struct fleet_bytes *out, uint64_t node)
@@ -132,7 +165,7 @@ static void entry_written(struct fleet *f, uint64_t version)
 {
     struct fleet_append *a = &f->append;
 
-    a->done = a->writing.number;
+    a->done = a->first->number;
     a->version = version;
     for (struct fleet_append_wait *w = a->waits; w != NULL; w = w->next)
         if (w->version == 0 && w->number <= a->done)
@@ -153,7 +186,7 @@ bool fleet_append_is_lost(const struct fleet *f, uint64_t version)
 void fleet_append_said_again(struct fleet *f)
 {
     struct fleet_append *a = &f->append;
-    uint64_t number = gathering_number(f);
+    uint64_t number = gathering(f)->number;
 
     for (struct fleet_append_wait *w = a->waits; w != NULL; w = w->next) {
         if (w->version != 0) {
@@ -170,12 +203,14 @@ void fleet_append_applied(struct fleet *f)
         call_waits(f, fleet_log_applied(f), STORE_OK);
 }
 
-static void entry_reset(struct fleet_entry *e)
+static void drop_first(struct fleet_append *a)
 {
-    fleet_bytes_reset(&e->items, KEEP_SIZE);
-    fleet_bytes_reset(&e->routes, KEEP_SIZE);
-    e->route_count = 0;
-    e->number = 0;
+    struct fleet_entry *e = a->first;
+
+    a->first = e->next;
+    if (a->first == NULL)
+        a->last = NULL;
+    entry_free(e);
 }
 
 static void on_append(void *arg, const redisReply *r)
@@ -201,14 +236,16 @@ static void on_append(void *arg, const redisReply *r)
         a->retry_ms = f->now_ms + RETRY_MS;
         fleet_reload(f, "Redis doesn't know this node");
     } else {
+        if (r->elements > 2)
+            metric_set(f->metrics.log_bytes, r->element[2]->integer);
         entry_written(f, r->elements > 1 ? strtoull(r->element[1]->str, NULL, 10) : 1);
-        entry_reset(&a->writing);
+        drop_first(a);
     }
 }
 
 static void write_entry(struct fleet *f)
 {
-    struct fleet_entry *e = &f->append.writing;
+    struct fleet_entry *e = f->append.first;
     struct fleet_reader routes = fleet_reader_of(e->routes.data, e->routes.len);
 
     scripts_begin(&f->scripts, f->q, SCRIPT_APPEND, f->keys.fleet, 3 + 2 * e->route_count);
@@ -223,6 +260,7 @@ static void write_entry(struct fleet *f)
         redis_queue_arg(f->q, filter.data, filter.len);
     }
     redis_queue_end(f->q, REDIS_REPLAY, on_append, f);
+    e->closed = true;
     f->append.in_flight = true;
 }
 
@@ -232,40 +270,32 @@ void fleet_append_flush(struct fleet *f)
 
     if (a->in_flight || f->now_ms < a->retry_ms)
         return;
-    if (a->writing.number == 0) {
-        struct fleet_entry empty = a->writing;
-
-        if (a->gathering.number == 0)
-            return;
-        a->writing = a->gathering;
-        a->gathering = empty;
-    }
-    if (a->writing.items.failed || a->writing.routes.failed) {
-        LOG_ERROR("log_append_out_of_memory", KV_UINT("bytes", a->writing.items.len));
+    if (a->failed || (a->first != NULL && (a->first->items.failed || a->first->routes.failed))) {
+        LOG_ERROR("log_append_out_of_memory", KV_STR("node", f->hex));
         fleet_is_dead(f); /* what others know of this node is wrong now: begin anew */
         return;
     }
-    write_entry(f);
+    if (a->first != NULL)
+        write_entry(f);
 }
 
 void fleet_append_reset(struct fleet *f)
 {
     struct fleet_append *a = &f->append;
-    uint64_t last = gathering_number(f);
 
-    entry_reset(&a->gathering);
-    entry_reset(&a->writing);
-    a->in_flight = false;
+    while (a->first != NULL)
+        drop_first(a);
+    a->failed = a->in_flight = false;
     a->retry_ms = 0;
-    a->done = last;
+    a->done = a->numbered;
     a->version = 0;
     call_waits(f, UINT64_MAX, STORE_UNAVAILABLE);
 }
 
 void fleet_append_free(struct fleet *f)
 {
-    fleet_bytes_fini(&f->append.gathering.items);
-    fleet_bytes_fini(&f->append.gathering.routes);
-    fleet_bytes_fini(&f->append.writing.items);
-    fleet_bytes_fini(&f->append.writing.routes);
+    while (f->append.first != NULL)
+        drop_first(&f->append);
+    fleet_bytes_fini(&f->append.scrap.items);
+    fleet_bytes_fini(&f->append.scrap.routes);
 }

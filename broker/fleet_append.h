@@ -2,7 +2,8 @@
  * fleet_append - writes the log: changes of routes, of durable subscriptions, and deaths (rule 6).
  *
  * Changes gather while one entry is being written (one append in flight), so a storm of changes
- * costs few entries. Each entry has a number here, and who must wait for it does.
+ * costs few entries, none larger than a piece (fleet_piece.h). Each entry has a number here, and who
+ * must wait for it does.
  * Errors: Redis full or away: the entry is tried again until it is in.
  */
 #ifndef FLOTILLA_BROKER_FLEET_APPEND_H
@@ -24,19 +25,25 @@ enum fleet_log_item {
 };
 
 struct fleet_entry {
+    struct fleet_entry *next;
     struct fleet_bytes items;
+    size_t item_count;
     struct fleet_bytes routes; /* '+' or '-', filter; for the node's set of routes */
     size_t route_count;
     uint64_t number;
+    bool closed; /* it was given to Redis once: nothing is added */
 };
 
 struct fleet_append_wait;
 struct fleet_append {
-    struct fleet_entry gathering, writing;
-    bool in_flight;
-    uint64_t done;     /* number of the last entry that is in the log */
-    uint64_t version;  /* of that entry */
-    uint64_t retry_ms; /* not before */
+    struct fleet_entry *first, *last; /* in order; only the last one gathers */
+    struct fleet_entry scrap;         /* gathers when there is no memory for another */
+    bool failed;                      /* something went there */
+    bool in_flight;                   /* the first */
+    uint64_t numbered;                /* number of the last entry that was begun */
+    uint64_t done;                    /* number of the last entry that is in the log */
+    uint64_t version;                 /* of that entry */
+    uint64_t retry_ms;                /* not before */
     struct fleet_append_wait *waits;
 };
 

@@ -15,7 +15,7 @@
 #include "common/log.h"
 
 enum {
-    ENTRIES_AT_ONCE = 500,
+    ENTRIES_AT_ONCE = 32, /* each of up to a piece (fleet_piece.h) */
     BLOCK_MS = 2000,
     CLOSE_MS = 20,
     COALESCE_MS = 5,

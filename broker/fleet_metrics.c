@@ -50,6 +50,8 @@ bool fleet_metrics_init(struct fleet_metrics *fm, struct metrics *m)
                                      "Longest inbox of another node, as last seen.", NULL);
     fm->pending_bytes = metrics_gauge(m, "flotilla_redis_pending_bytes",
                                       "Bytes of commands not answered yet.", NULL);
+    fm->log_bytes = metrics_gauge(m, "flotilla_fleet_log_bytes",
+                                  "Bytes in the fleet's log, as of this node's last entry.", NULL);
     fm->ready = metrics_gauge(m, "flotilla_fleet_ready", "1 while this node takes part.", NULL);
     fm->replica_missing = metrics_gauge(m, "flotilla_redis_replica_missing",
                                         "1 while no replica has what should be acknowledged "
@@ -61,8 +63,8 @@ bool fleet_metrics_init(struct fleet_metrics *fm, struct metrics *m)
            fm->queue_dropped != NULL && fm->deaths != NULL && fm->takeovers != NULL &&
            fm->reconnects != NULL && fm->reloads != NULL && fm->start_overs != NULL &&
            fm->gaps != NULL && fm->repeats != NULL && fm->wills != NULL && fm->nodes != NULL &&
-           fm->inbox_length != NULL && fm->pending_bytes != NULL && fm->ready != NULL &&
-           fm->replica_missing != NULL;
+           fm->inbox_length != NULL && fm->pending_bytes != NULL && fm->log_bytes != NULL &&
+           fm->ready != NULL && fm->replica_missing != NULL;
 }
 
 void fleet_metrics_fini(struct fleet_metrics *fm)

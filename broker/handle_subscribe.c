@@ -8,6 +8,8 @@
 #include "broker/auth.h"
 #include "broker/client.h"
 #include "broker/handle.h"
+#include "broker/hash.h"
+#include "broker/hash_table.h"
 #include "broker/request.h"
 #include "broker/retained_delivery.h"
 #include "broker/router.h"
@@ -138,21 +140,57 @@ static void on_piece(void *arg, enum store_status status)
     client_mark_work(c);
 }
 
+/* For finding a filter that is named again. */
+struct named {
+    struct hash_link link;
+    struct mqtt_slice filter;
+};
+
+static bool is_named(const struct hash_table *t, const struct named *n)
+{
+    for (const struct hash_link *l = hash_table_chain(t, n->link.hash); l != NULL; l = l->next) {
+        const struct named *other = HASH_OWNER(l, struct named, link);
+        if (l->hash == n->link.hash && other->filter.len == n->filter.len &&
+            memcmp(other->filter.data, n->filter.data, n->filter.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What the piece was granted, from its last filter to its first, into `subs`. Of a filter that it
+ * names several times the last options hold (3.8.4), so the store gets these only. */
+static size_t collect_granted(const struct client *c, const struct request *q,
+                              struct store_subscription *subs)
+{
+    struct named all[PIECE_FILTERS];
+    struct hash_table table;
+    size_t count = 0;
+    if (!hash_table_init(&table))
+        return SIZE_MAX;
+    for (uint32_t i = q->taken; i-- > q->piece;) {
+        const struct wish *w = &q->wishes[i];
+        struct named *n = &all[count];
+        n->filter = w->filter;
+        n->link.hash = (uint32_t)hash_bytes(c->broker->hash_key, w->filter.data, w->filter.len);
+        if (w->code == MQTT_QOS_FAILURE || is_named(&table, n))
+            continue;
+        hash_table_add(&table, &n->link, n->link.hash);
+        subs[count++] = (struct store_subscription){.filter = w->filter,
+                                                    .qos = w->code,
+                                                    .no_local = c->bridge,
+                                                    .retain_as_published = c->bridge};
+    }
+    hash_table_fini(&table);
+    return count;
+}
+
 static void store_piece_subscribed(struct client *c, struct request *q)
 {
     struct store_subscription *subs = calloc(q->taken - q->piece, sizeof(*subs));
-    if (subs == NULL) {
+    size_t count = subs != NULL ? collect_granted(c, q, subs) : SIZE_MAX;
+    if (count == SIZE_MAX)
         on_piece(q, STORE_UNAVAILABLE);
-        return;
-    }
-    size_t count = 0;
-    for (uint32_t i = q->piece; i < q->taken; i++)
-        if (q->wishes[i].code != MQTT_QOS_FAILURE)
-            subs[count++] = (struct store_subscription){.filter = q->wishes[i].filter,
-                                                        .qos = q->wishes[i].code,
-                                                        .no_local = c->bridge,
-                                                        .retain_as_published = c->bridge};
-    if (count > 0)
+    else if (count > 0)
         store_subscribe(c->broker->store, &c->hold, subs, count, on_piece, q);
     else
         on_piece(q, STORE_OK);

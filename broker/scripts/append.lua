@@ -2,7 +2,11 @@
 -- Rule 6: one entry of the log, with the routes it adds and removes. Also when Redis is full: who
 -- connects to drain a queue brings routes.
 -- KEYS: fleet prefix. ARGV: node, call number, entry, then per changed route: '+' or '-', filter.
--- Returns {'dead'} | {'unknown'} | {'ok', ver}. A call number at or below the last one was done.
+-- Returns {'dead'} | {'unknown'} | {'ok', ver, bytes in the log}. A call number at or below the last
+-- one was done.
+-- The log has at most about 20,000 entries, and 32 MB of them. `logsize`: put (bytes that were ever
+-- written) and head (what `put` was before the first entry that is left, or less); an entry's field b
+-- is what `put` was before it.
 local p, node, call = KEYS[1], ARGV[1], tonumber(ARGV[2])
 if redis.call('HEXISTS', p .. 'dead', node) == 1 then
   return {'dead'}
@@ -10,6 +14,25 @@ end
 if redis.call('HEXISTS', p .. 'nodes', node) == 0 then
   return {'unknown'}
 end
+
+-- The first entry before which at least `bytes` were written. Ids are versions, without a hole.
+local function first_from(bytes, ver)
+  local entry = redis.call('XRANGE', p .. 'log', '-', '+', 'COUNT', 1)[1]
+  local low = entry and tonumber(string.match(entry[1], '^%d+')) or ver
+  local high = ver
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    local id = string.format('%.0f-0', middle)
+    local found = redis.call('XRANGE', p .. 'log', id, id)[1]
+    if found and tonumber(found[2][6] or 0) >= bytes then
+      high = middle
+    else
+      low = middle + 1
+    end
+  end
+  return low
+end
+
 local last = redis.call('HGET', p .. 'hw', node)
 if last and tonumber(last) >= call then
   return {'ok', redis.call('GET', p .. 'ver')}
@@ -20,5 +43,16 @@ for i = 4, #ARGV, 2 do
 end
 local ver = redis.call('INCR', p .. 'ver')
 local id = string.format('%.0f-0', ver)
-redis.call('XADD', p .. 'log', 'MAXLEN', '~', 20000, id, 'n', node, 'd', ARGV[3])
-return {'ok', string.format('%.0f', ver)}
+local size = redis.call('HMGET', p .. 'logsize', 'put', 'head')
+local put, head = tonumber(size[1] or 0), tonumber(size[2] or 0)
+redis.call('XADD', p .. 'log', 'MAXLEN', '~', 20000, id, 'n', node, 'd', ARGV[3], 'b',
+  string.format('%.0f', put))
+put = put + #ARGV[3]
+if put - head > 33554432 then
+  -- A quarter at once, so that it is seldom.
+  head = put - 25165824
+  redis.call('XTRIM', p .. 'log', 'MINID', string.format('%.0f-0', first_from(head, ver)))
+end
+redis.call('HSET', p .. 'logsize', 'put', string.format('%.0f', put), 'head',
+  string.format('%.0f', head))
+return {'ok', string.format('%.0f', ver), put - head}

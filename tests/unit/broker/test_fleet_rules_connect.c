@@ -381,6 +381,7 @@ static void sessions_expire_and_everybody_forgets_them(void **state)
     bed_subscribe(d, "t/#", 1);
     BED_UNTIL(b, two->sub_count == 1);
     d->status = -1;
+    d->connected = false;
     one->store->ops->disconnect(one->store, &d->hold, false, 1, bed_on_done, d);
     BED_UNTIL(b, two->sub_count == 0 && one->sub_count == 0);
     d = bed_connect(one, "d", true);

@@ -1,5 +1,7 @@
 /* What a fleet keeps in Redis: under which names, in which format, in pieces of which size. */
 #include "broker/fleet_keys.h"
+#include "broker/fleet_piece.h"
+#include "broker/scripts.h"
 #include "tests/unit/broker/fleet_bed.h"
 
 static void bed_do(struct bed *b, const char *command)
@@ -172,6 +174,121 @@ static void data_from_before_formats_is_carried_on_when_its_brokers_are_gone(voi
     assert_true(bed_ready(bed_add_ready(b)));
 }
 
+/* ---- in pieces ------------------------------------------------------------------------------- */
+
+enum { MANY = 300, LONG_FILTER = 1000 };
+
+/* Filters that together are several pieces (fleet_piece.h). */
+struct many {
+    char text[MANY][LONG_FILTER + 1];
+    struct mqtt_slice filters[MANY];
+    struct store_subscription subs[MANY];
+};
+
+static struct many *many_filters(void)
+{
+    struct many *m = calloc(1, sizeof(*m));
+
+    assert_non_null(m);
+    for (int i = 0; i < MANY; i++) {
+        memset(m->text[i], 'x', LONG_FILTER);
+        m->text[i][snprintf(m->text[i], LONG_FILTER, "%d/", i)] = 'x';
+        m->filters[i] = bed_slice(m->text[i]);
+        m->subs[i] = (struct store_subscription){.filter = m->filters[i], .qos = 1};
+    }
+    return m;
+}
+
+static void subscribe_many(struct bed_client *c, const struct many *m)
+{
+    for (int i = 0; i < MANY; i++)
+        bed_subscribed(c->node, c->id, strlen(c->id), &m->subs[i]);
+    c->node->store->ops->subscribe(c->node->store, &c->hold, m->subs, MANY, bed_on_done, c);
+}
+
+static void unsubscribe_many(struct bed_client *c, const struct many *m)
+{
+    for (int i = 0; i < MANY; i++)
+        bed_unsubscribed(c->node, c->id, strlen(c->id), m->filters[i]);
+    c->node->store->ops->unsubscribe(c->node->store, &c->hold, m->filters, MANY, bed_on_done, c);
+}
+
+/* The entries of the log from a version on, and the largest one's bytes. */
+static size_t entries_from(struct bed *b, long long ver, size_t *largest)
+{
+    redisReply *r = redisCommand(b->redis, "XRANGE fl:{r}:log (%lld-0 +", ver);
+    size_t count = r->elements;
+
+    *largest = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t len = r->element[i]->element[1]->element[3]->len;
+
+        if (len > *largest)
+            *largest = len;
+    }
+    freeReplyObject(r);
+    return count;
+}
+
+static void entries_of_the_log_have_a_bound(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *c = bed_connect(one, "c", true);
+    struct many *m = many_filters();
+    long long ver = bed_redis(b, "GET fl:{r}:ver");
+    size_t largest;
+
+    c->status = -1;
+    subscribe_many(c, m);
+    BED_UNTIL(b, c->status >= 0);
+    assert_int_equal(c->status, STORE_OK);
+    BED_UNTIL(b, two->sub_count == MANY);
+    assert_true(entries_from(b, ver, &largest) >= 2 * MANY * LONG_FILTER / FLEET_PIECE_BYTES);
+    assert_true(largest < FLEET_PIECE_BYTES + 2 * LONG_FILTER);
+    c->status = -1;
+    unsubscribe_many(c, m);
+    BED_UNTIL(b, c->status >= 0);
+    BED_UNTIL(b, two->sub_count == 0);
+    free(m);
+}
+
+static void the_log_is_trimmed_by_bytes(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct scripts scripts;
+    char hex[32];
+    char *data = malloc(1 << 20);
+    long long bytes = 0;
+    size_t largest;
+
+    assert_true(scripts_init(&scripts));
+    assert_non_null(data);
+    memset(data, 'x', 1 << 20);
+    {
+        redisReply *r = redisCommand(b->redis, "HKEYS fl:{r}:nodes");
+
+        snprintf(hex, sizeof(hex), "%s", r->element[0]->str);
+        freeReplyObject(r);
+    }
+    one->stopped = true;
+    for (int i = 0; i < 50; i++) {
+        redisReply *r = redisCommand(b->redis, "EVALSHA %s 1 fl:{r}: %s %d %b",
+                                     scripts.sha[SCRIPT_APPEND], hex, 1000 + i, data, 1 << 20);
+
+        assert_int_equal(r->type, REDIS_REPLY_ARRAY);
+        bytes = r->element[2]->integer;
+        assert_true(bytes <= 32 << 20);
+        freeReplyObject(r);
+    }
+    assert_true(bytes >= 24 << 20);
+    assert_in_range(entries_from(b, 0, &largest), bytes / (1 << 20), 33);
+    assert_int_equal(entries_from(b, bed_redis(b, "GET fl:{r}:ver") - 1, &largest), 1);
+    free(data);
+}
+
 int main(void)
 {
 #define IN_BED(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
@@ -181,6 +298,8 @@ int main(void)
         IN_BED(who_finds_another_secret_begins_anew),
         IN_BED(data_of_another_format_is_left_alone),
         IN_BED(data_from_before_formats_is_carried_on_when_its_brokers_are_gone),
+        IN_BED(entries_of_the_log_have_a_bound),
+        IN_BED(the_log_is_trimmed_by_bytes),
         IN_BED(fleets_of_different_names_on_one_database_dont_meet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
