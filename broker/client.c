@@ -9,6 +9,7 @@
 #include "broker/deliver.h"
 #include "broker/handle.h"
 #include "broker/input.h"
+#include "broker/leave.h"
 #include "broker/listener.h"
 #include "broker/request.h"
 #include "broker/retained_delivery.h"
@@ -153,6 +154,10 @@ void client_arm_timer(struct client *c)
         wheel_set(w, &c->timer, c->broker->now_ms + c->broker->config->auth.login_timeout_ms);
         return;
     case CLIENT_ONLINE:
+        if (c->leaving != NULL) {
+            wheel_set(w, &c->timer, c->leaving->until_ms);
+            return;
+        }
         if (silence_due_ms(c) != UINT64_MAX) {
             wheel_set(w, &c->timer, silence_due_ms(c));
             return;
@@ -183,7 +188,11 @@ void client_on_timer(struct wheel_timer *timer)
         return;
     }
     if (c->state != CLIENT_ONLINE) {
-        client_close(c, END_CONNECT_TIMEOUT);
+        client_doom(c, END_CONNECT_TIMEOUT);
+        return;
+    }
+    if (c->leaving != NULL) {
+        leave_time_out(c);
         return;
     }
     if (c->pause & ~(unsigned)PAUSE_OUTPUT)
@@ -191,7 +200,7 @@ void client_on_timer(struct wheel_timer *timer)
     if (c->look_again && c->last_input_ms + LOOK_AGAIN_MS <= b->now_ms)
         look_again(c);
     if (silence_due_ms(c) <= b->now_ms)
-        client_close(c, END_KEEP_ALIVE);
+        client_doom(c, END_KEEP_ALIVE); /* in the phase for it: thousands may be due at once */
     else
         client_arm_timer(c);
 }
@@ -312,6 +321,7 @@ static void drop_connection(struct client *c, enum client_end why)
 static void drop_buffers(struct client *c)
 {
     input_drop_rest(c);
+    leave_forget_heir(c);
     connect_attempt_free(c);
     retained_delivery_end(c);
     deliver_drop_queue(c);
@@ -332,6 +342,7 @@ static void end(struct client *c, enum client_end why, bool tell)
     drop_connection(c, why);
     drop_buffers(c);
     leave_session(c);
+    leave_end(c);
     if (!tell)
         c->disconnected = true;
     if (claimed && !c->disconnected)
@@ -365,10 +376,10 @@ void client_retire(struct client *c, enum client_end why)
 {
     if (c->state == CLIENT_CLOSED || (c->pause & PAUSE_RETIRED))
         return;
-    if (c->state == CLIENT_ONLINE)
-        input_run_dry(c);
     if (!c->doomed)
         c->end = (uint8_t)why;
+    if (c->state == CLIENT_ONLINE && leave_begin(c))
+        return;
     client_pause(c, PAUSE_RETIRED);
     client_mark_work(c);
 }
@@ -394,6 +405,8 @@ void client_work(struct client *c)
     }
     if (c->state == CLIENT_AUTHENTICATING)
         handle_connect_login_done(c);
+    if (c->state == CLIENT_CLAIMING)
+        handle_connect_claim(c);
     if (c->state == CLIENT_ONLINE) {
         handle_list_go_on(c);
         deliver_pump(c);

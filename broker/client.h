@@ -102,9 +102,15 @@ struct client {
     struct pending_queue *queue; /* clean session: messages for which the window has no room */
     struct retained_delivery *retained;
     struct connect_attempt *connecting; /* until ONLINE */
-    char *username;                     /* NULL: anonymous; from CLAIMING on */
-    uint64_t user_stamp;                /* which password of his was right: auth_still_admits */
-    store_done_fn *let_go_done;         /* told when the client is gone (PAUSE_LET_GO) */
+    struct leaving {                    /* leave.h: read to its end before it is closed */
+        uint64_t until_ms;
+        size_t bytes_left;
+        struct client *heir; /* a newer connection of the client id, may be NULL */
+    } * leaving;
+    struct client *awaits;      /* whose heir this one is */
+    char *username;             /* NULL: anonymous; from CLAIMING on */
+    uint64_t user_stamp;        /* which password of his was right: auth_still_admits */
+    store_done_fn *let_go_done; /* told when the client is gone (PAUSE_LET_GO) */
     void *let_go_arg;
 };
 
@@ -123,7 +129,8 @@ void client_close(struct client *c, enum client_end why);
 void client_doom(struct client *c, enum client_end why);
 /* Ends it without telling the store: the session belongs to someone else now. */
 void client_abandon(struct client *c, enum client_end why);
-/* Ends it in good order: handles what the socket holds, answers what is under way, then closes. */
+/* Ends it in good order: handles what the socket holds (leave.h), answers what is under way, then
+ * closes. */
 void client_retire(struct client *c, enum client_end why);
 /* Another broker takes the client id: retires it, then calls done. */
 void client_let_go(struct client *c, store_done_fn *done, void *arg);

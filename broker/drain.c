@@ -17,6 +17,7 @@
 
 enum {
     STEP_MS = 20,
+    LOOK_US = 2, /* at a client, and more if it is closed */
     WILL_GRACE_S = 30, /* for the drained client to come back elsewhere */
     STORE_PART = 5,    /* the last fifth of the timeout belongs to the store */
     STORE_AT_LEAST_MS = 500,
@@ -53,12 +54,18 @@ static void end_store(struct drain *d, uint64_t now)
 }
 
 /* Clients are retired (what they sent is still answered); at the end of their time those that still
- * wait for the store are closed. */
-static void close_some(struct broker *b, uint32_t count, bool at_once)
+ * wait for the store are closed. False: more than a turn's share; the rest is for the next. */
+static bool close_some(struct broker *b, uint32_t count, bool at_once)
 {
+    struct timebox box;
+    timebox_open(&box, turn_clock_budget_us(TURN_DRAIN));
     for (struct client *c = b->clients, *next; c != NULL && count > 0; c = next) {
         next = c->next;
-        if ((c->pause & PAUSE_RETIRED) && !at_once)
+        if (timebox_spend(&box, LOOK_US)) {
+            turn_clock_cut(&b->clock, TURN_DRAIN);
+            return false;
+        }
+        if ((c->leaving != NULL || (c->pause & PAUSE_RETIRED)) && !at_once)
             continue;
         c->hold.will_grace_s = WILL_GRACE_S;
         if (at_once)
@@ -67,6 +74,7 @@ static void close_some(struct broker *b, uint32_t count, bool at_once)
             client_retire(c, END_SHUTDOWN);
         count--;
     }
+    return true;
 }
 
 /* As many clients as keep the pace: those left, over the steps left. Then the store, which may take
@@ -87,7 +95,8 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
         return;
     }
     uint64_t steps = now < d->clients_until_ms ? (d->clients_until_ms - now) / STEP_MS + 1 : 1;
-    close_some(b, (uint32_t)((b->client_count + steps - 1) / steps), steps == 1);
+    if (!close_some(b, (uint32_t)((b->client_count + steps - 1) / steps), steps == 1))
+        event_active(d->step, 0, 0);
     if (b->client_count == 0)
         end_store(d, now);
 }

@@ -12,7 +12,7 @@
 #include "broker/client.h"
 #include "broker/deliver.h"
 #include "broker/handle.h"
-#include "broker/input.h"
+#include "broker/leave.h"
 #include "broker/router.h"
 #include "broker/session.h"
 #include "common/log.h"
@@ -398,20 +398,30 @@ static void on_claimed(void *arg, enum store_status status, const struct store_c
     client_op_done(c);
 }
 
-/* The session entry for the client id, after an older connection of it on this broker has gone. */
+/* An older connection of the client id on this broker goes first, and what it sent before counts.
+ * True: it isn't gone yet. */
+static bool awaits_older(struct client *c)
+{
+    const struct session *s = session_table_find(c->broker->sessions, c->connecting->client_id);
+    struct client *old = s != NULL ? s->client : NULL;
+    if (old == NULL)
+        return false;
+    old->end = END_TAKEN_OVER;
+    if (old->state == CLIENT_ONLINE && !old->doomed && !(old->pause & PAUSE_RETIRED) &&
+        leave_begin(old)) {
+        leave_to(old, c);
+        return true;
+    }
+    client_close(old, END_TAKEN_OVER);
+    return false;
+}
+
+/* The session entry for the client id. */
 static struct session *take_session(struct client *c)
 {
     struct broker *b = c->broker;
     struct mqtt_slice id = c->connecting->client_id;
     struct session *s = session_table_find(b->sessions, id);
-    if (s != NULL && s->client != NULL) {
-        struct client *old = s->client;
-        if (old->state == CLIENT_ONLINE)
-            input_run_dry(old); /* what it sent before counts */
-        if (s->client == old)
-            client_close(old, END_TAKEN_OVER);
-        s = session_table_find(b->sessions, id);
-    }
     if (s == NULL)
         s = session_table_add(b->sessions, id, !c->connecting->clean);
     return s;
@@ -420,7 +430,7 @@ static struct session *take_session(struct client *c)
 void handle_connect_claim(struct client *c)
 {
     struct connect_attempt *a = c->connecting;
-    if (a == NULL || a->claimed)
+    if (a == NULL || a->claimed || c->doomed || awaits_older(c))
         return;
     a->claimed = true;
     struct session *s = take_session(c);

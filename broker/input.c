@@ -9,6 +9,7 @@
 
 #include "broker/client.h"
 #include "broker/handle.h"
+#include "broker/leave.h"
 #include "broker/listener.h"
 #include "common/log.h"
 #include "common/proxy_protocol.h"
@@ -16,7 +17,6 @@
 enum {
     DELIVERIES_PER_TURN = 20000, /* that one client's input may cause before others have a go */
     READS_PER_TURN = 1,
-    DRY_READS_MAX = 256,      /* a peer that goes on sending as fast as we read isn't waited for */
     CONNECT_MAX = 512 * 1024, /* a stranger may make us keep this much */
     LOOK_BYTES = 4096,
     GATHER_FROM = 32 * 1024, /* packets from this size on are read straight into their own buffer */
@@ -123,6 +123,8 @@ static size_t handle_bytes(struct client *c, const uint8_t *buf, size_t len, uin
             handle_packet(c, &packet);
             break;
         }
+        if (timebox_spend(&b->box, 1))
+            break;
     }
     return at;
 }
@@ -178,6 +180,7 @@ static void note_read(struct client *c, const uint8_t *bytes, size_t n, size_t a
     pace_note_burst(&c->broker->pace, &c->pace, bytes[0], c->broker->now_ms);
     c->last_input_ms = c->broker->now_ms;
     c->broker->stats.received_bytes += n;
+    leave_note_read(c, n);
     if (n == asked || c->eof)
         return;
     c->readable = false; /* edge-triggered: the next byte will tell */
@@ -280,15 +283,10 @@ void client_run(struct client *c)
     }
     c->broker->deliveries = 0;
     for (int i = 0; i <= READS_PER_TURN && step(c, DELIVERIES_PER_TURN); i++)
-        if (c->broker->deliveries >= DELIVERIES_PER_TURN)
+        if (c->broker->deliveries >= DELIVERIES_PER_TURN || timebox_is_over(&c->broker->box))
             break;
-    if (has_more(c))
+    bool more = has_more(c);
+    if (more)
         client_mark_ready(c);
-}
-
-void input_run_dry(struct client *c)
-{
-    c->readable = true;
-    for (int i = 0; i < DRY_READS_MAX && step(c, UINT32_MAX); i++)
-        ;
+    leave_after_input(c, !more);
 }

@@ -12,9 +12,6 @@ struct client;
 
 /* client_run of client.h is here, too. */
 
-/* Reads and handles without a budget until the transport has nothing more or the client is
- * paused: before it is let go. */
-void input_run_dry(struct client *c);
 void input_drop_rest(struct client *c);
 
 #endif

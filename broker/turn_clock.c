@@ -47,6 +47,11 @@ void turn_clock_begin(struct turn_clock *c)
     c->began_ns = clock_monotonic_ns();
 }
 
+uint32_t turn_clock_budget_us(enum turn_phase phase)
+{
+    return ends_us[phase];
+}
+
 void turn_clock_open(const struct turn_clock *c, struct timebox *box, enum turn_phase phase)
 {
     timebox_open_at(box, c->began_ns, c->cpu_ns, ends_us[phase]);

@@ -45,6 +45,8 @@ struct turn_clock {
 bool turn_clock_init(struct turn_clock *c, struct metrics *m);
 /* The wait for events is over. */
 void turn_clock_begin(struct turn_clock *c);
+/* What a phase may use that isn't part of a turn but a callback of libevent's. */
+uint32_t turn_clock_budget_us(enum turn_phase phase);
 /* The box of a phase of this turn. */
 void turn_clock_open(const struct turn_clock *c, struct timebox *box, enum turn_phase phase);
 /* A phase had to leave something to the next turn. */

@@ -226,6 +226,164 @@ static void unsubscribed_filters_wait_no_more(void **state)
     core_fini(&core);
 }
 
+/* ---- closing a connection in good order ------------------------------------------------------ */
+
+enum { RECEIVERS = 200, MESSAGES = 1000 };
+
+struct flood {
+    struct core core;
+    struct core_client *receivers[RECEIVERS], *old, *other;
+    struct bytes *bytes;
+};
+
+/* A client has sent far more than a turn's budget, and nobody has read it yet. */
+static void flood_init(struct flood *f)
+{
+    core_init(&f->core);
+    f->bytes = bytes_new();
+    for (int i = 0; i < RECEIVERS; i++) {
+        char id[16];
+        snprintf(id, sizeof(id), "r%d", i);
+        f->receivers[i] = join(&f->core, id);
+        f->bytes->len = 0;
+        add_list(f->bytes, MQTT_SUBSCRIBE, "flood", 1);
+        core_give(f->receivers[i], f->bytes->data, f->bytes->len);
+        core_settle(&f->core);
+        f->receivers[i]->out_len = 0;
+    }
+    f->old = join(&f->core, "bulk");
+    f->other = join(&f->core, "other");
+    f->bytes->len = 0;
+    for (int i = 0; i < MESSAGES; i++)
+        add_publish(f->bytes, "flood", false);
+    f->old->in = f->bytes->data; /* unannounced */
+    f->old->in_len = f->bytes->len;
+}
+
+static void flood_fini(struct flood *f)
+{
+    for (int i = 0; i < RECEIVERS; i++)
+        leave(&f->core, f->receivers[i]);
+    leave(&f->core, f->other);
+    core_client_free(f->old);
+    core_fini(&f->core);
+    free(f->bytes);
+}
+
+/* Turns until the old connection is closed; how many. The other one's pings are answered in each,
+ * and none has more than a budget and one message. */
+static unsigned turns_until_closed(struct flood *f)
+{
+    static const uint8_t ping[] = {0xc0, 0};
+    unsigned turns = 0;
+    while (!f->old->freed) {
+        uint64_t before = f->core.broker.stats.sent[0];
+        f->other->out_len = 0;
+        core_give(f->other, ping, sizeof(ping));
+        core_turn(&f->core);
+        assert_in_range(f->core.broker.stats.sent[0] - before, 0, 20000 + RECEIVERS);
+        assert_int_equal(f->other->out_len, 2);
+        assert_true(++turns < 1000);
+    }
+    return turns;
+}
+
+static void a_taken_over_connection_is_read_within_the_budgets(void **state)
+{
+    (void)state;
+    struct flood f;
+    flood_init(&f);
+    struct core_client *heir = core_connect(&f.core);
+    struct bytes *b = bytes_new();
+    add(b, &(struct mqtt_packet){.type = MQTT_CONNECT,
+                                 .u.connect = {.version = MQTT_V311,
+                                               .level = 4,
+                                               .clean_start = true,
+                                               .client_id = text("bulk")}});
+    core_give(heir, b->data, b->len);
+    core_turn(&f.core);
+    assert_false(f.old->freed);
+    assert_int_equal(heir->out_len, 0); /* it waits */
+    assert_true(turns_until_closed(&f) > 3);
+    assert_int_equal(f.core.broker.stats.sent[0], RECEIVERS * MESSAGES); /* what it sent counts */
+    core_settle(&f.core);
+    assert_int_equal(heir->out_len, 4);
+    leave(&f.core, heir);
+    free(b);
+    flood_fini(&f);
+}
+
+static void a_third_connection_takes_the_second_ones_place(void **state)
+{
+    (void)state;
+    struct flood f;
+    flood_init(&f);
+    struct core_client *heirs[2];
+    struct bytes *b = bytes_new();
+    add(b, &(struct mqtt_packet){.type = MQTT_CONNECT,
+                                 .u.connect = {.version = MQTT_V311,
+                                               .level = 4,
+                                               .clean_start = true,
+                                               .client_id = text("bulk")}});
+    for (int i = 0; i < 2; i++) {
+        heirs[i] = core_connect(&f.core);
+        core_give(heirs[i], b->data, b->len);
+        core_turn(&f.core);
+    }
+    assert_false(f.old->freed);
+    turns_until_closed(&f);
+    core_settle(&f.core);
+    assert_true(heirs[0]->freed);
+    assert_int_equal(heirs[1]->out_len, 4);
+    core_client_free(heirs[0]);
+    leave(&f.core, heirs[1]);
+    free(b);
+    flood_fini(&f);
+}
+
+static void a_waiting_connection_may_leave(void **state)
+{
+    (void)state;
+    struct flood f;
+    flood_init(&f);
+    struct core_client *heir = core_connect(&f.core);
+    struct bytes *b = bytes_new();
+    add(b, &(struct mqtt_packet){.type = MQTT_CONNECT,
+                                 .u.connect = {.version = MQTT_V311,
+                                               .level = 4,
+                                               .clean_start = true,
+                                               .client_id = text("bulk")}});
+    core_give(heir, b->data, b->len);
+    core_turn(&f.core);
+    client_doom(heir->client, END_EOF);
+    core_turn(&f.core);
+    assert_true(heir->freed);
+    turns_until_closed(&f);
+    core_client_free(heir);
+    free(b);
+    flood_fini(&f);
+}
+
+static void on_gone(void *arg, enum store_status status)
+{
+    assert_int_equal(status, STORE_OK);
+    *(bool *)arg = true;
+}
+
+static void a_connection_let_go_is_read_within_the_budgets(void **state)
+{
+    (void)state;
+    struct flood f;
+    bool gone = false;
+    flood_init(&f);
+    client_let_go(f.old->client, on_gone, &gone);
+    assert_true(turns_until_closed(&f) > 3);
+    core_settle(&f.core);
+    assert_true(gone);
+    assert_int_equal(f.core.broker.stats.sent[0], RECEIVERS * MESSAGES);
+    flood_fini(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +392,10 @@ int main(void)
         cmocka_unit_test(a_client_may_leave_in_the_middle_of_its_list),
         cmocka_unit_test(a_filter_subscribed_to_again_and_again_waits_once),
         cmocka_unit_test(unsubscribed_filters_wait_no_more),
+        cmocka_unit_test(a_taken_over_connection_is_read_within_the_budgets),
+        cmocka_unit_test(a_third_connection_takes_the_second_ones_place),
+        cmocka_unit_test(a_waiting_connection_may_leave),
+        cmocka_unit_test(a_connection_let_go_is_read_within_the_budgets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
