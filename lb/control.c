@@ -20,7 +20,9 @@
 #include "common/log.h"
 #include "lb/admin.h"
 #include "lb/reload.h"
+#include "lb/stream_record.h"
 #include "lb/tls_provider.h"
+#include "lb/tls_selfcheck.h"
 #include "lb/tls_tickets.h"
 
 #define TICK_MS 200
@@ -199,6 +201,15 @@ static bool watch_events(struct control *c)
            watch_signals(c);
 }
 
+static bool check_own_records(const struct control *c)
+{
+    char why[160] = "OpenSSL's configuration asks for FIPS, or out of memory";
+    if (c->tls_provider != NULL && tls_selfcheck(stream_record_take, why, sizeof(why)))
+        return true;
+    LOG_WARN("tls_records_by_openssl", KV_STR("err", why));
+    return false;
+}
+
 struct control *control_new(const char *config_path)
 {
     struct control *c = calloc(1, sizeof(*c));
@@ -211,6 +222,7 @@ struct control *control_new(const char *config_path)
     if (c->base == NULL || ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
         goto fail;
     c->tls_provider = tls_provider_load();
+    c->own_records = check_own_records(c);
     c->tickets = tls_tickets_new(TLS_TICKETS_PERIOD_MS);
     if (c->tickets == NULL || !watch_events(c))
         goto fail;

@@ -29,6 +29,7 @@ struct control {
     struct event_base *base;
     struct workers *workers;
     OSSL_PROVIDER *tls_provider; /* NULL: OpenSSL does without */
+    bool own_records;            /* TLS 1.3 may leave OpenSSL: tls_selfcheck.h has tried it */
     struct tls_tickets *tickets;
     struct snapshot *snapshot; /* in force; NULL before the first */
     struct pool *pools;        /* utlist */

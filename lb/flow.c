@@ -13,6 +13,7 @@
 #include "lb/listener.h"
 #include "lb/server.h"
 #include "lb/snapshot.h"
+#include "lb/stream_record.h"
 #include "lb/worker.h"
 
 static const char *const state_names[FLOW_STATES] = {
@@ -139,11 +140,20 @@ bool flow_open(struct worker *w, struct listener *l, struct snapshot *snapshot, 
     return true;
 }
 
+metric_gauge *flow_records_gauge(struct flow *f)
+{
+    struct worker_counters *counters = &f->worker->counters;
+    return f->client.stream.ops == &stream_record_ops ? &counters->own_records
+                                                      : &counters->openssl_records;
+}
+
 /* Everything but the memory itself. */
 static void release(struct flow *f)
 {
     struct worker *w = f->worker;
     flow_leave_server(f);
+    if (f->secured)
+        metric_move(flow_records_gauge(f), -1);
     stream_close(&f->client.stream, &w->poller);
     relay_fini(&f->up, &w->pipes);
     relay_fini(&f->down, &w->pipes);

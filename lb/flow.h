@@ -34,6 +34,7 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
+#include "common/metrics.h"
 #include "common/pace.h"
 #include "common/wheel.h"
 #include "lb/flow_rules.h"
@@ -91,6 +92,7 @@ struct flow {
     enum flow_place place;
     bool expired;   /* the timer is why the state runs */
     bool uncounted; /* the server ended its side: it no longer counts this flow (server_leave) */
+    bool secured;   /* its TLS handshake is done: it counts as one of its kind of records */
 };
 
 /* Starts a flow of an accepted connection; takes `fd` and a reserved place of the listener, also on
@@ -122,5 +124,7 @@ void flow_set_timer(struct flow *f, uint64_t at_ms); /* 0: none */
 /* Leaves an earlier one; 0: changes nothing. */
 void flow_set_timer_by(struct flow *f, uint64_t at_ms);
 void flow_leave_server(struct flow *f);
+/* TLS flows are counted by whose records they use. */
+metric_gauge *flow_records_gauge(struct flow *f);
 
 #endif

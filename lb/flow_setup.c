@@ -118,7 +118,10 @@ static enum flow_state handshake_done(struct flow *f)
         metric_add(&f->worker->counters.resumed, 1);
     if (!make_header(f))
         return FLOW_CLOSED;
-    (void)stream_record_take(client, f->worker->records);
+    if (f->settings->config->tls->records == LB_RECORDS_OWN)
+        (void)stream_record_take(client, f->worker->records);
+    f->secured = true;
+    metric_move(flow_records_gauge(f), 1);
     return FLOW_CHOOSING;
 }
 

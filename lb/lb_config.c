@@ -82,6 +82,14 @@ static const struct config_field tls_fields[] = {
      .names = (const char *const[]){"none", "optional", "required", NULL},
      .fallback = "none",
      .help = "Whether clients are asked for a certificate, and must have one."},
+    {.key = "records",
+     .kind = CONFIG_ENUM,
+     .at = offsetof(struct tls_config, records),
+     .names = (const char *const[]){"own", "openssl", NULL},
+     .fallback = "own",
+     .help =
+         "Whose code TLS 1.3 uses for its key schedule and, after the handshake, its records: the "
+         "load balancer's (14 kB less memory per connection, half the time), or OpenSSL's."},
 };
 
 static const char *check_tls(const void *filled)

@@ -22,6 +22,7 @@ enum lb_balance { LB_BALANCE_LEASTCONN, LB_BALANCE_ROUNDROBIN, LB_BALANCE_RANDOM
 enum lb_proxy { LB_PROXY_NONE, LB_PROXY_V2 };
 enum lb_check_type { LB_CHECK_TCP, LB_CHECK_MQTT, LB_CHECK_HTTP, LB_CHECK_NONE };
 enum lb_tls_version { LB_TLS_1_2, LB_TLS_1_3 };
+enum lb_records { LB_RECORDS_OWN, LB_RECORDS_OPENSSL };
 enum lb_client_auth { LB_CLIENT_AUTH_NONE, LB_CLIENT_AUTH_OPTIONAL, LB_CLIENT_AUTH_REQUIRED };
 
 struct tls_config {
@@ -29,6 +30,7 @@ struct tls_config {
     char *client_ca;         /* NULL: none */
     int min_version;         /* enum lb_tls_version */
     int client_auth;         /* enum lb_client_auth */
+    int records;             /* enum lb_records */
 };
 
 struct listener_config {

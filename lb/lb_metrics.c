@@ -217,6 +217,11 @@ static const struct stat_family worker_families[] = {
      offsetof(struct worker_stats, handshakes)},
     {"flotilla_lb_worker_resumed_handshakes_total", "counter",
      "TLS handshakes resumed from a ticket", offsetof(struct worker_stats, resumed)},
+    {"flotilla_lb_worker_own_records_flows", "gauge",
+     "TLS flows whose records the load balancer makes itself",
+     offsetof(struct worker_stats, own_records)},
+    {"flotilla_lb_worker_openssl_records_flows", "gauge", "TLS flows whose records OpenSSL makes",
+     offsetof(struct worker_stats, openssl_records)},
     {"flotilla_lb_worker_handshake_failures_total", "counter",
      "TLS handshakes that failed or timed out", offsetof(struct worker_stats, handshake_fails)},
     {"flotilla_lb_worker_connects_total", "counter", "Connections to servers established",
@@ -319,6 +324,9 @@ static void collect_process(struct metrics_writer *w, const struct control *c)
     emit_one(w, "flotilla_lb_info", "gauge", "Version", "version=\"" FLOTILLA_VERSION "\"", 1);
     emit_one(w, "flotilla_lb_ready", "gauge", "1 when devices may be sent here (as /readyz)", NULL,
              control_is_ready(c, why, sizeof(why)));
+    emit_one(w, "flotilla_lb_own_records_usable", "gauge",
+             "1 when TLS 1.3 without OpenSSL's records passed its check at the start", NULL,
+             c->own_records);
     emit_one(w, "flotilla_lb_current_flows", "gauge", "Flows of all workers", NULL,
              (double)workers_flows(c->workers));
     emit_one(w, "flotilla_lb_config_generation", "gauge",

@@ -28,11 +28,22 @@ static void reject(struct control *c, const struct config_error *err)
               KV_STR("in_force", c->snapshot == NULL ? "none" : "the configuration before"));
 }
 
+/* Our own records failed their check at the start. */
+static void use_openssl(struct lb_config *config)
+{
+    struct listener_config *listeners = config->listeners.items;
+    for (size_t i = 0; i < config->listeners.count; i++)
+        if (listeners[i].tls != NULL)
+            listeners[i].tls->records = LB_RECORDS_OPENSSL;
+}
+
 static struct snapshot *prepare(struct control *c, struct config_error *err)
 {
     struct lb_config config;
     if (!lb_config_load(c->config_path, &config, err))
         return NULL;
+    if (!c->own_records)
+        use_openssl(&config);
     unsigned generation = c->snapshot == NULL ? 1 : c->snapshot->generation + 1;
     return snapshot_build(&config, c->config_path, generation, control_set, c, c->tickets, err);
 }

@@ -352,10 +352,18 @@ bool stream_record_take(struct stream *s, struct record_env *env)
     size_t ahead_len;
     if (!stream_tls_agreement(s, &agreement, &ahead, &ahead_len))
         return false;
-    struct stream_record *r = calloc(1, sizeof(*r));
-    bool ok = r != NULL && tls_session_init(&r->session, env->crypt, &agreement) &&
-              tail_add(&r->wire, ahead, ahead_len);
+    bool taken = stream_record_take_agreed(s, env, &agreement, ahead, ahead_len);
     OPENSSL_cleanse(&agreement, sizeof(agreement));
+    return taken;
+}
+
+bool stream_record_take_agreed(struct stream *s, struct record_env *env,
+                               const struct tls_agreement *agreement, const uint8_t *ahead,
+                               size_t ahead_len)
+{
+    struct stream_record *r = calloc(1, sizeof(*r));
+    bool ok = r != NULL && tls_session_init(&r->session, env->crypt, agreement) &&
+              tail_add(&r->wire, ahead, ahead_len);
     if (!ok) {
         if (r != NULL)
             tls_session_fini(&r->session);

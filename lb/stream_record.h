@@ -22,6 +22,7 @@
 #include "lb/stream.h"
 
 struct record_env;
+struct tls_agreement;
 
 extern const struct stream_ops stream_record_ops;
 
@@ -32,6 +33,11 @@ void record_env_free(struct record_env *env);
 /* Takes a stream of stream_tls.h whose handshake is done, the flags kept. False: it stays as it is,
  * for want of memory, or it isn't TLS 1.3. */
 bool stream_record_take(struct stream *s, struct record_env *env);
+
+/* The same, given what stream_tls_agreement tells; tests give something else. */
+bool stream_record_take_agreed(struct stream *s, struct record_env *env,
+                               const struct tls_agreement *agreement, const uint8_t *ahead,
+                               size_t ahead_len);
 
 /* For tests: our keys are changed after so many records. */
 void stream_record_update_after(struct stream *s, uint64_t records);

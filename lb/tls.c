@@ -82,7 +82,9 @@ SSL_CTX *tls_context_new(const struct tls_config *config, struct tls_tickets *ti
 {
     char reason[160];
     ERR_clear_error();
-    SSL_CTX *ctx = SSL_CTX_new_ex(NULL, TLS_PROVIDER_FIRST, TLS_server_method());
+    const char *code =
+        config->records == LB_RECORDS_OPENSSL ? TLS_PROVIDER_NEVER : TLS_PROVIDER_FIRST;
+    SSL_CTX *ctx = SSL_CTX_new_ex(NULL, code, TLS_server_method());
     if (ctx == NULL || !set_policy(ctx, config) || !set_tickets(ctx, tickets)) {
         snprintf(err, errlen, "TLS settings for certificate '%s': %s", config->certificate,
                  tls_error(reason, sizeof(reason)));

@@ -11,8 +11,9 @@
 
 #include <openssl/types.h>
 
-/* The property query for SSL_CTX_new_ex. */
+/* Property queries for SSL_CTX_new_ex: ours where there is one, or all by OpenSSL's own code. */
 #define TLS_PROVIDER_FIRST "?provider=flotilla"
+#define TLS_PROVIDER_NEVER "provider!=flotilla"
 
 /* Into the default library context, whose other providers stay as OpenSSL's configuration file has
  * them. NULL, and OpenSSL does all itself: that file asks for FIPS, or out of memory. */

@@ -285,16 +285,23 @@ static uint64_t value_of(const metric_counter *c)
     return atomic_load_explicit(c, memory_order_relaxed);
 }
 
+static uint64_t gauge_of(const metric_gauge *g)
+{
+    return (uint64_t)atomic_load_explicit(g, memory_order_relaxed);
+}
+
 void workers_stats(const struct workers *w, unsigned index, struct worker_stats *out)
 {
     const struct worker_counters *c = &w->items[index]->counters;
     *out = (struct worker_stats){
         .accepted = value_of(&c->accepted),
-        .flows = (uint64_t)atomic_load_explicit(&c->flows, memory_order_relaxed),
-        .queued = (uint64_t)atomic_load_explicit(&c->queued, memory_order_relaxed),
+        .flows = gauge_of(&c->flows),
+        .queued = gauge_of(&c->queued),
         .queue_timeouts = value_of(&c->queue_timeouts),
         .handshakes = value_of(&c->handshakes),
         .resumed = value_of(&c->resumed),
+        .own_records = gauge_of(&c->own_records),
+        .openssl_records = gauge_of(&c->openssl_records),
         .handshake_fails = value_of(&c->handshake_fails),
         .connects = value_of(&c->connects),
         .connect_fails = value_of(&c->connect_fails),

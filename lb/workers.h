@@ -63,6 +63,8 @@ struct worker_stats {
     uint64_t queue_timeouts;      /* flows closed because no server came up in time */
     uint64_t handshakes;          /* TLS handshakes completed */
     uint64_t resumed;             /* of them: resumed from a ticket */
+    uint64_t own_records;         /* now: TLS flows that have left OpenSSL */
+    uint64_t openssl_records;     /* now: TLS flows that haven't */
     uint64_t handshake_fails;     /* not TLS, refused, or timed out */
     uint64_t connects;            /* connections to servers that were established */
     uint64_t connect_fails;       /* refused, timed out, or lost before the first byte */

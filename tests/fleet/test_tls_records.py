@@ -9,7 +9,7 @@ import mqtt_raw as m
 from foreign import MosquittoSub, mosquitto_pub, tls_options
 from harness import eventually
 from lb_case import FlowCase, exchange
-from services import Broker, LoadBalancer, program
+from services import Broker, LoadBalancer, metric, program
 from upstream import echo, read_all
 
 SUITES = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
@@ -202,6 +202,28 @@ class Records(FlowCase, harness.FleetTest):
         grown = self.lb.memory_kb() - before
         if "san/" not in self.lb.argv[0]:
             self.assertLess(grown / count, 8)
+
+
+class Switch(FlowCase, harness.FleetTest):
+    def records(self, lb):
+        """(TLS flows with our records, with OpenSSL's)."""
+        body = lb.metrics()
+        return tuple(int(metric(body, "flotilla_lb_worker_%s_records_flows" % whose)) for whose in ("own", "openssl"))
+
+    def test_records_can_be_openssls_and_each_flow_is_counted(self):
+        lb = self.balancer(self.upstream(echo))
+        self.assertEqual(metric(lb.metrics(), "flotilla_lb_own_records_usable"), 1)
+        context = m.tls_context(lb.certificates.ca, maximum=ssl.TLSVersion.TLSv1_2)
+        flows = [self.open(lb, tls=True), self.open(lb, tls=True), m.open_socket(lb.tls, context)]
+        eventually(lambda: self.records(lb) == (2, 1), 10, "two flows left OpenSSL")
+        lb.tls_settings = {"records": "openssl"}
+        lb.wait_log("config_reloaded", start=lb.reload())
+        flows.append(self.open(lb, tls=True))
+        eventually(lambda: self.records(lb) == (2, 2), 10, "the new one didn't")
+        for sock in flows:
+            self.assertEqual(exchange(sock, b"x" * 40000), b"x" * 40000)
+            sock.close()
+        eventually(lambda: self.records(lb) == (0, 0), 10, "they have gone")
 
 
 class Mosquitto(harness.FleetTest):
