@@ -64,6 +64,7 @@ struct store_redis_config {
     uint64_t reconnect_min_ms, reconnect_max_ms;
     uint64_t lease_ms;
     uint64_t beat_interval_ms;
+    uint64_t hang_ms;
     uint64_t route_linger_ms;
     uint64_t dedup_window_ms;
     uint32_t inbox_limit;       /* entries */
@@ -80,7 +81,7 @@ struct redis_config {
 
 struct fleet_config {
     char *name; /* NULL: none */
-    uint64_t lease_ms, beat_interval_ms, route_linger_ms, dedup_window_ms;
+    uint64_t lease_ms, beat_interval_ms, hang_ms, route_linger_ms, dedup_window_ms;
     uint32_t inbox_limit;
     int consistency; /* enum fleet_consistency */
     int durability;  /* enum fleet_durability */

@@ -98,8 +98,6 @@ static bool on_greeted(void *arg, struct redis_link *link, const struct redis_se
     if (link == f->commands && !server_is_usable(info))
         return false;
     metric_add(f->metrics.reconnects, 1);
-    if (link == f->beats)
-        memcpy(f->beats_run_id, info->run_id, sizeof(f->beats_run_id));
     if (link == f->channel)
         return fleet_channel_greeted(f);
     if (link == f->replica_link)
@@ -114,15 +112,6 @@ static bool on_greeted(void *arg, struct redis_link *link, const struct redis_se
             fleet_reload(f, "another run of Redis");
     }
     return true;
-}
-
-static void on_lost(void *arg, struct redis_link *link, const char *why)
-{
-    struct fleet *f = arg;
-
-    (void)why;
-    if (link == f->beats)
-        lease_beat_lost(&f->lease);
 }
 
 static void on_message(void *arg, const char *payload, size_t len)
@@ -149,18 +138,9 @@ static bool open_links(struct fleet *f)
         .script_count = SCRIPT_COUNT,
         .arg = f,
         .greeted = on_greeted,
-        .lost = on_lost,
         .message = on_message,
     };
 
-    cfg.name = "beats";
-    if (cfg.backoff_max_ms > f->cfg.lease_ms / 20)
-        cfg.backoff_max_ms = f->cfg.lease_ms / 20; /* a pause may not cost the lease */
-    if (cfg.backoff_min_ms > cfg.backoff_max_ms)
-        cfg.backoff_min_ms = cfg.backoff_max_ms;
-    f->beats = redis_link_new(f->base, &cfg);
-    cfg.backoff_min_ms = f->cfg.reconnect_min_ms;
-    cfg.backoff_max_ms = f->cfg.reconnect_max_ms;
     cfg.name = "commands";
     cfg.round_trip = on_round_trip;
     f->commands = redis_link_new(f->base, &cfg);
@@ -180,8 +160,7 @@ static bool open_links(struct fleet *f)
     cfg.name = "channel";
     cfg.pubsub = true;
     f->channel = redis_link_new(f->base, &cfg);
-    if (f->beats == NULL || f->commands == NULL || f->inbox_link == NULL || f->log_link == NULL ||
-        f->channel == NULL)
+    if (f->commands == NULL || f->inbox_link == NULL || f->log_link == NULL || f->channel == NULL)
         return false;
     f->q = redis_link_queue(f->commands);
     return true;
@@ -200,8 +179,8 @@ static void take_new_id(struct fleet *f)
 /* Everything that waits is told that it won't happen. */
 static void drop_everything(struct fleet *f)
 {
-    struct redis_link *links[] = {f->commands, f->beats,   f->inbox_link,
-                                  f->log_link, f->channel, f->replica_link};
+    struct redis_link *links[] = {f->commands, f->inbox_link, f->log_link, f->channel,
+                                  f->replica_link};
 
     for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
         if (links[i] != NULL) {
@@ -236,6 +215,7 @@ static void start_over(struct fleet *f)
     f->state = FLEET_STARTING;
     f->joined = f->unsure = false;
     metric_add(f->metrics.start_overs, 1);
+    heart_end(f->heart);
     fleet_holds_detach(f);
     f->host.start_over(f->host.arg);
     drop_everything(f);
@@ -257,6 +237,7 @@ static void leave(struct fleet *f, enum store_status status)
     store_done_fn *done = f->shutdown_done;
 
     f->state = FLEET_LEFT;
+    heart_end(f->heart);
     f->shutdown_done = NULL;
     if (done != NULL)
         done(f->shutdown_arg, status);
@@ -333,7 +314,6 @@ static void take_time(struct fleet *f)
 static void run_ticks(struct fleet *f)
 {
     fleet_load_tick(f);
-    fleet_beat_tick(f);
     fleet_log_tick(f);
     inbox_tick(f);
     fleet_channel_tick(f);
@@ -350,8 +330,9 @@ void fleet_input(struct fleet *f, struct timebox *box)
 {
     (void)box;
     take_time(f);
+    heart_turned(f->heart, fleet_log_is_valid(f) ? fleet_log_applied(f) : 0);
     fleet_fence(f);
-    redis_link_input(f->beats, f->now_ms);
+    fleet_beat_input(f);
     if (!f->unsure)
         run_deferred(f, true);
     redis_link_input(f->log_link, f->now_ms);
@@ -362,9 +343,7 @@ void fleet_input(struct fleet *f, struct timebox *box)
     redis_link_input(f->channel, f->now_ms);
     if (f->must_start_over)
         start_over(f);
-    if (f->unsure)
-        fleet_beat_tick(f);
-    else
+    if (!f->unsure)
         run_ticks(f);
     if (f->must_start_over)
         start_over(f);
@@ -391,7 +370,6 @@ void fleet_flush(struct fleet *f)
         fleet_replicas_flush(f);
     }
     metric_set(f->metrics.pending_bytes, (int64_t)redis_queue_bytes(f->q));
-    redis_link_flush(f->beats, f->now_ms);
     redis_link_flush(f->commands, f->now_ms);
     if (f->replica_link != NULL)
         redis_link_flush(f->replica_link, f->now_ms);
@@ -456,13 +434,14 @@ struct fleet *fleet_new(struct event_base *base, const struct store_redis_config
     f->calls = 1;
     evutil_secure_rng_get_bytes(&hash_key, sizeof(hash_key));
     fleet_epochs_init(&f->epochs, hash_key, f->now_ms);
+    f->heart_fd = -1;
     f->wake = event_new(base, -1, 0, on_event, f);
     f->tick = event_new(base, -1, EV_PERSIST, on_event, f);
     if (f->wake == NULL || f->tick == NULL || event_add(f->tick, &period) != 0 ||
         !scripts_init(&f->scripts) || !fleet_metrics_init(&f->metrics, metrics) ||
         !fleet_load_init(f) || !fleet_log_init(f) || !inbox_init(f) || !fleet_publishing_init(f) ||
         !fleet_queues_init(f) || !fleet_retaining_init(f) || !fleet_connects_init(f) ||
-        !fleet_wills_init(f) || !open_links(f))
+        !fleet_wills_init(f) || !open_links(f) || !fleet_beat_init(f))
         goto no_memory;
     LOG_INFO("node_starts", KV_STR("node", f->hex));
     inbox_start(f);
@@ -475,19 +454,20 @@ no_memory:
 
 void fleet_free(struct fleet *f)
 {
-    struct redis_link *links[6];
+    struct redis_link *links[5];
 
     if (f == NULL)
         return;
     f->freeing = true;
+    fleet_beat_free(f);
     fleet_holds_detach(f);
     if (f->commands != NULL)
         drop_everything(f);
     memcpy(links,
-           (struct redis_link *[]){f->commands, f->beats, f->inbox_link, f->log_link, f->channel,
+           (struct redis_link *[]){f->commands, f->inbox_link, f->log_link, f->channel,
                                    f->replica_link},
            sizeof(links));
-    for (size_t i = 0; i < 6; i++)
+    for (size_t i = 0; i < 5; i++)
         redis_link_free(links[i]);
     fleet_wills_free(f);
     fleet_connects_free(f);

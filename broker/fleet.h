@@ -6,10 +6,9 @@
  * Data flow: store_redis.c is called by the core and drives a turn: fleet_input (fence, links,
  *            timers) first and fleet_flush (what was gathered, then the links) last. Every module
  *            has functions of its own prefix that take the fleet.
- * Links:     five connections: `commands` (ordered; everything that writes), `beats` (so that no
- *            backlog makes a node look dead, and so that only beats are sent while unsure),
- *            `channel` (pub/sub), `inbox` and `log` (blocking stream reads). A sixth with
- *            `durability: replica` (fleet_replicas.h).
+ * Links:     `commands` (ordered; everything that writes), `channel` (pub/sub), `inbox` and `log`
+ *            (blocking stream reads); one more with `durability: replica` (fleet_replicas.h), and
+ *            that of the heart, in a thread of its own (heart.h).
  * Time:      `now_ms` CLOCK_MONOTONIC, `boot_ms` CLOCK_BOOTTIME, both as of this turn's input.
  */
 #ifndef FLOTILLA_BROKER_FLEET_H
@@ -30,7 +29,7 @@
 #include "broker/fleet_resync.h"
 #include "broker/fleet_retell.h"
 #include "broker/fleet_version.h"
-#include "broker/lease.h"
+#include "broker/heart.h"
 #include "broker/route.h"
 #include "broker/router.h"
 #include "broker/scripts.h"
@@ -48,10 +47,7 @@ struct route_node {
     uint64_t id;
     UT_hash_handle hh;
     char hex[FLEET_HEX_SIZE];
-    char counter[24];        /* its beats, as last seen */
     uint64_t known_since;    /* boot_ms */
-    uint64_t listed_at;      /* boot_ms of the last beat that listed it */
-    uint64_t stands_since;   /* boot_ms when the counter was seen to change */
     bool killing;            /* a kill script is under way */
     unsigned generation;     /* of the last load that found it */
     struct outbox outbox;    /* QoS 1 and 2, wake-ups, requests: to its inbox */
@@ -93,7 +89,7 @@ struct fleet {
     struct store_host host;
     struct router *router;
     struct scripts scripts;
-    struct redis_link *commands, *beats, *channel, *inbox_link, *log_link;
+    struct redis_link *commands, *channel, *inbox_link, *log_link;
     struct redis_link *replica_link; /* durability `replica`, else NULL */
     struct redis_queue *q;           /* of `commands` */
 
@@ -102,11 +98,12 @@ struct fleet {
     char hex[FLEET_HEX_SIZE];
     char run_id[48]; /* of the Redis that `commands` speaks with */
     unsigned runs;   /* how often it was another one */
-    char beats_run_id[48];
-    uint64_t beat_applied; /* of the log, when the last beat was sent */
     uint64_t now_ms, boot_ms;
-    struct lease lease;
-    bool joined; /* the lease runs */
+    struct heart *heart;
+    struct event *heart_event;
+    int heart_fd;            /* the heart left a report */
+    unsigned heart_connects; /* of its link, as counted */
+    bool joined;             /* the lease runs */
     bool unsure;
     uint64_t unsure_since_ms;
     bool must_start_over; /* found out deep in a reply's function */
@@ -192,7 +189,10 @@ void fleet_nodes_rank(struct fleet *f, unsigned *rank, unsigned *count);
 
 /* ---- fleet_beat.c: rules 1 and 2 ------------------------------------------------------------ */
 
-void fleet_beat_tick(struct fleet *f);
+bool fleet_beat_init(struct fleet *f);
+void fleet_beat_free(struct fleet *f);
+/* Acts on what the heart was told by Redis. */
+void fleet_beat_input(struct fleet *f);
 /* Notices at a turn's begin that the node is unsure. */
 void fleet_fence(struct fleet *f);
 

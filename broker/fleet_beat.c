@@ -1,13 +1,17 @@
-/* Sends beats, reads what they say about the fleet, kills who is suspected, and draws the fence
- * while this node can't be sure to be alive. lease.c decides; reaper.c clears up behind the dead.
- */
+/* What the node does about its beats: draws the fence while it can't be sure to be alive, learns who
+ * is there, declares dead who stands still. The heart sends them, in a thread of its own; lease.c and
+ * watch.c decide; reaper.c clears up behind the dead. */
 #include "broker/fleet.h"
 
+#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
-#include "common/clock.h"
 #include "common/log.h"
+
+/* ---- the fence ------------------------------------------------------------------------------- */
 
 static void hold_links(struct fleet *f, bool held)
 {
@@ -21,14 +25,14 @@ static void hold_links(struct fleet *f, bool held)
 
 void fleet_fence(struct fleet *f)
 {
-    if (!f->joined || f->unsure || !lease_is_unsure(&f->lease, f->boot_ms))
+    if (!f->joined || f->unsure || !heart_is_unsure(f->heart, f->boot_ms))
         return;
     f->unsure = true;
     f->unsure_since_ms = f->now_ms;
     hold_links(f, true);
     metric_set(f->metrics.ready, 0);
     LOG_WARN("node_unsure", KV_STR("node", f->hex),
-             KV_UINT("since_last_beat_ms", f->boot_ms - f->lease.alive_ms));
+             KV_UINT("since_last_beat_ms", f->boot_ms - heart_alive_ms(f->heart)));
 }
 
 static void be_sure_again(struct fleet *f)
@@ -58,40 +62,30 @@ static void on_kill(void *arg, const redisReply *r)
     /* The victim's reaping begins when the log says "dead" (fleet_log.c) or the next beat. */
 }
 
-static void kill_node(struct fleet *f, struct route_node *n)
+static void kill_node(struct fleet *f, struct route_node *n, const struct heart_suspect *suspect)
 {
     struct fleet_bytes entry = {0};
 
-    LOG_WARN("node_suspected", KV_STR("node", n->hex), KV_STR("counter", n->counter),
-             KV_UINT("stood_ms", f->boot_ms - n->stands_since));
+    LOG_WARN("node_suspected", KV_STR("node", n->hex), KV_STR("beat", suspect->beat),
+             KV_UINT("stood_ms", suspect->stood_ms));
     n->killing = true;
     fleet_entry_dead(&entry, n->id);
     scripts_begin(&f->scripts, f->q, SCRIPT_KILL, f->keys.fleet, 4);
     redis_queue_str(f->q, n->hex);
-    redis_queue_str(f->q, n->counter);
+    redis_queue_str(f->q, suspect->beat);
     redis_queue_str(f->q, f->hex);
     redis_queue_arg(f->q, entry.data, entry.len);
     redis_queue_end(f->q, REDIS_REPLAY, on_kill, f);
     fleet_bytes_fini(&entry);
 }
 
-static void see_counter(struct fleet *f, const redisReply *id_text, const redisReply *counter)
+static void see_suspects(struct fleet *f, const struct heart_report *r)
 {
-    struct route_node *n;
-    uint64_t id;
+    for (size_t i = 0; i < r->suspect_count && f->state == FLEET_READY; i++) {
+        struct route_node *n = fleet_node_get(f, r->suspects[i].node);
 
-    if (!fleet_hex_parse(id_text->str, id_text->len, &id) || id == f->id)
-        return;
-    n = fleet_node_get(f, id);
-    if (n == NULL)
-        return;
-    n->listed_at = f->boot_ms;
-    if (strcmp(n->counter, counter->str) != 0) {
-        snprintf(n->counter, sizeof(n->counter), "%s", counter->str);
-        n->stands_since = f->boot_ms;
-    } else if (!n->killing && f->state == FLEET_READY &&
-               lease_suspects(&f->lease, n->stands_since, f->boot_ms)) {
-        kill_node(f, n);
+        if (n != NULL && !n->killing)
+            kill_node(f, n, &r->suspects[i]);
     }
 }
 
@@ -100,66 +94,74 @@ static void on_reap_claimed(void *arg, const redisReply *r)
     (void)arg, (void)r; /* the next beat shows whose it is */
 }
 
-static bool is_listed(const redisReply *nodes, const redisReply *id)
-{
-    for (size_t i = 0; i + 1 < nodes->elements; i += 2)
-        if (strcmp(nodes->element[i]->str, id->str) == 0)
-            return true;
-    return false;
-}
-
 /* A dead node is being reaped: by this one, or by one that died meanwhile. */
-static void see_reaping(struct fleet *f, const redisReply *nodes, const redisReply *victim,
-                        const redisReply *reaper)
+static void see_reaping(struct fleet *f, const struct heart_reaping *reaping)
 {
-    uint64_t id;
+    char victim[FLEET_HEX_SIZE], reaper[FLEET_HEX_SIZE];
 
-    if (f->state != FLEET_READY || !fleet_hex_parse(victim->str, victim->len, &id))
+    if (reaping->reaper == f->id) {
+        reaper_start(f, reaping->victim);
         return;
-    if (strcmp(reaper->str, f->hex) == 0) {
-        reaper_start(f, id);
-    } else if (!is_listed(nodes, reaper)) {
-        scripts_begin(&f->scripts, f->q, SCRIPT_REAP_CLAIM, f->keys.fleet, 3);
-        redis_queue_arg(f->q, victim->str, victim->len);
-        redis_queue_arg(f->q, reaper->str, reaper->len);
-        redis_queue_str(f->q, f->hex);
-        redis_queue_end(f->q, REDIS_REPLAY, on_reap_claimed, f);
     }
+    if (reaping->reaper_lives)
+        return;
+    fleet_hex(reaping->victim, victim);
+    fleet_hex(reaping->reaper, reaper);
+    scripts_begin(&f->scripts, f->q, SCRIPT_REAP_CLAIM, f->keys.fleet, 3);
+    redis_queue_str(f->q, victim);
+    redis_queue_str(f->q, reaper);
+    redis_queue_str(f->q, f->hex);
+    redis_queue_end(f->q, REDIS_REPLAY, on_reap_claimed, f);
 }
 
-/* ---- our own beats --------------------------------------------------------------------------- */
+static int compare_ids(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a;
+    uint64_t right = *(const uint64_t *)b;
 
-/* Known here (from its clients, say) and not to Redis, when the beat was answered: dead. */
-static void drop_unlisted(struct fleet *f)
+    return left < right ? -1 : left > right;
+}
+
+/* Who is there, when that has changed. One that is known here (from its clients, say) and wasn't to
+ * Redis when the beat was sent is dead. */
+static void see_nodes(struct fleet *f, struct heart_report *r)
 {
     struct route_node *n;
     struct route_node *next;
 
+    if (!r->listed)
+        return;
+    for (size_t i = 0; i < r->node_count; i++)
+        if (r->nodes[i] != f->id)
+            fleet_node_get(f, r->nodes[i]);
+    if (f->state != FLEET_READY || !fleet_log_is_valid(f))
+        return; /* loading reads the list, too, and finds out */
+    qsort(r->nodes, r->node_count, sizeof(*r->nodes), compare_ids);
     HASH_ITER (hh, f->nodes, n, next)
-        if (n->listed_at != f->boot_ms && n->known_since < f->lease.sent_ms)
+        if (n->known_since < r->listed_ms &&
+            bsearch(&n->id, r->nodes, r->node_count, sizeof(*r->nodes), compare_ids) == NULL)
             fleet_node_remove(f, n);
 }
 
-static void take_alive(struct fleet *f, const redisReply *r)
-{
-    const redisReply *nodes = r->element[2];
-    const redisReply *reap = r->element[3];
+/* ---- what beats are answered ----------------------------------------------------------------- */
 
+static void take_alive(struct fleet *f, struct heart_report *r)
+{
     be_sure_again(f);
-    for (size_t i = 0; i + 1 < nodes->elements; i += 2)
-        see_counter(f, nodes->element[i], nodes->element[i + 1]);
-    if (f->state == FLEET_READY && fleet_log_is_valid(f))
-        drop_unlisted(f);
-    for (size_t i = 0; i + 1 < reap->elements; i += 2)
-        see_reaping(f, nodes, reap->element[i], reap->element[i + 1]);
+    see_nodes(f, r);
+    see_suspects(f, r);
+    for (size_t i = 0; i < r->reaping_count && f->state == FLEET_READY; i++)
+        see_reaping(f, &r->reaping[i]);
+    if (fleet_log_is_valid(f) && r->ver < r->applied)
+        fleet_reload(f, "Redis has an older version of the log");
 }
 
 /* Redis knows this node neither alive nor dead. Another run of Redis lost data: what this node
  * holds is asserted again, session by session, and the higher epoch wins. The same run, after our
  * lease ran out: we were buried so long ago that it was forgotten, and only a new id is safe. */
-static void take_unknown(struct fleet *f)
+static void take_unknown(struct fleet *f, const struct heart_report *r)
 {
-    if (f->unsure && strcmp(f->beats_run_id, f->run_id) == 0) {
+    if (f->unsure && strcmp(r->run_id, f->run_id) == 0) {
         fleet_is_dead(f);
         return;
     }
@@ -167,48 +169,97 @@ static void take_unknown(struct fleet *f)
     fleet_reload(f, "Redis doesn't know this node");
 }
 
-static void on_beat(void *arg, const redisReply *r)
+static void take_report(struct fleet *f, struct heart_report *r)
 {
-    struct fleet *f = arg;
-    const char *word;
-
-    if (r == NULL || r->type != REDIS_REPLY_ARRAY || r->elements == 0) {
-        lease_beat_lost(&f->lease);
-        f->lease.next_ms = f->boot_ms + f->cfg.beat_interval_ms / 4;
+    if (r->node != f->id || !f->joined || f->state == FLEET_LEFT)
         return;
-    }
-    word = r->element[0]->str;
-    if (strcmp(word, "dead") == 0) {
+    switch (r->word) {
+    case HEART_NOTHING:
+        return;
+    case HEART_DEAD:
         LOG_WARN("node_was_declared_dead", KV_STR("node", f->hex));
         fleet_is_dead(f);
         return;
-    }
-    f->boot_ms = clock_boottime_ms();
-    if (strcmp(word, "unknown") == 0) {
-        lease_beat_answered(&f->lease, f->boot_ms);
-        take_unknown(f);
+    case HEART_UNKNOWN:
+        if (!heart_is_unsure(f->heart, f->boot_ms))
+            take_unknown(f, r);
+        return;
+    case HEART_ALIVE:
+        if (!heart_is_unsure(f->heart, f->boot_ms))
+            take_alive(f, r);
         return;
     }
-    lease_beat_answered(&f->lease, f->boot_ms);
-    if (f->unsure && lease_is_unsure(&f->lease, f->boot_ms)) {
-        f->lease.next_ms = f->boot_ms; /* an old answer, read late: who knows what came after it */
-        return;
-    }
-    take_alive(f, r);
-    if (fleet_log_is_valid(f) && strtoull(r->element[1]->str, NULL, 10) < f->beat_applied)
-        fleet_reload(f, "Redis has an older version of the log");
 }
 
-void fleet_beat_tick(struct fleet *f)
+void fleet_beat_input(struct fleet *f)
 {
-    struct redis_queue *q = redis_link_queue(f->beats);
+    struct heart_report r;
+    unsigned connects = heart_connects(f->heart);
 
-    if (!f->joined || f->state == FLEET_LEFT || !lease_beat_is_due(&f->lease, f->boot_ms) ||
-        !redis_link_is_up(f->beats))
-        return;
-    scripts_begin(&f->scripts, q, SCRIPT_BEAT, f->keys.fleet, 1);
-    redis_queue_str(q, f->hex);
-    redis_queue_end(q, REDIS_VOLATILE, on_beat, f);
-    f->beat_applied = fleet_log_is_valid(f) ? fleet_log_applied(f) : 0;
-    lease_beat_sent(&f->lease, f->boot_ms);
+    metric_add(f->metrics.reconnects, connects - f->heart_connects);
+    f->heart_connects = connects;
+    if (heart_take(f->heart, &r))
+        take_report(f, &r);
+    heart_report_fini(&r);
+}
+
+/* ---- begin and end --------------------------------------------------------------------------- */
+
+static void on_report(evutil_socket_t fd, short what, void *arg)
+{
+    uint64_t count;
+
+    (void)what, (void)arg;
+    if (read(fd, &count, sizeof(count)) < 0)
+        return; /* it woke the loop, which is what it is for */
+}
+
+static struct redis_link_config link_config(const struct fleet *f)
+{
+    uint64_t pause_ms = f->cfg.lease_ms / 20; /* one may not cost the lease */
+    struct redis_link_config cfg = {
+        .url = &f->url,
+        .connect_timeout_ms = f->cfg.connect_timeout_ms,
+        .command_timeout_ms = f->cfg.command_timeout_ms,
+        .backoff_min_ms = f->cfg.reconnect_min_ms,
+        .backoff_max_ms = f->cfg.reconnect_max_ms,
+    };
+
+    if (cfg.backoff_max_ms > pause_ms)
+        cfg.backoff_max_ms = pause_ms;
+    if (cfg.backoff_min_ms > cfg.backoff_max_ms)
+        cfg.backoff_min_ms = cfg.backoff_max_ms;
+    return cfg;
+}
+
+bool fleet_beat_init(struct fleet *f)
+{
+    f->heart_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (f->heart_fd < 0)
+        return false;
+    f->heart_event = event_new(f->base, f->heart_fd, EV_READ | EV_PERSIST, on_report, f);
+    if (f->heart_event == NULL || event_add(f->heart_event, NULL) != 0)
+        return false;
+    f->heart = heart_new(&(struct heart_config){
+        .link = link_config(f),
+        .scripts = &f->scripts,
+        .prefix = f->keys.fleet,
+        .lease_ms = f->cfg.lease_ms,
+        .interval_ms = f->cfg.beat_interval_ms,
+        .hang_ms = f->cfg.hang_ms,
+        .wake_fd = f->heart_fd,
+    });
+    return f->heart != NULL;
+}
+
+void fleet_beat_free(struct fleet *f)
+{
+    heart_free(f->heart);
+    f->heart = NULL;
+    if (f->heart_event != NULL)
+        event_free(f->heart_event);
+    f->heart_event = NULL;
+    if (f->heart_fd >= 0)
+        close(f->heart_fd);
+    f->heart_fd = -1;
 }

@@ -258,7 +258,7 @@ static void on_nodes(void *arg, const redisReply *r)
     free(s);
     if (!good)
         return;
-    for (size_t i = 0; i + 1 < r->elements; i += 2) {
+    for (size_t i = 0; i < r->elements; i++) {
         struct route_node *n;
         uint64_t id;
 
@@ -289,7 +289,7 @@ static void begin_loading(struct fleet *f)
         return;
     }
     redis_queue_begin(f->q, 2);
-    redis_queue_str(f->q, "HGETALL");
+    redis_queue_str(f->q, "HKEYS");
     redis_queue_str(f->q, f->keys.nodes);
     redis_queue_end(f->q, REDIS_REPLAY, on_nodes, s);
 }
@@ -397,7 +397,7 @@ static void on_join(void *arg, const redisReply *r)
         LOG_INFO("fleet_format_carried_on", KV_STR("from", r->element[4]->str),
                  KV_UINT("to", FLEET_FORMAT));
     if (!f->joined)
-        lease_start(&f->lease, f->cfg.lease_ms, f->cfg.beat_interval_ms, l->joined_at_boot_ms);
+        heart_begin(f->heart, f->id, l->joined_at_boot_ms);
     f->joined = true;
     l->from = strtoull(r->element[1]->str, NULL, 10);
     say_again(f, (size_t)r->element[2]->integer);

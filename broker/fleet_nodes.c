@@ -24,7 +24,7 @@ struct route_node *fleet_node_get(struct fleet *f, uint64_t id)
     if (n == NULL)
         return NULL;
     n->id = id;
-    n->known_since = n->stands_since = f->boot_ms;
+    n->known_since = f->boot_ms;
     fleet_hex(id, n->hex);
     HASH_ADD(hh, f->nodes, id, sizeof(n->id), n);
     metric_set(f->metrics.nodes, (int64_t)HASH_COUNT(f->nodes) + 1);

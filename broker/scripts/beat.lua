@@ -1,7 +1,12 @@
 #!lua flags=allow-oom
--- Rule 1: one beat of a node. KEYS: fleet prefix. ARGV: node.
--- Returns {'dead'} | {'unknown', ver} | {'alive', ver, {id, counter, ...}, {victim, reaper, ...}}.
-local p, node = KEYS[1], ARGV[1]
+-- Rule 1: one beat of a node. What it costs doesn't grow with the fleet: only nodes whose last beat
+-- is old are named, and all of them only when one has come or gone.
+-- KEYS: fleet prefix. ARGV: node, age in ms from which a beat is old, generation of the list of
+-- nodes that it has.
+-- Returns {'dead'} | {'unknown', ver} | {'alive', ver, Redis' time in ms, generation,
+--   {node, time of its beat, ...}, {dead node, who reaps it, whether that one is there, ...},
+--   {node, ...} or '' when the generation is the same}.
+local p, node, old = KEYS[1], ARGV[1], tonumber(ARGV[2])
 if redis.call('HEXISTS', p .. 'dead', node) == 1 then
   return {'dead'}
 end
@@ -9,5 +14,23 @@ local ver = redis.call('GET', p .. 'ver') or '0'
 if redis.call('HEXISTS', p .. 'nodes', node) == 0 then
   return {'unknown', ver}
 end
-redis.call('HINCRBY', p .. 'nodes', node, 1)
-return {'alive', ver, redis.call('HGETALL', p .. 'nodes'), redis.call('HGETALL', p .. 'reap')}
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+redis.call('ZADD', p .. 'beats', now, node)
+local stand = redis.call('ZRANGE', p .. 'beats', '-inf', now - old, 'BYSCORE', 'LIMIT', 0, 500,
+  'WITHSCORES')
+-- Redis' clock was set back: those from its future count as old, too.
+local ahead = redis.call('ZRANGE', p .. 'beats', now + old, '+inf', 'BYSCORE', 'LIMIT', 0, 500,
+  'WITHSCORES')
+for i = 1, #ahead do
+  stand[#stand + 1] = ahead[i]
+end
+local reap, reaping = redis.call('HGETALL', p .. 'reap'), {}
+for i = 1, #reap, 2 do
+  reaping[#reaping + 1] = reap[i]
+  reaping[#reaping + 1] = reap[i + 1]
+  reaping[#reaping + 1] = redis.call('HEXISTS', p .. 'nodes', reap[i + 1])
+end
+local generation = redis.call('GET', p .. 'gen') or '0'
+return {'alive', ver, string.format('%.0f', now), generation, stand, reaping,
+  generation ~= ARGV[3] and redis.call('HKEYS', p .. 'nodes') or ''}

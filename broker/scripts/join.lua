@@ -9,13 +9,15 @@ local p, node, format, secret = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 if redis.call('HEXISTS', p .. 'dead', node) == 1 then
   return {'dead'}
 end
+local t = redis.call('TIME')
+local now = string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000))
 local ver, found, former = redis.call('GET', p .. 'ver'), redis.call('GET', p .. 'format'), ''
 if not ver then
   -- Versions of a new history begin above every version of a lost one, so that a node that knew
-  -- the lost one sees a hole.
-  local t = redis.call('TIME')
-  ver = string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000))
+  -- the lost one sees a hole. So do the generations of the list of nodes.
+  ver = now
   redis.call('SET', p .. 'ver', ver)
+  redis.call('SET', p .. 'gen', now)
   redis.call('SET', p .. 'format', format)
   if secret ~= '' then
     redis.call('SET', p .. 'secret', secret, 'NX')
@@ -29,7 +31,14 @@ elseif found ~= format then
   end
   redis.call('SET', p .. 'format', format)
   former = '1'
+  -- They are dead; that they beat no more is seen where this format looks.
+  for i = 1, #listed, 2 do
+    redis.call('ZADD', p .. 'beats', now, listed[i])
+  end
 end
-redis.call('HSETNX', p .. 'nodes', node, 1)
+if redis.call('HSETNX', p .. 'nodes', node, now) == 1 then
+  redis.call('INCR', p .. 'gen')
+end
+redis.call('ZADD', p .. 'beats', now, node)
 return {'alive', ver, redis.call('SCARD', p .. 'n:' .. node), redis.call('GET', p .. 'secret') or '',
   former}

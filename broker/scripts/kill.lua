@@ -1,17 +1,21 @@
 #!lua flags=allow-oom
--- Rule 1: declares a node dead if its counter still stands where the observer saw it stand; a node
--- that leaves does it to itself with the counter ''.
--- KEYS: fleet prefix. ARGV: victim, counter, observer, log entry. Returns 1 when it did.
-local p, victim, counter, observer = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+-- Rule 1: declares a node dead if its last beat is still the one that the observer saw; a node that
+-- leaves does it to itself with the beat ''.
+-- KEYS: fleet prefix. ARGV: victim, time of its beat, observer, log entry. Returns 1 when it did.
+local p, victim, beat, observer = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 if victim ~= observer and redis.call('HEXISTS', p .. 'dead', observer) == 1 then
   return 0
 end
-local now = redis.call('HGET', p .. 'nodes', victim)
-if not now or (counter ~= '' and now ~= counter) then
+if redis.call('HEXISTS', p .. 'nodes', victim) == 0 then
+  return 0
+end
+if beat ~= '' and redis.call('ZSCORE', p .. 'beats', victim) ~= beat then
   return 0
 end
 local t = redis.call('TIME')
 redis.call('HDEL', p .. 'nodes', victim)
+redis.call('ZREM', p .. 'beats', victim)
+redis.call('INCR', p .. 'gen')
 redis.call('HDEL', p .. 'hw', victim)
 redis.call('UNLINK', p .. 'n:' .. victim)
 redis.call('HSET', p .. 'dead', victim, t[1])

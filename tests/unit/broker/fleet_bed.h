@@ -516,6 +516,7 @@ static inline int bed_setup(void **state)
         .reconnect_max_ms = 100,
         .lease_ms = 1000,
         .beat_interval_ms = 100,
+        .hang_ms = 100, /* a stopped node's heart stops too, as under SIGSTOP */
         .route_linger_ms = 300,
         .dedup_window_ms = 60000,
         .inbox_limit = 10000,

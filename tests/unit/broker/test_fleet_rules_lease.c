@@ -88,12 +88,75 @@ static void rule_2_a_short_sleep_is_survived_with_clocks_shifted(void **state)
     struct bed_client *c = bed_connect(one, "c", false);
 
     one->stopped = true;
-    bed_run(b, 900); /* unsure after 800 ms */
+    bed_run(b, 1100); /* unsure 800 ms after the last beat */
     bed_publish_begin(c, "t/1", "x", 1, false, 0);
     one->stopped = false;
     BED_UNTIL(b, c->status == STORE_OK);
     assert_int_equal(one->shifts, 1);
     assert_int_equal(one->start_overs, 0);
+}
+
+/* One turn of its loop takes longer than the lease: the heart has a thread of its own. */
+static void rule_1_a_broker_that_is_merely_busy_is_never_taken_for_dead(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one;
+    struct bed_node *two;
+    struct bed_client *c;
+
+    b->cfg.hang_ms = 60000;
+    one = bed_add_ready(b);
+    two = bed_add_ready(b);
+    c = bed_connect(one, "c", false);
+    bed_subscribe(c, "t/#", 1);
+    one->stopped = true;
+    bed_run(b, 3000); /* three leases */
+    assert_int_equal(bed_redis(b, "HLEN fl:{r}:dead"), 0);
+    one->stopped = false;
+    bed_publish_begin(c, "t/1", "x", 1, false, 0);
+    BED_UNTIL_MS(b, c->status == STORE_OK, 500);
+    assert_int_equal(one->start_overs, 0);
+    assert_int_equal(one->shifts, 0); /* it was sure of itself all the time */
+    assert_int_equal(two->wills, 0);
+}
+
+static void rule_1_a_broker_whose_loop_hangs_is_taken_for_dead(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one;
+    struct bed_node *two;
+
+    b->cfg.hang_ms = 1500;
+    one = bed_add_ready(b);
+    two = bed_add_ready(b);
+    bed_connect(one, "c", false);
+    one->stopped = true;
+    bed_run(b, 1200);
+    assert_int_equal(bed_redis(b, "HLEN fl:{r}:dead"), 0);
+    BED_UNTIL(b, bed_redis(b, "HLEN fl:{r}:dead") == 1);
+    one->stopped = false;
+    BED_UNTIL(b, one->start_overs == 1);
+    assert_int_equal(two->start_overs, 0);
+}
+
+/* Redis' clock is set: what nodes wrote by the former one says nothing about who lives. */
+static void rule_1_nobody_dies_of_a_clock(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+
+    bed_run(b, 300);
+    for (int i = 0; i < 20; i++) { /* as if all had last beaten long ago, or were to do it soon */
+        freeReplyObject(
+            redisCommand(b->redis, "EVAL %s 0 %s",
+                         "for _, k in ipairs(redis.call('HKEYS', 'fl:{r}:nodes')) do "
+                         "redis.call('ZINCRBY', 'fl:{r}:beats', ARGV[1], k) end return 1",
+                         i % 2 == 0 ? "-3600000" : "7200000"));
+        bed_run(b, 120);
+    }
+    assert_int_equal(bed_redis(b, "HLEN fl:{r}:dead"), 0);
+    assert_int_equal(one->start_overs + two->start_overs, 0);
 }
 
 static void rule_1_another_node_resumes_what_a_dead_reaper_began(void **state)
@@ -250,6 +313,9 @@ int main(void)
         IN_BED(rule_1_nobody_dies_while_redis_is_away),
         IN_BED(rule_2_a_node_that_slept_completes_nothing_and_starts_over),
         IN_BED(rule_2_a_short_sleep_is_survived_with_clocks_shifted),
+        IN_BED(rule_1_a_broker_that_is_merely_busy_is_never_taken_for_dead),
+        IN_BED(rule_1_a_broker_whose_loop_hangs_is_taken_for_dead),
+        IN_BED(rule_1_nobody_dies_of_a_clock),
         IN_BED(rule_1_another_node_resumes_what_a_dead_reaper_began),
         IN_BED(rule_9_redis_restarted_on_its_file_loses_nothing),
         IN_BED(rule_9_a_redis_that_lost_everything_is_told_again),
