@@ -330,7 +330,6 @@ void fleet_input(struct fleet *f, struct timebox *box)
 {
     (void)box;
     take_time(f);
-    heart_turned(f->heart, fleet_log_is_valid(f) ? fleet_log_applied(f) : 0);
     fleet_fence(f);
     fleet_beat_input(f);
     if (!f->unsure)

@@ -103,6 +103,7 @@ struct fleet {
     struct event *heart_event;
     int heart_fd;            /* the heart left a report */
     unsigned heart_connects; /* of its link, as counted */
+    uint64_t log_started_ms; /* CLOCK_BOOTTIME; see fleet_beat_log_started */
     bool joined;             /* the lease runs */
     bool unsure;
     uint64_t unsure_since_ms;
@@ -191,6 +192,9 @@ void fleet_nodes_rank(struct fleet *f, unsigned *rank, unsigned *count);
 
 bool fleet_beat_init(struct fleet *f);
 void fleet_beat_free(struct fleet *f);
+/* The log is read from another point, perhaps of another history: what is asked from now on is
+ * compared with that. */
+void fleet_beat_log_started(struct fleet *f);
 /* Acts on what the heart was told by Redis. */
 void fleet_beat_input(struct fleet *f);
 /* Notices at a turn's begin that the node is unsure. */

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 
 /* ---- the fence ------------------------------------------------------------------------------- */
@@ -152,7 +153,7 @@ static void take_alive(struct fleet *f, struct heart_report *r)
     see_suspects(f, r);
     for (size_t i = 0; i < r->reaping_count && f->state == FLEET_READY; i++)
         see_reaping(f, &r->reaping[i]);
-    if (fleet_log_is_valid(f) && r->ver < r->applied)
+    if (fleet_log_is_valid(f) && r->sent_ms > f->log_started_ms && r->ver < r->applied)
         fleet_reload(f, "Redis has an older version of the log");
 }
 
@@ -191,11 +192,23 @@ static void take_report(struct fleet *f, struct heart_report *r)
     }
 }
 
+static void tell_heart(struct fleet *f)
+{
+    heart_turned(f->heart, fleet_log_is_valid(f) ? fleet_log_applied(f) : 0);
+}
+
+void fleet_beat_log_started(struct fleet *f)
+{
+    tell_heart(f);
+    f->log_started_ms = clock_boottime_ms();
+}
+
 void fleet_beat_input(struct fleet *f)
 {
     struct heart_report r;
     unsigned connects = heart_connects(f->heart);
 
+    tell_heart(f);
     metric_add(f->metrics.reconnects, connects - f->heart_connects);
     f->heart_connects = connects;
     if (heart_take(f->heart, &r))

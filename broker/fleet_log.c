@@ -301,8 +301,7 @@ void fleet_log_start(struct fleet *f, uint64_t from)
     f->log->readings++;
     f->log->next_read_ms = 0;
     f->log->waited_since_ms = 0;
-    if (f->beat_applied > from)
-        f->beat_applied = from; /* what an answered beat is compared with is of this history */
+    fleet_beat_log_started(f);
     fleet_log_tick(f);
     fleet_versions_applied(f); /* those who waited while there was no log */
     fleet_append_applied(f);
