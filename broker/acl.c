@@ -197,6 +197,8 @@ static bool parse_line(struct acl *acl, struct line_file *f, char *line, struct 
     if (rest[0] == '\0')
         return line_file_fail(f, "expected a %s after '%s'", is_user ? "name" : "topic filter",
                               line);
+    if (is_user && !mqtt_utf8_valid((const uint8_t *)rest, strlen(rest)))
+        return line_file_fail(f, "expected a user name in UTF-8");
     if (!is_user)
         return parse_rule(is_topic ? *current : &acl->patterns, f, rest, !is_topic);
     *current = rules_of(acl, rest);

@@ -9,6 +9,7 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 
+#include "broker/auth.h"
 #include "broker/broker.h"
 #include "broker/client.h"
 #include "broker/router.h"
@@ -105,12 +106,31 @@ static void collect_traffic(struct metrics_writer *w, const struct broker *b)
         broker_not_ready(b) == NULL ? 1 : 0);
 }
 
+static void collect_logins(struct metrics_writer *w, const struct broker *b)
+{
+    static const char *const names[] = {"hashed", "remembered", "repeated", "unknown_user", "busy"};
+    const struct logins *logins = auth_logins(b->auth);
+    if (logins == NULL)
+        return;
+    const struct login_stats *s = login_stats(logins);
+    const uint64_t values[] = {s->hashed, s->remembered, s->repeated, s->unknown_user, s->busy};
+    metrics_emit_family(w, "flotilla_broker_logins_total", "counter",
+                        "Logins with a password, by what they cost: hashed, or known to be right "
+                        "(remembered) or wrong (repeated) without; and unknown users, too many.");
+    by_name(w, "flotilla_broker_logins_total", "how", names, values, 5);
+    one(w, "flotilla_broker_login_hash_seconds_total", "counter",
+        "Time that threads have spent on hashing passwords.", (double)s->hash_ns / 1e9);
+    one(w, "flotilla_broker_logins_waiting", "gauge", "Passwords that wait to be hashed, or are.",
+        (double)login_waiting(logins));
+}
+
 static void collect(struct metrics_writer *w, void *arg)
 {
     const struct broker *b = arg;
     collect_clients(w, b);
     collect_messages(w, b);
     collect_traffic(w, b);
+    collect_logins(w, b);
 }
 
 bool broker_metrics_init(struct broker *b)

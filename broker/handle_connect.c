@@ -232,10 +232,12 @@ static void begin_login(struct client *c, const struct mqtt_connect *p)
     a->login.done = on_login;
     a->login.arg = c;
     enum login_verdict verdict = auth_login(c->broker->auth, p->has_username, &r, &a->login);
-    if (verdict == LOGIN_PENDING)
-        client_set_state(c, CLIENT_AUTHENTICATING);
-    else
+    if (verdict != LOGIN_PENDING) {
         go_on(c, verdict);
+        return;
+    }
+    c->readable = true; /* a reset that came together with the CONNECT looked like data */
+    client_set_state(c, CLIENT_AUTHENTICATING);
 }
 
 void handle_connect(struct client *c, const struct mqtt_packet *packet)

@@ -263,7 +263,7 @@ static bool has_more(const struct client *c)
  * its CONNECT is taken off the socket once; if it ends after that, it still counts. */
 static void look_for_end(struct client *c)
 {
-    if (!c->readable || c->rest != NULL)
+    if (c->state != CLIENT_AUTHENTICATING || !c->readable || c->rest != NULL)
         return;
     uint8_t *buf = c->broker->read_buffer;
     ssize_t n = c->transport->ops->read(c->transport, buf, LOOK_BYTES);
@@ -277,14 +277,11 @@ static void look_for_end(struct client *c)
 
 void client_run(struct client *c)
 {
-    if (c->state == CLIENT_AUTHENTICATING) {
-        look_for_end(c);
-        return;
-    }
     c->broker->deliveries = 0;
     for (int i = 0; i <= READS_PER_TURN && step(c, DELIVERIES_PER_TURN); i++)
         if (c->broker->deliveries >= DELIVERIES_PER_TURN || timebox_is_over(&c->broker->box))
             break;
+    look_for_end(c);
     bool more = has_more(c);
     if (more)
         client_mark_ready(c);

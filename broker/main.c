@@ -10,6 +10,7 @@
 
 #include <event2/buffer.h>
 
+#include "broker/auth_files.h"
 #include "broker/broker.h"
 #include "broker/listener.h"
 #include "common/log.h"
@@ -18,7 +19,7 @@
 static const char usage[] =
     "usage: flotilla-broker [options]\n"
     "  -c, --config FILE     configuration (YAML)\n"
-    "      --check           only validate the configuration\n"
+    "      --check           only validate the configuration, and the files that it names\n"
     "      --listen ADDR     accept clients here (host:port); may be repeated\n"
     "      --redis URL       keep state in this Redis, together with other brokers\n"
     "      --admin ADDR      /metrics, /healthz and /readyz here\n"
@@ -156,6 +157,30 @@ static bool is_implicitly_anonymous(const struct command_line *line,
     return true;
 }
 
+/* --check: what the configuration names is read as well. */
+static int check(const struct broker_config *config)
+{
+    struct auth_files files;
+    char err[512];
+    if (!auth_files_load(&config->auth, 0, &files, err, sizeof(err))) {
+        fprintf(stderr, "flotilla-broker: %s\n", err);
+        return 1;
+    }
+    auth_files_free(&files);
+    puts("configuration is valid");
+    return 0;
+}
+
+/* A SIGHUP that comes while the files are read for the first time waits until it can be handled:
+ * it would end the process, and they may have changed behind the reader's back. */
+static void hold_reload(int how)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(how, &set, NULL);
+}
+
 static int run(const struct command_line *line, const struct broker_config *config)
 {
     char err[512];
@@ -163,11 +188,13 @@ static int run(const struct command_line *line, const struct broker_config *conf
              (enum log_format)config->log.format);
     signal(SIGPIPE, SIG_IGN);
     log_start();
+    hold_reload(SIG_BLOCK);
     struct broker *b = broker_new(config, is_implicitly_anonymous(line, config), err, sizeof(err));
     if (b == NULL) {
         LOG_ERROR("start_failed", KV_STR("err", err));
         return 1;
     }
+    hold_reload(SIG_UNBLOCK);
     LOG_INFO("started", KV_STR("version", FLOTILLA_VERSION),
              KV_STR("store", config->redis.url != NULL ? "redis" : "memory"));
     broker_run(b);
@@ -184,11 +211,8 @@ int main(int argc, char **argv)
     int status = parse(argc, argv, &line);
     if (status < 0) {
         status = 1;
-        if (load(&line, &config)) {
-            if (line.check)
-                puts("configuration is valid");
-            status = line.check ? 0 : run(&line, &config);
-        }
+        if (load(&line, &config))
+            status = line.check ? check(&config) : run(&line, &config);
         broker_config_free(&config);
     }
     free(line.listen);

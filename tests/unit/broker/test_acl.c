@@ -292,6 +292,32 @@ static void mistakes_name_file_and_line(void **state)
     }
 }
 
+static void a_byte_order_mark_blanks_and_windows_line_ends_change_nothing(void **state)
+{
+    static const struct question questions[] = {
+        {NULL, "c", "first", "r"}, {"anna", "c", "hers", "rw"}, {"bob", "c", "his", "w"}};
+
+    (void)state;
+    assert_answers("\xef\xbb\xbftopic\tread \t first\r\nuser\tanna \r\n\ttopic  hers\t\r\n"
+                   " user bob\r\ntopic write\this",
+                   questions, 3);
+}
+
+static void a_user_who_can_never_come_is_an_error(void **state)
+{
+    char expected[300];
+    char err[300];
+
+    (void)state;
+    assert_null(try_load("user m\xf6m\ntopic a\n", err, sizeof(err)));
+    snprintf(expected, sizeof(expected), "%s:1: expected a user name in UTF-8", temp_file);
+    assert_string_equal(err, expected);
+    assert_null(try_load("topic a\n\xef\xbb\xbfuser anna\n", err, sizeof(err)));
+    snprintf(expected, sizeof(expected),
+             "%s:2: expected no byte order mark but at the start of the file", temp_file);
+    assert_string_equal(err, expected);
+}
+
 static void unreadable_files_are_named(void **state)
 {
     char err[300];
@@ -316,6 +342,8 @@ int main(void)
         TEST(patterns_longer_than_a_topic_match_nothing),
         TEST(many_users_and_rules_are_kept_apart),
         TEST(mistakes_name_file_and_line),
+        TEST(a_byte_order_mark_blanks_and_windows_line_ends_change_nothing),
+        TEST(a_user_who_can_never_come_is_an_error),
         TEST(unreadable_files_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
