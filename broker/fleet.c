@@ -3,6 +3,7 @@
 #include "broker/fleet.h"
 
 #include <event2/event.h>
+#include <event2/util.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,6 +115,41 @@ static bool on_greeted(void *arg, struct redis_link *link, const struct redis_se
     return true;
 }
 
+/* The name of a command as Redis reads it: *3\r\n$7\r\nEVALSHA\r\n$40\r\n... */
+static void command_name(const struct fleet *f, const char *command, size_t len, char *out,
+                         size_t size)
+{
+    const char *name = memchr(command, '$', len);
+    const char *end = command + len;
+    const char *sha;
+
+    evutil_snprintf(out, size, "unknown");
+    if (name != NULL)
+        name = memchr(name, '\n', (size_t)(end - name));
+    if (name == NULL)
+        return;
+    name++;
+    evutil_snprintf(out, size, "%.*s", (int)strcspn(name, "\r"), name);
+    sha = memchr(name, '$', (size_t)(end - name));
+    if (strcmp(out, "EVALSHA") != 0 || sha == NULL || end - sha < 5 + 40)
+        return;
+    name = scripts_name(&f->scripts, sha + 5);
+    if (name != NULL)
+        evutil_snprintf(out, size, "script %s", name);
+}
+
+static void on_given_up(void *arg, struct redis_link *link, const char *command, size_t len)
+{
+    struct fleet *f = arg;
+    char name[48];
+
+    (void)link;
+    command_name(f, command, len, name, sizeof(name));
+    LOG_ERROR("redis_command_given_up", KV_STR("command", name), KV_UINT("bytes", len),
+              KV_STR("why", "Redis didn't answer it in time, several times"));
+    metric_add(f->metrics.given_up, 1);
+}
+
 static void on_message(void *arg, const char *payload, size_t len)
 {
     fleet_channel_message(arg, payload, len);
@@ -139,6 +175,7 @@ static bool open_links(struct fleet *f)
         .arg = f,
         .greeted = on_greeted,
         .message = on_message,
+        .given_up = on_given_up,
     };
 
     cfg.name = "commands";

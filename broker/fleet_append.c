@@ -222,8 +222,10 @@ static void on_append(void *arg, const redisReply *r)
     if (!a->in_flight)
         return;
     a->in_flight = false;
-    if (r == NULL)
-        return; /* being reset */
+    if (r == NULL) { /* being reset, or given up: said again, in another call */
+        a->retry_ms = f->now_ms + RETRY_MS;
+        return;
+    }
     if (r->type != REDIS_REPLY_ARRAY) {
         LOG_LIMITED(LOG_LEVEL_WARN, "log_append_failed", KV_STR("err", r->str));
         a->retry_ms = f->now_ms + RETRY_MS;

@@ -45,6 +45,8 @@ bool fleet_metrics_init(struct fleet_metrics *fm, struct metrics *m)
         metrics_counter(m, "flotilla_fleet_repeats_total",
                         "Batches and messages dropped because they were there before.", NULL);
     fm->wills = metrics_counter(m, "flotilla_fleet_wills_total", "Wills published.", NULL);
+    fm->given_up = metrics_counter(m, "flotilla_redis_given_up_total",
+                                   "Commands that Redis couldn't answer in time, given up.", NULL);
     fm->nodes = metrics_gauge(m, "flotilla_fleet_nodes", "Nodes known, with this one.", NULL);
     fm->inbox_length = metrics_gauge(m, "flotilla_fleet_inbox_length",
                                      "Longest inbox of another node, as last seen.", NULL);
@@ -62,9 +64,9 @@ bool fleet_metrics_init(struct fleet_metrics *fm, struct metrics *m)
     return fm->round_trip != NULL && fm->batch != NULL && fm->bulk_dropped != NULL &&
            fm->queue_dropped != NULL && fm->deaths != NULL && fm->takeovers != NULL &&
            fm->reconnects != NULL && fm->reloads != NULL && fm->start_overs != NULL &&
-           fm->gaps != NULL && fm->repeats != NULL && fm->wills != NULL && fm->nodes != NULL &&
-           fm->inbox_length != NULL && fm->pending_bytes != NULL && fm->log_bytes != NULL &&
-           fm->ready != NULL && fm->replica_missing != NULL;
+           fm->gaps != NULL && fm->repeats != NULL && fm->wills != NULL && fm->given_up != NULL &&
+           fm->nodes != NULL && fm->inbox_length != NULL && fm->pending_bytes != NULL &&
+           fm->log_bytes != NULL && fm->ready != NULL && fm->replica_missing != NULL;
 }
 
 void fleet_metrics_fini(struct fleet_metrics *fm)

@@ -67,6 +67,14 @@ bool scripts_init(struct scripts *s)
     return true;
 }
 
+const char *scripts_name(const struct scripts *s, const char *sha)
+{
+    for (size_t i = 0; i < SCRIPT_COUNT; i++)
+        if (memcmp(s->sha[i], sha, 40) == 0)
+            return names[i];
+    return NULL;
+}
+
 void scripts_begin(const struct scripts *s, struct redis_queue *q, enum script id, const char *key,
                    size_t args)
 {

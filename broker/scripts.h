@@ -48,6 +48,9 @@ bool scripts_init(struct scripts *s);
 void scripts_begin(const struct scripts *s, struct redis_queue *q, enum script id, const char *key,
                    size_t args);
 
+/* The name of the script with this digest (40 characters), or NULL. */
+const char *scripts_name(const struct scripts *s, const char *sha);
+
 /* Generated from the files at build time. */
 struct script_source {
     const char *name;

@@ -22,6 +22,8 @@
 enum { READ_CHUNK = 65536, READ_BOUND = 1 << 20, KEEP_PARSED = 1 << 20, ADDRESSES_MAX = 8 };
 /* Up for so long: trouble is followed by another try at once. */
 enum { STEADY_MS = 1000 };
+/* In a row, after which a command is given up. */
+enum { TIMEOUTS_MAX = 3 };
 
 struct redis_link {
     struct redis_link_config cfg;
@@ -415,6 +417,26 @@ static void read_socket(struct redis_link *l, uint64_t now_ms)
     }
 }
 
+/* The oldest command is what the server was busy with, again. */
+static void give_up_oldest(struct redis_link *l)
+{
+    size_t len;
+    const char *command = redis_queue_oldest(&l->queue, &len);
+
+    if (l->cfg.given_up != NULL)
+        l->cfg.given_up(l->cfg.arg, l, command, len);
+    redis_queue_give_up(&l->queue);
+}
+
+static void time_out(struct redis_link *l)
+{
+    bool give_up = redis_queue_timed_out(&l->queue, TIMEOUTS_MAX);
+
+    fail(l, "a command timed out", true);
+    if (give_up && l->queue.count > 0)
+        give_up_oldest(l);
+}
+
 /* A silent server: the oldest written command has waited too long. */
 static void check_progress(struct redis_link *l, uint64_t now_ms)
 {
@@ -424,7 +446,7 @@ static void check_progress(struct redis_link *l, uint64_t now_ms)
         l->progress_ms = now_ms;
     waited = now_ms - l->progress_ms;
     if (waited >= l->cfg.command_timeout_ms)
-        fail(l, "a command timed out", true);
+        time_out(l);
     else if (!evtimer_pending(l->timer, NULL))
         wake_after(l, l->cfg.command_timeout_ms - waited);
 }

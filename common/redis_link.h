@@ -16,6 +16,9 @@
  *            say "not now" (NOSCRIPT, LOADING, READONLY, BUSY, MASTERDOWN, MISCONF, NOREPLICAS,
  *            NOAUTH; NOPERM for CLIENT REPLY SKIP) lead to a reconnect with jittered backoff.
  *            Other error replies go to the command's function.
+ * Bound:     a command that times out three times in a row, alone on its connection, is what the
+ *            server can't do in time: it is given up (its function gets NULL, `given_up` is told)
+ *            rather than written again for ever.
  * hiredis:   its parser (redisReader) on a stream of our own: 0.14's async context copies each
  *            command twice, has no timeouts, resolves names blocking, and forgets what was
  *            unanswered.
@@ -66,6 +69,8 @@ struct redis_link_config {
     bool (*greeted)(void *arg, struct redis_link *link, const struct redis_server_info *info);
     /* It was up and isn't any more. May be NULL. */
     void (*lost)(void *arg, struct redis_link *link, const char *why);
+    /* A command (so it begins, as it is written) was given up. May be NULL. */
+    void (*given_up)(void *arg, struct redis_link *link, const char *command, size_t len);
     /* A sampled round trip. May be NULL. */
     void (*round_trip)(void *arg, double seconds);
     void (*message)(void *arg, const char *payload, size_t len);

@@ -207,6 +207,7 @@ static struct redis_pending take_oldest(struct redis_queue *q)
     q->head = (q->head + 1) & (q->ring_size - 1);
     q->count--;
     q->silent -= (p.flags & REDIS_SILENT) != 0;
+    q->careful -= q->careful > 0 ? 1 : 0;
     q->start += p.bytes;
     if (q->count == 0 && q->start == q->end)
         rest(q);
@@ -289,6 +290,39 @@ void redis_queue_rewind(struct redis_queue *q)
     free(lost);
 }
 
+static size_t count_written(const struct redis_queue *q)
+{
+    size_t at = q->start;
+    size_t count = 0;
+
+    while (count < q->count && at < q->written)
+        at += pending_at(q, count++)->bytes;
+    return count;
+}
+
+bool redis_queue_timed_out(struct redis_queue *q, unsigned most)
+{
+    struct redis_pending *oldest;
+
+    if (q->careful == 0) {
+        q->careful = count_written(q);
+        return false;
+    }
+    if (q->count == 0 || (pending_at(q, 0)->flags & REDIS_VOLATILE) != 0)
+        return false;
+    oldest = pending_at(q, 0);
+    return ++oldest->timeouts >= most;
+}
+
+void redis_queue_give_up(struct redis_queue *q)
+{
+    struct redis_pending p = take_oldest(q);
+
+    q->written = q->start;
+    if (p.fn != NULL)
+        p.fn(p.arg, NULL);
+}
+
 void redis_queue_reset(struct redis_queue *q)
 {
     struct redis_pending *ring = q->ring;
@@ -297,7 +331,7 @@ void redis_queue_reset(struct redis_queue *q)
     size_t count = q->count;
 
     q->ring = NULL; /* what the functions append stays */
-    q->ring_size = q->head = q->count = q->silent = 0;
+    q->ring_size = q->head = q->count = q->silent = q->careful = 0;
     rest(q);
     for (size_t i = 0; i < count; i++) {
         struct redis_pending *p = &ring[(head + i) & (size - 1)];

@@ -38,6 +38,7 @@ struct redis_pending {
     void *arg;
     uint32_t bytes;
     uint8_t flags;
+    uint8_t timeouts; /* in a row, while it alone was under way */
 };
 
 struct redis_queue {
@@ -46,6 +47,7 @@ struct redis_queue {
     struct redis_pending *ring; /* ring_size is a power of two */
     size_t ring_size, head, count;
     size_t silent;   /* how many of them have no answer */
+    size_t careful;  /* so many of the oldest are written one at a time */
     bool may_skip;   /* the server lets us say CLIENT REPLY SKIP */
     size_t building; /* where the command being built begins */
     bool failed;     /* out of memory while building it */
@@ -77,7 +79,11 @@ void redis_queue_end(struct redis_queue *q, enum redis_command_flags flags, redi
 /* What is to be written now. */
 static inline const char *redis_queue_unwritten(const struct redis_queue *q, size_t *len)
 {
-    *len = q->end - q->written;
+    size_t end = q->end;
+
+    if (q->careful > 0 && q->count > 0)
+        end = q->start + q->ring[q->head].bytes;
+    *len = end > q->written ? end - q->written : 0;
     return q->bytes + q->written;
 }
 /* True when a silent command is done with that way. */
@@ -88,6 +94,19 @@ bool redis_queue_answer(struct redis_queue *q, const struct redisReply *reply);
 /* Connection lost: everything unanswered is to be written again, but the silent ones and the
  * volatile ones that were begun, whose functions get NULL. */
 void redis_queue_rewind(struct redis_queue *q);
+/* The server was silent for too long, and redis_queue_rewind follows. Which of the commands under
+ * way it is busy with isn't known (answers to quick ones wait for a slow one behind them), so they
+ * are written one at a time from then on; one that is alone and times out is what the server is busy
+ * with. True when that was so for the `most`-th time in a row: it should be given up. */
+bool redis_queue_timed_out(struct redis_queue *q, unsigned most);
+/* Forgets the oldest command, whose function gets NULL. After redis_queue_rewind only. */
+void redis_queue_give_up(struct redis_queue *q);
+/* The oldest command as it is written: for a log line. */
+static inline const char *redis_queue_oldest(const struct redis_queue *q, size_t *len)
+{
+    *len = q->count > 0 ? q->ring[q->head].bytes : 0;
+    return q->bytes + q->start;
+}
 /* Forgets everything; all functions get NULL, in order. */
 void redis_queue_reset(struct redis_queue *q);
 /* Tells commands that were lost for want of memory. */

@@ -19,6 +19,8 @@ struct fixture {
     unsigned greeted, lost;
     long long replies[64];
     size_t reply_count, null_count;
+    char given_up[64];
+    unsigned given_up_count;
     char message[64];
 };
 
@@ -57,6 +59,15 @@ static void on_reply(void *arg, const redisReply *r)
         f->replies[f->reply_count++ % 64] = r->type == REDIS_REPLY_INTEGER ? r->integer : -1;
 }
 
+static void on_given_up(void *arg, struct redis_link *l, const char *command, size_t len)
+{
+    struct fixture *f = arg;
+
+    (void)l;
+    snprintf(f->given_up, sizeof(f->given_up), "%.*s", (int)len, command);
+    f->given_up_count++;
+}
+
 #define SCRIPT "#!lua\nreturn redis.call('INCR', KEYS[1])"
 static const struct redis_script script = {SCRIPT, sizeof(SCRIPT) - 1};
 
@@ -76,6 +87,7 @@ static struct redis_link *new_link(struct fixture *f, bool pubsub)
         .greeted = on_greeted,
         .lost = on_lost,
         .message = on_message,
+        .given_up = on_given_up,
     };
 
     return redis_link_new(f->base, &cfg);
@@ -207,6 +219,58 @@ static void a_silent_server_is_left_and_found_again(void **state)
     kill(f->server.pid, SIGCONT);
     TURN_UNTIL(f, f->reply_count == 1);
     assert_int_equal(f->greeted, 2);
+}
+
+/* A command that keeps the server busy for longer than the timeout (300 ms), but not longer than
+ * the greeting waits. */
+static void be_slow(struct fixture *f)
+{
+    struct redis_queue *q = redis_link_queue(f->link);
+
+    redis_queue_begin(q, 3);
+    redis_queue_str(q, "EVAL");
+    redis_queue_str(q, "redis.call('INCR', 'slow') "
+                       "local function now() "
+                       "local t = redis.call('TIME') return t[1] * 1e6 + t[2] end "
+                       "local e = now() + 500000 while now() < e do end return -7");
+    redis_queue_str(q, "0");
+    redis_queue_end(q, REDIS_REPLAY, on_reply, f);
+}
+
+static void a_command_that_never_comes_in_time_is_given_up(void **state)
+{
+    struct fixture *f = *state;
+
+    incr(f, "before", REDIS_REPLAY);
+    be_slow(f);
+    incr(f, "after", REDIS_REPLAY);
+    TURN_UNTIL(f, f->null_count == 1 && f->reply_count == 2);
+    assert_int_equal(f->given_up_count, 1);
+    assert_non_null(strstr(f->given_up, "EVAL"));
+    incr(f, "slow", REDIS_REPLAY);
+    TURN_UNTIL(f, f->reply_count == 3);
+    assert_in_range(f->replies[2], 4, 6); /* written again, but not for ever */
+    incr(f, "after", REDIS_REPLAY);
+    TURN_UNTIL(f, f->reply_count == 4);
+    assert_int_equal(f->replies[3], f->replies[1] + 1); /* and what was behind it only once */
+    assert_int_equal(f->null_count, 1);
+}
+
+static void a_server_that_is_away_makes_nothing_be_given_up(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t end;
+
+    incr(f, "n", REDIS_REPLAY);
+    TURN_UNTIL(f, f->reply_count == 1);
+    kill(f->server.pid, SIGSTOP);
+    incr(f, "n", REDIS_REPLAY);
+    end = clock_monotonic_ms() + 3000;
+    while (clock_monotonic_ms() < end)
+        turn(f);
+    kill(f->server.pid, SIGCONT);
+    TURN_UNTIL(f, f->reply_count == 2);
+    assert_int_equal(f->given_up_count + f->null_count, 0);
 }
 
 static void a_restarted_server_shows_another_run_id(void **state)
@@ -422,6 +486,8 @@ int main(void)
         WITH_SERVER(scripts_are_loaded_and_loaded_again_when_redis_forgot_them),
         WITH_SERVER(unanswered_commands_are_replayed_after_a_lost_connection),
         WITH_SERVER(a_silent_server_is_left_and_found_again),
+        WITH_SERVER(a_command_that_never_comes_in_time_is_given_up),
+        WITH_SERVER(a_server_that_is_away_makes_nothing_be_given_up),
         WITH_SERVER(a_restarted_server_shows_another_run_id),
         WITH_SERVER(a_held_link_writes_nothing),
         WITH_SERVER(a_reset_tells_every_pending_command),
