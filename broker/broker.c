@@ -131,6 +131,7 @@ struct broker *broker_new(const struct broker_config *config, bool implicit_anon
     if (b == NULL)
         return NULL;
     b->config = config;
+    broker_config_packet_limits(&config->limits, b->packet_limits);
     RAND_bytes((unsigned char *)&b->hash_key, sizeof(b->hash_key));
     if (!make_parts(b))
         goto fail;

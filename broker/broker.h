@@ -78,12 +78,13 @@ struct broker {
     uint32_t feeder, first_feeder;        /* who is at work now; the first one of this turn */
     struct event *tick;                   /* advances the wheel */
     bool tick_due;
-    struct wheel wheel;        /* timeouts of clients, and of what they were told */
-    struct pace pace;          /* whether to rest before the next poll */
-    uint32_t deliveries;       /* made for the client whose input is being handled: its budget */
-    struct chunk_pool chunks;  /* of all outputs */
-    struct broker_stats stats; /* counters, read by metrics and $SYS */
-    uint8_t *read_buffer;      /* REST_MAX + READ_SIZE, shared by all clients */
+    struct wheel wheel;         /* timeouts of clients, and of what they were told */
+    struct pace pace;           /* whether to rest before the next poll */
+    uint32_t deliveries;        /* made for the client whose input is being handled: its budget */
+    struct chunk_pool chunks;   /* of all outputs */
+    struct broker_stats stats;  /* counters, read by metrics and $SYS */
+    uint32_t packet_limits[16]; /* by type: struct mqtt_decode_opts */
+    uint8_t *read_buffer;       /* REST_MAX + READ_SIZE, shared by all clients */
 };
 
 /* NULL with a sentence in err. Listens when it returns. `implicit_anonymous`: there is no

@@ -11,6 +11,7 @@
 #include "broker/peer.h"
 #include "common/http_host.h"
 #include "common/log.h"
+#include "common/mqtt.h"
 #include "common/redis_url.h"
 
 #define FIELD(type, member) .at = offsetof(struct type, member)
@@ -254,7 +255,30 @@ static const struct config_field limits_fields[] = {
      .min = 128,
      .max = 268435460,
      .fallback = "16M",
-     .help = "A larger packet ends its connection as soon as its length is known."},
+     .help = "A larger packet ends its connection as soon as its length is known, before memory is "
+             "taken."},
+    {.key = "max_connect_size",
+     .kind = CONFIG_SIZE,
+     FIELD(limits_config, max_connect_size),
+     .min = 128,
+     .max = 1048576,
+     .fallback = "64k",
+     .help = "The same for CONNECT, which strangers send: client id, will, user name, password."},
+    {.key = "max_subscribe_size",
+     .kind = CONFIG_SIZE,
+     FIELD(limits_config, max_subscribe_size),
+     .min = 128,
+     .max = 268435460,
+     .fallback = "128k",
+     .help = "The same for SUBSCRIBE and UNSUBSCRIBE: more filters go into several packets."},
+    {.key = "max_ack_size",
+     .kind = CONFIG_SIZE,
+     FIELD(limits_config, max_ack_size),
+     .min = 128,
+     .max = 1048576,
+     .fallback = "10k",
+     .help = "The same for acknowledgements, PINGREQ and DISCONNECT, which are larger than 4 bytes "
+             "only with MQTT 5.0's properties."},
     {.key = "max_inflight",
      .kind = CONFIG_UINT,
      FIELD(limits_config, max_inflight),
@@ -506,6 +530,21 @@ bool broker_config_add_listener(struct broker_config *c, const char *bind)
         return false;
     c->listeners.count++;
     return true;
+}
+
+void broker_config_packet_limits(const struct limits_config *limits, uint32_t by_type[16])
+{
+    uint32_t most = (uint32_t)limits->max_packet_size;
+    for (unsigned type = 0; type < 16; type++) {
+        uint64_t limit = limits->max_ack_size;
+        if (type == MQTT_PUBLISH)
+            limit = most;
+        else if (type == MQTT_CONNECT)
+            limit = limits->max_connect_size;
+        else if (type == MQTT_SUBSCRIBE || type == MQTT_UNSUBSCRIBE)
+            limit = limits->max_subscribe_size;
+        by_type[type] = limit < most ? (uint32_t)limit : most;
+    }
 }
 
 struct store_redis_config broker_config_store_redis(const struct broker_config *c)

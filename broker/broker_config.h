@@ -34,6 +34,9 @@ struct auth_config {
 
 struct limits_config {
     uint64_t max_packet_size;
+    uint64_t max_connect_size;    /* CONNECT */
+    uint64_t max_subscribe_size;  /* SUBSCRIBE, UNSUBSCRIBE */
+    uint64_t max_ack_size;        /* acknowledgements, PINGREQ, DISCONNECT, AUTH */
     uint32_t max_inflight;        /* unacknowledged QoS 1/2 messages on their way to a client */
     uint32_t max_unacknowledged;  /* publishes of a client that it hasn't been answered yet */
     uint32_t max_queued_messages; /* per session, clean or durable */
@@ -117,6 +120,8 @@ bool broker_config_default(struct broker_config *out, struct config_error *err);
 void broker_config_free(struct broker_config *c);
 /* Appends a listener (plain MQTT, no PROXY) for --listen. False when out of memory. */
 bool broker_config_add_listener(struct broker_config *c, const char *bind);
+/* Fills the limits by packet type of struct mqtt_decode_opts. */
+void broker_config_packet_limits(const struct limits_config *limits, uint32_t by_type[16]);
 /* Borrows the strings of `c`. */
 struct store_redis_config broker_config_store_redis(const struct broker_config *c);
 

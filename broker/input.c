@@ -17,7 +17,6 @@
 enum {
     DELIVERIES_PER_TURN = 20000, /* that one client's input may cause before others have a go */
     READS_PER_TURN = 1,
-    CONNECT_MAX = 512 * 1024, /* a stranger may make us keep this much */
     LOOK_BYTES = 4096,
     GATHER_FROM = 32 * 1024, /* packets from this size on are read straight into their own buffer */
 };
@@ -79,13 +78,6 @@ static size_t take_proxy_header(struct client *c, const uint8_t *buf, size_t len
     return 0;
 }
 
-/* Of a whole packet. Before CONNECT less is allowed than after it. */
-static uint32_t packet_limit(const struct client *c)
-{
-    uint32_t limit = (uint32_t)c->broker->config->limits.max_packet_size;
-    return c->state == CLIENT_CONNECTING && limit > CONNECT_MAX ? CONNECT_MAX : limit;
-}
-
 static void note_packet(struct client *c, size_t size)
 {
     (void)size;
@@ -107,7 +99,7 @@ static size_t handle_bytes(struct client *c, const uint8_t *buf, size_t len, uin
     while (at < len && takes_packets(c) && b->deliveries < budget) {
         struct mqtt_packet packet;
         struct mqtt_decode_opts opts = {.version = (enum mqtt_version)c->version,
-                                        .max_packet = packet_limit(c)};
+                                        .max_by_type = b->packet_limits};
         struct mqtt_decode_error err;
         size_t size;
         switch (mqtt_decode(buf + at, len - at, &opts, &packet, &size, &err)) {

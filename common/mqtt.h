@@ -227,6 +227,7 @@ struct mqtt_decode_opts {
         version; /* of the connection; MQTT_UNKNOWN: only CONNECT (taken from it) is expected */
     uint32_t max_packet; /* whole packet, bytes; 0: no limit. Told as soon as the length is known */
     bool from_server;    /* packets that a server sends are expected, instead of a client's */
+    const uint32_t *max_by_type; /* 16 limits by enum mqtt_type, instead of the one; NULL: none */
 };
 struct mqtt_decode_error {
     enum mqtt_reason reason;

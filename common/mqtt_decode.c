@@ -100,7 +100,8 @@ static inline enum decode_result decode_fixed_header(struct mqtt_decoder *d, con
     }
     size_t whole = (size_t)(in.at - buf) + remaining;
     *size = whole;
-    if (opts->max_packet != 0 && whole > opts->max_packet) {
+    uint32_t limit = opts->max_by_type != NULL ? opts->max_by_type[buf[0] >> 4] : opts->max_packet;
+    if (limit != 0 && whole > limit) {
         mqtt_decoder_fail(d, MQTT_R_PACKET_TOO_LARGE, "packet is over the limit");
         return DECODE_MALFORMED;
     }

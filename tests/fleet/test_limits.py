@@ -37,6 +37,23 @@ class Limits(harness.FleetTest):
         client.send(m.publish("t", "x" * (fits + 1), 1, 1)[:5])  # its length alone is enough
         client.expect_closed()
 
+    def test_packet_sizes_by_type(self):
+        """Told by the length alone, before anything is kept."""
+        self.start(max_connect_size="2k", max_subscribe_size="4k", max_ack_size="1k")
+        length = lambda n: bytes([n & 0x7f | 0x80, n >> 7])
+        stranger = self.broker.open()
+        self.addCleanup(stranger.close)
+        stranger.send(b"\x10" + length(2048))
+        stranger.expect_closed()
+        for first, fits in ((0x82, 4093), (0xa2, 4093), (0x40, 1021), (0xc0, 1021), (0xe0, 1021)):
+            kept, client = self.client(), self.client()
+            kept.send(bytes([first]) + length(fits))
+            client.send(bytes([first]) + length(fits + 1))
+            client.expect_closed()
+            with self.assertRaises(m.TimedOut):
+                kept.recv(timeout=0.1)
+        self.client("c", will=m.Will("w", b"x" * 1900)).ping()
+
     def test_connect_timeout(self):
         self.start(connect_timeout="500ms")
         silent, halfway = self.broker.open(), self.broker.open()

@@ -194,6 +194,7 @@ static inline void core_init(struct core *core)
     memset(core, 0, sizeof(*core));
     core_must(broker_config_default(&core->config, &error));
     b->config = &core->config;
+    broker_config_packet_limits(&core->config.limits, b->packet_limits);
     b->hash_key = CORE_HASH_KEY;
     b->base = event_base_new();
     b->metrics = metrics_new();

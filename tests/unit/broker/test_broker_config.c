@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "common/mqtt.h"
+
 static void the_example_is_valid(void **state)
 {
     (void)state;
@@ -34,6 +36,26 @@ static void defaults_need_no_file(void **state)
     struct store_redis_config r = broker_config_store_redis(&c);
     assert_int_equal(r.lease_ms, 5000);
     assert_int_equal(r.dedup_window_ms, 3600000);
+    broker_config_free(&c);
+}
+
+static void packets_have_limits_by_type(void **state)
+{
+    (void)state;
+    struct broker_config c;
+    struct config_error err;
+    uint32_t limits[16];
+    assert_true(broker_config_default(&c, &err));
+    broker_config_packet_limits(&c.limits, limits);
+    assert_int_equal(limits[MQTT_CONNECT], 64 * 1024);
+    assert_int_equal(limits[MQTT_SUBSCRIBE], 128 * 1024);
+    assert_int_equal(limits[MQTT_UNSUBSCRIBE], 128 * 1024);
+    assert_int_equal(limits[MQTT_PUBACK], 10 * 1024);
+    assert_int_equal(limits[MQTT_PINGREQ], 10 * 1024);
+    assert_int_equal(limits[MQTT_PUBLISH], 16 * 1024 * 1024);
+    c.limits.max_packet_size = 1000; /* is one for all */
+    broker_config_packet_limits(&c.limits, limits);
+    assert_int_equal(limits[MQTT_CONNECT], 1000);
     broker_config_free(&c);
 }
 
@@ -63,6 +85,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_example_is_valid),
         cmocka_unit_test(defaults_need_no_file),
+        cmocka_unit_test(packets_have_limits_by_type),
         cmocka_unit_test(bad_values_are_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -174,7 +174,7 @@ static void nothing_but_connect_opens_a_connection(void **state)
     (void)state;
     for (unsigned type = 0; type < 16; type++) {
         const uint8_t first = (uint8_t)(type << 4 | (type == 6 || type == 8 || type == 10 ? 2 : 0));
-        struct mqtt_decode_opts opts = {MQTT_UNKNOWN, 0, false};
+        struct mqtt_decode_opts opts = {.version = MQTT_UNKNOWN, .max_packet = 0};
         struct mqtt_packet p;
         struct mqtt_decode_error err = {0};
         size_t size;
@@ -303,7 +303,7 @@ static void size_limit_is_told_as_soon_as_the_length_is_known(void **state)
     struct mqtt_packet p;
     struct mqtt_decode_error err = {0};
     size_t size;
-    struct mqtt_decode_opts opts = {MQTT_V311, 1002, false};
+    struct mqtt_decode_opts opts = {.version = MQTT_V311, .max_packet = 1002};
     assert_int_equal(mqtt_decode(head, 2, &opts, &p, &size, &err), DECODE_NEED_MORE);
     assert_int_equal(size, 3);
     assert_int_equal(mqtt_decode(head, 3, &opts, &p, &size, &err), DECODE_MALFORMED);
@@ -315,12 +315,41 @@ static void size_limit_is_told_as_soon_as_the_length_is_known(void **state)
     assert_int_equal(mqtt_decode(head, 3, &opts, &p, &size, &err), DECODE_NEED_MORE);
 }
 
+static void limits_by_type_are_told_before_the_packet_is_there(void **state)
+{
+    static const struct {
+        uint8_t first;
+        enum mqtt_version version;
+    } cases[] = {
+        {0x10, MQTT_UNKNOWN}, {0x30, MQTT_V311}, {0x40, MQTT_V311}, {0x50, MQTT_V311},
+        {0x62, MQTT_V311},    {0x70, MQTT_V311}, {0x82, MQTT_V311}, {0xa2, MQTT_V311},
+        {0xc0, MQTT_V311},    {0xe0, MQTT_V311}, {0xf0, MQTT_V5},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        uint32_t limits[16];
+        for (unsigned type = 0; type < 16; type++)
+            limits[type] = 10;
+        const uint8_t head[3] = {cases[i].first, 0xe8, 0x07}; /* 1,003 bytes in all */
+        struct mqtt_decode_opts opts = {.version = cases[i].version, .max_by_type = limits};
+        struct mqtt_decode_error err = {0};
+        struct mqtt_packet p;
+        size_t size;
+        limits[cases[i].first >> 4] = 1002;
+        assert_int_equal(mqtt_decode(head, 3, &opts, &p, &size, &err), DECODE_MALFORMED);
+        assert_int_equal(err.reason, MQTT_R_PACKET_TOO_LARGE);
+        limits[cases[i].first >> 4] = 1003;
+        assert_int_equal(mqtt_decode(head, 3, &opts, &p, &size, &err), DECODE_NEED_MORE);
+        assert_int_equal(size, 1003);
+    }
+}
+
 static void an_empty_buffer_needs_a_fixed_header(void **state)
 {
     (void)state;
     struct mqtt_packet p;
     size_t size = 0;
-    struct mqtt_decode_opts opts = {MQTT_V311, 0, false};
+    struct mqtt_decode_opts opts = {.version = MQTT_V311, .max_packet = 0};
     assert_int_equal(mqtt_decode(NULL, 0, &opts, &p, &size, NULL), DECODE_NEED_MORE);
     assert_int_equal(size, 2);
 }
@@ -331,7 +360,7 @@ static void the_largest_remaining_length_is_accepted(void **state)
     const uint8_t head[5] = {0x30, 0xff, 0xff, 0xff, 0x7f};
     struct mqtt_packet p;
     size_t size;
-    struct mqtt_decode_opts opts = {MQTT_V311, 0, false};
+    struct mqtt_decode_opts opts = {.version = MQTT_V311, .max_packet = 0};
     assert_int_equal(mqtt_decode(head, 5, &opts, &p, &size, NULL), DECODE_NEED_MORE);
     assert_int_equal(size, 5 + (size_t)MQTT_MAX_REMAINING);
 }
@@ -353,6 +382,7 @@ int main(void)
         cmocka_unit_test(subscribe_filters_are_stepped_through),
         cmocka_unit_test(connack_and_suback_are_told),
         cmocka_unit_test(size_limit_is_told_as_soon_as_the_length_is_known),
+        cmocka_unit_test(limits_by_type_are_told_before_the_packet_is_there),
         cmocka_unit_test(an_empty_buffer_needs_a_fixed_header),
         cmocka_unit_test(the_largest_remaining_length_is_accepted),
     };
