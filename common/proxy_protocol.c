@@ -346,6 +346,23 @@ static bool starts_like(const uint8_t *buf, size_t len, const void *signature, s
     return memcmp(buf, signature, len < size ? len : size) == 0;
 }
 
+static enum proxy_result peek_signature(const uint8_t *buf, size_t len, const void *signature,
+                                        size_t size)
+{
+    if (!starts_like(buf, len, signature, size))
+        return PROXY_NOT_PROXY;
+    return len < size ? PROXY_NEED_MORE : PROXY_OK;
+}
+
+enum proxy_result proxy_peek(const uint8_t *buf, size_t len)
+{
+    if (len == 0)
+        return PROXY_NEED_MORE;
+    enum proxy_result v1 = peek_signature(buf, len, v1_signature, sizeof(v1_signature));
+    return v1 != PROXY_NOT_PROXY ? v1
+                                 : peek_signature(buf, len, v2_signature, sizeof(v2_signature));
+}
+
 enum proxy_result proxy_parse(const uint8_t *buf, size_t len, struct proxy_info *out, size_t *used)
 {
     enum proxy_result result = PROXY_NOT_PROXY;

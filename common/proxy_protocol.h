@@ -34,6 +34,11 @@ struct proxy_info {
  * as the bytes can't be one. `out` is zeroed unless PROXY_OK. */
 enum proxy_result proxy_parse(const uint8_t *buf, size_t len, struct proxy_info *out, size_t *used);
 
+/* Whether bytes begin like a header: PROXY_OK when a whole signature of v1 or v2 is there,
+ * PROXY_NEED_MORE while they may become one, else PROXY_NOT_PROXY. Whether the rest is well formed
+ * doesn't matter to who lets no header pass. */
+enum proxy_result proxy_peek(const uint8_t *buf, size_t len);
+
 /* Writes a v2 header (PROXY, or LOCAL when info->local, with the TLS TLV when info->tls); returns
  * its length, 0 when `size` is too small (PROXY_V2_MAX always suffices). Mixed families are mapped
  * to IPv6, IPv4-mapped pairs to IPv4; addresses of other families are written as unspecified. */

@@ -164,7 +164,7 @@ write_broker_config() { # NUMBER PORT ADMIN_PORT
     cat >"$here/broker$1.yaml" <<END
 # Written by quickstart.sh at each start. All keys: docs/configuration.md
 listeners:
-  - { bind: 127.0.0.1:$2, protocol: mqtt, proxy_protocol: accept, trusted_proxies: [127.0.0.0/8] }
+  - { bind: 127.0.0.1:$2, protocol: mqtt, proxy_protocol: require, trusted_proxies: [127.0.0.0/8] }
 redis: { url: "redis://127.0.0.1:$redis_port/0" }
 auth: { anonymous: true }
 admin: { bind: 127.0.0.1:$3 }

@@ -39,6 +39,7 @@ struct attempt {
     uint8_t *bytes;
     size_t size, header_len, sent, len;
     bool header_made;
+    bool looked_at;     /* the client's first bytes may be sent on */
     bool header_due;    /* the client said nothing for long enough: the header goes alone */
     bool shutdown_sent; /* the client's end was passed on to the present server */
 };

@@ -110,13 +110,19 @@ void flow_free(struct flow *f);
 
 const char *flow_state_name(enum flow_state state);
 
-/* ---- between flow.c, flow_setup.c and flow_relay.c ---- */
+/* ---- between the flow_*.c ---- */
 
 /* Makes what can be made of the state the flow is in; returns the state it ought to be in. */
 typedef enum flow_state flow_run_fn(struct flow *f);
 flow_run_fn flow_run_accepted, flow_run_queueing, flow_run_handshaking, flow_run_choosing,
     flow_run_connecting, flow_run_trying, flow_run_relaying, flow_run_half_closed;
 void flow_enter_half_closed(struct flow *f);
+
+/* In flow_client.c. False: more of the client's first bytes is needed to choose a server. */
+bool flow_knows_client(struct flow *f);
+/* FLOW_CLOSED: what the client sent may not be sent on. Until attempt.looked_at is set, the bytes
+ * that are held must wait. */
+enum flow_state flow_look_at_client(struct flow *f);
 
 /* Moves the flow to another of the worker's lists (or to none). */
 void flow_place(struct flow *f, enum flow_place place);

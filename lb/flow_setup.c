@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "common/mqtt.h"
 #include "common/proxy_protocol.h"
 #include "lb/attempt.h"
 #include "lb/backend.h"
@@ -225,32 +224,6 @@ static struct server *choose(struct flow *f)
     return backend_choose(f->settings->backend, &request);
 }
 
-/* For `balance: hash`: the client id, read from the CONNECT that is held and sent on later. False:
- * it isn't all there yet. */
-static bool know_client(struct flow *f)
-{
-    struct attempt *a = f->attempt;
-    struct mqtt_packet packet;
-    struct mqtt_decode_error err;
-    static const struct mqtt_decode_opts opts = {.version = MQTT_UNKNOWN};
-    size_t size;
-    if (a->hash_known || !backend_wants_hash(f->settings->backend))
-        return true;
-    bool full = attempt_hold(a, &f->client.stream) == ATTEMPT_FULL;
-    enum decode_result result = DECODE_NEED_MORE;
-    if (attempt_held(a) > 0)
-        result =
-            mqtt_decode(a->bytes + a->header_len, attempt_held(a), &opts, &packet, &size, &err);
-    if (result == DECODE_NEED_MORE && !full && !f->client.stream.ended)
-        return false;
-    a->hash_known = true;
-    if (result == DECODE_OK && packet.u.connect.client_id.len > 0)
-        a->hash = backend_hash(packet.u.connect.client_id.data, packet.u.connect.client_id.len);
-    else /* no name, or not MQTT, which is the broker's to say: spread over all */
-        a->hash = backend_hash(&a->peer, sizeof(a->peer));
-    return true;
-}
-
 static enum flow_state wait_for_connect(struct flow *f)
 {
     if (f->expired)
@@ -324,7 +297,7 @@ enum flow_state flow_run_choosing(struct flow *f)
     int err = 0;
     if (f->client.stream.reset || !make_header(f))
         return FLOW_CLOSED;
-    if (!know_client(f))
+    if (!flow_knows_client(f))
         return wait_for_connect(f);
     for (unsigned without_ports = 0; without_ports < ATTEMPT_SERVERS_MAX;) {
         if (f->chosen == NULL && (f->chosen = choose(f)) == NULL)
@@ -470,11 +443,15 @@ enum flow_state flow_run_trying(struct flow *f)
             return next;
     }
     bool was_sent = a->sent > a->header_len;
-    if (attempt_hold(a, client) == ATTEMPT_FULL || client->reset)
+    bool full = attempt_hold(a, client) == ATTEMPT_FULL;
+    if (flow_look_at_client(f) == FLOW_CLOSED)
+        return FLOW_CLOSED;
+    if (full || client->reset)
         return commit(f);
     if (client->readable)
         flow_place(f, FLOW_ON_READY);
-    send_held(f);
+    if (a->looked_at || attempt_held(a) == 0)
+        send_held(f);
     if (f->server.stream.broken)
         return server_failed(f, CONNECT_FAILED);
     if (!was_sent && flow_may_leave_silent(tries_of(f))) {

@@ -356,7 +356,9 @@ static const struct config_field backend_fields[] = {
      .at = offsetof(struct backend_config, proxy_protocol),
      .names = (const char *const[]){"none", "v2", NULL},
      .fallback = "none",
-     .help = "Header that tells the broker the client's address; the broker must expect it."},
+     .help =
+         "Header that tells the broker the client's address; the broker must expect it. With none, "
+         "a client that sends one itself is closed: it would be believed."},
     {.key = "health_check",
      .kind = CONFIG_STRUCT,
      .at = offsetof(struct backend_config, health_check),

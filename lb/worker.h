@@ -34,6 +34,7 @@ struct worker_counters {
     metric_counter accepted, handshakes, resumed, handshake_fails;
     metric_counter connects, connect_fails, connects_impossible, retries, queue_timeouts;
     metric_counter bytes_in, bytes_out, spliced;
+    metric_counter proxy_headers_refused;
     metric_counter half_close_timeouts, stall_timeouts, idle_timeouts, accept_pauses, handed_over;
     metric_gauge flows, queued, own_records, openssl_records;
 };

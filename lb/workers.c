@@ -310,6 +310,7 @@ void workers_stats(const struct workers *w, unsigned index, struct worker_stats 
         .bytes_in = value_of(&c->bytes_in),
         .bytes_out = value_of(&c->bytes_out),
         .spliced = value_of(&c->spliced),
+        .proxy_headers_refused = value_of(&c->proxy_headers_refused),
         .half_close_timeouts = value_of(&c->half_close_timeouts),
         .stall_timeouts = value_of(&c->stall_timeouts),
         .idle_timeouts = value_of(&c->idle_timeouts),

@@ -57,22 +57,23 @@ size_t workers_flows(const struct workers *w);
 unsigned workers_port(const struct workers *w, const char *listener);
 
 struct worker_stats {
-    uint64_t accepted;            /* connections taken from listening sockets */
-    uint64_t flows;               /* now */
-    uint64_t queued;              /* now: flows that wait for a server */
-    uint64_t queue_timeouts;      /* flows closed because no server came up in time */
-    uint64_t handshakes;          /* TLS handshakes completed */
-    uint64_t resumed;             /* of them: resumed from a ticket */
-    uint64_t own_records;         /* now: TLS flows that have left OpenSSL */
-    uint64_t openssl_records;     /* now: TLS flows that haven't */
-    uint64_t handshake_fails;     /* not TLS, refused, or timed out */
-    uint64_t connects;            /* connections to servers that were established */
-    uint64_t connect_fails;       /* refused, timed out, or lost before the first byte */
-    uint64_t connects_impossible; /* for want of descriptors, memory or source ports */
-    uint64_t retries;             /* flows that went to another server */
-    uint64_t bytes_in;            /* clients to servers */
-    uint64_t bytes_out;           /* servers to clients */
-    uint64_t spliced;             /* of both: bytes that went through a pipe */
+    uint64_t accepted;              /* connections taken from listening sockets */
+    uint64_t flows;                 /* now */
+    uint64_t queued;                /* now: flows that wait for a server */
+    uint64_t queue_timeouts;        /* flows closed because no server came up in time */
+    uint64_t handshakes;            /* TLS handshakes completed */
+    uint64_t resumed;               /* of them: resumed from a ticket */
+    uint64_t own_records;           /* now: TLS flows that have left OpenSSL */
+    uint64_t openssl_records;       /* now: TLS flows that haven't */
+    uint64_t handshake_fails;       /* not TLS, refused, or timed out */
+    uint64_t connects;              /* connections to servers that were established */
+    uint64_t connect_fails;         /* refused, timed out, or lost before the first byte */
+    uint64_t connects_impossible;   /* for want of descriptors, memory or source ports */
+    uint64_t retries;               /* flows that went to another server */
+    uint64_t bytes_in;              /* clients to servers */
+    uint64_t bytes_out;             /* servers to clients */
+    uint64_t spliced;               /* of both: bytes that went through a pipe */
+    uint64_t proxy_headers_refused; /* of clients, where no header is sent */
     uint64_t half_close_timeouts;
     uint64_t stall_timeouts; /* of peers that took nothing of what waited for them */
     uint64_t idle_timeouts;

@@ -2,12 +2,14 @@
 import ctypes
 import os
 import socket
+import ssl
 import struct
 import subprocess
 import time
 import unittest
 
 import harness
+import mqtt_raw as m
 from harness import eventually, free_port
 from lb_case import RAW, FlowCase
 from services import Broker, LoadBalancer, http, metric, program
@@ -91,6 +93,37 @@ class LoginRefused(harness.FleetTest):
         self.assertRegex(self.check(lb)["error"], "CONNACK [45]")
         self.assertRegex(lb.log(), "server_down .*CONNACK [45]")
         self.assertFalse(self.check(lb)["login_refused"])
+
+
+class OwnHeader(FlowCase, harness.FleetTest):
+    """`proxy_protocol: none` before a broker that accepts headers: a client could choose its address."""
+
+    HEADERS = (b"PROXY TCP4 10.9.8.7 10.0.0.1 5555 1883\r\n",
+               b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + socket.inet_aton("10.9.8.7") + socket.inet_aton("10.0.0.1")
+               + struct.pack("!HH", 5555, 1883),
+               b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0")
+
+    def test_a_header_that_a_client_writes_reaches_no_broker(self):
+        broker = Broker(self.scope).start()
+        lb = LoadBalancer(self.scope, [("b0", broker.address)], backend={"proxy_protocol": "none"}).start()
+        for tls in (False, True):
+            for header in self.HEADERS:
+                for piece in (1, 7, 100):
+                    sock = self.open(lb, tls)
+                    sock.settimeout(5)
+                    data = header + m.connect("spoof")
+                    try:
+                        for at in range(0, len(data), piece):
+                            sock.sendall(data[at:at + piece])
+                        self.assertEqual(sock.recv(100), b"")
+                    except (ConnectionError, ssl.SSLError):
+                        pass
+                    sock.close()
+        self.assertEqual(metric(lb.metrics(), "flotilla_lb_worker_refused_proxy_headers_total"), 18)
+        self.assertIn("proxy_header_refused", lb.log())
+        self.assertNotIn("spoof", broker.log())
+        self.assertNotIn("10.9.8.7", broker.log())
+        lb.connect("honest", tls=False).disconnect()
 
 
 CLONE_NEWNET = 0x40000000

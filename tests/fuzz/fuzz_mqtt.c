@@ -4,6 +4,7 @@
  * the same packet; what it accepts must also not have been acceptable when cut short.
  */
 #include "common/mqtt.h"
+#include "common/mqtt_peek.h"
 #include "tests/unit/common/mqtt_equal.h"
 
 #include <stdlib.h>
@@ -68,6 +69,29 @@ static void encode_again(const struct mqtt_packet *p, const struct mqtt_decode_o
     free(buf);
 }
 
+/* What the first bytes tell of the client id: once found it stays the same. */
+static void peek(const uint8_t *buf, size_t len)
+{
+    struct mqtt_slice id;
+    struct mqtt_slice whole_id = {0};
+    enum mqtt_peek whole = mqtt_peek_client_id(buf, len, 64, &whole_id);
+    enum mqtt_peek part = mqtt_peek_client_id(buf, len / 2, 64, &id);
+    if (part == MQTT_PEEK_MORE)
+        return;
+    demand(part == whole);
+    demand(part == MQTT_PEEK_NONE || (id.data == whole_id.data && id.len == whole_id.len));
+}
+
+/* Of a packet that the decoder accepts it is the decoder's. */
+static void demand_same_id(const uint8_t *buf, size_t len, const struct mqtt_connect *c)
+{
+    struct mqtt_slice id;
+    enum mqtt_peek result = mqtt_peek_client_id(buf, len, UINT16_MAX, &id);
+    demand(result == (c->client_id.len == 0 ? MQTT_PEEK_NONE : MQTT_PEEK_FOUND));
+    demand(result == MQTT_PEEK_NONE ||
+           (id.data == c->client_id.data && id.len == c->client_id.len));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const enum mqtt_version versions[4] = {MQTT_UNKNOWN, MQTT_V31, MQTT_V311, MQTT_V5};
@@ -83,6 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t whole = 0;
     const uint8_t *buf = data + 1;
     size_t len = size - 1;
+    peek(buf, len);
     switch (mqtt_decode(buf, len, &opts, &p, &whole, &err)) {
     case DECODE_NEED_MORE:
         demand(whole > len);
@@ -97,6 +122,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum mqtt_version version = p.type == MQTT_CONNECT ? p.u.connect.version : opts.version;
     if (version == MQTT_UNKNOWN)
         return 0;
+    if (p.type == MQTT_CONNECT)
+        demand_same_id(buf, whole, &p.u.connect);
     read_parts(&p);
     encode_again(&p, &opts, version);
     demand(mqtt_decode(buf, whole - 1, &opts, &p, &whole, &err) == DECODE_NEED_MORE);

@@ -78,6 +78,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     demand(memchr(info.tls_version, 0, sizeof(info.tls_version)) != NULL);
     demand(memchr(info.tls_common_name, 0, sizeof(info.tls_common_name)) != NULL);
     size_t whole = used;
+    demand(proxy_peek(data, size) == PROXY_OK);
+    for (size_t n = 0; n < whole; n++)
+        demand(proxy_peek(data, n) != PROXY_NOT_PROXY);
     for (size_t n = 0; n < whole; n++)
         demand(proxy_parse(data, n, &part, &used) == PROXY_NEED_MORE);
     write_and_read_back(&info);

@@ -412,10 +412,40 @@ static void random_bytes_behind_a_signature_do_no_harm(void **state)
     }
 }
 
+static void a_beginning_tells_whether_a_header_follows(void **state)
+{
+    static const char v2[] = "\r\n\r\n\0\r\nQUIT\n\x21";
+    static const struct {
+        const char *bytes;
+        size_t len;
+        enum proxy_result result;
+    } table[] = {
+        {"", 0, PROXY_NEED_MORE},
+        {"P", 1, PROXY_NEED_MORE},
+        {"PROXY", 5, PROXY_NEED_MORE},
+        {"PROXY ", 6, PROXY_OK},
+        {"PROXY nonsense", 14, PROXY_OK},
+        {"PROXY\t", 6, PROXY_NOT_PROXY},
+        {"PRX", 3, PROXY_NOT_PROXY},
+        {"proxy ", 6, PROXY_NOT_PROXY},
+        {v2, 1, PROXY_NEED_MORE},
+        {v2, 11, PROXY_NEED_MORE},
+        {v2, 12, PROXY_OK},
+        {v2, 13, PROXY_OK},
+        {"\r\n\r\n\r", 5, PROXY_NOT_PROXY},
+        {"\x10\x0f", 2, PROXY_NOT_PROXY},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        if (proxy_peek((const uint8_t *)table[i].bytes, table[i].len) != table[i].result)
+            fail_msg("case %zu", i);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_headers_give_addresses),
+        cmocka_unit_test(a_beginning_tells_whether_a_header_follows),
         cmocka_unit_test(unix_sockets_count_as_local),
         cmocka_unit_test(other_protocols_are_told_at_once),
         cmocka_unit_test(malformed_headers_are_refused),

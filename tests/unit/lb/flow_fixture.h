@@ -337,6 +337,7 @@ static inline struct worker_stats plane_stats(struct plane *p)
         sum.handshakes += s.handshakes;
         sum.handshake_fails += s.handshake_fails;
         sum.half_close_timeouts += s.half_close_timeouts;
+        sum.proxy_headers_refused += s.proxy_headers_refused;
         sum.stall_timeouts += s.stall_timeouts;
         sum.bytes_out += s.bytes_out;
         sum.spliced += s.spliced;
