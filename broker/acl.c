@@ -13,19 +13,26 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-#define TOPIC_MAX_BYTES 65535u
+enum { TOPIC_MAX_BYTES = 65535, BLOCK_BYTES = 1 << 20, ALIGN_BYTES = 16 };
+
+/* What the file says is kept in a few large blocks: a million users are freed at once. */
+struct block {
+    struct block *next;
+    size_t size, used;
+    _Alignas(ALIGN_BYTES) uint8_t bytes[];
+};
 
 struct rule {
-    char *filter; /* owned */
+    struct rule *next;
     uint32_t len;
     uint32_t prefix;       /* bytes up to the first wildcard or placeholder: a cheap refusal */
     unsigned grants;       /* acl_access bits, 0: deny */
     bool has_id, has_name; /* %c, %u; only in patterns */
+    char filter[];
 };
 
 struct rule_list {
-    struct rule *items;
-    size_t count, capacity;
+    struct rule *first, *last;
 };
 
 struct rules {
@@ -39,6 +46,7 @@ struct user {
 };
 
 struct acl {
+    struct block *blocks; /* users and rules are in them */
     struct user *users;
     struct rules anonymous, patterns;
     uint8_t *spelled; /* TOPIC_MAX_BYTES, for a pattern with its names put in */
@@ -48,51 +56,59 @@ struct asker {
     struct mqtt_slice username, client_id, topic;
 };
 
-/* --- the file --- */
+/* --- memory --- */
 
-static void free_list(struct rule_list *list)
+static struct block *add_block(struct acl *acl, size_t at_least)
 {
-    for (size_t i = 0; i < list->count; i++)
-        free(list->items[i].filter);
-    free(list->items);
+    size_t size = at_least > BLOCK_BYTES ? at_least : BLOCK_BYTES;
+    if (acl->blocks == NULL && at_least < 4096)
+        size = 4096; /* most files are small */
+    struct block *b = calloc(1, sizeof(*b) + size);
+
+    if (b != NULL) {
+        b->size = size;
+        b->next = acl->blocks;
+        acl->blocks = b;
+    }
+    return b;
 }
 
-static void free_rules(struct rules *rules)
+/* All zero, until acl_free; NULL when out of memory. */
+static void *take(struct acl *acl, size_t size)
 {
-    free_list(&rules->denies);
-    free_list(&rules->grants);
+    struct block *b = acl->blocks;
+    size_t rounded = (size + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
+
+    if (b == NULL || b->size - b->used < rounded)
+        b = add_block(acl, rounded);
+    if (b == NULL)
+        return NULL;
+    b->used += rounded;
+    return b->bytes + b->used - rounded;
 }
 
 void acl_free(struct acl *acl)
 {
-    struct user *u;
-    struct user *next;
-
     if (acl == NULL)
         return;
-    HASH_ITER (hh, acl->users, u, next) {
-        HASH_DEL(acl->users, u);
-        free_rules(&u->rules);
-        free(u);
+    HASH_CLEAR(hh, acl->users);
+    for (struct block *b = acl->blocks, *next; b != NULL; b = next) {
+        next = b->next;
+        free(b);
     }
-    free_rules(&acl->anonymous);
-    free_rules(&acl->patterns);
     free(acl->spelled);
     free(acl);
 }
 
-static bool list_add(struct rule_list *list, const struct rule *rule)
+/* --- the file --- */
+
+static void list_add(struct rule_list *list, struct rule *rule)
 {
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity > 0 ? list->capacity * 2 : 4;
-        struct rule *items = realloc(list->items, capacity * sizeof(items[0]));
-        if (items == NULL)
-            return false;
-        list->items = items;
-        list->capacity = capacity;
-    }
-    list->items[list->count++] = *rule;
-    return true;
+    if (list->last != NULL)
+        list->last->next = rule;
+    else
+        list->first = rule;
+    list->last = rule;
 }
 
 static struct user *find_user(const struct acl *acl, const void *name, size_t len)
@@ -111,16 +127,12 @@ static struct rules *rules_of(struct acl *acl, const char *name)
 
     if (u != NULL)
         return &u->rules;
-    u = calloc(1, sizeof(*u) + len + 1);
+    u = take(acl, sizeof(*u) + len + 1);
     if (u == NULL)
         return NULL;
     memcpy(u->name, name, len);
     HASH_ADD(hh, acl->users, name[0], len, u);
-    if (u->hh.tbl == NULL) {
-        free(u);
-        return NULL;
-    }
-    return &u->rules;
+    return u->hh.tbl != NULL ? &u->rules : NULL;
 }
 
 static bool access_of(const char *word, unsigned *grants)
@@ -151,25 +163,31 @@ static char *cut_word(char *text)
     return line_trim(end + 1);
 }
 
-static bool make_rule(struct rule *rule, const char *filter, unsigned grants, bool pattern)
+static struct rule *make_rule(struct acl *acl, const char *filter, unsigned grants, bool pattern)
 {
+    size_t len = strlen(filter);
+    struct rule *rule = take(acl, sizeof(*rule) + len + 1);
+
+    if (rule == NULL)
+        return NULL;
     rule->grants = grants;
     rule->has_id = pattern && strstr(filter, "%c") != NULL;
     rule->has_name = pattern && strstr(filter, "%u") != NULL;
-    rule->len = (uint32_t)strlen(filter);
+    rule->len = (uint32_t)len;
     rule->prefix = (uint32_t)strcspn(filter, pattern ? "+#%" : "+#");
     if (rule->prefix > 0 && filter[rule->prefix - 1] == '/')
         rule->prefix--; /* `a/#` also covers `a` */
-    rule->filter = strdup(filter);
-    return rule->filter != NULL;
+    memcpy(rule->filter, filter, len);
+    return rule;
 }
 
-/* `text` is what follows the keyword: an access word, which may be missing, and a filter. */
-static bool parse_rule(struct rules *rules, struct line_file *f, char *text, bool pattern)
+/* `text` is what follows the keyword: an access word, which may be missing, and a filter. Without
+ * `rules` it is a pattern. */
+static bool parse_rule(struct acl *acl, struct rules *rules, struct line_file *f, char *text)
 {
+    bool pattern = rules == NULL;
     unsigned grants = ACL_READ | ACL_WRITE;
     char *filter = cut_word(text);
-    struct rule rule;
 
     if (filter[0] == '\0')
         filter = text;
@@ -177,11 +195,12 @@ static bool parse_rule(struct rules *rules, struct line_file *f, char *text, boo
         return line_file_fail(f, "expected read, write, readwrite or deny, got '%.64s'", text);
     if (!mqtt_topic_filter_valid((const uint8_t *)filter, strlen(filter)))
         return line_file_fail(f, "expected a topic filter, got '%.64s'", filter);
-    if (!make_rule(&rule, filter, grants, pattern) ||
-        !list_add(grants == 0 ? &rules->denies : &rules->grants, &rule)) {
-        free(rule.filter);
+    struct rule *rule = make_rule(acl, filter, grants, pattern);
+    if (rule == NULL)
         return line_file_fail(f, "out of memory");
-    }
+    if (pattern)
+        rules = &acl->patterns;
+    list_add(grants == 0 ? &rules->denies : &rules->grants, rule);
     return true;
 }
 
@@ -200,7 +219,7 @@ static bool parse_line(struct acl *acl, struct line_file *f, char *line, struct 
     if (is_user && !mqtt_utf8_valid((const uint8_t *)rest, strlen(rest)))
         return line_file_fail(f, "expected a user name in UTF-8");
     if (!is_user)
-        return parse_rule(is_topic ? *current : &acl->patterns, f, rest, !is_topic);
+        return parse_rule(acl, is_topic ? *current : NULL, f, rest);
     *current = rules_of(acl, rest);
     return *current != NULL || line_file_fail(f, "out of memory");
 }
@@ -279,8 +298,7 @@ static bool rule_covers(struct acl *acl, const struct rule *rule, const struct a
 static bool list_covers(struct acl *acl, const struct rule_list *list, const struct asker *who,
                         unsigned access)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        const struct rule *rule = &list->items[i];
+    for (const struct rule *rule = list->first; rule != NULL; rule = rule->next) {
         if ((rule->grants == 0 || (rule->grants & access) != 0) && rule_covers(acl, rule, who))
             return true;
     }

@@ -87,8 +87,9 @@ bool auth_reload_start(struct auth_reload *r)
     r->again = r->reading;
     if (r->reading)
         return true;
+    const struct work_pool_config config = {.name = "auth-reload", .threads = 1};
     if (r->pool == NULL)
-        r->pool = work_pool_new(r->base, "auth-reload", 1);
+        r->pool = work_pool_new(r->base, &config);
     if (r->pool == NULL)
         return false;
     r->reading = true;

@@ -205,11 +205,7 @@ static void on_login(void *arg, enum login_verdict verdict)
 
 void handle_connect_login_done(struct client *c)
 {
-    if (c->connecting->verdict == LOGIN_PENDING)
-        return;
     go_on(c, c->connecting->verdict);
-    if (c->state == CLIENT_CLAIMING)
-        handle_connect_claim(c);
 }
 
 void handle_connect_login_late(struct client *c)

@@ -24,6 +24,7 @@ enum {
     AHEAD_ITERATIONS = 10000, /* given to a thread beyond what it does: about 14 ms */
     AHEAD_JOBS = 64,
     SAMPLES = 16,
+    NICE = 10,                      /* a tenth of a core's time beside a loop that is always busy */
     FIRST_SAMPLE_ITERATIONS = 2000, /* hashed once at start, for a first guess of their time */
 };
 
@@ -441,7 +442,8 @@ struct logins *logins_new(struct event_base *base, uint64_t hash_key, unsigned t
     if (!hash_table_init(&l->jobs) || l->memory == NULL || l->queue == NULL ||
         l->parked_due == NULL)
         goto fail;
-    l->pool = work_pool_new(base, "login", threads);
+    const struct work_pool_config config = {.name = "login", .threads = threads, .nice = NICE};
+    l->pool = work_pool_new(base, &config);
     if (l->pool == NULL)
         goto fail;
     sample_once(l);

@@ -284,6 +284,7 @@ void turn_pass(struct broker *b)
 
 void turn_run(struct broker *b)
 {
+    turn_clock_start(&b->clock);
     while (b->state != BROKER_STOPPED) {
         bool pending = b->ready.head != NULL || b->work.head != NULL || b->dead.head != NULL ||
                        b->flush_soon.head != NULL || b->flush.head != NULL;

@@ -30,8 +30,7 @@ bool turn_clock_init(struct turn_clock *c, struct metrics *m)
     static const double bounds[] = {0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01,
                                     0.025,  0.05,   0.1,   0.25,   1,     5};
     enum { COUNT = sizeof(bounds) / sizeof(bounds[0]) };
-    c->began_ns = c->cpu_read_ns = clock_monotonic_ns();
-    c->cpu_ns = clock_thread_cpu_ns();
+    turn_clock_start(c);
     if (m == NULL)
         return true;
     c->cpu = metrics_histogram(m, "flotilla_broker_turn_cpu_seconds",
@@ -40,6 +39,12 @@ bool turn_clock_init(struct turn_clock *c, struct metrics *m)
                                 "A turn of the loop, from when its wait for events ended.", NULL,
                                 bounds, COUNT);
     return c->cpu != NULL && c->wall != NULL;
+}
+
+void turn_clock_start(struct turn_clock *c)
+{
+    c->began_ns = c->cpu_read_ns = clock_monotonic_ns();
+    c->cpu_ns = clock_thread_cpu_ns();
 }
 
 void turn_clock_begin(struct turn_clock *c)

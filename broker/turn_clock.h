@@ -43,6 +43,8 @@ struct turn_clock {
 
 /* The histograms; without them (a NULL registry) nothing is observed. False: out of memory. */
 bool turn_clock_init(struct turn_clock *c, struct metrics *m);
+/* The loop begins: what the thread did before (reading files) is no turn. */
+void turn_clock_start(struct turn_clock *c);
 /* The wait for events is over. */
 void turn_clock_begin(struct turn_clock *c);
 /* What a phase may use that isn't part of a turn but a callback of libevent's. */

@@ -13,8 +13,6 @@
 
 #include <event2/event.h>
 
-enum { NICE = 10 }; /* a tenth of a core's time beside a loop that is always busy */
-
 struct work_list {
     struct work *head, *tail;
 };
@@ -26,7 +24,7 @@ struct work_pool {
     bool stopping;
     int wake_fd;
     struct event *wake;
-    const char *name;
+    struct work_pool_config config;
     unsigned thread_count;
     pthread_t threads[];
 };
@@ -69,7 +67,8 @@ static void wake_loop(const struct work_pool *p)
 static void *run_thread(void *arg)
 {
     struct work_pool *p = arg;
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE); /* Linux: this thread's alone */
+    const id_t self = (id_t)gettid(); /* Linux: priorities are each thread's own */
+    (void)setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + p->config.nice);
     pthread_mutex_lock(&p->lock);
     while (true) {
         while (p->todo.head == NULL && !p->stopping)
@@ -122,34 +121,34 @@ void work_pool_submit(struct work_pool *p, struct work *w)
 }
 
 /* Signals are the loop's. */
-static bool start_threads(struct work_pool *p, unsigned count)
+static bool start_threads(struct work_pool *p)
 {
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (p->thread_count < count &&
+    while (p->thread_count < p->config.threads &&
            pthread_create(&p->threads[p->thread_count], NULL, run_thread, p) == 0) {
-        pthread_setname_np(p->threads[p->thread_count], p->name);
+        pthread_setname_np(p->threads[p->thread_count], p->config.name);
         p->thread_count++;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return p->thread_count == count;
+    return p->thread_count == p->config.threads;
 }
 
-struct work_pool *work_pool_new(struct event_base *base, const char *name, unsigned threads)
+struct work_pool *work_pool_new(struct event_base *base, const struct work_pool_config *config)
 {
-    struct work_pool *p = calloc(1, sizeof(*p) + threads * sizeof(p->threads[0]));
+    struct work_pool *p = calloc(1, sizeof(*p) + config->threads * sizeof(p->threads[0]));
     if (p == NULL)
         return NULL;
-    p->name = name;
+    p->config = *config;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->more, NULL);
     p->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (p->wake_fd < 0)
         goto fail;
     p->wake = event_new(base, p->wake_fd, EV_READ | EV_PERSIST, on_wake, p);
-    if (p->wake == NULL || event_add(p->wake, NULL) != 0 || !start_threads(p, threads))
+    if (p->wake == NULL || event_add(p->wake, NULL) != 0 || !start_threads(p))
         goto fail;
     return p;
 fail:

@@ -6,8 +6,10 @@
  * Order:     pieces are begun in the order in which they came.
  * Ownership: a piece belongs to who submits it and is the pool's until `done` is called.
  * Bounds:    none here: who submits keeps count of what isn't done.
- * Threads:   all calls belong to the loop's thread. `run` gets the CPU after the loop (nice), so
- *            that a broker whose cores are all in use goes on to serve.
+ * Threads:   all calls belong to the loop's thread. With `nice` a pool gets the CPU after the loop,
+ *            so that a broker whose cores are all in use goes on to serve; that is for work which
+ *            only computes. A thread that allocates much, and isn't given the CPU while it holds
+ *            one of the process's locks on memory, would hold up the loop for as long.
  * Shutdown:  work_pool_free waits for what has begun, then calls `done` of every piece that is
  *            left; those that weren't begun have `ran` false.
  */
@@ -26,8 +28,14 @@ struct work {
     bool ran;
 };
 
-/* `name` is the threads' name, at most 15 bytes. NULL when there is no memory or no thread. */
-struct work_pool *work_pool_new(struct event_base *base, const char *name, unsigned threads);
+struct work_pool_config {
+    const char *name; /* of the threads, at most 15 bytes */
+    unsigned threads;
+    int nice; /* added to the loop's; see Threads */
+};
+
+/* NULL when there is no memory or no thread. */
+struct work_pool *work_pool_new(struct event_base *base, const struct work_pool_config *config);
 void work_pool_free(struct work_pool *p);
 
 void work_pool_submit(struct work_pool *p, struct work *w);

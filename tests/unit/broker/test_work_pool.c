@@ -54,7 +54,7 @@ static struct piece *submit(struct work_pool *pool, size_t count, atomic_bool *g
 static void work_is_done_elsewhere_and_told_here(void **state)
 {
     struct event_base *base = event_base_new();
-    struct work_pool *pool = work_pool_new(base, "test", 3);
+    struct work_pool *pool = work_pool_new(base, &(struct work_pool_config){"test", 3, 5});
     (void)state;
     assert_non_null(pool);
     struct piece *pieces = submit(pool, PIECES, NULL);
@@ -73,7 +73,7 @@ static void the_end_waits_for_what_has_begun_and_tells_of_the_rest(void **state)
 {
     atomic_bool gate = false;
     struct event_base *base = event_base_new();
-    struct work_pool *pool = work_pool_new(base, "test", 1);
+    struct work_pool *pool = work_pool_new(base, &(struct work_pool_config){"test", 1, 5});
     (void)state;
     assert_non_null(pool);
     struct piece *pieces = submit(pool, PIECES, &gate);
