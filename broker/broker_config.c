@@ -202,6 +202,9 @@ static const struct config_schema fleet_schema = {
 
 static const char *const hash_threads_names[] = {"auto", NULL};
 
+static const char *const client_id_names[] = {"any", "equals_username", "begins_with_username",
+                                              NULL};
+
 static const struct config_field auth_fields[] = {
     {.key = "anonymous",
      .kind = CONFIG_BOOL,
@@ -217,6 +220,22 @@ static const struct config_field auth_fields[] = {
      FIELD(auth_config, acl_file),
      .help = "Who may read and write which topics, in mosquitto's format. Read again on SIGHUP. "
              "Without it everyone let in may use every topic but $SYS."},
+    {.key = "client_id",
+     .kind = CONFIG_ENUM,
+     FIELD(auth_config, client_id),
+     .names = client_id_names,
+     .fallback = "any",
+     .help = "Which client ids a user may use: any; equals_username: the user name itself; "
+             "begins_with_username: that, or the user name followed by one of - _ . / : and more. "
+             "Others, and any of who gives no user name, are refused with return code 5. A client "
+             "that leaves its id to the broker gets one in any case."},
+    {.key = "shared_client_ids",
+     .kind = CONFIG_BOOL,
+     FIELD(auth_config, shared_client_ids),
+     .fallback = "false",
+     .help = "A client id, with its connection and its session, belongs to the user who uses it, "
+             "and another user's CONNECT with it is refused with return code 5. True: whoever "
+             "gives a client id takes it over. Who gives no user name is a user of its own."},
     {.key = "hash_threads",
      .kind = CONFIG_UINT,
      FIELD(auth_config, hash_threads),

@@ -23,8 +23,13 @@ struct listener_config {
     uint32_t max_connections;
 };
 
+/* Which client ids a user may use. */
+enum client_id_rule { CLIENT_ID_ANY, CLIENT_ID_EQUALS_USERNAME, CLIENT_ID_BEGINS_WITH_USERNAME };
+
 struct auth_config {
     bool anonymous;
+    int client_id;          /* enum client_id_rule */
+    bool shared_client_ids; /* sessions belong to whoever gives their client id */
     char *password_file;
     char *acl_file;
     uint32_t hash_threads;       /* 0: auto */

@@ -36,6 +36,7 @@ enum refusal {
     REFUSED_CLIENT_ID,
     REFUSED_LOGIN,
     REFUSED_NOT_AUTHORIZED,
+    REFUSED_OTHER_USER,  /* the client id belongs to another user, or isn't one for this user */
     REFUSED_LOGIN_BUSY,  /* too many wait for their password to be checked, or it took too long */
     REFUSED_STORE,       /* the store isn't ready */
     REFUSED_CONNECTIONS, /* max_connections */

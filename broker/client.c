@@ -273,14 +273,15 @@ static void tell_store(struct client *c)
                      on_disconnected, c);
 }
 
-static void leave_session(struct client *c)
+static void leave_session(struct client *c, bool was_online)
 {
     struct session *s = c->session;
     if (s == NULL || s->client != c)
         return; /* a newer connection has it */
     s->client = NULL;
     router_session_left(c->broker->router, s);
-    if (!s->durable)
+    /* An entry without subscriptions, of a connection that wasn't let in, tells nothing. */
+    if (!s->durable || (!was_online && s->subscriber.count == 0))
         session_table_remove(c->broker->sessions, s);
 }
 
@@ -341,7 +342,7 @@ static void end(struct client *c, enum client_end why, bool tell)
     wheel_cancel(&c->timer);
     drop_connection(c, why);
     drop_buffers(c);
-    leave_session(c);
+    leave_session(c, claimed);
     leave_end(c);
     if (!tell)
         c->disconnected = true;

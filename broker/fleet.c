@@ -107,6 +107,8 @@ static bool on_greeted(void *arg, struct redis_link *link, const struct redis_se
         bool other = f->run_id[0] != '\0' && strcmp(f->run_id, info->run_id) != 0;
 
         memcpy(f->run_id, info->run_id, sizeof(f->run_id));
+        if (other)
+            fleet_clock_forget(&f->clock);
         f->runs += other ? 1 : 0;
         fleet_disk_greeted(f);
         if (other && f->joined)
@@ -351,6 +353,7 @@ static void take_time(struct fleet *f)
 static void run_ticks(struct fleet *f)
 {
     fleet_load_tick(f);
+    fleet_clock_tick(f);
     fleet_log_tick(f);
     inbox_tick(f);
     fleet_channel_tick(f);

@@ -20,6 +20,7 @@
 #include "broker/broker_config.h"
 #include "broker/fleet_append.h"
 #include "broker/fleet_bytes.h"
+#include "broker/fleet_clock.h"
 #include "broker/fleet_epochs.h"
 #include "broker/fleet_frame.h"
 #include "broker/fleet_keys.h"
@@ -75,6 +76,7 @@ struct fleet_hold {
     bool acking;
     struct fleet_bytes will; /* frame; for rule 9 */
     uint32_t will_delay_s;
+    struct fleet_moment arrived; /* its CONNECT, by Redis' clock */
 };
 
 struct fleet_deferred;
@@ -99,6 +101,7 @@ struct fleet {
     char run_id[48]; /* of the Redis that `commands` speaks with */
     unsigned runs;   /* how often it was another one */
     uint64_t now_ms, boot_ms;
+    struct fleet_clock clock; /* Redis' */
     struct heart *heart;
     struct event *heart_event;
     int heart_fd;            /* the heart left a report */
@@ -322,7 +325,11 @@ void fleet_connect_each_subscription(struct fleet *f, const struct store_hold *h
 /* ---- fleet_session.c: holds, subscriptions, disconnect --------------------------------------- */
 
 struct fleet_hold *fleet_hold_new(struct fleet *f, struct store_hold *hold);
+/* Whose it is, as scripts want it: '' any user's, '-' of who gave no user name, '=' and the name. */
+void fleet_hold_write_user(struct redis_queue *q, const struct store_hold *hold);
 void fleet_hold_unref(struct fleet_hold *h);
+/* Without a word to Redis, which knows nothing of it. */
+void fleet_hold_drop(struct fleet_hold *h);
 void fleet_holds_detach(struct fleet *f); /* start over, end */
 void fleet_disconnect(struct fleet *f, struct store_hold *hold, bool publish_will,
                       uint32_t session_expiry_s, store_done_fn *done, void *arg);

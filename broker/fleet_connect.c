@@ -79,6 +79,10 @@ static void op_free(struct connect_op *op)
 /* Not connected after all: what the claim took is given back. */
 static void give_back(struct connect_op *op)
 {
+    if (op->hold->epoch == 0 && op->h->hold != NULL) {
+        fleet_hold_drop(op->h); /* it took nothing */
+        return;
+    }
     if (op->hold->store_data == NULL && op->h->hold != NULL)
         op->hold->store_data = op->h;
     if (op->hold->store_data != NULL)
@@ -117,7 +121,7 @@ void connect_finish(struct connect_op *op, enum store_status status)
         op->h->sent = op->result.next_sequence - 1;
         op->done(op->arg, STORE_OK, &op->result);
     } else {
-        if (status == STORE_FENCED && op->hold->durable)
+        if (status == STORE_FENCED && op->hold->durable && op->hold->epoch != 0)
             fleet_resync(op->f, op->hold->client_id, op->hold->client_id_len);
         give_back(op);
         op->done(op->arg, status, NULL);
@@ -468,13 +472,25 @@ static bool take_claim(struct connect_op *op, const redisReply *r)
     return take_subscriptions(op, e[9]) && take_ids(op, e[10], e[11]);
 }
 
+/* Whether the claim was granted. */
+static enum store_status claim_status(const redisReply *r)
+{
+    enum store_status status = fleet_reply_status(r);
+
+    if (status != STORE_OK)
+        return status;
+    if (r->type == REDIS_REPLY_ARRAY && r->elements == 13)
+        return STORE_OK;
+    if (r->type != REDIS_REPLY_ARRAY || r->elements != 1)
+        return STORE_UNAVAILABLE;
+    return strcmp(r->element[0]->str, "user") == 0 ? STORE_NOT_OWNER : STORE_FENCED;
+}
+
 static void on_claim(void *arg, const redisReply *r)
 {
     struct connect_op *op = arg;
-    enum store_status status = fleet_reply_status(r);
+    enum store_status status = claim_status(r);
 
-    if (status == STORE_OK && (r->type != REDIS_REPLY_ARRAY || r->elements != 13))
-        status = STORE_UNAVAILABLE;
     if (status == STORE_OK && !take_claim(op, r))
         status = STORE_UNAVAILABLE;
     if (status != STORE_OK) {
@@ -494,7 +510,7 @@ static void claim(struct connect_op *op)
     struct fleet_key key = fleet_key_clients(&f->keys, op->h->bucket);
 
     op->state = CONNECT_CLAIMING;
-    scripts_begin(&f->scripts, f->q, SCRIPT_CLAIM, key.text, 6);
+    scripts_begin(&f->scripts, f->q, SCRIPT_CLAIM, key.text, 9);
     redis_queue_arg(f->q, op->hold->client_id, op->hold->client_id_len);
     redis_queue_str(f->q, f->hex);
     redis_queue_str(f->q, op->hold->durable ? "1" : "0");
@@ -504,6 +520,9 @@ static void claim(struct connect_op *op)
         redis_queue_str(f->q, "-1");
     else
         redis_queue_u64(f->q, op->h->expiry_s);
+    redis_queue_u64(f->q, op->h->arrived.earliest);
+    redis_queue_u64(f->q, op->h->arrived.latest);
+    fleet_hold_write_user(f->q, op->hold);
     redis_queue_end(f->q, REDIS_REPLAY, on_claim, op);
 }
 
@@ -522,6 +541,7 @@ static struct connect_op *op_new(struct fleet *f, const struct store_connect_req
     op->h->refs++; /* the list's and the op's */
     op->h->expiry_s = req->session_expiry_s;
     op->h->will_delay_s = req->will.delay_s;
+    op->h->arrived = fleet_clock_at(&f->clock, req->hold->arrived_ms);
     if (req->will.message != NULL)
         fleet_frame_put(&op->h->will, req->will.message, true);
     op->f = f;

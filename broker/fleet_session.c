@@ -60,6 +60,11 @@ void fleet_holds_detach(struct fleet *f)
         detach(f, f->holds);
 }
 
+void fleet_hold_drop(struct fleet_hold *h)
+{
+    detach(h->fleet, h);
+}
+
 void fleet_hold_fenced(struct fleet_hold *h)
 {
     struct fleet *f = h->fleet;
@@ -71,6 +76,16 @@ void fleet_hold_fenced(struct fleet_hold *h)
         fleet_resync(f, hold->client_id, hold->client_id_len);
     detach(f, h); /* the core says nothing more about it */
     f->host.fenced(f->host.arg, hold);
+}
+
+void fleet_hold_write_user(struct redis_queue *q, const struct store_hold *hold)
+{
+    if (hold->any_user)
+        redis_queue_str(q, "");
+    else if (hold->user == NULL)
+        redis_queue_str(q, "-");
+    else
+        redis_queue_arg2(q, "=", 1, hold->user, strlen(hold->user));
 }
 
 /* ---- subscriptions --------------------------------------------------------------------------- */
@@ -435,7 +450,7 @@ static void assert_hold(struct fleet *f, struct fleet_hold *h)
         fleet_is_dead(f); /* what Redis knows of this node would be wrong: begin anew */
         return;
     }
-    begin_session_script(f, hold, SCRIPT_ASSERT, 8 + a.open_count + 2 * a.count);
+    begin_session_script(f, hold, SCRIPT_ASSERT, 10 + a.open_count + 2 * a.count);
     redis_queue_str(f->q, f->hex);
     redis_queue_str(f->q, hold->durable ? "1" : "0");
     redis_queue_arg(f->q, h->will.data, h->will.len);
@@ -444,6 +459,8 @@ static void assert_hold(struct fleet *f, struct fleet_hold *h)
         redis_queue_str(f->q, "-1");
     else
         redis_queue_u64(f->q, h->expiry_s);
+    fleet_hold_write_user(f->q, hold);
+    redis_queue_u64(f->q, h->arrived.earliest);
     redis_queue_u64(f->q, h->sent);
     write_session(f->q, &a);
     h->refs++;

@@ -12,19 +12,23 @@
 #include "broker/client.h"
 #include "broker/deliver.h"
 #include "broker/handle.h"
+#include "broker/input.h"
 #include "broker/leave.h"
 #include "broker/router.h"
 #include "broker/session.h"
+#include "common/clock.h"
 #include "common/log.h"
 
 /* What a CONNECT asked for, until it is answered. */
 struct connect_attempt {
     bool clean;
     bool claimed; /* the store has been asked */
+    bool made_id; /* the client left its id to us */
     struct message *will;
     char *username; /* NULL: none given */
     struct login_wait login;
     enum login_verdict verdict;
+    uint64_t arrived_ms;         /* CLOCK_BOOTTIME */
     struct mqtt_slice client_id; /* points into text */
     char text[];
 };
@@ -122,6 +126,13 @@ static void check_will(struct client *c)
     a->will = NULL;
 }
 
+/* Not when it was read: while this process stood still, its client may have come back elsewhere. */
+static uint64_t arrival_ms(const struct client *c)
+{
+    const struct transport *t = c->transport;
+    return clock_boottime_ms() - (t->ops->silent_ms != NULL ? t->ops->silent_ms(c->transport) : 0);
+}
+
 static bool keep_attempt(struct client *c, const struct mqtt_connect *p)
 {
     char made[33];
@@ -135,6 +146,8 @@ static bool keep_attempt(struct client *c, const struct mqtt_connect *p)
         return false;
     c->connecting = a;
     a->clean = p->clean_start;
+    a->made_id = p->client_id.len == 0;
+    a->arrived_ms = arrival_ms(c);
     memcpy(a->text, id.data, id.len);
     a->client_id = (struct mqtt_slice){.data = (const uint8_t *)a->text, .len = id.len};
     if (p->has_username) {
@@ -158,12 +171,30 @@ static bool is_serving(struct client *c)
     return c->state != CLIENT_CLOSED;
 }
 
+/* Whether this user may use this client id at all (auth.client_id). */
+static bool may_use_id(const struct client *c, const struct connect_attempt *a)
+{
+    int rule = c->broker->config->auth.client_id;
+    if (rule == CLIENT_ID_ANY || a->made_id)
+        return true;
+    size_t len = a->username != NULL ? strlen(a->username) : 0;
+    if (len == 0 || len > a->client_id.len || memcmp(a->text, a->username, len) != 0)
+        return false;
+    if (len == a->client_id.len)
+        return true;
+    return rule == CLIENT_ID_BEGINS_WITH_USERNAME && memchr("-_./:", a->text[len], 5) != NULL;
+}
+
 /* The password was right. */
 static void let_in(struct client *c)
 {
     struct connect_attempt *a = c->connecting;
     if (!auth_still_admits(c->broker->auth, a->username, a->login.stamp)) {
         refuse(c, MQTT_CONNACK_NOT_AUTHORIZED, REFUSED_NOT_AUTHORIZED); /* a reload came between */
+        return;
+    }
+    if (!may_use_id(c, a)) {
+        refuse(c, MQTT_CONNACK_NOT_AUTHORIZED, REFUSED_OTHER_USER);
         return;
     }
     if (!is_serving(c))
@@ -385,25 +416,54 @@ static void on_claimed(void *arg, enum store_status status, const struct store_c
     struct client *c = arg;
     if (c->state != CLIENT_CLOSED && status == STORE_OK && !restore_subscriptions(c, r))
         client_close(c, END_NO_MEMORY);
-    if (c->state == CLIENT_CLOSED)
+    if (c->state == CLIENT_CLOSED || input_has_left(c))
         give_back(c, status);
     else if (status == STORE_OK)
         go_online(c, r);
     else if (status == STORE_FENCED)
         client_close(c, END_TAKEN_OVER);
+    else if (status == STORE_NOT_OWNER)
+        refuse(c, MQTT_CONNACK_NOT_AUTHORIZED, REFUSED_OTHER_USER);
     else
         refuse(c, MQTT_CONNACK_UNAVAILABLE, REFUSED_STORE);
     client_op_done(c);
 }
 
+static bool is_same_user(const struct client *a, const struct client *b)
+{
+    if (a->username == NULL || b->username == NULL)
+        return a->username == b->username;
+    return strcmp(a->username, b->username) == 0;
+}
+
+/* A connection of the same client id is here already. Whether this one may take its place; if not,
+ * it is refused, and nothing has changed. */
+static bool may_replace(struct client *c, const struct client *old)
+{
+    enum { CLOCKS_MS = 20 }; /* of the kernel's count */
+    if (old->state != CLIENT_ONLINE)
+        return true; /* it has nothing yet */
+    if (!is_same_user(c, old) && !c->broker->config->auth.shared_client_ids) {
+        refuse(c, MQTT_CONNACK_NOT_AUTHORIZED, REFUSED_OTHER_USER);
+        return false;
+    }
+    if (c->connecting->arrived_ms + CLOCKS_MS < old->hold.arrived_ms) {
+        client_close(c, END_TAKEN_OVER);
+        return false;
+    }
+    return true;
+}
+
 /* An older connection of the client id on this broker goes first, and what it sent before counts.
- * True: it isn't gone yet. */
+ * True: it isn't gone yet, or stays and this one is refused. */
 static bool awaits_older(struct client *c)
 {
     const struct session *s = session_table_find(c->broker->sessions, c->connecting->client_id);
     struct client *old = s != NULL ? s->client : NULL;
     if (old == NULL)
         return false;
+    if (!may_replace(c, old))
+        return true;
     old->end = END_TAKEN_OVER;
     if (old->state == CLIENT_ONLINE && !old->doomed && !(old->pause & PAUSE_RETIRED) &&
         leave_begin(old)) {
@@ -428,7 +488,7 @@ static struct session *take_session(struct client *c)
 void handle_connect_claim(struct client *c)
 {
     struct connect_attempt *a = c->connecting;
-    if (a == NULL || a->claimed || c->doomed || awaits_older(c))
+    if (a == NULL || a->claimed || c->doomed || input_has_left(c) || awaits_older(c))
         return;
     a->claimed = true;
     struct session *s = take_session(c);
@@ -438,8 +498,12 @@ void handle_connect_claim(struct client *c)
     }
     c->session = session_ref(s);
     s->client = c;
-    c->hold =
-        (struct store_hold){.client_id = s->id, .client_id_len = s->id_len, .durable = !a->clean};
+    c->hold = (struct store_hold){.client_id = s->id,
+                                  .client_id_len = s->id_len,
+                                  .durable = !a->clean,
+                                  .user = c->username,
+                                  .any_user = c->broker->config->auth.shared_client_ids,
+                                  .arrived_ms = a->arrived_ms};
     struct store_connect_request request = {.hold = &c->hold,
                                             .clean_start = a->clean,
                                             .session_expiry_s = client_session_expiry_s(c),

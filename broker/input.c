@@ -251,11 +251,13 @@ static bool has_more(const struct client *c)
     return takes_packets(c) && (c->readable || (c->rest != NULL && c->rest->len >= c->rest->need));
 }
 
-/* Its password is being checked: a client that has gone needn't wait for that. What it sent behind
- * its CONNECT is taken off the socket once; if it ends after that, it still counts. */
+/* Its password is being checked, or the store asked: a client that has gone needn't be waited for,
+ * nor take its client id from whoever has it meanwhile. What it sent behind its CONNECT is taken off
+ * the socket once; if it ends after that, it still counts. */
 static void look_for_end(struct client *c)
 {
-    if (c->state != CLIENT_AUTHENTICATING || !c->readable || c->rest != NULL)
+    bool waits = c->state == CLIENT_AUTHENTICATING || c->state == CLIENT_CLAIMING;
+    if (!waits || !c->readable || c->rest != NULL)
         return;
     uint8_t *buf = c->broker->read_buffer;
     ssize_t n = c->transport->ops->read(c->transport, buf, LOOK_BYTES);
@@ -278,4 +280,11 @@ void client_run(struct client *c)
     if (more)
         client_mark_ready(c);
     leave_after_input(c, !more);
+}
+
+bool input_has_left(struct client *c)
+{
+    c->readable = true; /* its end may be there unannounced: the process may have stood still */
+    look_for_end(c);
+    return c->state == CLIENT_CLOSED;
 }

@@ -8,10 +8,15 @@
 #ifndef FLOTILLA_BROKER_INPUT_H
 #define FLOTILLA_BROKER_INPUT_H
 
+#include <stdbool.h>
+
 struct client;
 
 /* client_run of client.h is here, too. */
 
+/* Looks, while the client waits for its CONNACK, whether it has gone: then closes it. False also for
+ * one that sent more than its CONNECT before it ended: that still counts. Uses the shared buffer. */
+bool input_has_left(struct client *c);
 void input_drop_rest(struct client *c);
 
 #endif

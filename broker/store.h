@@ -34,6 +34,7 @@ enum store_status {
     STORE_UNAVAILABLE, /* the store can't be reached, or the node is shutting down */
     STORE_FULL,        /* refused: a bound was hit (Redis out of memory, a queue's limit) */
     STORE_FENCED,      /* the session now belongs to a newer connection elsewhere: close this one */
+    STORE_NOT_OWNER,   /* store_connect: the client id is another user's. Nothing has changed */
 };
 typedef void store_done_fn(void *arg, enum store_status status);
 
@@ -57,7 +58,14 @@ struct store_will {
 struct store_hold {
     char *client_id; /* NUL-terminated, owned by the core */
     uint32_t client_id_len;
-    bool durable;   /* the session outlives the connection */
+    bool durable; /* the session outlives the connection */
+    /* Whose the session is from now on: a user name, or NULL for who gave none. Another one's is
+     * refused, unless `any_user`. Both stay as they are while the hold lives. */
+    const char *user;
+    bool any_user;
+    /* When its CONNECT arrived (CLOCK_BOOTTIME). Of two connections of a client the one whose CONNECT
+     * came later is the newer one, whenever the store gets to know of them. */
+    uint64_t arrived_ms;
     uint64_t epoch; /* set by store_connect: fences writes of an older owner */
     /* Set before store_disconnect, 0 otherwise: the will waits at least this long, and a new
      * connection of the client cancels it (a draining broker's clients come back elsewhere). */
@@ -90,7 +98,8 @@ typedef void store_connect_fn(void *arg, enum store_status status,
  * the host, so that none arrives late and undoes what this connection does.
  * Takes the client id for this connection in the whole fleet: a living connection elsewhere lets go
  * first, a dead owner's will is published first. (A connection of the same id on this broker was
- * closed by the core, through store_disconnect, before this call.) */
+ * closed by the core, through store_disconnect, before this call.)
+ * STORE_FENCED: a connection whose CONNECT arrived later has had the client id already. */
 void store_connect(struct store *s, const struct store_connect_request *req, store_connect_fn *done,
                    void *arg);
 

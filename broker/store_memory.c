@@ -27,6 +27,7 @@ struct memory_session {
     UT_hash_handle hh; /* by id */
     struct store_memory *store;
     struct store_hold *hold; /* NULL: offline */
+    char *user;              /* whose it is; NULL: of who gave no user name */
     bool durable;
     struct memory_queue queue;
     struct packet_ids open_qos2;
@@ -120,7 +121,22 @@ static void free_session(struct store_memory *s, struct memory_session *m)
     memory_queue_fini(&m->queue);
     if (m->hold != NULL)
         m->hold->store_data = NULL;
+    free(m->user);
     free(m);
+}
+
+static bool is_users(const struct memory_session *m, const char *user)
+{
+    if (m->user == NULL || user == NULL)
+        return m->user == user;
+    return strcmp(m->user, user) == 0;
+}
+
+/* Of a session or a connection; a will that waits is all that is left of one. */
+static bool is_another_users(const struct memory_session *m, const struct store_hold *hold)
+{
+    return m != NULL && (m->durable || m->hold != NULL) && !hold->any_user &&
+           !is_users(m, hold->user);
 }
 
 /* Nobody is connected, nothing is durable, no will waits. */
@@ -185,10 +201,10 @@ static void attach(struct store_memory *s, struct memory_session *m,
     if (m->hold != NULL)
         m->hold->store_data = NULL;
     wheel_cancel(&m->expiry_due);
-    if (req->clean_start) {
+    if (req->clean_start || !(req->hold->any_user || is_users(m, req->hold->user)))
         publish_will(s, m); /* it ends the old session, with which a delayed will is due */
+    if (req->clean_start)
         forget_state(m);
-    }
     drop_will(m); /* who comes back to his session cancels it */
     set_durable(s, m, req->hold->durable);
     m->hold = req->hold;
@@ -205,6 +221,10 @@ static void memory_connect(struct store *store, const struct store_connect_reque
     const struct store_hold *hold = req->hold;
     struct store_connect_result result = {.subscriptions_kept = true};
     struct memory_session *m = find_session(s, hold->client_id, hold->client_id_len);
+    if (is_another_users(m, hold)) {
+        done(arg, STORE_NOT_OWNER, NULL);
+        return;
+    }
     if (!has_room_for(s, m, hold)) {
         done(arg, STORE_FULL, NULL);
         return;
@@ -216,12 +236,17 @@ static void memory_connect(struct store *store, const struct store_connect_reque
     }
     if (m == NULL)
         m = add_session(s, hold);
-    if (m == NULL) {
+    char *user = m != NULL && hold->user != NULL ? strdup(hold->user) : NULL;
+    if (m == NULL || (user == NULL && hold->user != NULL)) {
+        if (m != NULL)
+            free_if_over(s, m);
         done(arg, STORE_UNAVAILABLE, NULL);
         return;
     }
     result.session_present = m->durable && !req->clean_start;
     attach(s, m, req);
+    free(m->user);
+    m->user = user;
     result.open_qos2 = m->open_qos2.items;
     result.open_qos2_count = m->open_qos2.count;
     result.released = m->released;

@@ -33,6 +33,9 @@ struct transport_ops {
     /* No more bytes will be written: the peer reads its last ones and then the end. */
     void (*finish)(struct transport *t);
     void (*free)(struct transport *t);
+    /* For how many ms no byte has arrived at this host, by the kernel's count: what lay in the socket
+     * while this process stood still is as old as that. 0 when it isn't known. May be NULL. */
+    uint32_t (*silent_ms)(struct transport *t);
 };
 
 struct transport {

@@ -3,6 +3,8 @@
  * directions, so that neither reading nor writing costs an epoll_ctl.
  */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -85,12 +87,22 @@ static void tcp_free(struct transport *t)
     free(tcp);
 }
 
+static uint32_t tcp_silent_ms(struct transport *t)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+    if (getsockopt(tcp_of(t)->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        return 0;
+    return info.tcpi_last_data_recv;
+}
+
 static const struct transport_ops tcp_ops = {
     .start = tcp_start,
     .read = tcp_read,
     .writev = tcp_writev,
     .finish = tcp_finish,
     .free = tcp_free,
+    .silent_ms = tcp_silent_ms,
 };
 
 struct transport *transport_tcp_new(struct event_base *base, int fd, const struct peer *peer)

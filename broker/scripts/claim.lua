@@ -1,7 +1,10 @@
 #!lua flags=allow-oom
 -- Rule 7: a connection takes a client id. KEYS: bucket prefix.
--- ARGV: client, node, durable, clean start, token of this attempt, session expiry in s (-1: never).
--- Returns {epoch, previous owner, present, ended, last sequence, last sent, first queued,
+-- ARGV: client, node, durable, clean start, token of this attempt, session expiry in s (-1: never),
+-- when its CONNECT arrived by this clock (earliest, latest), user ('': any may have the session).
+-- Returns {'late'} (a CONNECT that arrived later had the client id already) | {'user'} (it is another
+-- user's), both without having changed anything, |
+--   {epoch, previous owner, present, ended, last sequence, last sent, first queued,
 --   epoch of the former owner's will or '', epoch of a will being published or '',
 --   {filter, options, ...}, {open packet ids}, {released sequences},
 --   {filters whose removal the log may not have}}.
@@ -10,13 +13,26 @@ local p, c, node = KEYS[1], ARGV[1], ARGV[2]
 local s = p .. 's:' .. c
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local h = redis.call('HMGET', s, 'owner', 'epoch', 'dur', 'token', 'w', 'wd', 'xat', 'ow')
+local h = redis.call('HMGET', s, 'owner', 'epoch', 'dur', 'token', 'w', 'wd', 'xat', 'ow', 'u', 'st')
 local owner, epoch, will = h[1] or '', tonumber(h[2] or 0), h[5]
 
 if h[4] ~= ARGV[5] then
+  local expired = owner == '' and h[7] and tonumber(h[7]) <= now
+  -- A session from before sessions had users belongs to the first one who comes.
+  if h[9] and ARGV[9] ~= '' and h[9] ~= ARGV[9] and not expired then
+    return {'user'}
+  end
+  -- A moment that is still to come was told by a clock that has been set back since.
+  local arrived = tonumber(h[10] or 0)
+  if arrived > now then
+    arrived = 0
+  end
+  if tonumber(ARGV[8]) < arrived then
+    return {'late'}
+  end
+  arrived = math.max(arrived, tonumber(ARGV[7]))
   local present, ended = '0', '0'
   if h[3] == '1' then
-    local expired = owner == '' and h[7] and tonumber(h[7]) <= now
     if ARGV[4] == '1' or expired then
       ended = tostring(redis.call('SREM', p .. 'dir', c))
       redis.call('UNLINK', p .. 'q:' .. c, p .. 'in2:' .. c, p .. 'rel:' .. c, p .. 'seen:' .. c,
@@ -31,8 +47,9 @@ if h[4] ~= ARGV[5] then
     ended = '1'
     redis.call('ZADD', p .. 'due', now + 10000, 'e' .. c)
   end
-  -- A delayed will that nobody has begun to publish is cancelled.
-  if redis.call('HGET', p .. 'dw:' .. c, 'taker') == '' then
+  -- A delayed will that nobody has begun to publish is cancelled; another user's is published.
+  local d = redis.call('HMGET', p .. 'dw:' .. c, 'taker', 'u')
+  if d[1] == '' and (not d[2] or ARGV[9] == '' or d[2] == ARGV[9]) then
     redis.call('DEL', p .. 'dw:' .. c)
     redis.call('ZREM', p .. 'due', 'w' .. c)
   end
@@ -59,7 +76,11 @@ if h[4] ~= ARGV[5] then
   redis.call('SADD', p .. 'own:' .. node, c)
   redis.call('HDEL', s, 'xat', 'w', 'wd')
   redis.call('HSET', s, 'owner', node, 'epoch', string.format('%.0f', epoch), 'dur', ARGV[3],
-    'token', ARGV[5], 'exp', ARGV[6], 'rp', owner, 'rr', present, 're', ended)
+    'token', ARGV[5], 'exp', ARGV[6], 'rp', owner, 'rr', present, 're', ended,
+    'st', string.format('%.0f', arrived))
+  if ARGV[9] ~= '' then
+    redis.call('HSET', s, 'u', ARGV[9])
+  end
   if ended == '1' then
     redis.call('HSET', p .. 'de', c, string.format('%.0f', epoch))
     redis.call('HDEL', s, 'pu')

@@ -19,7 +19,7 @@ local function publish(will, delay)
   end
   delay = math.max(delay, tonumber(ARGV[5]))
   redis.call('HSET', p .. 'dw:' .. c, 'epoch', epoch, 'taker', delay > 0 and '' or node,
-    'will', will)
+    'will', will, 'u', redis.call('HGET', s, 'u') or '')
   if delay > 0 then
     redis.call('ZADD', p .. 'due', now + delay, 'w' .. c)
     return ''

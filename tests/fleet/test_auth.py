@@ -5,7 +5,7 @@ import subprocess
 import harness
 import mqtt_raw as m
 from harness import Process, binary, eventually, free_port
-from services import STANDIN_BROKER, Broker, program
+from services import STANDIN_BROKER, Broker, Fleet, program
 
 REFUSED = (4, 5)
 
@@ -246,6 +246,69 @@ class Reload(harness.FleetTest):
         alice.send(m.publish("alice/x", "x", 1, 9))
         got = {alice.recv().kind for _ in range(2)}
         self.assertEqual(got, {m.PUBACK, m.PUBLISH})
+
+
+class ClientIds(harness.FleetTest):
+    """A client id belongs to the user who has it: on a broker alone, on the same broker of a fleet, on another one."""
+    shared = True
+    ALICE, BOB = {"username": "alice", "password": "secret"}, {"username": "carol", "password": "c"}
+
+    @staticmethod
+    def build(holder):
+        holder.auth = {"anonymous": True, "password_file": make_passwords(holder.scope)}
+        holder.fleet = Fleet(holder.scope, brokers=2, broker_config={"auth": holder.auth})
+        holder.alone = Broker(holder.scope, "alone", config={"auth": holder.auth}).start()
+        holder.places = [(holder.alone, holder.alone), (holder.fleet[0], holder.fleet[0]), (holder.fleet[0], holder.fleet[1])]
+
+    def answer(self, broker, client_id, **fields):
+        with broker.open() as client:
+            client.send(m.connect(client_id, **fields))
+            return client.expect(m.CONNACK).return_code
+
+    def check_others_are_refused(self, there, name):
+        for fields in (self.BOB, dict(self.BOB, clean=False), {}, {"clean": False}):
+            self.assertEqual(self.answer(there, name, will=m.Will("w/" + name, "stolen", 1), **fields), 5)
+
+    def test_a_living_connection_stays(self):
+        for here, there in self.places:
+            for clean in (True, False):
+                name = self.unique("c")
+                with here.connect(self.unique("w")) as watcher, \
+                        here.connect(name, clean=clean, will=m.Will("w/" + name, "gone", 1), **self.ALICE) as device:
+                    watcher.subscribe(("w/" + name, 1))
+                    self.check_others_are_refused(there, name)
+                    device.ping()
+                    device.publish("w/" + name, "alive", 1)
+                    watcher.expect_message("w/" + name, "alive", 1)
+
+    def test_a_session_waits_for_its_user(self):
+        for here, there in self.places:
+            name = self.unique("c")
+            with here.connect(name, clean=False, **self.ALICE) as device:
+                device.subscribe(("t/" + name, 1))
+                device.disconnect()
+            with here.connect(self.unique("p")) as publisher:
+                publisher.publish("t/" + name, "for alice", 1)
+            self.check_others_are_refused(there, name)
+            with there.connect(name, clean=False, **self.ALICE) as device:
+                self.assertTrue(device.session_present)
+                device.expect_message("t/" + name, "for alice", 1)
+            self.assertEqual(self.answer(there, name, **self.ALICE), 0)  # a clean one: it ends the session
+            eventually(lambda: self.answer(here, name, **self.BOB) == 0)
+
+    def test_shared_and_tied_client_ids(self):
+        shared = Broker(self.scope, "shared", config={"auth": dict(self.auth, shared_client_ids=True)}).start()
+        with shared.connect("c", clean=False, **self.ALICE) as device:
+            with shared.connect("c", clean=False, **self.BOB) as other:
+                self.assertTrue(other.session_present)
+                device.expect_closed()
+        tied = Broker(self.scope, "tied", config={"auth": dict(self.auth, client_id="begins_with_username")}).start()
+        for name, code in (("alice", 0), ("alice-phone", 0), ("alicephone", 5), ("bob", 5), ("", 0)):
+            self.assertEqual(self.answer(tied, name, **self.ALICE), code, name)
+        self.assertEqual(self.answer(tied, "alice"), 5)
+        equal = Broker(self.scope, "equal", config={"auth": dict(self.auth, client_id="equals_username")}).start()
+        for name, code in (("alice", 0), ("alice-phone", 5)):
+            self.assertEqual(self.answer(equal, name, **self.ALICE), code, name)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,8 @@ struct bed {
     struct store_redis_config cfg;
     struct bed_node *nodes[BED_NODES];
     redisContext *redis; /* blocking, for looking at what is there */
+    const char *user;    /* of those who connect from now on */
+    uint64_t arrived_ms; /* when their CONNECTs arrived (CLOCK_BOOTTIME) */
 };
 
 /* A connection: its hold and what came of the calls. */
@@ -622,6 +624,8 @@ static inline struct bed_client *bed_connect_begin(struct bed_node *n, const cha
     c->hold.client_id = c->id;
     c->hold.client_id_len = (uint32_t)strlen(id);
     c->hold.durable = durable;
+    c->hold.user = n->bed->user;
+    c->hold.arrived_ms = n->bed->arrived_ms;
     if (will != NULL) {
         req.will.message = bed_message(n, will->topic, will->payload, will->qos, false);
         req.will.delay_s = will->delay_s;

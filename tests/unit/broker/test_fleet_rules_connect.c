@@ -262,6 +262,132 @@ static void rule_9_a_claim_that_redis_lost_before_the_connack_is_made_again(void
     assert_int_equal(c->entry_count, 1);
 }
 
+static void rule_7_a_connect_that_came_earlier_takes_nothing_from_a_later_one(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *late;
+    struct bed_client *c;
+    uint64_t now;
+
+    bed_run(b, 50); /* both have asked Redis for its time */
+    now = clock_boottime_ms();
+    b->arrived_ms = now;
+    c = bed_connect_will(two, "c", true, &offline);
+    bed_subscribe(c, "t", 1);
+    b->arrived_ms = now - 500;
+    late = bed_connect_begin(one, "c", false, true, NULL);
+    BED_UNTIL(b, late->status >= 0);
+    assert_int_equal(late->status, STORE_FENCED);
+    assert_true(c->connected);
+    bed_publish(c, "t", "1", 1);
+    bed_disconnect(c, false);
+    bed_publish(c, "t", "2", 1);
+    late = bed_connect_begin(one, "c", false, true, NULL); /* nobody is connected any more */
+    BED_UNTIL(b, late->status >= 0);
+    assert_int_equal(late->status, STORE_FENCED);
+    b->arrived_ms = now + 500;
+    c = bed_connect(one, "c", true);
+    assert_true(c->present);
+    bed_fetch(c, 1, 10);
+    assert_int_equal(c->entry_count, 2);
+    assert_int_equal(one->wills + two->wills, 0);
+    assert_int_equal(one->asked + two->asked, 0);
+}
+
+static void rule_7_a_clock_that_was_set_back_shuts_nobody_out(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_client *c;
+
+    bed_run(b, 50);
+    b->arrived_ms = clock_boottime_ms() + 3600000; /* told by a clock that was an hour ahead */
+    c = bed_connect(one, "c", true);
+    bed_disconnect(c, false);
+    b->arrived_ms = clock_boottime_ms();
+    c = bed_connect(one, "c", true);
+    assert_true(c->present);
+}
+
+static void a_client_id_belongs_to_the_user_who_has_it(void **state)
+{
+    static const struct bed_will delayed = {
+        .topic = "w/1", .payload = "offline", .qos = 1, .delay_s = 3600};
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *c;
+    struct bed_client *other;
+
+    b->user = "alice";
+    c = bed_connect_will(one, "c", true, &delayed);
+    bed_subscribe(c, "t", 1);
+    for (int i = 0; i < 4; i++) {
+        b->user = i % 2 ? "bob" : NULL; /* who gives no name is a user of its own */
+        if (i == 2)
+            bed_disconnect(c, true);
+        other = bed_connect_begin(two, "c", i<3, i> 1, NULL);
+        BED_UNTIL(b, other->status >= 0);
+        assert_int_equal(other->status, STORE_NOT_OWNER);
+    }
+    assert_int_equal(one->asked + two->asked, 0);
+    bed_publish(c, "t", "x", 1);
+    b->user = "alice";
+    c = bed_connect(two, "c", true);
+    assert_true(c->present);
+    bed_fetch(c, 1, 10);
+    assert_int_equal(c->entry_count, 1);
+    assert_int_equal(one->wills + two->wills, 0);
+    assert_int_equal(bed_redis(b, "KEYS *dw:c"), 0); /* alice's return has cancelled her will */
+    c->node->store->ops->disconnect(c->node->store, &c->hold, false, 0, bed_on_done, c);
+    bed_left(c);
+    BED_UNTIL(b, bed_redis(b, "KEYS *:s:c") == 0);
+    b->user = "bob"; /* her session has ended */
+    bed_connect(one, "c", true);
+}
+
+static void a_clean_connections_id_belongs_to_its_user_while_it_lives(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *c;
+    struct bed_client *other;
+
+    b->user = "alice";
+    c = bed_connect(one, "c", false);
+    b->user = "bob";
+    other = bed_connect_begin(two, "c", false, true, NULL);
+    BED_UNTIL(b, other->status >= 0);
+    assert_int_equal(other->status, STORE_NOT_OWNER);
+    assert_true(c->connected);
+    bed_disconnect(c, false);
+    bed_connect(two, "c", false);
+}
+
+static void a_session_without_a_user_belongs_to_the_first_who_comes(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_client *c = bed_connect(one, "c", true);
+    struct redisReply *key;
+
+    bed_disconnect(c, false);
+    key = redisCommand(b->redis, "KEYS *:s:c");
+    freeReplyObject(redisCommand(b->redis, "HDEL %s u st", key->element[0]->str));
+    freeReplyObject(key);
+    b->user = "alice";
+    c = bed_connect(one, "c", true);
+    assert_true(c->present);
+    bed_disconnect(c, false);
+    b->user = "bob";
+    c = bed_connect_begin(one, "c", true, false, NULL);
+    BED_UNTIL(b, c->status >= 0);
+    assert_int_equal(c->status, STORE_NOT_OWNER);
+}
+
 static void rule_8_queues_are_read_acknowledged_and_released_by_sequence(void **state)
 {
     struct bed *b = *state;
@@ -403,6 +529,11 @@ int main(void)
         IN_BED(rule_7_order_holds_when_a_publisher_moves_to_its_subscribers_node),
         IN_BED(rule_7_clean_start_drops_the_durable_session_everywhere),
         IN_BED(rule_9_a_claim_that_redis_lost_before_the_connack_is_made_again),
+        IN_BED(rule_7_a_connect_that_came_earlier_takes_nothing_from_a_later_one),
+        IN_BED(rule_7_a_clock_that_was_set_back_shuts_nobody_out),
+        IN_BED(a_client_id_belongs_to_the_user_who_has_it),
+        IN_BED(a_clean_connections_id_belongs_to_its_user_while_it_lives),
+        IN_BED(a_session_without_a_user_belongs_to_the_first_who_comes),
         IN_BED(rule_8_queues_are_read_acknowledged_and_released_by_sequence),
         IN_BED(rule_8_pubrels_come_again_in_the_order_of_the_pubrecs),
         IN_BED(rule_8_a_sessions_queue_has_a_limit),

@@ -268,6 +268,60 @@ static void on_refused(void *arg, enum store_status status, const struct store_c
     *(enum store_status *)arg = status;
 }
 
+static void on_answer(void *arg, enum store_status status, const struct store_connect_result *r)
+{
+    (void)r;
+    *(enum store_status *)arg = status;
+}
+
+static enum store_status join_as(struct world *w, struct store_hold *h, const char *user,
+                                 bool clean)
+{
+    enum store_status status = STORE_OK;
+    struct store_connect_request req = {.hold = h, .clean_start = clean};
+    h->user = user;
+    store_connect(w->store, &req, on_answer, &status);
+    return status;
+}
+
+static void a_session_belongs_to_its_user(void **state)
+{
+    struct world *w = *state;
+    struct store_hold h = hold("d", true);
+    struct store_hold other = hold("d", true);
+    struct store_hold clean = hold("d", false);
+    assert_int_equal(join_as(w, &h, "alice", false), STORE_OK);
+    assert_int_equal(join_as(w, &other, "bob", false), STORE_NOT_OWNER);
+    store_disconnect(w->store, &h, false, UINT32_MAX, done, NULL);
+    assert_int_equal(join_as(w, &other, "bob", false), STORE_NOT_OWNER);
+    assert_int_equal(join_as(w, &other, NULL, false), STORE_NOT_OWNER);
+    assert_int_equal(join_as(w, &clean, "bob", true), STORE_NOT_OWNER);
+    other.any_user = true;
+    assert_int_equal(join_as(w, &other, "bob", false), STORE_OK);
+    store_disconnect(w->store, &other, false, 0, done, NULL); /* it has ended */
+    assert_int_equal(join_as(w, &h, NULL, false), STORE_OK);
+    assert_int_equal(join_as(w, &other, NULL, false), STORE_OK);
+    other.any_user = false;
+    assert_int_equal(join_as(w, &other, "", false), STORE_NOT_OWNER);
+    store_disconnect(w->store, &other, false, 0, done, NULL);
+}
+
+static void another_users_connection_doesnt_cancel_a_delayed_will(void **state)
+{
+    struct world *w = *state;
+    struct message *will = make("w", "offline", false);
+    struct store_hold h = hold("c", false);
+    h.user = "alice";
+    join(w, &h, true, will);
+    h.will_grace_s = 3600;
+    store_disconnect(w->store, &h, true, 0, done, NULL);
+    struct store_hold other = hold("c", true);
+    assert_int_equal(join_as(w, &other, "bob", false), STORE_OK);
+    assert_int_equal(w->wills, 1);
+    store_disconnect(w->store, &other, false, 0, done, NULL);
+    message_unref(will);
+}
+
 static void one_durable_session_too_many_is_refused(void **state)
 {
     struct world *w = *state;
@@ -376,6 +430,8 @@ int main(void)
         TEST(a_will_is_published_once_unless_the_client_said_goodbye),
         TEST(a_delayed_will_is_cancelled_by_the_clients_return),
         TEST(a_delayed_will_is_due_when_a_clean_start_ends_the_session),
+        TEST(a_session_belongs_to_its_user),
+        TEST(another_users_connection_doesnt_cancel_a_delayed_will),
         TEST(one_durable_session_too_many_is_refused),
         TEST(an_expired_session_is_gone),
         TEST(a_repeated_qos_2_message_of_a_durable_publisher_is_delivered_once),
