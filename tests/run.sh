@@ -164,18 +164,21 @@ install_packages() {
     fi
 }
 
+# The load balancer's workers, and what has threads in the broker: the heart, logins, the log.
+threads_built='unit_lb_[a-z0-9_]*|unit_common_test_log[a-z_]*|unit_broker_test_(work_pool|login[a-z_]*|fleet_rules_lease)'
+threads_run='^unit/lb/|^unit/common/test_log|^unit/broker/test_(work_pool|login|fleet_rules_lease)'
+
 run_unit() {
     build asan && run_ctest asan -L unit
-    build tsan 'unit_lb_[a-z0-9_]*' && run_ctest tsan -R '^unit/lb/'
+    build tsan "$threads_built" && run_ctest tsan -R "$threads_run"
 }
 
 run_all() {
     local without=()
     $compose || without=(-LE compose)
     build asan && run_ctest asan "${without[@]}"
-    # The load balancer is the part that has threads.
-    build tsan 'unit_lb_[a-z0-9_]*|flotilla-(lb|broker)' &&
-        run_ctest tsan -R '^unit/lb/|^fleet/(balance|reload)\.'
+    build tsan "$threads_built|flotilla-(lb|broker)" &&
+        run_ctest tsan -R "$threads_run|^fleet/(balance|reload)\\."
     build release 'guard_[a-z0-9_]*' && run_ctest release -L guard
     build fuzz 'fuzz_[a-z0-9_]*' -DFLOTILLA_FUZZ_SECONDS=10 && run_ctest fuzz -L fuzz
 }
