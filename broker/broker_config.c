@@ -365,9 +365,21 @@ static const struct config_field limits_fields[] = {
      FIELD(limits_config, max_subscriptions),
      .min = 1,
      .max = 10000000,
-     .fallback = "100000",
+     .fallback = "10000",
      .unit = "subscriptions",
-     .help = "Per session; one more is refused in the SUBACK."},
+     .help =
+         "Per session; one more is refused in the SUBACK. All of them cost a publish at most one "
+         "step a level, and closing the connection 10 ms."},
+    {.key = "max_plus_subscriptions",
+     .kind = CONFIG_UINT,
+     FIELD(limits_config, max_plus_subscriptions),
+     .min = 0,
+     .max = 10000000,
+     .fallback = "500",
+     .unit = "subscriptions",
+     .help =
+         "Of them, filters with `+`; one more is refused in the SUBACK. At worst each costs every "
+         "publish of the fleet: 500 with 15 levels 0.03 ms, with 200 levels 0.15 ms."},
     {.key = "max_connections",
      .kind = CONFIG_UINT,
      FIELD(limits_config, max_connections),

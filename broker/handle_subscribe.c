@@ -18,11 +18,21 @@
 
 /* ---- one filter ------------------------------------------------------------------------------ */
 
-/* A filter that the session holds already is replaced, which needs no room. */
-static bool has_room(struct client *c, struct mqtt_slice filter)
+/* What bars one more subscription, NULL if nothing does. A filter that the session holds already is
+ * replaced, which needs no room. */
+static const char *bound(struct client *c, struct mqtt_slice filter)
 {
-    return c->session->subscriber.count < c->broker->config->limits.max_subscriptions ||
-           router_is_subscribed(c->broker->router, c->session, filter);
+    const struct limits_config *limits = &c->broker->config->limits;
+    const struct subscriber *s = &c->session->subscriber;
+    const char *name = NULL;
+    if (s->count >= limits->max_subscriptions)
+        name = "max_subscriptions";
+    else if (s->plus_count >= limits->max_plus_subscriptions &&
+             memchr(filter.data, '+', filter.len) != NULL)
+        name = "max_plus_subscriptions";
+    if (name == NULL || router_is_subscribed(c->broker->router, c->session, filter))
+        return NULL;
+    return name;
 }
 
 /* Why the filter isn't granted, NULL if it may be. "$share/..." would be a plain filter here, which
@@ -33,11 +43,9 @@ static const char *objection(struct client *c, struct mqtt_slice filter)
         return "shared subscriptions are not supported";
     if (!handle_topic_fits(c, filter))
         return "topic limits";
-    if (!has_room(c, filter))
-        return "max_subscriptions";
     if (!auth_may_subscribe(c->broker->auth, c, filter))
         return "access control";
-    return NULL;
+    return bound(c, filter);
 }
 
 static uint8_t grant(struct client *c, struct mqtt_slice filter, uint8_t qos)

@@ -11,12 +11,15 @@
 #include "broker/handle.h"
 #include "broker/leave.h"
 #include "broker/listener.h"
+#include "broker/router.h"
 #include "common/log.h"
 #include "common/proxy_protocol.h"
 
 enum {
     DELIVERIES_PER_TURN = 20000, /* that one client's input may cause before others have a go */
     READS_PER_TURN = 1,
+    STEPS_PER_DELIVERY = 4, /* of the topic tree, that take as long as a delivery */
+    STEPS_PER_US = 8,
     LOOK_BYTES = 4096,
     GATHER_FROM = 32 * 1024, /* packets from this size on are read straight into their own buffer */
 };
@@ -84,11 +87,21 @@ static void note_packet(struct client *c, size_t size)
     c->broker->stats.received_packets++;
 }
 
+/* Looking for receivers counts, too: it may find none and still take long. True: no time is left. */
+static bool spend(struct broker *b, uint64_t *steps_before)
+{
+    uint64_t steps = router_steps(b->router) - *steps_before;
+    *steps_before += steps;
+    b->deliveries += (uint32_t)(steps / STEPS_PER_DELIVERY);
+    return timebox_spend(&b->box, 1 + (uint32_t)(steps / STEPS_PER_US));
+}
+
 /* Handles whole packets from the start of the bytes; returns how many bytes are done with. */
 static size_t handle_bytes(struct client *c, const uint8_t *buf, size_t len, uint32_t *need,
                            uint32_t budget)
 {
     struct broker *b = c->broker;
+    uint64_t steps = router_steps(b->router);
     size_t at = 0;
     *need = 0;
     if (c->state == CLIENT_PROXY) {
@@ -115,7 +128,7 @@ static size_t handle_bytes(struct client *c, const uint8_t *buf, size_t len, uin
             handle_packet(c, &packet);
             break;
         }
-        if (timebox_spend(&b->box, 1))
+        if (spend(b, &steps))
             break;
     }
     return at;

@@ -75,6 +75,11 @@ struct message_id router_next_message_id(struct router *r)
     return r->last_id;
 }
 
+uint64_t router_steps(const struct router *r)
+{
+    return topic_tree_steps(r->tree);
+}
+
 size_t router_subscription_count(const struct router *r)
 {
     return topic_tree_subscriptions(r->tree);

@@ -65,6 +65,8 @@ void router_session_joined(struct router *r, struct session *s);
 /* It is offline now; one that isn't durable loses its subscriptions. */
 void router_session_left(struct router *r, struct session *s);
 
+/* What matching has cost so far: topic_tree_steps. */
+uint64_t router_steps(const struct router *r);
 size_t router_subscription_count(const struct router *r);
 
 /* ---- for the fleet --------------------------------------------------------------------------- */

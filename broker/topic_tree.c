@@ -17,43 +17,46 @@ struct holder {
     struct subscription_options options;
 };
 
+/* One or more levels that no filter ends or branches within. */
 struct topic_node {
     struct topic_node *parent;
-    struct hash_link by_level; /* of (parent, level) */
-    struct topic_node *plus, *hash;
+    struct hash_link by_level;      /* of (parent, first level) */
+    struct topic_node *plus, *hash; /* children that begin with '+'; that are '#' */
     struct holder *holders;
     uint32_t holder_count, holder_capacity;
     uint32_t children;
-    uint32_t connected; /* holders that are connected sessions */
-    bool wildcard;      /* in the filter up to here */
-    uint16_t level_len;
-    char level[];
+    uint32_t connected;  /* holders that are connected sessions */
+    uintptr_t child_xor; /* of all children's addresses: of an only child its own */
+    char *joined;        /* owned: the text after two nodes became one; else NULL */
+    const char *text;    /* the levels, "a/+/b": in `bytes` or `joined` */
+    uint16_t text_len, levels;
+    bool wildcard; /* in the filter up to here */
+    bool plus_in;  /* a '+' is */
+    bool literal;  /* none in the text */
+    char bytes[];
+};
+
+/* A topic name taken apart: level i is at starts[i] and ends one before starts[i + 1]. */
+struct topic_name {
+    const char *text;
+    uint32_t len, levels;
+    uint32_t starts[65537];
 };
 
 struct topic_tree {
     struct hash_table by_level;
     size_t subscriptions;
     uint64_t hash_key;
-    char scratch[65536];
+    uint64_t steps;          /* made by matches */
+    char scratch[65536];     /* a filter's text */
+    struct topic_name topic; /* being matched */
     struct topic_node root;
 };
 
-/* The levels of a name or filter, one at a time. */
+/* What is left of a filter; at == NULL: nothing. */
 struct levels {
     const char *at, *end;
 };
-
-static bool levels_next(struct levels *l, const char **level, uint16_t *len)
-{
-    if (l->at == NULL)
-        return false;
-    const char *slash = memchr(l->at, '/', (size_t)(l->end - l->at));
-    const char *stop = slash != NULL ? slash : l->end;
-    *level = l->at;
-    *len = (uint16_t)(stop - l->at);
-    l->at = slash != NULL ? slash + 1 : NULL;
-    return true;
-}
 
 static struct levels levels_of(struct mqtt_slice s)
 {
@@ -67,83 +70,215 @@ static uint32_t child_key(const struct topic_tree *t, const struct topic_node *p
     return (uint32_t)hash_bytes(t->hash_key ^ (uint64_t)(uintptr_t)parent, level, len);
 }
 
+static uint16_t first_level_len(const char *text, size_t len)
+{
+    const char *slash = memchr(text, '/', len);
+    return (uint16_t)(slash != NULL ? (size_t)(slash - text) : len);
+}
+
+/* The child whose text begins with this level. */
 static struct topic_node *find_child(const struct topic_tree *t, const struct topic_node *parent,
                                      const char *level, uint16_t len)
 {
-    if (parent->children == 0)
-        return NULL;
     uint32_t key = child_key(t, parent, level, len);
     for (struct hash_link *l = hash_table_chain(&t->by_level, key); l != NULL; l = l->next) {
         struct topic_node *n = HASH_OWNER(l, struct topic_node, by_level);
-        if (l->hash == key && n->parent == parent && n->level_len == len &&
-            memcmp(n->level, level, len) == 0)
+        if (l->hash == key && n->parent == parent && n->text_len >= len &&
+            memcmp(n->text, level, len) == 0 && (n->text_len == len || n->text[len] == '/'))
             return n;
     }
     return NULL;
 }
 
+/* Whether the levels begin with the node's text; they are advanced behind it then. */
+static bool take_text(const struct topic_node *n, struct levels *l)
+{
+    size_t left = (size_t)(l->end - l->at);
+    if (left < n->text_len || memcmp(l->at, n->text, n->text_len) != 0)
+        return false;
+    if (left == n->text_len) {
+        l->at = NULL;
+        return true;
+    }
+    if (l->at[n->text_len] != '/')
+        return false;
+    l->at += n->text_len + 1u;
+    return true;
+}
+
+/* ---- shape ----------------------------------------------------------------------------------- */
+
+static bool is_wild(const char *text, size_t len)
+{
+    return memchr(text, '+', len) != NULL || memchr(text, '#', len) != NULL;
+}
+
+static bool begins_with_plus(const struct topic_node *n)
+{
+    return n->text_len > 0 && n->text[0] == '+';
+}
+
+static bool begins_with_hash(const struct topic_node *n)
+{
+    return n->text_len > 0 && n->text[0] == '#';
+}
+
+static void link_child(struct topic_tree *t, struct topic_node *parent, struct topic_node *n)
+{
+    n->parent = parent;
+    hash_table_add(&t->by_level, &n->by_level,
+                   child_key(t, parent, n->text, first_level_len(n->text, n->text_len)));
+    parent->children++;
+    parent->child_xor ^= (uintptr_t)n;
+    if (begins_with_plus(n))
+        parent->plus = n;
+    if (begins_with_hash(n))
+        parent->hash = n;
+}
+
+static void unlink_child(struct topic_tree *t, struct topic_node *n)
+{
+    struct topic_node *parent = n->parent;
+    hash_table_remove(&t->by_level, &n->by_level);
+    parent->children--;
+    parent->child_xor ^= (uintptr_t)n;
+    if (parent->plus == n)
+        parent->plus = NULL;
+    if (parent->hash == n)
+        parent->hash = NULL;
+}
+
+static void set_text(struct topic_node *n, const char *text, size_t len)
+{
+    n->text = text;
+    n->text_len = (uint16_t)len;
+    n->literal = !is_wild(text, len);
+    n->levels = 1;
+    for (size_t i = 0; i < len; i++)
+        n->levels = (uint16_t)(n->levels + (text[i] == '/'));
+}
+
 static struct topic_node *add_child(struct topic_tree *t, struct topic_node *parent,
-                                    const char *level, uint16_t len)
+                                    const char *text, size_t len)
 {
     struct topic_node *n = calloc(1, sizeof(*n) + len);
     if (n == NULL)
         return NULL;
-    bool plus = len == 1 && level[0] == '+';
-    bool hash = len == 1 && level[0] == '#';
-    n->parent = parent;
-    n->wildcard = parent->wildcard || plus || hash;
-    n->level_len = len;
-    memcpy(n->level, level, len);
-    hash_table_add(&t->by_level, &n->by_level, child_key(t, parent, level, len));
-    parent->children++;
-    if (plus)
-        parent->plus = n;
-    if (hash)
-        parent->hash = n;
+    memcpy(n->bytes, text, len);
+    set_text(n, n->bytes, len);
+    n->wildcard = parent->wildcard || !n->literal;
+    n->plus_in = parent->plus_in || memchr(text, '+', len) != NULL;
+    link_child(t, parent, n);
     return n;
 }
 
-/* Removes a node that nobody needs, and its ancestors as far as that holds for them. */
+static void node_free(struct topic_node *n)
+{
+    free(n->joined);
+    free(n->holders);
+    free(n);
+}
+
+/* Puts a node between n and its parent that takes the first `len` bytes of n's text, which end a
+ * level. NULL when out of memory. */
+static struct topic_node *split(struct topic_tree *t, struct topic_node *n, size_t len)
+{
+    struct topic_node *parent = n->parent;
+    unlink_child(t, n);
+    struct topic_node *upper = add_child(t, parent, n->text, len);
+    if (upper == NULL) {
+        link_child(t, parent, n);
+        return NULL;
+    }
+    set_text(n, n->text + len + 1, n->text_len - len - 1);
+    link_child(t, upper, n);
+    return upper;
+}
+
+/* Makes one of a node and its only child. The child stays where it is, since holders point at it;
+ * without memory both stay. */
+static void join(struct topic_tree *t, struct topic_node *n)
+{
+    struct topic_node *child = (struct topic_node *)n->child_xor;
+    struct topic_node *parent = n->parent;
+    size_t len = (size_t)n->text_len + 1 + child->text_len;
+    char *text = malloc(len);
+    if (text == NULL)
+        return;
+    memcpy(text, n->text, n->text_len);
+    text[n->text_len] = '/';
+    memcpy(text + n->text_len + 1, child->text, child->text_len);
+    unlink_child(t, child);
+    unlink_child(t, n);
+    node_free(n);
+    free(child->joined);
+    child->joined = text;
+    set_text(child, text, len);
+    link_child(t, parent, child);
+}
+
+/* A node that nobody holds stays only where filters branch: its ancestors, too. */
 static void prune(struct topic_tree *t, struct topic_node *n)
 {
-    while (n != &t->root && n->children == 0 && n->holder_count == 0) {
+    while (n != &t->root && n->holder_count == 0 && n->children == 0) {
         struct topic_node *parent = n->parent;
-        hash_table_remove(&t->by_level, &n->by_level);
-        if (parent->plus == n)
-            parent->plus = NULL;
-        if (parent->hash == n)
-            parent->hash = NULL;
-        parent->children--;
-        free(n->holders);
-        free(n);
+        unlink_child(t, n);
+        node_free(n);
         n = parent;
     }
+    if (n != &t->root && n->holder_count == 0 && n->children == 1)
+        join(t, n);
+}
+
+/* ---- finding filters ------------------------------------------------------------------------- */
+
+static struct topic_node *next_child(const struct topic_tree *t, const struct topic_node *n,
+                                     const struct levels *l)
+{
+    if (n->children == 0)
+        return NULL;
+    return find_child(t, n, l->at, first_level_len(l->at, (size_t)(l->end - l->at)));
 }
 
 static struct topic_node *find_leaf(const struct topic_tree *t, struct mqtt_slice filter)
 {
     const struct topic_node *n = &t->root;
     struct levels l = levels_of(filter);
-    const char *level;
-    uint16_t len;
-    while (n != NULL && levels_next(&l, &level, &len))
-        n = find_child(t, n, level, len);
+    while (l.at != NULL) {
+        n = next_child(t, n, &l);
+        if (n == NULL || !take_text(n, &l))
+            return NULL;
+    }
     return (struct topic_node *)n;
+}
+
+/* How much of the text the levels share with it, in whole levels: one at least. */
+static size_t shared_len(const struct topic_node *n, const struct levels *l)
+{
+    size_t left = (size_t)(l->end - l->at);
+    size_t shared = 0;
+    size_t i = 0;
+    for (; i < n->text_len && i < left && n->text[i] == l->at[i]; i++)
+        if (n->text[i] == '/')
+            shared = i;
+    bool text_level_ends = i == n->text_len || n->text[i] == '/';
+    bool level_ends = i == left || l->at[i] == '/';
+    return text_level_ends && level_ends ? i : shared;
 }
 
 static struct topic_node *make_leaf(struct topic_tree *t, struct mqtt_slice filter)
 {
     struct topic_node *n = &t->root;
     struct levels l = levels_of(filter);
-    const char *level;
-    uint16_t len;
-    while (levels_next(&l, &level, &len)) {
-        struct topic_node *child = find_child(t, n, level, len);
+    while (l.at != NULL) {
+        struct topic_node *child = next_child(t, n, &l);
         if (child == NULL)
-            child = add_child(t, n, level, len);
-        if (child == NULL) {
-            prune(t, n);
-            return NULL;
+            return add_child(t, n, l.at, (size_t)(l.end - l.at));
+        if (!take_text(child, &l)) {
+            child = split(t, child, shared_len(child, &l));
+            if (child == NULL)
+                return NULL;
+            take_text(child, &l);
         }
         n = child;
     }
@@ -197,8 +332,7 @@ static void free_node(void *arg, struct hash_link *link)
 {
     struct topic_node *n = HASH_OWNER(link, struct topic_node, by_level);
     (void)arg;
-    free(n->holders);
-    free(n);
+    node_free(n);
 }
 
 void topic_tree_free(struct topic_tree *t)
@@ -232,6 +366,7 @@ enum topic_change topic_tree_add(struct topic_tree *t, struct subscriber *s,
         (struct holder){.subscriber = s, .at = s->count, .options = options};
     leaf->holder_count++;
     s->count++;
+    s->plus_count += leaf->plus_in;
     if (s->connected)
         leaf->connected++;
     t->subscriptions++;
@@ -245,6 +380,7 @@ void topic_tree_remove_at(struct topic_tree *t, struct subscriber *s, uint32_t a
     struct topic_node *leaf = gone.leaf;
 
     s->count--;
+    s->plus_count -= leaf->plus_in;
     if (at != s->count) {
         s->items[at] = s->items[s->count];
         s->items[at].leaf->holders[s->items[at].at].at = at;
@@ -291,8 +427,8 @@ static struct mqtt_slice filter_text(struct topic_tree *t, const struct topic_no
     char *at = t->scratch + sizeof(t->scratch);
     const char *end = at;
     for (; n != &t->root; n = n->parent) {
-        at -= n->level_len;
-        memcpy(at, n->level, n->level_len);
+        at -= n->text_len;
+        memcpy(at, n->text, n->text_len);
         if (n->parent != &t->root)
             *--at = '/';
     }
@@ -367,27 +503,115 @@ static bool add_leaf(struct topic_matches *out, const struct topic_node *n)
     return true;
 }
 
+static void take_apart(struct topic_name *name, struct mqtt_slice topic)
+{
+    const char *text = (const char *)topic.data;
+    uint32_t len = topic.len < 65535 ? topic.len : 65535;
+    name->text = text;
+    name->len = len;
+    name->levels = 0;
+    name->starts[name->levels++] = 0;
+    for (const char *at = text; (at = memchr(at, '/', (size_t)(text + len - at))) != NULL; at++)
+        name->starts[name->levels++] = (uint32_t)(at - text) + 1;
+    name->starts[name->levels] = len + 1;
+}
+
+/* Levels that a node's text takes from the topic's level on; TAKES_REST: it ends in a '#'. */
+enum { TAKES_NONE = 0, TAKES_REST = -1 };
+
+/* Text with wildcards: level by level. */
+static int take_wild_levels(const struct topic_node *n, const struct topic_name *topic,
+                            uint32_t level)
+{
+    const char *at = n->text;
+    const char *end = n->text + n->text_len;
+    uint32_t left = topic->levels - level;
+    for (uint32_t i = 0;; i++) {
+        if (at < end && *at == '#')
+            return TAKES_REST; /* also if nothing is left: "a/#" matches "a" (4.7.1.2) */
+        if (i == left)
+            return TAKES_NONE;
+        if (at < end && *at == '+') {
+            at++;
+        } else {
+            uint32_t start = topic->starts[level + i];
+            uint32_t len = topic->starts[level + i + 1] - 1 - start;
+            if ((size_t)(end - at) < len || memcmp(at, topic->text + start, len) != 0)
+                return TAKES_NONE;
+            at += len;
+        }
+        if (at == end)
+            return (int)(i + 1);
+        if (*at++ != '/')
+            return TAKES_NONE;
+    }
+}
+
+static int take_levels(const struct topic_node *n, const struct topic_name *topic, uint32_t level)
+{
+    if (!n->literal)
+        return take_wild_levels(n, topic, level);
+    uint32_t start = topic->starts[level];
+    bool fits = topic->levels - level >= n->levels &&
+                topic->starts[level + n->levels] - 1 - start == n->text_len &&
+                memcmp(topic->text + start, n->text, n->text_len) == 0;
+    return fits ? n->levels : TAKES_NONE;
+}
+
+static bool match_below(struct topic_tree *t, const struct topic_node *n, uint32_t level,
+                        bool wildcards, struct topic_matches *out);
+
+static bool match_child(struct topic_tree *t, const struct topic_node *child, uint32_t level,
+                        struct topic_matches *out)
+{
+    int taken = take_levels(child, &t->topic, level);
+    t->steps += child->literal ? 1 : 1 + child->levels / 16u;
+    if (taken == TAKES_NONE)
+        return true;
+    if (taken == TAKES_REST)
+        return add_leaf(out, child);
+    return match_below(t, child, level + (uint32_t)taken, true, out);
+}
+
+static const struct topic_node *child_at(const struct topic_tree *t, const struct topic_node *n,
+                                         uint32_t level)
+{
+    const struct topic_name *topic = &t->topic;
+    uint32_t start = topic->starts[level];
+    uint16_t len = (uint16_t)(topic->starts[level + 1] - 1 - start);
+    return find_child(t, n, topic->text + start, len);
+}
+
 /* Depth is bounded by the deepest filter, which the limits of SUBSCRIBE bound. */
-static bool match_below(const struct topic_tree *t, const struct topic_node *n, struct levels l,
+static bool match_below(struct topic_tree *t, const struct topic_node *n, uint32_t level,
                         bool wildcards, struct topic_matches *out)
 {
-    const char *level;
-    uint16_t len;
     if (wildcards && n->hash != NULL && !add_leaf(out, n->hash))
-        return false; /* "a/#" also matches "a" (4.7.1.2) */
-    if (!levels_next(&l, &level, &len))
-        return add_leaf(out, n);
-    const struct topic_node *child = find_child(t, n, level, len);
-    if (child != NULL && !match_below(t, child, l, true, out))
         return false;
-    return !wildcards || n->plus == NULL || match_below(t, n->plus, l, true, out);
+    if (level == t->topic.levels)
+        return add_leaf(out, n);
+    uint32_t wild = (n->plus != NULL ? 1u : 0u) + (n->hash != NULL ? 1u : 0u);
+    if (n->children > wild) {
+        const struct topic_node *child = child_at(t, n, level);
+        if (child != NULL && !match_child(t, child, level, out))
+            return false;
+    }
+    return !wildcards || n->plus == NULL || match_child(t, n->plus, level, out);
 }
 
 bool topic_tree_match(struct topic_tree *t, struct mqtt_slice topic, struct topic_matches *out)
 {
     out->count = 0;
     bool wildcards = topic.len > 0 && topic.data[0] != '$';
-    return match_below(t, &t->root, levels_of(topic), wildcards, out);
+    take_apart(&t->topic, topic);
+    bool ok = match_below(t, &t->root, 0, wildcards, out);
+    t->steps += out->count;
+    return ok;
+}
+
+uint64_t topic_tree_steps(const struct topic_tree *t)
+{
+    return t->steps;
 }
 
 size_t topic_tree_subscriptions(const struct topic_tree *t)

@@ -2,9 +2,11 @@
  * topic_tree - all subscriptions, as a tree of topic levels; finds who matches a topic name.
  *
  * Data flow: router.c adds and removes subscriptions and asks for matches.
- * Shape:     a node a level, the nodes of all levels in one hash table keyed by (parent, level), so
- *            that a node costs one allocation and a step down one probe. '+' and '#' children are
- *            also pointed at directly.
+ * Shape:     a node for each place where filters end or branch, with the levels from its parent to
+ *            there as text; all nodes in one hash table keyed by (parent, first level), so that a
+ *            node costs one allocation and a step down one probe. '+' and '#' children are also
+ *            pointed at directly. Long filters that share little cost a node each, however many
+ *            levels they have, and a match visits at most two nodes a filter.
  * Ownership: the tree owns its nodes. A subscriber embeds struct subscriber and is never freed by
  *            the tree; topic_tree_remove_all must have been called before it goes. Subscription and
  *            leaf point at each other by index, so that each removal is O(1) also where thousands
@@ -36,6 +38,7 @@ struct subscription {
 struct subscriber {
     struct subscription *items;
     uint32_t count, capacity;
+    uint32_t plus_count; /* of them, with '+' in the filter */
     uint32_t matched_at; /* where the last match put it: finds overlaps, is checked before use */
     uint8_t kind;        /* enum subscriber_kind */
     bool connected;      /* a session's: counted as interest of this broker */
@@ -82,6 +85,10 @@ bool topic_tree_has_wildcard(const struct subscription *s);
 /* Fills `out` (reused, grown as needed; the caller frees out->items) with each subscriber that
  * matches, once. A leading wildcard doesn't match a name that starts with '$' (4.7.2). */
 bool topic_tree_match(struct topic_tree *t, struct mqtt_slice topic, struct topic_matches *out);
+
+/* What all matches so far have cost: nodes visited, levels compared with wildcards, matches found.
+ * About 50 ns each in a large tree. */
+uint64_t topic_tree_steps(const struct topic_tree *t);
 
 size_t topic_tree_subscriptions(const struct topic_tree *t);
 size_t topic_tree_nodes(const struct topic_tree *t);

@@ -98,6 +98,15 @@ class Limits(harness.FleetTest):
         client.unsubscribe("b")
         self.assertEqual(client.subscribe(("d", 0), ("e", 0)), [0, 0x80])
 
+    def test_subscriptions_with_plus(self):
+        self.start(max_plus_subscriptions=2)
+        client = self.client()
+        self.assertEqual(client.subscribe(("+", 0), ("a/+/#", 1), ("+/a", 2)), [0, 1, 0x80])
+        self.assertEqual(client.subscribe(("a/#", 0), ("b", 0)), [0, 0])  # others aren't bound by it
+        self.assertEqual(client.subscribe(("+", 2)), [2])  # no new one
+        client.unsubscribe("a/+/#")
+        self.assertEqual(client.subscribe(("+/b", 0), ("+/c", 0)), [0, 0x80])
+
     def test_topic_levels(self):
         self.start(max_topic_levels=4)
         subscriber, publisher = self.client(), self.client()

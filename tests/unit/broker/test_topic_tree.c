@@ -174,6 +174,107 @@ static void filter_text_is_rebuilt_from_the_tree(void **state)
     topic_tree_free(t);
 }
 
+/* ---- what grows, and what doesn't ------------------------------------------------------------ */
+
+static void random_name(unsigned *random, bool filter, char *to)
+{
+    static const char *const words[] = {"a", "b", "ab", "", "$a", "+", "#"};
+    *random = *random * 1103515245u + 12345u;
+    unsigned levels = 1 + (*random >> 16) % 5;
+    char *at = to;
+    for (unsigned i = 0; i < levels; i++) {
+        *random = *random * 1103515245u + 12345u;
+        const char *word = words[(*random >> 16) % (filter ? 7 : 5)];
+        at += sprintf(at, "%s%s", i > 0 ? "/" : "", word);
+        if (word[0] == '#')
+            break;
+    }
+    if (at == to)
+        strcpy(to, "/");
+}
+
+/* Whether the tree finds exactly the filters of s that match. */
+static void check_matches(struct topic_tree *t, const struct subscriber *s, const char *topic)
+{
+    bool expected = false;
+    for (uint32_t i = 0; i < s->count; i++)
+        expected = expected || mqtt_filter_matches(topic_tree_filter(t, &s->items[i]), text(topic));
+    struct topic_matches m = {0};
+    assert_true(topic_tree_match(t, text(topic), &m));
+    if ((m.count == 1) != expected)
+        fail_msg("topic %s", topic);
+    free(m.items);
+}
+
+static void nodes_part_and_join_as_filters_come_and_go(void **state)
+{
+    (void)state;
+    struct topic_tree *t = topic_tree_new(7);
+    struct subscriber s = {0};
+    unsigned random = 5;
+    char name[64];
+    for (int i = 0; i < 20000; i++) {
+        bool last;
+        random_name(&random, true, name);
+        if (random % 3 == 0 && s.count > 0)
+            topic_tree_remove_at(t, &s, (random >> 8) % s.count, &last);
+        else if (!topic_tree_has(t, &s, text(name)))
+            assert_int_equal(topic_tree_add(t, &s, text(name), (struct subscription_options){0}),
+                             TOPIC_ADDED);
+        else
+            assert_true(topic_tree_remove(t, &s, text(name), &last));
+        assert_true(topic_tree_nodes(t) <= 2 * s.count);
+        random_name(&random, false, name);
+        check_matches(t, &s, name);
+    }
+    bool last;
+    while (s.count > 0)
+        topic_tree_remove_at(t, &s, 0, &last);
+    assert_int_equal(topic_tree_nodes(t), 0);
+    topic_tree_free(t);
+}
+
+enum { DEEP_BITS = 10, DEEP = 1 << DEEP_BITS, LEVELS = 200 };
+
+/* Each of DEEP filters begins with another choice of '+' and 'a' and goes on to LEVELS levels. */
+static void deep_filter(int i, char *to)
+{
+    for (int level = 0; level < LEVELS; level++) {
+        bool plus = level >= DEEP_BITS || (i >> level & 1) != 0;
+        to = stpcpy(to, level > 0 ? "/" : "");
+        to = stpcpy(to, level == LEVELS - 1 ? "z" : plus ? "+" : "a");
+    }
+}
+
+static void deep_filters_cost_two_nodes_each(void **state)
+{
+    (void)state;
+    struct topic_tree *t = topic_tree_new(7);
+    struct subscriber s = {0};
+    char name[2 * LEVELS + 1];
+    for (int i = 0; i < DEEP; i++) {
+        deep_filter(i, name);
+        topic_tree_add(t, &s, text(name), (struct subscription_options){0});
+        /* A filter that ends inside it, and goes: no node may be left of it. */
+        bool last;
+        struct mqtt_slice part = {(const uint8_t *)name, 101};
+        topic_tree_add(t, &s, part, (struct subscription_options){0});
+        topic_tree_remove(t, &s, part, &last);
+    }
+    assert_true(topic_tree_nodes(t) < 2 * DEEP);
+    for (int level = 0; level < LEVELS; level++)
+        strcpy(name + 2 * level, level < LEVELS - 1 ? "a/" : "x");
+    struct topic_matches m = {0};
+    assert_true(topic_tree_match(t, text(name), &m));
+    assert_int_equal(m.count, 0);
+    assert_true(topic_tree_steps(t) < DEEP * (LEVELS + 10));
+    free(m.items);
+    bool last;
+    while (s.count > 0)
+        topic_tree_remove_at(t, &s, 0, &last);
+    topic_tree_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +284,8 @@ int main(void)
         cmocka_unit_test(removal_in_any_order_keeps_the_indices_right),
         cmocka_unit_test(interest_ends_with_the_last_connected_holder),
         cmocka_unit_test(filter_text_is_rebuilt_from_the_tree),
+        cmocka_unit_test(nodes_part_and_join_as_filters_come_and_go),
+        cmocka_unit_test(deep_filters_cost_two_nodes_each),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
