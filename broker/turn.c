@@ -289,7 +289,7 @@ void turn_run(struct broker *b)
         bool pending = b->ready.head != NULL || b->work.head != NULL || b->dead.head != NULL ||
                        b->flush_soon.head != NULL || b->flush.head != NULL;
         if (b->config->gather && pace_turn(&b->pace, b->now_ms) && !pending)
-            pace_rest();
+            pace_rest(&b->pace);
         event_base_loop(b->base, EVLOOP_ONCE | (pending ? EVLOOP_NONBLOCK : 0));
         turn_pass(b);
     }

@@ -1,8 +1,9 @@
 /*
- * Decides once a window from what the last one was like.
+ * Decides once a window from what the last one was like, and now and then by a trial.
  */
 #include "common/pace.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "common/clock.h"
@@ -16,9 +17,11 @@ static bool is_acknowledgement(uint8_t first)
     return type == MQTT_PUBACK || type == MQTT_PUBREC || type == MQTT_PUBCOMP;
 }
 
+/* What is found after a rest came at any time in it: on average it waited for half. */
 void pace_note_burst(struct pace *p, struct pace_client *c, uint8_t first, uint64_t now_ms)
 {
     p->bursts++;
+    p->waited_ns += p->rested_ns / 2;
     if (is_acknowledgement(first))
         return;
     if (now_ms - c->heard_ms >= PACE_SILENT_MS)
@@ -35,34 +38,76 @@ static bool is_trickle(const struct pace *p)
            !p->hurried;
 }
 
-static void note_load(struct pace *p, uint64_t elapsed_ms, uint64_t cpu_ns)
+/* By burst and not by time: the load may change between two windows. */
+static bool has_paid(const struct pace_cost *without, const struct pace_cost *with)
 {
-    uint64_t *load = &p->load[p->resting];
-    uint64_t now = (cpu_ns - p->cpu_ns) / elapsed_ms;
-    *load = *load == 0 ? now : (*load * 3 + now) / 4;
+    uint64_t before = without->cpu_ns / without->bursts;
+    uint64_t after = with->cpu_ns / with->bursts;
+    return after < before && (before - after) * PACE_GAIN >= before &&
+           (before - after) * PACE_WAIT_PER_CPU >= with->waited_ns / with->bursts;
 }
 
-/* A cycle: PACE_TRIAL windows as before, as many the other way, then what was cheaper. */
-static bool rests_next(struct pace *p)
+static bool is_trial_due(const struct pace *p)
 {
-    p->cycle_at = (p->cycle_at + 1) % PACE_CYCLE;
-    if (p->cycle_at == 2 * PACE_TRIAL)
-        p->pays = p->load[true] * 6 < p->load[false] * 5;
-    bool other_way = p->cycle_at >= PACE_TRIAL && p->cycle_at < 2 * PACE_TRIAL;
-    return p->pays != other_way;
+    return p->since >= (p->pays ? PACE_AGAIN : (uint32_t)PACE_PAUSE << (2 * p->failed));
+}
+
+static void note_trial(struct pace *p, uint64_t cpu_ns)
+{
+    struct pace_cost *cost = &p->trial[p->resting];
+    cost->bursts += p->bursts;
+    cost->cpu_ns += cpu_ns - p->cpu_ns;
+    cost->waited_ns += p->waited_ns;
+    p->resting = !p->resting;
+    if (p->trial_at++ < PACE_TRIAL)
+        return;
+    p->trial_at = 0;
+    p->since = 0;
+    p->pays = p->resting = has_paid(&p->trial[false], &p->trial[true]);
+    if (p->pays)
+        p->failed = 0;
+    else if (p->failed < PACE_PAUSES)
+        p->failed++;
+}
+
+/* Of a trickle: the window goes into the trial, or brings the next one nearer. */
+static void go_on(struct pace *p, uint64_t cpu_ns)
+{
+    if (p->trial_at > 0) {
+        note_trial(p, cpu_ns);
+        return;
+    }
+    p->resting = p->pays;
+    p->since++;
+    if (!is_trial_due(p))
+        return;
+    memset(p->trial, 0, sizeof(p->trial));
+    p->trial_at = 1;
+    p->resting = !p->pays;
+}
+
+/* No trickle. What a trial has seen so far is worth nothing, and another one waits for its time; of
+ * what comes next it must be shown anew that rests pay. */
+static void stop(struct pace *p)
+{
+    if (p->trial_at > 0)
+        p->since = 0;
+    else if (p->pays)
+        p->since = PACE_AGAIN;
+    p->trial_at = 0;
+    p->resting = false;
 }
 
 void pace_next_window(struct pace *p, uint64_t now_ms, uint64_t cpu_ns)
 {
-    uint64_t elapsed_ms = now_ms - p->window_ms;
-    if (is_trickle(p) && elapsed_ms < 2 * PACE_WINDOW_MS) {
-        note_load(p, elapsed_ms, cpu_ns);
-        p->resting = rests_next(p);
+    if (is_trickle(p) && now_ms - p->window_ms < 2 * PACE_WINDOW_MS) {
+        go_on(p, cpu_ns);
     } else {
-        p->resting = false;
+        stop(p);
     }
     p->window_ms = now_ms;
     p->cpu_ns = cpu_ns;
+    p->waited_ns = 0;
     p->turns = p->bursts = 0;
     p->hurried = false;
 }
@@ -70,13 +115,16 @@ void pace_next_window(struct pace *p, uint64_t now_ms, uint64_t cpu_ns)
 bool pace_turn(struct pace *p, uint64_t now_ms)
 {
     p->turns++;
+    p->rested_ns = 0;
     if (now_ms - p->window_ms >= PACE_WINDOW_MS)
         pace_next_window(p, now_ms, clock_thread_cpu_ns());
     return p->resting;
 }
 
-void pace_rest(void)
+void pace_rest(struct pace *p)
 {
     static const struct timespec moment = {.tv_nsec = PACE_REST_US * 1000};
+    uint64_t began_ns = clock_monotonic_ns();
     nanosleep(&moment, NULL); /* a signal ends it, which is fine */
+    p->rested_ns = clock_monotonic_ns() - began_ns;
 }

@@ -168,7 +168,7 @@ static void after_wait(void *arg)
 static void turn(struct worker *w)
 {
     if (w->gathers && pace_turn(&w->pace, w->now_ms) && TAILQ_EMPTY(&w->ready))
-        pace_rest();
+        pace_rest(&w->pace);
     int timeout_ms = TAILQ_EMPTY(&w->ready) ? wheel_wait_ms(&w->wheel, w->now_ms) : 0;
     /* Those of the turn before come after the poll: fresh events must not wait for them for long.
      */

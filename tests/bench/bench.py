@@ -21,8 +21,10 @@ from pathlib import Path
 
 import cases
 import report
+import tables
 from contenders import Contenders
 from peers import MissingPeer
+from results import Results
 from servers import Server, pinned
 
 STARTING_S = 0.6  # a run's start and end, for the estimate
@@ -52,7 +54,7 @@ class Bench:
         try:
             server = make()
             processes = server.pids()
-            command = [*pinned(server.other_cores), str(self.load), *case.arguments, "--seconds", str(seconds or self.options.seconds), "--warmup", "0.3",
+            command = [*pinned(server.other_cores), str(self.load), *case.arguments, "--seconds", str(seconds or self.options.seconds), "--warmup", str(case.warmup),
                        *self.addresses(server.targets, case.spread)]
             for _, pid in processes:
                 command += ["--pid", str(pid)]
@@ -103,6 +105,17 @@ class Bench:
             for name, make in case.contenders:
                 self.run(case, name, make)
 
+    def measure(self, case):
+        if case.share_of:
+            name, share = case.share_of
+            rates = [r["per_second"] for r in self.results
+                     if r["case"] == name and not r["contender"].startswith("flotilla") and "per_second" in r]
+            if not rates:
+                raise NotMeasured(f"{case.name}: it needs the figures of '{name}'")
+            clients = int(case.arguments[case.arguments.index("--clients") + 1])
+            case.arguments += ["--rate", f"{max(rates) * share / clients:.1f}"]
+        self.interleave(case)
+
     def highest_rate(self, case, peers):
         """Messages a second of the fastest of the peers under the case's load, measured now if it wasn't before."""
         group, load = re.fullmatch(r"latency: (\w+), (.*)", case.name).groups()
@@ -126,7 +139,7 @@ class Bench:
             return
         clients = int(case.arguments[case.arguments.index("--clients") + 1])
         load = " ".join(case.arguments) + f" --rate {rate / 2 / clients:.1f}"
-        self.interleave(cases.Case(case.name, load, case.contenders))
+        self.interleave(cases.Case(case.name, load, case.contenders, warmup=cases.warmup_of(load)))
 
 
 class NotMeasured(Exception):
@@ -141,6 +154,8 @@ def give_up_over(results):
 
 
 def selected(options, contenders):
+    if options.rests:
+        return [c for c in cases.rests(contenders) if re.search(options.only, c.name)], []
     wanted = [c for c in cases.table(contenders) if re.search(options.only, c.name)]
     return wanted, [c for c in cases.latency(contenders) if re.search(options.only, c.name)]
 
@@ -148,7 +163,8 @@ def selected(options, contenders):
 def estimate_minutes(options, all_cases):
     runs = sum(c.rounds(options.rounds) * len(c.contenders) for c in all_cases)
     slow = sum(20 * len(c.contenders) for c in all_cases if re.search(r" 1000000$", c.name))
-    return runs, (runs * (options.seconds + 0.3 + STARTING_S) + slow) / 60
+    return runs, (sum(c.rounds(options.rounds) * len(c.contenders) * (options.seconds + c.warmup + STARTING_S) for c in all_cases)
+                  + slow) / 60
 
 
 def measure(options, contenders):
@@ -170,7 +186,7 @@ def measure(options, contenders):
     path = Path(options.build) / "results.json"
     try:
         for case in table:
-            bench.interleave(case)
+            bench.measure(case)
         for case in latency:
             bench.latency_at_half_load(case)
     finally:
@@ -206,6 +222,8 @@ def parse():
     parser.add_argument("--seconds", type=float, default=1.0, help="measured time of a run (1)")
     parser.add_argument("--quick", action="store_true", help="one round of half a second: a look, not a result")
     parser.add_argument("--only", default="", metavar="REGEX", help="cases whose name matches; writes no report")
+    parser.add_argument("--rests", action="store_true",
+                        help="instead of the table: loads with and without rests under a trickle, printed")
     parser.add_argument("--try", dest="only_try", action="store_true",
                         help="start each contender once with a small load, measure nothing")
     parser.add_argument("--list", action="store_true", help="names of the cases")
@@ -232,7 +250,9 @@ def main():
             print("\n".join(c.name for part in selected(options, contenders) for c in part))
             return
         meta, results = measure(options, contenders)
-    if results and (options.out or not options.only):
+    if options.rests:
+        print("\n".join(tables.rests(Results(results))))
+    elif results and (options.out or not options.only):
         report.write(results, meta, Path(options.out or "docs"))
 
 

@@ -4,11 +4,12 @@
 class Case:
     """`spread` says where clients go when a contender has several addresses: "turn" (client i to address i, and so
     on), "across" (a publisher and its subscriber never on the same one), "even" (all combinations alike).
-    `effort` is how many of the asked rounds it gets: 1 all, 0.5 half of them, 0 one."""
+    `effort` is how many of the asked rounds it gets: 1 all, 0.5 half of them, 0 one. `share_of`: (name of a case,
+    share): in open loop, at that share of the rate that the fastest peer had there."""
 
-    def __init__(self, name, load, contenders, spread="turn", effort=1.0):
+    def __init__(self, name, load, contenders, spread="turn", effort=1.0, warmup=0.3, share_of=None):
         self.name, self.arguments, self.contenders = name, load.split(), contenders
-        self.spread, self.effort = spread, effort
+        self.spread, self.effort, self.warmup, self.share_of = spread, effort, warmup, share_of
 
     def rounds(self, asked):
         return max(1, round(asked * self.effort))
@@ -69,12 +70,17 @@ def tls_balancers(c):
             ("nginx-stream", lambda: c.nginx(tls=True))]
 
 
+def warmup_of(load):
+    """In an open loop rests may come, once the load has lasted for 2 s (common/pace.h)."""
+    return 2.5 if "--rate" in load else 0.3
+
+
 def table(c):
     for name, load in BROKER_LOADS.items():
-        yield Case(f"broker: {name}", load, brokers(c))
+        yield Case(f"broker: {name}", load, brokers(c), warmup=warmup_of(load))
     for name, load in BALANCER_LOADS.items():
-        yield Case(f"plain: {name}", load, plain_balancers(c))
-        yield Case(f"tls: {name}", load + " --tls", tls_balancers(c))
+        yield Case(f"plain: {name}", load, plain_balancers(c), warmup=warmup_of(load))
+        yield Case(f"tls: {name}", load + " --tls", tls_balancers(c), warmup=warmup_of(load))
     yield Case("tls: connect + close, resumed", BALANCER_LOADS["connect + close"] + " --tls --resume", tls_balancers(c))
     yield from fleet(c)
     yield from growth(c)
@@ -85,7 +91,7 @@ def fleet(c):
     if c.aedes_folder:
         contenders.append(("aedes x2", lambda: c.aedes(2)))
     for name, load in FLEET_LOADS.items():
-        yield Case(f"fleet of 2: {name}", load, contenders, spread="across")
+        yield Case(f"fleet of 2: {name}", load, contenders, spread="across", warmup=warmup_of(load))
 
 
 # ---- growth: each sweep changes one size and nothing else
@@ -141,3 +147,29 @@ def latency(c):
         for name, load in LATENCY_LOADS.items():
             contenders = [pair for pair in make(c) if pair[0] != "haproxy-splice"]
             yield Case(f"latency: {group}, {name}", load + flags, contenders)
+
+
+# ---- rests under a trickle (common/pace.h), with and without: not part of the table, see --rests
+
+REST_SHARES = {"a quarter of it": 0.25, "half of it": 0.5, "three quarters of it": 0.75}
+REST_LOADS = {"pairs, 200/s each": BALANCER_LOADS["pairs, 200/s each"], "telemetry q0": BALANCER_LOADS["telemetry q0"],
+              "telemetry q1": BALANCER_LOADS["telemetry q1"]}
+
+
+def rests(c):
+    groups = {
+        "broker": [("flotilla", c.flotilla), ("flotilla, no rests", lambda: c.flotilla(gather=False)), ("mosquitto", c.mosquitto)],
+        "plain": [("flotilla-lb", c.flotilla_lb), ("flotilla-lb, no rests", lambda: c.flotilla_lb(gather=False)),
+                  ("haproxy", c.haproxy), ("nginx-stream", c.nginx)],
+        "tls": [("flotilla-lb", lambda: c.flotilla_lb(tls=True)),
+                ("flotilla-lb, no rests", lambda: c.flotilla_lb(tls=True, gather=False)),
+                ("haproxy", lambda: c.haproxy(tls=True)), ("nginx-stream", lambda: c.nginx(tls=True))],
+    }
+    for group, contenders in groups.items():
+        tls, closed = (" --tls" if group == "tls" else ""), f"rests: {group}, window 1"
+        load = "pairs --clients 50 --window 1" + tls
+        yield Case(closed, load, contenders)
+        for name, share in REST_SHARES.items():
+            yield Case(f"{closed}, {name}", load, contenders, warmup=2.5, share_of=(closed, share))
+        for name, load in REST_LOADS.items():
+            yield Case(f"rests: {group}, {name}", load + tls, contenders, warmup=warmup_of(load))

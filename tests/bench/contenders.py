@@ -41,17 +41,17 @@ class Contenders:
 
     # ---- brokers
 
-    def broker_config(self, server, port, redis=None, admin=None):
+    def broker_config(self, server, port, redis=None, admin=None, gather=True):
         text = (f"listeners:\n  - {{ bind: 127.0.0.1:{port}, protocol: mqtt }}\n"
                 "auth: { anonymous: true }\nlog: { level: warn }\nsys_interval: 0\n"
-                f"limits: {{ max_connections: {CONNECTIONS} }}\n")
+                f"limits: {{ max_connections: {CONNECTIONS} }}\ngather: {str(gather).lower()}\n")
         if redis:
             text += f'redis: {{ url: "redis://127.0.0.1:{redis}/0" }}\nadmin: {{ bind: 127.0.0.1:{admin} }}\n'
         return server.file(f"broker{port}.yaml", text)
 
-    def flotilla(self):
+    def flotilla(self, gather=True):
         server, port = self.single("flotilla"), free_port()
-        server.spawn([self.broker, "--config", self.broker_config(server, port)], port)
+        server.spawn([self.broker, "--config", self.broker_config(server, port, gather=gather)], port)
         server.targets = [port]
         return server
 
@@ -112,11 +112,11 @@ class Contenders:
         server.spawn([self.broker, "--config", self.broker_config(server, port)], port, measured=False)
         return port
 
-    def flotilla_lb(self, tls=False):
+    def flotilla_lb(self, tls=False, gather=True):
         server = self.single("flotilla-lb")
         back, port = self.behind(server), free_port()
         tls_key = (f"    tls: {{ certificate: {self.certificates.pem}, key: {self.certificates.key} }}\n" if tls else "")
-        config = server.file("lb.yaml", f"workers: 1\nlisteners:\n  - name: in\n    bind: 127.0.0.1:{port}\n"
+        config = server.file("lb.yaml", f"workers: 1\ngather: {str(gather).lower()}\nlisteners:\n  - name: in\n    bind: 127.0.0.1:{port}\n"
                              f"    backend: brokers\n{tls_key}"
                              "backends:\n  brokers:\n    balance: leastconn\n    proxy_protocol: none\n"
                              "    health_check: { type: tcp }\n    servers:\n"

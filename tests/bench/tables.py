@@ -185,3 +185,15 @@ def details(results):
         lines += [f"## {group}", "", *markdown(["case", "contender", "CPU µs", "generator µs", "spread", "per second", "p50 µs", "p99 µs",
                                                 "p99.9 µs", "bytes"], 2, rows), ""]
     return lines
+
+
+def rests(results):
+    """CPU, p50 and p99 of each contender: the median, and the lowest and highest of the rounds."""
+    def cell(case, name, key):
+        found = results.values(case, name, key)
+        return f"{number(results.median(case, name, key))} ({number(min(found))}–{number(max(found))})" if found else "–"
+
+    rows = [[case.split(": ", 1)[1], name, number(results.median(case, name, "per_second"), True),
+             *(cell(case, name, key) for key in ("cpu_us_each", "p50_us", "p99_us"))]
+            for case in results.cases("rests: ") for name in results.contenders(case)]
+    return markdown(["load", "contender", "messages/s", "CPU µs a message", "p50 µs", "p99 µs"], 2, rows)

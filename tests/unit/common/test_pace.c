@@ -1,4 +1,5 @@
-/* pace: a worker rests for a trickle from many silent clients, and for nothing else. */
+/* pace: a worker rests for a trickle from many silent clients, where that was seen to pay, and for
+ * nothing else. */
 #include "common/pace.h"
 
 #include <setjmp.h>
@@ -9,57 +10,68 @@
 
 #include "common/mqtt.h"
 
-enum { CLIENTS = 1000, PUBLISH = MQTT_PUBLISH << 4, PUBACK = MQTT_PUBACK << 4 };
+enum { CLIENTS = 1000, PUBLISH = MQTT_PUBLISH << 4, PUBACK = MQTT_PUBACK << 4, REST_US = 250 };
 
-/* A worker's clients. */
+/* A worker's clients, and what its work costs. */
 struct rig {
     struct pace pace;
     uint64_t now_us;
     uint64_t cpu_ns;
-    unsigned rest_load; /* percent of the time that a worker uses when it rests; 20 otherwise */
+    uint64_t burst_ns[2]; /* CPU time of a burst, without rests and with */
+    uint64_t turns[2];    /* so far, without rests and with */
+    unsigned rest_us;
+    unsigned next;
     struct pace_client clients[CLIENTS];
 };
+
+/* Waking up is most of what a burst costs here, as where nothing shares a core. */
+static void rig_init(struct rig *r)
+{
+    *r = (struct rig){.now_us = 1000000, .burst_ns = {33000, 12000}, .rest_us = REST_US};
+}
 
 static void say(struct rig *r, unsigned client, uint8_t first)
 {
     pace_note_burst(&r->pace, &r->clients[client], first, r->now_us / 1000);
+    r->cpu_ns += r->burst_ns[r->pace.resting];
 }
 
-static void rig_init(struct rig *r)
+static bool turn(struct rig *r)
 {
-    *r = (struct rig){.now_us = 1000000, .rest_load = 10};
-}
-
-static bool turn(struct rig *r, unsigned gap_us)
-{
-    r->cpu_ns += gap_us * 10u * (r->pace.resting ? r->rest_load : 20);
+    r->turns[r->pace.resting]++;
     r->pace.turns++;
     if (r->now_us / 1000 - r->pace.window_ms >= PACE_WINDOW_MS)
         pace_next_window(&r->pace, r->now_us / 1000, r->cpu_ns);
+    r->pace.rested_ns = r->pace.resting ? r->rest_us * 1000ull : 0;
     return r->pace.resting;
 }
 
-/* For 0.6 s: turns `gap_us` apart, with `bursts` in each, of the first `count`
- * clients in turn; `other` says something in each turn, too. Whether the last turn was told to
- * rest. */
-static bool run_with(struct rig *r, unsigned gap_us, unsigned bursts, unsigned count, uint8_t other)
+/* For so many ms: turns `gap_us` apart, with `bursts` in each, of the first `count` clients in
+ * turn; `other` says something in each turn, too. Whether the last turn was told to rest. */
+static bool run_with(struct rig *r, unsigned ms, unsigned gap_us, unsigned bursts, unsigned count,
+                     uint8_t other)
 {
-    unsigned next = 0;
     bool rests = false;
-    for (unsigned t = 0; t < 600000 / gap_us; t++) {
+    for (uint64_t end_us = r->now_us + ms * 1000ull; r->now_us < end_us;) {
         r->now_us += gap_us;
         for (unsigned b = 0; b < bursts; b++)
-            say(r, next++ % count, PUBLISH);
+            say(r, r->next++ % count, PUBLISH);
         if (other != 0)
             say(r, CLIENTS - 1, other);
-        rests = turn(r, gap_us);
+        rests = turn(r);
     }
     return rests;
 }
 
 static bool run(struct rig *r, unsigned gap_us, unsigned bursts, unsigned count)
 {
-    return run_with(r, gap_us, bursts, count, 0);
+    return run_with(r, 3000, gap_us, bursts, count, 0);
+}
+
+/* Turns that rested, of a hundred. */
+static double rested_percent(const struct rig *r)
+{
+    return 100.0 * (double)r->turns[true] / (double)(r->turns[true] + r->turns[false]);
 }
 
 static void a_trickle_from_many_silent_clients_gathers(void **state)
@@ -79,6 +91,7 @@ static void clients_that_wait_for_answers_are_served_at_once(void **state)
     rig_init(&r);
     assert_false(run(&r, 50, 1, 4));  /* one in a round trip of 0.2 ms */
     assert_false(run(&r, 50, 1, 40)); /* of 2 ms */
+    assert_int_equal(r.turns[true], 0);
 }
 
 static void a_single_client_in_a_hurry_keeps_the_worker_awake(void **state)
@@ -86,8 +99,10 @@ static void a_single_client_in_a_hurry_keeps_the_worker_awake(void **state)
     (void)state;
     struct rig r;
     rig_init(&r);
-    assert_false(run_with(&r, 100, 1, 900, PUBLISH));
+    assert_false(run_with(&r, 3000, 100, 1, 900, PUBLISH));
+    assert_int_equal(r.turns[true], 0);
     assert_true(run(&r, 100, 1, 900)); /* until it is done */
+    assert_false(run_with(&r, 50, 100, 1, 900, PUBLISH));
 }
 
 static void a_subscriber_that_acknowledges_everything_is_in_no_hurry(void **state)
@@ -95,7 +110,7 @@ static void a_subscriber_that_acknowledges_everything_is_in_no_hurry(void **stat
     (void)state;
     struct rig r;
     rig_init(&r);
-    assert_true(run_with(&r, 100, 1, 900, PUBACK));
+    assert_true(run_with(&r, 3000, 100, 1, 900, PUBACK));
 }
 
 static void a_few_packets_in_a_row_are_no_hurry(void **state)
@@ -109,7 +124,7 @@ static void a_few_packets_in_a_row_are_no_hurry(void **state)
         r.now_us += 100;
         say(&r, t % 900, PUBLISH);
         say(&r, 900 + t / 5, PUBLISH);
-        assert_true(turn(&r, 100));
+        assert_true(turn(&r));
     }
 }
 
@@ -129,18 +144,102 @@ static void full_turns_need_no_rest(void **state)
     assert_false(run(&r, 500, 100, 900));
 }
 
-static void rests_that_save_nothing_end(void **state)
+static void nothing_rests_before_the_load_has_lasted_for_two_seconds(void **state)
 {
     (void)state;
     struct rig r;
     rig_init(&r);
-    r.rest_load = 19;
+    run_with(&r, 1900, 100, 1, 900, 0);
+    assert_int_equal(r.turns[true], 0);
+}
+
+/* 50 clients, each every 5.7 ms, on a core of their own: a rest saves little there, and each message
+ * waits for it. */
+static void rests_that_save_less_than_they_make_wait_end_with_the_trial(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    r.burst_ns[true] = 21500;
+    assert_false(run_with(&r, 20000, 114, 1, 50, 0));
+    assert_in_range(r.turns[true], 1, 500);
+    rig_init(&r);
+    r.burst_ns[true] = 21500;
+    r.rest_us = 50; /* the same saving for a short wait */
+    assert_true(run_with(&r, 20000, 114, 1, 50, 0));
+}
+
+static void a_small_part_of_the_cpu_time_is_not_worth_it(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    r.burst_ns[false] = 200000;
+    r.burst_ns[true] = 150000;
+    assert_false(run(&r, 250, 1, 900));
+}
+
+/* So that nobody's 99th percentile sees them. */
+static void trials_become_rare_where_they_show_no_gain(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    r.burst_ns[true] = 30000;
+    run_with(&r, 3000, 100, 1, 900, 0);
+    assert_true(rested_percent(&r) > 0 && rested_percent(&r) < 1);
+    r.turns[0] = r.turns[1] = 0;
+    run_with(&r, 600000, 200, 1, 900, 0);
+    assert_true(r.turns[true] > 0 && rested_percent(&r) < 0.05);
+}
+
+static void a_gain_that_comes_later_is_found(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    r.burst_ns[true] = 30000;
+    assert_false(run_with(&r, 11000, 100, 1, 900, 0)); /* two trials */
+    r.burst_ns[true] = 10000;
+    assert_true(run_with(&r, 33000, 100, 1, 900, 0));
+}
+
+static void rests_end_soon_when_they_pay_no_longer(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    assert_true(run(&r, 100, 1, 900));
+    r.burst_ns[true] = 30000;
     assert_false(run(&r, 100, 1, 900));
-    r.rest_load = 10; /* found out in the next cycle */
-    unsigned rested = 0;
-    for (unsigned i = 0; i < 20; i++)
-        rested += run(&r, 100, 1, 900);
-    assert_in_range(rested, 9, 18);
+}
+
+/* A window with half the messages costs half, whether it rests or not. */
+static void a_load_that_becomes_less_is_no_gain(void **state)
+{
+    (void)state;
+    for (unsigned first = 0; first < 2; first++) {
+        struct rig r;
+        rig_init(&r);
+        r.burst_ns[true] = r.burst_ns[false];
+        r.rest_us = 1;
+        for (unsigned i = first; i < 3000; i++) /* every other window has fewer */
+            run_with(&r, PACE_WINDOW_MS, i % 2 == 0 ? 50 : 200, 1, 900, 0);
+        assert_true(rested_percent(&r) < 1);
+    }
+}
+
+/* A trickle that comes and goes begins trials again and again, and ends none. */
+static void trials_that_are_cut_short_count(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    for (unsigned i = 0; i < 2000; i++) {
+        run_with(&r, 2 * PACE_WINDOW_MS, 100, 1, 900, 0);
+        run_with(&r, 2 * PACE_WINDOW_MS, 2000, 1, 900, 0);
+    }
+    assert_true(rested_percent(&r) < 1);
 }
 
 static void it_ends_with_the_trickle(void **state)
@@ -150,10 +249,17 @@ static void it_ends_with_the_trickle(void **state)
     rig_init(&r);
     assert_true(run(&r, 50, 1, 900));
     assert_false(run(&r, 50, 1, 4));
-    assert_true(run(&r, 50, 1, 900));
+    assert_true(run_with(&r, 200, 50, 1, 900, 0)); /* tried again at once */
+    assert_false(run(&r, 50, 1, 4));
+    r.burst_ns[true] = 30000; /* the next one is of another kind */
+    r.turns[0] = r.turns[1] = 0;
+    assert_false(run_with(&r, 500, 50, 1, 900, 0));
+    assert_true(rested_percent(&r) < 10);
+    r.burst_ns[true] = 12000;
+    assert_true(run_with(&r, 9000, 50, 1, 900, 0));
     r.now_us += 1000000; /* nothing came for a while */
     say(&r, 0, PUBLISH);
-    assert_false(turn(&r, 100));
+    assert_false(turn(&r));
 }
 
 int main(void)
@@ -166,7 +272,14 @@ int main(void)
         cmocka_unit_test(a_few_packets_in_a_row_are_no_hurry),
         cmocka_unit_test(a_calm_worker_answers_at_once),
         cmocka_unit_test(full_turns_need_no_rest),
-        cmocka_unit_test(rests_that_save_nothing_end),
+        cmocka_unit_test(nothing_rests_before_the_load_has_lasted_for_two_seconds),
+        cmocka_unit_test(rests_that_save_less_than_they_make_wait_end_with_the_trial),
+        cmocka_unit_test(a_small_part_of_the_cpu_time_is_not_worth_it),
+        cmocka_unit_test(trials_become_rare_where_they_show_no_gain),
+        cmocka_unit_test(a_gain_that_comes_later_is_found),
+        cmocka_unit_test(rests_end_soon_when_they_pay_no_longer),
+        cmocka_unit_test(a_load_that_becomes_less_is_no_gain),
+        cmocka_unit_test(trials_that_are_cut_short_count),
         cmocka_unit_test(it_ends_with_the_trickle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
