@@ -107,14 +107,25 @@ static bool on_greeted(void *arg, struct redis_link *link, const struct redis_se
         bool other = f->run_id[0] != '\0' && strcmp(f->run_id, info->run_id) != 0;
 
         memcpy(f->run_id, info->run_id, sizeof(f->run_id));
-        if (other)
+        memcpy(f->run_tag, info->run_id, sizeof(f->run_tag) - 1);
+        fleet_register_begin(f, info->connection);
+        if (other) {
             fleet_clock_forget(&f->clock);
+            fleet_cut_run_changed(f);
+        }
         f->runs += other ? 1 : 0;
         fleet_disk_greeted(f);
         if (other && f->joined)
             fleet_reload(f, "another run of Redis");
     }
     return true;
+}
+
+static bool on_enter(void *arg, struct redis_link *link)
+{
+    struct fleet *f = arg;
+
+    return link != f->commands || fleet_register_enter(f);
 }
 
 /* The name of a command as Redis reads it: *3\r\n$7\r\nEVALSHA\r\n$40\r\n... */
@@ -176,6 +187,7 @@ static bool open_links(struct fleet *f)
         .script_count = SCRIPT_COUNT,
         .arg = f,
         .greeted = on_greeted,
+        .enter = on_enter,
         .message = on_message,
         .given_up = on_given_up,
     };
@@ -213,6 +225,7 @@ static void take_new_id(struct fleet *f)
         evutil_secure_rng_get_bytes(&f->id, sizeof(f->id));
     while (f->id == 0);
     fleet_hex(f->id, f->hex);
+    f->registration = (struct fleet_registration){.warned = f->registration.warned};
 }
 
 /* Everything that waits is told that it won't happen. */
@@ -232,6 +245,8 @@ static void drop_everything(struct fleet *f)
     while (f->nodes != NULL)
         fleet_node_remove(f, f->nodes);
     reapers_free(f);
+    fleet_cut_reset(f);
+    fleet_taken_reset(f);
     inbox_reset(f);
     fleet_connect_reset(f);
     fleet_acks_reset(f);
@@ -296,6 +311,7 @@ static void send_leave(struct fleet *f)
 {
     struct fleet_bytes entry = {0};
     struct fleet_key inbox = fleet_key_inbox(&f->keys, f->id);
+    struct fleet_key node = fleet_key_node(&f->keys, f->id);
 
     f->kill_sent = true;
     fleet_entry_dead(&entry, f->id);
@@ -313,9 +329,11 @@ static void send_leave(struct fleet *f)
         redis_queue_str(f->q, f->hex);
         redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
     }
-    redis_queue_begin(f->q, 2);
+    redis_queue_begin(f->q, 4);
     redis_queue_str(f->q, "UNLINK");
     redis_queue_str(f->q, inbox.text);
+    redis_queue_arg2(f->q, node.text, strlen(node.text), "link", 4);
+    redis_queue_arg2(f->q, node.text, strlen(node.text), "taken", 5);
     redis_queue_end(f->q, REDIS_REPLAY, on_killed, f);
 }
 
@@ -360,6 +378,7 @@ static void run_ticks(struct fleet *f)
     route_tick(f);
     outboxes_tick(f);
     fleet_publish_tick(f);
+    fleet_cut_tick(f);
     fleet_connect_tick(f);
     fleet_sweep_tick(f);
     fleet_due_tick(f);

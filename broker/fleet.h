@@ -21,14 +21,17 @@
 #include "broker/fleet_append.h"
 #include "broker/fleet_bytes.h"
 #include "broker/fleet_clock.h"
+#include "broker/fleet_cut.h"
 #include "broker/fleet_epochs.h"
 #include "broker/fleet_frame.h"
 #include "broker/fleet_keys.h"
 #include "broker/fleet_metrics.h"
 #include "broker/fleet_outbox.h"
+#include "broker/fleet_register.h"
 #include "broker/fleet_replicas.h"
 #include "broker/fleet_resync.h"
 #include "broker/fleet_retell.h"
+#include "broker/fleet_taken.h"
 #include "broker/fleet_version.h"
 #include "broker/heart.h"
 #include "broker/route.h"
@@ -64,6 +67,7 @@ struct fleet_hold {
     struct store_hold *hold; /* NULL once disconnected */
     struct fleet_hold *next, *prev;
     unsigned refs, bucket;
+    struct fleet_behalf behalf; /* this connection */
     uint64_t sent; /* highest sequence fetched here, or that was gone from the queue at connect */
     uint32_t expiry_s;
     struct fleet_publish *publishes, *publishes_tail; /* completed in order */
@@ -98,8 +102,12 @@ struct fleet {
     enum fleet_state state;
     uint64_t id;
     char hex[FLEET_HEX_SIZE];
-    char run_id[48]; /* of the Redis that `commands` speaks with */
-    unsigned runs;   /* how often it was another one */
+    char run_id[48];     /* of the Redis that `commands` speaks with */
+    char run_tag[9];     /* its first characters, for what is stored */
+    uint64_t connection; /* the id of `commands` at Redis, 0: unknown */
+    bool may_kill;       /* connections of others there */
+    struct fleet_registration registration;
+    unsigned runs; /* how often it was another one */
     uint64_t now_ms, boot_ms;
     struct fleet_clock clock; /* Redis' */
     struct heart *heart;
@@ -121,6 +129,8 @@ struct fleet {
     struct fleet_load *load;
     struct fleet_append append;
     struct fleet_epochs epochs;
+    struct fleet_taken *taken;
+    struct fleet_cutting *cuttings;
     struct routes routes;
     struct fleet_versions versions;
     struct fleet_replicas replicas;
@@ -243,6 +253,9 @@ void fleet_publish_reset(struct fleet *f);
 void fleet_publish_gathered(struct fleet_publish *p);
 void fleet_publish_issued(struct fleet_publish *p);
 void fleet_publish_failed(struct fleet_publish *p, enum store_status status);
+/* Marks those that were taken from this node (fleet_taken.h). */
+void fleet_publish_void(struct fleet *f);
+bool fleet_publish_is_void(const struct fleet_publish *p);
 /* The node has no inbox: match again a little later. */
 void fleet_publish_missed(struct fleet_publish *p, uint64_t node);
 /* Redis doesn't know the session (hash of its client id). After a loss of data: the same. */
@@ -257,6 +270,8 @@ void fleet_queues_free(struct fleet *f);
 void fleet_queue_add(struct fleet *f, struct fleet_publish *p, const struct message *m,
                      bool remember, bool is_value, const struct store_queue_target *target);
 void fleet_queues_flush(struct fleet *f);
+/* What is void isn't written any more, although it was sent and isn't answered. */
+void fleet_queues_void(struct fleet *f);
 void fleet_queues_reset(struct fleet *f);
 
 /* ---- fleet_retained.c ----------------------------------------------------------------------- */
@@ -264,7 +279,9 @@ void fleet_queues_reset(struct fleet *f);
 bool fleet_retaining_init(struct fleet *f);
 void fleet_retaining_free(struct fleet *f);
 /* `p` may be NULL (QoS 0). */
-void fleet_retain(struct fleet *f, struct fleet_publish *p, const struct message *m);
+void fleet_retain(struct fleet *f, struct fleet_publish *p, struct fleet_behalf behalf,
+                  const struct message *m);
+void fleet_retaining_void(struct fleet *f);
 void fleet_retaining_flush(struct fleet *f);
 bool fleet_retaining_is_due(const struct fleet *f);
 void fleet_retaining_reset(struct fleet *f);
@@ -317,9 +334,11 @@ void fleet_connect_node_gone(struct fleet *f, uint64_t node);
 /* Another node asks for a client; and the answer to such a request. */
 void fleet_connect_asked(struct fleet *f, uint64_t node, uint64_t request, struct mqtt_slice client,
                          uint64_t epoch);
-void fleet_connect_answered(struct fleet *f, uint64_t request);
-/* The subscriptions that the claim of a connecting attempt found. */
-void fleet_connect_each_subscription(struct fleet *f, const struct store_hold *hold,
+void fleet_connect_answered(struct fleet *f, uint64_t node, uint64_t request);
+/* Connecting attempts of this client up to this epoch were taken from this node. */
+void fleet_connect_taken(struct fleet *f, const char *client_id, size_t len, uint64_t epoch);
+/* The subscriptions that the claim of a connecting attempt found. False: there is no such attempt. */
+bool fleet_connect_each_subscription(struct fleet *f, const struct store_hold *hold,
                                      store_subscription_fn *each, void *arg);
 
 /* ---- fleet_session.c: holds, subscriptions, disconnect --------------------------------------- */
@@ -373,6 +392,8 @@ void fleet_wills_free(struct fleet *f);
 /* Publishes a will that a script gave to this node, clears it, then calls done. */
 void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, uint64_t epoch,
                         const void *frame, size_t len, store_done_fn *done, void *arg);
+/* On whose behalf a will is published that is under way here; nobody's when it isn't one. */
+struct fleet_behalf fleet_will_behalf(struct fleet *f, const struct message *m);
 /* This message is a will being published: queues and inboxes must remember its id. */
 bool fleet_will_is(struct fleet *f, const struct message *m);
 void fleet_due_tick(struct fleet *f);

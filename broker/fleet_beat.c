@@ -95,24 +95,51 @@ static void on_reap_claimed(void *arg, const redisReply *r)
     (void)arg, (void)r; /* the next beat shows whose it is */
 }
 
-/* A dead node is being reaped: by this one, or by one that died meanwhile. */
-static void see_reaping(struct fleet *f, const struct heart_reaping *reaping)
-{
-    char victim[FLEET_HEX_SIZE], reaper[FLEET_HEX_SIZE];
+struct reaper_change {
+    struct fleet *f;
+    uint64_t victim, reaper;
+};
 
-    if (reaping->reaper == f->id) {
-        reaper_start(f, reaping->victim);
-        return;
-    }
-    if (reaping->reaper_lives)
-        return;
-    fleet_hex(reaping->victim, victim);
-    fleet_hex(reaping->reaper, reaper);
+/* What the former reaper wrote can't come any more. */
+static void on_reaper_cut(void *arg, enum store_status status)
+{
+    struct reaper_change *change = arg;
+    struct fleet *f = change->f;
+    char victim[FLEET_HEX_SIZE];
+    char reaper[FLEET_HEX_SIZE];
+
+    fleet_hex(change->victim, victim);
+    fleet_hex(change->reaper, reaper);
+    free(change);
+    if (status != STORE_OK)
+        return; /* the next beat shows it again */
     scripts_begin(&f->scripts, f->q, SCRIPT_REAP_CLAIM, f->keys.fleet, 3);
     redis_queue_str(f->q, victim);
     redis_queue_str(f->q, reaper);
     redis_queue_str(f->q, f->hex);
     redis_queue_end(f->q, REDIS_REPLAY, on_reap_claimed, f);
+}
+
+/* The reaper died before it was done. */
+static void take_over_reaping(struct fleet *f, uint64_t victim, uint64_t reaper)
+{
+    struct reaper_change *change = malloc(sizeof(*change));
+
+    if (change == NULL)
+        return;
+    *change = (struct reaper_change){.f = f, .victim = victim, .reaper = reaper};
+    fleet_cut_node(f, reaper, on_reaper_cut, change);
+}
+
+/* A dead node is being reaped: by this one, or by one that died meanwhile. */
+static void see_reaping(struct fleet *f, const struct heart_reaping *reaping)
+{
+    if (reaping->reaper == f->id) {
+        reaper_start(f, reaping->victim);
+        return;
+    }
+    if (!reaping->reaper_lives)
+        take_over_reaping(f, reaping->victim, reaping->reaper);
 }
 
 static int compare_ids(const void *a, const void *b)

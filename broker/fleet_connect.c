@@ -1,7 +1,8 @@
 /* Rule 7: a connection takes its client id in the whole fleet.
  *
  *     CLAIMING       the claim script raises the epoch and says who had the client
- *     -> LETTING_GO  a living former owner is asked to let go (at most let_go_ms)
+ *     -> LETTING_GO  each former owner is asked to let go; from one that doesn't answer within
+ *                    LET_GO_MS, or is dead, the client is taken (fleet_cut.h)
  *     -> SEIZING     a will that its owner didn't deal with is taken and published
  *     -> SETTLING    routes are announced; the log, the inbox and the channel have been read up to
  *                    now, so that order holds when a publisher moves to its subscriber's node
@@ -98,7 +99,8 @@ static void begin_again(struct connect_op *op)
     release_routes(op);
     free_result(op);
     op->again = op->failed = op->claim_lost = false;
-    op->owner = op->wills[0] = op->wills[1] = 0;
+    op->wills[0] = op->wills[1] = op->taker = 0;
+    op->owner_count = 0;
     if (op->h->hold == NULL)
         connect_finish(op, STORE_UNAVAILABLE); /* the node started over meanwhile */
     else
@@ -264,6 +266,7 @@ static void next_will(struct connect_op *op)
 {
     op->wills[0] = op->wills[1];
     op->wills[1] = 0;
+    op->taker = 0;
     op->seize_until_ms = op->f->now_ms + SEIZE_BUSY_MS;
     seize(op);
 }
@@ -275,6 +278,47 @@ static void on_will_out(void *arg, enum store_status status)
     (void)status; /* what failed is in `due` and is tried again from there */
     op->busy = false;
     next_will(op);
+}
+
+static struct fleet_session_ref session_of(const struct connect_op *op)
+{
+    return (struct fleet_session_ref){
+        .client = {.data = (const uint8_t *)op->hold->client_id, .len = op->hold->client_id_len},
+        .epoch = op->hold->epoch};
+}
+
+static void on_taker_cut(void *arg, enum store_status status)
+{
+    struct connect_op *op = arg;
+
+    op->busy = false;
+    if (status != STORE_OK)
+        connect_finish(op, status);
+    else
+        seize(op);
+}
+
+/* Another node publishes the will. It is given a second; then the will is cut off from it first, so
+ * that it can't come again behind what this client says next. */
+static void wait_for_taker(struct connect_op *op, const redisReply *hex)
+{
+    struct fleet *f = op->f;
+    uint64_t taker = 0;
+    bool was_cut = false;
+
+    fleet_hex_parse(hex->str, hex->len, &taker);
+    for (size_t i = 0; i < op->owner_count; i++)
+        was_cut |= op->owners[i].node == taker && op->owners[i].was_cut;
+    if (!was_cut && f->now_ms < op->seize_until_ms) {
+        op->deadline_ms = f->now_ms + SEIZE_AGAIN_MS; /* fleet_connect_tick asks again */
+        return;
+    }
+    op->taker = taker;
+    op->busy = true;
+    if (was_cut)
+        on_taker_cut(op, STORE_OK);
+    else
+        fleet_cut_client(f, taker, session_of(op), on_taker_cut, op);
 }
 
 static void on_seized(void *arg, const redisReply *r)
@@ -295,7 +339,7 @@ static void on_seized(void *arg, const redisReply *r)
         fleet_will_publish(f, op->hold->client_id, op->hold->client_id_len, op->wills[0],
                            r->element[1]->str, r->element[1]->len, on_will_out, op);
     else if (strcmp(word, "busy") == 0)
-        op->deadline_ms = f->now_ms + SEIZE_AGAIN_MS; /* fleet_connect_tick asks again */
+        wait_for_taker(op, r->element[1]);
     else
         next_will(op);
 }
@@ -304,6 +348,7 @@ static void seize(struct connect_op *op)
 {
     struct fleet *f = op->f;
     struct fleet_key key = fleet_key_clients(&f->keys, op->h->bucket);
+    char taker[FLEET_HEX_SIZE];
 
     if (op->state != CONNECT_SEIZING) {
         op->state = CONNECT_SEIZING;
@@ -329,47 +374,110 @@ static void seize(struct connect_op *op)
     redis_queue_arg(f->q, op->hold->client_id, op->hold->client_id_len);
     redis_queue_u64(f->q, op->wills[0]);
     redis_queue_str(f->q, f->hex);
-    redis_queue_str(f->q, f->now_ms >= op->seize_until_ms ? "1" : "0");
+    fleet_hex(op->taker, taker);
+    redis_queue_str(f->q, taker);
     redis_queue_end(f->q, REDIS_REPLAY, on_seized, op);
 }
 
 /* ---- LETTING_GO ------------------------------------------------------------------------------ */
 
-static void let_go_over(struct connect_op *op)
+/* No older connection is left anywhere: the next claim needn't ask them any more. */
+static void forget_owners(struct connect_op *op)
 {
+    struct fleet *f = op->f;
+    struct fleet_key key = fleet_key_clients(&f->keys, op->h->bucket);
+
+    scripts_begin(&f->scripts, f->q, SCRIPT_LET_GO, key.text, 2);
+    redis_queue_arg(f->q, op->hold->client_id, op->hold->client_id_len);
+    redis_queue_u64(f->q, op->hold->epoch);
+    redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
+}
+
+static void owner_gone(struct connect_owner *o)
+{
+    struct connect_op *op = o->op;
+
+    o->state = OWNER_GONE;
+    for (size_t i = 0; i < op->owner_count; i++)
+        if (op->owners[i].state != OWNER_GONE)
+            return;
+    if (op->owner_count > 0)
+        forget_owners(op);
     seize(op);
 }
 
-static void ask_owner(struct connect_op *op)
+static void on_owner_cut(void *arg, enum store_status status)
 {
-    struct fleet *f = op->f;
-    struct route_node *n = NULL;
+    struct connect_owner *o = arg;
+    struct connect_op *op = o->op;
 
-    /* A node that this one doesn't know may be new or dead: its inbox will tell. */
-    if (op->owner == f->id) {
+    o->was_cut = true;
+    if (status == STORE_OK) {
+        owner_gone(o);
+        return;
+    }
+    o->state = OWNER_GONE;
+    op->failed = true;
+    for (size_t i = 0; i < op->owner_count; i++)
+        if (op->owners[i].state == OWNER_CUT)
+            return; /* its answer refers to the op */
+    connect_finish(op, status);
+}
+
+static void cut_owner(struct connect_owner *o)
+{
+    o->state = OWNER_CUT;
+    fleet_cut_client(o->op->f, o->node, session_of(o->op), on_owner_cut, o);
+}
+
+static void ask_owner(struct connect_owner *o)
+{
+    struct connect_op *op = o->op;
+    struct fleet *f = op->f;
+    struct route_node *n;
+
+    if (o->node == f->id) {
         connect_await_own(op);
         return;
     }
-    if (op->owner != 0)
-        n = fleet_node_get(f, op->owner);
-    if (op->owner != 0)
-        metric_add(f->metrics.takeovers, 1);
-    if (n == NULL) {
-        let_go_over(op);
-        return;
-    }
-    op->state = CONNECT_LETTING_GO;
-    op->deadline_ms = f->now_ms + LET_GO_MS;
-    outbox_add_let_go(f, n, op->request, op->hold->epoch,
-                      (struct mqtt_slice){.data = (const uint8_t *)op->hold->client_id,
-                                          .len = op->hold->client_id_len});
+    /* A node that this one doesn't know may be new or dead: its inbox will tell. */
+    n = fleet_node_get(f, o->node);
+    if (n == NULL)
+        cut_owner(o);
+    else
+        outbox_add_let_go(f, n, op->request, op->hold->epoch, session_of(op).client);
 }
 
-void fleet_connect_answered(struct fleet *f, uint64_t request)
+static void ask_owners(struct connect_op *op)
+{
+    size_t count = op->owner_count;
+
+    op->state = CONNECT_LETTING_GO;
+    op->deadline_ms = op->f->now_ms + LET_GO_MS;
+    if (count == 0) {
+        seize(op);
+        return;
+    }
+    metric_add(op->f->metrics.takeovers, 1);
+    for (size_t i = count; i-- > 0;) /* the last answer may end the op: this node's own is first */
+        ask_owner(&op->owners[i]);
+}
+
+static struct connect_owner *owner_asked(struct connect_op *op, uint64_t node)
+{
+    for (size_t i = 0; op->state == CONNECT_LETTING_GO && i < op->owner_count; i++)
+        if (op->owners[i].node == node && op->owners[i].state == OWNER_ASKED)
+            return &op->owners[i];
+    return NULL;
+}
+
+void fleet_connect_answered(struct fleet *f, uint64_t node, uint64_t request)
 {
     for (struct connect_op *op = f->connects->ops; op != NULL; op = op->next) {
-        if (op->request == request && op->state == CONNECT_LETTING_GO) {
-            let_go_over(op);
+        struct connect_owner *o = op->request == request ? owner_asked(op, node) : NULL;
+
+        if (o != NULL) {
+            owner_gone(o);
             return;
         }
     }
@@ -379,21 +487,58 @@ void fleet_connect_node_gone(struct fleet *f, uint64_t node)
 {
     struct connect_op *next;
 
-    if (f->connects == NULL)
+    if (f->connects == NULL || f->freeing || !f->joined)
         return;
     for (struct connect_op *op = f->connects->ops; op != NULL; op = next) {
+        struct connect_owner *o = owner_asked(op, node);
+
         next = op->next;
-        if (op->owner == node && op->state == CONNECT_LETTING_GO && !f->freeing)
-            let_go_over(op);
+        if (o != NULL)
+            cut_owner(o);
     }
 }
 
-void fleet_connect_each_subscription(struct fleet *f, const struct store_hold *hold,
+/* Nobody waits longer for those who don't answer. */
+static void pass_over_owners(struct connect_op *op)
+{
+    op->deadline_ms = UINT64_MAX;
+    LOG_LIMITED(LOG_LEVEL_WARN, "owner_silent", KV_STR("client_id", op->hold->client_id));
+    for (size_t i = op->owner_count; i-- > 0;) {
+        struct connect_owner *o = &op->owners[i];
+
+        if (o->state == OWNER_ASKED && o->node == op->f->id)
+            owner_gone(o); /* the first one, so the loop's last: the op may be over */
+        else if (o->state == OWNER_ASKED)
+            cut_owner(o);
+    }
+}
+
+void fleet_connect_taken(struct fleet *f, const char *client_id, size_t len, uint64_t epoch)
+{
+    struct connect_op *next;
+
+    for (struct connect_op *op = f->connects->ops; op != NULL; op = next) {
+        next = op->next;
+        if (op->hold->epoch == 0 || op->hold->epoch >= epoch || op->hold->client_id_len != len ||
+            memcmp(op->hold->client_id, client_id, len) != 0)
+            continue;
+        if (epoch > op->fenced_by)
+            op->fenced_by = epoch;
+        if (op->state == CONNECT_SEIZING && !op->busy)
+            connect_finish(op, STORE_FENCED);
+    }
+}
+
+bool fleet_connect_each_subscription(struct fleet *f, const struct store_hold *hold,
                                      store_subscription_fn *each, void *arg)
 {
-    for (struct connect_op *op = f->connects->ops; op != NULL; op = op->next)
+    for (struct connect_op *op = f->connects->ops; op != NULL; op = op->next) {
         for (size_t i = 0; op->hold == hold && i < op->result.subscription_count; i++)
             each(arg, &op->subs[i]);
+        if (op->hold == hold)
+            return true;
+    }
+    return false;
 }
 
 /* ---- CLAIMING -------------------------------------------------------------------------------- */
@@ -444,7 +589,30 @@ static bool take_ids(struct connect_op *op, const redisReply *open, const redisR
     return true;
 }
 
-/* {epoch, previous owner, present, ended, last sequence, last sent, first queued, epoch of the
+/* The node that had the client, and those before it that may not have let go: hex, with blanks. This
+ * node itself comes first. */
+static void take_owners(struct connect_op *op, const redisReply *r)
+{
+    size_t step = FLEET_HEX_SIZE;
+
+    op->owner_count = 0;
+    for (size_t at = 0; at + step - 1 <= r->len && op->owner_count < OWNERS_MAX; at += step) {
+        struct connect_owner *o = &op->owners[op->owner_count];
+
+        *o = (struct connect_owner){.op = op};
+        if (!fleet_hex_parse(r->str + at, step - 1, &o->node))
+            continue;
+        op->owner_count++;
+        if (o->node == op->f->id && o != op->owners) {
+            struct connect_owner first = op->owners[0];
+
+            op->owners[0] = *o;
+            *o = first;
+        }
+    }
+}
+
+/* {epoch, previous owners, present, ended, last sequence, last sent, first queued, epoch of the
  * former owner's will, epoch of a will being published, subscriptions, open ids, released, filters
  * being removed} */
 static bool take_claim(struct connect_op *op, const redisReply *r)
@@ -453,13 +621,10 @@ static bool take_claim(struct connect_op *op, const redisReply *r)
     struct redisReply **e = r->element;
     struct fleet_session_ref session;
 
-    op->hold->epoch = number_of(e[0]);
-    if (e[1]->len > 0)
-        fleet_hex_parse(e[1]->str, e[1]->len, &op->owner);
+    op->hold->epoch = op->h->behalf.epoch = number_of(e[0]);
+    take_owners(op, e[1]);
     op->result.session_present = e[2]->str[0] == '1';
-    session = (struct fleet_session_ref){
-        .client = {.data = (const uint8_t *)op->hold->client_id, .len = op->hold->client_id_len},
-        .epoch = op->hold->epoch};
+    session = session_of(op);
     if (op->hold->durable)
         fleet_session_is_new(f, session);
     if (e[3]->str[0] == '1')
@@ -498,10 +663,10 @@ static void on_claim(void *arg, const redisReply *r)
         return;
     }
     LOG_DEBUG("client_claimed", KV_STR("client_id", op->hold->client_id),
-              KV_UINT("epoch", op->hold->epoch), KV_UINT("owner", op->owner),
+              KV_UINT("epoch", op->hold->epoch), KV_UINT("owners", op->owner_count),
               KV_UINT("fenced_by", op->fenced_by));
     connect_pass_on_asked(op);
-    ask_owner(op); /* also when fenced: the newer claim doesn't know of this one's former owner */
+    ask_owners(op); /* also when fenced: who claimed next waits for this */
 }
 
 static void claim(struct connect_op *op)
@@ -606,8 +771,7 @@ void fleet_connect_tick(struct fleet *f)
         if (f->now_ms < op->deadline_ms)
             continue;
         if (op->state == CONNECT_LETTING_GO) {
-            LOG_LIMITED(LOG_LEVEL_WARN, "owner_silent", KV_STR("client_id", op->hold->client_id));
-            let_go_over(op);
+            pass_over_owners(op);
         } else if (op->state == CONNECT_SEIZING && !op->busy) {
             seize(op);
         } else if (op->state == CONNECT_SETTLING) {

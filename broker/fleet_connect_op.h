@@ -11,6 +11,20 @@ enum { LET_GO_MS = 1000 };
 
 enum connect_state { CONNECT_CLAIMING, CONNECT_LETTING_GO, CONNECT_SEIZING, CONNECT_SETTLING };
 
+enum { OWNERS_MAX = 8 };
+
+/* A node that may still have an older connection of the client. */
+struct connect_owner {
+    struct connect_op *op;
+    uint64_t node;
+    enum {
+        OWNER_ASKED, /* to let go */
+        OWNER_CUT,   /* it didn't answer, or is dead: the client is being taken from it */
+        OWNER_GONE
+    } state;
+    bool was_cut; /* what it may still do for the client is void */
+};
+
 /* Who asked for a client whose connecting goes on here. */
 struct let_go {
     struct let_go *next;
@@ -34,12 +48,14 @@ struct connect_op {
     uint64_t fenced_by;   /* epoch of a newer claim that asked for the client; 0: none */
     struct let_go *asked; /* who asked; answered at the end */
     uint64_t request;     /* names it to the former owner; its token, too */
-    uint64_t owner;       /* the former owner, 0: none */
+    struct connect_owner owners[OWNERS_MAX];
+    size_t owner_count;
     uint64_t deadline_ms;
     uint64_t entry;    /* of the log, that must be in it before CONNACK; 0: none */
     uint64_t wills[2]; /* epochs of former wills that must be out before CONNACK; 0: none */
     uint64_t seize_until_ms;
-    bool busy;      /* SEIZING: a script or a will is under way */
+    bool busy;      /* SEIZING: a script, a cut or a will is under way */
+    uint64_t taker; /* SEIZING: the node that a will was cut off from, 0: none */
     unsigned waits; /* SETTLING: what isn't there yet */
     bool over;      /* it took too long: told so, out of the list, waits for what it waits for */
     store_connect_fn *done;

@@ -70,6 +70,24 @@ struct message *fleet_frame_get(struct fleet_reader *r, bool *remember)
     return m;
 }
 
+void fleet_frame_skip(struct fleet_reader *r)
+{
+    uint8_t flags = fleet_reader_u8(r);
+
+    fleet_reader_slice(r); /* topic */
+    fleet_reader_slice(r); /* payload */
+    if ((flags & FRAME_PROPS) != 0)
+        fleet_reader_slice(r);
+    if ((flags & FRAME_ID) != 0) {
+        fleet_reader_u64(r);
+        fleet_reader_varint(r);
+    }
+    if ((flags & FRAME_EXPIRY) != 0)
+        fleet_reader_varint(r);
+    if ((flags & FRAME_PUBLISHER) != 0)
+        fleet_reader_slice(r);
+}
+
 struct message *fleet_message_with_id(const struct message *m, struct message_id id)
 {
     struct mqtt_publish p = {.qos = m->qos,

@@ -18,6 +18,9 @@ void fleet_frame_put(struct fleet_bytes *b, const struct message *m, bool rememb
 /* A new message, or NULL (and the reader failed) when these bytes are none, or out of memory. */
 struct message *fleet_frame_get(struct fleet_reader *r, bool *remember);
 
+/* Passes over one. */
+void fleet_frame_skip(struct fleet_reader *r);
+
 /* Copy of a message under another id. NULL when out of memory. */
 struct message *fleet_message_with_id(const struct message *m, struct message_id id);
 

@@ -90,6 +90,11 @@ struct fleet_key fleet_key_inbox(const struct fleet_keys *k, uint64_t node)
     return node_key(k, "{n:", node, "}:in");
 }
 
+struct fleet_key fleet_key_node(const struct fleet_keys *k, uint64_t node)
+{
+    return node_key(k, "{n:", node, "}:");
+}
+
 struct fleet_key fleet_key_channel(const struct fleet_keys *k, uint64_t node)
 {
     return node_key(k, "n:", node, "");

@@ -49,6 +49,8 @@ bool fleet_keys_set_secret(struct fleet_keys *k, const char *hex, size_t len);
 
 struct fleet_key fleet_key_routes(const struct fleet_keys *k, uint64_t node);
 struct fleet_key fleet_key_inbox(const struct fleet_keys *k, uint64_t node);
+/* Prefix of what says how a node is connected. */
+struct fleet_key fleet_key_node(const struct fleet_keys *k, uint64_t node);
 struct fleet_key fleet_key_channel(const struct fleet_keys *k, uint64_t node);
 /* Prefixes of buckets. */
 struct fleet_key fleet_key_clients(const struct fleet_keys *k, unsigned bucket);

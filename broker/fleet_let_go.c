@@ -19,7 +19,7 @@ static void answer(struct let_go *l)
     struct route_node *n;
 
     if (l->node == l->f->id) {
-        fleet_connect_answered(l->f, l->request);
+        fleet_connect_answered(l->f, l->node, l->request);
     } else {
         n = fleet_node_get(l->f, l->node); /* it may be newer than our last beat */
         if (n != NULL)

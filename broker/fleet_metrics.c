@@ -47,6 +47,12 @@ bool fleet_metrics_init(struct fleet_metrics *fm, struct metrics *m)
     fm->wills = metrics_counter(m, "flotilla_fleet_wills_total", "Wills published.", NULL);
     fm->given_up = metrics_counter(m, "flotilla_redis_given_up_total",
                                    "Commands that Redis couldn't answer in time, given up.", NULL);
+    fm->cuts = metrics_counter(m, "flotilla_fleet_cuts_total",
+                               "Connections of silent or dead nodes closed at Redis.", NULL);
+    fm->cannot_cut = metrics_gauge(m, "flotilla_redis_cannot_cut",
+                                   "1 while this node's Redis user may not close connections of "
+                                   "silent nodes (needs +client|id +client|kill).",
+                                   NULL);
     fm->nodes = metrics_gauge(m, "flotilla_fleet_nodes", "Nodes known, with this one.", NULL);
     fm->inbox_length = metrics_gauge(m, "flotilla_fleet_inbox_length",
                                      "Longest inbox of another node, as last seen.", NULL);
@@ -66,7 +72,8 @@ bool fleet_metrics_init(struct fleet_metrics *fm, struct metrics *m)
            fm->reconnects != NULL && fm->reloads != NULL && fm->start_overs != NULL &&
            fm->gaps != NULL && fm->repeats != NULL && fm->wills != NULL && fm->given_up != NULL &&
            fm->nodes != NULL && fm->inbox_length != NULL && fm->pending_bytes != NULL &&
-           fm->log_bytes != NULL && fm->ready != NULL && fm->replica_missing != NULL;
+           fm->log_bytes != NULL && fm->ready != NULL && fm->replica_missing != NULL &&
+           fm->cuts != NULL && fm->cannot_cut != NULL;
 }
 
 void fleet_metrics_fini(struct fleet_metrics *fm)

@@ -13,8 +13,9 @@ struct fleet_metrics {
     struct metrics *own; /* when the caller brought none */
     struct metric_histogram *round_trip, *batch;
     metric_counter *bulk_dropped, *queue_dropped, *deaths, *takeovers, *reconnects, *reloads,
-        *start_overs, *gaps, *repeats, *wills, *given_up;
-    metric_gauge *nodes, *inbox_length, *pending_bytes, *log_bytes, *ready, *replica_missing;
+        *start_overs, *gaps, *repeats, *wills, *given_up, *cuts;
+    metric_gauge *nodes, *inbox_length, *pending_bytes, *log_bytes, *ready, *replica_missing,
+        *cannot_cut;
 };
 
 /* `m` may be NULL: counted in a registry of its own. False when out of memory. */

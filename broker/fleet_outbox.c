@@ -116,7 +116,7 @@ void outbox_add_gone(struct fleet *f, struct route_node *n, uint64_t request)
     fleet_bytes_u64(&c->items, request);
 }
 
-/* ---- sending --------------------------------------------------------------------------------- */
+/* ---- sent, and not answered yet --------------------------------------------------------------- */
 
 struct outbox_sent {
     struct fleet *f;
@@ -139,6 +139,72 @@ static void on_sent(void *arg, const redisReply *r)
         fleet_connect_node_gone(sent->f, c->node);
     chunk_free(c);
     free(sent);
+}
+
+/* ---- taken away ------------------------------------------------------------------------------ */
+
+static void skip_item(struct fleet_reader *r, uint8_t kind)
+{
+    switch (kind) {
+    case ITEM_MESSAGE:
+    case ITEM_VOID:
+        fleet_frame_skip(r);
+        return;
+    case ITEM_WAKE:
+        fleet_reader_slice(r);
+        return;
+    case ITEM_LET_GO:
+        fleet_reader_u64(r);
+        fleet_reader_u64(r);
+        fleet_reader_slice(r);
+        return;
+    case ITEM_GONE:
+    case ITEM_BARRIER:
+        fleet_reader_u64(r);
+        return;
+    default:
+        return; /* a gap has nothing behind it */
+    }
+}
+
+/* Its messages are in the order of its publishes. */
+static void void_items(const struct outbox_chunk *c, uint8_t *items, size_t len)
+{
+    struct fleet_reader r = fleet_reader_of(items, len);
+    size_t at = 0;
+
+    fleet_reader_u64(&r);
+    fleet_reader_u64(&r);
+    while (fleet_reader_more(&r) && at < c->publish_count) {
+        uint8_t *kind = items + (r.at - items);
+
+        if (*kind == ITEM_MESSAGE || *kind == ITEM_VOID)
+            *kind = fleet_publish_is_void(c->publishes[at++]) ? ITEM_VOID : *kind;
+        fleet_reader_u8(&r);
+        skip_item(&r, *kind);
+    }
+}
+
+/* XADD key NOMKSTREAM * d items */
+static void void_sent(void *each_arg, void *arg, struct redis_args args)
+{
+    const struct outbox_sent *sent = arg;
+    size_t len = 0;
+    char *items = NULL;
+
+    (void)each_arg;
+    for (size_t i = 0; i < 6; i++)
+        items = redis_args_next(&args, &len);
+    if (items != NULL)
+        void_items(sent->chunk, (uint8_t *)items, len);
+}
+
+void outboxes_void(struct fleet *f)
+{
+    redis_queue_each(f->q, on_sent, void_sent, NULL);
+    for (struct route_node *n = f->nodes; n != NULL; n = n->hh.next)
+        for (struct outbox_chunk *c = n->outbox.head; c != NULL; c = c->next)
+            void_items(c, c->items.data, c->items.len);
 }
 
 static void send_chunk(struct fleet *f, struct route_node *n, struct outbox_chunk *c)

@@ -22,6 +22,7 @@ enum fleet_item {
     ITEM_GONE = 'D',    /* request: the answer to it */
     ITEM_GAP = 'G',     /* messages were lost here */
     ITEM_BARRIER = 'B', /* token */
+    ITEM_VOID = 'V',    /* frame: was taken from its sender before it was written */
 };
 
 struct outbox_chunk {
@@ -54,6 +55,8 @@ void outboxes_flush(struct fleet *f);
 void outboxes_tick(struct fleet *f);
 /* Drops what waits: its node is gone, or this one starts over. */
 void outbox_drop(struct route_node *n);
+/* Messages that are void (fleet_publish_is_void) aren't delivered, although they are in a chunk. */
+void outboxes_void(struct fleet *f);
 /* Bytes waiting in all outboxes. */
 size_t outboxes_bytes(const struct fleet *f);
 

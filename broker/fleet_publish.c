@@ -13,6 +13,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "common/log.h"
 
@@ -28,6 +29,9 @@ struct fleet_publish {
     struct fleet *f;
     struct fleet_publish *next; /* of the same publisher, or in a list of those that wait */
     struct fleet_publish *next_again;
+    LIST_ENTRY(fleet_publish) all;
+    struct fleet_behalf behalf; /* who publishes: a connection, or a will's */
+    bool taken;                 /* it isn't this node's to publish any more */
     struct message *message;
     struct fleet_hold *hold; /* the publisher's, NULL: none, or it is gone */
     store_done_fn *done;
@@ -43,6 +47,7 @@ struct fleet_publish {
 };
 
 struct fleet_publishing {
+    LIST_HEAD(, fleet_publish) all;
     struct fleet_publish *again, *again_tail; /* to be matched again a little later */
     struct fleet_bytes frame;                 /* the message being gathered */
 };
@@ -97,6 +102,7 @@ static void forget_served(struct served *s, uint64_t id)
 
 static void publish_free(struct fleet_publish *p)
 {
+    LIST_REMOVE(p, all);
     if (p->hold != NULL)
         fleet_hold_unref(p->hold);
     message_unref(p->message);
@@ -148,6 +154,21 @@ static void finish(struct fleet_publish *p)
         call_done(p);
     else
         complete_in_order(h);
+}
+
+/* ---- taken away ------------------------------------------------------------------------------ */
+
+void fleet_publish_void(struct fleet *f)
+{
+    struct fleet_publish *p;
+
+    LIST_FOREACH (p, &f->publishing->all, all)
+        p->taken |= fleet_taken_has(f, p->behalf);
+}
+
+bool fleet_publish_is_void(const struct fleet_publish *p)
+{
+    return p->taken;
 }
 
 /* ---- gathering ------------------------------------------------------------------------------- */
@@ -241,9 +262,13 @@ static void gather(struct fleet_publish *p, const struct store_targets *t)
         p->run = f->runs;
     p->matched = applied_now(f);
     p->unsent++; /* nothing is asked before all is gathered */
+    if (p->taken) {
+        fleet_publish_issued(p);
+        return;
+    }
     if (p->message->retain && !p->queue_only && !p->retained) {
         p->retained = true;
-        fleet_retain(f, p, p->message);
+        fleet_retain(f, p, p->behalf, p->message);
     }
     gather_queues(p, t);
     if (!p->queue_only)
@@ -357,6 +382,8 @@ static void on_version(struct fleet_version_wait *w, bool ok)
 {
     struct fleet_publish *p = (struct fleet_publish *)w;
 
+    if (p->taken)
+        p->status = STORE_FENCED;
     if (!ok)
         fleet_publish_failed(p, STORE_UNAVAILABLE);
     if (p->status == STORE_OK && may_be_lost(p)) {
@@ -426,7 +453,9 @@ static void on_bound(void *arg, const redisReply *r)
     struct fleet *f = p->f;
 
     p->status = fleet_reply_status(r);
-    if (p->status == STORE_OK && r->len == 0) {
+    if (p->status == STORE_OK && p->taken) {
+        p->status = STORE_FENCED;
+    } else if (p->status == STORE_OK && r->len == 0) {
         p->status = STORE_FENCED;
         if (p->hold != NULL)
             fleet_hold_fenced(p->hold);
@@ -506,6 +535,15 @@ void fleet_publish_end_qos2(struct fleet *f, struct store_hold *hold, uint16_t p
 
 /* ---- the call -------------------------------------------------------------------------------- */
 
+static struct fleet_behalf behalf_of(struct fleet *f, const struct store_publish_request *req)
+{
+    const struct fleet_hold *h = req->hold != NULL ? req->hold->store_data : NULL;
+
+    if (h != NULL)
+        return h->behalf;
+    return fleet_will_behalf(f, req->message);
+}
+
 /* QoS 0: into the nodes' batches, and that's that (unless `consistency: strict` wants the version
  * checked, as for the others). */
 static void publish_bulk(struct fleet *f, const struct store_publish_request *req)
@@ -513,7 +551,7 @@ static void publish_bulk(struct fleet *f, const struct store_publish_request *re
     struct fleet_bytes *frame = &f->publishing->frame;
 
     if (req->message->retain && !req->queue_only)
-        fleet_retain(f, NULL, req->message);
+        fleet_retain(f, NULL, behalf_of(f, req), req->message);
     if (req->targets.node_count == 0 || req->queue_only)
         return;
     fleet_bytes_reset(frame, 1 << 20);
@@ -554,6 +592,8 @@ void fleet_publish(struct fleet *f, const struct store_publish_request *req, sto
         return;
     }
     p->f = f;
+    p->behalf = behalf_of(f, req);
+    LIST_INSERT_HEAD(&f->publishing->all, p, all);
     p->message = message_ref(req->message);
     p->done = done;
     p->arg = arg;

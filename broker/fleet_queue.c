@@ -105,6 +105,36 @@ static void on_queued(void *arg, const redisReply *r)
     batch_free(b);
 }
 
+/* The flags of a target that is skipped. */
+enum { FLAGS_VOID = 'x' };
+
+/* EVALSHA sha 1 key · node, call, three limits, count · frame, id a message · client, index, flags a
+ * target */
+static void void_targets(void *each_arg, void *arg, struct redis_args args)
+{
+    const struct queue_batch *b = arg;
+    size_t before = 4 + 6 + 2 * b->message_count;
+    size_t len;
+
+    (void)each_arg;
+    for (size_t i = 0; i < before; i++)
+        redis_args_next(&args, &len);
+    for (size_t i = 0; i < b->target_count; i++) {
+        char *flags;
+
+        redis_args_next(&args, &len);
+        redis_args_next(&args, &len);
+        flags = redis_args_next(&args, &len);
+        if (flags != NULL && fleet_publish_is_void(b->publishes[i]))
+            *flags = FLAGS_VOID;
+    }
+}
+
+void fleet_queues_void(struct fleet *f)
+{
+    redis_queue_each(f->q, on_queued, void_targets, NULL);
+}
+
 static void write_batch(struct fleet *f, struct queue_batch *b)
 {
     struct fleet_key key = fleet_key_clients(&f->keys, b->bucket);

@@ -19,12 +19,17 @@ enum { WALKS_MAX = FLEET_TOPIC_BUCKETS, NAMES_AT_ONCE = 100 };
 
 /* ---- setting --------------------------------------------------------------------------------- */
 
+/* Who sets a value. */
+struct retain_for {
+    struct fleet_publish *publish; /* waits for it; NULL: nobody does (QoS 0) */
+    struct fleet_behalf behalf;
+};
+
 struct retain_batch {
     struct fleet *f;
     struct fleet_bytes values; /* topic, frame (empty: clear); each a slice */
-    size_t count;
-    struct fleet_publish **publishes;
-    size_t publish_count, publish_size;
+    size_t count, size;
+    struct retain_for *values_for; /* of each value */
 };
 
 struct fleet_retaining {
@@ -53,8 +58,22 @@ void fleet_retaining_free(struct fleet *f)
 static void batch_free(struct retain_batch *b)
 {
     fleet_bytes_fini(&b->values);
-    free(b->publishes);
+    free(b->values_for);
     free(b);
+}
+
+static void fail_publishes(const struct retain_batch *b, enum store_status status)
+{
+    for (size_t i = 0; i < b->count; i++)
+        if (b->values_for[i].publish != NULL)
+            fleet_publish_failed(b->values_for[i].publish, status);
+}
+
+static void issue_publishes(const struct retain_batch *b)
+{
+    for (size_t i = 0; i < b->count; i++)
+        if (b->values_for[i].publish != NULL)
+            fleet_publish_issued(b->values_for[i].publish);
 }
 
 static void on_retained(void *arg, const redisReply *r)
@@ -62,9 +81,33 @@ static void on_retained(void *arg, const redisReply *r)
     struct retain_batch *b = arg;
     enum store_status status = fleet_reply_status(r);
 
-    for (size_t i = 0; status != STORE_OK && i < b->publish_count; i++)
-        fleet_publish_failed(b->publishes[i], status);
+    if (status != STORE_OK)
+        fail_publishes(b, status);
     batch_free(b);
+}
+
+/* EVALSHA sha 1 key · node · number, topic, frame a value. Number 0 is below every high water. */
+static void void_values(void *each_arg, void *arg, struct redis_args args)
+{
+    const struct fleet *f = each_arg;
+    const struct retain_batch *b = arg;
+    size_t len;
+
+    for (size_t i = 0; i < 5; i++)
+        redis_args_next(&args, &len);
+    for (size_t i = 0; i < b->count; i++) {
+        char *number = redis_args_next(&args, &len);
+
+        if (number != NULL && fleet_taken_has(f, b->values_for[i].behalf))
+            memset(number, '0', len);
+        redis_args_next(&args, &len);
+        redis_args_next(&args, &len);
+    }
+}
+
+void fleet_retaining_void(struct fleet *f)
+{
+    redis_queue_each(f->q, on_retained, void_values, f);
 }
 
 static void write_batch(struct fleet *f, unsigned bucket, struct retain_batch *b)
@@ -91,34 +134,34 @@ static void send_batch(struct fleet *f, unsigned bucket)
     struct retain_batch *b = f->retaining->open[bucket];
 
     f->retaining->open[bucket] = NULL;
-    for (size_t i = 0; i < b->publish_count; i++) {
-        if (b->values.failed)
-            fleet_publish_failed(b->publishes[i], STORE_UNAVAILABLE);
-        fleet_publish_issued(b->publishes[i]);
-    }
+    if (b->values.failed)
+        fail_publishes(b, STORE_UNAVAILABLE);
+    issue_publishes(b);
     if (b->values.failed)
         batch_free(b);
     else
         write_batch(f, bucket, b);
 }
 
-static bool note_publish(struct retain_batch *b, struct fleet_publish *p)
+static bool note_value(struct retain_batch *b, struct fleet_publish *p, struct fleet_behalf behalf)
 {
-    if (b->publish_count == b->publish_size) {
-        size_t size = b->publish_size == 0 ? 16 : b->publish_size * 2;
-        struct fleet_publish **list = realloc(b->publishes, size * sizeof(*list));
+    if (b->count == b->size) {
+        size_t size = b->size == 0 ? 16 : b->size * 2;
+        struct retain_for *list = realloc(b->values_for, size * sizeof(*list));
 
         if (list == NULL)
             return false;
-        b->publishes = list;
-        b->publish_size = size;
+        b->values_for = list;
+        b->size = size;
     }
-    b->publishes[b->publish_count++] = p;
-    fleet_publish_gathered(p);
+    b->values_for[b->count++] = (struct retain_for){.publish = p, .behalf = behalf};
+    if (p != NULL)
+        fleet_publish_gathered(p);
     return true;
 }
 
-void fleet_retain(struct fleet *f, struct fleet_publish *p, const struct message *m)
+void fleet_retain(struct fleet *f, struct fleet_publish *p, struct fleet_behalf behalf,
+                  const struct message *m)
 {
     struct fleet_retaining *ret = f->retaining;
     unsigned bucket = fleet_topic_bucket(m->topic);
@@ -133,7 +176,7 @@ void fleet_retain(struct fleet *f, struct fleet_publish *p, const struct message
         if (b != NULL)
             b->f = f;
     }
-    if (b == NULL || (p != NULL && !note_publish(b, p))) {
+    if (b == NULL || !note_value(b, p, behalf)) {
         if (p != NULL)
             fleet_publish_failed(p, STORE_UNAVAILABLE);
         return;
@@ -144,7 +187,6 @@ void fleet_retain(struct fleet *f, struct fleet_publish *p, const struct message
     fleet_bytes_slice(&b->values, m->topic);
     fleet_bytes_slice(&b->values, fleet_bytes_all(&ret->frame));
     b->values.failed |= ret->frame.failed;
-    b->count++;
     ret->any = true;
 }
 
@@ -501,12 +543,11 @@ void fleet_retaining_reset(struct fleet *f)
         struct retain_batch *b = ret->open[bucket];
 
         ret->open[bucket] = NULL;
-        for (size_t i = 0; b != NULL && i < b->publish_count; i++) {
-            fleet_publish_failed(b->publishes[i], STORE_UNAVAILABLE);
-            fleet_publish_issued(b->publishes[i]);
-        }
-        if (b != NULL)
+        if (b != NULL) {
+            fail_publishes(b, STORE_UNAVAILABLE);
+            issue_publishes(b);
             batch_free(b);
+        }
     }
     ret->any = false;
     while (ret->reads != NULL) {

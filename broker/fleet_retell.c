@@ -127,9 +127,8 @@ bool fleet_retell_own(struct fleet *f, struct fleet_session_ref session)
     if (hold == NULL || !hold->durable || hold->epoch == 0 || hold->epoch < session.epoch)
         return false;
     t.session.epoch = hold->epoch;
-    if (hold->store_data != NULL)
-        f->host.each_subscription(f->host.arg, id, session.client.len, retell_one, &t);
-    else
-        fleet_connect_each_subscription(f, hold, retell_one, &t);
+    if (hold->store_data == NULL)
+        return fleet_connect_each_subscription(f, hold, retell_one, &t);
+    f->host.each_subscription(f->host.arg, id, session.client.len, retell_one, &t);
     return true;
 }

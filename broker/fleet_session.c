@@ -20,6 +20,7 @@ struct fleet_hold *fleet_hold_new(struct fleet *f, struct store_hold *hold)
     h->hold = hold;
     h->refs = 1;
     h->bucket = fleet_client_bucket(&f->keys, hold->client_id, hold->client_id_len);
+    h->behalf = fleet_behalf_of(f, hold->client_id, hold->client_id_len, 0);
     h->next = f->holds;
     if (h->next != NULL)
         h->next->prev = h;

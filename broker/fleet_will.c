@@ -45,6 +45,14 @@ void fleet_wills_free(struct fleet *f)
     f->wills = NULL;
 }
 
+struct fleet_behalf fleet_will_behalf(struct fleet *f, const struct message *m)
+{
+    for (const struct will_op *op = f->wills->ops; op != NULL; op = op->next)
+        if (op->message == m)
+            return fleet_behalf_of(f, op->client, op->client_len, op->epoch);
+    return (struct fleet_behalf){0};
+}
+
 bool fleet_will_is(struct fleet *f, const struct message *m)
 {
     for (const struct will_op *op = f->wills->ops; op != NULL; op = op->next)
@@ -137,6 +145,63 @@ void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, 
     f->host.publish_will(f->host.arg, m, on_published, op);
 }
 
+/* ---- a will whose publisher is silent -------------------------------------------------------- */
+
+struct will_taking {
+    struct fleet *f;
+    uint64_t epoch, taker;
+    size_t client_len;
+    char client[];
+};
+
+static void on_seized(void *arg, const redisReply *r)
+{
+    struct will_taking *t = arg;
+
+    if (fleet_reply_status(r) == STORE_OK && r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
+        strcmp(r->element[0]->str, "will") == 0)
+        fleet_will_publish(t->f, t->client, t->client_len, t->epoch, r->element[1]->str,
+                           r->element[1]->len, NULL, NULL);
+    free(t);
+}
+
+static void on_taker_cut(void *arg, enum store_status status)
+{
+    struct will_taking *t = arg;
+    struct fleet *f = t->f;
+    struct fleet_key key =
+        fleet_key_clients(&f->keys, fleet_client_bucket(&f->keys, t->client, t->client_len));
+    char taker[FLEET_HEX_SIZE];
+
+    if (status != STORE_OK) {
+        free(t); /* it stays due */
+        return;
+    }
+    fleet_hex(t->taker, taker);
+    scripts_begin(&f->scripts, f->q, SCRIPT_SEIZE, key.text, 4);
+    redis_queue_arg(f->q, t->client, t->client_len);
+    redis_queue_u64(f->q, t->epoch);
+    redis_queue_str(f->q, f->hex);
+    redis_queue_str(f->q, taker);
+    redis_queue_end(f->q, REDIS_REPLAY, on_seized, t);
+}
+
+/* It is cut off from it first, or it would publish it once more when it goes on. */
+static void take_from(struct fleet *f, struct fleet_session_ref session, const redisReply *taker)
+{
+    struct will_taking *t = calloc(1, sizeof(*t) + session.client.len);
+
+    if (t == NULL || !fleet_hex_parse(taker->str, taker->len, &t->taker)) {
+        free(t);
+        return;
+    }
+    t->f = f;
+    t->epoch = session.epoch;
+    t->client_len = session.client.len;
+    memcpy(t->client, session.client.data, session.client.len);
+    fleet_cut_client(f, t->taker, session, on_taker_cut, t);
+}
+
 /* ---- what is due ----------------------------------------------------------------------------- */
 
 static void on_due(void *arg, const redisReply *r)
@@ -156,6 +221,8 @@ static void on_due(void *arg, const redisReply *r)
         if (r->element[i]->str[0] == 'w')
             fleet_will_publish(f, client->str, client->len, session.epoch, fourth->str, fourth->len,
                                NULL, NULL);
+        else if (r->element[i]->str[0] == 'b')
+            take_from(f, session, fourth);
         else
             fleet_retell_end(f, session, fourth);
     }

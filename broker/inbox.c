@@ -316,7 +316,10 @@ void inbox_take_batch(struct fleet *f, struct fleet_reader *r, bool from_channel
             take_let_go(f, sender, r);
             break;
         case ITEM_GONE:
-            fleet_connect_answered(f, fleet_reader_u64(r));
+            fleet_connect_answered(f, sender, fleet_reader_u64(r));
+            break;
+        case ITEM_VOID:
+            fleet_frame_skip(r);
             break;
         case ITEM_GAP:
             metric_add(f->metrics.gaps, 1);

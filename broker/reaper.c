@@ -165,6 +165,20 @@ static void ask(struct reaper *rp, unsigned bucket)
     redis_queue_end(f->q, REDIS_REPLAY, on_reaped, step);
 }
 
+/* Only now nothing that it wrote can come any more. */
+static void on_cut(void *arg, enum store_status status)
+{
+    struct reaper *rp = arg;
+
+    rp->under_way--;
+    if (rp->ended) {
+        free(rp);
+        return;
+    }
+    rp->failed = status != STORE_OK;
+    go_on(rp);
+}
+
 void reaper_start(struct fleet *f, uint64_t victim)
 {
     struct reaper *rp;
@@ -180,7 +194,8 @@ void reaper_start(struct fleet *f, uint64_t victim)
     rp->next = f->reapers;
     f->reapers = rp;
     LOG_INFO("node_reaping", KV_STR("node", rp->hex));
-    go_on(rp);
+    rp->under_way++;
+    fleet_cut_dead(f, victim, on_cut, rp);
 }
 
 void reapers_free(struct fleet *f)

@@ -62,6 +62,14 @@ static void on_reply_on(void *arg, const redisReply *reply)
     g->info.may_skip_replies = reply != NULL && reply->type == REDIS_REPLY_STATUS;
 }
 
+static void on_connection_id(void *arg, const redisReply *reply)
+{
+    struct redis_greeting *g = arg;
+
+    if (reply != NULL && reply->type == REDIS_REPLY_INTEGER)
+        g->info.connection = (uint64_t)reply->integer;
+}
+
 static void say_hello(struct redis_greeting *g, const struct redis_url *url, const char *name)
 {
     struct redis_queue *q = &g->out;
@@ -90,6 +98,10 @@ static void say_hello(struct redis_greeting *g, const struct redis_url *url, con
     redis_queue_str(q, "REPLY");
     redis_queue_str(q, "ON");
     redis_queue_end(q, REDIS_REPLAY, on_reply_on, g);
+    redis_queue_begin(q, 2);
+    redis_queue_str(q, "CLIENT");
+    redis_queue_str(q, "ID");
+    redis_queue_end(q, REDIS_REPLAY, on_connection_id, g);
 }
 
 static void ask_info(struct redis_greeting *g, const char *section)
@@ -103,7 +115,7 @@ static void ask_info(struct redis_greeting *g, const char *section)
 bool redis_greeting_begin(struct redis_greeting *g, const struct redis_url *url, const char *name,
                           const struct redis_script *scripts, size_t script_count)
 {
-    size_t expected = 4 + script_count;
+    size_t expected = 5 + script_count;
 
     expected += url->password[0] != '\0' ? 1 : 0;
     expected += url->database != 0 ? 1 : 0;
@@ -124,6 +136,7 @@ bool redis_greeting_begin(struct redis_greeting *g, const struct redis_url *url,
 
 void redis_greeting_end(struct redis_greeting *g)
 {
+    redis_queue_reset(&g->out);
     redis_queue_fini(&g->out);
 }
 

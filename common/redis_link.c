@@ -13,6 +13,7 @@
 #include <hiredis/hiredis.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -24,6 +25,8 @@ enum { READ_CHUNK = 65536, READ_BOUND = 1 << 20, KEEP_PARSED = 1 << 20, ADDRESSE
 enum { STEADY_MS = 1000 };
 /* In a row, after which a command is given up. */
 enum { TIMEOUTS_MAX = 3 };
+/* Between two inputs; owners look at least ten times as often. */
+enum { SLEPT_MS = 500 };
 
 struct redis_link {
     struct redis_link_config cfg;
@@ -37,6 +40,8 @@ struct redis_link {
     redisReader *reader;
     unsigned connection; /* counts connections: tells a reply's function closed this one */
     bool held, ready_to_read, write_blocked;
+    bool greeted;       /* the server's own part of the greeting is over */
+    uint64_t looked_ms; /* last redis_link_input */
 
     uint64_t deadline_ms; /* of WAITING, and of the states up to GREETING */
     uint64_t progress_ms; /* last reply, or the first write to an idle connection */
@@ -109,7 +114,7 @@ static void close_connection(struct redis_link *l)
         redisReaderFree(l->reader);
     l->reader = NULL;
     l->connection++;
-    l->ready_to_read = l->write_blocked = false;
+    l->ready_to_read = l->write_blocked = l->greeted = false;
     l->sample_ahead = 0;
     l->queue.may_skip = false;
     redis_greeting_end(&l->greeting);
@@ -293,20 +298,10 @@ static void begin_greeting(struct redis_link *l)
         fail(l, "out of memory", true);
 }
 
-static void finish_greeting(struct redis_link *l)
+static void be_up(struct redis_link *l)
 {
-    unsigned connection = l->connection;
-
     l->state = REDIS_LINK_UP;
     l->queue.may_skip = l->greeting.info.may_skip_replies;
-    if (!l->cfg.greeted(l->cfg.arg, l, &l->greeting.info)) {
-        l->state = REDIS_LINK_GREETING; /* it never was up for the owner */
-        l->failures += 4;
-        fail(l, "this Redis can't be used", true);
-        return;
-    }
-    if (l->connection != connection)
-        return;
     LOG_INFO("redis_link_up", KV_STR("link", l->cfg.name),
              KV_STR("version", l->greeting.info.version), KV_UINT("replayed", l->queue.count));
     redis_greeting_end(&l->greeting);
@@ -315,6 +310,28 @@ static void finish_greeting(struct redis_link *l)
     if (l->held)
         event_del(l->readable);
     wake_after(l, l->cfg.command_timeout_ms);
+}
+
+/* All that was asked is answered: the owner decides, asks more, or the link is up. */
+static void finish_greeting(struct redis_link *l)
+{
+    unsigned connection = l->connection;
+    bool usable = l->greeted || l->cfg.greeted(l->cfg.arg, l, &l->greeting.info);
+
+    l->greeted = true;
+    if (usable && l->connection == connection && l->cfg.enter != NULL)
+        usable = l->cfg.enter(l->cfg.arg, l);
+    if (l->connection != connection)
+        return;
+    if (!usable) {
+        l->failures += 4;
+        fail(l, "this Redis can't be used", true);
+    } else if (l->greeting.out.count == 0) {
+        be_up(l);
+    } else {
+        l->deadline_ms = clock_monotonic_ms() + l->cfg.command_timeout_ms;
+        wake_after(l, l->cfg.command_timeout_ms + 1);
+    }
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -451,8 +468,21 @@ static void check_progress(struct redis_link *l, uint64_t now_ms)
         wake_after(l, l->cfg.command_timeout_ms - waited);
 }
 
+/* This process slept, and the server has closed the connection: answers that it gave before say
+ * nothing any more. They may tell of a right that others took away since, by closing it. */
+static bool is_stale(struct redis_link *l, uint64_t slept_ms)
+{
+    struct pollfd p = {.fd = l->fd, .events = POLLRDHUP};
+
+    return slept_ms > SLEPT_MS && poll(&p, 1, 0) == 1 &&
+           (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
 void redis_link_input(struct redis_link *l, uint64_t now_ms)
 {
+    uint64_t slept_ms = now_ms - l->looked_ms;
+
+    l->looked_ms = now_ms;
     redis_queue_settle(&l->queue);
     switch (l->state) {
     case REDIS_LINK_WAITING:
@@ -482,6 +512,10 @@ void redis_link_input(struct redis_link *l, uint64_t now_ms)
             fail(l, "the greeting timed out", true);
         return;
     case REDIS_LINK_UP:
+        if (is_stale(l, slept_ms)) {
+            fail(l, "closed by Redis meanwhile", false);
+            return;
+        }
         if (l->held)
             return;
         if (l->ready_to_read)
@@ -563,6 +597,7 @@ struct redis_link *redis_link_new(struct event_base *base, const struct redis_li
     l->base = base;
     l->fd = -1;
     l->state = REDIS_LINK_WAITING;
+    l->looked_ms = clock_monotonic_ms();
     l->timer = evtimer_new(base, on_timer, l);
     if (l->timer == NULL) {
         redis_link_free(l);
@@ -590,6 +625,11 @@ void redis_link_free(struct redis_link *l)
 struct redis_queue *redis_link_queue(struct redis_link *l)
 {
     return &l->queue;
+}
+
+struct redis_queue *redis_link_greeting(struct redis_link *l)
+{
+    return &l->greeting.out;
 }
 
 void redis_link_hold(struct redis_link *l, bool held)

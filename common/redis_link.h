@@ -10,12 +10,14 @@
  *         ^------------------- any failure, timeout ---------------'
  *
  * Greeting:  AUTH, SELECT, INFO, SCRIPT LOAD of every script; then the owner's `greeted` decides,
- *            and what was never answered is replayed in the same order. So each write must be
- *            idempotent.
+ *            `enter` may ask more, and what was never answered is replayed in the same order. So
+ *            each write must be idempotent.
  * Errors:    a lost connection, a command without answer for command_timeout_ms, and replies that
  *            say "not now" (NOSCRIPT, LOADING, READONLY, BUSY, MASTERDOWN, MISCONF, NOREPLICAS,
  *            NOAUTH; NOPERM for CLIENT REPLY SKIP) lead to a reconnect with jittered backoff.
- *            Other error replies go to the command's function.
+ *            Other error replies go to the command's function. Answers that lie unread on a
+ *            connection that the server has closed, when this process slept, count as lost: what
+ *            they say may be over.
  * Bound:     a command that times out three times in a row, alone on its connection, is what the
  *            server can't do in time: it is given up (its function gets NULL, `given_up` is told)
  *            rather than written again for ever.
@@ -48,6 +50,7 @@ struct redis_server_info {
     uint64_t maxmemory;
     char maxmemory_policy[32];
     bool may_skip_replies; /* CLIENT REPLY is allowed to this user */
+    uint64_t connection;   /* the server's id of this connection; 0: it doesn't say */
 };
 
 struct redis_script {
@@ -67,6 +70,10 @@ struct redis_link_config {
     void *arg;
     /* The server is there. False: it can't be used (logged by the owner), try again later. */
     bool (*greeted)(void *arg, struct redis_link *link, const struct redis_server_info *info);
+    /* Before anything is replayed, and again each time that all commands which it put into
+     * redis_link_greeting() are answered: the link is up when it puts none. Their functions are
+     * told NULL when the connection goes first. False: as for `greeted`. May be NULL. */
+    bool (*enter)(void *arg, struct redis_link *link);
     /* It was up and isn't any more. May be NULL. */
     void (*lost)(void *arg, struct redis_link *link, const char *why);
     /* A command (so it begins, as it is written) was given up. May be NULL. */
@@ -81,6 +88,8 @@ struct redis_link *redis_link_new(struct event_base *base, const struct redis_li
 void redis_link_free(struct redis_link *l);
 
 struct redis_queue *redis_link_queue(struct redis_link *l);
+/* For `enter`. */
+struct redis_queue *redis_link_greeting(struct redis_link *l);
 
 void redis_link_input(struct redis_link *l, uint64_t now_ms);
 void redis_link_flush(struct redis_link *l, uint64_t now_ms);

@@ -351,3 +351,35 @@ void redis_queue_settle(struct redis_queue *q)
         p.fn(p.arg, NULL);
     }
 }
+
+char *redis_args_next(struct redis_args *a, size_t *len)
+{
+    char *digits_end;
+    char *arg;
+
+    if (a->at >= a->end || *a->at != '$')
+        return NULL;
+    *len = strtoul(a->at + 1, &digits_end, 10);
+    arg = digits_end + 2;
+    a->at = arg + *len + 2;
+    return arg;
+}
+
+void redis_queue_each(struct redis_queue *q, redis_reply_fn *fn, redis_each_fn *each,
+                      void *each_arg)
+{
+    char *at = q->bytes + q->start;
+
+    for (size_t i = 0; i < q->count; i++) {
+        const struct redis_pending *p = pending_at(q, i);
+
+        if (p->fn == fn) {
+            char *args = memchr(at, '$', p->bytes); /* behind the head, *<count> */
+
+            each(each_arg, p->arg,
+                 (struct redis_args){.at = args != NULL ? args : at + p->bytes,
+                                     .end = at + p->bytes});
+        }
+        at += p->bytes;
+    }
+}

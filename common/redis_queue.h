@@ -112,6 +112,18 @@ void redis_queue_reset(struct redis_queue *q);
 /* Tells commands that were lost for want of memory. */
 void redis_queue_settle(struct redis_queue *q);
 
+/* A command's arguments as they stand in the buffer. */
+struct redis_args {
+    char *at, *end;
+};
+/* The next one, NULL at the end. It may be changed, not its length. */
+char *redis_args_next(struct redis_args *a, size_t *len);
+/* Calls for each command whose reply `fn` gets, in order, with that function's argument. What is
+ * changed takes effect when the command is written (again). */
+typedef void redis_each_fn(void *each_arg, void *arg, struct redis_args args);
+void redis_queue_each(struct redis_queue *q, redis_reply_fn *fn, redis_each_fn *each,
+                      void *each_arg);
+
 static inline size_t redis_queue_bytes(const struct redis_queue *q)
 {
     return q->end - q->start;

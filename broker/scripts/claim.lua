@@ -4,7 +4,7 @@
 -- when its CONNECT arrived by this clock (earliest, latest), user ('': any may have the session).
 -- Returns {'late'} (a CONNECT that arrived later had the client id already) | {'user'} (it is another
 -- user's), both without having changed anything, |
---   {epoch, previous owner, present, ended, last sequence, last sent, first queued,
+--   {epoch, previous owners, present, ended, last sequence, last sent, first queued,
 --   epoch of the former owner's will or '', epoch of a will being published or '',
 --   {filter, options, ...}, {open packet ids}, {released sequences},
 --   {filters whose removal the log may not have}}.
@@ -13,7 +13,8 @@ local p, c, node = KEYS[1], ARGV[1], ARGV[2]
 local s = p .. 's:' .. c
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local h = redis.call('HMGET', s, 'owner', 'epoch', 'dur', 'token', 'w', 'wd', 'xat', 'ow', 'u', 'st')
+local h = redis.call('HMGET', s, 'owner', 'epoch', 'dur', 'token', 'w', 'wd', 'xat', 'ow', 'u', 'st',
+  'lo')
 local owner, epoch, will = h[1] or '', tonumber(h[2] or 0), h[5]
 
 if h[4] ~= ARGV[5] then
@@ -72,11 +73,20 @@ if h[4] ~= ARGV[5] then
       redis.call('HSET', s, 'ds', last)
     end
   end
+  -- Nodes that may still have an older connection: also that of a claim whose node fell silent before
+  -- it had asked the owner before it. They are asked until one claim has heard of all.
+  local lo = h[11] or ''
+  if owner ~= '' and not string.find(lo, owner, 1, true) then
+    lo = string.sub(lo == '' and owner or owner .. ' ' .. lo, 1, 8 * 17 - 1)
+  end
+  if lo ~= '' then
+    redis.call('HSET', s, 'lo', lo)
+  end
   epoch = math.max(epoch + 1, now)
   redis.call('SADD', p .. 'own:' .. node, c)
   redis.call('HDEL', s, 'xat', 'w', 'wd')
   redis.call('HSET', s, 'owner', node, 'epoch', string.format('%.0f', epoch), 'dur', ARGV[3],
-    'token', ARGV[5], 'exp', ARGV[6], 'rp', owner, 'rr', present, 're', ended,
+    'token', ARGV[5], 'exp', ARGV[6], 'rp', lo, 'rr', present, 're', ended,
     'st', string.format('%.0f', arrived))
   if ARGV[9] ~= '' then
     redis.call('HSET', s, 'u', ARGV[9])

@@ -2,7 +2,8 @@
 -- Wills whose delay is over (or whose publisher died), sessions that expired, and notes of ended
 -- sessions whose end may not be in the log.
 -- KEYS: bucket prefix. ARGV: node, most.
--- Returns {'w', client, epoch, will, 'e', client, epoch, {epoch, filter, options, ...}, ...}; the
+-- Returns {'w', client, epoch, will, 'b', client, epoch, node that was to publish the will and must be
+-- cut off from it first, 'e', client, epoch, {epoch, filter, options, ...}, ...}; the
 -- subscriptions are those that a later session has, with its epoch or ''. Each is due again until it
 -- is taken away.
 local p, node = KEYS[1], ARGV[1]
@@ -17,12 +18,15 @@ for _, m in ipairs(redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT',
       redis.call('DEL', p .. 'dw:' .. c)
       redis.call('ZREM', p .. 'due', m)
     else
-      redis.call('HSET', p .. 'dw:' .. c, 'taker', node)
+      local busy = d[2] ~= '' and d[2] ~= '-' and d[2] ~= node
       redis.call('ZADD', p .. 'due', now + 10000, m)
-      out[#out + 1] = 'w'
+      if not busy then
+        redis.call('HSET', p .. 'dw:' .. c, 'taker', node)
+      end
+      out[#out + 1] = busy and 'b' or 'w'
       out[#out + 1] = c
       out[#out + 1] = d[1]
-      out[#out + 1] = d[3]
+      out[#out + 1] = busy and d[2] or d[3]
     end
   else
     local h = redis.call('HMGET', p .. 's:' .. c, 'owner', 'xat', 'epoch')

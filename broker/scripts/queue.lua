@@ -1,7 +1,8 @@
 #!lua
 -- Rule 5: messages into the queues of durable sessions of one bucket. KEYS: bucket prefix.
 -- ARGV: node, call number, queue limit in messages, in bytes (0: none), dedup window in ms, number of
---   messages, per message: frame, id to be remembered or '', then per target: client, message's index, flags.
+--   messages, per message: frame, id to be remembered or '', then per target: client, message's index, flags
+--   ('x': it was taken from the node before it was written, and is left out).
 -- Returns {dropped, owner, client, owner, client, ...}; '#' and a target's number instead of an owner:
 -- there is no such session. A call number at or below the last one was done: only the owners are
 -- told again.
@@ -49,7 +50,9 @@ for i = 7 + count * 2, #ARGV, 3 do
   local c, m = ARGV[i], 7 + tonumber(ARGV[i + 1]) * 2
   local s, q = p .. 's:' .. c, p .. 'q:' .. c
   local h = redis.call('HMGET', s, 'owner', 'dur')
-  if h[2] == '1' then
+  if ARGV[i + 2] == 'x' then
+    h = nil
+  elseif h[2] == '1' then
     local id, new = ARGV[m + 1], fresh
     if new and id ~= '' then
       local seen = p .. 'seen:' .. c

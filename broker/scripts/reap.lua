@@ -29,7 +29,9 @@ for _, c in ipairs(redis.call('SRANDMEMBER', own, ARGV[3])) do
       end
     end
     if h[3] == '1' then
-      redis.call('HSET', s, 'owner', '', 'ds', h[7] or 0)
+      -- What the dead node still sends for its connection is fenced.
+      redis.call('HSET', s, 'owner', '', 'ds', h[7] or 0, 'epoch',
+        string.format('%.0f', math.max(tonumber(h[2]) + 1, now)))
       redis.call('HDEL', s, 'w', 'wd', 'token')
       subs = redis.call('HGETALL', p .. 'f:' .. c)
       if h[8] then

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Rule 7: the new connection takes the will of a former one whose owner is dead or silent.
--- KEYS: bucket prefix. ARGV: client, epoch of the will, node, force (0, 1).
--- Returns {'none'} | {'busy'} (another node publishes it just now) | {'will', will}.
+-- Rule 7: the will of a former connection, or one that is being published, goes to this node.
+-- KEYS: bucket prefix. ARGV: client, epoch of the will, node, node that it was cut off from.
+-- Returns {'none'} | {'busy', node that publishes it just now} | {'will', will}.
 local p, c, epoch = KEYS[1], ARGV[1], ARGV[2]
 local s, dw = p .. 's:' .. c, p .. 'dw:' .. c
 local h = redis.call('HMGET', s, 'ow', 'owe')
@@ -18,8 +18,8 @@ if d[1] ~= epoch then
   return {'none'}
 end
 if d[2] ~= '-' and d[2] ~= '' and d[2] ~= ARGV[3] then
-  if ARGV[4] ~= '1' then
-    return {'busy'}
+  if d[2] ~= ARGV[4] then
+    return {'busy', d[2]}
   end
   if string.byte(d[3], 1) % 4 == 0 then
     -- QoS 0: at most once, and it may have gone out.

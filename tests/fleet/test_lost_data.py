@@ -86,7 +86,7 @@ class Flushed(harness.FleetTest):
         a, b = self.fleet
         subscriber, publisher = self.open(a, "s"), self.open(b, "p")
         subscriber.subscribe(("t", 1))
-        for key in self.fleet.redis.command("KEYS", "fl:{n:*"):
+        for key in self.fleet.redis.command("KEYS", "fl:{n:*}:in"):
             self.fleet.redis.command("DEL", key)
         publisher.publish("t", "waits for it", 1)
         subscriber.expect_message("t", "waits for it", 1)
@@ -96,7 +96,7 @@ class Flushed(harness.FleetTest):
         subscriber, publisher = self.open(a, "s"), self.open(b, "p")
         subscriber.subscribe(("t", 1))
         soon = int(time.time() * 1000) + 3600000
-        for key in self.fleet.redis.command("KEYS", "fl:{n:*"):
+        for key in self.fleet.redis.command("KEYS", "fl:{n:*}:in"):
             self.fleet.redis.command("XADD", key, "%d-0" % soon, "h", "")
         publisher.publish("t", "before", 1)
         subscriber.expect_message("t", "before", 1)
