@@ -210,7 +210,7 @@ static const struct config_field auth_fields[] = {
      .kind = CONFIG_BOOL,
      FIELD(auth_config, anonymous),
      .fallback = "false",
-     .help = "Whether clients without a user name are let in."},
+     .help = "Whether clients without a user name are let in. Read again on SIGHUP."},
     {.key = "password_file",
      .kind = CONFIG_STRING,
      FIELD(auth_config, password_file),

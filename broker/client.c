@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/auth.h"
 #include "broker/deliver.h"
 #include "broker/handle.h"
 #include "broker/input.h"
@@ -91,6 +92,7 @@ void client_free(struct client *c)
     inflight_fini(&c->inflight);
     session_unref(c->session);
     free(c->username);
+    free(c->will_topic);
     free(c);
 }
 
@@ -264,12 +266,27 @@ uint32_t client_session_expiry_s(const struct client *c)
     return (uint32_t)((expiry_ms + 999) / 1000);
 }
 
+/* The rules may have changed since the CONNECT. */
+static bool will_is_due(const struct client *c)
+{
+    if (c->clean_exit || c->will_topic == NULL)
+        return !c->clean_exit;
+    struct mqtt_slice topic = {.data = (const uint8_t *)c->will_topic,
+                               .len = (uint32_t)strlen(c->will_topic)};
+    if (auth_may_write(c->broker->auth, c, session_id(c->session), topic))
+        return true;
+    LOG_LIMITED(LOG_LEVEL_INFO, "will_denied", KV_STR("client_id", client_id_text(c)),
+                KV_STR("topic", c->will_topic));
+    c->broker->stats.dropped[DROP_DENIED]++;
+    return false;
+}
+
 /* Will and expiry of a session whose connection ends. */
 static void tell_store(struct client *c)
 {
     c->disconnected = true;
     c->ops++;
-    store_disconnect(c->broker->store, &c->hold, !c->clean_exit, client_session_expiry_s(c),
+    store_disconnect(c->broker->store, &c->hold, will_is_due(c), client_session_expiry_s(c),
                      on_disconnected, c);
 }
 

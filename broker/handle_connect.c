@@ -109,21 +109,24 @@ static struct message *make_will(struct client *c, const struct mqtt_connect *p,
     return message_new(&will, router_next_message_id(c->broker->router), client_id);
 }
 
-/* Asked once it is known who the client is. */
-static void check_will(struct client *c)
+/* Asked once it is known who the client is, and again when it is published. */
+static bool take_will(struct client *c)
 {
     struct connect_attempt *a = c->connecting;
     if (a->will == NULL)
-        return;
+        return true;
     struct mqtt_slice topic = a->will->topic;
-    if (handle_topic_fits(c, topic) && auth_may_write(c->broker->auth, c, a->client_id, topic))
-        return;
+    if (handle_topic_fits(c, topic) && auth_may_write(c->broker->auth, c, a->client_id, topic)) {
+        c->will_topic = strndup((const char *)topic.data, topic.len);
+        return c->will_topic != NULL;
+    }
     LOG_LIMITED(LOG_LEVEL_INFO, "will_denied",
                 KV_BYTES("client_id", a->client_id.data, a->client_id.len),
                 KV_BYTES("topic", topic.data, topic.len));
     c->broker->stats.dropped[DROP_DENIED]++;
     message_unref(a->will);
     a->will = NULL;
+    return true;
 }
 
 /* Not when it was read: while this process stood still, its client may have come back elsewhere. */
@@ -202,8 +205,10 @@ static void let_in(struct client *c)
     c->username = a->username;
     c->user_stamp = a->login.stamp;
     a->username = NULL;
-    check_will(c);
-    client_set_state(c, CLIENT_CLAIMING);
+    if (take_will(c))
+        client_set_state(c, CLIENT_CLAIMING);
+    else
+        client_close(c, END_NO_MEMORY);
 }
 
 static void go_on(struct client *c, enum login_verdict verdict)

@@ -24,7 +24,7 @@ enum {
     AHEAD_ITERATIONS = 10000, /* given to a thread beyond what it does: about 14 ms */
     AHEAD_JOBS = 64,
     SAMPLES = 16,
-    NICE = 10,                      /* a tenth of a core's time beside a loop that is always busy */
+    NICE = 5,                       /* a quarter of a core beside a loop that is always busy */
     FIRST_SAMPLE_ITERATIONS = 2000, /* hashed once at start, for a first guess of their time */
 };
 
@@ -89,22 +89,26 @@ static struct login_job *job_find(const struct logins *l, const struct login_pro
     return NULL;
 }
 
+/* `r` NULL: it is never hashed. */
 static struct login_job *job_new(struct logins *l, const struct login_request *r,
                                  const struct login_proof *proof, const struct login_origin *origin)
 {
-    struct login_job *job = calloc(1, sizeof(*job) + r->username.len + r->password.len);
+    size_t size = r != NULL ? (size_t)r->username.len + r->password.len : 0;
+    struct login_job *job = calloc(1, sizeof(*job) + size);
     if (job == NULL)
         return NULL;
     job->logins = l;
     job->proof = *proof;
     job->origin = *origin;
     TAILQ_INIT(&job->waits);
+    hash_table_add(&l->jobs, &job->by_proof, proof_hash(proof));
+    if (r == NULL)
+        return job;
     memcpy(job->text, r->username.data, r->username.len);
     memcpy(job->text + r->username.len, r->password.data, r->password.len);
     job->username = (struct mqtt_slice){.data = job->text, .len = r->username.len};
     job->password =
         (struct mqtt_slice){.data = job->text + r->username.len, .len = r->password.len};
-    hash_table_add(&l->jobs, &job->by_proof, proof_hash(proof));
     return job;
 }
 
@@ -368,7 +372,7 @@ static enum login_verdict line_up(struct logins *l, const struct login_request *
     }
     if (exists && !make_room(l, &origin))
         return LOGIN_BUSY;
-    job = job_new(l, r, proof, &origin);
+    job = job_new(l, exists ? r : NULL, proof, &origin);
     if (job == NULL)
         return LOGIN_BUSY;
     if (exists && !login_queue_push(l->queue, &job->place, &origin)) {
@@ -383,21 +387,15 @@ static enum login_verdict line_up(struct logins *l, const struct login_request *
     return LOGIN_PENDING;
 }
 
-enum login_verdict login_check(struct logins *l, const struct login_request *r,
-                               struct login_wait *wait)
+/* Long ones would take memory while they wait. */
+static enum login_verdict ask_memory(struct logins *l, const struct login_request *r, bool exists,
+                                     struct login_wait *wait)
 {
-    struct passwd_secret secret = {0};
+    uint8_t buf[PASSWD_HASH_BYTES];
+    struct login_request shortened = *r;
     struct login_proof proof;
-    wait->job = NULL;
-    wait->stamp = passwd_stamp(l->passwd, r->username);
-    if (r->username.len == 0 || r->password.len == 0)
-        return LOGIN_BAD;
-    bool exists = passwd_find(l->passwd, r->username, &secret);
-    if (!exists)
-        l->stats.unknown_user++;
-    if (exists ? secret.iterations == 0 : passwd_most_iterations(l->passwd) == 0) /* no thread's */
-        return exists && passwd_secret_matches(&secret, r->password) ? LOGIN_OK : LOGIN_BAD;
-    if (!login_memory_prove(l->memory, r->username, wait->stamp, r->password, &proof))
+    shortened.password = passwd_shorten(r->password, buf);
+    if (!login_memory_prove(l->memory, r->username, wait->stamp, shortened.password, &proof))
         return LOGIN_BUSY;
     switch (login_memory_ask(l->memory, &proof)) {
     case LOGIN_RIGHT:
@@ -409,7 +407,23 @@ enum login_verdict login_check(struct logins *l, const struct login_request *r,
     case LOGIN_UNKNOWN:
         break;
     }
-    return line_up(l, r, &proof, exists, wait);
+    return line_up(l, &shortened, &proof, exists, wait);
+}
+
+enum login_verdict login_check(struct logins *l, const struct login_request *r,
+                               struct login_wait *wait)
+{
+    struct passwd_secret secret = {0};
+    wait->job = NULL;
+    wait->stamp = passwd_stamp(l->passwd, r->username);
+    if (r->username.len == 0 || r->password.len == 0)
+        return LOGIN_BAD;
+    bool exists = passwd_find(l->passwd, r->username, &secret);
+    if (!exists)
+        l->stats.unknown_user++;
+    if (exists ? secret.iterations == 0 : passwd_most_iterations(l->passwd) == 0) /* no thread's */
+        return exists && passwd_secret_matches(&secret, r->password) ? LOGIN_OK : LOGIN_BAD;
+    return ask_memory(l, r, exists, wait);
 }
 
 /* ---- making ---------------------------------------------------------------------------------- */

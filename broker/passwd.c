@@ -339,6 +339,13 @@ static bool hash_pbkdf2(const struct passwd_secret *s, struct mqtt_slice passwor
                              out) == 1;
 }
 
+struct mqtt_slice passwd_shorten(struct mqtt_slice password, uint8_t buf[PASSWD_HASH_BYTES])
+{
+    if (password.len <= PASSWD_SHORT_BYTES || SHA512(password.data, password.len, buf) == NULL)
+        return password;
+    return (struct mqtt_slice){.data = buf, .len = PASSWD_HASH_BYTES};
+}
+
 bool passwd_secret_matches(const struct passwd_secret *s, struct mqtt_slice password)
 {
     uint8_t hash[PASSWD_HASH_BYTES];

@@ -51,6 +51,11 @@ bool passwd_find(const struct passwd *p, struct mqtt_slice username, struct pass
 /* Of the user whose password costs most to check. */
 uint32_t passwd_most_iterations(const struct passwd *p);
 
+/* PBKDF2 replaces a key that is longer than its hash's block by the key's hash: so may who keeps a
+ * password for it. Only for secrets with iterations. */
+enum { PASSWD_SHORT_BYTES = 128 };
+struct mqtt_slice passwd_shorten(struct mqtt_slice password, uint8_t buf[PASSWD_HASH_BYTES]);
+
 /* Whether this is the password; takes its time. An empty password is never right. */
 bool passwd_secret_matches(const struct passwd_secret *s, struct mqtt_slice password);
 

@@ -14,8 +14,9 @@ OK, BUSY, BAD, REFUSED = 0, 3, 4, 5
 
 class LoginTest:
     def broker_with(self, lines, name="broker", redis=None, **auth):
-        """lines: of the password file."""
+        """lines: of the password file. A machine that is busy with other tests may take its time."""
         self.file = self.scope.write("passwd", "".join(lines))
+        auth = {"login_timeout": "60s", **auth}
         broker = Broker(self.scope, name, redis, {"auth": {"anonymous": True, "password_file": self.file, **auth}})
         broker.reconfigure(listeners=[{"bind": "127.0.0.1:%d" % broker.port}])  # trusted proxies have no address
         return broker.start()
@@ -27,7 +28,7 @@ class LoginTest:
 
     def begin(self, broker, user, password, **fields):
         """A connection that has sent its CONNECT."""
-        client = broker.open(timeout=20, **fields)
+        client = broker.open(timeout=60, **fields)
         self.addCleanup(client.close)
         client.send(m.connect(self.unique("c"), username=user, password=password))
         return client
@@ -77,9 +78,7 @@ class Guesses(LoginTest, harness.FleetTest):
         brokers = [self.broker_with(lines, "broker%d" % n, redis) for n in range(2)]
         pings = Pings(self.client(brokers[0], "bystander"))
         guesses = [self.begin(brokers[0], "anna", "wrong %d" % n) for n in range(40)]
-        codes = [g.expect(m.CONNACK).return_code for g in guesses]
-        self.assertTrue(set(codes) <= {BAD, BUSY}, codes)
-        self.assertIn(BAD, codes)
+        self.assertEqual({g.expect(m.CONNACK).return_code for g in guesses[:6]}, {BAD})
         self.assertLess(pings.longest(), 0.5)
         self.assertEqual(self.logins(brokers[0], "unknown_user"), 0)
         for broker in brokers:
@@ -89,13 +88,14 @@ class Guesses(LoginTest, harness.FleetTest):
         """Of the same user and from the same address; of another one behind it; from elsewhere."""
         anna = passwords.line("anna", "right", passwords.COSTLY)
         bob = passwords.line("bob", "right", passwords.COSTLY)
-        broker = self.broker_with([anna, bob, passwords.as_user("carl", bob)])
-        for n in range(40):
+        broker = self.broker_with([anna, bob, passwords.as_user("carl", bob)], hash_threads=1)
+        for n in range(60):
             self.begin(broker, "anna", "wrong %d" % n)
         for user, source in (("anna", None), ("bob", None), ("carl", "127.0.0.2")):
-            start = time.monotonic()
-            eventually(lambda u=user, s=source: self.code(broker, u, "right", source=s) == OK, 10, user + " gets in")
-            self.assertLess(time.monotonic() - start, 5, user)
+            before = self.logins(broker, "hashed")
+            self.assertEqual(self.code(broker, user, "right", source=source), OK)
+            self.assertLessEqual(self.logins(broker, "hashed") - before, 4, user)
+        self.assertGreater(metric(broker.metrics(), "flotilla_broker_logins_waiting"), 10)
 
     def test_users_that_do_not_exist_take_as_long_and_cost_nothing(self):
         broker = self.broker_with([passwords.line("anna", "right", passwords.COSTLY)])
@@ -110,9 +110,7 @@ class Guesses(LoginTest, harness.FleetTest):
         hashed = self.logins(broker, "hashed")
         for n in range(200):
             self.begin(broker, "nobody %d" % n, "x")
-        start = time.monotonic()
         self.assertEqual(self.code(broker, "anna", "right"), OK)
-        self.assertLess(time.monotonic() - start, 4 * wrong + 1)
         self.assertEqual(self.logins(broker, "hashed"), hashed + 1)
 
     def test_too_many_are_told_so_at_once(self):
@@ -129,7 +127,7 @@ class Guesses(LoginTest, harness.FleetTest):
         clients = [self.begin(broker, "anna", "wrong %d" % n) for n in range(20)]
         start = time.monotonic()
         codes = [c.expect(m.CONNACK).return_code for c in clients]
-        self.assertLess(time.monotonic() - start, 3)
+        self.assertLess(time.monotonic() - start, 10)
         self.assertGreater(codes.count(BUSY), 10)
 
     def test_who_goes_away_is_not_hashed(self):
@@ -138,14 +136,18 @@ class Guesses(LoginTest, harness.FleetTest):
         for n in range(30):
             client = self.begin(broker, "anna", "wrong %d" % n)
             client.abort() if n % 2 else client.close()
-        eventually(lambda: metric(broker.metrics(), "flotilla_broker_logins_waiting") == 0, 10, "nobody waits")
+        eventually(lambda: metric(broker.metrics(), "flotilla_broker_logins_waiting") == 0, 30, "nobody waits")
         self.assertLessEqual(self.logins(broker, "hashed"), 3)
+
+    def test_a_long_password_is_right_too(self):
+        broker = self.broker_with([passwords.line("anna", "x" * 1000)])
+        self.assertEqual([self.code(broker, "anna", "x" * n) for n in (1000, 999, 1000)], [OK, BAD, OK])
 
     def test_what_comes_behind_a_connect_waits_for_it(self):
         broker = self.broker_with([passwords.line("anna", "right", passwords.COSTLY)])
         watcher = self.client(broker, "watcher")
         watcher.subscribe(("t", 0))
-        client = broker.open(timeout=20)
+        client = broker.open(timeout=60)
         self.addCleanup(client.close)
         client.send(m.connect("impatient", username="anna", password="right") + m.publish("t", "1"))
         client.send(m.publish("t", "2") + m.subscribe(1, ("u", 0)))
@@ -158,7 +160,7 @@ class Guesses(LoginTest, harness.FleetTest):
 class Reconnects(LoginTest, harness.FleetTest):
     def test_a_fleet_that_comes_back_costs_one_hash_a_user(self):
         costly = passwords.line("user0", "right", passwords.COSTLY)
-        broker = self.broker_with([passwords.as_user("user%d" % n, costly) for n in range(4)], login_timeout="30s")
+        broker = self.broker_with([passwords.as_user("user%d" % n, costly) for n in range(4)])
         for _ in range(2):
             clients = [self.begin(broker, "user%d" % (n % 4), "right") for n in range(500)]
             self.assertEqual({c.expect(m.CONNACK).return_code for c in clients}, {OK})
@@ -180,11 +182,9 @@ class Reload(LoginTest, harness.FleetTest):
         anna.subscribe(("will/#", 1))
         bob = self.client(broker, "bob", username="bob", password="b", will=m.Will("will/bob", "gone", 1))
         carl = self.client(broker, "carl", username="carl", password="c", clean=False)
-        start = time.monotonic()
         self.reload(broker, [self.anna, passwords.line("carl", "another")])
         bob.expect_closed(timeout=2)
         carl.expect_closed(timeout=2)
-        self.assertLess(time.monotonic() - start, 2)
         anna.expect_message("will/bob", "gone", 1)
         self.assertEqual(metric(broker.metrics(), "flotilla_broker_connections_closed_total", reason="not_authorized"), 2)
         anna.ping()
@@ -193,6 +193,22 @@ class Reload(LoginTest, harness.FleetTest):
         self.assertEqual(self.code(broker, "carl", "c"), BAD)
         self.assertEqual(self.code(broker, "carl", "another"), OK)
         self.assertEqual(self.code(broker, "anna", "a"), OK)
+
+    def test_a_will_is_asked_about_again_when_it_is_published(self):
+        acl = self.scope.write("acl", "topic #\n\nuser anna\ntopic #\n")
+        broker = self.broker_with([self.anna], acl_file=acl)
+        watcher = self.client(broker, "watcher")
+        watcher.subscribe(("will/#", 1), ("end", 1))
+        wills = [self.client(broker, "anna-%s" % topic, username="anna", password="a", will=m.Will("will/" + topic, "gone", 1))
+                 for topic in ("mine", "yours")]
+        self.scope.write("acl", "topic #\n\nuser anna\ntopic will/mine\n")
+        self.reload(broker, [self.anna])
+        for client in reversed(wills):
+            client.abort()
+            eventually(lambda: metric(broker.metrics(), "flotilla_broker_connections") <= 3 - (client is wills[0]), 5, "it is gone")
+        watcher.expect_message("will/mine", "gone", 1)
+        watcher.ping()
+        self.assertRegex(broker.log(), "will_denied.*will/yours")
 
     def test_anonymous_clients_are_closed_when_they_are_let_in_no_more(self):
         broker = self.broker_with([self.anna])

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <openssl/evp.h>
 
 #include "tests/unit/temp_file.h"
 
@@ -262,6 +263,26 @@ static void a_stamp_is_of_user_and_line(void **state)
     passwd_free(again);
 }
 
+static void a_long_password_may_be_kept_short(void **state)
+{
+    struct passwd_secret secret = {.iterations = 7, .salt_len = 12};
+    uint8_t text[1000];
+    uint8_t buf[PASSWD_HASH_BYTES];
+
+    (void)state;
+    memset(text, 'x', sizeof(text));
+    for (uint32_t len = 120; len < 140; len++) {
+        struct mqtt_slice password = {text, len};
+        assert_int_equal(PKCS5_PBKDF2_HMAC((const char *)text, (int)len, secret.salt, 12, 7,
+                                           EVP_sha512(), sizeof(secret.hash), secret.hash),
+                         1);
+        struct mqtt_slice kept = passwd_shorten(password, buf);
+        assert_true(kept.len <= PASSWD_SHORT_BYTES);
+        assert_true(passwd_secret_matches(&secret, kept));
+        assert_true(passwd_secret_matches(&secret, password));
+    }
+}
+
 static void many_users_are_found(void **state)
 {
     enum { USERS = 20000 };
@@ -341,6 +362,7 @@ int main(void)
         TEST(who_could_never_log_in_is_an_error),
         TEST(a_pipe_is_refused_rather_than_waited_for),
         TEST(a_stamp_is_of_user_and_line),
+        TEST(a_long_password_may_be_kept_short),
         TEST(many_users_are_found),
         TEST(file_of_the_real_tool_is_read),
     };
