@@ -112,6 +112,9 @@ static bool on_greeted(void *arg, struct redis_link *link, const struct redis_se
         if (other) {
             fleet_clock_forget(&f->clock);
             fleet_cut_run_changed(f);
+            fleet_queues_run_changed(f);
+            fleet_connects_run_changed(f);
+            fleet_holds_run_changed(f);
         }
         f->runs += other ? 1 : 0;
         fleet_disk_greeted(f);

@@ -68,6 +68,7 @@ struct fleet_hold {
     struct fleet_hold *next, *prev;
     unsigned refs, bucket;
     struct fleet_behalf behalf; /* this connection */
+    char run[9];                /* of Redis, in which its sequences are known to be right */
     uint64_t sent; /* highest sequence fetched here, or that was gone from the queue at connect */
     uint32_t expiry_s;
     struct fleet_publish *publishes, *publishes_tail; /* completed in order */
@@ -272,6 +273,8 @@ void fleet_queue_add(struct fleet *f, struct fleet_publish *p, const struct mess
 void fleet_queues_flush(struct fleet *f);
 /* What is void isn't written any more, although it was sent and isn't answered. */
 void fleet_queues_void(struct fleet *f);
+/* Another run of Redis gets what the former one didn't answer. */
+void fleet_queues_run_changed(struct fleet *f);
 void fleet_queues_reset(struct fleet *f);
 
 /* ---- fleet_retained.c ----------------------------------------------------------------------- */
@@ -335,6 +338,7 @@ void fleet_connect_node_gone(struct fleet *f, uint64_t node);
 void fleet_connect_asked(struct fleet *f, uint64_t node, uint64_t request, struct mqtt_slice client,
                          uint64_t epoch);
 void fleet_connect_answered(struct fleet *f, uint64_t node, uint64_t request);
+void fleet_connects_run_changed(struct fleet *f);
 /* Connecting attempts of this client up to this epoch were taken from this node. */
 void fleet_connect_taken(struct fleet *f, const char *client_id, size_t len, uint64_t epoch);
 /* The subscriptions that the claim of a connecting attempt found. False: there is no such attempt. */
@@ -359,6 +363,7 @@ void fleet_unsubscribe(struct fleet *f, struct store_hold *hold, const struct mq
                        size_t count, store_done_fn *done, void *arg);
 /* Rule 9: tells Redis again what this node's connections hold. */
 void fleet_holds_assert(struct fleet *f);
+void fleet_holds_run_changed(struct fleet *f);
 /* Says the subscriptions of their durable sessions in the log again: it lost some entries. */
 void fleet_holds_retell(struct fleet *f);
 /* Looks at queues without having been told to. */

@@ -622,6 +622,7 @@ static bool take_claim(struct connect_op *op, const redisReply *r)
     struct fleet_session_ref session;
 
     op->hold->epoch = op->h->behalf.epoch = number_of(e[0]);
+    memcpy(op->h->run, f->run_tag, sizeof(op->h->run));
     take_owners(op, e[1]);
     op->result.session_present = e[2]->str[0] == '1';
     session = session_of(op);
@@ -669,13 +670,35 @@ static void on_claim(void *arg, const redisReply *r)
     ask_owners(op); /* also when fenced: who claimed next waits for this */
 }
 
+/* The last argument. */
+static void retag(void *each_arg, void *arg, struct redis_args args)
+{
+    const struct fleet *f = each_arg;
+    size_t len = 0;
+    size_t tag_len = 0;
+    char *tag = NULL;
+
+    (void)arg;
+    for (char *a = redis_args_next(&args, &len); a != NULL; a = redis_args_next(&args, &len)) {
+        tag = a;
+        tag_len = len;
+    }
+    if (tag != NULL && tag_len == strlen(f->run_tag))
+        memcpy(tag, f->run_tag, tag_len);
+}
+
+void fleet_connects_run_changed(struct fleet *f)
+{
+    redis_queue_each(f->q, on_claim, retag, f);
+}
+
 static void claim(struct connect_op *op)
 {
     struct fleet *f = op->f;
     struct fleet_key key = fleet_key_clients(&f->keys, op->h->bucket);
 
     op->state = CONNECT_CLAIMING;
-    scripts_begin(&f->scripts, f->q, SCRIPT_CLAIM, key.text, 9);
+    scripts_begin(&f->scripts, f->q, SCRIPT_CLAIM, key.text, 10);
     redis_queue_arg(f->q, op->hold->client_id, op->hold->client_id_len);
     redis_queue_str(f->q, f->hex);
     redis_queue_str(f->q, op->hold->durable ? "1" : "0");
@@ -688,6 +711,7 @@ static void claim(struct connect_op *op)
     redis_queue_u64(f->q, op->h->arrived.earliest);
     redis_queue_u64(f->q, op->h->arrived.latest);
     fleet_hold_write_user(f->q, op->hold);
+    redis_queue_str(f->q, f->run_tag);
     redis_queue_end(f->q, REDIS_REPLAY, on_claim, op);
 }
 

@@ -71,9 +71,10 @@ static void send_acks(struct fleet *f, struct fleet_hold *h)
     } else {
         *sent = (struct acks_sent){.hold = h, .releases = h->releases};
         h->refs++;
-        scripts_begin(&f->scripts, f->q, SCRIPT_ACK, key.text, 2 + 2 * h->ack_count);
+        scripts_begin(&f->scripts, f->q, SCRIPT_ACK, key.text, 3 + 2 * h->ack_count);
         redis_queue_arg(f->q, h->hold->client_id, h->hold->client_id_len);
         redis_queue_u64(f->q, h->hold->epoch);
+        redis_queue_str(f->q, h->run);
         for (unsigned i = 0; i < h->ack_count; i++) {
             char what = (char)fleet_reader_u8(&r);
 

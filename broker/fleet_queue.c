@@ -135,14 +135,36 @@ void fleet_queues_void(struct fleet *f)
     redis_queue_each(f->q, on_queued, void_targets, NULL);
 }
 
+/* The last characters of the node's field. */
+static void retag(void *each_arg, void *arg, struct redis_args args)
+{
+    const struct fleet *f = each_arg;
+    size_t tag = strlen(f->run_tag);
+    size_t len = 0;
+    char *node = NULL;
+
+    (void)arg;
+    for (size_t i = 0; i < 5; i++)
+        node = redis_args_next(&args, &len);
+    if (node != NULL && len > tag)
+        memcpy(node + len - tag, f->run_tag, tag);
+}
+
+void fleet_queues_run_changed(struct fleet *f)
+{
+    redis_queue_each(f->q, on_queued, retag, f);
+}
+
 static void write_batch(struct fleet *f, struct queue_batch *b)
 {
     struct fleet_key key = fleet_key_clients(&f->keys, b->bucket);
     struct redis_queue *q = f->q;
+    char run[sizeof(f->run_tag) + 1];
 
+    snprintf(run, sizeof(run), ":%s", f->run_tag);
     scripts_begin(&f->scripts, q, SCRIPT_QUEUE, key.text,
                   6 + 2 * b->message_count + 3 * b->target_count);
-    redis_queue_str(q, f->hex);
+    redis_queue_arg2(q, f->hex, FLEET_HEX_SIZE - 1, run, strlen(run));
     redis_queue_u64(q, f->calls++);
     redis_queue_u64(q, f->cfg.queue_limit);
     redis_queue_u64(q, f->cfg.queue_limit_bytes);

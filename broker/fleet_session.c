@@ -435,7 +435,28 @@ static void on_asserted(void *arg, const redisReply *r)
         fleet_hold_fenced(h);
     else if (r != NULL && r->type == REDIS_REPLY_INTEGER && r->integer == 2 && h->hold != NULL)
         end_connection(h->fleet, h->hold);
+    else if (r != NULL && r->type == REDIS_REPLY_INTEGER)
+        memcpy(h->run, h->fleet->run_tag, sizeof(h->run));
     fleet_hold_unref(h);
+}
+
+/* EVALSHA sha 1 key · the tenth of the script's arguments: this run. */
+static void retag(void *each_arg, void *arg, struct redis_args args)
+{
+    const struct fleet *f = each_arg;
+    size_t len = 0;
+    char *tag = NULL;
+
+    (void)arg;
+    for (size_t i = 0; i < 4 + 10; i++)
+        tag = redis_args_next(&args, &len);
+    if (tag != NULL && len == strlen(f->run_tag))
+        memcpy(tag, f->run_tag, len);
+}
+
+void fleet_holds_run_changed(struct fleet *f)
+{
+    redis_queue_each(f->q, on_asserted, retag, f);
 }
 
 static void assert_hold(struct fleet *f, struct fleet_hold *h)
@@ -451,7 +472,7 @@ static void assert_hold(struct fleet *f, struct fleet_hold *h)
         fleet_is_dead(f); /* what Redis knows of this node would be wrong: begin anew */
         return;
     }
-    begin_session_script(f, hold, SCRIPT_ASSERT, 10 + a.open_count + 2 * a.count);
+    begin_session_script(f, hold, SCRIPT_ASSERT, 12 + a.open_count + 2 * a.count);
     redis_queue_str(f->q, f->hex);
     redis_queue_str(f->q, hold->durable ? "1" : "0");
     redis_queue_arg(f->q, h->will.data, h->will.len);
@@ -462,6 +483,8 @@ static void assert_hold(struct fleet *f, struct fleet_hold *h)
         redis_queue_u64(f->q, h->expiry_s);
     fleet_hold_write_user(f->q, hold);
     redis_queue_u64(f->q, h->arrived.earliest);
+    redis_queue_str(f->q, f->run_tag);
+    redis_queue_str(f->q, h->run);
     redis_queue_u64(f->q, h->sent);
     write_session(f->q, &a);
     h->refs++;

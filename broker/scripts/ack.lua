@@ -1,21 +1,28 @@
 #!lua flags=allow-oom
 -- Rule 8: what the client said about deliveries. KEYS: bucket prefix.
--- ARGV: client, epoch, then pairs: 'a' sequence (acknowledged: goes), 'r' sequence (received: goes
+-- ARGV: client, epoch, run of Redis in which the connection was read for, then pairs: 'a' sequence (acknowledged: goes), 'r' sequence (received: goes
 -- and is noted as released), 'c' sequence (complete: the note goes). Returns 1, or 0 when fenced.
+-- Where Redis came back with older data, what was queued in its new run (sequences above `r0`) may have
+-- the sequences of what the client had: acknowledgements from before the connection was asserted there
+-- mean others, and leave those alone.
 -- `rel` keeps the order of the releases, in which PUBREL is sent again (MQTT 4.6.0-4).
 local p, c = KEYS[1], ARGV[1]
-local epoch = redis.call('HGET', p .. 's:' .. c, 'epoch')
-if epoch and tonumber(epoch) > tonumber(ARGV[2]) then
+local h = redis.call('HMGET', p .. 's:' .. c, 'epoch', 'run', 'r0')
+if h[1] and tonumber(h[1]) > tonumber(ARGV[2]) then
   return 0
 end
+local bound = h[2] and h[2] ~= ARGV[3] and tonumber(h[3]) or math.huge
 local q, rel = p .. 'q:' .. c, p .. 'rel:' .. c
 local gone = false
 local released
-for i = 3, #ARGV, 2 do
+for i = 4, #ARGV, 2 do
   local what, seq = ARGV[i], ARGV[i + 1]
+  if tonumber(seq) > bound and redis.call('XRANGE', q, seq, seq)[1] then
+    what = ''
+  end
   if what == 'c' then
     redis.call('ZREM', rel, seq)
-  else
+  elseif what ~= '' then
     redis.call('XDEL', q, seq .. '-0')
     gone = true
     if what == 'r' then

@@ -1,9 +1,10 @@
 #!lua flags=allow-oom
 -- Rule 9: a connection's hold after Redis came back with less than it had.
 -- KEYS: bucket prefix. ARGV: client, epoch, node, durable, will, will delay, expiry in s,
--- user ('': any), when its CONNECT arrived, last sequence that was sent, next one to be read, number
--- of unfinished ones, these sequences, filter, options, ... Returns 1, or 0 when a newer connection has the client id, or 2 when something
--- is queued that the connection won't read. A durable session's subscriptions are these then, and
+-- user ('': any), when its CONNECT arrived, this run of Redis, the run that the connection was read for,
+-- last sequence that was sent, next one to be read, number of unfinished ones, these sequences, filter,
+-- options, ... Returns 1, or 0 when a newer connection has the client id, or 2 when something is queued
+-- that the connection won't read, or that has the sequence of something else that it was sent. A durable session's subscriptions are these then, and
 -- what is queued from now on comes behind what was sent.
 local p, c, node = KEYS[1], ARGV[1], ARGV[3]
 local s, f = p .. 's:' .. c, p .. 'f:' .. c
@@ -22,11 +23,18 @@ end
 if ARGV[4] ~= '1' then
   return 1
 end
-if tonumber(redis.call('HGET', s, 'nseq') or 0) < tonumber(ARGV[10]) then
-  redis.call('HSET', s, 'nseq', ARGV[10])
+local h = redis.call('HMGET', s, 'run', 'r0', 'nseq')
+local nseq, others = tonumber(h[3] or 0), math.huge -- sequences above: queued in this run, before this
+if h[1] ~= ARGV[10] then
+  redis.call('HSET', s, 'run', ARGV[10], 'r0', nseq)
+elseif ARGV[11] ~= ARGV[10] then
+  others = tonumber(h[2])
 end
-local open, subs = {}, 13 + tonumber(ARGV[12])
-for i = 13, subs - 1 do
+if nseq < tonumber(ARGV[12]) then
+  redis.call('HSET', s, 'nseq', ARGV[12])
+end
+local open, subs = {}, 15 + tonumber(ARGV[14])
+for i = 15, subs - 1 do
   open[ARGV[i]] = true
 end
 -- One by one, they may be large; those it knows are soon over.
@@ -35,9 +43,9 @@ while answer == 1 and from do
   local entry = redis.call('XRANGE', p .. 'q:' .. c, from, '+', 'COUNT', 1)[1]
   local seq = entry and string.match(entry[1], '^%d+')
   from = entry and '(' .. entry[1]
-  if not entry or tonumber(seq) >= tonumber(ARGV[11]) then
+  if not entry or tonumber(seq) >= tonumber(ARGV[13]) then
     from = nil
-  elseif not open[seq] then
+  elseif not open[seq] or tonumber(seq) > others then
     answer = 2
   end
 end

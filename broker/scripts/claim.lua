@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- Rule 7: a connection takes a client id. KEYS: bucket prefix.
 -- ARGV: client, node, durable, clean start, token of this attempt, session expiry in s (-1: never),
--- when its CONNECT arrived by this clock (earliest, latest), user ('': any may have the session).
+-- when its CONNECT arrived by this clock (earliest, latest), user ('': any may have the session),
+-- run of Redis.
 -- Returns {'late'} (a CONNECT that arrived later had the client id already) | {'user'} (it is another
 -- user's), both without having changed anything, |
 --   {epoch, previous owners, present, ended, last sequence, last sent, first queued,
@@ -88,6 +89,9 @@ if h[4] ~= ARGV[5] then
   redis.call('HSET', s, 'owner', node, 'epoch', string.format('%.0f', epoch), 'dur', ARGV[3],
     'token', ARGV[5], 'exp', ARGV[6], 'rp', lo, 'rr', present, 're', ended,
     'st', string.format('%.0f', arrived))
+  if redis.call('HGET', s, 'run') ~= ARGV[10] then
+    redis.call('HSET', s, 'run', ARGV[10], 'r0', redis.call('HGET', s, 'nseq') or 0)
+  end
   if ARGV[9] ~= '' then
     redis.call('HSET', s, 'u', ARGV[9])
   end

@@ -2,7 +2,8 @@
 -- Rule 5: messages into the queues of durable sessions of one bucket. KEYS: bucket prefix.
 -- ARGV: node, call number, queue limit in messages, in bytes (0: none), dedup window in ms, number of
 --   messages, per message: frame, id to be remembered or '', then per target: client, message's index, flags
---   ('x': it was taken from the node before it was written, and is left out).
+--   ('x': it was taken from the node before it was written, and is left out). The node's field is
+--   <node>:<run of Redis>.
 -- Returns {dropped, owner, client, owner, client, ...}; '#' and a target's number instead of an owner:
 -- there is no such session. A call number at or below the last one was done: only the owners are
 -- told again.
@@ -10,7 +11,8 @@
 -- smaller ones reach the other limit first. `qb` of a session: the bytes of those that were ever
 -- queued. Each of them, and every 16th message, says in its field b what `qb` was before it; so the
 -- difference to the first b in the queue is what it holds. `qh`: that one, as last seen.
-local p, node, call = KEYS[1], ARGV[1], tonumber(ARGV[2])
+local p, call = KEYS[1], tonumber(ARGV[2])
+local node, run = string.match(ARGV[1], '^([^:]*):(.*)$')
 local limit, most, window = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local count = tonumber(ARGV[6])
 local large = most == 0 and math.huge or limit == 0 and 0 or most / limit
@@ -49,10 +51,13 @@ local out, told = {0}, {}
 for i = 7 + count * 2, #ARGV, 3 do
   local c, m = ARGV[i], 7 + tonumber(ARGV[i + 1]) * 2
   local s, q = p .. 's:' .. c, p .. 'q:' .. c
-  local h = redis.call('HMGET', s, 'owner', 'dur')
+  local h = redis.call('HMGET', s, 'owner', 'dur', 'run')
   if ARGV[i + 2] == 'x' then
     h = nil
   elseif h[2] == '1' then
+    if h[3] ~= run then
+      redis.call('HSET', s, 'run', run, 'r0', redis.call('HGET', s, 'nseq') or 0)
+    end
     local id, new = ARGV[m + 1], fresh
     if new and id ~= '' then
       local seen = p .. 'seen:' .. c

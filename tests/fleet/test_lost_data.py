@@ -4,8 +4,9 @@ import time
 
 import harness
 import mqtt_raw as m
+from chaos import LinkProxy
 from harness import eventually
-from services import Fleet
+from services import Broker, Fleet, Redis
 
 
 class Flushed(harness.FleetTest):
@@ -164,6 +165,62 @@ class OlderData(harness.FleetTest):
                 again = self.enterContext(a.connect("s", clean=False))
                 self.assertTrue(again.session_present)
                 again.collect(lambda seen: got | {g.payload for g in seen} >= wanted, timeout=5)
+
+
+class OldAcknowledgements(harness.FleetTest):
+    """Redis comes back older while the broker `a` of a subscriber is cut off from it; `b` queues new messages
+    under the sequences that the subscriber's connection had. What it acknowledges means the old ones."""
+
+    @staticmethod
+    def build(holder):
+        holder.redis = Redis(holder.scope, options=("--appendonly", "no")).start()
+        holder.proxy = LinkProxy(holder.redis.port)
+        holder.scope.cleanups.append(holder.proxy.close)
+        holder.a = Broker(holder.scope, "a", holder.proxy, lease="10s").start()
+        holder.b = Broker(holder.scope, "b", holder.redis, lease="10s").start()
+
+    def lose_five(self, qos, acknowledge_first):
+        subscriber = self.enterContext(self.a.connect("s", clean=False))
+        publisher = self.enterContext(self.b.connect("p"))
+        subscriber.subscribe(("t", qos))
+        queue = lambda: [self.redis.command("XLEN", k) for k in self.redis.command("KEYS", "*:q:s")]
+        self.redis.command("SAVE")
+        for n in range(5):
+            publisher.publish("t", "old %d" % n, qos)
+        old = [subscriber.expect(m.PUBLISH) for _ in range(5)]
+        answers = b"".join(m.ack(m.PUBACK if qos == 1 else m.PUBREC, g.pid) for g in old)
+        self.proxy.hold()
+        if acknowledge_first:
+            subscriber.send(answers)
+            subscriber.ping()  # the broker has read them
+        self.proxy.cut()
+        self.redis.restart()
+        publisher.send(b"".join(m.publish("t", "new %d" % n, qos, 100 + n) for n in range(5)))
+        eventually(lambda: queue() == [5], 10, "b has queued five new ones")
+        self.proxy.release()
+        if not acknowledge_first:
+            try:
+                subscriber.send(answers)
+            except m.Closed:
+                pass
+        for n in range(5):
+            publisher.expect(m.PUBACK if qos == 1 else m.PUBREC, timeout=10, pid=100 + n)
+        subscriber.drain_until_closed(10)
+        again = self.enterContext(self.a.connect("s", clean=False))
+        got = again.collect(lambda all: len({g.payload for g in all if g.payload.startswith(b"new")}) == 5, timeout=8)
+        self.assertEqual([g.payload for g in got if g.payload.startswith(b"new")], [b"new %d" % n for n in range(5)])
+
+    def test_of_qos_1_on_their_way_leave_newer_messages_alone(self):
+        self.lose_five(1, True)
+
+    def test_of_qos_1_that_come_afterwards_leave_newer_messages_alone(self):
+        self.lose_five(1, False)
+
+    def test_of_qos_2_on_their_way_leave_newer_messages_alone(self):
+        self.lose_five(2, True)
+
+    def test_of_qos_2_that_come_afterwards_leave_newer_messages_alone(self):
+        self.lose_five(2, False)
 
 
 if __name__ == "__main__":
