@@ -397,6 +397,9 @@ void fleet_input(struct fleet *f, struct timebox *box)
     if (!f->unsure)
         run_deferred(f, true);
     redis_link_input(f->log_link, f->now_ms);
+    /* The next reading is asked for at once: what comes while none is under way is known later here
+     * than elsewhere, and QoS 0 misses it. */
+    redis_link_flush(f->log_link, f->now_ms);
     redis_link_input(f->commands, f->now_ms);
     if (f->replica_link != NULL)
         redis_link_input(f->replica_link, f->now_ms);

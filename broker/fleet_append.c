@@ -129,6 +129,49 @@ void fleet_append_wait(struct fleet *f, uint64_t number, store_done_fn *done, vo
     f->append.waits = w;
 }
 
+struct others_wait {
+    struct fleet_version_wait wait; /* first */
+    struct fleet *f;
+    store_done_fn *done;
+    void *arg;
+};
+
+static void on_answered(struct fleet_version_wait *wait, bool ok)
+{
+    struct others_wait *w = (struct others_wait *)wait;
+
+    w->done(w->arg, ok ? STORE_OK : STORE_UNAVAILABLE);
+    free(w);
+}
+
+static void on_in_log(void *arg, enum store_status status)
+{
+    struct others_wait *w = arg;
+
+    if (status == STORE_OK) {
+        fleet_version_check(w->f, &w->wait, on_answered);
+        return;
+    }
+    w->done(w->arg, status);
+    free(w);
+}
+
+void fleet_append_wait_for_others(struct fleet *f, uint64_t number, store_done_fn *done, void *arg)
+{
+    struct others_wait *w = NULL;
+
+    if (number > f->append.done)
+        w = calloc(1, sizeof(*w));
+    if (w == NULL) {
+        fleet_append_wait(f, number, done, arg);
+        return;
+    }
+    w->f = f;
+    w->done = done;
+    w->arg = arg;
+    fleet_append_wait(f, number, on_in_log, w);
+}
+
 /* Calls those whose entry has a version up to `applied`. The list is a stack: turned round, the
  * oldest come first. */
 static void call_waits(struct fleet *f, uint64_t applied, enum store_status status)

@@ -65,6 +65,9 @@ uint64_t fleet_append_ended(struct fleet *f, struct fleet_session_ref session);
 /* Calls done in a later input, once entry `number` is in the log and this node has read it there
  * (0: nothing to wait for). */
 void fleet_append_wait(struct fleet *f, uint64_t number, store_done_fn *done, void *arg);
+/* The same, and then one more answer of Redis later: by then the others have most likely read it,
+ * too, so that their QoS 0 messages reach whoever is told now. */
+void fleet_append_wait_for_others(struct fleet *f, uint64_t number, store_done_fn *done, void *arg);
 /* The log was applied further. */
 void fleet_append_applied(struct fleet *f);
 /* An entry of this node is in the log and wasn't read there yet, and somebody may wait for that. */

@@ -177,7 +177,7 @@ static void on_session(void *arg, const redisReply *r)
     if (status == STORE_OK) {
         append_changes(f, op);
         fleet_bytes_fini(&op->changes);
-        fleet_append_wait(f, op->entry, session_op_done, op);
+        fleet_append_wait_for_others(f, op->entry, session_op_done, op);
     } else {
         fleet_bytes_fini(&op->changes);
         session_op_done(op, status);
@@ -230,7 +230,7 @@ void fleet_subscribe(struct fleet *f, struct store_hold *hold,
             entry = number;
     }
     if (!hold->durable) {
-        fleet_append_wait(f, entry, done, arg);
+        fleet_append_wait_for_others(f, entry, done, arg);
         return;
     }
     op = session_op_new(hold, true, done, arg);
