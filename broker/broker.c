@@ -20,6 +20,7 @@
 #include "broker/listener.h"
 #include "broker/router.h"
 #include "broker/session.h"
+#include "broker/shed.h"
 #include "broker/store.h"
 #include "broker/sys_topics.h"
 #include "broker/turn.h"
@@ -54,6 +55,7 @@ static bool make_store(struct broker *b, char *err, size_t errlen)
                                          .queue_limit_bytes = limits->max_queued_bytes,
                                          .session_limit = limits->max_durable_sessions,
                                          .retained_limit = limits->max_retained_messages,
+                                         .budget = &b->memory,
                                          .stats = &b->stats};
     b->store = store_memory_new(&config, &host);
     return b->store != NULL;
@@ -132,6 +134,7 @@ struct broker *broker_new(const struct broker_config *config, bool implicit_anon
         return NULL;
     b->config = config;
     broker_config_packet_limits(&config->limits, b->packet_limits);
+    shed_init(b);
     RAND_bytes((unsigned char *)&b->hash_key, sizeof(b->hash_key));
     if (!make_parts(b))
         goto fail;

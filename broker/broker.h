@@ -7,8 +7,11 @@
 #ifndef FLOTILLA_BROKER_BROKER_H
 #define FLOTILLA_BROKER_BROKER_H
 
+#include <sys/queue.h>
+
 #include "broker/broker_config.h"
 #include "broker/broker_stats.h"
+#include "broker/memory_budget.h"
 #include "broker/output.h"
 #include "broker/turn_clock.h"
 #include "common/pace.h"
@@ -34,6 +37,8 @@ struct sys_topics;
 struct client_list {
     struct client *head, *tail;
 };
+
+TAILQ_HEAD(client_holders, client);
 
 enum broker_state {
     BROKER_SERVING,
@@ -78,9 +83,17 @@ struct broker {
     uint32_t feeder, first_feeder;        /* who is at work now; the first one of this turn */
     struct event *tick;                   /* advances the wheel */
     bool tick_due;
-    struct wheel wheel;         /* timeouts of clients, and of what they were told */
-    struct pace pace;           /* whether to rest before the next poll */
-    uint32_t deliveries;        /* made for the client whose input is being handled: its budget */
+    struct wheel wheel;  /* timeouts of clients, and of what they were told */
+    struct pace pace;    /* whether to rest before the next poll */
+    uint32_t deliveries; /* made for the client whose input is being handled: its budget */
+    /* memory that clients cause (shed.c) */
+    struct memory_budget memory;
+    struct client_holders holders; /* clients that hold something over a turn */
+    uint64_t output_limit;         /* of all outputs together: above it QoS 0 is dropped */
+    uint64_t resident_base;        /* resident memory without clients */
+    uint64_t trimmed_ms, shed_in_vain_ms;
+    uint64_t shed_since; /* closed for memory when shedding began; UINT64_MAX: it is over */
+
     struct chunk_pool chunks;   /* of all outputs */
     struct broker_stats stats;  /* counters, read by metrics and $SYS */
     uint32_t packet_limits[16]; /* by type: struct mqtt_decode_opts */

@@ -267,6 +267,16 @@ static const struct config_field auth_fields[] = {
 };
 static const struct config_schema auth_schema = CONFIG_SCHEMA(struct auth_config, auth_fields);
 
+enum { MEMORY_MIN = 16 << 20 };
+
+static const char *check_max_memory(const char *text)
+{
+    uint64_t bytes = 0;
+    if (config_parse_size(text, &bytes) && (bytes == 0 || bytes >= MEMORY_MIN))
+        return NULL;
+    return "0 or at least 16M";
+}
+
 static const struct config_field limits_fields[] = {
     {.key = "max_packet_size",
      .kind = CONFIG_SIZE,
@@ -341,9 +351,17 @@ static const struct config_field limits_fields[] = {
     {.key = "max_output_total",
      .kind = CONFIG_SIZE,
      FIELD(limits_config, max_output_total),
-     .min = 1048576,
-     .fallback = "512M",
-     .help = "The same bound for all connections together."},
+     .fallback = "0",
+     .help = "The same bound for all connections together; 0: a quarter of max_memory."},
+    {.key = "max_memory",
+     .kind = CONFIG_SIZE,
+     FIELD(limits_config, max_memory),
+     .fallback = "0",
+     .check = check_max_memory,
+     .help = "All memory that clients cause: begun packets, outputs, windows, queues, sessions. "
+             "Near it QoS 0 to slow clients is dropped, beyond it who holds most is closed "
+             "(docs/broker.md has the order). 0: half of the machine's memory, or of the control "
+             "group's limit."},
     {.key = "max_topic_levels",
      .kind = CONFIG_UINT,
      FIELD(limits_config, max_topic_levels),

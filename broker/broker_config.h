@@ -47,7 +47,8 @@ struct limits_config {
     uint32_t max_queued_messages; /* per session, clean or durable */
     uint64_t max_queued_bytes;    /* per session */
     uint64_t max_output;          /* bytes waiting for one slow connection */
-    uint64_t max_output_total;    /* and for all of them */
+    uint64_t max_output_total;    /* and for all of them; 0: a quarter of max_memory */
+    uint64_t max_memory;          /* that clients cause; 0: half of what this process may use */
     uint32_t max_topic_levels;
     uint32_t max_topic_length;
     uint32_t max_subscriptions;      /* per session */

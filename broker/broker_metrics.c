@@ -9,6 +9,7 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 
+#include "broker/account.h"
 #include "broker/auth.h"
 #include "broker/broker.h"
 #include "broker/client.h"
@@ -124,12 +125,25 @@ static void collect_logins(struct metrics_writer *w, const struct broker *b)
         (double)login_waiting(logins));
 }
 
+static void collect_memory(struct metrics_writer *w, const struct broker *b)
+{
+    metrics_emit_family(w, "flotilla_broker_memory_bytes", "gauge",
+                        "Memory that clients cause, by what it is for.");
+    by_name(w, "flotilla_broker_memory_bytes", "kind", account_names, account.by_kind,
+            ACCOUNT_KIND_COUNT);
+    one(w, "flotilla_broker_memory_limit_bytes", "gauge", "The budget for it (max_memory).",
+        (double)b->memory.limit);
+    one(w, "flotilla_broker_memory_level", "gauge",
+        "0: calm, 1: tight, 2: full, clients are closed.", b->memory.level);
+}
+
 static void collect(struct metrics_writer *w, void *arg)
 {
     const struct broker *b = arg;
     collect_clients(w, b);
     collect_messages(w, b);
     collect_traffic(w, b);
+    collect_memory(w, b);
     collect_logins(w, b);
 }
 

@@ -18,6 +18,8 @@ const char *const client_end_names[CLIENT_END_COUNT] = {
     [END_START_OVER] = "start_over",
     [END_SHUTDOWN] = "shutdown",
     [END_NO_MEMORY] = "no_memory",
+    [END_MEMORY] = "max_memory",
+    [END_SLOW_PACKET] = "slow_packet",
     [END_NOT_AUTHORIZED] = "not_authorized",
     [END_PROXY] = "proxy_header",
     [END_SUBSCRIBE_REFUSED] = "subscribe_refused",
@@ -38,4 +40,5 @@ const char *const drop_names[DROP_COUNT] = {
     [DROP_LIMIT] = "limit",
     [DROP_RETAINED_FULL] = "retained_full",
     [DROP_NO_MEMORY] = "no_memory",
+    [DROP_MEMORY] = "max_memory",
 };

@@ -23,6 +23,8 @@ enum client_end {
     END_START_OVER,   /* this node was declared dead */
     END_SHUTDOWN,
     END_NO_MEMORY,
+    END_MEMORY,            /* max_memory is used up, and it held much */
+    END_SLOW_PACKET,       /* a begun packet made no progress */
     END_NOT_AUTHORIZED,    /* a reload of the password file took the user away */
     END_PROXY,             /* no PROXY header, or a bad one, or from an untrusted address */
     END_SUBSCRIBE_REFUSED, /* a filter that a 3.1 client can't be refused otherwise */
@@ -53,6 +55,7 @@ enum drop {
     DROP_LIMIT,         /* topic too deep or too long */
     DROP_RETAINED_FULL, /* one retained topic too many */
     DROP_NO_MEMORY,
+    DROP_MEMORY, /* max_memory is nearly used up by what lasts */
     DROP_COUNT,
 };
 extern const char *const drop_names[DROP_COUNT];

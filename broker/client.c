@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/account.h"
 #include "broker/auth.h"
 #include "broker/deliver.h"
 #include "broker/handle.h"
@@ -16,6 +17,7 @@
 #include "broker/retained_delivery.h"
 #include "broker/router.h"
 #include "broker/session.h"
+#include "broker/shed.h"
 #include "common/log.h"
 
 enum { LOOK_AGAIN_MS = 1000 };
@@ -64,7 +66,7 @@ static void list_remove(struct client *c)
 struct client *client_new(struct broker *b, struct listener *l, struct transport *t, bool trusted,
                           bool wants_proxy)
 {
-    struct client *c = calloc(1, sizeof(*c));
+    struct client *c = account_zalloc(ACCOUNT_CLIENTS, sizeof(*c));
     if (c == NULL) {
         t->ops->free(t);
         return NULL;
@@ -76,7 +78,7 @@ struct client *client_new(struct broker *b, struct listener *l, struct transport
     c->state = wants_proxy ? CLIENT_PROXY : CLIENT_CONNECTING;
     if (!transport_start(t, on_ready, c)) {
         t->ops->free(t);
-        free(c);
+        account_free(ACCOUNT_CLIENTS, c);
         return NULL;
     }
     c->timer.due = client_on_timer;
@@ -93,7 +95,7 @@ void client_free(struct client *c)
     session_unref(c->session);
     free(c->username);
     free(c->will_topic);
-    free(c);
+    account_free(ACCOUNT_CLIENTS, c);
 }
 
 const char *client_id_text(const struct client *c)
@@ -359,6 +361,7 @@ static void end(struct client *c, enum client_end why, bool tell)
     wheel_cancel(&c->timer);
     drop_connection(c, why);
     drop_buffers(c);
+    shed_forget(c);
     leave_session(c, claimed);
     leave_end(c);
     if (!tell)
@@ -456,6 +459,8 @@ void client_flush(struct client *c)
         return;
     }
     c->blocked = result == OUTPUT_BLOCKED;
+    if (c->blocked)
+        shed_note(c);
     if (c->pause & PAUSE_OUTPUT)
         note_taken(c, written);
     if (c->wants_output && c->output.pending < OUTPUT_LOW) {
@@ -474,7 +479,7 @@ static void note_answer(struct client *c)
     b->stats.sent_packets++;
     client_mark_flush(c);
     if (pending > OUTPUT_HIGH && (pending > limits->max_output + OUTPUT_HIGH ||
-                                  b->chunks.pending > limits->max_output_total))
+                                  b->chunks.pending > b->output_limit || shed_is_tight(b)))
         client_pause(c, PAUSE_OUTPUT);
 }
 

@@ -21,6 +21,8 @@
 #ifndef FLOTILLA_BROKER_CLIENT_H
 #define FLOTILLA_BROKER_CLIENT_H
 
+#include <sys/queue.h>
+
 #include "broker/broker.h"
 #include "broker/flush_rule.h"
 #include "broker/inflight.h"
@@ -62,10 +64,11 @@ struct client {
     struct client *prev, *next;
     struct client *ready_next, *work_next, *flush_next; /* lists of the turn */
 
-    uint8_t state;   /* enum client_state; set by client_set_state only */
-    uint8_t version; /* enum mqtt_version */
-    uint8_t pause;   /* enum client_pause bits */
-    uint8_t end;     /* enum client_end it is to be closed with, when doomed or retired */
+    uint8_t state;       /* enum client_state; set by client_set_state only */
+    uint8_t version;     /* enum mqtt_version */
+    uint8_t pause;       /* enum client_pause bits */
+    uint8_t end;         /* enum client_end it is to be closed with, when doomed or retired */
+    bool on_holders : 1; /* shed.h */
     bool on_ready : 1, on_work : 1, on_flush : 1, on_dead : 1;
     bool readable : 1;   /* the transport may have more */
     bool eof : 1;        /* the transport has announced its end */
@@ -89,6 +92,8 @@ struct client {
     uint64_t last_input_ms;
     struct pace_client pace;
     struct wheel_timer timer;
+    TAILQ_ENTRY(client) holder_link;
+    uint64_t looked_at_ms; /* for a slow packet (shed.c) */
     struct output output;
     struct rest *rest; /* read and not handled yet */
 

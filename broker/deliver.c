@@ -7,13 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/account.h"
 #include "broker/auth.h"
 #include "broker/client.h"
 #include "broker/retained_delivery.h"
 #include "broker/session.h"
+#include "broker/shed.h"
 #include "common/log.h"
 
-enum { FETCH_BYTES = 256 * 1024 };
+enum {
+    FETCH_BYTES = 256 * 1024,
+    OUTPUT_HIGH_TIGHT = 16 * 1024, /* instead of OUTPUT_HIGH while memory is short */
+};
 
 struct pending {
     struct message *message;
@@ -78,9 +83,9 @@ static bool send_with_id(struct client *c, struct delivery *d, uint8_t qos, bool
 static void deliver_qos0(struct client *c, struct delivery *d, bool retain)
 {
     struct broker *b = c->broker;
-    const struct limits_config *limits = &b->config->limits;
-    if (c->output.pending > limits->max_output ||
-        (c->output.pending > 0 && b->chunks.pending > limits->max_output_total)) {
+    if (c->output.pending > b->config->limits.max_output ||
+        (c->output.pending > 0 && b->chunks.pending > b->output_limit) ||
+        (c->blocked && shed_is_tight(b))) {
         b->stats.dropped[DROP_SLOW_CONSUMER]++;
         return;
     }
@@ -92,7 +97,8 @@ static void deliver_qos0(struct client *c, struct delivery *d, bool retain)
 static struct pending_queue *queue_grown(struct pending_queue *q)
 {
     uint32_t capacity = q == NULL ? 16 : q->capacity * 2;
-    struct pending_queue *grown = malloc(sizeof(*grown) + capacity * sizeof(grown->items[0]));
+    struct pending_queue *grown =
+        account_alloc(ACCOUNT_WINDOWS, sizeof(*grown) + capacity * sizeof(grown->items[0]));
     if (grown == NULL)
         return NULL;
     grown->head = 0;
@@ -101,7 +107,7 @@ static struct pending_queue *queue_grown(struct pending_queue *q)
     grown->capacity = capacity;
     for (uint32_t i = 0; i < grown->count; i++)
         grown->items[i] = q->items[(q->head + i) & (q->capacity - 1)];
-    free(q);
+    account_free(ACCOUNT_WINDOWS, q);
     return grown;
 }
 
@@ -119,6 +125,7 @@ static void queue_push(struct client *c, struct delivery *d, uint8_t qos, bool r
         q = queue_grown(q);
         if (q != NULL)
             c->queue = q;
+        shed_note(c);
     }
     if (m == NULL || q == NULL) {
         client_doom(c, END_NO_MEMORY);
@@ -142,13 +149,19 @@ void deliver_drop_queue(struct client *c)
 {
     while (c->queue != NULL && c->queue->count > 0)
         message_unref(queue_pop(c->queue).message);
-    free(c->queue);
+    account_free(ACCOUNT_WINDOWS, c->queue);
     c->queue = NULL;
+}
+
+size_t deliver_queue_bytes(const struct client *c)
+{
+    return c->queue != NULL ? c->queue->bytes : 0;
 }
 
 static bool has_room(struct client *c)
 {
-    if (c->output.pending >= OUTPUT_HIGH) {
+    size_t high = shed_is_tight(c->broker) ? OUTPUT_HIGH_TIGHT : OUTPUT_HIGH;
+    if (c->output.pending >= high) {
         c->wants_output = true;
         return false;
     }

@@ -31,5 +31,7 @@ void deliver_wake(struct client *c);
 /* More than a window's worth waits for the client. */
 bool deliver_is_behind(const struct client *c);
 void deliver_drop_queue(struct client *c);
+/* Of the messages in a clean session's own queue. */
+size_t deliver_queue_bytes(const struct client *c);
 
 #endif

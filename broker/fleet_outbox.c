@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/account.h"
 #include "broker/fleet.h"
 #include "common/log.h"
 
@@ -319,6 +320,7 @@ static void mark_gap(struct fleet *f, struct route_node *n)
 
 void outboxes_tick(struct fleet *f)
 {
+    account_set(ACCOUNT_STORE, redis_queue_bytes(f->q) + outboxes_bytes(f));
     if (!fleet_can_act(f))
         return;
     for (struct route_node *n = f->nodes; n != NULL; n = n->hh.next) {

@@ -15,6 +15,8 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "broker/account.h"
+
 #include "common/log.h"
 
 enum { AGAIN_MS = 100 };
@@ -81,7 +83,7 @@ static void note_served(struct served *s, uint64_t id)
 {
     if (s->count == s->size) {
         size_t size = s->size == 0 ? 4 : s->size * 2;
-        uint64_t *ids = realloc(s->ids, size * sizeof(*ids));
+        uint64_t *ids = account_realloc(ACCOUNT_REQUESTS, s->ids, size * sizeof(*ids));
 
         if (ids == NULL)
             return; /* served twice at worst, after a change of routes */
@@ -106,9 +108,9 @@ static void publish_free(struct fleet_publish *p)
     if (p->hold != NULL)
         fleet_hold_unref(p->hold);
     message_unref(p->message);
-    free(p->nodes.ids);
-    free(p->clients.ids);
-    free(p);
+    account_free(ACCOUNT_REQUESTS, p->nodes.ids);
+    account_free(ACCOUNT_REQUESTS, p->clients.ids);
+    account_free(ACCOUNT_REQUESTS, p);
 }
 
 static void call_done(struct fleet_publish *p)
@@ -585,9 +587,9 @@ void fleet_publish(struct fleet *f, const struct store_publish_request *req, sto
         fleet_defer(f, done, arg, STORE_OK);
         return;
     }
-    p = calloc(1, sizeof(*p));
+    p = account_zalloc(ACCOUNT_REQUESTS, sizeof(*p));
     if (p == NULL || f->state == FLEET_LEFT || (req->qos2_packet_id != 0 && h == NULL)) {
-        free(p);
+        account_free(ACCOUNT_REQUESTS, p);
         fleet_defer(f, done, arg, STORE_UNAVAILABLE);
         return;
     }

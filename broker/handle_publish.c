@@ -49,7 +49,7 @@ static void take_acknowledged(struct client *c, const struct router_publish *r,
     if (q == NULL)
         return;
     router_store(b->router, r, request_done, q);
-    if (!store_accepts(b->store))
+    if (!store_accepts(b->store) || b->memory.level == MEMORY_FULL)
         client_pause(c, PAUSE_STORE);
 }
 

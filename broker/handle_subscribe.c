@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/account.h"
 #include "broker/auth.h"
 #include "broker/client.h"
 #include "broker/handle.h"
@@ -30,6 +31,8 @@ static const char *bound(struct client *c, struct mqtt_slice filter)
     else if (s->plus_count >= limits->max_plus_subscriptions &&
              memchr(filter.data, '+', filter.len) != NULL)
         name = "max_plus_subscriptions";
+    else if (!memory_budget_takes_lasting(&c->broker->memory, account_lasting()))
+        name = "max_memory";
     if (name == NULL || router_is_subscribed(c->broker->router, c->session, filter))
         return NULL;
     return name;
@@ -81,7 +84,7 @@ enum { PIECE_FILTERS = 500, PIECE_BYTES = 32 * 1024, FILTER_US = 2 };
 /* What the packet names, texts included: the read buffer is others' before the last piece. */
 static bool copy_list(const struct mqtt_subscribe *s, bool subscribe, struct request *q)
 {
-    q->wishes = malloc(s->count * sizeof(*q->wishes) + s->list.len);
+    q->wishes = account_alloc(ACCOUNT_REQUESTS, s->count * sizeof(*q->wishes) + s->list.len);
     if (q->wishes == NULL)
         return false;
     uint8_t *text = (uint8_t *)&q->wishes[s->count];

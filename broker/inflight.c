@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/account.h"
+
 enum { INFLIGHT_SPAN_MAX = 65534 }; /* of sequences at once, so that packet ids stay distinct */
 
 void inflight_fini(struct inflight *f)
 {
-    free(f->states);
+    account_free(ACCOUNT_WINDOWS, f->states);
     memset(f, 0, sizeof(*f));
 }
 
@@ -31,12 +33,12 @@ static bool grow(struct inflight *f, uint64_t span)
         capacity *= 2;
     if (capacity == f->capacity)
         return true;
-    uint8_t *states = calloc(1, capacity);
+    uint8_t *states = account_zalloc(ACCOUNT_WINDOWS, capacity);
     if (states == NULL)
         return false;
     for (uint64_t s = f->base; s < f->end; s++)
         states[s & (capacity - 1)] = *slot(f, s);
-    free(f->states);
+    account_free(ACCOUNT_WINDOWS, f->states);
     f->states = states;
     f->capacity = capacity;
     return true;

@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/account.h"
 #include "broker/client.h"
 #include "broker/handle.h"
 #include "broker/leave.h"
 #include "broker/listener.h"
 #include "broker/router.h"
+#include "broker/shed.h"
 #include "common/log.h"
 #include "common/proxy_protocol.h"
 
@@ -21,19 +23,22 @@ enum {
     STEPS_PER_DELIVERY = 4, /* of the topic tree, that take as long as a delivery */
     STEPS_PER_US = 8,
     LOOK_BYTES = 4096,
+    SMALL_REST = 4096,       /* nobody needs to make room for it */
     GATHER_FROM = 32 * 1024, /* packets from this size on are read straight into their own buffer */
 };
 
 /* What was read and isn't handled yet. */
 struct rest {
     uint32_t len, capacity;
-    uint32_t need; /* more than this much is needed to go on; 0: it can be handled any time */
+    uint32_t need;       /* more than this much is needed to go on; 0: it can be handled any time */
+    uint32_t window_len; /* of len, when the window began in which a begun packet must grow */
+    uint64_t window_began; /* 0: not yet */
     uint8_t bytes[];
 };
 
 void input_drop_rest(struct client *c)
 {
-    free(c->rest);
+    account_free(ACCOUNT_BEGUN, c->rest);
     c->rest = NULL;
 }
 
@@ -134,8 +139,57 @@ static size_t handle_bytes(struct client *c, const uint8_t *buf, size_t len, uin
     return at;
 }
 
-/* Keeps bytes that may be (part of) the client's current rest. */
-static void keep_rest(struct client *c, const uint8_t *from, size_t len, uint32_t need)
+size_t input_rest_bytes(const struct client *c)
+{
+    return c->rest != NULL ? sizeof(*c->rest) + c->rest->capacity : 0;
+}
+
+static void begin_window(const struct client *c, struct rest *r)
+{
+    r->window_began = c->broker->now_ms;
+    r->window_len = r->len;
+}
+
+bool input_is_too_slow(struct client *c)
+{
+    struct rest *r = c->rest;
+    if (r == NULL || r->len >= r->need)
+        return false;
+    if (!takes_packets(c) || r->window_began == 0) { /* not read: it is ours to wait */
+        begin_window(c, r);
+        return false;
+    }
+    if (c->broker->now_ms - r->window_began < SLOW_WINDOW_MS)
+        return false;
+    bool slow = r->len - r->window_len < SLOW_WINDOW_BYTES;
+    begin_window(c, r);
+    return slow;
+}
+
+/* Room for a rest of this length. False: there is none, and the client is closed. */
+static bool make_rest(struct client *c, size_t len)
+{
+    if (len > SMALL_REST && !shed_make_room(c, len)) {
+        client_close(c, END_MEMORY);
+        return false;
+    }
+    struct rest *r = account_alloc(ACCOUNT_BEGUN, sizeof(*r) + len);
+    if (r == NULL) {
+        client_close(c, END_NO_MEMORY);
+        return false;
+    }
+    r->capacity = (uint32_t)len;
+    r->window_began = c->rest != NULL ? c->rest->window_began : 0;
+    r->window_len = c->rest != NULL ? c->rest->window_len : 0;
+    input_drop_rest(c);
+    c->rest = r;
+    shed_note(c);
+    return true;
+}
+
+/* Keeps bytes that may be (part of) the client's current rest. `same`: of the packet that was begun
+ * before. */
+static void keep_rest(struct client *c, const uint8_t *from, size_t len, uint32_t need, bool same)
 {
     if (len == 0 || c->state == CLIENT_CLOSED) {
         input_drop_rest(c);
@@ -145,18 +199,13 @@ static void keep_rest(struct client *c, const uint8_t *from, size_t len, uint32_
     if (r != NULL && from >= r->bytes && from <= r->bytes + r->len) {
         memmove(r->bytes, from, len);
     } else {
-        if (r == NULL || r->capacity < len) {
-            input_drop_rest(c);
-            r = malloc(sizeof(*r) + len);
-            if (r == NULL) {
-                client_close(c, END_NO_MEMORY);
-                return;
-            }
-            r->capacity = (uint32_t)len;
-            c->rest = r;
-        }
+        if ((r == NULL || r->capacity < len) && !make_rest(c, len))
+            return;
+        r = c->rest;
         memcpy(r->bytes, from, len);
     }
+    if (!same)
+        r->window_began = 0;
     r->len = (uint32_t)len;
     r->need = need;
 }
@@ -167,7 +216,7 @@ static void handle_and_keep(struct client *c, const uint8_t *buf, size_t len, ui
     size_t done = handle_bytes(c, buf, len, &need, budget);
     if (c->state == CLIENT_CLOSED)
         return;
-    keep_rest(c, buf + done, len - done, need);
+    keep_rest(c, buf + done, len - done, need, done == 0);
     if (c->state == CLIENT_CLAIMING)
         handle_connect_claim(c); /* the shared buffer is free for a client it takes over */
 }
@@ -203,7 +252,11 @@ static void read_into_rest(struct client *c, uint32_t budget)
     if (r->capacity == r->len) {
         uint32_t wanted = r->len * 2 < GATHER_FROM ? GATHER_FROM : r->len * 2;
         uint32_t capacity = wanted < r->need ? wanted : r->need;
-        r = realloc(r, sizeof(*r) + capacity);
+        if (!shed_make_room(c, capacity - r->capacity)) {
+            client_close(c, END_MEMORY);
+            return;
+        }
+        r = account_realloc(ACCOUNT_BEGUN, r, sizeof(*r) + capacity);
         if (r == NULL) {
             client_close(c, END_NO_MEMORY);
             return;
@@ -279,7 +332,7 @@ static void look_for_end(struct client *c)
         return;
     }
     note_read(c, buf, (size_t)n, LOOK_BYTES);
-    keep_rest(c, buf, (size_t)n, 0);
+    keep_rest(c, buf, (size_t)n, 0, false);
 }
 
 void client_run(struct client *c)

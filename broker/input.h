@@ -9,6 +9,7 @@
 #define FLOTILLA_BROKER_INPUT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct client;
 
@@ -18,5 +19,9 @@ struct client;
  * one that sent more than its CONNECT before it ended: that still counts. Uses the shared buffer. */
 bool input_has_left(struct client *c);
 void input_drop_rest(struct client *c);
+/* What a begun packet, or what waits to be handled, takes. */
+size_t input_rest_bytes(const struct client *c);
+/* A begun packet made too little progress (shed.h has the rate). Asked now and then. */
+bool input_is_too_slow(struct client *c);
 
 #endif

@@ -2,6 +2,7 @@
  * flotilla-broker: reads the command line and the configuration, runs one broker.
  */
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,12 +182,22 @@ static void hold_reload(int how)
     pthread_sigmask(how, &set, NULL);
 }
 
+/* Large buffers go back to the system as soon as they are freed, and malloc doesn't get used to them
+ * (by itself it would raise this threshold to 32 MB, and keep them); the heap's end isn't given back
+ * and asked for again all the time. So resident memory follows what is in use. */
+static void set_up_malloc(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_TRIM_THRESHOLD, 16 << 20);
+}
+
 static int run(const struct command_line *line, const struct broker_config *config)
 {
     char err[512];
     log_init("flotilla-broker", (enum log_level)config->log.level,
              (enum log_format)config->log.format);
     signal(SIGPIPE, SIG_IGN);
+    set_up_malloc();
     log_start();
     hold_reload(SIG_BLOCK);
     struct broker *b = broker_new(config, is_implicitly_anonymous(line, config), err, sizeof(err));

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/account.h"
 #include "broker/hash.h"
 
 enum { CACHE_SLOTS = 32768, CACHE_WAYS = 4, CACHE_BYTES_MAX = 64 << 20 };
@@ -52,7 +53,7 @@ static void drop(struct match_cache *c, struct match_entry **slot)
     if (e == NULL)
         return;
     c->bytes -= entry_size((size_t)e->count + e->node_count, e->topic_len);
-    free(*slot);
+    account_free(ACCOUNT_CACHE, *slot);
     *slot = NULL;
 }
 
@@ -60,6 +61,13 @@ static void drop_all(struct match_cache *c)
 {
     for (size_t i = 0; i < CACHE_SLOTS; i++)
         drop(c, &c->slots[i]);
+}
+
+void match_cache_trim(struct match_cache *c)
+{
+    enum { WORTH_BYTES = 1 << 20 };
+    if (c->bytes > WORTH_BYTES)
+        drop_all(c);
 }
 
 struct match_cache *match_cache_new(uint64_t hash_key)
@@ -118,7 +126,7 @@ const struct match_entry *match_cache_put(struct match_cache *c, struct mqtt_sli
     for (uint32_t i = 0; i < m->count; i++)
         nodes += m->items[i].subscriber->kind == SUBSCRIBER_NODE;
 
-    struct match_entry *e = malloc(size);
+    struct match_entry *e = account_alloc(ACCOUNT_CACHE, size);
     if (e == NULL)
         return NULL;
     e->hash = topic_hash(c, topic);

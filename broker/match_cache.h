@@ -25,6 +25,8 @@ struct match_entry {
 };
 
 struct match_cache *match_cache_new(uint64_t hash_key);
+/* Forgets all if that is worth it: memory is short. */
+void match_cache_trim(struct match_cache *c);
 void match_cache_free(struct match_cache *c);
 
 /* NULL when it isn't there. Entries live until the next put or forget. */

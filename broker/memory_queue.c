@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/account.h"
+
 void memory_queue_init(struct memory_queue *q)
 {
     memset(q, 0, sizeof(*q));
@@ -36,19 +38,19 @@ void memory_queue_fini(struct memory_queue *q)
     for (uint64_t s = q->first; s < q->after; s++)
         if (entry(q, s)->message != NULL)
             drop(q, entry(q, s));
-    free(q->ring);
+    account_free(ACCOUNT_QUEUES, q->ring);
     memset(q, 0, sizeof(*q));
 }
 
 static bool grow(struct memory_queue *q)
 {
     uint32_t capacity = q->capacity == 0 ? 16 : q->capacity * 2;
-    struct memory_entry *ring = calloc(capacity, sizeof(*ring));
+    struct memory_entry *ring = account_zalloc(ACCOUNT_QUEUES, capacity * sizeof(*ring));
     if (ring == NULL)
         return false;
     for (uint64_t s = q->first; s < q->after; s++)
         ring[s & (capacity - 1)] = *entry(q, s);
-    free(q->ring);
+    account_free(ACCOUNT_QUEUES, q->ring);
     q->ring = ring;
     q->capacity = capacity;
     return true;
@@ -60,6 +62,7 @@ bool memory_queue_push(struct memory_queue *q, struct memory_entry e)
         return false;
     message_ref(e.message);
     *entry(q, q->after++) = e;
+    message_keep(e.message);
     q->count++;
     q->bytes += size_of(e.message);
     return true;
@@ -73,7 +76,7 @@ void memory_queue_remove(struct memory_queue *q, uint64_t sequence)
     while (q->first < q->after && entry(q, q->first)->message == NULL)
         q->first++;
     if (q->first == q->after) { /* an idle session keeps no ring */
-        free(q->ring);
+        account_free(ACCOUNT_QUEUES, q->ring);
         q->ring = NULL;
         q->capacity = 0;
     }

@@ -23,6 +23,7 @@ struct message {
     uint8_t qos;   /* as published */
     bool retain;   /* as published */
     bool v5_props; /* props hold v5 properties to pass on */
+    bool kept;     /* message_keep was called */
     struct message_id id;
     uint64_t expires_at_ms;                  /* wall clock, 0: never (v5 message expiry) */
     struct mqtt_slice topic, payload, props; /* point into `bytes` */
@@ -38,5 +39,7 @@ static inline struct message *message_ref(struct message *m)
     return m;
 }
 void message_unref(struct message *m);
+/* It is in a durable queue or a retained value: its memory counts as what lasts (account.h). */
+void message_keep(struct message *m);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/account.h"
 #include "broker/transport.h"
 
 enum { CLASSES = 3, POOL_CLASS_BYTES = 8 << 20, WRITE_PIECES = 64 };
@@ -51,7 +52,7 @@ static struct chunk *chunk_new(struct chunk_pool *pool, uint32_t capacity)
         class->free = c->next;
         class->count--;
     } else {
-        c = malloc(sizeof(*c) + capacity);
+        c = account_alloc(ACCOUNT_OUTPUT, sizeof(*c) + capacity);
         if (c == NULL)
             return NULL;
         c->capacity = capacity;
@@ -73,18 +74,25 @@ static void chunk_free(struct chunk_pool *pool, struct chunk *c)
         class->free = c;
         class->count++;
     } else {
-        free(c);
+        account_free(ACCOUNT_OUTPUT, c);
+    }
+}
+
+void chunk_pool_trim(struct chunk_pool *p)
+{
+    for (int i = 0; i < CLASSES; i++) {
+        while (p->classes[i].free != NULL) {
+            struct chunk *c = p->classes[i].free;
+            p->classes[i].free = c->next;
+            account_free(ACCOUNT_OUTPUT, c);
+        }
+        p->classes[i].count = 0;
     }
 }
 
 void chunk_pool_fini(struct chunk_pool *p)
 {
-    for (int i = 0; i < CLASSES; i++)
-        while (p->classes[i].free != NULL) {
-            struct chunk *c = p->classes[i].free;
-            p->classes[i].free = c->next;
-            free(c);
-        }
+    chunk_pool_trim(p);
     memset(p, 0, sizeof(*p));
 }
 
@@ -97,7 +105,7 @@ static void append(struct output *o, struct chunk *c)
     o->tail = c;
 }
 
-static void account(struct output *o, struct chunk_pool *pool, size_t len)
+static void note_bytes(struct output *o, struct chunk_pool *pool, size_t len)
 {
     o->pending += len;
     pool->pending += len;
@@ -114,7 +122,7 @@ uint8_t *output_put(struct output *o, struct chunk_pool *pool, size_t len)
     }
     uint8_t *at = c->bytes + c->len;
     c->len += (uint32_t)len;
-    account(o, pool, len);
+    note_bytes(o, pool, len);
     return at;
 }
 
@@ -128,7 +136,7 @@ bool output_put_message(struct output *o, struct chunk_pool *pool, struct messag
     c->data = bytes.data;
     c->len = bytes.len;
     append(o, c);
-    account(o, pool, bytes.len);
+    note_bytes(o, pool, bytes.len);
     return true;
 }
 

@@ -24,6 +24,8 @@ struct chunk_pool {
     } classes[3];
     uint64_t pending; /* bytes in all outputs */
 };
+/* Gives back what no output uses now. */
+void chunk_pool_trim(struct chunk_pool *p);
 void chunk_pool_fini(struct chunk_pool *p);
 
 struct output {

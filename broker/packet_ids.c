@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/account.h"
+
 void packet_ids_fini(struct packet_ids *p)
 {
-    free(p->items);
+    account_free(ACCOUNT_WINDOWS, p->items);
     memset(p, 0, sizeof(*p));
 }
 
@@ -42,7 +44,7 @@ bool packet_ids_add(struct packet_ids *p, uint16_t id)
         return true;
     if (p->count == p->capacity) {
         uint32_t more = p->capacity == 0 ? 8 : p->capacity * 2;
-        uint16_t *grown = realloc(p->items, more * sizeof(*grown));
+        uint16_t *grown = account_realloc(ACCOUNT_WINDOWS, p->items, more * sizeof(*grown));
         if (grown == NULL)
             return false;
         p->items = grown;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "broker/account.h"
 #include "broker/broker_metrics.h"
 #include "broker/client.h"
 #include "broker/handle.h"
@@ -20,13 +21,13 @@ static uint64_t now_us(void)
 
 static void request_free(struct request *q)
 {
-    free(q->wishes);
-    free(q);
+    account_free(ACCOUNT_REQUESTS, q->wishes);
+    account_free(ACCOUNT_REQUESTS, q);
 }
 
 static struct request *append(struct client *c, enum mqtt_type answer, uint16_t packet_id)
 {
-    struct request *q = calloc(1, sizeof(*q));
+    struct request *q = account_zalloc(ACCOUNT_REQUESTS, sizeof(*q));
     if (q == NULL) {
         client_doom(c, END_NO_MEMORY);
         return NULL;

@@ -8,12 +8,14 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "broker/account.h"
 #include "broker/client.h"
 #include "broker/deliver.h"
 #include "broker/hash.h"
 #include "broker/hash_table.h"
 #include "broker/router.h"
 #include "broker/session.h"
+#include "broker/shed.h"
 #include "broker/sys_topics.h"
 
 enum {
@@ -44,7 +46,8 @@ struct known {
 struct retained_delivery {
     struct wanted_list wanted;   /* one a filter, so no more than the client's subscriptions */
     struct hash_table by_filter; /* the same; no buckets while there are none */
-    bool reading;                /* the first one is being read */
+    size_t wanted_bytes;
+    bool reading; /* the first one is being read */
     struct store_retained_read *read;
     bool paused; /* a chunk was taken; the next isn't asked for yet */
     uint32_t queueing;
@@ -75,13 +78,13 @@ static bool grow(struct retained_delivery *r)
 {
     struct retained_delivery bigger = {.known_capacity =
                                            r->known_capacity == 0 ? 64 : r->known_capacity * 2};
-    bigger.known = calloc(bigger.known_capacity, sizeof(*bigger.known));
+    bigger.known = account_zalloc(ACCOUNT_READS, bigger.known_capacity * sizeof(*bigger.known));
     if (bigger.known == NULL)
         return false;
     for (uint32_t i = 0; i < r->known_capacity; i++)
         if (r->known[i].hash != 0)
             *slot_of(&bigger, r->known[i].hash) = r->known[i];
-    free(r->known);
+    account_free(ACCOUNT_READS, r->known);
     r->known = bigger.known;
     r->known_capacity = bigger.known_capacity;
     return true;
@@ -235,8 +238,9 @@ static void on_chunk(void *arg, struct store_retained_read *read)
 static void drop_wanted(struct retained_delivery *r, struct wanted *w)
 {
     TAILQ_REMOVE(&r->wanted, w, link);
+    r->wanted_bytes -= sizeof(*w) + w->len;
     hash_table_remove(&r->by_filter, &w->by_filter);
-    free(w);
+    account_free(ACCOUNT_READS, w);
     if (r->by_filter.count == 0)
         hash_table_fini(&r->by_filter);
 }
@@ -349,17 +353,24 @@ void retained_delivery_go_on(struct client *c)
     }
 }
 
+size_t retained_delivery_bytes(const struct client *c)
+{
+    const struct retained_delivery *r = c->retained;
+    return r != NULL ? r->wanted_bytes + r->known_capacity * sizeof(*r->known) : 0;
+}
+
 /* The client's, made if need be. NULL when out of memory (the client is doomed then). */
 static struct retained_delivery *delivery_of(struct client *c)
 {
     if (c->retained != NULL)
         return c->retained;
-    c->retained = calloc(1, sizeof(*c->retained));
+    c->retained = account_zalloc(ACCOUNT_READS, sizeof(*c->retained));
     if (c->retained == NULL) {
         client_doom(c, END_NO_MEMORY);
         return NULL;
     }
     c->retained->client = c;
+    shed_note(c);
     TAILQ_INIT(&c->retained->wanted);
     c->retained->linger.due = on_lingered;
     return c->retained;
@@ -404,9 +415,9 @@ static struct wanted *find_wanted(const struct client *c, struct mqtt_slice filt
 static struct wanted *add_wanted(const struct client *c, struct mqtt_slice filter)
 {
     struct retained_delivery *r = c->retained;
-    struct wanted *w = malloc(sizeof(*w) + filter.len);
+    struct wanted *w = account_alloc(ACCOUNT_READS, sizeof(*w) + filter.len);
     if (w == NULL || (TAILQ_EMPTY(&r->wanted) && !hash_table_init(&r->by_filter))) {
-        free(w);
+        account_free(ACCOUNT_READS, w);
         return NULL;
     }
     w->again = false;
@@ -470,6 +481,6 @@ void retained_delivery_end(struct client *c)
     while (!TAILQ_EMPTY(&r->wanted))
         drop_wanted(r, TAILQ_FIRST(&r->wanted));
     wheel_cancel(&r->linger);
-    free(r->known);
-    free(r);
+    account_free(ACCOUNT_READS, r->known);
+    account_free(ACCOUNT_READS, r);
 }

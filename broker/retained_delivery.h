@@ -30,6 +30,8 @@ size_t retained_delivery_waiting(const struct client *c);
 /* Goes on as far as the client takes it: called when it may take more. */
 void retained_delivery_go_on(struct client *c);
 void retained_delivery_end(struct client *c);
+/* What waiting takes. */
+size_t retained_delivery_bytes(const struct client *c);
 
 /* A live message that was published with the retain flag went to the client. */
 void retained_delivery_note_live(struct client *c, struct mqtt_slice topic, struct message_id id);

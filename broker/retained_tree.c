@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/account.h"
 #include "broker/hash.h"
 #include "broker/hash_table.h"
 
@@ -46,7 +47,7 @@ static void free_node(void *arg, struct hash_link *link)
     struct retained_node *n = HASH_OWNER(link, struct retained_node, by_level);
     (void)arg;
     message_unref(n->message);
-    free(n);
+    account_free(ACCOUNT_RETAINED, n);
 }
 
 void retained_tree_free(struct retained_tree *t)
@@ -115,7 +116,7 @@ static struct retained_node *find(const struct retained_tree *t, struct mqtt_sli
 static struct retained_node *add_child(struct retained_tree *t, struct retained_node *parent,
                                        struct mqtt_slice level)
 {
-    struct retained_node *n = calloc(1, sizeof(*n) + level.len);
+    struct retained_node *n = account_zalloc(ACCOUNT_RETAINED, sizeof(*n) + level.len);
     if (n == NULL)
         return NULL;
     n->parent = parent;
@@ -157,7 +158,7 @@ static void prune(struct retained_tree *t, struct retained_node *n)
             if (c->at == n)
                 c->at = step(c, n);
         unlink_node(t, n);
-        free(n);
+        account_free(ACCOUNT_RETAINED, n);
         n = parent;
     }
 }
@@ -181,6 +182,7 @@ bool retained_tree_put(struct retained_tree *t, struct message *m)
         t->messages++;
     message_unref(n->message);
     n->message = message_ref(m);
+    message_keep(m);
     return true;
 }
 

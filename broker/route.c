@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/account.h"
 #include "broker/fleet.h"
 
 enum route_state { ROUTE_ANNOUNCED, ROUTE_LINGERING };
@@ -43,7 +44,7 @@ static void stop_lingering(struct fleet *f, struct route *r)
 
 static struct route *add(struct fleet *f, struct mqtt_slice filter)
 {
-    struct route *r = calloc(1, sizeof(*r) + filter.len);
+    struct route *r = account_zalloc(ACCOUNT_SESSIONS, sizeof(*r) + filter.len);
 
     if (r == NULL)
         return NULL;
@@ -115,7 +116,7 @@ void route_unwant(struct fleet *f, struct mqtt_slice filter)
 static void forget(struct fleet *f, struct route *r)
 {
     HASH_DEL(f->routes.all, r);
-    free(r);
+    account_free(ACCOUNT_SESSIONS, r);
 }
 
 void route_tick(struct fleet *f)

@@ -455,3 +455,8 @@ bool router_has_interest(const struct router *r, struct mqtt_slice filter)
 {
     return topic_tree_has_interest(r->tree, filter);
 }
+
+void router_forget_matches(struct router *r)
+{
+    match_cache_trim(r->cache);
+}

@@ -87,4 +87,7 @@ bool router_has_interest(const struct router *r, struct mqtt_slice filter);
 /* Delivers another node's message to this broker's connected sessions (see store_host.deliver). */
 void router_deliver_local(struct router *r, struct message *m);
 
+/* Memory is short: what can be found again is forgotten. Not while a message is routed. */
+void router_forget_matches(struct router *r);
+
 #endif

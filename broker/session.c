@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/account.h"
 #include "broker/hash.h"
 
 struct session_table {
@@ -58,7 +59,7 @@ struct session *session_table_find(const struct session_table *t, struct mqtt_sl
 
 struct session *session_table_add(struct session_table *t, struct mqtt_slice id, bool durable)
 {
-    struct session *s = calloc(1, sizeof(*s) + id.len + 1);
+    struct session *s = account_zalloc(ACCOUNT_SESSIONS, sizeof(*s) + id.len + 1);
     if (s == NULL)
         return NULL;
     s->refs = 1;
@@ -106,6 +107,6 @@ void session_unref(struct session *s)
 {
     if (s == NULL || --s->refs > 0)
         return;
-    free(s->subscriber.items);
-    free(s);
+    account_free(ACCOUNT_SESSIONS, s->subscriber.items);
+    account_free(ACCOUNT_SESSIONS, s);
 }

@@ -290,13 +290,16 @@ struct metrics;
 struct store_redis_config; /* of broker_config.h: redis url, timeouts, lease, limits */
 
 struct broker_stats;
+struct memory_budget;
+
 struct store_memory_config {
     uint64_t hash_key;
-    uint32_t queue_limit;       /* messages a session; one more is dropped and counted */
-    uint64_t queue_limit_bytes; /* a session */
-    uint32_t session_limit;     /* durable ones; one more is STORE_FULL; 0: no limit */
-    uint32_t retained_limit;    /* topics; one more is dropped and counted */
-    struct broker_stats *stats; /* where it counts */
+    uint32_t queue_limit;               /* messages a session; one more is dropped and counted */
+    uint64_t queue_limit_bytes;         /* a session */
+    uint32_t session_limit;             /* durable ones; one more is STORE_FULL; 0: no limit */
+    uint32_t retained_limit;            /* topics; one more is dropped and counted */
+    const struct memory_budget *budget; /* what lasts keeps to a part of it; NULL: no bound */
+    struct broker_stats *stats;         /* where it counts */
 };
 struct store *store_memory_new(const struct store_memory_config *cfg,
                                const struct store_host *host);

@@ -11,8 +11,10 @@
 #define HASH_FUNCTION(text, len, out) (out) = (unsigned)hash_bytes(s->config.hash_key, text, len)
 #include <uthash.h>
 
+#include "broker/account.h"
 #include "broker/broker_stats.h"
 #include "broker/hash.h"
+#include "broker/memory_budget.h"
 #include "broker/memory_queue.h"
 #include "broker/memory_read.h"
 #include "broker/packet_ids.h"
@@ -71,7 +73,7 @@ static void on_expiry_due(struct wheel_timer *t);
 
 static struct memory_session *add_session(struct store_memory *s, const struct store_hold *hold)
 {
-    struct memory_session *m = calloc(1, sizeof(*m) + hold->client_id_len);
+    struct memory_session *m = account_zalloc(ACCOUNT_SESSIONS, sizeof(*m) + hold->client_id_len);
     if (m == NULL)
         return NULL;
     m->store = s;
@@ -82,7 +84,7 @@ static struct memory_session *add_session(struct store_memory *s, const struct s
     memcpy(m->id, hold->client_id, hold->client_id_len);
     HASH_ADD_KEYPTR(hh, s->sessions, m->id, m->id_len, m);
     if (m->hh.tbl == NULL) {
-        free(m);
+        account_free(ACCOUNT_SESSIONS, m);
         return NULL;
     }
     return m;
@@ -106,7 +108,7 @@ static void forget_state(struct memory_session *m)
     memory_queue_fini(&m->queue);
     memory_queue_init(&m->queue);
     packet_ids_fini(&m->open_qos2);
-    free(m->released);
+    account_free(ACCOUNT_SESSIONS, m->released);
     m->released = NULL;
     m->released_count = 0;
     m->released_capacity = 0;
@@ -122,7 +124,7 @@ static void free_session(struct store_memory *s, struct memory_session *m)
     if (m->hold != NULL)
         m->hold->store_data = NULL;
     free(m->user);
-    free(m);
+    account_free(ACCOUNT_SESSIONS, m);
 }
 
 static bool is_users(const struct memory_session *m, const char *user)
@@ -187,11 +189,26 @@ static void on_expiry_due(struct wheel_timer *t)
     end_session(m->store, m);
 }
 
+static bool takes_lasting(const struct store_memory *s)
+{
+    return s->config.budget == NULL ||
+           memory_budget_takes_lasting(s->config.budget, account_lasting());
+}
+
+static bool takes_queued(const struct store_memory *s, uint64_t queue_bytes)
+{
+    return s->config.budget == NULL ||
+           memory_budget_takes_queued(s->config.budget, account_lasting(), queue_bytes);
+}
+
 static bool has_room_for(const struct store_memory *s, const struct memory_session *m,
                          const struct store_hold *hold)
 {
     bool is_new = hold->durable && (m == NULL || !m->durable);
-    return !is_new || s->config.session_limit == 0 || s->durable_count < s->config.session_limit;
+    if (!is_new)
+        return true;
+    return takes_lasting(s) &&
+           (s->config.session_limit == 0 || s->durable_count < s->config.session_limit);
 }
 
 /* The session becomes this connection's. */
@@ -309,13 +326,17 @@ static void memory_unsubscribe(struct store *store, struct store_hold *hold,
 
 static void keep_retained(struct store_memory *s, struct message *m)
 {
-    if (m->payload.len == 0)
+    bool is_new = retained_tree_get(s->retained, m->topic) == NULL;
+    if (m->payload.len == 0) {
         retained_tree_remove(s->retained, m->topic);
-    else if (retained_tree_count(s->retained) >= s->config.retained_limit &&
-             retained_tree_get(s->retained, m->topic) == NULL)
+    } else if (is_new && retained_tree_count(s->retained) >= s->config.retained_limit) {
         s->config.stats->dropped[DROP_RETAINED_FULL]++;
-    else if (!retained_tree_put(s->retained, m))
+    } else if (is_new ? !takes_lasting(s) : !takes_queued(s, 0)) {
+        retained_tree_remove(s->retained, m->topic); /* no value rather than an old one */
+        s->config.stats->dropped[DROP_MEMORY]++;
+    } else if (!retained_tree_put(s->retained, m)) {
         s->config.stats->dropped[DROP_NO_MEMORY]++;
+    }
     s->config.stats->retained = retained_tree_count(s->retained);
 }
 
@@ -334,7 +355,9 @@ static void queue_for(struct store_memory *s, const struct store_queue_target *t
                              .qos = t->qos,
                              .retain = m->retain && t->retain_as_published,
                              .is_value = is_value};
-    if (!memory_queue_push(q, e))
+    if (!takes_queued(s, q->bytes))
+        s->config.stats->dropped[DROP_MEMORY]++;
+    else if (!memory_queue_push(q, e))
         s->config.stats->dropped[DROP_NO_MEMORY]++;
     else if (session->hold != NULL)
         s->host.wake(s->host.arg, session->id, session->id_len);
@@ -424,7 +447,7 @@ static bool note_released(struct memory_session *m, uint64_t sequence)
 {
     if (m->released_count == m->released_capacity) {
         uint32_t more = m->released_capacity == 0 ? 8 : m->released_capacity * 2;
-        uint64_t *grown = realloc(m->released, more * sizeof(*grown));
+        uint64_t *grown = account_realloc(ACCOUNT_SESSIONS, m->released, more * sizeof(*grown));
         if (grown == NULL)
             return false;
         m->released = grown;

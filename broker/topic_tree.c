@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/account.h"
 #include "broker/hash.h"
 #include "broker/hash_table.h"
 
@@ -161,7 +162,7 @@ static void set_text(struct topic_node *n, const char *text, size_t len)
 static struct topic_node *add_child(struct topic_tree *t, struct topic_node *parent,
                                     const char *text, size_t len)
 {
-    struct topic_node *n = calloc(1, sizeof(*n) + len);
+    struct topic_node *n = account_zalloc(ACCOUNT_SESSIONS, sizeof(*n) + len);
     if (n == NULL)
         return NULL;
     memcpy(n->bytes, text, len);
@@ -174,9 +175,9 @@ static struct topic_node *add_child(struct topic_tree *t, struct topic_node *par
 
 static void node_free(struct topic_node *n)
 {
-    free(n->joined);
-    free(n->holders);
-    free(n);
+    account_free(ACCOUNT_SESSIONS, n->joined);
+    account_free(ACCOUNT_SESSIONS, n->holders);
+    account_free(ACCOUNT_SESSIONS, n);
 }
 
 /* Puts a node between n and its parent that takes the first `len` bytes of n's text, which end a
@@ -202,7 +203,7 @@ static void join(struct topic_tree *t, struct topic_node *n)
     struct topic_node *child = (struct topic_node *)n->child_xor;
     struct topic_node *parent = n->parent;
     size_t len = (size_t)n->text_len + 1 + child->text_len;
-    char *text = malloc(len);
+    char *text = account_alloc(ACCOUNT_SESSIONS, len);
     if (text == NULL)
         return;
     memcpy(text, n->text, n->text_len);
@@ -211,7 +212,7 @@ static void join(struct topic_tree *t, struct topic_node *n)
     unlink_child(t, child);
     unlink_child(t, n);
     node_free(n);
-    free(child->joined);
+    account_free(ACCOUNT_SESSIONS, child->joined);
     child->joined = text;
     set_text(child, text, len);
     link_child(t, parent, child);
@@ -307,7 +308,7 @@ static bool reserve(void **items, uint32_t count, uint32_t *capacity, size_t siz
     if (count < *capacity)
         return true;
     uint32_t more = *capacity == 0 ? 1 : *capacity < 4 ? 4 : *capacity * 2;
-    void *grown = realloc(*items, more * size);
+    void *grown = account_realloc(ACCOUNT_SESSIONS, *items, more * size);
     if (grown == NULL)
         return false;
     *items = grown;
@@ -392,7 +393,7 @@ void topic_tree_remove_at(struct topic_tree *t, struct subscriber *s, uint32_t a
         moved.subscriber->items[moved.at].at = gone.at;
     }
     if (s->count == 0) {
-        free(s->items);
+        account_free(ACCOUNT_SESSIONS, s->items);
         s->items = NULL;
         s->capacity = 0;
     }

@@ -12,6 +12,8 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "broker/account.h"
+
 #include "broker/transport.h"
 
 struct transport_tcp {
@@ -84,7 +86,7 @@ static void tcp_free(struct transport *t)
     if (event_initialized(&tcp->event))
         event_del(&tcp->event); /* out of epoll before it is closed */
     close(tcp->fd);
-    free(tcp);
+    account_free(ACCOUNT_CLIENTS, tcp);
 }
 
 static uint32_t tcp_silent_ms(struct transport *t)
@@ -107,7 +109,7 @@ static const struct transport_ops tcp_ops = {
 
 struct transport *transport_tcp_new(struct event_base *base, int fd, const struct peer *peer)
 {
-    struct transport_tcp *tcp = calloc(1, sizeof(*tcp));
+    struct transport_tcp *tcp = account_zalloc(ACCOUNT_CLIENTS, sizeof(*tcp));
     if (tcp == NULL) {
         close(fd);
         return NULL;

@@ -8,6 +8,7 @@
 #include <event2/event.h>
 
 #include "broker/client.h"
+#include "broker/shed.h"
 #include "common/clock.h"
 
 enum {
@@ -156,6 +157,7 @@ static void ready_one(struct broker *b, struct client *c)
     c->on_ready = false;
     client_run(c);
     flush_soon(b);
+    shed_check(b);
 }
 
 static void run_ready(struct broker *b)
@@ -220,7 +222,7 @@ static void shift_clocks(struct broker *b, uint64_t by_ms)
 /* Clients that were held back because the store took no publishes. */
 static void resume_paused(struct broker *b)
 {
-    if (b->paused_for_store == 0 || !store_accepts(b->store))
+    if (b->paused_for_store == 0 || !store_accepts(b->store) || b->memory.level == MEMORY_FULL)
         return;
     for (struct client *c = b->clients; c != NULL; c = c->next)
         if (c->pause & PAUSE_STORE)
@@ -258,6 +260,7 @@ static void take_input(struct broker *b)
     if (timebox_is_over(&b->box))
         turn_clock_cut(&b->clock, TURN_STORE_INPUT);
     b->feeder++;
+    shed_check(b);
     resume_paused(b);
     open_box(b, TURN_CLIENTS);
     run_ready(b);
@@ -271,6 +274,7 @@ void turn_pass(struct broker *b)
         b->tick_due = false;
         open_box(b, TURN_TIMERS);
         wheel_advance(&b->wheel, b->now_ms);
+        shed_tick(b);
     }
     open_box(b, TURN_WORK);
     run_work(b);

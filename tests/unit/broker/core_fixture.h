@@ -29,6 +29,7 @@
 #include "broker/host.h"
 #include "broker/router.h"
 #include "broker/session.h"
+#include "broker/shed.h"
 #include "broker/store.h"
 #include "broker/sys_topics.h"
 #include "broker/transport.h"
@@ -195,6 +196,7 @@ static inline void core_init(struct core *core)
     core_must(broker_config_default(&core->config, &error));
     b->config = &core->config;
     broker_config_packet_limits(&core->config.limits, b->packet_limits);
+    shed_init(b);
     b->hash_key = CORE_HASH_KEY;
     b->base = event_base_new();
     b->metrics = metrics_new();
@@ -213,6 +215,7 @@ static inline void core_init(struct core *core)
                                          .queue_limit = limits->max_queued_messages,
                                          .queue_limit_bytes = limits->max_queued_bytes,
                                          .retained_limit = limits->max_retained_messages,
+                                         .budget = &b->memory,
                                          .stats = &b->stats};
     b->store = store_memory_new(&config, &host);
     core_must(b->auth != NULL && b->sys != NULL && b->store != NULL);

@@ -1,0 +1,58 @@
+/*
+ * account - the memory that clients cause, by what it is for: every allocation that grows with what
+ * clients send, or don't read, is made here and counted as malloc counts it.
+ *
+ * Data flow: modules allocate under a kind; shed.c compares the total with the budget and decides
+ *            whom it costs; broker_metrics.c shows the kinds.
+ * Cost:      a look at the block's own size and two additions. No size is kept for freeing.
+ * State:     like the allocator whose use it counts, there is one a process: a message that loses
+ *            its last reference doesn't know which broker it belonged to, nor needs to.
+ * Threads:   the broker's loop only.
+ */
+#ifndef FLOTILLA_BROKER_ACCOUNT_H
+#define FLOTILLA_BROKER_ACCOUNT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Names in account_names. */
+enum account_kind {
+    ACCOUNT_CLIENTS,  /* connections themselves */
+    ACCOUNT_BEGUN,    /* packets that aren't whole, or that wait to be handled */
+    ACCOUNT_OUTPUT,   /* written to slow connections, not taken yet */
+    ACCOUNT_MESSAGES, /* messages that outputs, windows and requests share */
+    ACCOUNT_WINDOWS,  /* what waits for acknowledgements */
+    ACCOUNT_REQUESTS, /* packets that wait for the store */
+    ACCOUNT_READS,    /* retained values that are waited for */
+    ACCOUNT_STORE,    /* commands on their way to Redis */
+    ACCOUNT_CACHE,    /* matches, which can be found again */
+    /* From here on: what stays when its connection ends. */
+    ACCOUNT_SESSIONS, /* session entries, subscriptions, routes */
+    ACCOUNT_QUEUES,   /* durable sessions' queues (memory store) */
+    ACCOUNT_RETAINED, /* names of retained topics (memory store) */
+    ACCOUNT_KEPT,     /* messages in such queues, and retained values */
+    ACCOUNT_KIND_COUNT,
+    ACCOUNT_LASTING = ACCOUNT_SESSIONS,
+};
+extern const char *const account_names[ACCOUNT_KIND_COUNT];
+
+extern struct account {
+    uint64_t by_kind[ACCOUNT_KIND_COUNT];
+    uint64_t total;
+} account;
+
+/* As malloc, calloc(1, size), realloc and free. */
+void *account_alloc(enum account_kind kind, size_t size);
+void *account_zalloc(enum account_kind kind, size_t size);
+void *account_realloc(enum account_kind kind, void *p, size_t size);
+void account_free(enum account_kind kind, void *p);
+
+/* A block's use changed. */
+void account_move(enum account_kind from, enum account_kind to, const void *p);
+/* Of a kind that is counted elsewhere: so much it is now. */
+void account_set(enum account_kind kind, uint64_t bytes);
+
+/* Of all kinds that stay when connections end. */
+uint64_t account_lasting(void);
+
+#endif
