@@ -4,11 +4,13 @@
  */
 #include "broker/broker_config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "broker/fleet_keys.h"
 #include "broker/peer.h"
+#include "common/bind_address.h"
 #include "common/http_host.h"
 #include "common/log.h"
 #include "common/mqtt.h"
@@ -31,7 +33,8 @@ static const struct config_field listener_fields[] = {
      FIELD(listener_config, bind),
      .required = true,
      .check = config_check_address,
-     .help = "Address and port to accept clients on."},
+     .help = "Address and port to accept clients on: 0.0.0.0:1883, [::]:1883 (IPv6 alone), *:1883 "
+             "and localhost:1883 (both)."},
     {.key = "protocol",
      .kind = CONFIG_ENUM,
      FIELD(listener_config, protocol),
@@ -59,6 +62,7 @@ static const struct config_field listener_fields[] = {
      .fallback = "1000000",
      .unit = "connections",
      .help = "Clients on this listener at once; one more is closed at once."},
+    {.key = "bind", .kind = CONFIG_POSITION, FIELD(listener_config, bind_at)},
 };
 
 static const char *check_listener(const void *filled)
@@ -467,6 +471,7 @@ static const struct config_field admin_fields[] = {
      .help = "Names under which the HTTP port is asked for, besides addresses and localhost. A "
              "request to another name is refused: a web page may have made that name resolve to "
              "this host."},
+    {.key = "bind", .kind = CONFIG_POSITION, FIELD(admin_config, bind_at)},
 };
 static const struct config_schema admin_schema = CONFIG_SCHEMA(struct admin_config, admin_fields);
 
@@ -579,6 +584,26 @@ bool broker_config_add_listener(struct broker_config *c, const char *bind)
         return false;
     c->listeners.count++;
     return true;
+}
+
+bool broker_config_check_binds(const struct broker_config *c, struct config_error *err)
+{
+    const struct listener_config *items = c->listeners.items;
+    const char *file = c->file != NULL ? c->file : "command line";
+    struct bind_claim *claims = calloc(c->listeners.count + 1, sizeof(*claims));
+    size_t count = 0;
+    if (claims == NULL)
+        return config_fail(err, file, (struct config_position){0}, NULL, "out of memory");
+    for (; count < c->listeners.count; count++) {
+        claims[count] = (struct bind_claim){.text = items[count].bind, .at = items[count].bind_at};
+        snprintf(claims[count].path, sizeof(claims[count].path), "listeners[%zu].bind", count);
+    }
+    if (c->admin.bind != NULL)
+        claims[count++] = (struct bind_claim){
+            .text = c->admin.bind, .at = c->admin.bind_at, .path = "admin.bind"};
+    bool ok = bind_check_apart(claims, count, file, err);
+    free(claims);
+    return ok;
 }
 
 void broker_config_packet_limits(const struct limits_config *limits, uint32_t by_type[16])

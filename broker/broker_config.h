@@ -21,6 +21,7 @@ struct listener_config {
     int proxy_protocol; /* enum proxy_mode */
     struct config_strings trusted_proxies;
     uint32_t max_connections;
+    struct config_position bind_at;
 };
 
 /* Which client ids a user may use. */
@@ -100,6 +101,7 @@ struct fleet_config {
 struct admin_config {
     char *bind; /* NULL: no admin port */
     struct config_strings hosts;
+    struct config_position bind_at;
 };
 
 struct log_config {
@@ -127,6 +129,9 @@ bool broker_config_default(struct broker_config *out, struct config_error *err);
 void broker_config_free(struct broker_config *c);
 /* Appends a listener (plain MQTT, no PROXY) for --listen. False when out of memory. */
 bool broker_config_add_listener(struct broker_config *c, const char *bind);
+/* No two listeners, nor one and the HTTP port, want the same address; for when the command line has
+ * been added. */
+bool broker_config_check_binds(const struct broker_config *c, struct config_error *err);
 /* Fills the limits by packet type of struct mqtt_decode_opts. */
 void broker_config_packet_limits(const struct limits_config *limits, uint32_t by_type[16]);
 /* Borrows the strings of `c`. */

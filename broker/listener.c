@@ -4,7 +4,6 @@
 #include "broker/listener.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 #include <event2/event.h>
 
 #include "broker/client.h"
+#include "common/bind_address.h"
 #include "common/log.h"
 
 enum {
@@ -33,8 +33,11 @@ struct listener {
     struct network *trusted;
     size_t trusted_count;
     uint32_t clients;
-    evutil_socket_t fd;
-    struct event *accept_event;
+    struct listening { /* one for each address */
+        evutil_socket_t fd;
+        struct event *accept_event;
+    } listening[BIND_ADDRESSES_MAX];
+    size_t listening_count;
     struct event *retry; /* after running out of file descriptors */
 };
 
@@ -94,7 +97,8 @@ static void pause_accepting(struct listener *l)
     struct timeval later = {.tv_usec = OUT_OF_FILES_PAUSE_MS * 1000};
     LOG_LIMITED(LOG_LEVEL_ERROR, "accept_failed", KV_STR("listener", l->config->bind),
                 KV_STR("err", strerror(errno)));
-    event_del(l->accept_event);
+    for (size_t i = 0; i < l->listening_count; i++)
+        event_del(l->listening[i].accept_event);
     event_add(l->retry, &later);
 }
 
@@ -123,44 +127,11 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
     struct listener *l = arg;
     (void)fd;
     (void)what;
-    event_add(l->accept_event, NULL);
+    for (size_t i = 0; i < l->listening_count; i++)
+        event_add(l->listening[i].accept_event, NULL);
 }
 
 /* ---- making ---------------------------------------------------------------------------------- */
-
-/* Splits "host:port", "[v6]:port" or "*:port". The host is "" for any. */
-static bool split_bind(const char *bind, char host[256], const char **port)
-{
-    const char *colon = strrchr(bind, ':');
-    if (colon == NULL || (size_t)(colon - bind) >= 256)
-        return false;
-    size_t len = (size_t)(colon - bind);
-    memcpy(host, bind, len);
-    host[len] = '\0';
-    if (host[0] == '[' && len >= 2 && host[len - 1] == ']') {
-        memmove(host, host + 1, len - 2);
-        host[len - 2] = '\0';
-    }
-    if (strcmp(host, "*") == 0)
-        host[0] = '\0';
-    *port = colon + 1;
-    return true;
-}
-
-static struct addrinfo *resolve(const char *bind)
-{
-    char host[256];
-    const char *port;
-    struct addrinfo *found = NULL;
-    struct addrinfo hints = {.ai_family = AF_UNSPEC,
-                             .ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    if (!split_bind(bind, host, &port))
-        return NULL;
-    if (getaddrinfo(host[0] != '\0' ? host : NULL, port, &hints, &found) != 0)
-        return NULL;
-    return found;
-}
 
 bool listener_is_loopback(const char *bind)
 {
@@ -168,15 +139,14 @@ bool listener_is_loopback(const char *bind)
     struct network v6;
     network_parse("127.0.0.0/8", &v4);
     network_parse("::1", &v6);
-    struct addrinfo *found = resolve(bind);
-    if (found == NULL)
+    struct bind_addresses found;
+    if (!bind_resolve(bind, &found))
         return false;
     bool loopback = true;
-    for (struct addrinfo *a = found; a != NULL; a = a->ai_next) {
-        struct peer p = peer_from_sockaddr(a->ai_addr);
+    for (size_t i = 0; i < found.count; i++) {
+        struct peer p = peer_from_sockaddr((const struct sockaddr *)&found.items[i].addr);
         loopback = loopback && (network_contains(&v4, &p) || network_contains(&v6, &p));
     }
-    freeaddrinfo(found);
     return loopback;
 }
 
@@ -201,23 +171,27 @@ static void tune(int fd)
         (void)setsockopt(fd, options[i].level, options[i].option, &options[i].value, sizeof(int));
 }
 
-static int listen_on(const struct addrinfo *a)
+/* One more socket; false with errno. */
+static bool listen_on(struct listener *l, const struct bind_address *address)
 {
-    int on = 1;
-    int off = 0;
-    int fd = socket(a->ai_family, a->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, a->ai_protocol);
-    if (fd < 0)
-        return -1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    tune(fd);
-    if (a->ai_family == AF_INET6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-    if (bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
-        return fd;
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    return -1;
+    struct listening *at = &l->listening[l->listening_count];
+    at->fd = bind_open(address);
+    if (at->fd < 0)
+        return false;
+    l->listening_count++;
+    tune(at->fd);
+    at->accept_event = event_new(l->broker->base, at->fd, EV_READ | EV_PERSIST, on_accept_ready, l);
+    return listen(at->fd, BACKLOG) == 0 && at->accept_event != NULL &&
+           event_add(at->accept_event, NULL) == 0;
+}
+
+/* On all addresses that are meant: *:port and localhost:port are one of each family. */
+static bool listen_on_all(struct listener *l, const struct bind_addresses *found)
+{
+    for (size_t i = 0; i < found->count; i++)
+        if (!listen_on(l, &found->items[i]))
+            return false;
+    return true;
 }
 
 static bool parse_trusted(struct listener *l)
@@ -241,25 +215,19 @@ struct listener *listener_new(struct broker *b, const struct listener_config *co
         return NULL;
     l->broker = b;
     l->config = config;
-    l->fd = -1;
-    if (!parse_trusted(l))
+    l->retry = event_new(b->base, -1, 0, on_retry, l);
+    if (!parse_trusted(l) || l->retry == NULL)
         goto fail;
-    struct addrinfo *found = resolve(config->bind);
-    if (found == NULL) {
+    struct bind_addresses found;
+    if (!bind_resolve(config->bind, &found)) {
         snprintf(err, errlen, "%s: not an address of this host", config->bind);
         goto fail;
     }
-    for (struct addrinfo *a = found; a != NULL && l->fd < 0; a = a->ai_next)
-        l->fd = listen_on(a);
-    freeaddrinfo(found);
-    if (l->fd < 0) {
+    bind_drop_missing(&found);
+    if (!listen_on_all(l, &found)) {
         snprintf(err, errlen, "%s: can't listen: %s", config->bind, strerror(errno));
         goto fail;
     }
-    l->accept_event = event_new(b->base, l->fd, EV_READ | EV_PERSIST, on_accept_ready, l);
-    l->retry = event_new(b->base, -1, 0, on_retry, l);
-    if (l->accept_event == NULL || l->retry == NULL || event_add(l->accept_event, NULL) != 0)
-        goto fail;
     return l;
 fail:
     listener_free(l);
@@ -268,15 +236,15 @@ fail:
 
 void listener_stop(struct listener *l)
 {
-    if (l->accept_event != NULL)
-        event_free(l->accept_event);
+    for (size_t i = 0; i < l->listening_count; i++) {
+        if (l->listening[i].accept_event != NULL)
+            event_free(l->listening[i].accept_event);
+        close(l->listening[i].fd);
+    }
+    l->listening_count = 0;
     if (l->retry != NULL)
         event_free(l->retry);
-    l->accept_event = NULL;
     l->retry = NULL;
-    if (l->fd >= 0)
-        close(l->fd);
-    l->fd = -1;
 }
 
 void listener_free(struct listener *l)

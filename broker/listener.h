@@ -1,5 +1,5 @@
 /*
- * listener - accepts connections on one address, and decides whether they may come in at all:
+ * listener - accepts connections on one address (or on both families of it), and decides whether they may come in at all:
  * connection limits, and who may send a PROXY header.
  *
  * Bounds: at most 64 accepts a turn, so that a storm doesn't starve those connected. Out of file

@@ -136,7 +136,13 @@ static bool load(const struct command_line *line, struct broker_config *config)
         fprintf(stderr, "flotilla-broker: --redis: expected %s\n", expected);
         return false;
     }
-    return replace(&config->redis.url, line->redis) && replace(&config->admin.bind, line->admin);
+    if (!replace(&config->redis.url, line->redis) || !replace(&config->admin.bind, line->admin))
+        return false;
+    if (!broker_config_check_binds(config, &err)) {
+        fprintf(stderr, "flotilla-broker: %s\n", err.text);
+        return false;
+    }
+    return true;
 }
 
 /* Without a file, anyone may come in through the loopback interface, and nobody through another. */

@@ -5,6 +5,7 @@
  */
 #include "common/http_admin.h"
 
+#include "common/bind_address.h"
 #include "common/clock.h"
 #include "common/config.h"
 #include "common/http_connections.h"
@@ -19,6 +20,7 @@
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,9 +45,10 @@ struct route {
 struct http_admin {
     struct event_base *base; /* borrowed */
     struct evhttp *http;
-    struct evconnlistener *listener; /* owned by http */
-    struct event *sweep;             /* every SWEEP_MS */
-    struct event *soon;              /* sweeps at once */
+    struct evconnlistener *listeners[BIND_ADDRESSES_MAX]; /* owned by http */
+    size_t listener_count;
+    struct event *sweep; /* every SWEEP_MS */
+    struct event *soon;  /* sweeps at once */
     struct route *routes;
     struct http_connections connections;
     struct config_strings hosts; /* copies */
@@ -72,7 +75,8 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     http_connections_sweep(&a->connections, clock_monotonic_ms());
-    evconnlistener_enable(a->listener); /* if it was paused */
+    for (size_t i = 0; i < a->listener_count; i++)
+        evconnlistener_enable(a->listeners[i]); /* if it was paused */
 }
 
 /* evhttp asks for the bufferevent of a connection that it has just accepted. */
@@ -258,49 +262,20 @@ bool http_admin_route(struct http_admin *a, int methods, const char *path, http_
 
 /* --- listening --- */
 
-static struct evconnlistener *listen_on(struct event_base *base, const char *host, const char *port,
-                                        char *err, size_t errlen)
+static struct evconnlistener *listen_on(struct event_base *base, const struct bind_address *address)
 {
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC,
-                                   .ai_socktype = SOCK_STREAM,
-                                   .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    struct evconnlistener *listener = NULL;
-    struct addrinfo *found = NULL;
-    int rc = getaddrinfo(host, port, &hints, &found);
+    int fd = bind_open(address);
+    struct evconnlistener *listener =
+        fd < 0 ? NULL
+               : evconnlistener_new(base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
+                                    BACKLOG, fd);
 
-    if (rc != 0) {
-        (void)snprintf(err, errlen, "%s", gai_strerror(rc));
-        return NULL;
+    if (listener == NULL && fd >= 0) {
+        int saved = errno;
+        close(fd);
+        errno = saved;
     }
-    for (struct addrinfo *ai = found; ai != NULL && listener == NULL; ai = ai->ai_next) {
-        listener = evconnlistener_new_bind(
-            base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE,
-            BACKLOG, ai->ai_addr, (int)ai->ai_addrlen);
-        if (listener == NULL)
-            (void)snprintf(err, errlen, "%s", strerror(errno));
-    }
-    freeaddrinfo(found);
     return listener;
-}
-
-/* Splits the address and listens; `cause` gets why not. */
-static struct evconnlistener *listen_at(struct event_base *base, const char *bind, char *cause,
-                                        size_t size)
-{
-    const char *colon = strrchr(bind, ':');
-    char host[256];
-
-    if (config_check_address(bind) != NULL || (size_t)(colon - bind) >= sizeof(host)) {
-        (void)snprintf(cause, size, "not an address like host:port");
-        return NULL;
-    }
-    bool bracketed = bind[0] == '[';
-    (void)snprintf(host, sizeof(host), "%.*s", (int)(colon - bind) - (bracketed ? 2 : 0),
-                   bind + (bracketed ? 1 : 0));
-    if (strcmp(host, "*") != 0)
-        return listen_on(base, host, colon + 1, cause, size);
-    struct evconnlistener *both = listen_on(base, "::", colon + 1, cause, size);
-    return both != NULL ? both : listen_on(base, "0.0.0.0", colon + 1, cause, size);
 }
 
 static int port_of(struct evconnlistener *listener)
@@ -316,6 +291,42 @@ static int port_of(struct evconnlistener *listener)
     return (int)strtol(service, NULL, 10);
 }
 
+static void set_port(struct bind_address *address, int port)
+{
+    if (address->addr.ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)&address->addr)->sin6_port = htons((uint16_t)port);
+    else
+        ((struct sockaddr_in *)&address->addr)->sin_port = htons((uint16_t)port);
+}
+
+/* On all addresses that are meant; of port 0 they get the same one. `cause` gets why not. */
+static bool listen_at(struct http_admin *a, const char *bind, char *cause, size_t size)
+{
+    struct bind_addresses found;
+
+    if (!bind_resolve(bind, &found)) {
+        (void)snprintf(cause, size, "not an address %s",
+                       config_check_address(bind) != NULL ? "like host:port" : "of this host");
+        return false;
+    }
+    bind_drop_missing(&found);
+    for (size_t i = 0; i < found.count; i++) {
+        if (a->listener_count > 0)
+            set_port(&found.items[i], a->port);
+        struct evconnlistener *listener = listen_on(a->base, &found.items[i]);
+        if (listener == NULL || evhttp_bind_listener(a->http, listener) == NULL) {
+            (void)snprintf(cause, size, "%s", strerror(errno));
+            if (listener != NULL)
+                evconnlistener_free(listener);
+            return false;
+        }
+        evconnlistener_set_error_cb(listener, on_accept_failed);
+        a->listeners[a->listener_count++] = listener;
+        a->port = port_of(listener);
+    }
+    return true;
+}
+
 static bool start(struct http_admin *a, const char *bind, char *cause, size_t size)
 {
     static const struct timeval period = {0, SWEEP_MS * 1000};
@@ -326,15 +337,8 @@ static bool start(struct http_admin *a, const char *bind, char *cause, size_t si
     a->soon = evtimer_new(a->base, on_sweep, a);
     if (a->http == NULL || a->sweep == NULL || a->soon == NULL || event_add(a->sweep, &period) != 0)
         return false;
-    a->listener = listen_at(a->base, bind, cause, size);
-    if (a->listener == NULL)
+    if (!listen_at(a, bind, cause, size))
         return false;
-    a->port = port_of(a->listener);
-    if (evhttp_bind_listener(a->http, a->listener) == NULL) {
-        evconnlistener_free(a->listener);
-        return false;
-    }
-    evconnlistener_set_error_cb(a->listener, on_accept_failed);
     evhttp_set_bevcb(a->http, on_accept, a);
     evhttp_set_gencb(a->http, on_request, a);
     evhttp_set_default_content_type(a->http, NULL);

@@ -28,7 +28,7 @@ enum http_method { HTTP_GET = 1, HTTP_POST = 2, HTTP_PUT = 4, HTTP_DELETE = 8 };
  * for the call only. */
 typedef void http_admin_fn(struct evhttp_request *req, const char *tail, void *arg);
 
-/* `bind` is "host:port", "[v6]:port" or "*:port". NULL on failure, with a sentence for an operator
+/* `bind` is as in bind_address.h, names too. NULL on failure, with a sentence for an operator
  * in err. */
 struct http_admin *http_admin_new(struct event_base *base, const char *bind, char *err,
                                   size_t errlen);

@@ -62,7 +62,7 @@ static void admit(struct acceptor *a, int fd, const struct sockaddr_storage *pee
     struct worker *w = a->worker;
     struct worker *taker = workers_taker(w->set, w);
     metric_add(&w->counters.accepted, 1);
-    metric_add_shared(&a->listener->accepted, 1);
+    metric_add_shared(&a->listener->counts->accepted, 1);
     if (taker != w)
         hand_over(a, taker, fd, peer);
     else if (!flow_open(w, a->listener, a->snapshot, a->index, fd, peer))
@@ -102,7 +102,7 @@ static bool reserve(struct acceptor *a)
         return false;
     if (listener_reserve(a->listener, config_of(a)->max_flows))
         return true;
-    metric_add_shared(&a->listener->paused, 1);
+    metric_add_shared(&a->listener->counts->paused, 1);
     set_paused(a, true);
     return false;
 }

@@ -41,8 +41,7 @@ bool lb_address_parse(const char *text, struct sockaddr_storage *addr, socklen_t
     }
     v4->sin_family = AF_INET;
     *len = sizeof(*v4);
-    return (strcmp(host, "*") == 0 || inet_pton(AF_INET, host, &v4->sin_addr) == 1) &&
-           parse_port(colon + 1, &v4->sin_port);
+    return inet_pton(AF_INET, host, &v4->sin_addr) == 1 && parse_port(colon + 1, &v4->sin_port);
 }
 
 void lb_address_format(const struct sockaddr_storage *addr, char *buf, size_t size)

@@ -1,7 +1,8 @@
 /*
  * address - literal IPv4 and IPv6 addresses with port, as text and as socket addresses.
  *
- * Pure. "10.0.0.3:1883", "[fe80::1]:1883"; "*:1883" is every IPv4 address of this host.
+ * Pure. "10.0.0.3:1883", "[fe80::1]:1883". What is to be listened on may be more than one address:
+ * common/bind_address.h.
  */
 #ifndef FLOTILLA_LB_ADDRESS_H
 #define FLOTILLA_LB_ADDRESS_H
@@ -10,7 +11,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
-/* "host:port", "[v6]:port", "*:port", literally; false when it isn't one. */
+/* "host:port", "[v6]:port", literally; false when it isn't one. */
 bool lb_address_parse(const char *text, struct sockaddr_storage *addr, socklen_t *len);
 /* "10.0.0.3:1883" or "[fe80::1]:1883" */
 void lb_address_format(const struct sockaddr_storage *addr, char *buf, size_t size);

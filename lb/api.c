@@ -118,6 +118,8 @@ static void add_listeners(cJSON *root, const struct control *c)
     cJSON *list = cJSON_AddArrayToObject(root, "listeners");
     for (size_t i = 0; i < c->snapshot->listener_count; i++) {
         const struct snapshot_listener *l = &c->snapshot->listeners[i];
+        if (l->is_second)
+            continue;
         struct listener_stats stats = {0};
         workers_listener_stats(c->workers, l->config->name, &stats);
         cJSON *o = cJSON_CreateObject();

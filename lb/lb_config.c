@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/bind_address.h"
 #include "common/http_host.h"
 #include "lb/address.h"
 
@@ -26,18 +27,19 @@ static const char *check_workers(const char *text)
     return NULL;
 }
 
-static const char *check_literal_address(const char *text)
+static const char *check_bind(const char *text)
 {
-    struct sockaddr_storage addr;
-    socklen_t len;
-    return lb_address_parse(text, &addr, &len) ? NULL : "an IP address and port, as 127.0.0.1:1883";
+    struct bind_addresses addresses;
+    return bind_parse(text, &addresses)
+               ? NULL
+               : "an IP address and port, as 127.0.0.1:1883, *:1883 or localhost:1883";
 }
 
 static const char *check_server_address(const char *text)
 {
     struct sockaddr_storage addr;
     socklen_t len;
-    if (*text == '*' || !lb_address_parse(text, &addr, &len) || lb_address_port(&addr) == 0)
+    if (!lb_address_parse(text, &addr, &len) || lb_address_port(&addr) == 0)
         return "an IP address and port, as 10.0.0.3:1883 (a name goes into discover.dns)";
     return NULL;
 }
@@ -114,8 +116,9 @@ static const struct config_field listener_fields[] = {
      .kind = CONFIG_STRING,
      .at = offsetof(struct listener_config, bind),
      .required = true,
-     .check = check_literal_address,
-     .help = "Address and port to accept on: 0.0.0.0:1883, [::]:1883 or *:1883 (IPv4)."},
+     .check = check_bind,
+     .help = "Address and port to accept on: 0.0.0.0:1883, [::]:1883 (IPv6 alone), *:1883 and "
+             "localhost:1883 (both)."},
     {.key = "backend",
      .kind = CONFIG_STRING,
      .at = offsetof(struct listener_config, backend),
@@ -442,7 +445,7 @@ static const struct config_field admin_fields[] = {
      .kind = CONFIG_STRING,
      .at = offsetof(struct lb_config, admin.bind) - offsetof(struct lb_config, admin),
      .fallback = "127.0.0.1:9901",
-     .check = check_literal_address,
+     .check = check_bind,
      .help = "Address of the HTTP port: status page, metrics, API. There is no login; keep it on "
              "loopback or a private network."},
     {.key = "hosts",
@@ -452,6 +455,9 @@ static const struct config_field admin_fields[] = {
      .help = "Names under which the HTTP port is asked for, besides addresses and localhost. A "
              "request to another name is refused: a web page may have made that name resolve to "
              "this host."},
+    {.key = "bind",
+     .kind = CONFIG_POSITION,
+     .at = offsetof(struct lb_config, admin.bind_at) - offsetof(struct lb_config, admin)},
 };
 
 static const struct config_schema admin_schema = {.size = sizeof(((struct lb_config *)NULL)->admin),

@@ -92,6 +92,7 @@ struct lb_config {
     struct {
         char *bind;
         struct config_strings hosts;
+        struct config_position bind_at;
     } admin;
     struct {
         int level, format; /* enum log_level, enum log_format */

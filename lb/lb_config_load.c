@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lb/address.h"
+#include "common/bind_address.h"
 
 struct checking {
     const char *file;
@@ -26,15 +26,6 @@ static const struct backend_config *find_backend(const struct lb_config *config,
         if (strcmp(backends[i].name, name) == 0)
             return &backends[i];
     return NULL;
-}
-
-static bool same_bind(const struct listener_config *a, const struct listener_config *b)
-{
-    struct sockaddr_storage x;
-    struct sockaddr_storage y;
-    socklen_t len;
-    return strcmp(a->bind, b->bind) == 0 && lb_address_parse(a->bind, &x, &len) &&
-           lb_address_parse(b->bind, &y, &len) && lb_address_port(&x) != 0;
 }
 
 static bool check_listener(struct checking *c, size_t i)
@@ -53,11 +44,6 @@ static bool check_listener(struct checking *c, size_t i)
             return config_fail(c->err, c->file, l->name_at, path,
                                "another listener is named '%s' already", l->name);
         }
-        if (same_bind(l, &all[j])) {
-            snprintf(path, sizeof(path), "listeners[%zu].bind", i);
-            return config_fail(c->err, c->file, l->bind_at, path,
-                               "another listener is bound to %s already", l->bind);
-        }
     }
     return true;
 }
@@ -71,6 +57,25 @@ static bool check_listeners(struct checking *c)
         if (!check_listener(c, i))
             return false;
     return true;
+}
+
+/* Listeners and the HTTP port: none of them would find out before the program runs. */
+static bool check_binds(struct checking *c)
+{
+    const struct listener_config *all = c->config->listeners.items;
+    size_t count = c->config->listeners.count;
+    struct bind_claim *claims = calloc(count + 1, sizeof(*claims));
+    if (claims == NULL)
+        return config_fail(c->err, c->file, (struct config_position){0}, NULL, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        claims[i] = (struct bind_claim){.text = all[i].bind, .at = all[i].bind_at};
+        snprintf(claims[i].path, sizeof(claims[i].path), "listeners[%zu].bind", i);
+    }
+    claims[count] = (struct bind_claim){
+        .text = c->config->admin.bind, .at = c->config->admin.bind_at, .path = "admin.bind"};
+    bool ok = bind_check_apart(claims, count + 1, c->file, c->err);
+    free(claims);
+    return ok;
 }
 
 static bool check_server(struct checking *c, const struct backend_config *b, size_t i)
@@ -193,7 +198,7 @@ bool lb_config_load(const char *path, struct lb_config *out, struct config_error
     if (!fill_names(out) || !resolve_paths(path, out))
         config_fail(err, path, (struct config_position){0}, NULL, "out of memory");
     else
-        ok = check_listeners(&c) && check_backends(&c);
+        ok = check_listeners(&c) && check_binds(&c) && check_backends(&c);
     if (!ok)
         lb_config_free(out);
     return ok;

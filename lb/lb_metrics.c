@@ -302,6 +302,8 @@ static void collect_listeners(struct metrics_writer *w, const struct control *c)
                             listener_families[f].help);
         for (size_t i = 0; i < c->snapshot->listener_count; i++) {
             const struct listener_config *config = c->snapshot->listeners[i].config;
+            if (c->snapshot->listeners[i].is_second)
+                continue;
             struct listener_stats stats = {0};
             char labels[LABELS_MAX] = "";
             workers_listener_stats(c->workers, config->name, &stats);

@@ -132,6 +132,7 @@ struct listener *listener_open(const struct sockaddr_storage *addr, socklen_t ad
     l->addr = l->bound = *addr;
     l->addrlen = addrlen;
     l->is_wildcard = is_wildcard(addr);
+    l->counts = l;
     if (!open_sockets(l, backlog, fds, count)) {
         snprintf(err, errlen, "%s", strerror(errno));
         free(l);
@@ -148,13 +149,21 @@ struct listener *listener_ref(struct listener *l)
 
 void listener_unref(struct listener *l)
 {
-    if (l != NULL && atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) == 1)
-        free(l);
+    if (l == NULL || atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (l->counts != l)
+        listener_unref(l->counts);
+    free(l);
+}
+
+void listener_join(struct listener *l, struct listener *first)
+{
+    l->counts = listener_ref(first->counts);
 }
 
 bool listener_reserve(struct listener *l, unsigned limit)
 {
-    unsigned before = atomic_fetch_add_explicit(&l->flows, 1, memory_order_relaxed);
+    unsigned before = atomic_fetch_add_explicit(&l->counts->flows, 1, memory_order_relaxed);
     if (limit == 0 || before < limit)
         return true;
     listener_release(l);
@@ -163,7 +172,7 @@ bool listener_reserve(struct listener *l, unsigned limit)
 
 void listener_release(struct listener *l)
 {
-    atomic_fetch_sub_explicit(&l->flows, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&l->counts->flows, 1, memory_order_relaxed);
 }
 
 bool listener_has_address(const struct listener *l, const struct sockaddr_storage *addr)

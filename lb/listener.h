@@ -24,7 +24,9 @@ struct listener {
     struct sockaddr_storage addr;  /* as configured: the key; its port may be 0 */
     struct sockaddr_storage bound; /* as bound */
     socklen_t addrlen;
-    bool is_wildcard; /* the address says nothing about where a connection came in */
+    bool is_wildcard;        /* the address says nothing about where a connection came in */
+    struct listener *counts; /* whose counters and limit are used: itself, or the first address of
+                                the same `bind` (a reference) */
     /* ---- */
     _Atomic unsigned refs;
     _Atomic unsigned flows; /* reserved places: flows, and connections on their way to one */
@@ -39,6 +41,9 @@ struct listener *listener_open(const struct sockaddr_storage *addr, socklen_t ad
                                int *fds, unsigned count, char *err, size_t errlen);
 struct listener *listener_ref(struct listener *l);
 void listener_unref(struct listener *l);
+
+/* Before it is used: `l` is a further address of `first`, which counts for both. */
+void listener_join(struct listener *l, struct listener *first);
 
 /* A place among the `limit` flows (0: any number). False: all are taken. */
 bool listener_reserve(struct listener *l, unsigned limit);

@@ -82,7 +82,7 @@ static void put_in_force(struct control *c, struct snapshot *s)
 static void log_loaded(const struct control *c, const char *event)
 {
     LOG_INFO(event, KV_STR("file", c->config_path), KV_UINT("generation", c->snapshot->generation),
-             KV_UINT("listeners", c->snapshot->listener_count),
+             KV_UINT("listeners", c->snapshot->config.listeners.count),
              KV_UINT("backends", c->snapshot->backend_count));
 }
 
@@ -195,7 +195,8 @@ bool reload_check(const char *path)
         fprintf(stderr, "%s\n", err.text);
         return false;
     }
-    printf("%s: ok (%zu listeners, %zu backends)\n", path, s->listener_count, s->backend_count);
+    printf("%s: ok (%zu listeners, %zu backends)\n", path, s->config.listeners.count,
+           s->backend_count);
     snapshot_unref(s);
     return true;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/bind_address.h"
 #include "lb/address.h"
 #include "lb/server_set.h"
 #include "lb/tls.h"
@@ -62,35 +63,63 @@ static struct backend *find_backend(const struct snapshot *s, const char *name)
     return NULL;
 }
 
+static void add_address(struct snapshot *s, const struct snapshot_listener *like,
+                        const struct bind_address *address, bool is_second)
+{
+    struct snapshot_listener *l = &s->listeners[s->listener_count++];
+    *l = *like;
+    l->addr = address->addr;
+    l->addrlen = address->len;
+    l->is_second = is_second;
+    if (l->tls != NULL)
+        SSL_CTX_up_ref(l->tls);
+}
+
+/* Both families where both are meant, and this host has both. Of port 0 only one: they would get
+ * two ports. */
+static bool add_addresses(struct snapshot *s, const struct snapshot_listener *like)
+{
+    struct bind_addresses addresses;
+    if (!bind_parse(like->config->bind, &addresses))
+        return false; /* the loader made sure of it */
+    bind_drop_missing(&addresses);
+    if (lb_address_port(&addresses.items[0].addr) == 0)
+        addresses.count = 1;
+    for (size_t i = 0; i < addresses.count; i++)
+        add_address(s, like, &addresses.items[i], i > 0);
+    return true;
+}
+
 static bool build_listener(struct snapshot *s, size_t i, struct tls_tickets *tickets,
                            const char *file, struct config_error *err)
 {
     const struct listener_config *config = (struct listener_config *)s->config.listeners.items + i;
-    struct snapshot_listener *l = &s->listeners[i];
+    struct snapshot_listener l = {.config = config, .backend = find_backend(s, config->backend)};
     char path[64];
     char reason[384];
-    l->config = config;
-    l->backend = find_backend(s, config->backend);
-    if (l->backend == NULL || !lb_address_parse(config->bind, &l->addr, &l->addrlen))
-        return false; /* the loader made sure of both */
-    if (config->tls == NULL)
-        return true;
-    l->tls = tls_context_new(config->tls, tickets, reason, sizeof(reason));
-    snprintf(path, sizeof(path), "listeners[%zu].tls", i);
-    return l->tls != NULL || config_fail(err, file, config->tls_at, path, "%s", reason);
+    if (l.backend == NULL)
+        return false; /* the loader made sure of it */
+    if (config->tls != NULL) {
+        l.tls = tls_context_new(config->tls, tickets, reason, sizeof(reason));
+        snprintf(path, sizeof(path), "listeners[%zu].tls", i);
+        if (l.tls == NULL)
+            return config_fail(err, file, config->tls_at, path, "%s", reason);
+    }
+    bool ok = add_addresses(s, &l);
+    SSL_CTX_free(l.tls);
+    return ok;
 }
 
 static bool build_listeners(struct snapshot *s, struct tls_tickets *tickets, const char *file,
                             struct config_error *err)
 {
-    s->listeners = calloc(s->config.listeners.count + 1, sizeof(*s->listeners));
+    size_t most = s->config.listeners.count * BIND_ADDRESSES_MAX;
+    s->listeners = calloc(most + 1, sizeof(*s->listeners));
     if (s->listeners == NULL)
         return false;
-    for (size_t i = 0; i < s->config.listeners.count; i++) {
-        s->listener_count++;
+    for (size_t i = 0; i < s->config.listeners.count; i++)
         if (!build_listener(s, i, tickets, file, err))
             return false;
-    }
     return true;
 }
 

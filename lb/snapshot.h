@@ -19,19 +19,22 @@
 
 struct server_set;
 
+/* One address of a listener: *:port and localhost:port have two. */
 struct snapshot_listener {
     const struct listener_config *config;
     struct sockaddr_storage addr; /* of `bind`; the key by which a reload keeps a listener */
     socklen_t addrlen;
+    bool is_second; /* a further address of the one before, whose counters and limit it shares */
     struct backend *backend;
-    SSL_CTX *tls; /* NULL: plain. Certificates and settings loaded, ready for SSL_new */
+    SSL_CTX
+    *tls; /* a reference. NULL: plain. Certificates and settings loaded, ready for SSL_new */
 };
 
 struct snapshot {
     _Atomic unsigned refs;
     unsigned generation; /* 1 for the first, then up by one each reload */
     struct lb_config config;
-    struct snapshot_listener *listeners;
+    struct snapshot_listener *listeners; /* by address */
     size_t listener_count;
     struct backend **backends;
     size_t backend_count;

@@ -120,6 +120,8 @@ static bool plan_fill(struct plan *p, const struct workers *w, const struct snap
                 p->fds[i * w->count + k] = -1;
             return false;
         }
+        if (s->is_second && known == NULL)
+            listener_join(p->listeners[i], p->listeners[i - 1]);
     }
     return true;
 }
@@ -319,17 +321,21 @@ void workers_stats(const struct workers *w, unsigned index, struct worker_stats 
     };
 }
 
+/* The addresses of one `bind` share counters, unless a reload has brought them together. */
 bool workers_listener_stats(const struct workers *w, const char *listener,
                             struct listener_stats *out)
 {
-    const struct listener *l = listener_named(w, listener);
-    if (l == NULL)
-        return false;
-    *out = (struct listener_stats){
-        .accepted = value_of(&l->accepted),
-        .flows = atomic_load_explicit(&l->flows, memory_order_relaxed),
-        .handshake_fails = value_of(&l->handshake_fails),
-        .paused = value_of(&l->paused),
-    };
-    return true;
+    const struct listener *before = NULL;
+    *out = (struct listener_stats){0};
+    for (size_t i = 0; w->snapshot != NULL && i < w->snapshot->listener_count; i++) {
+        const struct listener *l = w->listeners[i]->counts;
+        if (strcmp(w->snapshot->listeners[i].config->name, listener) != 0 || l == before)
+            continue;
+        out->accepted += value_of(&l->accepted);
+        out->flows += atomic_load_explicit(&l->flows, memory_order_relaxed);
+        out->handshake_fails += value_of(&l->handshake_fails);
+        out->paused += value_of(&l->paused);
+        before = l;
+    }
+    return before != NULL;
 }

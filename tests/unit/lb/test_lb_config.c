@@ -124,7 +124,14 @@ static const struct mistake mistakes[] = {
      "  - { name: two, bind: 127.0.0.1:7, backend: b }\n"
      "backends: { b: { servers: [ { address: 127.0.0.1:1 } ] } }\n",
      3, "listeners[1].bind", "127.0.0.1:7"},
-    {"listeners: [ { bind: localhost:7, backend: b } ]\nbackends: {}\n", 1, "bind", "IP address"},
+    {"listeners: [ { bind: broker:7, backend: b } ]\nbackends: {}\n", 1, "bind", "IP address"},
+    {"listeners:\n  - { bind: 127.0.0.1:7, backend: b }\n"
+     "backends: { b: { servers: [ { address: 127.0.0.1:1 } ] } }\n"
+     "admin: { bind: \"*:7\" }\n",
+     4, "admin.bind", "taken by listeners[0].bind"},
+    {"listeners:\n  - { bind: \"*:9901\", backend: b }\n"
+     "backends: { b: { servers: [ { address: 127.0.0.1:1 } ] } }\n",
+     2, "listeners[0].bind", "taken by admin.bind (127.0.0.1:9901)"},
     {"listeners: [ { bind: 127.0.0.1:7, backend: b, tls: { certificate: a, key: b, client_auth: "
      "required } } ]\n",
      1, "tls", "client_ca"},
@@ -155,7 +162,7 @@ static void addresses_are_parsed_and_formatted(void **state)
     } table[] = {
         {"10.0.0.3:1883", "10.0.0.3:1883"},
         {"[fe80::1]:1883", "[fe80::1]:1883"},
-        {"*:80", "0.0.0.0:80"},
+        {"*:80", NULL},
         {"10.0.0.3", NULL},
         {"10.0.0.3:", NULL},
         {"10.0.0.3:65536", NULL},
