@@ -88,6 +88,11 @@ static const struct config_field redis_fields[] = {
      .help =
          "Redis of the fleet, as redis://[user:password@]host[:port][/database]. Without it the "
          "broker keeps everything in memory and stands alone."},
+    {.key = "password_file",
+     .kind = CONFIG_STRING,
+     FIELD(redis_config, password_file),
+     .help =
+         "Its first line is the password for Redis, instead of one in the url. Read at the start."},
     {.key = "connect_timeout",
      .kind = CONFIG_DURATION,
      FIELD(redis_config, connect_timeout_ms),
@@ -625,6 +630,7 @@ struct store_redis_config broker_config_store_redis(const struct broker_config *
 {
     return (struct store_redis_config){
         .url = c->redis.url,
+        .password_file = c->redis.password_file,
         .name = c->fleet.name,
         .connect_timeout_ms = c->redis.connect_timeout_ms,
         .command_timeout_ms = c->redis.command_timeout_ms,

@@ -68,8 +68,9 @@ enum fleet_durability { DURABILITY_BROKER, DURABILITY_DISK, DURABILITY_REPLICA }
 
 /* What store_redis_new gets: the file's `redis:` and `fleet:` and the limits it must keep. */
 struct store_redis_config {
-    const char *url;  /* redis://[user:password@]host[:port][/database] */
-    const char *name; /* of the fleet; NULL or empty: none */
+    const char *url;           /* redis://[user:password@]host[:port][/database] */
+    const char *password_file; /* NULL: none */
+    const char *name;          /* of the fleet; NULL or empty: none */
     uint64_t connect_timeout_ms;
     uint64_t command_timeout_ms;
     uint64_t reconnect_min_ms, reconnect_max_ms;
@@ -86,7 +87,8 @@ struct store_redis_config {
 };
 
 struct redis_config {
-    char *url; /* NULL: the memory store */
+    char *url;           /* NULL: the memory store */
+    char *password_file; /* NULL: the password is in the url, or there is none */
     uint64_t connect_timeout_ms, command_timeout_ms, reconnect_min_ms, reconnect_max_ms;
 };
 

@@ -491,8 +491,14 @@ struct fleet *fleet_new(struct event_base *base, const struct store_redis_config
         free(f);
         return NULL;
     }
+    if (cfg->password_file != NULL &&
+        !redis_url_read_password(&f->url, cfg->password_file, err, errlen)) {
+        free(f);
+        return NULL;
+    }
     fleet_keys_init(&f->keys, cfg->name);
-    f->cfg.url = f->cfg.name = NULL; /* taken apart; the caller's strings may go */
+    f->cfg.url = f->cfg.name = f->cfg.password_file =
+        NULL; /* taken apart; the caller's strings may go */
     take_new_id(f);
     take_time(f);
     f->calls = 1;

@@ -174,6 +174,12 @@ static int check(const struct broker_config *config)
         return 1;
     }
     auth_files_free(&files);
+    struct redis_url url;
+    if (config->redis.password_file != NULL &&
+        !redis_url_read_password(&url, config->redis.password_file, err, sizeof(err))) {
+        fprintf(stderr, "flotilla-broker: %s\n", err);
+        return 1;
+    }
     puts("configuration is valid");
     return 0;
 }

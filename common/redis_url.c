@@ -2,7 +2,8 @@
  * by redis_link. */
 #include "common/redis_url.h"
 
-#include <stddef.h>
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static int hex_digit(char c)
@@ -172,4 +173,30 @@ const char *redis_url_check(const char *text)
     if (wrong != NULL && strncmp(wrong, prefix, sizeof(prefix) - 1) == 0)
         return wrong + sizeof(prefix) - 1; /* config.h says "expected" itself */
     return wrong;
+}
+
+bool redis_url_read_password(struct redis_url *url, const char *path, char *err, size_t errlen)
+{
+    FILE *in = fopen(path, "r");
+    const char *wrong = NULL;
+    char line[REDIS_URL_PART_MAX + 1];
+
+    if (in == NULL) {
+        snprintf(err, errlen, "%s: %s", path, strerror(errno));
+        return false;
+    }
+    if (fgets(line, sizeof(line), in) == NULL)
+        line[0] = '\0';
+    fclose(in);
+    line[strcspn(line, "\r\n")] = '\0';
+    if (line[0] == '\0')
+        wrong = "expected a password in its first line";
+    else if (strlen(line) >= sizeof(url->password))
+        wrong = "expected a password of at most 255 bytes";
+    else
+        memcpy(url->password, line, strlen(line) + 1);
+    memset(line, 0, sizeof(line));
+    if (wrong != NULL)
+        snprintf(err, errlen, "%s: %s", path, wrong);
+    return wrong == NULL;
 }

@@ -10,6 +10,7 @@
 #define FLOTILLA_COMMON_REDIS_URL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define REDIS_URL_PART_MAX 256
@@ -24,7 +25,9 @@ struct redis_url {
 
 /* NULL when it was understood, else a literal that says what was expected. */
 const char *redis_url_parse(const char *text, struct redis_url *out);
-/* The same, for configuration checks: the noun that follows "expected". */
+/* The first line of the file becomes the password. False: `err` says why, without what is in it. */
+bool redis_url_read_password(struct redis_url *url, const char *path, char *err, size_t errlen);
+/* The same as redis_url_parse, for configuration checks: the noun that follows "expected". */
 const char *redis_url_check(const char *text);
 
 #endif

@@ -199,6 +199,7 @@ redis_image_make() {
     docker build -q -t flotilla-test-redis - >/dev/null <<END
 FROM ${FLOTILLA_BASE_IMAGE:-debian:bookworm-slim}
 RUN apt-get update && apt-get install -y --no-install-recommends redis-server && rm -rf /var/lib/apt/lists/*
+RUN install -d -o 999 -m 0700 /data
 VOLUME /data
 WORKDIR /data
 CMD ["redis-server", "--protected-mode", "no"]

@@ -242,6 +242,32 @@ def check_foreign_clients(service):
     note("mosquitto_pub and mosquitto_sub talk over TLS")
 
 
+def check_confinement(service):
+    """No capabilities, no new privileges, nothing to write to; Redis wants its password; the load balancer
+    sees nothing of the brokers' folder; all are healthy."""
+    for name in ("lb", "broker", "redis"):
+        status = dict(line.split(":", 1) for line in service.compose("exec", "-T", name, "cat", "/proc/1/status").splitlines()
+                      if ":" in line)
+        assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0, (name, status["CapEff"], status["CapBnd"])
+        assert status["NoNewPrivs"].strip() == "1" and status["Uid"].split()[0] != "0", (name, status)
+        written = service.compose("exec", "-T", name, "sh", "-c", "touch /x /etc/x /tmp/x 2>&1 || true")
+        assert written.count("Read-only file system") == 3, (name, written)
+    files = service.compose("exec", "-T", "lb", "sh", "-c", "ls /etc/flotilla /var/lib/flotilla/secret").split()
+    assert files == ["/etc/flotilla:", "lb.yaml", "/var/lib/flotilla/secret:"], files
+    stranger = service.compose("exec", "-T", "redis", "redis-cli", "ping")
+    assert "NOAUTH" in stranger, stranger
+    asks = "REDISCLI_AUTH=$(cat /var/lib/flotilla/secret/redis-password) redis-cli config get maxmemory*"
+    settings = service.compose("exec", "-T", "redis", "sh", "-c", asks).split()
+    assert settings[settings.index("maxmemory") + 1] == str(1 << 30), settings
+    assert settings[settings.index("maxmemory-policy") + 1] == "noeviction", settings
+    for name in ("lb", "broker", "redis"):
+        for container in service.containers(name):
+            eventually(lambda: subprocess.run(
+                ["docker", "inspect", "--format", "{{.State.Health.Status}}", container], check=True, timeout=20,
+                stdout=subprocess.PIPE, text=True).stdout.strip() == "healthy", 40, "%s healthy" % name, 0.5)
+    note("confined, healthy, and Redis wants its password")
+
+
 def seconds_since_start(container):
     started = subprocess.run(["docker", "inspect", "--format", "{{.State.StartedAt}}", container], check=True,
                              stdout=subprocess.PIPE, text=True, timeout=20).stdout.strip()
@@ -304,6 +330,7 @@ def check(service):
     service.wait_up(1, 60)
     service.fetch_authority()
     check_foreign_clients(service)
+    check_confinement(service)
     deaths = Deaths()
     clients = []
     try:

@@ -4,7 +4,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -80,6 +82,31 @@ static void what_cannot_work_is_refused(void **state)
         assert_non_null(redis_url_check(bad[i]));
 }
 
+static void password_comes_from_a_file(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/flotilla-password-XXXXXX";
+    char err[128] = "";
+    struct redis_url url;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_null(redis_url_parse("redis://redis:6379/0", &url));
+    assert_false(redis_url_read_password(&url, path, err, sizeof(err)));
+    assert_non_null(strstr(err, "expected a password"));
+    assert_int_equal(write(fd, "#se cret\r\nmore\n", 15), 15);
+    assert_true(redis_url_read_password(&url, path, err, sizeof(err)));
+    assert_string_equal(url.password, "#se cret");
+    char long_line[300];
+    memset(long_line, 'x', sizeof(long_line));
+    assert_int_equal(pwrite(fd, long_line, sizeof(long_line), 0), sizeof(long_line));
+    assert_false(redis_url_read_password(&url, path, err, sizeof(err)));
+    assert_non_null(strstr(err, "at most 255 bytes"));
+    close(fd);
+    unlink(path);
+    assert_false(redis_url_read_password(&url, path, err, sizeof(err)));
+    assert_non_null(strstr(err, "No such file"));
+}
+
 static void tls_is_refused_with_the_reason(void **state)
 {
     (void)state;
@@ -93,6 +120,7 @@ int main(void)
         cmocka_unit_test(login_port_and_database_are_taken),
         cmocka_unit_test(unix_sockets_are_taken),
         cmocka_unit_test(what_cannot_work_is_refused),
+        cmocka_unit_test(password_comes_from_a_file),
         cmocka_unit_test(tls_is_refused_with_the_reason),
     };
 
