@@ -19,6 +19,7 @@
 #include "broker/host.h"
 #include "broker/listener.h"
 #include "broker/router.h"
+#include "broker/secret_memory.h"
 #include "broker/session.h"
 #include "broker/shed.h"
 #include "broker/store.h"
@@ -67,7 +68,7 @@ static bool make_parts(struct broker *b)
     b->base = new_base();
     b->metrics = metrics_new();
     b->encoder = encoder_new();
-    b->read_buffer = malloc(REST_MAX + READ_SIZE);
+    b->read_buffer = secret_memory_new(REST_MAX + READ_SIZE); /* passwords pass through it */
     b->sessions = session_table_new(b->hash_key);
     if (b->base == NULL || b->metrics == NULL || b->encoder == NULL || b->read_buffer == NULL ||
         b->sessions == NULL)
@@ -182,7 +183,7 @@ void broker_free(struct broker *b)
     session_table_free(b->sessions);
     encoder_free(b->encoder);
     metrics_free(b->metrics);
-    free(b->read_buffer);
+    secret_memory_free(b->read_buffer, REST_MAX + READ_SIZE);
     if (b->base != NULL)
         event_base_free(b->base);
     free(b);

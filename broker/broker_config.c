@@ -259,7 +259,7 @@ static const struct config_field auth_fields[] = {
      .kind = CONFIG_UINT,
      FIELD(auth_config, max_waiting_logins),
      .min = 1,
-     .max = 1000000,
+     .max = 10000,
      .fallback = "1000",
      .unit = "logins",
      .help = "Passwords that wait to be hashed. One more is refused with return code 3, or takes "

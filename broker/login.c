@@ -55,8 +55,8 @@ struct logins {
     struct work_pool *pool;
     struct login_memory *memory;
     struct login_queue *queue;
-    struct login_failures failures;
-    struct hash_table jobs; /* by proof */
+    struct login_failures sources, names; /* apart: many of one kind don't push out the other */
+    struct hash_table jobs;               /* by proof */
     struct login_job_list parked;
     struct event *parked_due;
     uint64_t hash_key;
@@ -176,12 +176,12 @@ static void note_failure(struct logins *l, const struct login_job *job)
 {
     uint64_t now_ms = clock_monotonic_ms();
     const struct login_wait *wait;
-    login_failures_note(&l->failures, job->origin.name, now_ms);
-    login_failures_note(&l->failures, job->origin.source, now_ms);
+    login_failures_note(&l->names, job->origin.name, now_ms);
+    login_failures_note(&l->sources, job->origin.source, now_ms);
     login_queue_failed(l->queue, job->origin.source, job->origin.name);
     TAILQ_FOREACH (wait, &job->waits, link)
         if (wait->source != job->origin.source) {
-            login_failures_note(&l->failures, wait->source, now_ms);
+            login_failures_note(&l->sources, wait->source, now_ms);
             login_queue_failed(l->queue, wait->source, job->origin.name);
         }
 }
@@ -293,15 +293,15 @@ static void on_parked_due(evutil_socket_t fd, short what, void *arg)
     arm_parked(l);
 }
 
-/* Most take as long as those before them: their place is at the end, or near it. */
+/* Names that don't exist aren't noted: there are as many as anybody likes. Most jobs take as long as
+ * those before them: their place is at the end, or near it. */
 static void park(struct logins *l, struct login_job *job)
 {
     uint64_t now_ms = clock_monotonic_ms();
     uint64_t takes_ms = guess_ms(l);
     size_t ahead = login_queue_ahead(l->queue, &job->origin) + l->running;
     uint64_t from_ms = now_ms + ahead * takes_ms / l->threads;
-    job->due_ms = login_failures_line_up(&l->failures, job->origin.source, from_ms, takes_ms);
-    login_failures_note(&l->failures, job->origin.name, now_ms);
+    job->due_ms = login_failures_line_up(&l->sources, job->origin.source, from_ms, takes_ms);
     struct login_job *before = TAILQ_LAST(&l->parked, login_job_list);
     while (before != NULL && before->due_ms > job->due_ms)
         before = TAILQ_PREV(before, login_job_list, parked);
@@ -324,8 +324,8 @@ static struct login_origin origin_of(const struct logins *l, const struct login_
         peer_source(r->source, source);
         o.source = hash_bytes(~l->hash_key, source, sizeof(source)) | 1;
     }
-    o.source_failed = login_failures_recent(&l->failures, o.source, now_ms);
-    o.name_failed = login_failures_recent(&l->failures, o.name, now_ms);
+    o.source_failed = login_failures_recent(&l->sources, o.source, now_ms);
+    o.name_failed = login_failures_recent(&l->names, o.name, now_ms);
     return o;
 }
 

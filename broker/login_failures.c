@@ -1,4 +1,4 @@
-/* A small set-associative table; login.c keeps one for sources and names together. */
+/* A small set-associative table. */
 #include "broker/login_failures.h"
 
 #include <stddef.h>

@@ -1,12 +1,12 @@
 /*
- * login_failures - where wrong passwords came from of late: addresses (source) and user names.
+ * login_failures - who had wrong passwords of late: one table of addresses (sources), one of names.
  *
  * It decides nothing about a login, only its place behind others (login_queue.h): nobody is locked
  * out. A key is a hash of the source or the name; 0 is nobody's and never has failures, which is
  * what a trusted proxy's own address gets.
  *
  * Pure: no I/O, the time is an argument.
- * Bounds: 8,192 keys; in its set of four a new one takes the place of the one that failed longest
+ * Bounds: 4,096 keys; in its set of four a new one takes the place of the one that failed longest
  *         ago.
  */
 #ifndef FLOTILLA_BROKER_LOGIN_FAILURES_H
@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { LOGIN_FAILURE_LASTS_MS = 300000, LOGIN_FAILURE_SETS = 2048, LOGIN_FAILURE_WAYS = 4 };
+enum { LOGIN_FAILURE_LASTS_MS = 300000, LOGIN_FAILURE_SETS = 1024, LOGIN_FAILURE_WAYS = 4 };
 
 struct login_failure {
     uint64_t key;

@@ -69,9 +69,36 @@ static void addresses_are_written_as_people_do(void **state)
     assert_string_equal(peer_text(&b, text), "[2001:db8::1]:1883");
 }
 
+/* Who has one address of an IPv6 network has them all. */
+static void a_source_is_an_address_or_a_64(void **state)
+{
+    uint8_t a[16];
+    uint8_t b[16];
+    static const struct {
+        const char *a, *b;
+        bool same;
+    } cases[] = {{"2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true},
+                 {"2001:db8:1:2::1", "2001:db8:1:3::1", false},
+                 {"::ffff:10.0.0.1", "::ffff:10.0.0.2", false}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct peer pa = v6(cases[i].a);
+        struct peer pb = v6(cases[i].b);
+        peer_source(&pa, a);
+        peer_source(&pb, b);
+        assert_int_equal(memcmp(a, b, sizeof(a)) == 0, cases[i].same);
+    }
+    struct peer v4_peer = v4("10.0.0.1");
+    struct peer mapped = v6("::ffff:10.0.0.1");
+    peer_source(&v4_peer, a);
+    peer_source(&mapped, b);
+    assert_memory_equal(a, b, sizeof(a));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_source_is_an_address_or_a_64),
         cmocka_unit_test(networks_contain_their_addresses_only),
         cmocka_unit_test(what_is_no_network_is_refused),
         cmocka_unit_test(addresses_are_written_as_people_do),
