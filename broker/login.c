@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <event2/event.h>
+#include <event2/event_struct.h>
 #include <openssl/crypto.h>
 
 #include "broker/hash.h"
@@ -23,25 +24,25 @@
 enum {
     AHEAD_ITERATIONS = 10000, /* given to a thread beyond what it does: about 14 ms */
     AHEAD_JOBS = 64,
+    PARKED_FROM_US = 1000, /* no timer is as exact as a shorter hash: it is made */
     SAMPLES = 16,
-    NICE = 5,                       /* a quarter of a core beside a loop that is always busy */
+    NICE = 5, /* a quarter of a core beside a loop that is always busy */
+    USUAL_SALT_BYTES = 12,
     FIRST_SAMPLE_ITERATIONS = 2000, /* hashed once at start, for a first guess of their time */
 };
 
-TAILQ_HEAD(login_job_list, login_job);
 TAILQ_HEAD(login_wait_list, login_wait);
 
 struct login_job {
     struct login_place place; /* first member */
     struct work work;
     struct hash_link by_proof;
-    TAILQ_ENTRY(login_job) parked; /* soonest first */
+    struct event parked; /* pending: parked */
     struct login_wait_list waits;
     struct logins *logins;
     struct login_proof proof;
     struct login_origin origin;
     bool running;
-    uint64_t due_ms;             /* parked: when it is told; else 0 */
     struct passwd_secret secret; /* running */
     uint64_t stamp;              /* of that secret */
     bool right;
@@ -51,14 +52,13 @@ struct login_job {
 };
 
 struct logins {
+    struct event_base *base;
     const struct passwd *passwd;
     struct work_pool *pool;
     struct login_memory *memory;
     struct login_queue *queue;
     struct login_failures sources, names; /* apart: many of one kind don't push out the other */
     struct hash_table jobs;               /* by proof */
-    struct login_job_list parked;
-    struct event *parked_due;
     uint64_t hash_key;
     uint32_t max_waiting;
     unsigned threads, running;
@@ -112,9 +112,11 @@ static struct login_job *job_new(struct logins *l, const struct login_request *r
     return job;
 }
 
-/* It neither waits nor runs. */
+/* It neither waits in the queue nor runs. */
 static void job_free(struct login_job *job)
 {
+    if (event_initialized(&job->parked))
+        event_del(&job->parked);
     hash_table_remove(&job->logins->jobs, &job->by_proof);
     OPENSSL_cleanse(job, sizeof(*job) + job->username.len + job->password.len);
     free(job);
@@ -147,8 +149,6 @@ void login_cancel(struct login_wait *wait)
     wait->job = NULL;
     if (!TAILQ_EMPTY(&job->waits) || job->running)
         return;
-    if (job->due_ms > 0)
-        TAILQ_REMOVE(&job->logins->parked, job, parked);
     login_queue_remove(job->logins->queue, &job->place);
     job_free(job);
 }
@@ -176,7 +176,8 @@ static void note_failure(struct logins *l, const struct login_job *job)
 {
     uint64_t now_ms = clock_monotonic_ms();
     const struct login_wait *wait;
-    login_failures_note(&l->names, job->origin.name, now_ms);
+    if (job->stamp != 0)
+        login_failures_note(&l->names, job->origin.name, now_ms);
     login_failures_note(&l->sources, job->origin.source, now_ms);
     login_queue_failed(l->queue, job->origin.source, job->origin.name);
     TAILQ_FOREACH (wait, &job->waits, link)
@@ -233,11 +234,15 @@ static bool may_start(const struct logins *l)
             l->running_iterations + most <= (uint64_t)l->threads * AHEAD_ITERATIONS);
 }
 
-/* The line that counts is the one in the file now, not the one when the client came. */
+/* The line that counts is the one in the file now, not the one when the client came. Who has none
+ * costs what others do, and no password is right. */
 static void start(struct logins *l, struct login_job *job)
 {
     job->stamp = passwd_stamp(l->passwd, job->username);
-    if (!passwd_find(l->passwd, job->username, &job->secret) || job->secret.iterations == 0) {
+    if (!passwd_find(l->passwd, job->username, &job->secret))
+        job->secret = (struct passwd_secret){.iterations = passwd_most_iterations(l->passwd),
+                                             .salt_len = USUAL_SALT_BYTES};
+    if (job->secret.iterations == 0) { /* no thread's work */
         job->right = job->stamp != 0 && passwd_secret_matches(&job->secret, job->password);
         conclude(l, job);
         return;
@@ -259,58 +264,37 @@ static void start_some(struct logins *l)
 
 /* ---- users that don't exist ------------------------------------------------------------------ */
 
-static uint64_t guess_ms(struct logins *l)
+static uint64_t guess_us(struct logins *l)
 {
     double ns = l->samples[l->next_guess++ % SAMPLES] * passwd_most_iterations(l->passwd);
-    return (uint64_t)(ns / 1e6 + 0.5);
-}
-
-static void arm_parked(struct logins *l)
-{
-    const struct login_job *first = TAILQ_FIRST(&l->parked);
-    if (first == NULL)
-        return;
-    uint64_t now_ms = clock_monotonic_ms();
-    uint64_t left = first->due_ms > now_ms ? first->due_ms - now_ms : 0;
-    struct timeval after = {.tv_sec = (time_t)(left / 1000),
-                            .tv_usec = (suseconds_t)(left % 1000 * 1000)};
-    event_add(l->parked_due, &after);
+    return (uint64_t)(ns / 1000 + 0.5);
 }
 
 static void on_parked_due(evutil_socket_t fd, short what, void *arg)
 {
-    struct logins *l = arg;
-    uint64_t now_ms = clock_monotonic_ms();
-    struct login_job *job;
+    struct login_job *job = arg;
     (void)fd;
     (void)what;
-    while ((job = TAILQ_FIRST(&l->parked)) != NULL && job->due_ms <= now_ms) {
-        TAILQ_REMOVE(&l->parked, job, parked);
-        login_memory_note(l->memory, &job->proof, false, job->origin.name, 0);
-        job_tell(job, LOGIN_BAD);
-        job_free(job);
-    }
-    arm_parked(l);
+    login_memory_note(job->logins->memory, &job->proof, false, job->origin.name, 0);
+    job_tell(job, LOGIN_BAD);
+    job_free(job);
 }
 
-/* Names that don't exist aren't noted: there are as many as anybody likes. Most jobs take as long as
- * those before them: their place is at the end, or near it. */
+/* Answered when a hash would be over. The name isn't noted: of names that don't exist there are as
+ * many as anybody likes. */
 static void park(struct logins *l, struct login_job *job)
 {
     uint64_t now_ms = clock_monotonic_ms();
-    uint64_t takes_ms = guess_ms(l);
+    uint64_t takes_us = guess_us(l);
     size_t ahead = login_queue_ahead(l->queue, &job->origin) + l->running;
-    uint64_t from_ms = now_ms + ahead * takes_ms / l->threads;
-    job->due_ms = login_failures_line_up(&l->sources, job->origin.source, from_ms, takes_ms);
-    struct login_job *before = TAILQ_LAST(&l->parked, login_job_list);
-    while (before != NULL && before->due_ms > job->due_ms)
-        before = TAILQ_PREV(before, login_job_list, parked);
-    if (before != NULL)
-        TAILQ_INSERT_AFTER(&l->parked, before, job, parked);
-    else
-        TAILQ_INSERT_HEAD(&l->parked, job, parked);
-    if (before == NULL)
-        arm_parked(l);
+    uint64_t from_ms = now_ms + ahead * takes_us / l->threads / 1000;
+    uint64_t due_ms =
+        login_failures_line_up(&l->sources, job->origin.source, from_ms, (takes_us + 500) / 1000);
+    uint64_t wait_ms = due_ms - now_ms;
+    struct timeval after = {.tv_sec = (time_t)(wait_ms / 1000),
+                            .tv_usec = (suseconds_t)(wait_ms % 1000 * 1000)};
+    event_assign(&job->parked, l->base, -1, 0, on_parked_due, job);
+    event_add(&job->parked, &after);
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */
@@ -370,17 +354,18 @@ static enum login_verdict line_up(struct logins *l, const struct login_request *
         join(l, job, wait, &origin);
         return LOGIN_PENDING;
     }
-    if (exists && !make_room(l, &origin))
+    bool hashed = exists || guess_us(l) < PARKED_FROM_US;
+    if (hashed && !make_room(l, &origin))
         return LOGIN_BUSY;
-    job = job_new(l, exists ? r : NULL, proof, &origin);
+    job = job_new(l, hashed ? r : NULL, proof, &origin);
     if (job == NULL)
         return LOGIN_BUSY;
-    if (exists && !login_queue_push(l->queue, &job->place, &origin)) {
+    if (hashed && !login_queue_push(l->queue, &job->place, &origin)) {
         job_free(job);
         return LOGIN_BUSY;
     }
     job_join(job, wait, origin.source);
-    if (exists)
+    if (hashed)
         start_some(l);
     else
         park(l, job);
@@ -432,7 +417,8 @@ enum login_verdict login_check(struct logins *l, const struct login_request *r,
 static void sample_once(struct logins *l)
 {
     static const uint8_t word[] = "password";
-    struct passwd_secret secret = {.iterations = FIRST_SAMPLE_ITERATIONS, .salt_len = 12};
+    struct passwd_secret secret = {.iterations = FIRST_SAMPLE_ITERATIONS,
+                                   .salt_len = USUAL_SALT_BYTES};
     uint64_t begun_ns = clock_monotonic_ns();
     (void)passwd_secret_matches(&secret, (struct mqtt_slice){.data = word, .len = sizeof(word)});
     double ns = (double)(clock_monotonic_ns() - begun_ns) / FIRST_SAMPLE_ITERATIONS;
@@ -449,12 +435,10 @@ struct logins *logins_new(struct event_base *base, uint64_t hash_key, unsigned t
     l->hash_key = hash_key;
     l->threads = threads;
     l->max_waiting = max_waiting;
-    TAILQ_INIT(&l->parked);
+    l->base = base;
     l->memory = login_memory_new();
     l->queue = login_queue_new();
-    l->parked_due = event_new(base, -1, 0, on_parked_due, l);
-    if (!hash_table_init(&l->jobs) || l->memory == NULL || l->queue == NULL ||
-        l->parked_due == NULL)
+    if (!hash_table_init(&l->jobs) || l->memory == NULL || l->queue == NULL)
         goto fail;
     const struct work_pool_config config = {.name = "login", .threads = threads, .nice = NICE};
     l->pool = work_pool_new(base, &config);
@@ -473,8 +457,6 @@ void logins_free(struct logins *l)
         return;
     l->closing = true;
     work_pool_free(l->pool);
-    if (l->parked_due != NULL)
-        event_free(l->parked_due);
     login_queue_free(l->queue);
     login_memory_free(l->memory);
     hash_table_fini(&l->jobs);

@@ -8,6 +8,7 @@
  *            hashed once, however many clients wait for it.
  * Unknown users aren't hashed: they cost no CPU. They are answered after the time that a hash takes
  *            (measured), behind the others of their rank and source, as if there were such a user.
+ *            Hashes of less than 1 ms are made, since no timer is that exact.
  * Failures:  are counted by user name and by source (IPv4 address, IPv6 /64; not a trusted proxy's
  *            own address), and decide the order only.
  * Reload:    login_set_table; a hash that was under way for an old line is made again.

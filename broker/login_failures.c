@@ -47,6 +47,8 @@ uint64_t login_failures_line_up(struct login_failures *f, uint64_t key, uint64_t
         return from_ms + takes_ms;
     struct login_failure *e = entry_of(f, key);
     uint64_t begins = e->busy_until_ms > from_ms ? e->busy_until_ms : from_ms;
+    if (begins > from_ms + LOGIN_LINE_MS)
+        begins = from_ms + LOGIN_LINE_MS;
     e->busy_until_ms = begins + takes_ms;
     e->at_ms = from_ms;
     return e->busy_until_ms;

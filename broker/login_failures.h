@@ -15,7 +15,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { LOGIN_FAILURE_LASTS_MS = 300000, LOGIN_FAILURE_SETS = 1024, LOGIN_FAILURE_WAYS = 4 };
+enum {
+    LOGIN_FAILURE_LASTS_MS = 300000,
+    LOGIN_LINE_MS = 5000,
+    LOGIN_FAILURE_SETS = 1024,
+    LOGIN_FAILURE_WAYS = 4
+};
 
 struct login_failure {
     uint64_t key;
@@ -31,7 +36,8 @@ void login_failures_note(struct login_failures *f, uint64_t key, uint64_t now_ms
 bool login_failures_recent(const struct login_failures *f, uint64_t key, uint64_t now_ms);
 
 /* When a failure of `key` that isn't hashed, but must look as if, would be over: behind the ones
- * that wait already, as they would wait for a thread. Notes the failure. */
+ * that wait already, as they would wait for a thread, but for 5 s at most, since those at the end of
+ * a longer line give up. Notes the failure. */
 uint64_t login_failures_line_up(struct login_failures *f, uint64_t key, uint64_t from_ms,
                                 uint64_t takes_ms);
 

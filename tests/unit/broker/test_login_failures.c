@@ -64,6 +64,9 @@ static void what_is_not_hashed_lines_up_as_if(void **state)
     assert_int_equal(login_failures_line_up(f, 6, 1100, 300), 1400);
     assert_int_equal(login_failures_line_up(f, 5, 9000, 300), 9300);
     assert_true(login_failures_recent(f, 5, 9000));
+    for (int i = 0; i < 10000; i++)
+        login_failures_line_up(f, 5, 10000, 300);
+    assert_int_equal(login_failures_line_up(f, 5, 10000, 300), 10000 + LOGIN_LINE_MS + 300);
     free(f);
 }
 
