@@ -109,6 +109,7 @@ static bool on_greeted(void *arg, struct redis_link *link, const struct redis_se
         memcpy(f->run_id, info->run_id, sizeof(f->run_id));
         memcpy(f->run_tag, info->run_id, sizeof(f->run_tag) - 1);
         fleet_register_begin(f, info->connection);
+        redis_link_hurry(f->inbox_link); /* who asked for clients meanwhile waits */
         if (other) {
             fleet_clock_forget(&f->clock);
             fleet_cut_run_changed(f);
@@ -403,6 +404,9 @@ void fleet_input(struct fleet *f, struct timebox *box)
     redis_link_input(f->commands, f->now_ms);
     if (f->replica_link != NULL)
         redis_link_input(f->replica_link, f->now_ms);
+    /* Not before this node knows which clients it lost: a request for one of them may lie there, and is
+     * none to be answered politely any more. */
+    redis_link_hold(f->inbox_link, f->unsure || !redis_link_is_up(f->commands));
     redis_link_input(f->inbox_link, f->now_ms);
     redis_link_input(f->channel, f->now_ms);
     if (f->must_start_over)

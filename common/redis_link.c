@@ -640,6 +640,7 @@ void redis_link_hold(struct redis_link *l, bool held)
         if (l->state == REDIS_LINK_UP)
             event_add(l->readable, NULL);
         l->progress_ms = clock_monotonic_ms(); /* silence while held was ours */
+        l->looked_ms = 0;                      /* and so is what was said meanwhile */
         l->ready_to_read = true;
         wake_after(l, 0);
     }
@@ -650,6 +651,14 @@ void redis_link_reconnect(struct redis_link *l, const char *why)
 {
     if (l->fd >= 0)
         fail(l, why, false);
+}
+
+void redis_link_hurry(struct redis_link *l)
+{
+    if (l->state == REDIS_LINK_WAITING) {
+        l->deadline_ms = 0;
+        wake_after(l, 0);
+    }
 }
 
 void redis_link_reset(struct redis_link *l, const char *why)

@@ -98,7 +98,9 @@ void redis_link_flush(struct redis_link *l, uint64_t now_ms);
 void redis_link_hold(struct redis_link *l, bool held);
 /* Closes the connection and connects anew at once; pending commands are replayed. */
 void redis_link_reconnect(struct redis_link *l, const char *why);
-/* The same, forgetting all pending commands (each is told NULL). */
+/* Ends a pause before the next try. */
+void redis_link_hurry(struct redis_link *l);
+/* The same as redis_link_reconnect, forgetting all pending commands (each is told NULL). */
 void redis_link_reset(struct redis_link *l, const char *why);
 
 bool redis_link_is_up(const struct redis_link *l);

@@ -141,6 +141,70 @@ static void a_claim_says_removals_that_nobody_said(void **state)
     assert_true(knows(three, "c", "v"));
 }
 
+static unsigned writing_connections(struct bed *b)
+{
+    redisReply *r = redisCommand(b->redis, "CLIENT LIST");
+    unsigned count = 0;
+
+    for (const char *at = r->str; (at = strstr(at, "name=flotilla-commands")) != NULL; at++)
+        count++;
+    freeReplyObject(r);
+    return count;
+}
+
+/* What it wrote may lie in a socket's buffer, whatever it is. */
+static void a_dead_nodes_connection_is_closed_before_it_is_reaped(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_client *c = bed_connect(one, "c", true);
+
+    bed_add_ready(b);
+    assert_int_equal(writing_connections(b), 2);
+    one->stopped = true;
+    BED_UNTIL_MS(b, bed_redis(b, "HLEN fl:{r}:dead") == 1, 20000);
+    BED_UNTIL(b, bed_redis(b, "HLEN fl:{r}:reap") == 0);
+    assert_int_equal(writing_connections(b), 1);
+    one->stopped = false;
+    BED_UNTIL(b, one->start_overs == 1 && bed_ready(one));
+    assert_false(c->connected);
+}
+
+/* Its claims are told, and what it does for other clients goes on. */
+static void a_silent_owner_loses_one_client_and_nothing_else(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one;
+    struct bed_node *two;
+    struct bed_client *c;
+    struct bed_client *other;
+    struct bed_client *watcher;
+
+    b->cfg.lease_ms = 20000;
+    one = bed_add_ready(b);
+    two = bed_add_ready(b);
+    watcher = bed_connect(two, "watcher", true);
+    bed_subscribe(watcher, "t/#", 1);
+    c = bed_connect(one, "c", true);
+    other = bed_connect(one, "other", true);
+    BED_UNTIL(b, knows(one, "watcher", "t/#"));
+    /* Both publish; nothing of it is written before the node stands still. */
+    bed_publish_begin(other, "t/other", "1", 1, false, 0);
+    bed_publish_begin(c, "t/c", "late", 1, true, 0);
+    bed_publish_begin(other, "t/other", "2", 1, false, 0);
+    one->stopped = true;
+    bed_connect(two, "c", true);
+    one->stopped = false;
+    BED_UNTIL(b, one->fenced == 1);
+    BED_UNTIL(b, other->status == STORE_OK && other->completions > 2);
+    bed_fetch(watcher, 1, 10);
+    assert_int_equal(watcher->entry_count, 2);
+    assert_string_equal(watcher->entries[0].payload, "1");
+    assert_string_equal(watcher->entries[1].payload, "2");
+    assert_int_equal(bed_redis(b, "EXISTS fl:{t0}:v"), 0);
+    assert_int_not_equal(c->status, STORE_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +216,10 @@ int main(void)
             an_owner_that_reads_its_own_clients_end_says_its_subscriptions_again, bed_setup,
             bed_teardown),
         cmocka_unit_test_setup_teardown(a_claim_says_removals_that_nobody_said, bed_setup,
+                                        bed_teardown),
+        cmocka_unit_test_setup_teardown(a_dead_nodes_connection_is_closed_before_it_is_reaped,
+                                        bed_setup, bed_teardown),
+        cmocka_unit_test_setup_teardown(a_silent_owner_loses_one_client_and_nothing_else, bed_setup,
                                         bed_teardown),
     };
 

@@ -21,6 +21,8 @@ struct fixture {
     size_t reply_count, null_count;
     char given_up[64];
     unsigned given_up_count;
+    unsigned entered;
+    bool asks; /* `enter` asks something, twice, before the link is up */
     char message[64];
 };
 
@@ -31,6 +33,27 @@ static bool on_greeted(void *arg, struct redis_link *l, const struct redis_serve
     (void)l;
     f->info = *info;
     f->greeted++;
+    return true;
+}
+
+static void on_entered(void *arg, const redisReply *r)
+{
+    struct fixture *f = arg;
+
+    f->entered += r != NULL ? 1 : 0;
+}
+
+static bool on_enter(void *arg, struct redis_link *l)
+{
+    struct fixture *f = arg;
+    struct redis_queue *q = redis_link_greeting(l);
+
+    if (!f->asks || f->entered % 2 == 1)
+        return true;
+    redis_queue_begin(q, 2);
+    redis_queue_str(q, "INCR");
+    redis_queue_str(q, "k");
+    redis_queue_end(q, REDIS_VOLATILE, on_entered, f);
     return true;
 }
 
@@ -85,6 +108,7 @@ static struct redis_link *new_link(struct fixture *f, bool pubsub)
         .pubsub = pubsub,
         .arg = f,
         .greeted = on_greeted,
+        .enter = on_enter,
         .lost = on_lost,
         .message = on_message,
         .given_up = on_given_up,
@@ -478,6 +502,55 @@ static void a_host_name_is_resolved(void **state)
     redisFree(c);
 }
 
+static void the_owner_asks_before_anything_is_replayed(void **state)
+{
+    struct fixture *f = *state;
+
+    f->asks = true;
+    incr(f, "k", REDIS_REPLAY);
+    TURN_UNTIL(f, f->reply_count == 1);
+    assert_int_equal(f->entered, 1);
+    assert_int_equal(f->replies[0], 2); /* behind what `enter` asked */
+    assert_true(f->info.connection > 0);
+    f->entered = 0;
+    incr(f, "k", REDIS_REPLAY);
+    redis_link_reconnect(f->link, "test");
+    TURN_UNTIL(f, f->reply_count == 2);
+    assert_int_equal(f->greeted, 2);
+    assert_int_equal(f->entered, 1);
+    assert_int_equal(f->replies[1], 4);
+}
+
+static void change_key(void *each_arg, void *arg, struct redis_args args)
+{
+    size_t len;
+    char *key;
+
+    (void)arg;
+    redis_args_next(&args, &len);
+    key = redis_args_next(&args, &len);
+    assert_int_equal(len, 1);
+    *key = *(const char *)each_arg;
+    assert_null(redis_args_next(&args, &len));
+}
+
+static void what_is_unanswered_can_be_changed_before_it_is_replayed(void **state)
+{
+    struct fixture *f = *state;
+    redisContext *c = redis_server_connect(&f->server);
+    redisReply *r;
+    char other[] = "o";
+
+    incr(f, "k", REDIS_REPLAY);
+    incr(f, "k", REDIS_REPLAY);
+    redis_queue_each(redis_link_queue(f->link), on_reply, change_key, other);
+    TURN_UNTIL(f, f->reply_count == 2);
+    r = redisCommand(c, "GET o");
+    assert_string_equal(r->str, "2");
+    freeReplyObject(r);
+    redisFree(c);
+}
+
 int main(void)
 {
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -497,6 +570,8 @@ int main(void)
         WITH_SERVER(silent_commands_are_ordinary_ones_where_they_are_not_allowed),
         WITH_SERVER(login_and_database_are_used),
         WITH_SERVER(a_host_name_is_resolved),
+        WITH_SERVER(the_owner_asks_before_anything_is_replayed),
+        WITH_SERVER(what_is_unanswered_can_be_changed_before_it_is_replayed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
