@@ -387,6 +387,7 @@ static void run_ticks(struct fleet *f)
     fleet_sweep_tick(f);
     fleet_due_tick(f);
     fleet_disk_tick(f);
+    fleet_full_tick(f);
 }
 
 void fleet_input(struct fleet *f, struct timebox *box)
@@ -457,6 +458,10 @@ enum store_health fleet_health(const struct fleet *f)
 
 const char *fleet_trouble(const struct fleet *f)
 {
+    if (f->trouble == NULL && f->full)
+        return "Redis is full: publishes of QoS 1 and 2 are held, subscriptions are refused; "
+               "clients "
+               "can connect and read";
     return f->trouble;
 }
 
@@ -464,7 +469,7 @@ bool fleet_accepts(const struct fleet *f)
 {
     enum { PENDING_BOUND = 64 << 20 };
 
-    return redis_queue_bytes(f->q) + outboxes_bytes(f) < PENDING_BOUND;
+    return redis_queue_bytes(f->q) + outboxes_bytes(f) + f->held_bytes < PENDING_BOUND;
 }
 
 /* ---- new, free ------------------------------------------------------------------------------- */

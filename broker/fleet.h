@@ -123,7 +123,10 @@ struct fleet {
     bool freeing;
     uint64_t lost_until_ms; /* Redis may have lost what its holders tell it again until then */
     const char *trouble;    /* why no clients are taken, if it isn't the connection; a literal */
-    bool not_durable;       /* Redis isn't set to keep what `durability` promises */
+    bool full;              /* Redis has reached its maxmemory: fleet_full.c */
+    uint64_t full_since_ms, full_ask_ms;
+    size_t held_bytes; /* of messages that wait to be matched again */
+    bool not_durable;  /* Redis isn't set to keep what `durability` promises */
 
     struct route_node *nodes;
     struct fleet_log *log;
@@ -253,6 +256,9 @@ void fleet_publish_reset(struct fleet *f);
 /* Gathered parts of a publish: one more waits to be sent; was sent; came out so. */
 void fleet_publish_gathered(struct fleet_publish *p);
 void fleet_publish_issued(struct fleet_publish *p);
+/* Redis had no room for this part: the message is held, and tried again when there is some. `client`,
+ * `node`: whom the part was for, 0: nobody (a retained value). */
+void fleet_publish_held(struct fleet_publish *p, uint64_t client, uint64_t node);
 void fleet_publish_failed(struct fleet_publish *p, enum store_status status);
 /* Marks those that were taken from this node (fleet_taken.h). */
 void fleet_publish_void(struct fleet *f);
@@ -268,8 +274,13 @@ void fleet_publish_end_qos2(struct fleet *f, struct store_hold *hold, uint16_t p
 
 bool fleet_queues_init(struct fleet *f);
 void fleet_queues_free(struct fleet *f);
+struct fleet_queue_how {
+    bool remember;   /* the message's id */
+    bool is_value;   /* a retained value */
+    uint64_t client; /* hash of the client id, for fleet_publish_unknown and _held */
+};
 void fleet_queue_add(struct fleet *f, struct fleet_publish *p, const struct message *m,
-                     bool remember, bool is_value, const struct store_queue_target *target);
+                     const struct store_queue_target *target, struct fleet_queue_how how);
 void fleet_queues_flush(struct fleet *f);
 /* What is void isn't written any more, although it was sent and isn't answered. */
 void fleet_queues_void(struct fleet *f);
@@ -299,6 +310,12 @@ void fleet_retained_cancel(struct store_retained_read *read);
 
 void fleet_disk_greeted(struct fleet *f);
 void fleet_disk_tick(struct fleet *f);
+
+/* ---- fleet_full.c: Redis is full -------------------------------------------------------------- */
+
+/* A write was refused for want of memory. */
+void fleet_full(struct fleet *f);
+void fleet_full_tick(struct fleet *f);
 
 /* ---- inbox.c: what other nodes sent to this one ---------------------------------------------- */
 

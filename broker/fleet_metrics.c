@@ -58,6 +58,8 @@ bool fleet_metrics_init(struct fleet_metrics *fm, struct metrics *m)
                                      "Longest inbox of another node, as last seen.", NULL);
     fm->pending_bytes = metrics_gauge(m, "flotilla_redis_pending_bytes",
                                       "Bytes of commands not answered yet.", NULL);
+    fm->full = metrics_gauge(m, "flotilla_redis_full",
+                             "1 while Redis has reached its maxmemory: publishes are held.", NULL);
     fm->log_bytes = metrics_gauge(m, "flotilla_fleet_log_bytes",
                                   "Bytes in the fleet's log, as of this node's last entry.", NULL);
     fm->ready = metrics_gauge(m, "flotilla_fleet_ready", "1 while this node takes part.", NULL);
@@ -72,8 +74,8 @@ bool fleet_metrics_init(struct fleet_metrics *fm, struct metrics *m)
            fm->reconnects != NULL && fm->reloads != NULL && fm->start_overs != NULL &&
            fm->gaps != NULL && fm->repeats != NULL && fm->wills != NULL && fm->given_up != NULL &&
            fm->nodes != NULL && fm->inbox_length != NULL && fm->pending_bytes != NULL &&
-           fm->log_bytes != NULL && fm->ready != NULL && fm->replica_missing != NULL &&
-           fm->cuts != NULL && fm->cannot_cut != NULL;
+           fm->log_bytes != NULL && fm->full != NULL && fm->ready != NULL &&
+           fm->replica_missing != NULL && fm->cuts != NULL && fm->cannot_cut != NULL;
 }
 
 void fleet_metrics_fini(struct fleet_metrics *fm)

@@ -131,7 +131,9 @@ static void on_sent(void *arg, const redisReply *r)
     enum store_status status = fleet_reply_status(r);
 
     for (size_t i = 0; i < c->publish_count; i++) {
-        if (status != STORE_OK)
+        if (status == STORE_FULL)
+            fleet_publish_held(c->publishes[i], 0, c->node);
+        else if (status != STORE_OK)
             fleet_publish_failed(c->publishes[i], status);
         else if (r->type == REDIS_REPLY_NIL)
             fleet_publish_missed(c->publishes[i], c->node);

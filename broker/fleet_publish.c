@@ -33,6 +33,7 @@ struct fleet_publish {
     struct fleet_publish *next_again;
     LIST_ENTRY(fleet_publish) all;
     struct fleet_behalf behalf; /* who publishes: a connection, or a will's */
+    bool held;                  /* until Redis has room, while its publisher is here */
     bool taken;                 /* it isn't this node's to publish any more */
     struct message *message;
     struct fleet_hold *hold; /* the publisher's, NULL: none, or it is gone */
@@ -98,6 +99,11 @@ static void forget_served(struct served *s, uint64_t id)
     for (size_t i = 0; i < s->count; i++)
         if (s->ids[i] == id)
             s->ids[i--] = s->ids[--s->count];
+}
+
+static size_t message_size(const struct message *m)
+{
+    return sizeof(*m) + m->topic.len + m->payload.len + m->props.len + m->publisher.len;
 }
 
 /* ---- completing ------------------------------------------------------------------------------ */
@@ -200,6 +206,22 @@ void fleet_publish_failed(struct fleet_publish *p, enum store_status status)
         p->status = status;
 }
 
+void fleet_publish_held(struct fleet_publish *p, uint64_t client, uint64_t node)
+{
+    if (p->queue_only) {
+        fleet_publish_failed(p, STORE_FULL);
+        return;
+    }
+    if (client != 0)
+        forget_served(&p->clients, client);
+    if (node != 0)
+        forget_served(&p->nodes, node);
+    if (client == 0 && node == 0)
+        p->retained = false;
+    p->missed = p->held = true;
+    fleet_full(p->f);
+}
+
 void fleet_publish_missed(struct fleet_publish *p, uint64_t node)
 {
     forget_served(&p->nodes, node);
@@ -246,7 +268,9 @@ static void gather_queues(struct fleet_publish *p, const struct store_targets *t
         if (!first_round && is_served(&p->clients, id))
             continue;
         note_served(&p->clients, id);
-        fleet_queue_add(p->f, p, p->message, p->remember, p->queue_only, target);
+        fleet_queue_add(p->f, p, p->message, target,
+                        (struct fleet_queue_how){
+                            .remember = p->remember, .is_value = p->queue_only, .client = id});
     }
 }
 
@@ -282,7 +306,10 @@ static void match_again(struct fleet_publish *p)
 {
     struct store_targets t = {0};
 
-    p->missed = p->unknown = false;
+    /* It was never acknowledged, and may have been published again elsewhere, with newer ones. */
+    if (p->held && p->hold != NULL && p->hold->hold == NULL)
+        p->taken = true;
+    p->missed = p->unknown = p->held = false;
     router_targets(p->f->router, p->message, &t);
     gather(p, &t);
 }
@@ -350,6 +377,7 @@ static void later(struct fleet_publish *p)
     struct fleet_publishing *pub = p->f->publishing;
 
     p->again_ms = p->f->now_ms + AGAIN_MS;
+    p->f->held_bytes += message_size(p->message);
     p->next_again = NULL;
     if (pub->again == NULL)
         pub->again = p;
@@ -408,12 +436,13 @@ void fleet_publish_tick(struct fleet *f)
 {
     struct fleet_publishing *pub = f->publishing;
 
-    if (!fleet_log_is_valid(f))
+    if (!fleet_log_is_valid(f) || f->full)
         return;
     while (pub->again != NULL && f->now_ms >= pub->again->again_ms) {
         struct fleet_publish *p = pub->again;
 
         pub->again = p->next_again;
+        f->held_bytes -= message_size(p->message);
         match_new_targets(p);
     }
 }
@@ -424,6 +453,7 @@ void fleet_publish_reset(struct fleet *f)
         struct fleet_publish *p = f->publishing->again;
 
         f->publishing->again = p->next_again;
+        f->held_bytes -= message_size(p->message);
         fleet_publish_failed(p, STORE_UNAVAILABLE);
         finish(p);
     }

@@ -65,7 +65,9 @@ static void batch_free(struct retain_batch *b)
 static void fail_publishes(const struct retain_batch *b, enum store_status status)
 {
     for (size_t i = 0; i < b->count; i++)
-        if (b->values_for[i].publish != NULL)
+        if (b->values_for[i].publish != NULL && status == STORE_FULL)
+            fleet_publish_held(b->values_for[i].publish, 0, 0);
+        else if (b->values_for[i].publish != NULL)
             fleet_publish_failed(b->values_for[i].publish, status);
 }
 

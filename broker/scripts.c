@@ -27,6 +27,7 @@ static const char *const names[] = {
     [SCRIPT_REAP_CLAIM] = "reap_claim",
     [SCRIPT_REGISTER] = "register",
     [SCRIPT_RETAIN] = "retain",
+    [SCRIPT_ROOM] = "room",
     [SCRIPT_SEIZE] = "seize",
     [SCRIPT_SESSION] = "session",
     [SCRIPT_SUBSCRIBE] = "subscribe",

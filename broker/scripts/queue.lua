@@ -5,7 +5,8 @@
 --   ('x': it was taken from the node before it was written, and is left out). The node's field is
 --   <node>:<run of Redis>.
 -- Returns {dropped, owner, client, owner, client, ...}; '#' and a target's number instead of an owner:
--- there is no such session. A call number at or below the last one was done: only the owners are
+-- there is no such session; '!': its queue is full (said once until it is half empty: `qf`). A call
+-- number at or below the last one was done: only the owners are
 -- told again.
 -- The limit in bytes counts messages that are larger than what the limits allow each on average: the
 -- smaller ones reach the other limit first. `qb` of a session: the bytes of those that were ever
@@ -51,7 +52,7 @@ local out, told = {0}, {}
 for i = 7 + count * 2, #ARGV, 3 do
   local c, m = ARGV[i], 7 + tonumber(ARGV[i + 1]) * 2
   local s, q = p .. 's:' .. c, p .. 'q:' .. c
-  local h = redis.call('HMGET', s, 'owner', 'dur', 'run')
+  local h = redis.call('HMGET', s, 'owner', 'dur', 'run', 'qf')
   if ARGV[i + 2] == 'x' then
     h = nil
   elseif h[2] == '1' then
@@ -74,6 +75,13 @@ for i = 7 + count * 2, #ARGV, 3 do
       if (limit > 0 and waiting >= limit) or (put and put - head >= most) then
         out[1] = out[1] + 1
         new = false
+        if not h[4] then
+          redis.call('HSET', s, 'qf', 1)
+          out[#out + 1] = '!'
+          out[#out + 1] = c
+        end
+      elseif h[4] and waiting * 2 < limit then
+        redis.call('HDEL', s, 'qf')
       end
     end
     if new then

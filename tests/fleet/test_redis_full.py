@@ -4,13 +4,13 @@ import time
 import harness
 import mqtt_raw as m
 from harness import eventually
-from services import Fleet
+from services import Fleet, http, metric
 
 
 class Full(harness.FleetTest):
     @staticmethod
     def build(holder):
-        holder.fleet = Fleet(holder.scope, brokers=2)
+        holder.fleet = Fleet(holder.scope, brokers=2, broker_config={"limits": {"max_queued_messages": 50}})
 
     def full(self, yes):
         self.fleet.redis.command("CONFIG", "SET", "maxmemory", "1mb" if yes else "0")
@@ -35,7 +35,7 @@ class Full(harness.FleetTest):
         self.open(a, "p").publish("t", "x", 1)
         subscriber.expect_message("t", "x", 1)
 
-    def test_queues_are_drained_and_publishes_refused_meanwhile(self):
+    def test_queues_are_drained_and_publishes_held_meanwhile(self):
         a, b = self.fleet
         self.open(b, "s", clean=False).subscribe(("t", 1))
         self.open(b, "other", clean=False).disconnect()
@@ -45,13 +45,42 @@ class Full(harness.FleetTest):
         self.full(True)
         subscriber = self.open(a, "s", clean=False)  # takes over, too
         self.assertEqual([g.payload for g in subscriber.collect(50)], [b"%d" % n for n in range(50)])
-        refused = self.open(a, "p2")
-        refused.send(m.publish("t", "refused", 1, 1))
-        refused.expect_closed()
-        eventually(lambda: self.open(a, "p3").ping() is None, 5)
+        held = [self.open(broker, "p%d" % n, clean=False) for n, broker in enumerate((a, b))]
+        for n, client in enumerate(held):
+            client.send(m.publish("t", "held", 1, 1) + m.publish("t", "behind it", 1 + n, 2))
+        for broker in self.fleet:
+            broker.wait_log("redis_full used=[1-9][0-9]* maxmemory=1048576", 5)
+            status, body = http(broker.admin_port, "/readyz")
+            self.assertEqual(status, 503)
+            self.assertIn("Redis is full", body)
+            self.assertEqual(metric(broker.metrics(), "flotilla_redis_full"), 1)
+        for client in held:  # neither acknowledged nor closed, and what else it says is heard
+            client.ping()
         self.full(False)
-        self.open(b, "p4").publish("t", "after", 1)
-        subscriber.expect_message("t", "after", 1)
+        for client, second in zip(held, (m.PUBACK, m.PUBREC)):
+            client.expect(m.PUBACK, pid=1)
+            client.expect(second, pid=2)
+        for broker in self.fleet:
+            broker.wait_log("redis_has_room", 5)
+            eventually(lambda: broker.ready(), 5)
+            self.assertEqual(broker.log().count("redis_full"), 1)
+        self.assertEqual(sorted(g.payload for g in subscriber.collect(4)), [b"behind it"] * 2 + [b"held"] * 2)
+
+    def test_a_full_queue_is_named_once_until_it_was_read(self):
+        a, b = self.fleet
+        self.open(a, "away", clean=False).subscribe(("q", 1))
+        self.open(a, "away", clean=False).disconnect()
+        publisher = self.open(b, "p")
+        publisher.publish_many([("q", "%d" % n) for n in range(60)], qos=1)
+        b.wait_log("queue_full client_id=away", 5)
+        self.assertEqual(b.log().count("queue_full"), 1)
+        self.assertEqual(metric(b.metrics(), "flotilla_fleet_queue_dropped_total"), 10)
+        reader = self.open(a, "away", clean=False)
+        self.assertEqual(len(reader.collect(50)), 50)
+        reader.ping()
+        reader.disconnect()
+        publisher.publish_many([("q", "%d" % n) for n in range(60)], qos=1)
+        eventually(lambda: b.log().count("queue_full") == 2, 5)
 
     def test_wills_come_afterwards(self):
         a, b = self.fleet
