@@ -281,6 +281,8 @@ struct disconnect_op {
     struct fleet *f;
     uint64_t epoch;
     uint64_t entry;
+    unsigned runs;           /* of Redis, when it was told */
+    struct fleet_bytes will; /* due now; as this node has it */
     store_done_fn *done;
     void *arg;
     size_t client_len;
@@ -293,6 +295,7 @@ static void disconnect_done(struct disconnect_op *op, enum store_status status)
         fleet_append_wait(op->f, op->entry, op->done, op->arg);
     else if (op->done != NULL)
         op->done(op->arg, status);
+    fleet_bytes_fini(&op->will);
     free(op);
 }
 
@@ -318,6 +321,9 @@ static void on_disconnect(void *arg, const redisReply *r)
     if (r->element[2]->len > 0)
         fleet_will_publish(op->f, op->client, op->client_len, op->epoch, r->element[2]->str,
                            r->element[2]->len, on_will_published, op);
+    else if (op->will.len > 0 && op->runs != op->f->runs && strcmp(r->element[0]->str, "lost") == 0)
+        fleet_will_publish(op->f, op->client, op->client_len, op->epoch, op->will.data,
+                           op->will.len, on_will_published, op); /* another Redis, without it */
     else
         disconnect_done(op, STORE_OK);
 }
@@ -340,6 +346,11 @@ void fleet_disconnect(struct fleet *f, struct store_hold *hold, bool publish_wil
     op->arg = arg;
     op->client_len = hold->client_id_len;
     memcpy(op->client, hold->client_id, hold->client_id_len);
+    op->runs = f->runs;
+    if (publish_will && hold->will_grace_s == 0 && h->will_delay_s == 0) {
+        op->will = h->will;
+        h->will = (struct fleet_bytes){0};
+    }
     fleet_acks_flush_hold(f, h);
     begin_session_script(f, hold, SCRIPT_DISCONNECT, 6);
     redis_queue_str(f->q, f->hex);

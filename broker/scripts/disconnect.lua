@@ -2,7 +2,7 @@
 -- A connection ended. KEYS: bucket prefix. ARGV: client, epoch, node, publish its will (0, 1),
 -- least delay of the will in ms, session expiry in s (-1: never), highest sequence sent, are there
 -- removals of subscriptions that the log may not have (0, 1).
--- Returns {'ok' | 'fenced', session with subscriptions ended (0, 1), will to be published now}.
+-- Returns {'ok' | 'fenced' | 'lost' (Redis knows no such connection, or only older ones), session with subscriptions ended (0, 1), will to be published now}.
 local p, c, epoch, node = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local s = p .. 's:' .. c
 local t = redis.call('TIME')
@@ -40,7 +40,16 @@ if dw[1] == epoch and dw[2] == node then
   return {'ok', h[1] and 0 or untold(), dw[3]}
 end
 if not h[1] then
-  return {'ok', untold(), ''}
+  return {'lost', untold(), ''}
+end
+local word = 'ok'
+if tonumber(h[1]) < tonumber(epoch) then
+  -- Redis came back with less than it had. Whoever owned the client then let go of it long ago.
+  word = 'lost'
+  redis.call('SREM', p .. 'own:' .. (h[7] or ''), c)
+  redis.call('HSET', s, 'owner', node, 'epoch', epoch, 'dur', expiry ~= 0 and '1' or '0')
+  redis.call('HDEL', s, 'w', 'wd', 'ow', 'owe')
+  h = redis.call('HMGET', s, 'epoch', 'dur', 'w', 'wd', 'ow', 'owe', 'owner')
 end
 if h[1] ~= epoch then
   local will = ''
@@ -68,7 +77,7 @@ if h[2] == '1' and expiry ~= 0 then
     redis.call('HSET', s, 'xat', at)
     redis.call('ZADD', p .. 'due', at, 'x' .. c)
   end
-  return {'ok', 0, will}
+  return {word, 0, will}
 end
 local ended = redis.call('SREM', p .. 'dir', c)
 if ended == 1 then
@@ -77,4 +86,4 @@ if ended == 1 then
 end
 redis.call('UNLINK', s, p .. 'q:' .. c, p .. 'in2:' .. c, p .. 'rel:' .. c, p .. 'seen:' .. c,
   p .. 'f:' .. c)
-return {'ok', ended, will}
+return {word, ended, will}

@@ -388,6 +388,37 @@ static void a_session_without_a_user_belongs_to_the_first_who_comes(void **state
     assert_int_equal(c->status, STORE_NOT_OWNER);
 }
 
+static void rule_9_who_leaves_while_redis_loses_its_data_leaves_a_will(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_client *c = bed_connect_will(one, "c", false, &offline);
+
+    redis_server_kill(&b->server);
+    redisFree(b->redis);
+    c->status = -1;
+    bed_left(c);
+    one->store->ops->disconnect(one->store, &c->hold, true, 0, bed_on_done, c);
+    bed_run(b, 100);
+    assert_true(redis_server_run(&b->server, "--appendonly", "no"));
+    b->redis = redis_server_connect(&b->server);
+    BED_UNTIL(b, c->status >= 0);
+    assert_int_equal(one->wills, 1);
+}
+
+static void rule_9_a_session_whose_connection_redis_forgot_is_nobodys_when_that_ends(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_client *c = bed_connect(one, "c", true);
+    redisReply *key = redisCommand(b->redis, "KEYS *:s:c");
+
+    freeReplyObject(redisCommand(b->redis, "HINCRBY %s epoch -5", key->element[0]->str));
+    bed_disconnect(c, false);
+    freeReplyObject(key);
+    assert_int_equal(bed_redis(b, "KEYS *:own:*"), 0);
+}
+
 static void rule_8_queues_are_read_acknowledged_and_released_by_sequence(void **state)
 {
     struct bed *b = *state;
@@ -534,6 +565,8 @@ int main(void)
         IN_BED(a_client_id_belongs_to_the_user_who_has_it),
         IN_BED(a_clean_connections_id_belongs_to_its_user_while_it_lives),
         IN_BED(a_session_without_a_user_belongs_to_the_first_who_comes),
+        IN_BED(rule_9_who_leaves_while_redis_loses_its_data_leaves_a_will),
+        IN_BED(rule_9_a_session_whose_connection_redis_forgot_is_nobodys_when_that_ends),
         IN_BED(rule_8_queues_are_read_acknowledged_and_released_by_sequence),
         IN_BED(rule_8_pubrels_come_again_in_the_order_of_the_pubrecs),
         IN_BED(rule_8_a_sessions_queue_has_a_limit),
