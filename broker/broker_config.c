@@ -624,6 +624,9 @@ void broker_config_packet_limits(const struct limits_config *limits, uint32_t by
             limit = limits->max_subscribe_size;
         by_type[type] = limit < most ? (uint32_t)limit : most;
     }
+    for (unsigned type = 1; type < 16; type++)
+        if (by_type[type] < by_type[0])
+            by_type[0] = by_type[type];
 }
 
 struct store_redis_config broker_config_store_redis(const struct broker_config *c)

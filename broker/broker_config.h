@@ -134,7 +134,8 @@ bool broker_config_add_listener(struct broker_config *c, const char *bind);
 /* No two listeners, nor one and the HTTP port, want the same address; for when the command line has
  * been added. */
 bool broker_config_check_binds(const struct broker_config *c, struct config_error *err);
-/* Fills the limits by packet type of struct mqtt_decode_opts. */
+/* Fills the limits by packet type of struct mqtt_decode_opts; the least of them is the one of type
+ * 0, which no packet has. */
 void broker_config_packet_limits(const struct limits_config *limits, uint32_t by_type[16]);
 /* Borrows the strings of `c`. */
 struct store_redis_config broker_config_store_redis(const struct broker_config *c);

@@ -160,8 +160,8 @@ size_t deliver_queue_bytes(const struct client *c)
 
 static bool has_room(struct client *c)
 {
-    size_t high = shed_is_tight(c->broker) ? OUTPUT_HIGH_TIGHT : OUTPUT_HIGH;
-    if (c->output.pending >= high) {
+    size_t pending = c->output.pending;
+    if (pending >= OUTPUT_HIGH_TIGHT && (pending >= OUTPUT_HIGH || shed_is_tight(c->broker))) {
         c->wants_output = true;
         return false;
     }

@@ -38,6 +38,8 @@ struct rest {
 
 void input_drop_rest(struct client *c)
 {
+    if (c->rest == NULL)
+        return;
     account_free(ACCOUNT_BEGUN, c->rest);
     c->rest = NULL;
 }
@@ -117,6 +119,7 @@ static size_t handle_bytes(struct client *c, const uint8_t *buf, size_t len, uin
     while (at < len && takes_packets(c) && b->deliveries < budget) {
         struct mqtt_packet packet;
         struct mqtt_decode_opts opts = {.version = (enum mqtt_version)c->version,
+                                        .max_packet = b->packet_limits[0],
                                         .max_by_type = b->packet_limits};
         struct mqtt_decode_error err;
         size_t size;

@@ -227,7 +227,8 @@ struct mqtt_decode_opts {
         version; /* of the connection; MQTT_UNKNOWN: only CONNECT (taken from it) is expected */
     uint32_t max_packet; /* whole packet, bytes; 0: no limit. Told as soon as the length is known */
     bool from_server;    /* packets that a server sends are expected, instead of a client's */
-    const uint32_t *max_by_type; /* 16 limits by enum mqtt_type, instead of the one; NULL: none */
+    const uint32_t *max_by_type; /* 16 limits by enum mqtt_type, each at least max_packet: what a
+                                    packet over max_packet may have; NULL: nothing more */
 };
 struct mqtt_decode_error {
     enum mqtt_reason reason;

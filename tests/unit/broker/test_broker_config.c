@@ -53,7 +53,8 @@ static void packets_have_limits_by_type(void **state)
     assert_int_equal(limits[MQTT_PUBACK], 10 * 1024);
     assert_int_equal(limits[MQTT_PINGREQ], 10 * 1024);
     assert_int_equal(limits[MQTT_PUBLISH], 16 * 1024 * 1024);
-    c.limits.max_packet_size = 1000; /* is one for all */
+    assert_int_equal(limits[0], 10 * 1024); /* the least */
+    c.limits.max_packet_size = 1000;        /* is one for all */
     broker_config_packet_limits(&c.limits, limits);
     assert_int_equal(limits[MQTT_CONNECT], 1000);
     broker_config_free(&c);

@@ -331,7 +331,8 @@ static void limits_by_type_are_told_before_the_packet_is_there(void **state)
         for (unsigned type = 0; type < 16; type++)
             limits[type] = 10;
         const uint8_t head[3] = {cases[i].first, 0xe8, 0x07}; /* 1,003 bytes in all */
-        struct mqtt_decode_opts opts = {.version = cases[i].version, .max_by_type = limits};
+        struct mqtt_decode_opts opts = {
+            .version = cases[i].version, .max_packet = 10, .max_by_type = limits};
         struct mqtt_decode_error err = {0};
         struct mqtt_packet p;
         size_t size;
