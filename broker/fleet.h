@@ -292,9 +292,9 @@ void fleet_queues_reset(struct fleet *f);
 
 bool fleet_retaining_init(struct fleet *f);
 void fleet_retaining_free(struct fleet *f);
-/* `p` may be NULL (QoS 0). */
+/* `p` may be NULL (QoS 0). `remember`: a second message of this id sets nothing. */
 void fleet_retain(struct fleet *f, struct fleet_publish *p, struct fleet_behalf behalf,
-                  const struct message *m);
+                  const struct message *m, bool remember);
 void fleet_retaining_void(struct fleet *f);
 void fleet_retaining_flush(struct fleet *f);
 bool fleet_retaining_is_due(const struct fleet *f);

@@ -294,7 +294,7 @@ static void gather(struct fleet_publish *p, const struct store_targets *t)
     }
     if (p->message->retain && !p->queue_only && !p->retained) {
         p->retained = true;
-        fleet_retain(f, p, p->behalf, p->message);
+        fleet_retain(f, p, p->behalf, p->message, p->remember);
     }
     gather_queues(p, t);
     if (!p->queue_only)
@@ -583,7 +583,7 @@ static void publish_bulk(struct fleet *f, const struct store_publish_request *re
     struct fleet_bytes *frame = &f->publishing->frame;
 
     if (req->message->retain && !req->queue_only)
-        fleet_retain(f, NULL, behalf_of(f, req), req->message);
+        fleet_retain(f, NULL, behalf_of(f, req), req->message, fleet_will_is(f, req->message));
     if (req->targets.node_count == 0 || req->queue_only)
         return;
     fleet_bytes_reset(frame, 1 << 20);

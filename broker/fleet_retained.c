@@ -23,6 +23,8 @@ enum { WALKS_MAX = FLEET_TOPIC_BUCKETS, NAMES_AT_ONCE = 100 };
 struct retain_for {
     struct fleet_publish *publish; /* waits for it; NULL: nobody does (QoS 0) */
     struct fleet_behalf behalf;
+    bool remember; /* its id: it may come twice */
+    uint8_t id[16];
 };
 
 struct retain_batch {
@@ -88,22 +90,22 @@ static void on_retained(void *arg, const redisReply *r)
     batch_free(b);
 }
 
-/* EVALSHA sha 1 key · node · number, topic, frame a value. Number 0 is below every high water. */
+/* EVALSHA sha 1 key · node, window · number, topic, frame, id a value. Number 0 is below every high water. */
 static void void_values(void *each_arg, void *arg, struct redis_args args)
 {
     const struct fleet *f = each_arg;
     const struct retain_batch *b = arg;
     size_t len;
 
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < 6; i++)
         redis_args_next(&args, &len);
     for (size_t i = 0; i < b->count; i++) {
         char *number = redis_args_next(&args, &len);
 
         if (number != NULL && fleet_taken_has(f, b->values_for[i].behalf))
             memset(number, '0', len);
-        redis_args_next(&args, &len);
-        redis_args_next(&args, &len);
+        for (size_t k = 0; k < 3; k++)
+            redis_args_next(&args, &len);
     }
 }
 
@@ -117,8 +119,9 @@ static void write_batch(struct fleet *f, unsigned bucket, struct retain_batch *b
     struct fleet_key key = fleet_key_topics(&f->keys, bucket);
     struct fleet_reader r = fleet_reader_of(b->values.data, b->values.len);
 
-    scripts_begin(&f->scripts, f->q, SCRIPT_RETAIN, key.text, 1 + 3 * b->count);
+    scripts_begin(&f->scripts, f->q, SCRIPT_RETAIN, key.text, 2 + 4 * b->count);
     redis_queue_str(f->q, f->hex);
+    redis_queue_u64(f->q, f->cfg.dedup_window_ms);
     for (size_t i = 0; i < b->count; i++) {
         struct mqtt_slice topic = fleet_reader_slice(&r);
         struct mqtt_slice frame = fleet_reader_slice(&r);
@@ -126,6 +129,7 @@ static void write_batch(struct fleet *f, unsigned bucket, struct retain_batch *b
         redis_queue_u64(f->q, ++f->retaining->sequence);
         redis_queue_arg(f->q, topic.data, topic.len);
         redis_queue_arg(f->q, frame.data, frame.len);
+        redis_queue_arg(f->q, b->values_for[i].id, b->values_for[i].remember ? 16 : 0);
     }
     redis_queue_end(f->q, REDIS_REPLAY, on_retained, b);
     fleet_bytes_fini(&b->values);
@@ -145,7 +149,7 @@ static void send_batch(struct fleet *f, unsigned bucket)
         write_batch(f, bucket, b);
 }
 
-static bool note_value(struct retain_batch *b, struct fleet_publish *p, struct fleet_behalf behalf)
+static bool note_value(struct retain_batch *b, const struct retain_for *value)
 {
     if (b->count == b->size) {
         size_t size = b->size == 0 ? 16 : b->size * 2;
@@ -156,15 +160,16 @@ static bool note_value(struct retain_batch *b, struct fleet_publish *p, struct f
         b->values_for = list;
         b->size = size;
     }
-    b->values_for[b->count++] = (struct retain_for){.publish = p, .behalf = behalf};
-    if (p != NULL)
-        fleet_publish_gathered(p);
+    b->values_for[b->count++] = *value;
+    if (value->publish != NULL)
+        fleet_publish_gathered(value->publish);
     return true;
 }
 
 void fleet_retain(struct fleet *f, struct fleet_publish *p, struct fleet_behalf behalf,
-                  const struct message *m)
+                  const struct message *m, bool remember)
 {
+    struct retain_for value = {.publish = p, .behalf = behalf, .remember = remember};
     struct fleet_retaining *ret = f->retaining;
     unsigned bucket = fleet_topic_bucket(m->topic);
     struct retain_batch *b = ret->open[bucket];
@@ -178,7 +183,8 @@ void fleet_retain(struct fleet *f, struct fleet_publish *p, struct fleet_behalf 
         if (b != NULL)
             b->f = f;
     }
-    if (b == NULL || !note_value(b, p, behalf)) {
+    fleet_id_write(value.id, m->id);
+    if (b == NULL || !note_value(b, &value)) {
         if (p != NULL)
             fleet_publish_failed(p, STORE_UNAVAILABLE);
         return;

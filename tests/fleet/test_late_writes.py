@@ -115,6 +115,23 @@ class LateWrites(harness.FleetTest):
         self.assertEqual(self.payloads(watcher, b"end"), ["offline", "online", "end"])
         self.assertEqual(self.retained("t/state"), [b"online"] * 3)
 
+    def test_a_will_that_is_published_once_more_isnt_retained_over_what_came_since(self):
+        """Its publisher died between publishing and clearing it: whoever finds it due publishes it again."""
+        watcher = self.watch()
+        client = self.open(self.a, "c", clean=False, will=m.Will("t/state", b"offline", 1, True))
+        session = self.redis.command("KEYS", "*:s:c")[0]
+        will, epoch = [self.redis.command("HGET", session, field) for field in ("w", "epoch")]
+        client.abort()
+        watcher.expect_message("t/state", b"offline", 1)
+        self.open(self.b, "p").publish("t/state", b"maintenance", 1, retain=True)
+        watcher.expect_message("t/state", b"maintenance", 1)
+        left = session.replace(b":s:", b":dw:")
+        eventually(lambda: not self.redis.command("EXISTS", left), 5, "the will is cleared")
+        self.redis.command("HSET", left, "epoch", epoch, "taker", "", "will", will)
+        self.redis.command("ZADD", session.split(b":s:")[0] + b":due", 1, "wc")
+        eventually(lambda: not self.redis.command("EXISTS", left), 10, "it is published again")
+        self.assertEqual(self.retained("t/state"), [b"maintenance"] * 3)
+
     def test_a_claim_that_was_answered_late_isnt_made_again(self):
         self.open(self.a, "c", clean=False).disconnect()
         self.proxy.hold_link("commands", "replies")

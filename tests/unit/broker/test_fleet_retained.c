@@ -147,11 +147,11 @@ static struct fleet_key t_1_bucket(void)
 
 /* One call of the script, as a link writes it (and writes it again after a reconnect). */
 static void call_retain(struct bed *b, const struct scripts *scripts, const char *node,
-                        const char *sequence, const char *value)
+                        const char *sequence, const char *value, const char *id)
 {
     struct fleet_key key = t_1_bucket();
-    redisReply *r = redisCommand(b->redis, "EVALSHA %s 1 %s %s %s t/1 %s",
-                                 scripts->sha[SCRIPT_RETAIN], key.text, node, sequence, value);
+    redisReply *r = redisCommand(b->redis, "EVALSHA %s 1 %s %s 60000 %s t/1 %s %s",
+                                 scripts->sha[SCRIPT_RETAIN], key.text, node, sequence, value, id);
 
     assert_non_null(r);
     assert_int_equal(r->type, REDIS_REPLY_INTEGER);
@@ -167,15 +167,39 @@ static void a_replay_doesnt_bring_an_old_value_back(void **state)
 
     bed_add_ready(b); /* loads the scripts */
     assert_true(scripts_init(&scripts));
-    call_retain(b, &scripts, "one", "1", "of one");
-    call_retain(b, &scripts, "two", "1", "of two");
-    call_retain(b, &scripts, "one", "1", "of one");
+    call_retain(b, &scripts, "one", "1", "of one", "");
+    call_retain(b, &scripts, "two", "1", "of two", "");
+    call_retain(b, &scripts, "one", "1", "of one", "");
     r = redisCommand(b->redis, "HGET %sv t/1", key.text);
     assert_string_equal(r->str, "of two");
     freeReplyObject(r);
-    call_retain(b, &scripts, "one", "2", "newer");
+    call_retain(b, &scripts, "one", "2", "newer", "");
     r = redisCommand(b->redis, "HGET %sv t/1", key.text);
     assert_string_equal(r->str, "newer");
+    freeReplyObject(r);
+}
+
+/* A will, say, whose publisher died before it had cleared it: another node publishes it again. */
+static void a_value_whose_id_is_known_covers_nothing_that_was_set_since(void **state)
+{
+    struct bed *b = *state;
+    struct scripts scripts;
+    struct fleet_key key = t_1_bucket();
+    redisReply *r;
+
+    bed_add_ready(b);
+    assert_true(scripts_init(&scripts));
+    call_retain(b, &scripts, "one", "1", "will", "id");
+    call_retain(b, &scripts, "two", "1", "online", "");
+    call_retain(b, &scripts, "two", "2", "will", "id");
+    call_retain(b, &scripts, "two", "0", "void",
+                ""); /* taken from the node before it was written */
+    r = redisCommand(b->redis, "HGET %sv t/1", key.text);
+    assert_string_equal(r->str, "online");
+    freeReplyObject(r);
+    call_retain(b, &scripts, "two", "3", "will", "other id");
+    r = redisCommand(b->redis, "HGET %sv t/1", key.text);
+    assert_string_equal(r->str, "will");
     freeReplyObject(r);
 }
 
@@ -218,6 +242,7 @@ int main(void)
         IN_BED(the_newest_value_is_read_and_a_cleared_one_is_gone),
         IN_BED(twenty_thousand_topics_are_read_whole),
         IN_BED(a_replay_doesnt_bring_an_old_value_back),
+        IN_BED(a_value_whose_id_is_known_covers_nothing_that_was_set_since),
         IN_BED(a_cancelled_reading_says_nothing_more),
     };
 
