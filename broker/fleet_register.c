@@ -15,8 +15,9 @@ static struct redis_queue *out(struct fleet *f)
     return redis_link_greeting(f->commands);
 }
 
-void fleet_register_begin(struct fleet *f, uint64_t connection)
+void fleet_register_begin(struct fleet *f, uint64_t connection, bool other_run)
 {
+    f->registration.other_run = other_run;
     f->registration.state = REGISTER_BEGIN;
     f->connection = connection;
 }
@@ -50,6 +51,56 @@ static void ask_may_kill(struct fleet *f)
     redis_queue_str(out(f), "ID");
     redis_queue_u64(out(f), INT64_MAX);
     redis_queue_end(out(f), REDIS_VOLATILE, on_may_kill, f);
+}
+
+/* ---- whose are the clients that publish? ----------------------------------------------------- */
+
+struct owner_question {
+    struct fleet *f;
+    uint64_t epoch;
+    size_t len;
+    char client[];
+};
+
+static void on_epoch(void *arg, const redisReply *r)
+{
+    struct owner_question *q = arg;
+    uint64_t epoch = r != NULL && r->type == REDIS_REPLY_STRING ? strtoull(r->str, NULL, 10) : 0;
+
+    if (epoch > q->epoch)
+        fleet_taken_add(q->f, q->client, q->len, epoch);
+    free(q);
+}
+
+static void ask_whose(struct fleet *f, const struct fleet_hold *h)
+{
+    const struct store_hold *hold = h->hold;
+    struct owner_question *q = malloc(sizeof(*q) + hold->client_id_len);
+    struct fleet_key key = fleet_key_clients(&f->keys, h->bucket);
+    struct fleet_bytes name = {0};
+
+    if (q == NULL)
+        return;
+    q->f = f;
+    q->epoch = hold->epoch;
+    q->len = hold->client_id_len;
+    memcpy(q->client, hold->client_id, q->len);
+    fleet_bytes_put(&name, "s:", 2);
+    fleet_bytes_put(&name, q->client, q->len);
+    redis_queue_begin(out(f), 3);
+    redis_queue_str(out(f), "HGET");
+    redis_queue_arg2(out(f), key.text, strlen(key.text), name.data, name.len);
+    redis_queue_str(out(f), "epoch");
+    redis_queue_end(out(f), REDIS_VOLATILE, on_epoch, q);
+    fleet_bytes_fini(&name);
+}
+
+/* Their publishes would be replayed before they are asserted (rule 9). */
+static void ask_about_publishers(struct fleet *f)
+{
+    for (const struct fleet_hold *h = f->holds; h != NULL; h = h->next)
+        if (h->publishes != NULL && h->hold->epoch != 0)
+            ask_whose(f, h);
 }
 
 /* ---- registering ----------------------------------------------------------------------------- */
@@ -132,6 +183,8 @@ bool fleet_register_enter(struct fleet *f)
     if (f->registration.state == REGISTER_BEGIN) {
         ask_may_kill(f);
         ask(f);
+        if (f->registration.other_run)
+            ask_about_publishers(f);
         return true;
     }
     if (f->registration.state != REGISTER_DONE)

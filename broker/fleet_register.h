@@ -20,12 +20,14 @@ struct fleet;
 
 struct fleet_registration {
     enum { REGISTER_BEGIN, REGISTER_ASKED, REGISTER_DONE, REGISTER_FAILED } state;
-    uint64_t cut; /* the last one that this node knows of */
-    bool warned;  /* of the right to kill that isn't there */
+    uint64_t cut;   /* the last one that this node knows of */
+    bool other_run; /* of Redis, than the one that was spoken with before */
+    bool warned;    /* of the right to kill that isn't there */
 };
 
-/* A new connection, with this id at Redis (0: it doesn't say). */
-void fleet_register_begin(struct fleet *f, uint64_t connection);
+/* A new connection, with this id at Redis (0: it doesn't say). `other_run`: Redis may have lost what was
+ * taken from this node, so it is asked whose the clients are that publish. */
+void fleet_register_begin(struct fleet *f, uint64_t connection, bool other_run);
 /* See redis_link_config.enter. */
 bool fleet_register_enter(struct fleet *f);
 /* The node has joined: its registration lasts as long as the node. Redis may have lost it, too. */

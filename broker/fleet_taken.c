@@ -32,23 +32,23 @@ struct fleet_behalf fleet_behalf_of(const struct fleet *f, const char *client_id
                                  .epoch = epoch};
 }
 
-static void note(struct fleet *f, struct mqtt_slice client, uint64_t epoch)
+void fleet_taken_add(struct fleet *f, const char *client_id, size_t len, uint64_t epoch)
 {
-    struct fleet_behalf behalf = fleet_behalf_of(f, (const char *)client.data, client.len, epoch);
+    struct fleet_behalf behalf = fleet_behalf_of(f, client_id, len, epoch);
     struct fleet_taken *t = find(f, behalf.client);
 
     if (t != NULL) {
         t->behalf.epoch = epoch > t->behalf.epoch ? epoch : t->behalf.epoch;
         return;
     }
-    t = calloc(1, sizeof(*t) + client.len);
+    t = calloc(1, sizeof(*t) + len);
     if (t == NULL) {
         fleet_is_dead(f); /* what it isn't told it would do: begin anew */
         return;
     }
     t->behalf = behalf;
-    t->len = client.len;
-    memcpy(t->client, client.data, client.len);
+    t->len = len;
+    memcpy(t->client, client_id, len);
     HASH_ADD(hh, f->taken, behalf.client, sizeof(t->behalf.client), t);
 }
 
@@ -61,7 +61,7 @@ void fleet_taken_note(struct fleet *f, const char *data, size_t len)
         uint64_t epoch = fleet_reader_varint(&r);
 
         if (!r.failed)
-            note(f, client, epoch);
+            fleet_taken_add(f, (const char *)client.data, client.len, epoch);
     }
 }
 

@@ -33,6 +33,7 @@ struct fleet_behalf {
 struct fleet_behalf fleet_behalf_of(const struct fleet *f, const char *client_id, size_t len,
                                     uint64_t epoch);
 
+void fleet_taken_add(struct fleet *f, const char *client_id, size_t len, uint64_t epoch);
 /* Client, epoch, ... as a cut noted them. */
 void fleet_taken_note(struct fleet *f, const char *data, size_t len);
 /* Closes and voids; forgets what was noted. */

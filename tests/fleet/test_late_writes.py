@@ -84,6 +84,25 @@ class LateWrites(harness.FleetTest):
         publisher.expect_closed()
         self.assertEqual(self.retained("t/x"), [b"v2"] * 3)
 
+    def test_a_retained_value_doesnt_go_back_over_a_restart_of_redis(self):
+        watcher = self.watch()
+        publisher = self.open(self.a, "p", clean=False)
+        publisher.publish("t/x", b"v0", 1, retain=True)
+        self.proxy.hold()
+        self.redis.kill()
+        publisher.send(m.publish("t/x", b"v1", 1, 7, retain=True))
+        self.proxy.cut()
+        self.redis.start()
+        self.b.wait_ready()
+        again = self.open(self.b, "p", clean=False, timeout=10)
+        again.publish("t/x", b"v2", 1, retain=True)
+        self.a_goes_on()
+        publisher.expect_closed()
+        self.a.wait_ready()
+        again.publish("t/end", b"end", 1)
+        self.assertEqual(self.payloads(watcher, b"end"), ["v0", "v2", "end"])
+        self.assertEqual(self.retained("t/x"), [b"v2"] * 3)
+
     def test_what_others_publish_at_the_silent_broker_is_neither_lost_nor_reordered(self):
         watcher = self.watch()
         bystander, publisher = self.open(self.a, "bystander"), self.open(self.a, "p")

@@ -179,6 +179,26 @@ class OldAcknowledgements(harness.FleetTest):
         holder.a = Broker(holder.scope, "a", holder.proxy, lease="10s").start()
         holder.b = Broker(holder.scope, "b", holder.redis, lease="10s").start()
 
+    def test_what_a_client_published_before_it_moved_isnt_replayed_after_the_loss(self):
+        """Redis doesn't know any more that `a` had the client, so nobody told `a` that it is somebody else's."""
+        self.redis.command("SAVE")
+        publisher = self.enterContext(self.a.connect("p2", clean=False))
+        self.proxy.hold()
+        publisher.send(m.publish("x", b"v1", 1, 7, retain=True))
+        publisher.ping()
+        self.proxy.cut()
+        self.redis.restart()
+        self.b.wait_ready()
+        again = self.enterContext(self.b.connect("p2", clean=False, timeout=10))
+        again.publish("x", b"v2", 1, retain=True)
+        self.proxy.release()
+        publisher.drain_until_closed(10)
+        self.a.wait_ready()
+        for broker in (self.a, self.b):
+            reader = self.enterContext(broker.connect(self.unique("reader")))
+            reader.subscribe(("x", 1))
+            self.assertEqual(reader.collect(1, timeout=5)[0].payload, b"v2")
+
     def lose_five(self, qos, acknowledge_first):
         subscriber = self.enterContext(self.a.connect("s", clean=False))
         publisher = self.enterContext(self.b.connect("p"))
