@@ -381,6 +381,8 @@ void fleet_unsubscribe(struct fleet *f, struct store_hold *hold, const struct mq
 /* Rule 9: tells Redis again what this node's connections hold. */
 void fleet_holds_assert(struct fleet *f);
 void fleet_holds_run_changed(struct fleet *f);
+/* Wills that another run of Redis may not have, of connections that were taken from this node. */
+void fleet_disconnects_void(struct fleet *f);
 /* Says the subscriptions of their durable sessions in the log again: it lost some entries. */
 void fleet_holds_retell(struct fleet *f);
 /* Looks at queues without having been told to. */

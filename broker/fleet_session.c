@@ -328,6 +328,21 @@ static void on_disconnect(void *arg, const redisReply *r)
         disconnect_done(op, STORE_OK);
 }
 
+static void void_will(void *each_arg, void *arg, struct redis_args args)
+{
+    const struct fleet *f = each_arg;
+    struct disconnect_op *op = arg;
+
+    (void)args;
+    if (fleet_taken_has(f, fleet_behalf_of(f, op->client, op->client_len, op->epoch)))
+        op->will.len = 0;
+}
+
+void fleet_disconnects_void(struct fleet *f)
+{
+    redis_queue_each(f->q, on_disconnect, void_will, f);
+}
+
 void fleet_disconnect(struct fleet *f, struct store_hold *hold, bool publish_will,
                       uint32_t session_expiry_s, store_done_fn *done, void *arg)
 {

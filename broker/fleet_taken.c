@@ -103,6 +103,7 @@ void fleet_taken_apply(struct fleet *f)
              KV_STR("why", "this node was silent when others asked for them"));
     gather_all(f);
     fleet_publish_void(f);
+    fleet_disconnects_void(f);
     fleet_queues_void(f);
     fleet_retaining_void(f);
     outboxes_void(f);
