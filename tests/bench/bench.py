@@ -62,8 +62,8 @@ class Bench:
             if done.returncode != 0:
                 raise RuntimeError(done.stderr.strip())
             result = json.loads(done.stdout)
-            if not ("cpu_us_each" in result or "bytes_each" in result):
-                raise RuntimeError("nothing went through it")
+            if not (result.get("cpu_us_each") or result.get("bytes_each")):
+                raise RuntimeError("nothing went through it, or not through the measured processes")
             for key in ("cpu_us_each", "bytes_each"):
                 parts = {}
                 for (what, _), value in zip(processes, result.pop(key + "_by_pid", [])):

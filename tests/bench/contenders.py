@@ -6,7 +6,7 @@ import urllib.request
 from pathlib import Path
 
 from peers import find_all, nginx_stream_module, wanted
-from servers import Certificates, Server, free_port
+from servers import Certificates, Server, free_port, wait_for_child
 
 CONNECTIONS = 19000
 
@@ -154,6 +154,6 @@ class Contenders:
                              f"events {{ worker_connections {CONNECTIONS}; multi_accept on; }}\n"
                              f"stream {{ server {{ listen 127.0.0.1:{port}{' ssl' if tls else ''}; {ssl} tcp_nodelay on; "
                              f"proxy_timeout 1h; proxy_pass 127.0.0.1:{back}; }} }}\n")
-        server.spawn([self.path("nginx"), "-c", config], port)
+        wait_for_child(server.spawn([self.path("nginx"), "-c", config], port))
         server.targets = [port]
         return server

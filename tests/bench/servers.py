@@ -67,6 +67,15 @@ def descendants(pid):
     return found
 
 
+def wait_for_child(process, deadline_s=15):
+    """One whose master opens the port before it makes the process that works: else nothing would be measured."""
+    deadline = time.monotonic() + deadline_s
+    while not descendants(process.pid):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"no working process after {deadline_s} s")
+        time.sleep(0.01)
+
+
 class Server:
     """`targets` are the ports that clients go to; `measured` is (what it is, process id) of each process that
     counts. `cores` is where those run, `other_cores` where the rest does (None: anywhere). One that couldn't be
