@@ -446,6 +446,18 @@ static void note_taken(struct client *c, size_t written)
         client_resume(c, PAUSE_OUTPUT);
 }
 
+/* The peer has reset the connection. What it said before, which may be DISCONNECT, is in the socket
+ * still and counts: it goes on as long as that takes, and nothing is written any more. */
+static void output_failed(struct client *c)
+{
+    c->blocked = true;
+    output_clear(&c->output, &c->broker->chunks);
+    if (c->state == CLIENT_ONLINE)
+        client_retire(c, END_IO_ERROR);
+    else
+        client_close(c, END_IO_ERROR);
+}
+
 void client_flush(struct client *c)
 {
     if (c->state == CLIENT_CLOSED || c->blocked)
@@ -455,7 +467,7 @@ void client_flush(struct client *c)
         output_write(&c->output, &c->broker->chunks, c->transport, &written);
     c->broker->stats.sent_bytes += written;
     if (result == OUTPUT_FAILED) {
-        client_close(c, END_IO_ERROR);
+        output_failed(c);
         return;
     }
     c->blocked = result == OUTPUT_BLOCKED;
