@@ -390,26 +390,46 @@ static void run_ticks(struct fleet *f)
     fleet_full_tick(f);
 }
 
+/* What was read earlier goes first. Each link leaves time to those after it, so that a flood on one
+ * holds up nothing else: routes first, they must be fresh before messages are routed. */
+static void read_links(struct fleet *f, struct timebox *box)
+{
+    enum { LOG_LEAVES_US = 5000, COMMANDS_LEAVE_US = 2500 };
+    struct timebox part;
+    bool held;
+
+    f->box = &part;
+    timebox_before(&part, box, LOG_LEAVES_US);
+    if (!f->unsure)
+        fleet_log_go_on(f);
+    redis_link_input(f->log_link, f->now_ms, &part);
+    /* The next reading is asked for at once: what comes while none is under way is known later here
+     * than elsewhere, and QoS 0 misses it. */
+    redis_link_flush(f->log_link, f->now_ms);
+    timebox_before(&part, box, COMMANDS_LEAVE_US);
+    redis_link_input(f->commands, f->now_ms, &part);
+    if (f->replica_link != NULL)
+        redis_link_input(f->replica_link, f->now_ms, &part);
+    f->box = box;
+    /* Not before this node knows which clients it lost: a request for one of them may lie there, and is
+     * none to be answered politely any more. */
+    held = f->unsure || !redis_link_is_up(f->commands);
+    redis_link_hold(f->inbox_link, held);
+    if (!held)
+        inbox_go_on(f);
+    redis_link_input(f->inbox_link, f->now_ms, box);
+    redis_link_input(f->channel, f->now_ms, box);
+}
+
 void fleet_input(struct fleet *f, struct timebox *box)
 {
-    (void)box;
     take_time(f);
+    f->box = box;
     fleet_fence(f);
     fleet_beat_input(f);
     if (!f->unsure)
         run_deferred(f, true);
-    redis_link_input(f->log_link, f->now_ms);
-    /* The next reading is asked for at once: what comes while none is under way is known later here
-     * than elsewhere, and QoS 0 misses it. */
-    redis_link_flush(f->log_link, f->now_ms);
-    redis_link_input(f->commands, f->now_ms);
-    if (f->replica_link != NULL)
-        redis_link_input(f->replica_link, f->now_ms);
-    /* Not before this node knows which clients it lost: a request for one of them may lie there, and is
-     * none to be answered politely any more. */
-    redis_link_hold(f->inbox_link, f->unsure || !redis_link_is_up(f->commands));
-    redis_link_input(f->inbox_link, f->now_ms);
-    redis_link_input(f->channel, f->now_ms);
+    read_links(f, box);
     if (f->must_start_over)
         start_over(f);
     if (!f->unsure)

@@ -38,6 +38,7 @@
 #include "broker/router.h"
 #include "broker/scripts.h"
 #include "broker/store.h"
+#include "common/timebox.h"
 
 enum fleet_state {
     FLEET_STARTING, /* entering the fleet, loading what the others have said so far */
@@ -110,6 +111,7 @@ struct fleet {
     struct fleet_registration registration;
     unsigned runs; /* how often it was another one */
     uint64_t now_ms, boot_ms;
+    struct timebox *box;      /* of what is at work now */
     struct fleet_clock clock; /* Redis' */
     struct heart *heart;
     struct event *heart_event;
@@ -231,6 +233,8 @@ void fleet_reload(struct fleet *f, const char *why);
 bool fleet_log_init(struct fleet *f);
 void fleet_log_free(struct fleet *f);
 void fleet_log_tick(struct fleet *f);
+/* Applies more of what was read, within the turn's box. */
+void fleet_log_go_on(struct fleet *f);
 /* Reads from here on. */
 void fleet_log_start(struct fleet *f, uint64_t from);
 void fleet_log_stop(struct fleet *f);
@@ -327,8 +331,10 @@ void inbox_start(struct fleet *f);
 void inbox_has_entry(struct fleet *f, const char *id);
 void inbox_tick(struct fleet *f);
 void inbox_flush(struct fleet *f);
-/* A batch, of the inbox or of the channel. */
-void inbox_take_batch(struct fleet *f, struct fleet_reader *r, bool from_channel);
+/* A batch of the channel: a reply of that link. */
+void inbox_take_channel(struct fleet *f, const char *payload, size_t len);
+/* Goes on with what was read from the inbox and the channel, within the turn's box. */
+void inbox_go_on(struct fleet *f);
 /* True when the id was there already within the dedup window; notes it otherwise. */
 bool inbox_knows(struct fleet *f, struct message_id id);
 /* What came of it failed, and it will be tried again. */

@@ -34,9 +34,7 @@ bool fleet_channel_greeted(struct fleet *f)
 
 void fleet_channel_message(struct fleet *f, const char *payload, size_t len)
 {
-    struct fleet_reader r = fleet_reader_of(payload, len);
-
-    inbox_take_batch(f, &r, true);
+    inbox_take_channel(f, payload, len);
 }
 
 /* Nobody needs the answer to a PUBLISH, but for one now and then: a server that fell silent shows

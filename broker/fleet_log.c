@@ -20,12 +20,15 @@ enum {
     CLOSE_MS = 20,
     COALESCE_MS = 5,
     COALESCE_NODES = 12, /* other nodes from which a fleet counts as large */
-    STUCK_MS = 3000
+    STUCK_MS = 3000,
+    ENTRY_US = 8, /* about an entry's changes */
 };
 
 struct fleet_log {
-    bool valid; /* `applied` is a point of the log that this node has everything up to */
-    bool reading;
+    bool valid;        /* `applied` is a point of the log that this node has everything up to */
+    bool reading;      /* an XREAD is under way, or its reply isn't applied to its end */
+    redisReply *reply; /* what is being applied, owned; NULL: nothing */
+    size_t next_entry;
     unsigned readings; /* tells an answer to a former start's XREAD */
     uint64_t applied;
     uint64_t last_entry_ms, next_read_ms;
@@ -52,12 +55,19 @@ bool fleet_log_init(struct fleet *f)
     return f->log->timer != NULL;
 }
 
+static void drop_reply(struct fleet_log *log)
+{
+    freeReplyObject(log->reply);
+    log->reply = NULL;
+}
+
 void fleet_log_free(struct fleet *f)
 {
     if (f->log == NULL)
         return;
     if (f->log->timer != NULL)
         event_free(f->log->timer);
+    drop_reply(f->log);
     free(f->log);
     f->log = NULL;
 }
@@ -203,24 +213,54 @@ static bool apply_entry(struct fleet *f, const redisReply *entry)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static void take_entries(struct fleet *f, const redisReply *entries)
+/* All that was read is applied. */
+static void end_reading(struct fleet *f)
 {
     struct fleet_log *log = f->log;
 
-    for (size_t i = 0; i < entries->elements; i++) {
-        if (!apply_entry(f, entries->element[i])) {
-            fleet_reload(f, "the log has a hole");
-            return;
-        }
-        if (f->must_start_over)
-            return;
-    }
+    drop_reply(log);
+    log->reading = false;
     if (f->now_ms - log->last_entry_ms < CLOSE_MS && HASH_COUNT(f->nodes) >= COALESCE_NODES)
         log->next_read_ms = f->now_ms + COALESCE_MS;
     log->last_entry_ms = f->now_ms;
-    log->waited_since_ms = 0;
+}
+
+/* Applies entries of the kept reply until the box is over. False: it isn't valid any more. */
+static bool apply_some(struct fleet *f)
+{
+    struct fleet_log *log = f->log;
+    const redisReply *entries = log->reply->element[0]->element[1];
+
+    while (log->next_entry < entries->elements) {
+        const redisReply *entry = entries->element[log->next_entry++];
+
+        if (!apply_entry(f, entry)) {
+            fleet_reload(f, "the log has a hole");
+            return false;
+        }
+        if (f->must_start_over)
+            return false;
+        if (timebox_spend(f->box, ENTRY_US))
+            break;
+    }
+    if (log->next_entry == entries->elements)
+        end_reading(f);
+    return true;
+}
+
+void fleet_log_go_on(struct fleet *f)
+{
+    struct fleet_log *log = f->log;
+
+    if (log->reply == NULL || !apply_some(f))
+        return;
+    log->waited_since_ms = 0; /* it comes */
     fleet_versions_applied(f);
     fleet_append_applied(f);
+    if (log->reply != NULL)
+        fleet_wake(f);
+    else
+        fleet_log_tick(f);
 }
 
 static void on_read(void *arg, const redisReply *r)
@@ -232,12 +272,17 @@ static void on_read(void *arg, const redisReply *r)
     free(reading);
     if (!current)
         return;
+    if (r != NULL && f->log->valid && r->type == REDIS_REPLY_ARRAY && r->elements == 1 &&
+        r->element[0]->elements == 2) {
+        f->log->reply = redis_link_keep_reply(f->log_link);
+        f->log->next_entry = 0;
+        fleet_log_go_on(f);
+        return;
+    }
     f->log->reading = false;
     if (r == NULL || !f->log->valid)
         return;
-    if (r->type == REDIS_REPLY_ARRAY && r->elements == 1 && r->element[0]->elements == 2)
-        take_entries(f, r->element[0]->element[1]);
-    else if (r->type == REDIS_REPLY_ERROR)
+    if (r->type == REDIS_REPLY_ERROR)
         f->log->next_read_ms = f->now_ms + 500;
     fleet_log_tick(f);
 }
@@ -299,6 +344,7 @@ void fleet_log_start(struct fleet *f, uint64_t from)
     f->log->valid = true;
     f->log->reading = false;
     f->log->readings++;
+    drop_reply(f->log);
     f->log->next_read_ms = 0;
     f->log->waited_since_ms = 0;
     fleet_beat_log_started(f);
@@ -315,5 +361,6 @@ void fleet_log_stop(struct fleet *f)
     f->log->waited_since_ms = 0;
     f->log->readings++;
     f->log->reading = false;
+    drop_reply(f->log);
     redis_link_reset(f->log_link, "the log is read anew");
 }

@@ -314,7 +314,7 @@ static void turn(struct heart *h)
     h->ticked_ms = now_ms;
     follow_orders(h);
     look_at_loop(h, ran_ms < 2 * tick_ms(h) ? ran_ms : 2 * tick_ms(h));
-    redis_link_input(h->link, now_ms);
+    redis_link_input(h->link, now_ms, NULL);
     beat(h);
     redis_link_flush(h->link, now_ms);
 }

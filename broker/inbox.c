@@ -17,6 +17,7 @@ enum {
     TRIM_MS = 100,
     KNOWN_MAX = 1 << 18,
     BARRIER_MS = 1000,
+    ITEM_US = TIMEBOX_LOOK_US, /* a message may match thousands of filters, and be for thousands */
 };
 
 /* A node that sent something: its last batch. Kept after its death: entries of it may come yet. */
@@ -41,8 +42,18 @@ struct inbox_waiter {
     uint64_t token, until_ms;
 };
 
+/* A batch whose items are being taken; it points into the reply. */
+struct inbox_batch {
+    struct fleet_reader items;
+    uint64_t sender;
+    bool open, from_channel;
+};
+
 struct inbox {
-    bool reading;
+    bool reading; /* an XREAD is under way, or its reply isn't worked through */
+    redisReply *reply, *channel_reply; /* what is being worked through, owned; NULL: nothing */
+    size_t next_entry;                 /* of the reply */
+    struct inbox_batch batch, channel_batch;
     unsigned readings;
     size_t entries; /* to be read at once */
     char last[48];  /* id of the last entry read */
@@ -91,6 +102,8 @@ void inbox_free(struct fleet *f)
     }
     while (in->known_first != NULL)
         forget_oldest(in);
+    freeReplyObject(in->reply);
+    freeReplyObject(in->channel_reply);
     free(in);
     f->inbox = NULL;
 }
@@ -295,69 +308,153 @@ static void take_let_go(struct fleet *f, uint64_t sender, struct fleet_reader *r
         fleet_connect_asked(f, sender, request, client, epoch);
 }
 
-void inbox_take_batch(struct fleet *f, struct fleet_reader *r, bool from_channel)
+static void batch_begin(struct fleet *f, struct inbox_batch *b, const void *data, size_t len,
+                        bool from_channel)
 {
-    uint64_t sender = fleet_reader_u64(r);
-    uint64_t number = fleet_reader_u64(r);
+    uint64_t number;
 
-    if (!from_channel && !r->failed && is_repeat(f, sender, number)) {
+    b->items = fleet_reader_of(data, len);
+    b->sender = fleet_reader_u64(&b->items);
+    number = fleet_reader_u64(&b->items);
+    b->from_channel = from_channel;
+    b->open = from_channel || b->items.failed || !is_repeat(f, b->sender, number);
+    if (!b->open)
         metric_add(f->metrics.repeats, 1);
+}
+
+static void take_item(struct fleet *f, struct inbox_batch *b)
+{
+    struct fleet_reader *r = &b->items;
+
+    switch (fleet_reader_u8(r)) {
+    case ITEM_MESSAGE:
+        take_message(f, r);
+        break;
+    case ITEM_WAKE:
+        take_wake(f, r);
+        break;
+    case ITEM_LET_GO:
+        take_let_go(f, b->sender, r);
+        break;
+    case ITEM_GONE:
+        fleet_connect_answered(f, b->sender, fleet_reader_u64(r));
+        break;
+    case ITEM_VOID:
+        fleet_frame_skip(r);
+        break;
+    case ITEM_GAP:
+        metric_add(f->metrics.gaps, 1);
+        f->host.gap(f->host.arg);
+        break;
+    case ITEM_BARRIER:
+        take_barrier(f, fleet_reader_u64(r), b->from_channel);
+        break;
+    default:
+        r->failed = true;
+    }
+}
+
+/* Items until the box is over, one at least. True: that was all, or the node starts over. */
+static bool batch_go_on(struct fleet *f, struct inbox_batch *b)
+{
+    while (b->open && fleet_reader_more(&b->items) && !f->must_start_over) {
+        take_item(f, b);
+        if (timebox_spend(f->box, ITEM_US) && fleet_reader_more(&b->items))
+            return false;
+    }
+    if (b->open && b->items.failed)
+        LOG_LIMITED(LOG_LEVEL_ERROR, "batch_malformed", KV_UINT("sender", b->sender));
+    b->open = false;
+    return true;
+}
+
+/* ---- the channel ----------------------------------------------------------------------------- */
+
+static void channel_go_on(struct fleet *f)
+{
+    struct inbox *in = f->inbox;
+
+    if (in->channel_reply == NULL)
+        return;
+    if (!batch_go_on(f, &in->channel_batch)) {
+        fleet_wake(f);
         return;
     }
-    while (fleet_reader_more(r) && !f->must_start_over) {
-        switch (fleet_reader_u8(r)) {
-        case ITEM_MESSAGE:
-            take_message(f, r);
-            break;
-        case ITEM_WAKE:
-            take_wake(f, r);
-            break;
-        case ITEM_LET_GO:
-            take_let_go(f, sender, r);
-            break;
-        case ITEM_GONE:
-            fleet_connect_answered(f, sender, fleet_reader_u64(r));
-            break;
-        case ITEM_VOID:
-            fleet_frame_skip(r);
-            break;
-        case ITEM_GAP:
-            metric_add(f->metrics.gaps, 1);
-            f->host.gap(f->host.arg);
-            break;
-        case ITEM_BARRIER:
-            take_barrier(f, fleet_reader_u64(r), from_channel);
-            break;
-        default:
-            r->failed = true;
-        }
-    }
-    if (r->failed)
-        LOG_LIMITED(LOG_LEVEL_ERROR, "batch_malformed", KV_UINT("sender", sender));
+    freeReplyObject(in->channel_reply);
+    in->channel_reply = NULL;
+    redis_link_pause(f->channel, false);
+}
+
+void inbox_take_channel(struct fleet *f, const char *payload, size_t len)
+{
+    struct inbox *in = f->inbox;
+
+    batch_begin(f, &in->channel_batch, payload, len, true);
+    if (batch_go_on(f, &in->channel_batch))
+        return;
+    in->channel_reply = redis_link_keep_reply(f->channel);
+    redis_link_pause(f->channel, true);
+    fleet_wake(f);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static void take_entries(struct fleet *f, const redisReply *entries)
+static void begin_entry(struct fleet *f, const redisReply *entry)
+{
+    struct inbox *in = f->inbox;
+    const redisReply *fields = entry->elements == 2 ? entry->element[1] : NULL;
+
+    if (fields == NULL)
+        return;
+    snprintf(in->last, sizeof(in->last), "%s", entry->element[0]->str);
+    in->read_anything = true;
+    in->untrimmed++;
+    if (fields->elements >= 2 && strcmp(fields->element[0]->str, "d") == 0)
+        batch_begin(f, &in->batch, fields->element[1]->str, fields->element[1]->len, false);
+}
+
+static void drop_replies(struct fleet *f)
 {
     struct inbox *in = f->inbox;
 
-    for (size_t i = 0; i < entries->elements && !f->must_start_over; i++) {
-        const redisReply *entry = entries->element[i];
-        const redisReply *fields = entry->elements == 2 ? entry->element[1] : NULL;
+    freeReplyObject(in->reply);
+    freeReplyObject(in->channel_reply);
+    in->reply = in->channel_reply = NULL;
+    in->batch.open = in->channel_batch.open = false;
+    if (f->channel != NULL)
+        redis_link_pause(f->channel, false);
+}
 
-        if (fields == NULL)
-            continue;
-        snprintf(in->last, sizeof(in->last), "%s", entry->element[0]->str);
-        in->read_anything = true;
-        in->untrimmed++;
-        if (fields->elements >= 2 && strcmp(fields->element[0]->str, "d") == 0) {
-            struct fleet_reader r =
-                fleet_reader_of(fields->element[1]->str, fields->element[1]->len);
+/* Works through the reply until the box is over. */
+static void entries_go_on(struct fleet *f)
+{
+    struct inbox *in = f->inbox;
+    const redisReply *entries;
 
-            inbox_take_batch(f, &r, false);
+    if (in->reply == NULL)
+        return;
+    entries = in->reply->element[0]->element[1];
+    while (batch_go_on(f, &in->batch) && !f->must_start_over) {
+        if (in->next_entry == entries->elements) {
+            freeReplyObject(in->reply);
+            in->reply = NULL;
+            in->reading = false;
+            inbox_tick(f);
+            return;
         }
+        begin_entry(f, entries->element[in->next_entry++]);
+        if (timebox_is_over(f->box))
+            break;
     }
+    if (!f->must_start_over)
+        fleet_wake(f);
+}
+
+void inbox_go_on(struct fleet *f)
+{
+    entries_go_on(f);
+    if (!f->must_start_over)
+        channel_go_on(f);
 }
 
 /* The next reading is as big as fits in READ_BYTES, going by this one. It grows step by step, and
@@ -412,13 +509,18 @@ static void on_read(void *arg, const redisReply *r)
     free(reading);
     if (!current)
         return;
+    if (r != NULL && r->type == REDIS_REPLY_ARRAY && r->elements == 1 &&
+        r->element[0]->elements == 2) {
+        adapt(f->inbox, r->element[0]->element[1]);
+        f->inbox->reply = redis_link_keep_reply(f->inbox_link);
+        f->inbox->next_entry = 0;
+        entries_go_on(f);
+        return;
+    }
     f->inbox->reading = false;
     if (r == NULL)
         return;
-    if (r->type == REDIS_REPLY_ARRAY && r->elements == 1 && r->element[0]->elements == 2) {
-        adapt(f->inbox, r->element[0]->element[1]);
-        take_entries(f, r->element[0]->element[1]);
-    } else if (r->type == REDIS_REPLY_ERROR) {
+    if (r->type == REDIS_REPLY_ERROR) {
         f->inbox->retry_ms = f->now_ms + 500;
     } else if (r->type == REDIS_REPLY_NIL) {
         look_for_inbox(f);
@@ -431,6 +533,7 @@ void inbox_start(struct fleet *f)
 {
     struct inbox *in = f->inbox;
 
+    drop_replies(f);
     snprintf(in->last, sizeof(in->last), "0-0");
     in->reading = false;
     in->readings++;

@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/redis_greeting.h"
+#include "common/timebox.h"
 
 #include <errno.h>
 #include <event2/dns.h>
@@ -27,6 +28,7 @@ enum { STEADY_MS = 1000 };
 enum { TIMEOUTS_MAX = 3 };
 /* Between two inputs; owners look at least ten times as often. */
 enum { SLEPT_MS = 500 };
+enum { REPLY_US = TIMEBOX_LOOK_US / 4 };
 
 struct redis_link {
     struct redis_link_config cfg;
@@ -42,6 +44,9 @@ struct redis_link {
     bool held, ready_to_read, write_blocked;
     bool greeted;       /* the server's own part of the greeting is over */
     uint64_t looked_ms; /* last redis_link_input */
+    bool paused;
+    bool unfinished; /* replies that were read may not have been handed out */
+    redisReply *current;
 
     uint64_t deadline_ms; /* of WAITING, and of the states up to GREETING */
     uint64_t progress_ms; /* last reply, or the first write to an idle connection */
@@ -115,6 +120,7 @@ static void close_connection(struct redis_link *l)
     l->reader = NULL;
     l->connection++;
     l->ready_to_read = l->write_blocked = l->greeted = false;
+    l->ready_to_read = l->write_blocked = l->unfinished = false;
     l->sample_ahead = 0;
     l->queue.may_skip = false;
     redis_greeting_end(&l->greeting);
@@ -387,13 +393,21 @@ static void take_reply(struct redis_link *l, const redisReply *r, uint64_t now_m
     }
 }
 
-/* Hands out the replies that are complete. False when the connection was left meanwhile. */
-static bool take_replies(struct redis_link *l, uint64_t now_ms)
+/* Hands out the replies that are complete, one at least. False when the connection was left
+ * meanwhile, or there was no time for all. */
+static bool take_replies(struct redis_link *l, uint64_t now_ms, struct timebox *box)
 {
     unsigned connection = l->connection;
 
-    for (;;) {
+    for (bool over = false;; over = box != NULL && timebox_spend(box, REPLY_US)) {
         void *reply = NULL;
+
+        if (over || l->paused) {
+            l->unfinished = true;
+            l->progress_ms = now_ms;
+            wake_after(l, 0);
+            return false;
+        }
 
         if (redisReaderGetReply(l->reader, &reply) != REDIS_OK) {
             fail(l, l->reader->errstr, true);
@@ -401,17 +415,26 @@ static bool take_replies(struct redis_link *l, uint64_t now_ms)
         }
         if (reply == NULL)
             return true;
+        l->current = reply;
         take_reply(l, reply, now_ms);
-        freeReplyObject(reply);
+        freeReplyObject(l->current);
+        l->current = NULL;
         if (l->connection != connection)
             return false;
     }
 }
 
-static void read_socket(struct redis_link *l, uint64_t now_ms)
+static void read_socket(struct redis_link *l, uint64_t now_ms, struct timebox *box)
 {
     char chunk[READ_CHUNK];
 
+    if (l->unfinished) {
+        l->unfinished = false;
+        if (!take_replies(l, now_ms, box))
+            return;
+    }
+    if (!l->ready_to_read)
+        return;
     l->ready_to_read = false;
     for (size_t total = 0; total < READ_BOUND;) {
         ssize_t n = read(l->fd, chunk, sizeof(chunk));
@@ -429,7 +452,11 @@ static void read_socket(struct redis_link *l, uint64_t now_ms)
             fail(l, "out of memory", true);
             return;
         }
-        if (!take_replies(l, now_ms) || (size_t)n < sizeof(chunk))
+        if (!take_replies(l, now_ms, box)) {
+            l->ready_to_read = (size_t)n == sizeof(chunk) && l->fd >= 0;
+            return;
+        }
+        if ((size_t)n < sizeof(chunk))
             return;
     }
 }
@@ -478,7 +505,7 @@ static bool is_stale(struct redis_link *l, uint64_t slept_ms)
            (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
-void redis_link_input(struct redis_link *l, uint64_t now_ms)
+void redis_link_input(struct redis_link *l, uint64_t now_ms, struct timebox *box)
 {
     uint64_t slept_ms = now_ms - l->looked_ms;
 
@@ -506,8 +533,8 @@ void redis_link_input(struct redis_link *l, uint64_t now_ms)
             fail(l, "connecting timed out", true);
         return;
     case REDIS_LINK_GREETING:
-        if (l->ready_to_read)
-            read_socket(l, now_ms);
+        if (l->ready_to_read || l->unfinished)
+            read_socket(l, now_ms, box);
         else if (now_ms >= l->deadline_ms)
             fail(l, "the greeting timed out", true);
         return;
@@ -518,8 +545,7 @@ void redis_link_input(struct redis_link *l, uint64_t now_ms)
         }
         if (l->held)
             return;
-        if (l->ready_to_read)
-            read_socket(l, now_ms);
+        read_socket(l, now_ms, box);
         if (l->state == REDIS_LINK_UP)
             check_progress(l, now_ms);
         return;
@@ -630,6 +656,17 @@ struct redis_queue *redis_link_queue(struct redis_link *l)
 struct redis_queue *redis_link_greeting(struct redis_link *l)
 {
     return &l->greeting.out;
+redisReply *redis_link_keep_reply(struct redis_link *l)
+{
+    redisReply *reply = l->current;
+
+    l->current = NULL;
+    return reply;
+}
+
+void redis_link_pause(struct redis_link *l, bool paused)
+{
+    l->paused = paused;
 }
 
 void redis_link_hold(struct redis_link *l, bool held)

@@ -33,6 +33,8 @@
 
 struct event_base;
 struct redis_link;
+struct redisReply;
+struct timebox;
 
 enum redis_link_state {
     REDIS_LINK_WAITING,
@@ -91,7 +93,14 @@ struct redis_queue *redis_link_queue(struct redis_link *l);
 /* For `enter`. */
 struct redis_queue *redis_link_greeting(struct redis_link *l);
 
-void redis_link_input(struct redis_link *l, uint64_t now_ms);
+/* Hands out replies until the box (NULL: none) is over, one at least; those left come first next
+ * time, and wake the loop for it. */
+void redis_link_input(struct redis_link *l, uint64_t now_ms, struct timebox *box);
+/* In a reply's or a message's function: the reply is the caller's from now on (freeReplyObject), so
+ * that it can be worked through in several turns. */
+struct redisReply *redis_link_keep_reply(struct redis_link *l);
+/* While paused, no reply is handed out: the owner isn't done with an earlier one. */
+void redis_link_pause(struct redis_link *l, bool paused);
 void redis_link_flush(struct redis_link *l, uint64_t now_ms);
 
 /* While held, nothing but greetings is written, and replies stay unread. */

@@ -31,6 +31,12 @@ struct timebox {
 void timebox_open(struct timebox *t, uint64_t budget_us);
 /* Began at these readings of clock_monotonic_ns and clock_thread_cpu_ns. No system call. */
 void timebox_open_at(struct timebox *t, uint64_t wall_ns, uint64_t cpu_ns, uint64_t budget_us);
+/* A part of a box that ends so much earlier, so that something is left for others. */
+static inline void timebox_before(struct timebox *part, const struct timebox *whole, uint64_t us)
+{
+    *part = (struct timebox){.cpu_end_ns = whole->cpu_end_ns - us * 1000,
+                             .look_ns = whole->look_ns - us * 1000};
+}
 /* Asks the clocks. */
 bool timebox_look(struct timebox *t);
 

@@ -1,6 +1,7 @@
 /* redis_link against a real redis-server: order, replay, timeouts, scripts, pub/sub, login. */
 #include "common/clock.h"
 #include "common/redis_link.h"
+#include "common/timebox.h"
 #include "tests/unit/redis_server.h"
 
 #include <event2/event.h>
@@ -24,6 +25,7 @@ struct fixture {
     unsigned entered;
     bool asks; /* `enter` asks something, twice, before the link is up */
     char message[64];
+    struct timebox *box; /* NULL: none */
 };
 
 static bool on_greeted(void *arg, struct redis_link *l, const struct redis_server_info *info)
@@ -147,7 +149,7 @@ static void turn(struct fixture *f)
 
     event_base_loopexit(f->base, &tv);
     event_base_loop(f->base, EVLOOP_ONCE);
-    redis_link_input(f->link, clock_monotonic_ms());
+    redis_link_input(f->link, clock_monotonic_ms(), f->box);
     redis_link_flush(f->link, clock_monotonic_ms());
 }
 
@@ -551,6 +553,62 @@ static void what_is_unanswered_can_be_changed_before_it_is_replayed(void **state
     redisFree(c);
 }
 
+static void replies_for_which_there_is_no_time_come_next_time(void **state)
+{
+    struct fixture *f = *state;
+    struct timebox none;
+
+    TURN_UNTIL(f, redis_link_is_up(f->link));
+    timebox_open_at(&none, 0, 0, 0);
+    none.over = true;
+    f->box = &none;
+    for (int i = 0; i < 5; i++)
+        incr(f, "left", REDIS_REPLAY);
+    for (size_t had = 0; f->reply_count < 5; had = f->reply_count) {
+        turn(f);
+        assert_in_range(f->reply_count - had, 0, 1); /* one is always taken */
+    }
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(f->replies[i], i + 1);
+}
+
+struct keeper {
+    struct fixture *f;
+    redisReply *kept;
+};
+
+static void on_kept(void *arg, const redisReply *r)
+{
+    struct keeper *k = arg;
+
+    (void)r;
+    k->kept = redis_link_keep_reply(k->f->link);
+    redis_link_pause(k->f->link, true);
+}
+
+static void a_paused_link_waits_while_a_reply_is_worked_through(void **state)
+{
+    struct fixture *f = *state;
+    struct keeper k = {.f = f};
+    struct redis_queue *q = redis_link_queue(f->link);
+
+    redis_queue_begin(q, 2);
+    redis_queue_str(q, "INCR");
+    redis_queue_str(q, "kept");
+    redis_queue_end(q, REDIS_REPLAY, on_kept, &k);
+    incr(f, "kept", REDIS_REPLAY);
+    TURN_UNTIL(f, k.kept != NULL);
+    for (uint64_t end = clock_monotonic_ms() + 500; clock_monotonic_ms() < end;)
+        turn(f); /* longer than a command's time-out: the silence is our own */
+    assert_int_equal(f->reply_count, 0);
+    assert_int_equal(f->lost, 0);
+    assert_int_equal(k.kept->integer, 1);
+    freeReplyObject(k.kept);
+    redis_link_pause(f->link, false);
+    TURN_UNTIL(f, f->reply_count == 1);
+    assert_int_equal(f->replies[0], 2);
+}
+
 int main(void)
 {
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -564,6 +622,8 @@ int main(void)
         WITH_SERVER(a_restarted_server_shows_another_run_id),
         WITH_SERVER(a_held_link_writes_nothing),
         WITH_SERVER(a_reset_tells_every_pending_command),
+        WITH_SERVER(replies_for_which_there_is_no_time_come_next_time),
+        WITH_SERVER(a_paused_link_waits_while_a_reply_is_worked_through),
         WITH_SERVER(published_messages_arrive_on_a_pubsub_link),
         WITH_SERVER(silent_commands_are_done_and_not_answered),
         WITH_SERVER(silent_commands_are_not_repeated),
