@@ -131,6 +131,7 @@ struct fleet {
     bool not_durable;  /* Redis isn't set to keep what `durability` promises */
 
     struct route_node *nodes;
+    size_t outbox_bytes; /* of all of them together */
     struct fleet_log *log;
     struct fleet_load *load;
     struct fleet_append append;

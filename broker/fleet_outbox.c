@@ -68,6 +68,13 @@ static bool note_publish(struct outbox_chunk *c, struct fleet_publish *p)
     return true;
 }
 
+/* The sum over all nodes is asked for with each publish. */
+static void count_bytes(struct fleet *f, struct route_node *n, size_t bytes)
+{
+    f->outbox_bytes = f->outbox_bytes - n->outbox.bytes + bytes;
+    n->outbox.bytes = bytes;
+}
+
 void outbox_add_message(struct fleet *f, struct route_node *n, struct fleet_publish *p,
                         const struct fleet_bytes *frame)
 {
@@ -81,7 +88,7 @@ void outbox_add_message(struct fleet *f, struct route_node *n, struct fleet_publ
     fleet_bytes_u8(&c->items, ITEM_MESSAGE);
     fleet_bytes_put(&c->items, frame->data, frame->len);
     c->messages++;
-    n->outbox.bytes += frame->len;
+    count_bytes(f, n, n->outbox.bytes + frame->len);
 }
 
 void outbox_add_wake(struct fleet *f, struct route_node *n, struct mqtt_slice client)
@@ -249,7 +256,7 @@ static void send_all(struct fleet *f, struct route_node *n)
     struct outbox_chunk *c = n->outbox.head;
 
     n->outbox.head = n->outbox.tail = NULL;
-    n->outbox.bytes = 0;
+    count_bytes(f, n, 0);
     while (c != NULL) {
         struct outbox_chunk *next = c->next;
 
@@ -311,7 +318,7 @@ static void mark_gap(struct fleet *f, struct route_node *n)
     metric_add(f->metrics.gaps, 1);
     LOG_LIMITED(LOG_LEVEL_WARN, "inbox_gap", KV_STR("node", n->hex),
                 KV_UINT("bytes", n->outbox.bytes));
-    outbox_drop(n);
+    outbox_drop(f, n);
     c = open_chunk(f, n);
     if (c == NULL)
         return;
@@ -344,12 +351,12 @@ void outboxes_flush(struct fleet *f)
     }
 }
 
-void outbox_drop(struct route_node *n)
+void outbox_drop(struct fleet *f, struct route_node *n)
 {
     struct outbox_chunk *c = n->outbox.head;
 
     n->outbox.head = n->outbox.tail = NULL;
-    n->outbox.bytes = 0;
+    count_bytes(f, n, 0);
     while (c != NULL) {
         struct outbox_chunk *next = c->next;
 
@@ -362,9 +369,5 @@ void outbox_drop(struct route_node *n)
 
 size_t outboxes_bytes(const struct fleet *f)
 {
-    size_t bytes = 0;
-
-    for (const struct route_node *n = f->nodes; n != NULL; n = n->hh.next)
-        bytes += n->outbox.bytes;
-    return bytes;
+    return f->outbox_bytes;
 }

@@ -54,7 +54,7 @@ void outbox_add_gone(struct fleet *f, struct route_node *n, uint64_t request);
 void outboxes_flush(struct fleet *f);
 void outboxes_tick(struct fleet *f);
 /* Drops what waits: its node is gone, or this one starts over. */
-void outbox_drop(struct route_node *n);
+void outbox_drop(struct fleet *f, struct route_node *n);
 /* Messages that are void (fleet_publish_is_void) aren't delivered, although they are in a chunk. */
 void outboxes_void(struct fleet *f);
 /* Bytes waiting in all outboxes. */

@@ -16,15 +16,10 @@
 #include <sys/queue.h>
 
 #include "broker/account.h"
-
+#include "broker/id_set.h"
 #include "common/log.h"
 
 enum { AGAIN_MS = 100 };
-
-struct served {
-    uint64_t *ids;
-    size_t count, size;
-};
 
 struct fleet_publish {
     struct fleet_version_wait wait; /* first */
@@ -39,7 +34,7 @@ struct fleet_publish {
     struct fleet_hold *hold; /* the publisher's, NULL: none, or it is gone */
     store_done_fn *done;
     void *arg;
-    struct served nodes, clients; /* ids of nodes, hashes of client ids */
+    struct id_set nodes, clients; /* ids of nodes, hashes of client ids */
     uint64_t matched;             /* version of the log that the targets belong to */
     unsigned run;                 /* of Redis, when the first of it was gathered */
     unsigned unsent;              /* parts gathered and not sent */
@@ -70,37 +65,6 @@ void fleet_publishing_free(struct fleet *f)
     f->publishing = NULL;
 }
 
-/* ---- who was served -------------------------------------------------------------------------- */
-
-static bool is_served(const struct served *s, uint64_t id)
-{
-    for (size_t i = 0; i < s->count; i++)
-        if (s->ids[i] == id)
-            return true;
-    return false;
-}
-
-static void note_served(struct served *s, uint64_t id)
-{
-    if (s->count == s->size) {
-        size_t size = s->size == 0 ? 4 : s->size * 2;
-        uint64_t *ids = account_realloc(ACCOUNT_REQUESTS, s->ids, size * sizeof(*ids));
-
-        if (ids == NULL)
-            return; /* served twice at worst, after a change of routes */
-        s->ids = ids;
-        s->size = size;
-    }
-    s->ids[s->count++] = id;
-}
-
-static void forget_served(struct served *s, uint64_t id)
-{
-    for (size_t i = 0; i < s->count; i++)
-        if (s->ids[i] == id)
-            s->ids[i--] = s->ids[--s->count];
-}
-
 static size_t message_size(const struct message *m)
 {
     return sizeof(*m) + m->topic.len + m->payload.len + m->props.len + m->publisher.len;
@@ -114,8 +78,8 @@ static void publish_free(struct fleet_publish *p)
     if (p->hold != NULL)
         fleet_hold_unref(p->hold);
     message_unref(p->message);
-    account_free(ACCOUNT_REQUESTS, p->nodes.ids);
-    account_free(ACCOUNT_REQUESTS, p->clients.ids);
+    id_set_fini(&p->nodes);
+    id_set_fini(&p->clients);
     account_free(ACCOUNT_REQUESTS, p);
 }
 
@@ -213,9 +177,9 @@ void fleet_publish_held(struct fleet_publish *p, uint64_t client, uint64_t node)
         return;
     }
     if (client != 0)
-        forget_served(&p->clients, client);
+        id_set_remove(&p->clients, client);
     if (node != 0)
-        forget_served(&p->nodes, node);
+        id_set_remove(&p->nodes, node);
     if (client == 0 && node == 0)
         p->retained = false;
     p->missed = p->held = true;
@@ -224,13 +188,13 @@ void fleet_publish_held(struct fleet_publish *p, uint64_t client, uint64_t node)
 
 void fleet_publish_missed(struct fleet_publish *p, uint64_t node)
 {
-    forget_served(&p->nodes, node);
+    id_set_remove(&p->nodes, node);
     p->missed = true;
 }
 
 void fleet_publish_unknown(struct fleet_publish *p, uint64_t client)
 {
-    forget_served(&p->clients, client);
+    id_set_remove(&p->clients, client);
     p->unknown = true;
 }
 
@@ -243,9 +207,9 @@ static void gather_nodes(struct fleet_publish *p, const struct store_targets *t)
     for (size_t i = 0; i < t->node_count; i++) {
         struct route_node *n = t->nodes[i];
 
-        if (is_served(&p->nodes, n->id))
+        if (id_set_has(&p->nodes, n->id))
             continue;
-        note_served(&p->nodes, n->id);
+        id_set_add(&p->nodes, n->id); /* without memory it is served twice, at worst */
         if (frame->len == 0)
             fleet_frame_put(frame, p->message, p->remember);
         if (frame->failed)
@@ -259,15 +223,13 @@ static void gather_nodes(struct fleet_publish *p, const struct store_targets *t)
 
 static void gather_queues(struct fleet_publish *p, const struct store_targets *t)
 {
-    bool first_round = p->clients.count == 0; /* nobody was, and there may be thousands */
-
     for (size_t i = 0; i < t->queue_count; i++) {
         const struct store_queue_target *target = &t->queues[i];
         uint64_t id = fleet_hash(target->client_id, target->client_id_len);
 
-        if (!first_round && is_served(&p->clients, id))
+        if (id_set_has(&p->clients, id))
             continue;
-        note_served(&p->clients, id);
+        id_set_add(&p->clients, id);
         fleet_queue_add(p->f, p, p->message, target,
                         (struct fleet_queue_how){
                             .remember = p->remember, .is_value = p->queue_only, .client = id});
@@ -402,7 +364,8 @@ static void publish_again(struct fleet_publish *p)
         finish(p);
         return;
     }
-    p->nodes.count = p->clients.count = 0;
+    id_set_clear(&p->nodes);
+    id_set_clear(&p->clients);
     p->retained = false;
     p->matched = UINT64_MAX;
     match_new_targets(p);
@@ -626,6 +589,7 @@ void fleet_publish(struct fleet *f, const struct store_publish_request *req, sto
     p->f = f;
     p->behalf = behalf_of(f, req);
     LIST_INSERT_HEAD(&f->publishing->all, p, all);
+    p->nodes.key = p->clients.key = f->id;
     p->message = message_ref(req->message);
     p->done = done;
     p->arg = arg;

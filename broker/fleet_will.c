@@ -13,17 +13,21 @@ enum { DUE_MS = 100, DUE_BUCKETS = 64, DUE_AT_ONCE = 20 };
 
 struct will_op {
     struct will_op *next, *prev;
+    UT_hash_handle hh; /* by message id; the newest of an id */
+    struct message_id id;
     struct fleet *f;
     struct message *message;
     uint64_t epoch;
     store_done_fn *done;
     void *arg;
+    bool listed; /* by id */
     size_t client_len;
     char client[];
 };
 
 struct fleet_wills {
     struct will_op *ops;
+    struct will_op *by_id;
 };
 
 bool fleet_wills_init(struct fleet *f)
@@ -38,6 +42,8 @@ void fleet_wills_free(struct fleet *f)
         struct will_op *op = f->wills->ops;
 
         f->wills->ops = op->next;
+        if (op->listed)
+            HASH_DEL(f->wills->by_id, op);
         message_unref(op->message);
         free(op);
     }
@@ -55,10 +61,11 @@ struct fleet_behalf fleet_will_behalf(struct fleet *f, const struct message *m)
 
 bool fleet_will_is(struct fleet *f, const struct message *m)
 {
-    for (const struct will_op *op = f->wills->ops; op != NULL; op = op->next)
-        if (op->message->id.node == m->id.node && op->message->id.sequence == m->id.sequence)
-            return true;
-    return false;
+    struct will_op *op = NULL;
+
+    if (f->wills->by_id != NULL)
+        HASH_FIND(hh, f->wills->by_id, &m->id, sizeof(m->id), op);
+    return op != NULL;
 }
 
 static void op_free(struct will_op *op)
@@ -69,8 +76,26 @@ static void op_free(struct will_op *op)
         op->f->wills->ops = op->next;
     if (op->next != NULL)
         op->next->prev = op->prev;
+    if (op->listed)
+        HASH_DEL(op->f->wills->by_id, op);
     message_unref(op->message);
     free(op);
+}
+
+/* A will may be published twice at once: the former op is as good as this one. */
+static void list_by_id(struct will_op *op)
+{
+    struct fleet_wills *wills = op->f->wills;
+    struct will_op *had = NULL;
+
+    op->id = op->message->id;
+    HASH_FIND(hh, wills->by_id, &op->id, sizeof(op->id), had);
+    if (had != NULL) {
+        HASH_DEL(wills->by_id, had);
+        had->listed = false;
+    }
+    HASH_ADD(hh, wills->by_id, id, sizeof(op->id), op);
+    op->listed = true;
 }
 
 static void on_cleared(void *arg, const redisReply *r)
@@ -138,6 +163,7 @@ void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, 
     if (op->next != NULL)
         op->next->prev = op;
     f->wills->ops = op;
+    list_by_id(op);
     if (m->qos > 0 && inbox_knows(f, m->id)) {
         on_published(op, STORE_OK); /* this node has seen it published already */
         return;

@@ -17,7 +17,10 @@ struct reaper {
     uint64_t victim;
     char hex[FLEET_HEX_SIZE];
     unsigned next_bucket;
-    unsigned under_way; /* script calls and wills */
+    unsigned under_way;                   /* script calls and wills */
+    unsigned wills;                       /* of them */
+    unsigned unfinished[BUCKETS_AT_ONCE]; /* buckets with more clients, to be asked next */
+    unsigned unfinished_count;
     size_t clients;
     bool ended, failed;
 };
@@ -81,12 +84,27 @@ static void finish(struct reaper *rp)
     remove_reaper(rp);
 }
 
+/* Each bucket brings clients, and each of them may bring a will: no more are asked for while many
+ * are on their way. */
+static bool may_ask(const struct reaper *rp)
+{
+    bool left = rp->unfinished_count > 0 || rp->next_bucket < FLEET_CLIENT_BUCKETS;
+
+    return left && !rp->failed && rp->wills < WILLS_MAX &&
+           rp->under_way - rp->wills + rp->unfinished_count < BUCKETS_AT_ONCE + 1 &&
+           rp->under_way - rp->wills < BUCKETS_AT_ONCE;
+}
+
 /* Keeps some buckets and not too many wills under way. A failed one is begun again when the next
  * beat shows that the reaping isn't done. */
 static void go_on(struct reaper *rp)
 {
-    while (!rp->failed && rp->next_bucket < FLEET_CLIENT_BUCKETS && rp->under_way < BUCKETS_AT_ONCE)
-        ask(rp, rp->next_bucket++);
+    while (may_ask(rp)) {
+        if (rp->unfinished_count > 0)
+            ask(rp, rp->unfinished[--rp->unfinished_count]);
+        else
+            ask(rp, rp->next_bucket++);
+    }
     if (rp->under_way > 0)
         return;
     if (rp->failed)
@@ -101,6 +119,7 @@ static void on_will(void *arg, enum store_status status)
 
     (void)status; /* a failed one is tried again from `due` */
     rp->under_way--;
+    rp->wills--;
     go_on(rp);
 }
 
@@ -118,6 +137,7 @@ static void take_client(struct reaper *rp, struct redisReply **e)
     if (e[2]->len == 0)
         return;
     rp->under_way++;
+    rp->wills++;
     fleet_will_publish(rp->f, e[0]->str, e[0]->len, session.epoch, e[2]->str, e[2]->len, on_will,
                        rp);
 }
@@ -140,7 +160,7 @@ static void on_reaped(void *arg, const redisReply *r)
         for (size_t i = 1; i + 4 < r->elements; i += 5)
             take_client(rp, &r->element[i]);
         if (r->element[0]->integer > 0)
-            ask(rp, bucket);
+            rp->unfinished[rp->unfinished_count++] = bucket;
     }
     rp->under_way--;
     go_on(rp);

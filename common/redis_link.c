@@ -656,6 +656,8 @@ struct redis_queue *redis_link_queue(struct redis_link *l)
 struct redis_queue *redis_link_greeting(struct redis_link *l)
 {
     return &l->greeting.out;
+}
+
 redisReply *redis_link_keep_reply(struct redis_link *l)
 {
     redisReply *reply = l->current;
