@@ -17,7 +17,7 @@
 
 enum {
     STEP_MS = 20,
-    LOOK_US = 2, /* at a client, and more if it is closed */
+    LOOK_US = 2,       /* at a client, and more if it is closed */
     WILL_GRACE_S = 30, /* for the drained client to come back elsewhere */
     STORE_PART = 5,    /* the last fifth of the timeout belongs to the store */
     STORE_AT_LEAST_MS = 500,

@@ -140,15 +140,11 @@ static void on_gap(void *arg)
     struct broker *b = arg;
     uint32_t told = 0;
     for (struct client *c = b->clients; c != NULL; c = c->next) {
-        if (c->state != CLIENT_ONLINE || c->hold.durable)
+        if (c->state != CLIENT_ONLINE || c->hold.durable ||
+            c->session->subscriber.acknowledged_count == 0)
             continue;
-        const struct subscriber *s = &c->session->subscriber;
-        for (uint32_t i = 0; i < s->count; i++)
-            if (topic_tree_options(&s->items[i]).qos > 0) {
-                client_doom(c, END_GAP);
-                told++;
-                break;
-            }
+        client_doom(c, END_GAP); /* closed in the phase for it */
+        told++;
     }
     LOG_WARN("messages_lost", KV_UINT("clients_closed", told));
 }

@@ -14,11 +14,14 @@
 #include "broker/match_cache.h"
 #include "broker/retained_delivery.h"
 #include "broker/session.h"
+#include "common/timebox.h"
+
+enum { ROUTE_US = 1 }; /* about a route's removal */
 
 /* Another node as a holder of routes in the topic tree. */
 struct route_holder {
     struct subscriber subscriber; /* first member */
-    void *node;
+    void *node;                   /* NULL: it was removed, and its routes are on their way out */
     struct route_holder *next;
 };
 
@@ -30,7 +33,7 @@ struct router {
     struct topic_matches scratch;
     struct store_targets targets; /* of the latest route */
     size_t queue_capacity, node_capacity;
-    struct route_holder *nodes;
+    struct route_holder *nodes, *removed;
     struct message_id last_id;
 };
 
@@ -54,8 +57,11 @@ void router_free(struct router *r)
 {
     if (r == NULL)
         return;
+    struct timebox endless;
+    timebox_open_at(&endless, UINT64_MAX, 0, 0);
     while (r->nodes != NULL)
         router_node_removed(r, r->nodes->node);
+    router_go_on(r, &endless);
     topic_tree_free(r->tree);
     match_cache_free(r->cache);
     free(r->scratch.items);
@@ -75,7 +81,7 @@ struct message_id router_next_message_id(struct router *r)
     return r->last_id;
 }
 
-uint64_t router_steps(const struct router *r)
+const uint64_t *router_steps(const struct router *r)
 {
     return topic_tree_steps(r->tree);
 }
@@ -122,13 +128,18 @@ static bool reserve_targets(struct router *r, size_t queues, size_t nodes)
     return true;
 }
 
+static struct mqtt_slice publisher_of(const struct router_publish *p)
+{
+    if (p->message != NULL)
+        return p->message->publisher;
+    return p->publisher != NULL ? session_id(p->publisher) : (struct mqtt_slice){0};
+}
+
 /* Who published it doesn't get it back (5.0: 3.8.3.1), by its client id: the message may have come
  * by another broker or connection. */
-static bool is_echo(const struct session *s, const struct subscription_options *o,
-                    struct mqtt_slice publisher)
+static bool is_echo(const struct session *s, struct mqtt_slice publisher)
 {
-    return o->no_local && publisher.len == s->id_len &&
-           memcmp(publisher.data, s->id, publisher.len) == 0;
+    return publisher.len == s->id_len && memcmp(publisher.data, s->id, publisher.len) == 0;
 }
 
 /* The queues of durable sessions and the nodes among the matches, into r->targets. */
@@ -142,7 +153,7 @@ static bool find_targets(struct router *r, const struct match_entry *e, uint8_t 
     for (uint32_t i = 0; qos > 0 && i < e->count; i++) {
         struct session *s = session_of(e->items[i].subscriber);
         const struct subscription_options *o = &e->items[i].options;
-        if (!s->durable || o->qos == 0 || is_echo(s, o, publisher))
+        if (!s->durable || o->qos == 0 || (o->no_local && is_echo(s, publisher)))
             continue;
         r->targets.queues[r->targets.queue_count++] =
             (struct store_queue_target){.client_id = s->id,
@@ -153,7 +164,9 @@ static bool find_targets(struct router *r, const struct match_entry *e, uint8_t 
     }
     for (uint32_t i = 0; i < e->node_count; i++) {
         const struct subscriber *s = e->items[e->count + i].subscriber;
-        r->targets.nodes[r->targets.node_count++] = ((const struct route_holder *)s)->node;
+        void *node = ((const struct route_holder *)s)->node;
+        if (node != NULL)
+            r->targets.nodes[r->targets.node_count++] = node;
     }
     return true;
 }
@@ -167,7 +180,7 @@ static void deliver_direct(const struct match_entry *e, struct delivery *d)
         struct session *s = session_of(e->items[i].subscriber);
         const struct subscription_options *o = &e->items[i].options;
         struct client *c = s->client;
-        if (c == NULL || c->state != CLIENT_ONLINE || is_echo(s, o, d->publisher))
+        if (c == NULL || c->state != CLIENT_ONLINE || (o->no_local && is_echo(s, d->publisher)))
             continue;
         uint8_t effective = lower(qos, o->qos);
         if (s->durable && effective > 0)
@@ -182,13 +195,6 @@ static void deliver_direct(const struct match_entry *e, struct delivery *d)
 }
 
 /* ---- publishing ------------------------------------------------------------------------------ */
-
-static struct mqtt_slice publisher_of(const struct router_publish *p)
-{
-    if (p->message != NULL)
-        return p->message->publisher;
-    return p->publisher != NULL ? session_id(p->publisher) : (struct mqtt_slice){0};
-}
 
 static struct delivery begin(struct router *r, const struct router_publish *p,
                              struct mqtt_publish *scratch)
@@ -352,18 +358,22 @@ bool router_unsubscribe(struct router *r, struct session *s, struct mqtt_slice f
     return true;
 }
 
+static void remove_last(struct router *r, struct subscriber *s)
+{
+    bool last;
+    uint32_t at = s->count - 1;
+    struct mqtt_slice filter = topic_tree_filter(r->tree, &s->items[at]);
+    bool wildcard = topic_tree_has_wildcard(&s->items[at]);
+    topic_tree_remove_at(r->tree, s, at, &last); /* the text stays in the scratch buffer */
+    match_cache_forget(r->cache, filter, wildcard);
+    if (last)
+        store_interest_ended(r->store, filter);
+}
+
 static void remove_all(struct router *r, struct subscriber *s)
 {
-    while (s->count > 0) {
-        bool last;
-        uint32_t at = s->count - 1;
-        struct mqtt_slice filter = topic_tree_filter(r->tree, &s->items[at]);
-        bool wildcard = topic_tree_has_wildcard(&s->items[at]);
-        topic_tree_remove_at(r->tree, s, at, &last); /* the text stays in the scratch buffer */
-        match_cache_forget(r->cache, filter, wildcard);
-        if (last)
-            store_interest_ended(r->store, filter);
-    }
+    while (s->count > 0)
+        remove_last(r, s);
 }
 
 void router_unsubscribe_all(struct router *r, struct session *s)
@@ -437,18 +447,38 @@ void router_route_remove(struct router *r, void *node, struct mqtt_slice filter)
         match_cache_forget(r->cache, filter, has_wildcard(filter));
 }
 
+/* It gets nothing any more. A node may have a million routes: router_go_on takes them away. */
 void router_node_removed(struct router *r, void *node)
 {
     for (struct route_holder **link = &r->nodes; *link != NULL; link = &(*link)->next) {
         struct route_holder *h = *link;
         if (h->node != node)
             continue;
-        remove_all(r, &h->subscriber);
         *link = h->next;
-        free(h->subscriber.items);
-        free(h);
+        h->node = NULL;
+        h->next = r->removed;
+        r->removed = h;
         return;
     }
+}
+
+void router_go_on(struct router *r, struct timebox *box)
+{
+    while (r->removed != NULL && !timebox_is_over(box)) {
+        struct route_holder *h = r->removed;
+        if (h->subscriber.count > 0) {
+            remove_last(r, &h->subscriber);
+        } else {
+            r->removed = h->next;
+            free(h);
+        }
+        timebox_spend(box, ROUTE_US);
+    }
+}
+
+bool router_is_behind(const struct router *r)
+{
+    return r->removed != NULL;
 }
 
 bool router_has_interest(const struct router *r, struct mqtt_slice filter)

@@ -15,6 +15,7 @@
 #include "broker/store.h"
 
 struct encoder;
+struct timebox;
 struct router;
 struct session;
 struct subscription_options;
@@ -65,9 +66,13 @@ void router_session_joined(struct router *r, struct session *s);
 /* It is offline now; one that isn't durable loses its subscriptions. */
 void router_session_left(struct router *r, struct session *s);
 
-/* What matching has cost so far: topic_tree_steps. */
-uint64_t router_steps(const struct router *r);
+/* What matching has cost so far: topic_tree_steps. To be read as long as the router lives. */
+const uint64_t *router_steps(const struct router *r);
 size_t router_subscription_count(const struct router *r);
+
+/* Goes on with what is left to be done after a node was removed, until the box is over. */
+void router_go_on(struct router *r, struct timebox *box);
+bool router_is_behind(const struct router *r);
 
 /* ---- for the fleet --------------------------------------------------------------------------- */
 

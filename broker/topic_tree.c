@@ -353,7 +353,10 @@ enum topic_change topic_tree_add(struct topic_tree *t, struct subscriber *s,
         return TOPIC_FAILED;
     struct subscription *had = find_subscription(s, leaf);
     if (had != NULL) {
-        leaf->holders[had->at].options = options;
+        struct subscription_options *now = &leaf->holders[had->at].options;
+        s->acknowledged_count -= now->qos > 0;
+        s->acknowledged_count += options.qos > 0;
+        *now = options;
         return TOPIC_REPLACED;
     }
     if (!reserve((void **)&leaf->holders, leaf->holder_count, &leaf->holder_capacity,
@@ -368,6 +371,7 @@ enum topic_change topic_tree_add(struct topic_tree *t, struct subscriber *s,
     leaf->holder_count++;
     s->count++;
     s->plus_count += leaf->plus_in;
+    s->acknowledged_count += options.qos > 0;
     if (s->connected)
         leaf->connected++;
     t->subscriptions++;
@@ -382,6 +386,7 @@ void topic_tree_remove_at(struct topic_tree *t, struct subscriber *s, uint32_t a
 
     s->count--;
     s->plus_count -= leaf->plus_in;
+    s->acknowledged_count -= leaf->holders[gone.at].options.qos > 0;
     if (at != s->count) {
         s->items[at] = s->items[s->count];
         s->items[at].leaf->holders[s->items[at].at].at = at;
@@ -610,9 +615,9 @@ bool topic_tree_match(struct topic_tree *t, struct mqtt_slice topic, struct topi
     return ok;
 }
 
-uint64_t topic_tree_steps(const struct topic_tree *t)
+const uint64_t *topic_tree_steps(const struct topic_tree *t)
 {
-    return t->steps;
+    return &t->steps;
 }
 
 size_t topic_tree_subscriptions(const struct topic_tree *t)

@@ -38,7 +38,8 @@ struct subscription {
 struct subscriber {
     struct subscription *items;
     uint32_t count, capacity;
-    uint32_t plus_count; /* of them, with '+' in the filter */
+    uint32_t plus_count;         /* of them, with '+' in the filter */
+    uint32_t acknowledged_count; /* of them, at QoS 1 or 2 */
     uint32_t matched_at; /* where the last match put it: finds overlaps, is checked before use */
     uint8_t kind;        /* enum subscriber_kind */
     bool connected;      /* a session's: counted as interest of this broker */
@@ -88,7 +89,7 @@ bool topic_tree_match(struct topic_tree *t, struct mqtt_slice topic, struct topi
 
 /* What all matches so far have cost: nodes visited, levels compared with wildcards, matches found.
  * About 50 ns each in a large tree. */
-uint64_t topic_tree_steps(const struct topic_tree *t);
+const uint64_t *topic_tree_steps(const struct topic_tree *t);
 
 size_t topic_tree_subscriptions(const struct topic_tree *t);
 size_t topic_tree_nodes(const struct topic_tree *t);

@@ -8,6 +8,7 @@
 #include <event2/event.h>
 
 #include "broker/client.h"
+#include "broker/router.h"
 #include "broker/shed.h"
 #include "common/clock.h"
 
@@ -257,6 +258,7 @@ static void take_input(struct broker *b)
     b->first_feeder = b->feeder;
     open_box(b, TURN_STORE_INPUT);
     store_input(b->store, &b->box);
+    router_go_on(b->router, &b->box);
     if (timebox_is_over(&b->box))
         turn_clock_cut(&b->clock, TURN_STORE_INPUT);
     b->feeder++;
@@ -291,7 +293,8 @@ void turn_run(struct broker *b)
     turn_clock_start(&b->clock);
     while (b->state != BROKER_STOPPED) {
         bool pending = b->ready.head != NULL || b->work.head != NULL || b->dead.head != NULL ||
-                       b->flush_soon.head != NULL || b->flush.head != NULL;
+                       b->flush_soon.head != NULL || b->flush.head != NULL ||
+                       router_is_behind(b->router);
         if (b->config->gather && pace_turn(&b->pace, b->now_ms) && !pending)
             pace_rest(&b->pace);
         event_base_loop(b->base, EVLOOP_ONCE | (pending ? EVLOOP_NONBLOCK : 0));
@@ -304,6 +307,7 @@ bool turn_init(struct broker *b)
     static const struct timeval period = {.tv_usec = TICK_MS * 1000};
     b->now_ms = clock_monotonic_ms();
     wheel_init(&b->wheel, b->now_ms);
+    b->steps = router_steps(b->router);
     if (!turn_clock_init(&b->clock, b->metrics))
         return false;
     b->tick = event_new(b->base, -1, EV_PERSIST, on_tick, b);

@@ -3,6 +3,7 @@
 
 #include "broker/encode.h"
 #include "broker/session.h"
+#include "common/timebox.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -206,6 +207,38 @@ static void other_nodes_get_what_their_routes_match(void **state)
     assert_int_equal(w->store.nodes, 1);
     router_node_removed(w->router, &there);
     assert_int_equal(publish(w, "a/b", 0, false), ROUTE_DONE);
+    assert_true(router_is_behind(w->router)); /* its routes go little by little */
+    for (int turns = 0; router_is_behind(w->router) && turns < 100; turns++) {
+        struct timebox box;
+        timebox_open_at(&box, 0, 0, 0);
+        router_go_on(w->router, &box);
+    }
+    assert_int_equal(router_subscription_count(w->router), 0);
+    assert_int_equal(publish(w, "a/b", 0, false), ROUTE_DONE);
+}
+
+static void a_removed_node_with_many_routes_is_cleared_in_several_turns(void **state)
+{
+    struct world *w = *state;
+    int node;
+    char filter[32];
+    for (int i = 0; i < 1000; i++) {
+        snprintf(filter, sizeof(filter), "a/%d", i);
+        assert_true(router_route_add(w->router, &node, text(filter)));
+    }
+    router_node_removed(w->router, &node);
+    assert_int_equal(publish(w, "a/7", 0, false), ROUTE_DONE); /* gets nothing any more, at once */
+    assert_true(router_route_add(w->router, &node, text("a/7"))); /* another one, at its address */
+    unsigned turns = 0;
+    for (; router_is_behind(w->router); turns++) {
+        struct timebox box;
+        timebox_open_at(&box, 0, 0, 0);
+        router_go_on(w->router, &box);
+    }
+    assert_true(turns > 10);
+    assert_int_equal(router_subscription_count(w->router), 1);
+    publish(w, "a/7", 0, false);
+    assert_int_equal(w->store.nodes, 1);
 }
 
 static void a_changed_subscription_counts_at_once_in_spite_of_the_cache(void **state)
@@ -259,6 +292,7 @@ int main(void)
         TEST(overlapping_filters_of_one_session_are_one_target),
         TEST(no_local_leaves_out_the_publisher_also_when_matched_again),
         TEST(other_nodes_get_what_their_routes_match),
+        TEST(a_removed_node_with_many_routes_is_cleared_in_several_turns),
         TEST(a_changed_subscription_counts_at_once_in_spite_of_the_cache),
         TEST(the_last_connected_holder_ends_the_interest),
         TEST(targets_can_be_found_again_for_a_kept_message),
