@@ -334,6 +334,16 @@ static const struct config_field limits_fields[] = {
      .unit = "packets",
      .help = "Requests of one client that wait for the store; above it the client isn't read and "
              "its keep alive is suspended."},
+    {.key = "max_open_qos2",
+     .kind = CONFIG_UINT,
+     FIELD(limits_config, max_open_qos2),
+     .min = 10,
+     .max = 65535,
+     .fallback = "2000",
+     .unit = "messages",
+     .help =
+         "QoS 2 messages of one client that it hasn't released (PUBREL); one more ends its "
+         "connection. Redis keeps their packet ids, and each connect of the client reads them."},
     {.key = "max_queued_messages",
      .kind = CONFIG_UINT,
      FIELD(limits_config, max_queued_messages),
@@ -440,8 +450,9 @@ static const struct config_field limits_fields[] = {
     {.key = "session_expiry",
      .kind = CONFIG_DURATION,
      FIELD(limits_config, session_expiry_ms),
-     .fallback = "0",
-     .help = "A durable session whose client stays away for this long ends. 0: never."},
+     .fallback = "30d",
+     .help = "A durable session whose client stays away for this long ends: abandoned ones would "
+             "stay for ever, with what is queued for them. 0: never."},
     {.key = "max_durable_sessions",
      .kind = CONFIG_UINT,
      FIELD(limits_config, max_durable_sessions),

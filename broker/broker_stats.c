@@ -23,6 +23,7 @@ const char *const client_end_names[CLIENT_END_COUNT] = {
     [END_NOT_AUTHORIZED] = "not_authorized",
     [END_PROXY] = "proxy_header",
     [END_SUBSCRIBE_REFUSED] = "subscribe_refused",
+    [END_OPEN_QOS2] = "max_open_qos2",
 };
 
 const char *const refusal_names[REFUSAL_COUNT] = {

@@ -162,13 +162,19 @@ static bool step_is_good(struct fleet *f, const struct load_step *s, const redis
     return false;
 }
 
+/* A session, whole or a part of it: see load.lua. */
 static void take_client(struct fleet *f, const redisReply *client, const redisReply *subs)
 {
+    const char *epoch = subs->element[0]->str;
+    bool first = *epoch == '*';
+    bool part = first || *epoch == '+';
     struct fleet_session_ref session = {
         .client = {.data = (const uint8_t *)client->str, .len = (uint32_t)client->len},
-        .epoch = strtoull(subs->element[0]->str, NULL, 10)};
+        .epoch = strtoull(part ? epoch + 1 : epoch, NULL, 10)};
 
-    if (f->load->again)
+    if (f->load->again && part)
+        fleet_resync_take_part(f, session, subs, first);
+    else if (f->load->again)
         fleet_resync_take(f, session, subs);
     else if (fleet_session_is_new(f, session))
         fleet_resync_add(f, session, subs);

@@ -28,6 +28,10 @@ bool fleet_metrics_init(struct fleet_metrics *fm, struct metrics *m)
                                        NULL);
     fm->queue_dropped = metrics_counter(m, "flotilla_fleet_queue_dropped_total",
                                         "Messages dropped at a full queue of a session.", NULL);
+    fm->seen_dropped = metrics_counter(m, "flotilla_fleet_seen_dropped_total",
+                                       "Ids of QoS 2 messages that sessions forgot before "
+                                       "dedup_window was over: they had 10,000.",
+                                       NULL);
     fm->deaths = metrics_counter(m, "flotilla_fleet_deaths_total",
                                  "Nodes that this node declared dead.", NULL);
     fm->takeovers = metrics_counter(m, "flotilla_fleet_takeovers_total",
@@ -70,12 +74,13 @@ bool fleet_metrics_init(struct fleet_metrics *fm, struct metrics *m)
     if (fm->nodes != NULL)
         metric_set(fm->nodes, 1); /* itself; fleet_nodes.c goes on from there */
     return fm->round_trip != NULL && fm->batch != NULL && fm->bulk_dropped != NULL &&
-           fm->queue_dropped != NULL && fm->deaths != NULL && fm->takeovers != NULL &&
-           fm->reconnects != NULL && fm->reloads != NULL && fm->start_overs != NULL &&
-           fm->gaps != NULL && fm->repeats != NULL && fm->wills != NULL && fm->given_up != NULL &&
-           fm->nodes != NULL && fm->inbox_length != NULL && fm->pending_bytes != NULL &&
-           fm->log_bytes != NULL && fm->full != NULL && fm->ready != NULL &&
-           fm->replica_missing != NULL && fm->cuts != NULL && fm->cannot_cut != NULL;
+           fm->queue_dropped != NULL && fm->seen_dropped != NULL && fm->deaths != NULL &&
+           fm->takeovers != NULL && fm->reconnects != NULL && fm->reloads != NULL &&
+           fm->start_overs != NULL && fm->gaps != NULL && fm->repeats != NULL &&
+           fm->wills != NULL && fm->given_up != NULL && fm->nodes != NULL &&
+           fm->inbox_length != NULL && fm->pending_bytes != NULL && fm->log_bytes != NULL &&
+           fm->full != NULL && fm->ready != NULL && fm->replica_missing != NULL &&
+           fm->cuts != NULL && fm->cannot_cut != NULL;
 }
 
 void fleet_metrics_fini(struct fleet_metrics *fm)

@@ -12,8 +12,8 @@
 struct fleet_metrics {
     struct metrics *own; /* when the caller brought none */
     struct metric_histogram *round_trip, *batch;
-    metric_counter *bulk_dropped, *queue_dropped, *deaths, *takeovers, *reconnects, *reloads,
-        *start_overs, *gaps, *repeats, *wills, *given_up, *cuts;
+    metric_counter *bulk_dropped, *queue_dropped, *seen_dropped, *deaths, *takeovers, *reconnects,
+        *reloads, *start_overs, *gaps, *repeats, *wills, *given_up, *cuts;
     metric_gauge *nodes, *inbox_length, *pending_bytes, *log_bytes, *full, *ready, *replica_missing,
         *cannot_cut;
 };

@@ -118,6 +118,8 @@ static void on_queued(void *arg, const redisReply *r)
         for (size_t i = 1; i + 1 < r->elements; i += 2) {
             if (r->element[i]->str[0] == '#')
                 note_unknown(b, r->element[i]);
+            else if (r->element[i]->str[0] == '~')
+                metric_add(f->metrics.seen_dropped, strtoull(r->element[i + 1]->str, NULL, 10));
             else if (r->element[i]->str[0] == '!')
                 note_full(r->element[i + 1]);
             else

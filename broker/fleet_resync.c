@@ -48,17 +48,32 @@ void fleet_resync_add(struct fleet *f, struct fleet_session_ref session, const r
     }
 }
 
-void fleet_resync_take(struct fleet *f, struct fleet_session_ref session, const redisReply *subs)
+static bool may_take(struct fleet *f, struct fleet_session_ref session)
 {
-    const char *id = (const char *)session.client.data;
     /* Redis knows no such session: it ended, or was lost and its holder will assert it. */
     bool is_true =
         session.epoch != 0 ? fleet_session_is_new(f, session) : f->now_ms >= f->lost_until_ms;
 
     /* A session that is connected here is the core's own truth. */
-    if (!is_true || f->host.hold_of(f->host.arg, id, session.client.len) != NULL)
+    return is_true && f->host.hold_of(f->host.arg, (const char *)session.client.data,
+                                      session.client.len) == NULL;
+}
+
+void fleet_resync_take(struct fleet *f, struct fleet_session_ref session, const redisReply *subs)
+{
+    if (!may_take(f, session))
         return;
-    drop_stale(f, id, session.client.len, subs);
+    drop_stale(f, (const char *)session.client.data, session.client.len, subs);
+    fleet_resync_add(f, session, subs);
+}
+
+void fleet_resync_take_part(struct fleet *f, struct fleet_session_ref session,
+                            const redisReply *subs, bool first)
+{
+    if (!may_take(f, session))
+        return;
+    if (first)
+        f->host.durable_ended(f->host.arg, (const char *)session.client.data, session.client.len);
     fleet_resync_add(f, session, subs);
 }
 

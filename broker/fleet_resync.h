@@ -9,6 +9,7 @@
 #ifndef FLOTILLA_BROKER_FLEET_RESYNC_H
 #define FLOTILLA_BROKER_FLEET_RESYNC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "broker/fleet_append.h"
@@ -21,6 +22,10 @@ void fleet_resync_add(struct fleet *f, struct fleet_session_ref session,
 /* The same, and loses those that aren't there. What a connection here holds stays as it is. */
 void fleet_resync_take(struct fleet *f, struct fleet_session_ref session,
                        const struct redisReply *subs);
+/* The same for a session that comes in parts. With the first one the core loses all that it has, so
+ * that a publish must not be matched before the last: at a reload, none is. */
+void fleet_resync_take_part(struct fleet *f, struct fleet_session_ref session,
+                            const struct redisReply *subs, bool first);
 /* Asks Redis for one session, and takes it. */
 void fleet_resync(struct fleet *f, const char *client_id, size_t len);
 

@@ -58,7 +58,9 @@ static bool is_first(struct client *c, const struct mqtt_publish *p)
 {
     if (packet_ids_has(&c->open_qos2, p->packet_id))
         return false;
-    if (!packet_ids_add(&c->open_qos2, p->packet_id))
+    if (c->open_qos2.count >= c->broker->config->limits.max_open_qos2)
+        client_doom(c, END_OPEN_QOS2); /* 3.1.1 has no other way to slow it down */
+    else if (!packet_ids_add(&c->open_qos2, p->packet_id))
         client_doom(c, END_NO_MEMORY);
     return !c->doomed;
 }

@@ -9,8 +9,12 @@
 local p, node = KEYS[1], ARGV[1]
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local out = {}
+local out, fields = {}, 0
 for _, m in ipairs(redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT', 0, ARGV[2])) do
+  -- A piece (fleet_piece.h): the others are still due.
+  if fields >= 500 then
+    break
+  end
   local c = string.sub(m, 2)
   if string.sub(m, 1, 1) == 'w' then
     local d = redis.call('HMGET', p .. 'dw:' .. c, 'epoch', 'taker', 'will')
@@ -51,6 +55,7 @@ for _, m in ipairs(redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT',
         out[#out + 1] = c
         out[#out + 1] = redis.call('HGET', p .. 'de', c) or '0'
         local later = redis.call('HGETALL', p .. 'f:' .. c)
+        fields = fields + #later / 2
         table.insert(later, 1, h[3] or '')
         out[#out + 1] = later
       end

@@ -3,7 +3,7 @@
 -- ARGV: client, epoch, first sequence, most entries, most bytes.
 -- Returns {0} when fenced | {1, more, last sent on an earlier connection, sequence, entry, ...}.
 -- Reads one entry, then about as many as there is room for, going by the size of those before: what
--- is read and not returned would stall Redis for all.
+-- is read beyond the room would stall Redis for all. At most 8 at once: large ones may follow small.
 local p, c = KEYS[1], ARGV[1]
 local h = redis.call('HMGET', p .. 's:' .. c, 'epoch', 'ds', 'nseq')
 if h[1] and tonumber(h[1]) > tonumber(ARGV[2]) then
@@ -25,7 +25,7 @@ while step > 0 do
   if #part < step then
     return out
   end
-  step = math.min(64, most - count, math.ceil((room - used) / used * count))
+  step = math.min(8, most - count, math.ceil((room - used) / used * count))
 end
 if tonumber(last) < tonumber(h[3] or 0) then
   out[2] = 1

@@ -5,7 +5,8 @@
 --   ('x': it was taken from the node before it was written, and is left out). The node's field is
 --   <node>:<run of Redis>.
 -- Returns {dropped, owner, client, owner, client, ...}; '#' and a target's number instead of an owner:
--- there is no such session; '!': its queue is full (said once until it is half empty: `qf`). A call
+-- there is no such session; '~' and how many: ids that were
+-- forgotten before the window was over; '!': its queue is full (said once until it is half empty: `qf`). A call
 -- number at or below the last one was done: only the owners are
 -- told again.
 -- The limit in bytes counts messages that are larger than what the limits allow each on average: the
@@ -64,6 +65,12 @@ for i = 7 + count * 2, #ARGV, 3 do
       local seen = p .. 'seen:' .. c
       redis.call('ZREMRANGEBYSCORE', seen, '-inf', now - window)
       new = redis.call('ZADD', seen, 'NX', now, id) == 1
+      -- About 124 bytes each: 1.2 MB a session. The oldest go first.
+      if new and redis.call('ZCARD', seen) > 10000 then
+        redis.call('ZREMRANGEBYRANK', seen, 0, 99)
+        out[#out + 1] = '~'
+        out[#out + 1] = '100'
+      end
       redis.call('PEXPIRE', seen, window)
     end
     local put, head

@@ -6,8 +6,13 @@ local p, victim, node = KEYS[1], ARGV[1], ARGV[2]
 local own = p .. 'own:' .. victim
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local out = {0}
+local out, fields = {0}, 0
 for _, c in ipairs(redis.call('SRANDMEMBER', own, ARGV[3])) do
+  -- A piece (fleet_piece.h): the others at the next call. One session's subscriptions are at most
+  -- limits.max_subscriptions.
+  if fields >= 500 then
+    break
+  end
   local s = p .. 's:' .. c
   local h = redis.call('HMGET', s, 'owner', 'epoch', 'dur', 'w', 'wd', 'exp', 'nseq', 'pu')
   redis.call('SREM', own, c)
@@ -48,6 +53,7 @@ for _, c in ipairs(redis.call('SRANDMEMBER', own, ARGV[3])) do
     out[#out + 1] = c
     out[#out + 1] = h[2]
     out[#out + 1] = will
+    fields = fields + #subs / 2 + #gone
     out[#out + 1] = subs
     out[#out + 1] = gone
   end

@@ -80,6 +80,26 @@ class Limits(harness.FleetTest):
         got = [subscriber.expect(m.PUBLISH) for _ in range(4)]
         self.assertEqual([g.payload for g in got], [b"6", b"7", b"8", b"9"])
 
+    def test_open_qos_2_messages(self):
+        self.start(max_open_qos2=10)
+        client = self.client("durable", clean=False)
+        for pid in range(1, 11):
+            client.send(m.publish("t", "x", 2, pid))
+            client.expect(m.PUBREC, pid=pid)
+        client.send(m.ack(m.PUBREL, 1))
+        client.expect(m.PUBCOMP, pid=1)
+        client.send(m.publish("t", "x", 2, 11) + m.publish("t", "x", 2, 11, dup=True))
+        for _ in range(2):  # the second is no new one
+            client.expect(m.PUBREC, pid=11)
+        client.send(m.publish("t", "x", 2, 12))
+        client.expect_closed()
+        self.broker.wait_log("client_closed .*max_open_qos2")
+        again = self.client("durable", clean=False)  # releases what it had, and goes on
+        again.send(b"".join(m.ack(m.PUBREL, pid) for pid in range(2, 12)))
+        for pid in range(2, 12):
+            again.expect(m.PUBCOMP, pid=pid)
+        again.publish("t", "x", 2)
+
     def test_client_id_length(self):
         self.start(max_client_id_length=30)
         self.client("x" * 30).ping()

@@ -289,6 +289,47 @@ static void the_log_is_trimmed_by_bytes(void **state)
     free(data);
 }
 
+static void a_session_of_many_filters_is_loaded_in_parts(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *late;
+    struct bed_client *c = bed_connect(one, "many", true);
+    struct bed_client *d = bed_connect(one, "few", true);
+    struct many *m = many_filters();
+    redisReply *r;
+    long long calls;
+
+    c->status = -1;
+    subscribe_many(c, m);
+    bed_subscribe(d, "t/#", 1);
+    BED_UNTIL(b, c->status >= 0);
+    r = redisCommand(b->redis, "INFO commandstats");
+    calls = atoll(strstr(r->str, "cmdstat_evalsha:calls=") + strlen("cmdstat_evalsha:calls="));
+    freeReplyObject(r);
+    late = bed_add_ready(b);
+    assert_int_equal(late->sub_count, MANY + 1);
+    r = redisCommand(b->redis, "INFO commandstats");
+    assert_true(atoll(strstr(r->str, "cmdstat_evalsha:calls=") + strlen("cmdstat_evalsha:calls=")) -
+                    calls >=
+                FLEET_CLIENT_BUCKETS + MANY * LONG_FILTER / FLEET_PIECE_BYTES);
+    freeReplyObject(r);
+    /* And again after what was removed meanwhile went by this node. */
+    late->stopped = true;
+    bed_unsubscribe(d, "t/#");
+    c->status = -1;
+    unsubscribe_many(c, m);
+    BED_UNTIL(b, c->status >= 0);
+    c->status = -1;
+    c->node->store->ops->subscribe(c->node->store, &c->hold, m->subs, MANY - 50, bed_on_done, c);
+    BED_UNTIL(b, c->status >= 0);
+    freeReplyObject(redisCommand(b->redis, "XTRIM fl:{r}:log MAXLEN 0"));
+    bed_subscribe(d, "u/#", 1); /* behind the hole */
+    late->stopped = false;
+    BED_UNTIL(b, late->sub_count == MANY - 50 + 1);
+    free(m);
+}
+
 int main(void)
 {
 #define IN_BED(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
@@ -299,6 +340,7 @@ int main(void)
         IN_BED(data_of_another_format_is_left_alone),
         IN_BED(data_from_before_formats_is_carried_on_when_its_brokers_are_gone),
         IN_BED(entries_of_the_log_have_a_bound),
+        IN_BED(a_session_of_many_filters_is_loaded_in_parts),
         IN_BED(the_log_is_trimmed_by_bytes),
         IN_BED(fleets_of_different_names_on_one_database_dont_meet),
     };
