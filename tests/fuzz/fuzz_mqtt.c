@@ -61,7 +61,8 @@ static void encode_again(const struct mqtt_packet *p, const struct mqtt_decode_o
     uint8_t *buf = malloc(need);
     demand(buf != NULL && mqtt_encode(p, version, buf, need) == need);
 
-    struct mqtt_decode_opts again_opts = {opts->version, 0, opts->from_server};
+    struct mqtt_decode_opts again_opts = {.version = opts->version,
+                                          .from_server = opts->from_server};
     struct mqtt_packet again;
     size_t size = 0;
     demand(mqtt_decode(buf, need, &again_opts, &again, &size, NULL) == DECODE_OK);
