@@ -19,7 +19,7 @@ class TwentyThousand(harness.FleetTest):
 
     @staticmethod
     def build(holder):
-        holder.fleet = Fleet(holder.scope, brokers=2)
+        holder.fleet = Fleet(holder.scope, brokers=2, broker_config={"limits": {"max_subscriptions": COUNT + 1}})
         with holder.fleet[0].connect("setter") as setter:
             setter.publish_many(((topic(n), "value %d" % n) for n in range(COUNT)), 1, window=500, retain=True,
                                 timeout=120)
