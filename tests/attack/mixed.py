@@ -57,7 +57,7 @@ def password_file(scope):
 
 def start_fleet(scope, count):
     redis = Redis(scope, options=("--appendfsync", "everysec")).start()
-    config = {"auth": {"anonymous": True, "password_file": password_file(scope)}, "limits": {"max_output_total": BUDGET}}
+    config = {"auth": {"anonymous": True, "password_file": password_file(scope)}, "limits": {"max_memory": BUDGET}}
     brokers = [Broker(scope, "b%d" % i, redis, dict(config), lease="5s", beat="1s") for i in range(count)]
     for b in brokers:
         b.start(wait=False)

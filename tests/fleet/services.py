@@ -361,8 +361,9 @@ class Fleet:
     """Redis, n brokers (b0, b1, ...) and, if wanted, the load balancer before them; all ready."""
 
     def __init__(self, scope, brokers=3, lb=False, broker_config=None, lease="2s", beat="400ms", redis_options=(),
-                 lb_backend=None):
-        self.scope, self.redis, self.lb = scope, None, None
+                 lb_backend=None, link=None):
+        """link: makes, from Redis' port, what a broker connects to instead (a ChaosProxy); they are in `links`."""
+        self.scope, self.redis, self.lb, self.links = scope, None, None, []
         if STANDIN_BROKER:
             first = Broker(scope, "b0")
             self.brokers = [first] + [MosquittoPort(first) for _ in range(brokers - 1)]
@@ -370,7 +371,9 @@ class Fleet:
             first.start()
         else:
             self.redis = Redis(scope, options=redis_options).start()
-            self.brokers = [Broker(scope, "b%d" % i, self.redis, broker_config, lease, beat) for i in range(brokers)]
+            self.links = [link(self.redis.port) for _ in range(brokers)] if link else []
+            self.brokers = [Broker(scope, "b%d" % i, self.links[i] if link else self.redis, broker_config, lease, beat)
+                            for i in range(brokers)]
             for b in self.brokers:
                 b.start(wait=False)
             for b in self.brokers:

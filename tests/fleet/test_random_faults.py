@@ -1,7 +1,7 @@
 """Random faults from a seed, under load, and then the promises are checked.
 
 Publishers and subscribers hop between brokers while brokers are killed, paused and drained, Redis is paused and
-restarted, and single links between them are cut. The seed is printed; run one again with FLOTILLA_FAULTS_SEED=n,
+restarted, and single links between them are cut, or held back for a while and then cut or let go. The seed is printed; run one again with FLOTILLA_FAULTS_SEED=n,
 for FLOTILLA_FAULTS_SECONDS, and with FLOTILLA_FAULTS_ONLY=kill,hop,... only.
 """
 import os
@@ -13,6 +13,7 @@ import time
 
 import harness
 import mqtt_raw as m
+from chaos import ChaosProxy
 from device import Device, Load, StatusWatch, difference
 from harness import eventually
 from services import Fleet
@@ -157,7 +158,9 @@ class Probe(threading.Thread):
 class RandomFaults(harness.FleetTest):
     @staticmethod
     def build(holder):
-        holder.fleet = Fleet(holder.scope, brokers=3, redis_options=("--enable-debug-command", "local"))
+        holder.fleet = Fleet(holder.scope, brokers=3, redis_options=("--enable-debug-command", "local"), link=ChaosProxy,
+                             broker_config={"fleet": {"lease": "2s", "beat_interval": "400ms", "route_linger": "2s"}})
+        holder.scope.cleanups += [link.close for link in holder.fleet.links]
 
     # faults; each leaves the fleet as it was, sooner or later
 
@@ -216,6 +219,15 @@ class RandomFaults(harness.FleetTest):
             except AssertionError:
                 pass  # gone meanwhile
 
+    def fault_hiccup(self):
+        """Between one broker and Redis nothing passes for a while; then it all does, or none of it."""
+        link = self.rng.choice(self.fleet.links)
+        link.hold(*self.rng.choice(((), (), ("requests",), ("replies",))))
+        time.sleep(self.rng.uniform(0.4, 3))
+        if self.rng.random() < 0.4:
+            link.cut()
+        link.release()
+
     def fault_all_links(self):
         self.fleet.redis.command("CLIENT", "KILL", "TYPE", self.rng.choice(("normal", "pubsub")), "SKIPME", "yes")
 
@@ -253,7 +265,7 @@ class RandomFaults(harness.FleetTest):
         keeping.start()
         probes = [Probe(self.roads, self.load, self.keeper) for _ in range(2)]
         self.played = []
-        names = FAULTS or [n[6:] for n in dir(self) if n.startswith("fault_")] + ["hop"] * 4 + ["links"] * 3
+        names = FAULTS or [n[6:] for n in dir(self) if n.startswith("fault_")] + ["hop"] * 4 + ["links"] * 3 + ["hiccup"] * 3
         begin = time.monotonic()
         try:
             while time.monotonic() < begin + SECONDS:
