@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -131,7 +132,7 @@ def main():
         done = last_line(attacker, 60) if attacker else {}
         deaths = sum(metric(b.metrics(), "flotilla_fleet_start_overs_total") or 0 for b in brokers)
         memory = {n: (before[n], most[n]) for n in before}
-        report(result, done, memory, redis)
+        report(result, done, memory, redis, {b.name: b.metrics() for b in brokers})
         broken = judge(result, memory, deaths)
         for b in brokers:
             b.assert_running()
@@ -143,7 +144,12 @@ def main():
     return 1 if broken else 0
 
 
-def report(result, done, memory, redis):
+def cuts(text):
+    found = re.findall(r'flotilla_broker_turn_cut_total\{phase="(\w+)"\} ([1-9]\d*)', text)
+    return ", ".join("%s %s" % f for f in found) or "none"
+
+
+def report(result, done, memory, redis, metrics):
     for what in ("ping", "echo"):
         r = result[what]
         if r["count"]:
@@ -151,6 +157,11 @@ def report(result, done, memory, redis):
                 what, r["count"], r["p50"], r["p99"], r["p999"], r["max"]))
     print("bystanders' own stalls over 100 ms: %d, the longest %.0f ms" % (
         result["own_stalls"], result["own_longest_stall"]))
+    for name, text in metrics.items():
+        print("%s: longest turn %.0f ms of CPU; turns over 50 ms by the clock: %d; cut short: %s" % (
+            name, 1000 * metric(text, "flotilla_broker_turn_longest_cpu_seconds"),
+            metric(text, "flotilla_broker_turn_seconds_count") -
+            metric(text, "flotilla_broker_turn_seconds_bucket", le="0.05"), cuts(text)))
     print("attacks: " + ", ".join("%s %d" % item for item in sorted(done.items())))
     print("memory in MB, before and most: " + ", ".join(
         "%s %d/%d" % (n, b >> 10, most >> 10) for n, (b, most) in memory.items()) +
