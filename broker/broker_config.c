@@ -334,6 +334,14 @@ static const struct config_field limits_fields[] = {
      .unit = "packets",
      .help = "Requests of one client that wait for the store; above it the client isn't read and "
              "its keep alive is suspended."},
+    {.key = "max_unacknowledged_bytes",
+     .kind = CONFIG_SIZE,
+     FIELD(limits_config, max_unacknowledged_bytes),
+     .min = 1024,
+     .max = 1 << 30,
+     .fallback = "256k",
+     .help = "The same in bytes of topics and payloads, so that what one client sends doesn't hold "
+             "up the others at the store. One message may be larger."},
     {.key = "max_open_qos2",
      .kind = CONFIG_UINT,
      FIELD(limits_config, max_open_qos2),

@@ -44,6 +44,7 @@ struct limits_config {
     uint64_t max_subscribe_size;  /* SUBSCRIBE, UNSUBSCRIBE */
     uint64_t max_ack_size;        /* acknowledgements, PINGREQ, DISCONNECT, AUTH */
     uint32_t max_inflight;        /* unacknowledged QoS 1/2 messages on their way to a client */
+    uint64_t max_unacknowledged_bytes;
     uint32_t max_unacknowledged;  /* publishes of a client that it hasn't been answered yet */
     uint32_t max_open_qos2;       /* incoming QoS 2 messages that a client hasn't released */
     uint32_t max_queued_messages; /* per session, clean or durable */

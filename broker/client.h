@@ -86,6 +86,7 @@ struct client {
     bool disconnected : 1; /* store_disconnect was called, or mustn't be */
     uint16_t keep_alive_s;
     uint16_t request_count;
+    uint32_t request_bytes;
     uint32_t ops; /* calls to the store whose completion is to come */
     struct flush_rule flush_rule;
 

@@ -487,7 +487,7 @@ const char *fleet_trouble(const struct fleet *f)
 
 bool fleet_accepts(const struct fleet *f)
 {
-    enum { PENDING_BOUND = 64 << 20 };
+    enum { PENDING_BOUND = 8 << 20 }; /* some ten ms of Redis: all that comes stands behind it */
 
     return redis_queue_bytes(f->q) + outboxes_bytes(f) + f->held_bytes < PENDING_BOUND;
 }

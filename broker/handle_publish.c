@@ -45,7 +45,8 @@ static void take_acknowledged(struct client *c, const struct router_publish *r,
         request_answer(c, answer, packet_id);
         return;
     }
-    struct request *q = request_new(c, answer, packet_id);
+    struct request *q =
+        request_new(c, answer, packet_id, r->publish->topic.len + r->publish->payload.len);
     if (q == NULL)
         return;
     router_store(b->router, r, request_done, q);
@@ -104,7 +105,7 @@ void handle_pubrel(struct client *c, const struct mqtt_packet *packet)
         request_answer(c, MQTT_PUBCOMP, packet_id);
         return;
     }
-    struct request *q = request_new(c, MQTT_PUBCOMP, packet_id);
+    struct request *q = request_new(c, MQTT_PUBCOMP, packet_id, 0);
     if (q != NULL)
         store_qos2_end(c->broker->store, &c->hold, packet_id, request_done, q);
 }

@@ -272,7 +272,7 @@ void handle_list_abandon(struct client *c)
 void handle_subscribe(struct client *c, const struct mqtt_packet *packet)
 {
     const struct mqtt_subscribe *s = &packet->u.subscribe;
-    struct request *q = request_new(c, MQTT_SUBACK, s->packet_id);
+    struct request *q = request_new(c, MQTT_SUBACK, s->packet_id, 0);
     if (q == NULL)
         return;
     retained_delivery_expect(c);
@@ -282,7 +282,7 @@ void handle_subscribe(struct client *c, const struct mqtt_packet *packet)
 void handle_unsubscribe(struct client *c, const struct mqtt_packet *packet)
 {
     const struct mqtt_subscribe *s = &packet->u.subscribe;
-    struct request *q = request_new(c, MQTT_UNSUBACK, s->packet_id);
+    struct request *q = request_new(c, MQTT_UNSUBACK, s->packet_id, 0);
     if (q != NULL)
         begin_list(c, s, q);
 }

@@ -25,7 +25,16 @@ static void request_free(struct request *q)
     account_free(ACCOUNT_REQUESTS, q);
 }
 
-static struct request *append(struct client *c, enum mqtt_type answer, uint16_t packet_id)
+/* So much of it waits that it isn't read further. */
+static bool is_full(const struct client *c)
+{
+    const struct limits_config *limits = &c->broker->config->limits;
+    return c->request_count >= limits->max_unacknowledged ||
+           c->request_bytes >= limits->max_unacknowledged_bytes;
+}
+
+static struct request *append(struct client *c, enum mqtt_type answer, uint16_t packet_id,
+                              size_t bytes)
 {
     struct request *q = account_zalloc(ACCOUNT_REQUESTS, sizeof(*q));
     if (q == NULL) {
@@ -35,19 +44,23 @@ static struct request *append(struct client *c, enum mqtt_type answer, uint16_t 
     q->client = c;
     q->answer = (uint8_t)answer;
     q->packet_id = packet_id;
+    q->bytes = (uint32_t)bytes;
     if (c->requests_tail != NULL)
         c->requests_tail->next = q;
     else
         c->requests = q;
     c->requests_tail = q;
-    if (++c->request_count >= c->broker->config->limits.max_unacknowledged)
+    c->request_count++;
+    c->request_bytes += q->bytes;
+    if (is_full(c))
         client_pause(c, PAUSE_UNACKNOWLEDGED);
     return q;
 }
 
-struct request *request_new(struct client *c, enum mqtt_type answer, uint16_t packet_id)
+struct request *request_new(struct client *c, enum mqtt_type answer, uint16_t packet_id,
+                            size_t bytes)
 {
-    struct request *q = append(c, answer, packet_id);
+    struct request *q = append(c, answer, packet_id, bytes);
     if (q != NULL) {
         q->started_us = now_us();
         c->ops++;
@@ -76,10 +89,11 @@ static void answer_ready(struct client *c)
         if (c->requests == NULL)
             c->requests_tail = NULL;
         c->request_count--;
+        c->request_bytes -= q->bytes;
         send_answer(c, q);
         request_free(q);
     }
-    if (c->request_count < c->broker->config->limits.max_unacknowledged)
+    if (!is_full(c))
         client_resume(c, PAUSE_UNACKNOWLEDGED);
     if (c->requests == NULL && (c->pause & PAUSE_RETIRED))
         client_mark_work(c);
@@ -108,7 +122,7 @@ void request_answer(struct client *c, enum mqtt_type answer, uint16_t packet_id)
         client_send_ack(c, answer, packet_id);
         return;
     }
-    struct request *q = append(c, answer, packet_id);
+    struct request *q = append(c, answer, packet_id, 0);
     if (q != NULL)
         q->state = REQUEST_DONE;
 }
@@ -125,4 +139,5 @@ void requests_abandon(struct client *c)
     c->requests = NULL;
     c->requests_tail = NULL;
     c->request_count = 0;
+    c->request_bytes = 0;
 }

@@ -2,8 +2,9 @@
  * request - a packet of a client that is to be answered once the store has done its part.
  *
  * Order:     answers go out in the order in which the packets came (MQTT 3.1.1, 4.6), whatever
- *            order the store completes in. A client with max_unacknowledged of them isn't read
- *            further.
+ *            order the store completes in. A client with max_unacknowledged of them, or with
+ *            max_unacknowledged_bytes in them, isn't read further: what one client sends may not
+ *            hold up what the store does for the others.
  * Ownership: allocated per packet, only when the answer can't be given at once; freed when
  *            answered, or at the completion if the client is closed by then.
  */
@@ -22,6 +23,7 @@ struct request {
     uint8_t state;  /* enum request_state */
     uint8_t answer; /* enum mqtt_type */
     uint16_t packet_id;
+    uint32_t bytes;        /* that the store was given with it */
     uint32_t count;        /* SUBACK, UNSUBACK: filters */
     uint32_t piece, taken; /* of them: where the piece begins that is at the store, and ends */
     bool due;              /* the next piece may be taken */
@@ -34,9 +36,10 @@ struct request {
     } * wishes;
 };
 
-/* Adds it to the client's requests, waiting; counts one operation of the client (c->ops). NULL when
+/* Adds it to the client's requests, waiting, with so many bytes for the store; counts one operation of the client (c->ops). NULL when
  * out of memory (the client is doomed then). */
-struct request *request_new(struct client *c, enum mqtt_type answer, uint16_t packet_id);
+struct request *request_new(struct client *c, enum mqtt_type answer, uint16_t packet_id,
+                            size_t bytes);
 /* A store_done_fn whose arg is the request. */
 void request_done(void *arg, enum store_status status);
 /* Answers now, or after what is still waiting. */

@@ -5,8 +5,8 @@ import time
 import harness
 import mqtt_raw as m
 from device import Load, StatusWatch
-from harness import eventually
-from services import Fleet
+from harness import background, eventually
+from services import Fleet, metric
 
 
 class UnderLoad(harness.FleetTest):
@@ -148,6 +148,29 @@ class WhileAway(harness.FleetTest):
                 acked.append(got.pid)
         self.assertEqual(acked, list(range(1, 1001)))
         self.assertEqual([g.payload for g in watcher.collect(1000)], [b"%d" % n for n in range(1000)])
+
+    def test_what_one_client_has_at_the_store_is_bounded_in_bytes(self):
+        """Its large messages would stand before everybody's in the queue to Redis."""
+        a, b, redis = *self.fleet, self.fleet.redis
+        watcher, publisher = b.connect("w"), a.connect("p")
+        self.addCleanup(watcher.close)
+        self.addCleanup(publisher.close)
+        watcher.subscribe(("large/#", 1))
+        publisher.publish("large/x", "first", 1)
+        redis.stop()
+        sent = background(publisher.send, b"".join(m.publish("large/x", b"x" * 100000, 1, n + 1) for n in range(90)))
+
+        def pending():
+            return metric(a.metrics(), "flotilla_redis_pending_bytes")
+        eventually(lambda: pending() >= 256 << 10, 5, "the client's limit is reached")
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            self.assertLess(pending(), 600 << 10)
+            time.sleep(0.1)
+        redis.cont()
+        sent.result(20)
+        self.assertEqual([publisher.expect(m.PUBACK, timeout=20).pid for _ in range(90)], list(range(1, 91)))
+        self.assertEqual(len(watcher.collect(91)), 91)
 
     def test_wills_of_those_who_leave_meanwhile_come_once_when_it_is_back(self):
         a, b, redis = *self.fleet, self.fleet.redis
