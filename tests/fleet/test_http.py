@@ -28,7 +28,7 @@ def request(method, path, host, *headers, body=""):
 
 def compose_hosts(name):
     """admin.hosts of the file that the Compose service has."""
-    with open(os.path.join(ROOT, "compose", name + ".yaml")) as f:
+    with open(os.path.join(ROOT, "compose", name, name + ".yaml")) as f:
         hosts = re.search(r"^admin: \{.*hosts: \[([^\]]*)\]", f.read(), re.M).group(1)
     return [h.strip() for h in hosts.split(",")]
 
