@@ -425,6 +425,7 @@ static struct wanted *add_wanted(const struct client *c, struct mqtt_slice filte
     memcpy(w->filter, filter.data, filter.len);
     hash_table_add(&r->by_filter, &w->by_filter, filter_hash(c, filter));
     TAILQ_INSERT_TAIL(&r->wanted, w, link);
+    r->wanted_bytes += sizeof(*w) + w->len;
     return w;
 }
 
