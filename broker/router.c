@@ -143,8 +143,8 @@ static bool is_echo(const struct session *s, struct mqtt_slice publisher)
 }
 
 /* The queues of durable sessions and the nodes among the matches, into r->targets. */
-static bool find_targets(struct router *r, const struct match_entry *e, uint8_t qos,
-                         struct mqtt_slice publisher)
+static inline bool find_targets(struct router *r, const struct match_entry *e, uint8_t qos,
+                                const struct router_publish *p)
 {
     r->targets.queue_count = 0;
     r->targets.node_count = 0;
@@ -153,7 +153,7 @@ static bool find_targets(struct router *r, const struct match_entry *e, uint8_t 
     for (uint32_t i = 0; qos > 0 && i < e->count; i++) {
         struct session *s = session_of(e->items[i].subscriber);
         const struct subscription_options *o = &e->items[i].options;
-        if (!s->durable || o->qos == 0 || (o->no_local && is_echo(s, publisher)))
+        if (!s->durable || o->qos == 0 || (o->no_local && is_echo(s, publisher_of(p))))
             continue;
         r->targets.queues[r->targets.queue_count++] =
             (struct store_queue_target){.client_id = s->id,
@@ -221,7 +221,7 @@ enum route_result router_route(struct router *r, const struct router_publish *p)
 {
     const struct mqtt_publish *publish = p->publish;
     const struct match_entry *e = match(r, publish->topic);
-    if (e == NULL || !find_targets(r, e, publish->qos, publisher_of(p))) {
+    if (e == NULL || !find_targets(r, e, publish->qos, p)) {
         r->targets.queue_count = 0;
         r->targets.node_count = 0;
         return ROUTE_STORE; /* nobody was found for want of memory; at QoS 0 that is a loss */
@@ -312,7 +312,8 @@ void router_deliver_local(struct router *r, struct message *m)
 void router_targets(struct router *r, const struct message *m, struct store_targets *out)
 {
     const struct match_entry *e = match(r, m->topic);
-    if (e == NULL || !find_targets(r, e, m->qos, m->publisher)) {
+    const struct router_publish p = {.message = (struct message *)m};
+    if (e == NULL || !find_targets(r, e, m->qos, &p)) {
         r->targets.queue_count = 0;
         r->targets.node_count = 0;
     }

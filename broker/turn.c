@@ -145,11 +145,12 @@ static void work_one(struct broker *b, struct client *c)
 /* What the last feeder caused and needn't wait for others. */
 static void flush_soon(struct broker *b)
 {
-    run_list(b, &(struct list_phase){.list = &b->flush_soon,
-                                     .phase = TURN_FLUSH,
-                                     .cost_us = WRITE_US,
-                                     .next_of = flush_next,
-                                     .run = flush_one});
+    if (b->flush_soon.head != NULL)
+        run_list(b, &(struct list_phase){.list = &b->flush_soon,
+                                         .phase = TURN_FLUSH,
+                                         .cost_us = WRITE_US,
+                                         .next_of = flush_next,
+                                         .run = flush_one});
     b->feeder++;
 }
 
