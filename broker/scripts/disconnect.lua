@@ -2,7 +2,8 @@
 -- A connection ended. KEYS: bucket prefix. ARGV: client, epoch, node, publish its will (0, 1),
 -- least delay of the will in ms, session expiry in s (-1: never), highest sequence sent, are there
 -- removals of subscriptions that the log may not have (0, 1).
--- Returns {'ok' | 'fenced' | 'lost' (Redis knows no such connection, or only older ones), session with subscriptions ended (0, 1), will to be published now}.
+-- Returns {'ok' | 'fenced' | 'lost' (Redis knows no such connection, or only older ones), session
+--   with subscriptions ended (0, 1), will to be published now}.
 local p, c, epoch, node = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local s = p .. 's:' .. c
 local t = redis.call('TIME')
@@ -55,7 +56,10 @@ if h[1] ~= epoch then
   local will = ''
   if h[6] == epoch then
     redis.call('HDEL', s, 'ow', 'owe')
-    will = publish(h[5], 0)
+    -- A will that waits for its client to come back (a drained broker's) is void: it is back already.
+    if ARGV[5] == '0' then
+      will = publish(h[5], 0)
+    end
   end
   return {'fenced', 0, will}
 end

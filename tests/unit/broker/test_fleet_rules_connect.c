@@ -58,6 +58,29 @@ static void rule_7_a_silent_owner_is_passed_over_within_a_second(void **state)
     bed_publish(second, "t/1", "fine", 1);
 }
 
+/* A broker that drains keeps wills for clients that come back; one may have come back to another
+ * broker before this one's word of its end is at Redis. */
+static void rule_7_a_will_that_waits_for_its_client_is_void_when_that_is_back(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *first = bed_connect_will(one, "c", false, &offline);
+    struct bed_client *second;
+
+    first->silent = true;
+    second = bed_connect_begin(two, "c", false, false, NULL);
+    BED_UNTIL(b, one->asked == 1);
+    first->hold.will_grace_s = 30;
+    bed_disconnect(first, true);
+    first->asked_done(first->asked_arg, STORE_OK);
+    first->asked_done = NULL;
+    BED_UNTIL(b, second->status >= 0);
+    assert_int_equal(second->status, STORE_OK);
+    assert_int_equal(one->wills + two->wills, 0);
+    assert_int_equal(bed_redis(b, "KEYS fl:{s*}:dw:c"), 0);
+}
+
 static void rule_7_a_dead_owners_will_is_out_before_the_next_connack_and_once(void **state)
 {
     struct bed *b = *state;
@@ -551,6 +574,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_BED(rule_7_a_living_owner_lets_go_and_publishes_the_will_first),
         IN_BED(rule_7_a_silent_owner_is_passed_over_within_a_second),
+        IN_BED(rule_7_a_will_that_waits_for_its_client_is_void_when_that_is_back),
         IN_BED(rule_7_a_dead_owners_will_is_out_before_the_next_connack_and_once),
         IN_BED(rule_7_a_delayed_will_is_cancelled_by_a_new_connection),
         IN_BED(rule_7_a_drained_brokers_wills_wait_for_the_clients_return),
