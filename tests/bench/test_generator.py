@@ -23,7 +23,7 @@ MODES = [
     "pairs --clients 5",
     "pairs --clients 5 --rate 200",
     "pairs --clients 5 --threads 2",
-    "pairs --clients 2 --extra-filters 600 --wildcard",
+    "pairs --clients 2 --extra-filters 400 --wildcard",
     "fan-in --clients 10",
     "fan-in --clients 11 --threads 3",
     "fan-out --clients 10",
