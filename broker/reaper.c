@@ -99,6 +99,8 @@ static bool may_ask(const struct reaper *rp)
  * beat shows that the reaping isn't done. */
 static void go_on(struct reaper *rp)
 {
+    if (rp->f->freeing || !rp->f->joined)
+        rp->failed = true; /* this node starts over or ends: no more calls */
     while (may_ask(rp)) {
         if (rp->unfinished_count > 0)
             ask(rp, rp->unfinished[--rp->unfinished_count]);
@@ -120,7 +122,10 @@ static void on_will(void *arg, enum store_status status)
     (void)status; /* a failed one is tried again from `due` */
     rp->under_way--;
     rp->wills--;
-    go_on(rp);
+    if (!rp->ended)
+        go_on(rp);
+    else if (rp->under_way == 0)
+        free(rp);
 }
 
 /* client, epoch, will, subscriptions, filters being removed */

@@ -180,6 +180,28 @@ static void rule_1_another_node_resumes_what_a_dead_reaper_began(void **state)
     BED_UNTIL(b, bed_redis(b, "HLEN fl:{r}:reap") <= 1);
 }
 
+/* Wills that Redis has no room for are held; their reaper ends meanwhile. */
+static void rule_1_a_reaper_may_end_while_its_wills_wait(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_will will = {.topic = "w/1", .payload = "gone", .qos = 1};
+    struct bed_client *watcher = bed_connect(two, "watcher", true);
+
+    bed_subscribe(watcher, "w/#", 1);
+    bed_connect_will(one, "c", false, &will);
+    bed_redis(b, "CONFIG SET maxmemory 1");
+    bed_kill(b, one);
+    BED_UNTIL(b, two->wills == 1);
+    bed_run(b, 500); /* all buckets are reaped, the will is held */
+    assert_int_equal(bed_redis(b, "HLEN fl:{r}:reap"), 1);
+    bed_kill(b, two);
+    bed_redis(b, "CONFIG SET maxmemory 0");
+    two = bed_add_ready(b);
+    BED_UNTIL_MS(b, two->wills == 1, 20000);
+}
+
 static void rule_9_redis_restarted_on_its_file_loses_nothing(void **state)
 {
     struct bed *b = *state;
@@ -317,6 +339,7 @@ int main(void)
         IN_BED(rule_1_a_broker_whose_loop_hangs_is_taken_for_dead),
         IN_BED(rule_1_nobody_dies_of_a_clock),
         IN_BED(rule_1_another_node_resumes_what_a_dead_reaper_began),
+        IN_BED(rule_1_a_reaper_may_end_while_its_wills_wait),
         IN_BED(rule_9_redis_restarted_on_its_file_loses_nothing),
         IN_BED(rule_9_a_redis_that_lost_everything_is_told_again),
         IN_BED(rule_3_a_hole_in_the_log_means_reload),
