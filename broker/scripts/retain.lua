@@ -14,6 +14,10 @@ local function is_repeat(id)
   local now = t[1] * 1000 + math.floor(t[2] / 1000)
   redis.call('ZREMRANGEBYSCORE', p .. 'seen', '-inf', now - window)
   local new = redis.call('ZADD', p .. 'seen', 'NX', now, id) == 1
+  -- About 124 bytes each: 6 MB a bucket. The oldest go first.
+  if new and redis.call('ZCARD', p .. 'seen') > 50000 then
+    redis.call('ZREMRANGEBYRANK', p .. 'seen', 0, 99)
+  end
   redis.call('PEXPIRE', p .. 'seen', window)
   return not new
 end

@@ -203,6 +203,33 @@ static void a_value_whose_id_is_known_covers_nothing_that_was_set_since(void **s
     freeReplyObject(r);
 }
 
+/* Who publishes with ever new ids fills no memory with them. */
+static void ids_of_values_are_remembered_within_a_bound(void **state)
+{
+    struct bed *b = *state;
+    struct scripts scripts;
+    struct fleet_key key = t_1_bucket();
+    redisReply *r;
+
+    bed_add_ready(b);
+    assert_true(scripts_init(&scripts));
+    r = redisCommand(b->redis, "EVAL %s 1 %sseen",
+                     "local t = redis.call('TIME') local now = t[1] * 1000 "
+                     "for i = 1, 50000 do redis.call('ZADD', KEYS[1], now, i) end return 1",
+                     key.text);
+    assert_int_equal(r->integer, 1);
+    freeReplyObject(r);
+    call_retain(b, &scripts, "one", "1", "will", "id");
+    call_retain(b, &scripts, "two", "1", "online", "");
+    call_retain(b, &scripts, "two", "2", "will", "id");
+    r = redisCommand(b->redis, "ZCARD %sseen", key.text);
+    assert_in_range(r->integer, 1, 50000);
+    freeReplyObject(r);
+    r = redisCommand(b->redis, "HGET %sv t/1", key.text);
+    assert_string_equal(r->str, "online");
+    freeReplyObject(r);
+}
+
 static void cancel_chunk(void *arg, struct store_retained_read *read)
 {
     struct reading *r = arg;
@@ -243,6 +270,7 @@ int main(void)
         IN_BED(twenty_thousand_topics_are_read_whole),
         IN_BED(a_replay_doesnt_bring_an_old_value_back),
         IN_BED(a_value_whose_id_is_known_covers_nothing_that_was_set_since),
+        IN_BED(ids_of_values_are_remembered_within_a_bound),
         IN_BED(a_cancelled_reading_says_nothing_more),
     };
 
