@@ -198,7 +198,7 @@ static void on_appended(void *arg, enum store_status status)
 {
     struct connect_op *op = arg;
 
-    if (status == STORE_OK && op->entry != 0)
+    if (status == STORE_OK && op->entry != 0 && !op->over) /* over: the core's hold may be gone */
         forget_removals(op);
     settled(op, status == STORE_OK);
 }
@@ -401,6 +401,10 @@ static void owner_gone(struct connect_owner *o)
     for (size_t i = 0; i < op->owner_count; i++)
         if (op->owners[i].state != OWNER_GONE)
             return;
+    if (op->failed) { /* an older connection may be left: the next claim asks for it again */
+        connect_finish(op, STORE_UNAVAILABLE);
+        return;
+    }
     if (op->owner_count > 0)
         forget_owners(op);
     seize(op);

@@ -205,6 +205,72 @@ static void a_silent_owner_loses_one_client_and_nothing_else(void **state)
     assert_int_not_equal(c->status, STORE_OK);
 }
 
+/* Of a session's hash, by its client's id. Without blanks in the arguments. */
+static long long of_session(struct bed *b, const char *client, const char *script)
+{
+    redisReply *keys = redisCommand(b->redis, "KEYS fl:{s*}:s:%s", client);
+    redisReply *r;
+    long long answer;
+
+    assert_int_equal(keys->elements, 1);
+    r = redisCommand(b->redis, "EVAL %s 1 %s", script, keys->element[0]->str);
+    assert_int_equal(r->type, REDIS_REPLY_INTEGER);
+    answer = r->integer;
+    freeReplyObject(r);
+    freeReplyObject(keys);
+    return answer;
+}
+
+/* Of two nodes that may have an older connection one can't be cut off: the next claim must ask both
+ * again. */
+static void a_client_that_one_node_may_still_have_is_asked_for_again(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_client *c = bed_connect(one, "c", true);
+
+    bed_disconnect(c, false);
+    of_session(b, "c",
+               "return redis.call('HSET', KEYS[1], 'lo', '00000000000000aa 00000000000000bb')");
+    bed_redis(b, "SET fl:{n:00000000000000bb}:link broken");
+    c = bed_connect_begin(one, "c", true, false, NULL);
+    BED_UNTIL(b, c->status >= 0);
+    assert_int_equal(c->status, STORE_UNAVAILABLE);
+    bed_run(b, 50);
+    assert_int_equal(of_session(b, "c", "return redis.call('HEXISTS', KEYS[1], 'lo')"), 1);
+    bed_redis(b, "DEL fl:{n:00000000000000bb}:link");
+    c = bed_connect(one, "c", true);
+    bed_run(b, 50);
+    assert_int_equal(of_session(b, "c", "return redis.call('HEXISTS', KEYS[1], 'lo')"), 0);
+}
+
+/* The claim handed out a removal for the log, and the log has it when nobody waits any more. */
+static void a_connecting_that_took_too_long_leaves_its_clients_hold_alone(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one;
+    struct bed_client *c;
+    char *id = strdup("c");
+
+    b->cfg.lease_ms = 60000;
+    b->cfg.command_timeout_ms = 30000;
+    one = bed_add_ready(b);
+    bed_disconnect(bed_connect(one, "c", true), false);
+    of_session(b, "c", "return redis.call('HSET', KEYS[1], 'pu', cmsgpack.pack({'t'}))");
+    c = bed_connect_begin(one, "c", true, false, NULL);
+    c->hold.client_id = id;
+    one->store->ops->flush(one->store);
+    assert_int_equal(bed_redis(b, "PUBSUB CHANNELS fl:n:none"), 0);
+    bed_redis(b, "CLIENT PAUSE 11000 ALL"); /* the claim is answered, what follows isn't */
+    BED_UNTIL_MS(b, c->status >= 0, 15000);
+    assert_int_equal(c->status, STORE_UNAVAILABLE);
+    assert_int_not_equal(c->hold.epoch, 0);
+    free(id);
+    bed_run(b, 1500);
+    c->hold.client_id = c->id;
+    bed_connect(one, "c", true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +287,10 @@ int main(void)
                                         bed_setup, bed_teardown),
         cmocka_unit_test_setup_teardown(a_silent_owner_loses_one_client_and_nothing_else, bed_setup,
                                         bed_teardown),
+        cmocka_unit_test_setup_teardown(a_client_that_one_node_may_still_have_is_asked_for_again,
+                                        bed_setup, bed_teardown),
+        cmocka_unit_test_setup_teardown(
+            a_connecting_that_took_too_long_leaves_its_clients_hold_alone, bed_setup, bed_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
