@@ -16,7 +16,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *path = fuzz_file(data, size);
     if (broker_config_load(path, &config, &err)) {
         demand(config.limits.max_packet_size >= 128 && config.limits.max_inflight >= 1);
-        demand(config.limits.max_output_total == 0 || config.limits.max_output_total >= 1048576);
         const struct listener_config *listeners = config.listeners.items;
         for (size_t i = 0; i < config.listeners.count; i++)
             demand(listeners[i].bind != NULL && listeners[i].max_connections >= 1);
