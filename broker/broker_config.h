@@ -40,10 +40,10 @@ struct auth_config {
 
 struct limits_config {
     uint64_t max_packet_size;
-    uint64_t max_connect_size;    /* CONNECT */
-    uint64_t max_subscribe_size;  /* SUBSCRIBE, UNSUBSCRIBE */
-    uint64_t max_ack_size;        /* acknowledgements, PINGREQ, DISCONNECT, AUTH */
-    uint32_t max_inflight;        /* unacknowledged QoS 1/2 messages on their way to a client */
+    uint64_t max_connect_size;   /* CONNECT */
+    uint64_t max_subscribe_size; /* SUBSCRIBE, UNSUBSCRIBE */
+    uint64_t max_ack_size;       /* acknowledgements, PINGREQ, DISCONNECT, AUTH */
+    uint32_t max_inflight;       /* unacknowledged QoS 1/2 messages on their way to a client */
     uint64_t max_unacknowledged_bytes;
     uint32_t max_unacknowledged;  /* publishes of a client that it hasn't been answered yet */
     uint32_t max_open_qos2;       /* incoming QoS 2 messages that a client hasn't released */

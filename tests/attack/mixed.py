@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Many attacks at once on a fleet behind its load balancer, with bystanders beside them.
 
-    tests/attack/mixed.py [--seconds N] [--bystanders N] [--brokers N] [--seed N] [--only ATTACK,...] [--quiet]
+    tests/attack/mixed.py [--seconds N] [--bystanders N] [--brokers N] [--seed N] [--only ATTACK,...] [--quiet] [--slack N]
 
 Servers are on the first core, attackers and bystanders on the last. The promise that is tried: no bystander is closed;
 none of their pings or QoS 1 echoes takes longer than 250 ms at the 99.9th percentile, and 1 s at most; resident memory
@@ -38,6 +38,7 @@ def arguments():
     p.add_argument("--brokers", type=int, default=3)
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--only", default="")
+    p.add_argument("--slack", type=float, default=1, help="times that the bounds in time are taken, on a busy machine")
     p.add_argument("--quiet", action="store_true", help="no attackers")
     p.add_argument("--log", action="store_true", help="print the brokers' logs")
     return p.parse_args()
@@ -83,14 +84,14 @@ def last_line(process, timeout):
     return json.loads(out.strip().splitlines()[-1])
 
 
-def judge(result, memory, deaths):
+def judge(result, memory, deaths, slack):
     broken = ["%d bystanders were closed, such as %s" % (len(result["closed"]), result["closed"][0])] \
         if result["closed"] else []
     for what in ("ping", "echo"):
         r = result[what]
         if not r["count"]:
             broken.append("no %s was answered" % what)
-        elif r["p999"] > P999_MS or r["max"] > MOST_MS:
+        elif r["p999"] > P999_MS * slack or r["max"] > MOST_MS * slack:
             broken.append("%s took %.0f ms at p99.9 and %.0f ms at most" % (what, r["p999"], r["max"]))
     for name, (before, most) in memory.items():
         if most > before + BUDGET * 1.25 / 1024:
@@ -133,7 +134,7 @@ def main():
         deaths = sum(metric(b.metrics(), "flotilla_fleet_start_overs_total") or 0 for b in brokers)
         memory = {n: (before[n], most[n]) for n in before}
         report(result, done, memory, redis, {b.name: b.metrics() for b in brokers})
-        broken = judge(result, memory, deaths)
+        broken = judge(result, memory, deaths, options.slack)
         for b in brokers:
             b.assert_running()
             if options.log:
