@@ -70,6 +70,7 @@ struct fleet_hold {
     unsigned refs, bucket;
     struct fleet_behalf behalf; /* this connection */
     char run[9];                /* of Redis, in which its sequences are known to be right */
+    bool fetch_later; /* something was fetched in another run, and is once that is known */
     uint64_t sent; /* highest sequence fetched here, or that was gone from the queue at connect */
     uint32_t expiry_s;
     struct fleet_publish *publishes, *publishes_tail; /* completed in order */

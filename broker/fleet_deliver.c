@@ -206,6 +206,13 @@ static void tell_entries(struct fetch_op *op, const redisReply *r)
     free(entries);
 }
 
+/* Another run of Redis answers, and the connection wasn't asserted there yet: whether what it has now
+ * under these sequences is what the client was sent under them is found out first. */
+static bool is_too_early(const struct fleet_hold *h)
+{
+    return strcmp(h->run, h->fleet->run_tag) != 0;
+}
+
 static void on_fetch(void *arg, const redisReply *r)
 {
     struct fetch_op *op = arg;
@@ -215,7 +222,10 @@ static void on_fetch(void *arg, const redisReply *r)
         status = STORE_FENCED;
         fleet_hold_fenced(op->hold);
     }
-    if (status == STORE_OK)
+    if (status == STORE_OK && is_too_early(op->hold)) {
+        op->hold->fetch_later = true;
+        op->done(op->arg, STORE_OK, NULL, 0, false);
+    } else if (status == STORE_OK)
         tell_entries(op, r);
     else
         op->done(op->arg, status, NULL, 0, false);

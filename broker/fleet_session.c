@@ -453,6 +453,16 @@ static void end_connection(struct fleet *f, struct store_hold *hold)
     f->host.let_go(f->host.arg, hold->client_id, hold->client_id_len, hold->epoch, on_ended, NULL);
 }
 
+static void begin_run(struct fleet_hold *h)
+{
+    struct fleet *f = h->fleet;
+
+    memcpy(h->run, f->run_tag, sizeof(h->run));
+    if (h->fetch_later && h->hold != NULL)
+        f->host.wake(f->host.arg, h->hold->client_id, h->hold->client_id_len);
+    h->fetch_later = false;
+}
+
 static void on_asserted(void *arg, const redisReply *r)
 {
     struct fleet_hold *h = arg;
@@ -462,7 +472,7 @@ static void on_asserted(void *arg, const redisReply *r)
     else if (r != NULL && r->type == REDIS_REPLY_INTEGER && r->integer == 2 && h->hold != NULL)
         end_connection(h->fleet, h->hold);
     else if (r != NULL && r->type == REDIS_REPLY_INTEGER)
-        memcpy(h->run, h->fleet->run_tag, sizeof(h->run));
+        begin_run(h);
     fleet_hold_unref(h);
 }
 

@@ -167,6 +167,42 @@ class OlderData(harness.FleetTest):
                 again.collect(lambda seen: got | {g.payload for g in seen} >= wanted, timeout=5)
 
 
+class NothingLost(harness.FleetTest):
+    """Redis restarts on its file and has lost nothing: nobody is closed for it, and what comes, comes once."""
+
+    @staticmethod
+    def build(holder):
+        holder.redis = Redis(holder.scope).start()
+        holder.proxy = LinkProxy(holder.redis.port)
+        holder.scope.cleanups.append(holder.proxy.close)
+        holder.a = Broker(holder.scope, "a", holder.proxy, lease="10s").start()
+        holder.b = Broker(holder.scope, "b", holder.redis, lease="10s").start()
+
+    def test_what_was_queued_in_the_new_run_is_read_once_the_session_is_asserted_there(self):
+        """A reading that is under way at the restart is repeated, and finds what `b` has queued since."""
+        subscriber = self.enterContext(self.a.connect("s", clean=False))
+        publisher = self.enterContext(self.b.connect("p"))
+        subscriber.subscribe(("t", 2))
+        self.proxy.hold_link("commands")
+        publisher.publish("t", "0", 2)
+        time.sleep(0.3)  # `a` has been woken, and its question is held back
+        self.proxy.hold()
+        self.proxy.release_link("commands")
+        self.proxy.cut()
+        self.redis.restart()
+        publisher.send(b"".join(m.publish("t", "%d" % n, 1, 100 + n) for n in range(1, 6)))
+        for n in range(1, 6):
+            publisher.expect(m.PUBACK, timeout=10, pid=100 + n)
+        self.proxy.release()
+        got = [subscriber.expect(m.PUBLISH, timeout=10) for _ in range(6)]
+        self.assertEqual([g.payload for g in got], [b"%d" % n for n in range(6)])
+        self.a.wait_ready()
+        subscriber.send(b"".join(m.ack(m.PUBACK if g.qos == 1 else m.PUBREC, g.pid) for g in got))
+        subscriber.expect(m.PUBREL, pid=got[0].pid)
+        subscriber.ping()
+        self.assertNotIn("queue_is_older", self.a.log())
+
+
 class OldAcknowledgements(harness.FleetTest):
     """Redis comes back older while the broker `a` of a subscriber is cut off from it; `b` queues new messages
     under the sequences that the subscriber's connection had. What it acknowledges means the old ones."""
