@@ -214,8 +214,9 @@ static void follow_orders(struct heart *h)
     pthread_mutex_unlock(&h->mutex);
     if (now.number == h->at.number)
         return;
+    if (h->at.node != 0) /* an answer may be on its way */
+        redis_link_reset(h->link, "the heart beats for another node");
     h->at = now;
-    redis_link_reset(h->link, "the heart beats for another node");
     watch_forget(&h->watch);
     h->generation[0] = '\0';
     h->stood_ms = 0;
