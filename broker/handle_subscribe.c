@@ -81,10 +81,15 @@ static uint8_t revoke(struct client *c, struct mqtt_slice filter)
  * answer says all. */
 enum { PIECE_FILTERS = 500, PIECE_BYTES = 32 * 1024, FILTER_US = 2 };
 
+static size_t list_size(const struct mqtt_subscribe *s)
+{
+    return s->count * sizeof(struct wish) + s->list.len;
+}
+
 /* What the packet names, texts included: the read buffer is others' before the last piece. */
 static bool copy_list(const struct mqtt_subscribe *s, bool subscribe, struct request *q)
 {
-    q->wishes = account_alloc(ACCOUNT_REQUESTS, s->count * sizeof(*q->wishes) + s->list.len);
+    q->wishes = account_alloc(ACCOUNT_REQUESTS, list_size(s));
     if (q->wishes == NULL)
         return false;
     uint8_t *text = (uint8_t *)&q->wishes[s->count];
@@ -272,7 +277,7 @@ void handle_list_abandon(struct client *c)
 void handle_subscribe(struct client *c, const struct mqtt_packet *packet)
 {
     const struct mqtt_subscribe *s = &packet->u.subscribe;
-    struct request *q = request_new(c, MQTT_SUBACK, s->packet_id, 0);
+    struct request *q = request_new(c, MQTT_SUBACK, s->packet_id, list_size(s));
     if (q == NULL)
         return;
     retained_delivery_expect(c);
@@ -282,7 +287,7 @@ void handle_subscribe(struct client *c, const struct mqtt_packet *packet)
 void handle_unsubscribe(struct client *c, const struct mqtt_packet *packet)
 {
     const struct mqtt_subscribe *s = &packet->u.subscribe;
-    struct request *q = request_new(c, MQTT_UNSUBACK, s->packet_id, 0);
+    struct request *q = request_new(c, MQTT_UNSUBACK, s->packet_id, list_size(s));
     if (q != NULL)
         begin_list(c, s, q);
 }

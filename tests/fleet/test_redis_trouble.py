@@ -172,6 +172,26 @@ class WhileAway(harness.FleetTest):
         self.assertEqual([publisher.expect(m.PUBACK, timeout=20).pid for _ in range(90)], list(range(1, 91)))
         self.assertEqual(len(watcher.collect(91)), 91)
 
+    def test_lists_of_filters_are_bounded_in_bytes_as_well(self):
+        broker, redis = self.fleet[0], self.fleet.redis
+        client = broker.connect("lists")
+        self.addCleanup(client.close)
+        client.subscribe(("first", 1))
+        redis.stop()
+        lists = [[("f/%d/%d/%s" % (n, k, "x" * 280), 1) for k in range(100)] for n in range(60)]
+        sent = background(client.send, b"".join(m.subscribe(n + 1, *filters) for n, filters in enumerate(lists)))
+
+        def held():
+            return metric(broker.metrics(), "flotilla_broker_memory_bytes", kind="requests")
+        eventually(lambda: held() >= 200 << 10, 5, "the client's limit is reached")
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            self.assertLess(held(), 600 << 10)
+            time.sleep(0.1)
+        redis.cont()
+        sent.result(20)
+        self.assertEqual([client.expect(m.SUBACK, timeout=20).pid for _ in range(60)], list(range(1, 61)))
+
     def test_wills_of_those_who_leave_meanwhile_come_once_when_it_is_back(self):
         a, b, redis = *self.fleet, self.fleet.redis
         watcher = b.connect("w")
