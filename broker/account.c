@@ -64,6 +64,16 @@ void account_free(enum account_kind kind, void *p)
     free(p);
 }
 
+void account_count(enum account_kind kind, const void *p)
+{
+    add(kind, p);
+}
+
+void account_uncount(enum account_kind kind, const void *p)
+{
+    take(kind, p);
+}
+
 void account_move(enum account_kind from, enum account_kind to, const void *p)
 {
     take(from, p);

@@ -47,6 +47,11 @@ void *account_zalloc(enum account_kind kind, size_t size);
 void *account_realloc(enum account_kind kind, void *p, size_t size);
 void account_free(enum account_kind kind, void *p);
 
+/* A block that was allocated without us is counted from now on; is not any more. NULL counts as
+ * nothing. */
+void account_count(enum account_kind kind, const void *p);
+void account_uncount(enum account_kind kind, const void *p);
+
 /* A block's use changed. */
 void account_move(enum account_kind from, enum account_kind to, const void *p);
 /* Of a kind that is counted elsewhere: so much it is now. */

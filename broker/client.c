@@ -93,7 +93,7 @@ void client_free(struct client *c)
     packet_ids_fini(&c->open_qos2);
     inflight_fini(&c->inflight);
     session_unref(c->session);
-    free(c->username);
+    account_free(ACCOUNT_CLIENTS, c->username);
     free(c->will_topic);
     account_free(ACCOUNT_CLIENTS, c);
 }

@@ -9,6 +9,7 @@
  *     -> done
  *
  * fleet_let_go.c is the other side: what a node does that is asked to let go. */
+#include "broker/account.h"
 #include "broker/fleet_connect_op.h"
 
 #include <event2/util.h>
@@ -737,6 +738,7 @@ static struct connect_op *op_new(struct fleet *f, const struct store_connect_req
     op->h->arrived = fleet_clock_at(&f->clock, req->hold->arrived_ms);
     if (req->will.message != NULL)
         fleet_frame_put(&op->h->will, req->will.message, true);
+    account_count(ACCOUNT_CLIENTS, op->h->will.data);
     op->f = f;
     op->hold = req->hold;
     op->clean_start = req->clean_start;

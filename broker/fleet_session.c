@@ -1,6 +1,7 @@
 /* A connection's hold on its client id: subscriptions, the end of the connection, and what has to
  * be done for all holds (sweeps, rule 9). fleet_connect.c makes holds, fleet_deliver.c reads
  * queues. */
+#include "broker/account.h"
 #include "broker/fleet.h"
 
 #include <stdlib.h>
@@ -33,6 +34,7 @@ void fleet_hold_unref(struct fleet_hold *h)
     if (h == NULL || --h->refs > 0)
         return;
     fleet_bytes_fini(&h->acks);
+    account_uncount(ACCOUNT_CLIENTS, h->will.data);
     fleet_bytes_fini(&h->will);
     free(h);
 }
@@ -363,6 +365,7 @@ void fleet_disconnect(struct fleet *f, struct store_hold *hold, bool publish_wil
     memcpy(op->client, hold->client_id, hold->client_id_len);
     op->runs = f->runs;
     if (publish_will && hold->will_grace_s == 0 && h->will_delay_s == 0) {
+        account_uncount(ACCOUNT_CLIENTS, h->will.data);
         op->will = h->will;
         h->will = (struct fleet_bytes){0};
     }

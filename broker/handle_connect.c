@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/account.h"
 #include "broker/auth.h"
 #include "broker/client.h"
 #include "broker/deliver.h"
@@ -16,6 +17,7 @@
 #include "broker/leave.h"
 #include "broker/router.h"
 #include "broker/session.h"
+#include "broker/shed.h"
 #include "common/clock.h"
 #include "common/log.h"
 
@@ -39,7 +41,7 @@ void connect_attempt_free(struct client *c)
         return;
     login_cancel(&c->connecting->login);
     message_unref(c->connecting->will);
-    free(c->connecting->username);
+    account_free(ACCOUNT_CLIENTS, c->connecting->username);
     free(c->connecting);
     c->connecting = NULL;
 }
@@ -136,6 +138,26 @@ static uint64_t arrival_ms(const struct client *c)
     return clock_boottime_ms() - (t->ops->silent_ms != NULL ? t->ops->silent_ms(c->transport) : 0);
 }
 
+static char *copy_text(struct mqtt_slice s)
+{
+    char *text = account_alloc(ACCOUNT_CLIENTS, (size_t)s.len + 1);
+    if (text == NULL)
+        return NULL;
+    memcpy(text, s.data, s.len);
+    text[s.len] = '\0';
+    return text;
+}
+
+/* They may be long, and stay: whoever has many such connections holds much. */
+static void note_kept(struct client *c, const struct mqtt_connect *p)
+{
+    c->connect_bytes = p->has_username ? p->username.len : 0;
+    if (p->has_will)
+        c->connect_bytes += p->will_topic.len + p->will_payload.len;
+    if (c->connect_bytes >= SHED_FLOOR_STRANGER)
+        shed_note(c);
+}
+
 static bool keep_attempt(struct client *c, const struct mqtt_connect *p)
 {
     char made[33];
@@ -153,11 +175,9 @@ static bool keep_attempt(struct client *c, const struct mqtt_connect *p)
     a->arrived_ms = arrival_ms(c);
     memcpy(a->text, id.data, id.len);
     a->client_id = (struct mqtt_slice){.data = (const uint8_t *)a->text, .len = id.len};
-    if (p->has_username) {
-        a->username = strndup((const char *)p->username.data, p->username.len);
-        if (a->username == NULL)
-            return false;
-    }
+    note_kept(c, p);
+    if (p->has_username && (a->username = copy_text(p->username)) == NULL)
+        return false;
     if (!p->has_will)
         return true;
     a->will = make_will(c, p, a->client_id);
@@ -246,7 +266,10 @@ void handle_connect_login_done(struct client *c)
 
 void handle_connect_login_late(struct client *c)
 {
-    go_on(c, LOGIN_BUSY);
+    if (c->connecting->verdict != LOGIN_PENDING)
+        return; /* it came in time, and this turn will say it */
+    login_cancel(&c->connecting->login);
+    on_login(c, LOGIN_BUSY); /* thousands may be due at once */
 }
 
 /* A proxy's own address says nothing about who is behind it. */

@@ -55,7 +55,7 @@ bool memory_budget_takes_lasting(const struct memory_budget *b, uint64_t lasting
 /* What one connection holds. */
 struct memory_holding {
     bool stranger;
-    size_t begun, rest; /* begun packets; output, queue and retained reads */
+    size_t begun, rest; /* begun packets; user name, will, output, queue and retained reads */
 };
 /* How early it is closed: the higher the earlier; 0: never. */
 uint64_t memory_holding_rank(const struct memory_holding *h);

@@ -42,13 +42,14 @@ static struct memory_holding holding_of(const struct client *c)
 {
     return (struct memory_holding){.stranger = is_stranger(c),
                                    .begun = input_rest_bytes(c),
-                                   .rest = c->output.pending + deliver_queue_bytes(c) +
-                                           retained_delivery_bytes(c)};
+                                   .rest = c->connect_bytes + c->output.pending +
+                                           deliver_queue_bytes(c) + retained_delivery_bytes(c)};
 }
 
 static bool holds_nothing(const struct client *c)
 {
-    return c->rest == NULL && c->output.head == NULL && c->queue == NULL && c->retained == NULL;
+    return c->rest == NULL && c->output.head == NULL && c->queue == NULL && c->retained == NULL &&
+           c->connect_bytes < SHED_FLOOR_STRANGER;
 }
 
 void shed_note(struct client *c)
@@ -179,7 +180,7 @@ static void look_for_slow_packets(struct broker *b)
             continue;
         c->looked_at_ms = b->now_ms;
         if (input_is_too_slow(c))
-            client_close(c, END_SLOW_PACKET);
+            client_doom(c, END_SLOW_PACKET); /* in the phase for it: many may be due at once */
     }
 }
 

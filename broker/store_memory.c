@@ -123,8 +123,15 @@ static void free_session(struct store_memory *s, struct memory_session *m)
     memory_queue_fini(&m->queue);
     if (m->hold != NULL)
         m->hold->store_data = NULL;
-    free(m->user);
+    account_free(ACCOUNT_SESSIONS, m->user);
     account_free(ACCOUNT_SESSIONS, m);
+}
+
+static char *copy_user(const char *user)
+{
+    size_t size = strlen(user) + 1;
+    char *copy = account_alloc(ACCOUNT_SESSIONS, size);
+    return copy != NULL ? memcpy(copy, user, size) : NULL;
 }
 
 static bool is_users(const struct memory_session *m, const char *user)
@@ -253,7 +260,7 @@ static void memory_connect(struct store *store, const struct store_connect_reque
     }
     if (m == NULL)
         m = add_session(s, hold);
-    char *user = m != NULL && hold->user != NULL ? strdup(hold->user) : NULL;
+    char *user = m != NULL && hold->user != NULL ? copy_user(hold->user) : NULL;
     if (m == NULL || (user == NULL && hold->user != NULL)) {
         if (m != NULL)
             free_if_over(s, m);
@@ -262,7 +269,7 @@ static void memory_connect(struct store *store, const struct store_connect_reque
     }
     result.session_present = m->durable && !req->clean_start;
     attach(s, m, req);
-    free(m->user);
+    account_free(ACCOUNT_SESSIONS, m->user);
     m->user = user;
     result.open_qos2 = m->open_qos2.items;
     result.open_qos2_count = m->open_qos2.count;

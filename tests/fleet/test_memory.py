@@ -102,6 +102,22 @@ class Budget(harness.FleetTest):
                                   reason="max_memory") > 0, 20, "strangers are closed")
         self.end()
 
+    def test_large_wills_and_user_names(self):
+        """A whole CONNECT may stay as large as half of one: what it leaves behind is somebody's, too."""
+        self.start(max_memory="16M")
+        for n in range(400):
+            client = self.broker.open()
+            self.addCleanup(client.close)
+            fields = {"will": m.Will("at/w", b"w" * 60000, 1, False)} if n % 2 else {"username": "u" * 60000}
+            try:
+                client.send(m.connect("at%d" % n, **fields))
+                client.recv(timeout=20)
+            except m.Closed:
+                pass
+        eventually(lambda: metric(self.broker.metrics(), "flotilla_broker_connections_closed_total",
+                                  reason="max_memory") > 0, 20, "who holds much is closed")
+        self.end()
+
     def test_subscribers_that_never_acknowledge(self):
         self.start()
         clients = self.attackers(12)
