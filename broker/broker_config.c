@@ -340,8 +340,8 @@ static const struct config_field limits_fields[] = {
      .min = 1024,
      .max = 1 << 30,
      .fallback = "256k",
-     .help = "The same in bytes of topics and payloads, so that what one client sends doesn't hold "
-             "up the others at the store. One message may be larger."},
+     .help = "The same in bytes of topics, payloads and lists of filters, so that what one client "
+             "sends doesn't hold up the others at the store. One packet may be larger."},
     {.key = "max_open_qos2",
      .kind = CONFIG_UINT,
      FIELD(limits_config, max_open_qos2),
