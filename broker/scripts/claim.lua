@@ -89,9 +89,6 @@ if h[4] ~= ARGV[5] then
   redis.call('HSET', s, 'owner', node, 'epoch', string.format('%.0f', epoch), 'dur', ARGV[3],
     'token', ARGV[5], 'exp', ARGV[6], 'rp', lo, 'rr', present, 're', ended,
     'st', string.format('%.0f', arrived))
-  if redis.call('HGET', s, 'run') ~= ARGV[10] then
-    redis.call('HSET', s, 'run', ARGV[10], 'r0', redis.call('HGET', s, 'nseq') or 0)
-  end
   if ARGV[9] ~= '' then
     redis.call('HSET', s, 'u', ARGV[9])
   end
@@ -101,6 +98,10 @@ if h[4] ~= ARGV[5] then
   end
 end
 
+-- Also when it is repeated, in another run of Redis: from now on the connection is one of this run.
+if redis.call('HGET', s, 'run') ~= ARGV[10] then
+  redis.call('HSET', s, 'run', ARGV[10], 'r0', redis.call('HGET', s, 'nseq') or 0)
+end
 local r = redis.call('HMGET', s, 'rp', 'rr', 're', 'nseq', 'ds', 'owe', 'pu')
 local gone = {}
 for _, filter in ipairs(r[7] and cmsgpack.unpack(r[7]) or {}) do

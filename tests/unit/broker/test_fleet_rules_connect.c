@@ -285,6 +285,36 @@ static void rule_9_a_claim_that_redis_lost_before_the_connack_is_made_again(void
     assert_int_equal(c->entry_count, 1);
 }
 
+/* Redis restarts on its file between the claim and the CONNACK. */
+static void rule_9_a_claim_that_is_made_again_is_one_of_the_new_run(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one;
+    struct bed_node *two;
+    struct bed_client *c;
+
+    b->cfg.lease_ms = 20000;
+    one = bed_add_ready(b);
+    two = bed_add_ready(b);
+    bed_subscribe(bed_connect(one, "c", true), "t/#", 1);
+    BED_UNTIL(b, two->sub_count == 1);
+    one->stopped = true;
+    c = bed_connect_begin(two, "c", true, false, NULL);
+    BED_UNTIL(b, bed_redis(b, "KEYS fl:{s*}:own:*") == 1);
+    bed_publish(bed_connect(two, "p", false), "t/1", "x", 1);
+    assert_int_equal(c->status, -1);
+    redis_server_kill(&b->server);
+    redisFree(b->redis);
+    assert_true(redis_server_run(&b->server, "--appendfsync", "everysec"));
+    b->redis = redis_server_connect(&b->server);
+    BED_UNTIL(b, c->status >= 0);
+    assert_int_equal(c->status, STORE_OK);
+    bed_fetch(c, 1, 10);
+    assert_int_equal(c->entry_count, 1);
+    two->store->ops->ack(two->store, &c->hold, c->entries[0].sequence);
+    BED_UNTIL(b, bed_redis(b, "KEYS fl:{s*}:q:c") == 0);
+}
+
 static void rule_7_a_connect_that_came_earlier_takes_nothing_from_a_later_one(void **state)
 {
     struct bed *b = *state;
@@ -584,6 +614,7 @@ int main(void)
         IN_BED(rule_7_order_holds_when_a_publisher_moves_to_its_subscribers_node),
         IN_BED(rule_7_clean_start_drops_the_durable_session_everywhere),
         IN_BED(rule_9_a_claim_that_redis_lost_before_the_connack_is_made_again),
+        IN_BED(rule_9_a_claim_that_is_made_again_is_one_of_the_new_run),
         IN_BED(rule_7_a_connect_that_came_earlier_takes_nothing_from_a_later_one),
         IN_BED(rule_7_a_clock_that_was_set_back_shuts_nobody_out),
         IN_BED(a_client_id_belongs_to_the_user_who_has_it),
