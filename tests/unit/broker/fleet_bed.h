@@ -732,4 +732,14 @@ static inline void bed_fetch(struct bed_client *c, uint64_t from, size_t max)
     BED_UNTIL(c->node->bed, c->fetched);
 }
 
+/* As the core does it, which is woken when there is something: after a restart of Redis a session is
+ * read only once it is asserted again. */
+static inline void bed_fetch_first(struct bed_client *c, uint64_t from, size_t max)
+{
+    for (int i = 0; i < 200 && c->entry_count == 0; i++) {
+        bed_fetch(c, from, max);
+        bed_turn(c->node->bed);
+    }
+}
+
 #endif

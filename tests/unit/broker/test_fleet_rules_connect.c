@@ -309,7 +309,7 @@ static void rule_9_a_claim_that_is_made_again_is_one_of_the_new_run(void **state
     b->redis = redis_server_connect(&b->server);
     BED_UNTIL(b, c->status >= 0);
     assert_int_equal(c->status, STORE_OK);
-    bed_fetch(c, 1, 10);
+    bed_fetch_first(c, 1, 10);
     assert_int_equal(c->entry_count, 1);
     two->store->ops->ack(two->store, &c->hold, c->entries[0].sequence);
     BED_UNTIL(b, bed_redis(b, "KEYS fl:{s*}:q:c") == 0);

@@ -225,7 +225,7 @@ static void rule_9_redis_restarted_on_its_file_loses_nothing(void **state)
     b->redis = redis_server_connect(&b->server);
     BED_UNTIL(b, bed_ready(one) && bed_ready(two) && p->status == STORE_OK);
     BED_UNTIL(b, one->got_count == 2);
-    bed_fetch(d, 1, 10);
+    bed_fetch_first(d, 1, 10);
     assert_int_equal(d->entry_count, 2);
     bed_publish(p, "t/1", "after", 1);
     BED_UNTIL(b, one->got_count == 3);
