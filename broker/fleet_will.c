@@ -11,16 +11,23 @@
 
 enum { DUE_MS = 100, DUE_BUCKETS = 64, DUE_AT_ONCE = 20 };
 
+/* Who asks for a will that is being published already. */
+struct will_wait {
+    struct will_wait *next;
+    store_done_fn *done;
+    void *arg;
+};
+
 struct will_op {
     struct will_op *next, *prev;
-    UT_hash_handle hh; /* by message id; the newest of an id */
+    UT_hash_handle hh; /* by message id */
     struct message_id id;
     struct fleet *f;
     struct message *message;
     uint64_t epoch;
     store_done_fn *done;
     void *arg;
-    bool listed; /* by id */
+    struct will_wait *waits;
     size_t client_len;
     char client[];
 };
@@ -42,8 +49,13 @@ void fleet_wills_free(struct fleet *f)
         struct will_op *op = f->wills->ops;
 
         f->wills->ops = op->next;
-        if (op->listed)
-            HASH_DEL(f->wills->by_id, op);
+        HASH_DEL(f->wills->by_id, op);
+        while (op->waits != NULL) {
+            struct will_wait *w = op->waits;
+
+            op->waits = w->next;
+            free(w);
+        }
         message_unref(op->message);
         free(op);
     }
@@ -59,13 +71,18 @@ struct fleet_behalf fleet_will_behalf(struct fleet *f, const struct message *m)
     return (struct fleet_behalf){0};
 }
 
-bool fleet_will_is(struct fleet *f, const struct message *m)
+static struct will_op *find(struct fleet *f, const struct message *m)
 {
     struct will_op *op = NULL;
 
     if (f->wills->by_id != NULL)
         HASH_FIND(hh, f->wills->by_id, &m->id, sizeof(m->id), op);
-    return op != NULL;
+    return op;
+}
+
+bool fleet_will_is(struct fleet *f, const struct message *m)
+{
+    return find(f, m) != NULL;
 }
 
 static void op_free(struct will_op *op)
@@ -76,37 +93,49 @@ static void op_free(struct will_op *op)
         op->f->wills->ops = op->next;
     if (op->next != NULL)
         op->next->prev = op->prev;
-    if (op->listed)
-        HASH_DEL(op->f->wills->by_id, op);
+    HASH_DEL(op->f->wills->by_id, op);
     message_unref(op->message);
     free(op);
 }
 
-/* A will may be published twice at once: the former op is as good as this one. */
-static void list_by_id(struct will_op *op)
+/* Frees it, and tells all who wait for it. */
+static void op_done(struct will_op *op, enum store_status status)
 {
-    struct fleet_wills *wills = op->f->wills;
-    struct will_op *had = NULL;
-
-    op->id = op->message->id;
-    HASH_FIND(hh, wills->by_id, &op->id, sizeof(op->id), had);
-    if (had != NULL) {
-        HASH_DEL(wills->by_id, had);
-        had->listed = false;
-    }
-    HASH_ADD(hh, wills->by_id, id, sizeof(op->id), op);
-    op->listed = true;
-}
-
-static void on_cleared(void *arg, const redisReply *r)
-{
-    struct will_op *op = arg;
+    struct will_wait *waits = op->waits;
     store_done_fn *done = op->done;
     void *done_arg = op->arg;
 
     op_free(op);
     if (done != NULL)
-        done(done_arg, fleet_reply_status(r));
+        done(done_arg, status);
+    while (waits != NULL) {
+        struct will_wait *w = waits;
+
+        waits = w->next;
+        w->done(w->arg, status);
+        free(w);
+    }
+}
+
+/* It isn't out before that op is done, which may take as long as Redis is full. */
+static void wait_for(struct will_op *op, store_done_fn *done, void *arg)
+{
+    struct will_wait *w;
+
+    if (done == NULL)
+        return;
+    w = malloc(sizeof(*w));
+    if (w == NULL) {
+        fleet_defer(op->f, done, arg, STORE_UNAVAILABLE);
+        return;
+    }
+    *w = (struct will_wait){.next = op->waits, .done = done, .arg = arg};
+    op->waits = w;
+}
+
+static void on_cleared(void *arg, const redisReply *r)
+{
+    op_done(arg, fleet_reply_status(r));
 }
 
 static void on_published(void *arg, enum store_status status)
@@ -118,13 +147,8 @@ static void on_published(void *arg, enum store_status status)
 
     if (status != STORE_OK) {
         /* It stays in `due`, from where some node tries again; this one has delivered nothing. */
-        store_done_fn *done = op->done;
-        void *done_arg = op->arg;
-
         inbox_forget(f, op->message->id);
-        op_free(op);
-        if (done != NULL)
-            done(done_arg, status);
+        op_done(op, status);
         return;
     }
     metric_add(f->metrics.wills, 1);
@@ -139,6 +163,7 @@ void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, 
 {
     struct will_op *op = calloc(1, sizeof(*op) + client_len);
     struct fleet_reader r = fleet_reader_of(frame, len);
+    struct will_op *under_way;
     struct message *m;
     bool remember;
 
@@ -152,6 +177,13 @@ void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, 
         return;
     }
     m->id = (struct message_id){.node = fleet_hash(client, client_len), .sequence = epoch};
+    under_way = find(f, m);
+    if (under_way != NULL) {
+        wait_for(under_way, done, arg);
+        free(op);
+        message_unref(m);
+        return;
+    }
     op->f = f;
     op->message = m;
     op->epoch = epoch;
@@ -163,7 +195,8 @@ void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, 
     if (op->next != NULL)
         op->next->prev = op;
     f->wills->ops = op;
-    list_by_id(op);
+    op->id = m->id;
+    HASH_ADD(hh, f->wills->by_id, id, sizeof(op->id), op);
     if (m->qos > 0 && inbox_knows(f, m->id)) {
         on_published(op, STORE_OK); /* this node has seen it published already */
         return;

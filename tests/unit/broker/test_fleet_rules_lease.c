@@ -202,6 +202,40 @@ static void rule_1_a_reaper_may_end_while_its_wills_wait(void **state)
     BED_UNTIL_MS(b, two->wills == 1, 20000);
 }
 
+/* Which is due again meanwhile. Who connects waits for it, on whichever node. */
+static void rule_7_a_will_that_waits_for_room_isnt_taken_for_published(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_will will = {.topic = "w/1", .payload = "gone", .qos = 1};
+    struct bed_client *watcher = bed_connect(one, "watcher", true);
+    struct bed_client *c = bed_connect_will(one, "c", false, &will);
+    redisReply *keys;
+
+    bed_subscribe(watcher, "w/#", 1);
+    bed_redis(b, "CONFIG SET maxmemory 1");
+    bed_left(c);
+    c->status = -1;
+    one->store->ops->disconnect(one->store, &c->hold, true, 0, bed_on_done, c);
+    BED_UNTIL(b, one->wills == 1);
+    keys = redisCommand(b->redis, "KEYS fl:{s*}:due");
+    assert_int_equal(keys->elements, 1);
+    freeReplyObject(
+        redisCommand(b->redis, "EVAL %s 1 %s",
+                     "#!lua flags=allow-oom\nreturn redis.call('ZADD', KEYS[1], 1, 'wc')",
+                     keys->element[0]->str));
+    bed_run(b, 2500);
+    freeReplyObject(keys);
+    assert_int_equal(bed_redis(b, "KEYS fl:{s*}:dw:c"), 1);
+    assert_int_equal(c->status, -1);
+    assert_int_equal(one->wills, 1);
+    bed_redis(b, "CONFIG SET maxmemory 0");
+    BED_UNTIL(b, c->status == STORE_OK);
+    assert_int_equal(bed_redis(b, "KEYS fl:{s*}:dw:c"), 0);
+    bed_fetch(watcher, 1, 10);
+    assert_int_equal(watcher->entry_count, 1);
+}
+
 static void rule_9_redis_restarted_on_its_file_loses_nothing(void **state)
 {
     struct bed *b = *state;
@@ -340,6 +374,7 @@ int main(void)
         IN_BED(rule_1_nobody_dies_of_a_clock),
         IN_BED(rule_1_another_node_resumes_what_a_dead_reaper_began),
         IN_BED(rule_1_a_reaper_may_end_while_its_wills_wait),
+        IN_BED(rule_7_a_will_that_waits_for_room_isnt_taken_for_published),
         IN_BED(rule_9_redis_restarted_on_its_file_loses_nothing),
         IN_BED(rule_9_a_redis_that_lost_everything_is_told_again),
         IN_BED(rule_3_a_hole_in_the_log_means_reload),
