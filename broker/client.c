@@ -94,7 +94,7 @@ void client_free(struct client *c)
     inflight_fini(&c->inflight);
     session_unref(c->session);
     account_free(ACCOUNT_CLIENTS, c->username);
-    free(c->will_topic);
+    account_free(ACCOUNT_CLIENTS, c->will_topic);
     account_free(ACCOUNT_CLIENTS, c);
 }
 

@@ -111,6 +111,16 @@ static struct message *make_will(struct client *c, const struct mqtt_connect *p,
     return message_new(&will, router_next_message_id(c->broker->router), client_id);
 }
 
+static char *copy_text(struct mqtt_slice s)
+{
+    char *text = account_alloc(ACCOUNT_CLIENTS, (size_t)s.len + 1);
+    if (text == NULL)
+        return NULL;
+    memcpy(text, s.data, s.len);
+    text[s.len] = '\0';
+    return text;
+}
+
 /* Asked once it is known who the client is, and again when it is published. */
 static bool take_will(struct client *c)
 {
@@ -119,7 +129,7 @@ static bool take_will(struct client *c)
         return true;
     struct mqtt_slice topic = a->will->topic;
     if (handle_topic_fits(c, topic) && auth_may_write(c->broker->auth, c, a->client_id, topic)) {
-        c->will_topic = strndup((const char *)topic.data, topic.len);
+        c->will_topic = copy_text(topic);
         return c->will_topic != NULL;
     }
     LOG_LIMITED(LOG_LEVEL_INFO, "will_denied",
@@ -138,22 +148,13 @@ static uint64_t arrival_ms(const struct client *c)
     return clock_boottime_ms() - (t->ops->silent_ms != NULL ? t->ops->silent_ms(c->transport) : 0);
 }
 
-static char *copy_text(struct mqtt_slice s)
-{
-    char *text = account_alloc(ACCOUNT_CLIENTS, (size_t)s.len + 1);
-    if (text == NULL)
-        return NULL;
-    memcpy(text, s.data, s.len);
-    text[s.len] = '\0';
-    return text;
-}
-
-/* They may be long, and stay: whoever has many such connections holds much. */
+/* They may be long, and stay: whoever has many such connections holds much. The will's topic is kept
+ * beside the will. */
 static void note_kept(struct client *c, const struct mqtt_connect *p)
 {
     c->connect_bytes = p->has_username ? p->username.len : 0;
     if (p->has_will)
-        c->connect_bytes += p->will_topic.len + p->will_payload.len;
+        c->connect_bytes += 2 * p->will_topic.len + p->will_payload.len;
     if (c->connect_bytes >= SHED_FLOOR_STRANGER)
         shed_note(c);
 }

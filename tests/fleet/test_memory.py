@@ -118,6 +118,17 @@ class Budget(harness.FleetTest):
                                   reason="max_memory") > 0, 20, "who holds much is closed")
         self.end()
 
+    def test_what_a_wills_topic_takes_is_counted(self):
+        """It is kept twice: in the will, and beside it, to ask again who may write to it."""
+        self.start()
+        used = lambda: metric(self.broker.metrics(), "flotilla_broker_memory_bytes")
+        before = used()
+        for n in range(100):
+            client = self.broker.connect("at%d" % n, will=m.Will("at/%d/" % n + "t" * 60000, b"", 1, False))
+            self.addCleanup(client.close)
+        self.assertGreater(used() - before, 2 * 100 * 60000)
+        self.end(shed=False)
+
     def test_subscribers_that_never_acknowledge(self):
         self.start()
         clients = self.attackers(12)
