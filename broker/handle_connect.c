@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "broker/account.h"
 #include "broker/auth.h"
@@ -23,6 +24,10 @@
 
 /* What a CONNECT asked for, until it is answered. */
 struct connect_attempt {
+    struct client *client;
+    LIST_HEAD(rival_list, connect_attempt) rivals; /* of other users, whom its answer decides */
+    LIST_ENTRY(connect_attempt) rival_link;
+    bool is_rival;
     bool clean;
     bool claimed; /* the store has been asked */
     bool made_id; /* the client left its id to us */
@@ -35,14 +40,34 @@ struct connect_attempt {
     char text[];
 };
 
+static void forget_rivalry(struct connect_attempt *a)
+{
+    if (a->is_rival)
+        LIST_REMOVE(a, rival_link);
+    a->is_rival = false;
+}
+
+/* They look again what has become of the client id. */
+static void release_rivals(struct connect_attempt *a)
+{
+    while (!LIST_EMPTY(&a->rivals)) {
+        struct connect_attempt *rival = LIST_FIRST(&a->rivals);
+        forget_rivalry(rival);
+        client_mark_work(rival->client);
+    }
+}
+
 void connect_attempt_free(struct client *c)
 {
-    if (c->connecting == NULL)
+    struct connect_attempt *a = c->connecting;
+    if (a == NULL)
         return;
-    login_cancel(&c->connecting->login);
-    message_unref(c->connecting->will);
-    account_free(ACCOUNT_CLIENTS, c->connecting->username);
-    free(c->connecting);
+    forget_rivalry(a);
+    release_rivals(a);
+    login_cancel(&a->login);
+    message_unref(a->will);
+    account_free(ACCOUNT_CLIENTS, a->username);
+    free(a);
     c->connecting = NULL;
 }
 
@@ -171,6 +196,8 @@ static bool keep_attempt(struct client *c, const struct mqtt_connect *p)
     if (a == NULL)
         return false;
     c->connecting = a;
+    a->client = c;
+    LIST_INIT(&a->rivals);
     a->clean = p->clean_start;
     a->made_id = p->client_id.len == 0;
     a->arrived_ms = arrival_ms(c);
@@ -465,17 +492,31 @@ static bool is_same_user(const struct client *a, const struct client *b)
     return strcmp(a->username, b->username) == 0;
 }
 
+/* Another user's connection isn't taken over: one that is online bars this one, and of one that
+ * still asks the store nobody knows yet whose the client id is. */
+static bool bars(struct client *old, struct client *c)
+{
+    struct connect_attempt *a = c->connecting;
+    if (is_same_user(c, old) || c->broker->config->auth.shared_client_ids)
+        return false;
+    if (old->state == CLIENT_ONLINE) {
+        refuse(c, MQTT_CONNACK_NOT_AUTHORIZED, REFUSED_OTHER_USER);
+    } else if (!a->is_rival) {
+        a->is_rival = true;
+        LIST_INSERT_HEAD(&old->connecting->rivals, a, rival_link);
+    }
+    return true;
+}
+
 /* A connection of the same client id is here already. Whether this one may take its place; if not,
- * it is refused, and nothing has changed. */
-static bool may_replace(struct client *c, const struct client *old)
+ * it is refused or waits, and nothing has changed. */
+static bool may_replace(struct client *c, struct client *old)
 {
     enum { CLOCKS_MS = 20 }; /* of the kernel's count */
+    if (bars(old, c))
+        return false;
     if (old->state != CLIENT_ONLINE)
         return true; /* it has nothing yet */
-    if (!is_same_user(c, old) && !c->broker->config->auth.shared_client_ids) {
-        refuse(c, MQTT_CONNACK_NOT_AUTHORIZED, REFUSED_OTHER_USER);
-        return false;
-    }
     if (c->connecting->arrived_ms + CLOCKS_MS < old->hold.arrived_ms) {
         client_close(c, END_TAKEN_OVER);
         return false;

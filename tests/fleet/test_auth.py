@@ -5,7 +5,7 @@ import subprocess
 import harness
 import mqtt_raw as m
 from harness import Process, binary, eventually, free_port
-from services import STANDIN_BROKER, Broker, Fleet, program
+from services import STANDIN_BROKER, Broker, Fleet, metric, program
 
 REFUSED = (4, 5)
 
@@ -309,6 +309,56 @@ class ClientIds(harness.FleetTest):
         equal = Broker(self.scope, "equal", config={"auth": dict(self.auth, client_id="equals_username")}).start()
         for name, code in (("alice", 0), ("alice-phone", 5)):
             self.assertEqual(self.answer(equal, name, **self.ALICE), code, name)
+
+
+class ClientIdsUnderWay(harness.FleetTest):
+    """Redis is slow: a device's CONNECT waits for it, and other users' with the same client id come."""
+
+    def test_a_connecting_that_isnt_answered_yet_stays(self):
+        alice, bob = ClientIds.ALICE, ClientIds.BOB
+        auth = {"anonymous": True, "password_file": make_passwords(self.scope)}
+        fleet = Fleet(self.scope, brokers=1, broker_config={"auth": auth}, lease="30s", beat="1s")
+        broker = fleet[0]
+        known = lambda: metric(broker.metrics(), "flotilla_broker_logins_total", how="remembered")
+        for n, fields in enumerate((alice, bob)):
+            broker.connect("warm-up-%d" % n, **fields).close()
+        for clean in (True, False):
+            name, before = self.unique("c"), known()
+            fleet.redis.stop()
+            with broker.open() as device, broker.open() as thief, broker.open() as stranger:
+                device.send(m.connect(name, clean=clean, **alice))
+                eventually(lambda: known() == before + 1, 10, "the device's claim is under way")
+                stranger.send(m.connect(name, clean=clean))
+                thief.send(m.connect(name, clean=clean, **bob))
+                eventually(lambda: known() == before + 2, 10, "the others' CONNECTs were read")
+                fleet.redis.cont()
+                self.assertEqual(device.expect(m.CONNACK).return_code, 0)
+                self.assertEqual(thief.expect(m.CONNACK).return_code, 5)
+                self.assertEqual(stranger.expect(m.CONNACK).return_code, 5)
+                device.ping()
+
+    def test_who_waits_gets_the_client_id_of_one_that_gives_up(self):
+        alice, bob = ClientIds.ALICE, ClientIds.BOB
+        auth = {"anonymous": True, "password_file": make_passwords(self.scope)}
+        fleet = Fleet(self.scope, brokers=1, broker_config={"auth": auth}, lease="30s", beat="1s")
+        broker = fleet[0]
+        known = lambda: metric(broker.metrics(), "flotilla_broker_logins_total", how="remembered")
+        closed = lambda: metric(broker.metrics(), "flotilla_broker_connections_closed_total", reason="closed_by_peer")
+        with broker.connect("c", clean=False, **bob):
+            pass
+        broker.connect("warm-up", **alice).close()
+        before = known(), closed()
+        fleet.redis.stop()
+        with broker.open() as thief, broker.open() as device:
+            thief.send(m.connect("c", clean=False, **alice))
+            eventually(lambda: known() == before[0] + 1, 10, "a claim is under way")
+            device.send(m.connect("c", clean=False, **bob))
+            eventually(lambda: known() == before[0] + 2, 10, "the other's CONNECT was read")
+            thief.close()
+            eventually(lambda: closed() > before[1], 10, "the first one has gone")
+            fleet.redis.cont()
+            connack = device.expect(m.CONNACK)
+            self.assertEqual((connack.return_code, connack.session_present), (0, True))
 
 
 if __name__ == "__main__":
