@@ -312,6 +312,7 @@ void fleet_cut_tick(struct fleet *f)
     }
 }
 
+/* An id below 1: Redis refuses it, and `again` notes anew. */
 static void void_id(void *each_arg, void *arg, struct redis_args args)
 {
     size_t len;
@@ -321,7 +322,7 @@ static void void_id(void *each_arg, void *arg, struct redis_args args)
     for (char *a = redis_args_next(&args, &len); a != NULL; a = redis_args_next(&args, &len))
         last = a;
     if (last != NULL)
-        memset(last, '9', len); /* an id that isn't there: 0 is none */
+        memset(last, '0', len);
 }
 
 void fleet_cut_run_changed(struct fleet *f)

@@ -271,6 +271,53 @@ static void a_connecting_that_took_too_long_leaves_its_clients_hold_alone(void *
     bed_connect(one, "c", true);
 }
 
+enum { BYSTANDERS = 120 };
+
+static void restart_redis(struct bed *b)
+{
+    redis_server_kill(&b->server);
+    redisFree(b->redis);
+    assert_true(redis_server_run(&b->server, NULL, NULL));
+    b->redis = redis_server_connect(&b->server);
+    assert_non_null(b->redis);
+}
+
+/* Redis ends between the answer that names a connection and the word that closes it. In the next run
+ * that number, and whatever else stands in its place, is another's. */
+static void a_kill_that_another_run_gets_closes_nobody(void **state)
+{
+    struct bed *b = *state;
+    redisContext *bystanders[BYSTANDERS];
+    struct bed_node *one;
+    struct bed_node *two;
+    struct bed_client *c;
+
+    signal(SIGPIPE, SIG_IGN); /* of one that was closed */
+    b->cfg.lease_ms = 20000;
+    one = bed_add_ready(b);
+    two = bed_add_ready(b);
+    bed_connect(one, "c", true);
+    one->stopped = true;
+    c = bed_connect_begin(two, "c", true, false, NULL);
+    while (bed_redis(b, "KEYS fl:{n:*}:taken") == 0)
+        bed_turn(b);
+    event_base_loop(b->base, EVLOOP_NONBLOCK);
+    bed_input(two->store); /* it is answered, and nothing is written */
+    restart_redis(b);
+    for (size_t i = 0; i < BYSTANDERS; i++) {
+        bystanders[i] = redis_server_connect(&b->server);
+        assert_non_null(bystanders[i]);
+    }
+    BED_UNTIL(b, c->status >= 0);
+    for (size_t i = 0; i < BYSTANDERS; i++) {
+        redisReply *r = redisCommand(bystanders[i], "PING");
+
+        assert_non_null(r);
+        freeReplyObject(r);
+        redisFree(bystanders[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +338,8 @@ int main(void)
                                         bed_setup, bed_teardown),
         cmocka_unit_test_setup_teardown(
             a_connecting_that_took_too_long_leaves_its_clients_hold_alone, bed_setup, bed_teardown),
+        cmocka_unit_test_setup_teardown(a_kill_that_another_run_gets_closes_nobody, bed_setup,
+                                        bed_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
