@@ -303,19 +303,28 @@ void fleet_queue_add(struct fleet *f, struct fleet_publish *p, const struct mess
     fleet_publish_gathered(p);
 }
 
+static void drop_batch(struct queue_batch *b)
+{
+    for (size_t i = 0; i < b->target_count; i++) {
+        fleet_publish_failed(b->publishes[i], STORE_UNAVAILABLE);
+        fleet_publish_issued(b->publishes[i]);
+    }
+    batch_free(b);
+}
+
+/* Empty before anybody is told. */
 void fleet_queues_reset(struct fleet *f)
 {
-    while (f->queues != NULL && f->queues->first != NULL) {
-        struct queue_batch *b = f->queues->first;
+    struct queue_batch *list;
 
-        f->queues->first = b->next;
-        f->queues->open[b->bucket] = NULL;
-        for (size_t i = 0; i < b->target_count; i++) {
-            fleet_publish_failed(b->publishes[i], STORE_UNAVAILABLE);
-            fleet_publish_issued(b->publishes[i]);
-        }
-        batch_free(b);
+    if (f->queues == NULL)
+        return;
+    list = f->queues->first;
+    *f->queues = (struct fleet_queues){0};
+    while (list != NULL) {
+        struct queue_batch *b = list;
+
+        list = b->next;
+        drop_batch(b);
     }
-    if (f->queues != NULL)
-        f->queues->last = NULL;
 }

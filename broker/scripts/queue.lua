@@ -42,6 +42,18 @@ local function bytes(s, q, waiting)
   return put, head
 end
 
+-- Of a session that was full: by the limits that there are, in messages and in bytes.
+local function is_half_empty(s, q, waiting)
+  if limit > 0 and waiting * 2 >= limit then
+    return false
+  end
+  if most == 0 or waiting == 0 then
+    return true
+  end
+  local put = tonumber(redis.call('HGET', s, 'qb') or 0)
+  return (put - (first_mark(q) or put)) * 2 < most
+end
+
 local last = redis.call('HGET', p .. 'hw', node)
 local fresh = not last or tonumber(last) < call
 if fresh then
@@ -87,7 +99,7 @@ for i = 7 + count * 2, #ARGV, 3 do
           out[#out + 1] = '!'
           out[#out + 1] = c
         end
-      elseif h[4] and waiting * 2 < limit then
+      elseif h[4] and is_half_empty(s, q, waiting) then
         redis.call('HDEL', s, 'qf')
       end
     end

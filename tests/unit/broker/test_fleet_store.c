@@ -330,6 +330,62 @@ static void a_session_of_many_filters_is_loaded_in_parts(void **state)
     free(m);
 }
 
+static bool is_marked_full(struct bed *b)
+{
+    redisReply *keys = redisCommand(b->redis, "KEYS fl:{s*}:s:c");
+    redisReply *r;
+    bool marked;
+
+    assert_int_equal(keys->elements, 1);
+    r = redisCommand(b->redis, "HEXISTS %s qf", keys->element[0]->str);
+    marked = r->integer == 1;
+    freeReplyObject(r);
+    freeReplyObject(keys);
+    return marked;
+}
+
+/* So that its next filling is named in the log, too. */
+static void a_queue_that_was_full_is_so_until_it_is_half_empty(struct bed *b)
+{
+    char payload[400];
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_client *c = bed_connect(one, "c", true);
+    struct bed_client *publisher = bed_connect(one, "publisher", true);
+
+    memset(payload, 'x', sizeof(payload));
+    payload[sizeof(payload) - 1] = '\0';
+    bed_subscribe(c, "t", 1);
+    while (!is_marked_full(b))
+        bed_publish(publisher, "t", payload, 1);
+    bed_fetch(c, 1, 20);
+    assert_in_range(c->entry_count, 8, 12);
+    one->store->ops->ack(one->store, &c->hold, 1);
+    bed_publish(publisher, "t", "small", 1);
+    assert_true(is_marked_full(b));
+    for (uint64_t seq = 2; seq < 10; seq++)
+        one->store->ops->ack(one->store, &c->hold, seq);
+    bed_publish(publisher, "t", "small", 1);
+    assert_false(is_marked_full(b));
+}
+
+static void a_queue_that_was_full_by_bytes_alone_is_so_until_it_is_half_empty(void **state)
+{
+    struct bed *b = *state;
+
+    b->cfg.queue_limit = 0;
+    b->cfg.queue_limit_bytes = 4000;
+    a_queue_that_was_full_is_so_until_it_is_half_empty(b);
+}
+
+static void a_queue_that_was_full_by_bytes_is_so_until_it_is_half_empty(void **state)
+{
+    struct bed *b = *state;
+
+    b->cfg.queue_limit = 1000;
+    b->cfg.queue_limit_bytes = 4000;
+    a_queue_that_was_full_is_so_until_it_is_half_empty(b);
+}
+
 int main(void)
 {
 #define IN_BED(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
@@ -342,6 +398,8 @@ int main(void)
         IN_BED(entries_of_the_log_have_a_bound),
         IN_BED(a_session_of_many_filters_is_loaded_in_parts),
         IN_BED(the_log_is_trimmed_by_bytes),
+        IN_BED(a_queue_that_was_full_by_bytes_alone_is_so_until_it_is_half_empty),
+        IN_BED(a_queue_that_was_full_by_bytes_is_so_until_it_is_half_empty),
         IN_BED(fleets_of_different_names_on_one_database_dont_meet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
