@@ -309,10 +309,11 @@ static void log_end(const struct client *c, enum client_end why)
 {
     bool everyday = why == END_DISCONNECT || why == END_EOF || why == END_SHUTDOWN;
     enum log_level level = everyday ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
+    static _Thread_local struct log_limit limits[CLIENT_END_COUNT];
     char peer[PEER_TEXT_MAX];
-    LOG_LIMITED(level, "client_closed", KV_STR("client_id", client_id_text(c)),
-                KV_STR("peer", peer_text(&c->transport->peer, peer)),
-                KV_STR("reason", client_end_names[why]));
+    LOG_LIMITED_BY(&limits[why], level, "client_closed", KV_STR("client_id", client_id_text(c)),
+                   KV_STR("peer", peer_text(&c->transport->peer, peer)),
+                   KV_STR("reason", client_end_names[why]));
 }
 
 /* Whether the peer is still there to read our last bytes. */

@@ -95,11 +95,12 @@ static bool send_connack(struct client *c, enum mqtt_connack3 code, bool session
 
 static void refuse(struct client *c, enum mqtt_connack3 code, enum refusal why)
 {
+    static _Thread_local struct log_limit limits[REFUSAL_COUNT];
     char peer[PEER_TEXT_MAX];
     c->broker->stats.refused[why]++;
-    LOG_LIMITED(LOG_LEVEL_INFO, "client_refused", KV_STR("client_id", client_id_text(c)),
-                KV_STR("peer", peer_text(&c->transport->peer, peer)),
-                KV_STR("reason", refusal_names[why]));
+    LOG_LIMITED_BY(
+        &limits[why], LOG_LEVEL_INFO, "client_refused", KV_STR("client_id", client_id_text(c)),
+        KV_STR("peer", peer_text(&c->transport->peer, peer)), KV_STR("reason", refusal_names[why]));
     if (c->version == MQTT_UNKNOWN)
         c->version = MQTT_V311; /* an unknown level is answered as 3.1.1 would (3.1.2.2) */
     send_connack(c, code, false);

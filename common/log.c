@@ -338,21 +338,22 @@ void log_event_limited(struct log_limit *limit, enum log_level level, const char
                        const struct log_kv *kvs)
 {
     int saved_errno = errno;
-    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t now_ms;
 
     if (!log_enabled(level))
         return;
+    now_ms = clock_monotonic_ms();
     if (limit->window_start_ms == 0 || now_ms - limit->window_start_ms >= LIMIT_PER_MS) {
         limit->window_start_ms = now_ms;
         limit->in_window = 0;
     }
     if (limit->in_window >= LIMIT_BURST) {
         limit->suppressed++;
-        return;
+    } else {
+        limit->in_window++;
+        emit(level, event, kvs, limit->suppressed);
+        limit->suppressed = 0;
     }
-    limit->in_window++;
-    emit(level, event, kvs, limit->suppressed);
-    limit->suppressed = 0;
     errno = saved_errno;
 }
 

@@ -113,14 +113,20 @@ void log_event_limited(struct log_limit *limit, enum log_level level, const char
 #define LOG_WARN(event, ...) LOG_AT(LOG_LEVEL_WARN, event __VA_OPT__(, ) __VA_ARGS__)
 #define LOG_ERROR(event, ...) LOG_AT(LOG_LEVEL_ERROR, event __VA_OPT__(, ) __VA_ARGS__)
 
+/* With a limit of the caller's: one for each reason, say, so that a flood of one hides no other. */
+#define LOG_LIMITED_BY(limit, level, event, ...)                                                   \
+    do {                                                                                           \
+        if (log_enabled(level))                                                                    \
+            log_event_limited(                                                                     \
+                (limit), (level), (event),                                                         \
+                (const struct log_kv[]){__VA_ARGS__ __VA_OPT__(, ){.kind = LOG_KIND_END}});        \
+    } while (0)
+
 /* For what peers can cause at will: at most 10 lines in 10 s from one call site (and thread). */
 #define LOG_LIMITED(level, event, ...)                                                             \
     do {                                                                                           \
         static _Thread_local struct log_limit log_limit_;                                          \
-        if (log_enabled(level))                                                                    \
-            log_event_limited(                                                                     \
-                &log_limit_, (level), (event),                                                     \
-                (const struct log_kv[]){__VA_ARGS__ __VA_OPT__(, ){.kind = LOG_KIND_END}});        \
+        LOG_LIMITED_BY(&log_limit_, level, event __VA_OPT__(, ) __VA_ARGS__);                      \
     } while (0)
 
 #endif
