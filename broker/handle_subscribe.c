@@ -33,7 +33,7 @@ static const char *bound(struct client *c, struct mqtt_slice filter)
         name = "max_plus_subscriptions";
     else if (!memory_budget_takes_lasting(&c->broker->memory, account_lasting()))
         name = "max_memory";
-    if (name == NULL || router_is_subscribed(c->broker->router, c->session, filter))
+    if (name == NULL || router_is_subscribed(c->broker->router, c->session, filter, NULL))
         return NULL;
     return name;
 }
@@ -51,18 +51,31 @@ static const char *objection(struct client *c, struct mqtt_slice filter)
     return bound(c, filter);
 }
 
-static uint8_t grant(struct client *c, struct mqtt_slice filter, uint8_t qos)
+static void grant(struct client *c, struct wish *w)
 {
+    struct router *router = c->broker->router;
     struct subscription_options options = {
-        .qos = qos, .no_local = c->bridge, .retain_as_published = c->bridge};
-    const char *why = objection(c, filter);
-    if (why == NULL && !router_subscribe(c->broker->router, c->session, filter, options))
+        .qos = w->code, .no_local = c->bridge, .retain_as_published = c->bridge};
+    const char *why = objection(c, w->filter);
+    w->replaced =
+        c->hold.durable && router_is_subscribed(router, c->session, w->filter, &w->before);
+    if (why == NULL && !router_subscribe(router, c->session, w->filter, options))
         why = "no memory";
     if (why == NULL)
-        return qos;
+        return;
+    w->code = MQTT_QOS_FAILURE;
     LOG_LIMITED(LOG_LEVEL_INFO, "subscribe_refused", KV_STR("client_id", client_id_text(c)),
-                KV_BYTES("filter", filter.data, filter.len), KV_STR("reason", why));
-    return MQTT_QOS_FAILURE;
+                KV_BYTES("filter", w->filter.data, w->filter.len), KV_STR("reason", why));
+}
+
+/* The store couldn't take it: the tree has again what the store has. */
+static void take_back(struct client *c, const struct wish *w)
+{
+    struct router *router = c->broker->router;
+    if (w->replaced)
+        router_subscribe(router, c->session, w->filter, w->before);
+    else
+        router_unsubscribe(router, c->session, w->filter);
 }
 
 /* Not found: as a filter that isn't granted, nobody else is told. */
@@ -112,7 +125,7 @@ static void take_piece(struct client *c, struct request *q)
         struct wish *w = &q->wishes[q->taken++];
         bytes += w->filter.len;
         if (q->answer == MQTT_SUBACK)
-            w->code = grant(c, w->filter, w->code);
+            grant(c, w);
         else
             w->code = revoke(c, w->filter);
         if (timebox_spend(&c->broker->box, FILTER_US))
@@ -130,12 +143,13 @@ static void end_list(struct request *q, enum store_status status)
     request_done(q, status);
 }
 
-/* The store couldn't take this piece of a SUBSCRIBE: the SUBACK says it. */
+/* The store couldn't take this piece of a SUBSCRIBE: the SUBACK says it. From the last to the first,
+ * as one filter may be named twice. */
 static void refuse_piece(struct client *c, struct request *q)
 {
-    for (uint32_t i = q->piece; i < q->taken; i++) {
+    for (uint32_t i = q->taken; i-- > q->piece;) {
         if (q->wishes[i].code != MQTT_QOS_FAILURE && c->state == CLIENT_ONLINE)
-            router_unsubscribe(c->broker->router, c->session, q->wishes[i].filter);
+            take_back(c, &q->wishes[i]);
         q->wishes[i].code = MQTT_QOS_FAILURE;
     }
 }

@@ -12,6 +12,7 @@
 #define FLOTILLA_BROKER_REQUEST_H
 
 #include "broker/store.h"
+#include "broker/topic_tree.h"
 
 struct client;
 
@@ -29,10 +30,13 @@ struct request {
     bool due;              /* the next piece may be taken */
     uint64_t started_us;
     /* The filters, with their texts after them. `code`: what the SUBACK says, at first the QoS
-     * asked for. What is granted is sent its retained messages once answered. */
+     * asked for. What is granted is sent its retained messages once answered. `replaced`: a durable
+     * session had the filter, with the options `before`. */
     struct wish {
         struct mqtt_slice filter;
         uint8_t code;
+        bool replaced;
+        struct subscription_options before;
     } * wishes;
 };
 

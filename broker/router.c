@@ -343,9 +343,13 @@ bool router_subscribe(struct router *r, struct session *s, struct mqtt_slice fil
     return add(r, &s->subscriber, filter, options);
 }
 
-bool router_is_subscribed(struct router *r, struct session *s, struct mqtt_slice filter)
+bool router_is_subscribed(struct router *r, struct session *s, struct mqtt_slice filter,
+                          struct subscription_options *options)
 {
-    return topic_tree_has(r->tree, &s->subscriber, filter);
+    const struct subscription *item = topic_tree_find(r->tree, &s->subscriber, filter);
+    if (item != NULL && options != NULL)
+        *options = topic_tree_options(item);
+    return item != NULL;
 }
 
 bool router_unsubscribe(struct router *r, struct session *s, struct mqtt_slice filter)

@@ -55,7 +55,9 @@ struct message_id router_next_message_id(struct router *r);
 /* Subscriptions of a session of this broker. */
 bool router_subscribe(struct router *r, struct session *s, struct mqtt_slice filter,
                       struct subscription_options options);
-bool router_is_subscribed(struct router *r, struct session *s, struct mqtt_slice filter);
+/* With which options, if `options` isn't NULL. */
+bool router_is_subscribed(struct router *r, struct session *s, struct mqtt_slice filter,
+                          struct subscription_options *options);
 bool router_unsubscribe(struct router *r, struct session *s, struct mqtt_slice filter);
 void router_unsubscribe_all(struct router *r, struct session *s);
 /* Calls for each of its subscriptions. The filter is valid during the call. */

@@ -407,10 +407,11 @@ void topic_tree_remove_at(struct topic_tree *t, struct subscriber *s, uint32_t a
     prune(t, leaf);
 }
 
-bool topic_tree_has(struct topic_tree *t, struct subscriber *s, struct mqtt_slice filter)
+const struct subscription *topic_tree_find(struct topic_tree *t, struct subscriber *s,
+                                           struct mqtt_slice filter)
 {
     struct topic_node *leaf = find_leaf(t, filter);
-    return leaf != NULL && find_subscription(s, leaf) != NULL;
+    return leaf != NULL ? find_subscription(s, leaf) : NULL;
 }
 
 bool topic_tree_remove(struct topic_tree *t, struct subscriber *s, struct mqtt_slice filter,

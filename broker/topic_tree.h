@@ -61,7 +61,9 @@ void topic_tree_free(struct topic_tree *t);
 
 enum topic_change topic_tree_add(struct topic_tree *t, struct subscriber *s,
                                  struct mqtt_slice filter, struct subscription_options options);
-bool topic_tree_has(struct topic_tree *t, struct subscriber *s, struct mqtt_slice filter);
+/* NULL: none. Good until a subscription changes. */
+const struct subscription *topic_tree_find(struct topic_tree *t, struct subscriber *s,
+                                           struct mqtt_slice filter);
 /* False when there was none. *last_interest: no connected session holds the filter any more. */
 bool topic_tree_remove(struct topic_tree *t, struct subscriber *s, struct mqtt_slice filter,
                        bool *last_interest);

@@ -3,10 +3,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "broker/deliver.h"
+#include "common/log.h"
 #include "tests/unit/broker/core_fixture.h"
 
 /* ---- what clients send ----------------------------------------------------------------------- */
@@ -299,6 +301,94 @@ static void subscribing_again_tells_what_came_live_meanwhile(void **state)
     core_fini(&core);
 }
 
+/* ---- a store that is full -------------------------------------------------------------------- */
+
+static void refuse_subscribe(struct store *s, struct store_hold *hold,
+                             const struct store_subscription *subs, size_t count,
+                             store_done_fn *done, void *arg)
+{
+    (void)s, (void)hold, (void)subs, (void)count;
+    done(arg, STORE_FULL);
+}
+
+static uint8_t granted(struct core_client *c)
+{
+    struct mqtt_packet p;
+    assert_true(take_type(c, MQTT_SUBACK, &p));
+    return p.u.suback.codes.data[0];
+}
+
+/* The store still has the old one. */
+static void a_refused_subscribe_leaves_the_subscription_that_it_would_replace(void **state)
+{
+    (void)state;
+    struct core core;
+    struct mqtt_packet p;
+    core_init(&core);
+    struct core_client *publisher = join(&core, "publisher", true);
+    struct core_client *c = join(&core, "c", false);
+    subscribe(&core, c, "t", 1);
+    assert_int_equal(granted(c), 1);
+    struct store_ops ops = *core.broker.store->ops;
+    ops.subscribe = refuse_subscribe;
+    core.broker.store->ops = &ops;
+    subscribe(&core, c, "t", 0);
+    assert_int_equal(granted(c), MQTT_QOS_FAILURE);
+    subscribe(&core, c, "other", 0);
+    assert_int_equal(granted(c), MQTT_QOS_FAILURE);
+    publish(&core, publisher, "other", 1, false);
+    publish(&core, publisher, "t", 1, false);
+    assert_true(take_type(c, MQTT_PUBLISH, &p));
+    assert_int_equal(p.u.publish.topic.len, 1);
+    assert_int_equal(p.u.publish.qos, 1);
+    assert_int_equal(count_publishes(c), 0);
+    leave(&core, c);
+    leave(&core, publisher);
+    core_fini(&core);
+}
+
+/* ---- the log --------------------------------------------------------------------------------- */
+
+static void connect_without_id(struct core *core, struct core_client *c)
+{
+    tell(core, c,
+         &(struct mqtt_packet){
+             .type = MQTT_CONNECT,
+             .u.connect = {
+                 .version = MQTT_V311, .level = 4, .clean_start = false, .client_id = text("")}});
+}
+
+static void a_flood_of_one_end_leaves_the_others_in_the_log(void **state)
+{
+    (void)state;
+    static char lines[1 << 16];
+    struct core core;
+    struct core_client *flood[40];
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    log_set_fd(fds[1]);
+    core_init(&core);
+    struct core_client *old = join(&core, "c", true);
+    for (size_t i = 0; i < 40; i++) {
+        flood[i] = core_connect(&core);
+        connect_without_id(&core, flood[i]);
+    }
+    struct core_client *new = join(&core, "c", true);
+    log_set_fd(2);
+    ssize_t n = read(fds[0], lines, sizeof(lines) - 1);
+    assert_true(n > 0);
+    lines[n] = '\0';
+    assert_non_null(strstr(lines, "reason=refused"));
+    assert_non_null(strstr(lines, "reason=taken_over"));
+    for (size_t i = 0; i < 40; i++)
+        core_client_free(flood[i]);
+    core_client_free(old);
+    leave(&core, new);
+    core_fini(&core);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 /* ---- memory of a connection ------------------------------------------------------------------ */
 
 static void large_connect_is_refused_by_its_length(void **state)
@@ -324,6 +414,8 @@ int main(void)
         cmocka_unit_test(withheld_acknowledgement_holds_a_durable_session),
         cmocka_unit_test(unsubscribe_ends_the_retained_messages),
         cmocka_unit_test(subscribing_again_tells_what_came_live_meanwhile),
+        cmocka_unit_test(a_refused_subscribe_leaves_the_subscription_that_it_would_replace),
+        cmocka_unit_test(a_flood_of_one_end_leaves_the_others_in_the_log),
         cmocka_unit_test(large_connect_is_refused_by_its_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
