@@ -169,33 +169,38 @@ static bool begins_with(struct mqtt_slice topic, const char *prefix)
     return topic.len >= len && memcmp(topic.data, prefix, len) == 0;
 }
 
-/* $SYS is the broker's own, but for what bridges tell of themselves there, as to mosquitto. Nobody
- * could subscribe to a topic that begins like a shared subscription. */
-static bool is_reserved(struct mqtt_slice topic)
+/* Of topics that begin with '$': $SYS is the broker's own, but for what bridges tell of themselves
+ * there, as to mosquitto. Nobody could subscribe to a topic that begins like a shared
+ * subscription. */
+static __attribute__((noinline)) bool is_reserved(struct mqtt_slice topic)
 {
-    if (topic.len == 0 || topic.data[0] != '$')
-        return false;
     return mqtt_filter_is_shared(topic) ||
            (begins_with(topic, "$SYS/") && !begins_with(topic, "$SYS/broker/connection/"));
+}
+
+/* Apart from the questions below, which are asked for each message and each receiver: without rules
+ * they are a compare then. */
+static __attribute__((noinline)) bool rules_allow(const struct auth *a, const struct client *c,
+                                                  struct mqtt_slice client_id,
+                                                  struct mqtt_slice topic, enum acl_access access)
+{
+    return acl_check(a->files.acl, slice_of(c->username), client_id, topic, access);
 }
 
 bool auth_may_write(const struct auth *a, const struct client *c, struct mqtt_slice client_id,
                     struct mqtt_slice topic)
 {
-    if (is_reserved(topic))
+    if (topic.len > 0 && topic.data[0] == '$' && is_reserved(topic))
         return false;
-    return a->files.acl == NULL ||
-           acl_check(a->files.acl, slice_of(c->username), client_id, topic, ACL_WRITE);
+    return a->files.acl == NULL || rules_allow(a, c, client_id, topic, ACL_WRITE);
 }
 
 bool auth_may_read(const struct auth *a, const struct client *c, struct mqtt_slice topic)
 {
-    return a->files.acl == NULL ||
-           acl_check(a->files.acl, slice_of(c->username), session_id(c->session), topic, ACL_READ);
+    return a->files.acl == NULL || rules_allow(a, c, session_id(c->session), topic, ACL_READ);
 }
 
 bool auth_may_subscribe(const struct auth *a, const struct client *c, struct mqtt_slice filter)
 {
-    return a->files.acl == NULL || acl_check(a->files.acl, slice_of(c->username),
-                                             session_id(c->session), filter, ACL_SUBSCRIBE);
+    return a->files.acl == NULL || rules_allow(a, c, session_id(c->session), filter, ACL_SUBSCRIBE);
 }

@@ -7,6 +7,8 @@
 #include <string.h>
 
 enum {
+    WITH_ID = 1, /* what makes a variant */
+    FOR_V5 = 2,
     VARIANTS = 4,
     COPY_MAX = 2048, /* payloads up to here are copied; above it a reference is cheaper */
 };
@@ -80,25 +82,21 @@ static bool reserve(struct encoder *e, int variant, size_t size)
     return true;
 }
 
-const struct encoded *delivery_encode(struct delivery *d, enum mqtt_version version, bool with_id)
+/* Makes a variant. NULL when out of memory. */
+static __attribute__((noinline)) const struct encoded *
+encode(struct encoder *e, const struct mqtt_publish *p, int variant)
 {
-    struct encoder *e = d->encoder;
-    int variant = (version == MQTT_V5 ? 2 : 0) + (with_id ? 1 : 0);
     struct encoded *out = &e->variants[variant];
-    if (e->made[variant])
-        return out;
-
-    const struct mqtt_publish *p = d->publish;
+    enum mqtt_version version = variant & FOR_V5 ? MQTT_V5 : MQTT_V311;
     bool whole = p->payload.len <= COPY_MAX;
     size_t size = MQTT_PUBLISH_HEAD_MAX + (size_t)p->topic.len + p->props.raw.len +
                   (whole ? p->payload.len : 0);
     if (!reserve(e, variant, size))
         return NULL;
-    struct mqtt_publish head = *p;
-    head.qos = with_id ? 1 : 0;
-    head.dup = false;
-    head.retain = false;
-    head.packet_id = 0;
+    struct mqtt_publish head = {.qos = variant & WITH_ID ? 1 : 0,
+                                .topic = p->topic,
+                                .payload = p->payload,
+                                .props = p->props};
     uint8_t *buf = e->buffers[variant];
     out->bytes = buf;
     out->len = mqtt_encode_publish_head(&head, version, buf, &out->id_at);
@@ -110,4 +108,12 @@ const struct encoded *delivery_encode(struct delivery *d, enum mqtt_version vers
     }
     e->made[variant] = true;
     return out;
+}
+
+/* For all receivers but the first of a variant: it is there. */
+const struct encoded *delivery_encode(struct delivery *d, enum mqtt_version version, bool with_id)
+{
+    struct encoder *e = d->encoder;
+    int variant = (version == MQTT_V5 ? FOR_V5 : 0) + (with_id ? WITH_ID : 0);
+    return e->made[variant] ? &e->variants[variant] : encode(e, d->publish, variant);
 }

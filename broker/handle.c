@@ -38,17 +38,21 @@ static handle_fn *const handlers[] = {
 };
 _Static_assert(sizeof(handlers) / sizeof(handlers[0]) == MQTT_AUTH + 1, "a handler a packet type");
 
+static __attribute__((noinline, cold)) void out_of_order(struct client *c, enum mqtt_type type)
+{
+    LOG_LIMITED(LOG_LEVEL_INFO, "client_out_of_order", KV_STR("client_id", client_id_text(c)),
+                KV_STR("packet", mqtt_type_name(type)));
+    client_close(c, END_MALFORMED);
+}
+
 void handle_packet(struct client *c, const struct mqtt_packet *p)
 {
     bool first = c->state == CLIENT_CONNECTING;
     handle_fn *handler = handlers[p->type];
-    if (first != (p->type == MQTT_CONNECT) || handler == NULL) {
-        LOG_LIMITED(LOG_LEVEL_INFO, "client_out_of_order", KV_STR("client_id", client_id_text(c)),
-                    KV_STR("packet", mqtt_type_name(p->type)));
-        client_close(c, END_MALFORMED);
-        return;
-    }
-    handler(c, p);
+    if (first != (p->type == MQTT_CONNECT) || handler == NULL)
+        out_of_order(c, p->type);
+    else
+        handler(c, p);
 }
 
 bool handle_topic_fits(const struct client *c, struct mqtt_slice topic)

@@ -53,7 +53,8 @@ bool inflight_takes(const struct inflight *f, uint64_t sequence)
     return end - base <= INFLIGHT_SPAN_MAX;
 }
 
-bool inflight_add(struct inflight *f, uint64_t sequence, enum inflight_state state)
+static __attribute__((noinline)) bool add_anywhere(struct inflight *f, uint64_t sequence,
+                                                   enum inflight_state state)
 {
     if (f->base == f->end) {
         f->base = sequence;
@@ -68,6 +69,16 @@ bool inflight_add(struct inflight *f, uint64_t sequence, enum inflight_state sta
     while (f->end < end)
         *slot(f, f->end++) = INFLIGHT_DONE;
     inflight_set(f, sequence, state);
+    return true;
+}
+
+bool inflight_add(struct inflight *f, uint64_t sequence, enum inflight_state state)
+{
+    uint64_t span = f->end + 1 - f->base;
+    if (sequence != f->end || span > f->capacity || span > INFLIGHT_SPAN_MAX)
+        return add_anywhere(f, sequence, state);
+    *slot(f, f->end++) = (uint8_t)state; /* the next one, as nearly always */
+    f->open++;
     return true;
 }
 

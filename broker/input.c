@@ -117,13 +117,13 @@ static size_t handle_bytes(struct client *c, const uint8_t *buf, size_t len, uin
         if (c->state == CLIENT_PROXY)
             return 0;
     }
-    struct mqtt_decode_opts opts = {.max_packet = b->packet_limits[0],
+    struct mqtt_decode_opts opts = {.version = (enum mqtt_version)c->version, /* until CONNECT */
+                                    .max_packet = b->packet_limits[0],
                                     .max_by_type = b->packet_limits};
     while (at < len && takes_packets(c) && b->deliveries < budget) {
         struct mqtt_packet packet;
         struct mqtt_decode_error err;
         size_t size;
-        opts.version = (enum mqtt_version)c->version;
         switch (mqtt_decode(buf + at, len - at, &opts, &packet, &size, &err)) {
         case DECODE_NEED_MORE:
             *need = (uint32_t)size;

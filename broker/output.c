@@ -111,19 +111,30 @@ static void note_bytes(struct output *o, struct chunk_pool *pool, size_t len)
     pool->pending += len;
 }
 
-uint8_t *output_put(struct output *o, struct chunk_pool *pool, size_t len)
+static uint8_t *take_room(struct output *o, struct chunk_pool *pool, struct chunk *c, size_t len)
 {
-    struct chunk *c = o->tail;
-    if (c == NULL || c->message != NULL || c->capacity - c->len < len) {
-        c = chunk_new(pool, next_capacity(o, len));
-        if (c == NULL)
-            return NULL;
-        append(o, c);
-    }
     uint8_t *at = c->bytes + c->len;
     c->len += (uint32_t)len;
     note_bytes(o, pool, len);
     return at;
+}
+
+static __attribute__((noinline)) uint8_t *put_in_new(struct output *o, struct chunk_pool *pool,
+                                                     size_t len)
+{
+    struct chunk *c = chunk_new(pool, next_capacity(o, len));
+    if (c == NULL)
+        return NULL;
+    append(o, c);
+    return take_room(o, pool, c, len);
+}
+
+uint8_t *output_put(struct output *o, struct chunk_pool *pool, size_t len)
+{
+    struct chunk *c = o->tail;
+    if (c == NULL || c->message != NULL || c->capacity - c->len < len)
+        return put_in_new(o, pool, len);
+    return take_room(o, pool, c, len);
 }
 
 bool output_put_message(struct output *o, struct chunk_pool *pool, struct message *m,

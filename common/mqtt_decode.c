@@ -163,11 +163,10 @@ enum decode_result mqtt_decode(const uint8_t *buf, size_t len, const struct mqtt
                                struct mqtt_packet *out, size_t *size, struct mqtt_decode_error *err)
 {
     struct mqtt_decode_error unwanted;
-    struct mqtt_decoder d = {
-        .version = opts->version,
-        .from_server = opts->from_server,
-        .err = err != NULL ? err : &unwanted,
-    };
+    struct mqtt_decoder d; /* the other fields are the fixed header's to set */
+    d.version = opts->version;
+    d.from_server = opts->from_server;
+    d.err = err != NULL ? err : &unwanted;
     enum decode_result r = decode_fixed_header(&d, buf, len, opts, size);
     if (r != DECODE_OK) {
         out->type = (enum mqtt_type)(len > 0 ? buf[0] >> 4 : 0);
