@@ -272,13 +272,19 @@ static void next_will(struct connect_op *op)
     seize(op);
 }
 
+/* One that failed is still this node's to publish, and must be out before the CONNACK. */
 static void on_will_out(void *arg, enum store_status status)
 {
     struct connect_op *op = arg;
+    struct fleet *f = op->f;
 
-    (void)status; /* what failed is in `due` and is tried again from there */
     op->busy = false;
-    next_will(op);
+    if (status == STORE_OK)
+        next_will(op);
+    else if (f->freeing || !f->joined || f->now_ms >= op->give_up_ms)
+        connect_finish(op, STORE_UNAVAILABLE);
+    else
+        op->deadline_ms = f->now_ms + SEIZE_AGAIN_MS; /* fleet_connect_tick seizes it again */
 }
 
 static struct fleet_session_ref session_of(const struct connect_op *op)
@@ -354,6 +360,7 @@ static void seize(struct connect_op *op)
     if (op->state != CONNECT_SEIZING) {
         op->state = CONNECT_SEIZING;
         op->seize_until_ms = f->now_ms + SEIZE_BUSY_MS;
+        op->give_up_ms = f->now_ms + CONNECT_MS;
     }
     if (is_fenced(op)) {
         connect_finish(op, STORE_FENCED);
@@ -406,7 +413,7 @@ static void owner_gone(struct connect_owner *o)
         connect_finish(op, STORE_UNAVAILABLE);
         return;
     }
-    if (op->owner_count > 0)
+    if (op->owner_count > 0 && !op->again)
         forget_owners(op);
     seize(op);
 }
@@ -810,6 +817,34 @@ void fleet_connect_tick(struct fleet *f)
     }
 }
 
+/* The claim names those to be asked anew. True when nobody is being cut off, whose answer would come
+ * in the midst of that. */
+static bool leave_owners(struct connect_op *op)
+{
+    bool left = true;
+
+    for (size_t i = 0; i < op->owner_count; i++) {
+        if (op->owners[i].state == OWNER_ASKED)
+            op->owners[i].state = OWNER_GONE;
+        left &= op->owners[i].state == OWNER_GONE;
+    }
+    return left;
+}
+
+static bool can_begin_again_now(struct connect_op *op)
+{
+    switch (op->state) {
+    case CONNECT_LETTING_GO:
+        return leave_owners(op);
+    case CONNECT_SEIZING:
+        return !op->busy;
+    case CONNECT_CLAIMING:
+    case CONNECT_SETTLING:
+        return false;
+    }
+    return false;
+}
+
 void fleet_connects_begin_again(struct fleet *f)
 {
     struct connect_op *next;
@@ -819,8 +854,8 @@ void fleet_connects_begin_again(struct fleet *f)
         if (op->state == CONNECT_CLAIMING || is_fenced(op))
             continue; /* its claim comes behind the loss; or it won't be anyway */
         op->again = true;
-        if (op->state == CONNECT_LETTING_GO || (op->state == CONNECT_SEIZING && !op->busy))
-            seize(op);
+        if (can_begin_again_now(op))
+            begin_again(op);
     }
 }
 

@@ -53,7 +53,8 @@ struct connect_op {
     uint64_t deadline_ms;
     uint64_t entry;    /* of the log, that must be in it before CONNACK; 0: none */
     uint64_t wills[2]; /* epochs of former wills that must be out before CONNACK; 0: none */
-    uint64_t seize_until_ms;
+    uint64_t seize_until_ms; /* SEIZING: another node may publish the oldest will until then */
+    uint64_t give_up_ms;     /* SEIZING: a will that fails isn't tried again after that */
     bool busy;      /* SEIZING: a script, a cut or a will is under way */
     uint64_t taker; /* SEIZING: the node that a will was cut off from, 0: none */
     unsigned waits; /* SETTLING: what isn't there yet */

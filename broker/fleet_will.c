@@ -25,6 +25,7 @@ struct will_op {
     struct fleet *f;
     struct message *message;
     uint64_t epoch;
+    bool was_here; /* it came to this node's clients before */
     store_done_fn *done;
     void *arg;
     struct will_wait *waits;
@@ -138,24 +139,49 @@ static void on_cleared(void *arg, const redisReply *r)
     op_done(arg, fleet_reply_status(r));
 }
 
+/* It is out. `op` is done then, if there is one. */
+static void clear(struct fleet *f, const char *client, size_t len, uint64_t epoch,
+                  struct will_op *op)
+{
+    struct fleet_key key = fleet_key_clients(&f->keys, fleet_client_bucket(&f->keys, client, len));
+
+    scripts_begin(&f->scripts, f->q, SCRIPT_WILL_CLEAR, key.text, 2);
+    redis_queue_arg(f->q, client, len);
+    redis_queue_u64(f->q, epoch);
+    redis_queue_end(f->q, REDIS_REPLAY, op != NULL ? on_cleared : NULL, op);
+}
+
+/* Nobody could ever publish it. */
+static void drop_unreadable(struct fleet *f, const char *client, size_t len, uint64_t epoch)
+{
+    LOG_LIMITED(LOG_LEVEL_ERROR, "will_unreadable", KV_BYTES("client_id", client, len));
+    clear(f, client, len, epoch, NULL);
+}
+
 static void on_published(void *arg, enum store_status status)
 {
     struct will_op *op = arg;
     struct fleet *f = op->f;
-    struct fleet_key key =
-        fleet_key_clients(&f->keys, fleet_client_bucket(&f->keys, op->client, op->client_len));
 
     if (status != STORE_OK) {
         /* It stays in `due`, from where some node tries again; this one has delivered nothing. */
-        inbox_forget(f, op->message->id);
+        if (!op->was_here)
+            inbox_forget(f, op->message->id);
         op_done(op, status);
         return;
     }
     metric_add(f->metrics.wills, 1);
-    scripts_begin(&f->scripts, f->q, SCRIPT_WILL_CLEAR, key.text, 2);
-    redis_queue_arg(f->q, op->client, op->client_len);
-    redis_queue_u64(f->q, op->epoch);
-    redis_queue_end(f->q, REDIS_REPLAY, on_cleared, op);
+    clear(f, op->client, op->client_len, op->epoch, op);
+}
+
+/* This node's clients have it from a node that published it before. That one may not have come to
+ * all others; those that have it know it again. */
+static void publish_elsewhere(struct will_op *op)
+{
+    struct store_publish_request req = {.message = op->message};
+
+    router_targets(op->f->router, op->message, &req.targets);
+    fleet_publish(op->f, &req, on_published, op);
 }
 
 void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, uint64_t epoch,
@@ -169,11 +195,11 @@ void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, 
 
     m = fleet_frame_get(&r, &remember);
     if (op == NULL || m == NULL) {
-        LOG_LIMITED(LOG_LEVEL_ERROR, "will_unreadable", KV_BYTES("client_id", client, client_len));
         free(op);
         message_unref(m);
-        if (done != NULL)
-            fleet_defer(f, done, arg, STORE_UNAVAILABLE);
+        if (r.failed)
+            drop_unreadable(f, client, client_len, epoch);
+        fleet_defer(f, done, arg, r.failed ? STORE_OK : STORE_UNAVAILABLE);
         return;
     }
     m->id = (struct message_id){.node = fleet_hash(client, client_len), .sequence = epoch};
@@ -197,11 +223,11 @@ void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, 
     f->wills->ops = op;
     op->id = m->id;
     HASH_ADD(hh, f->wills->by_id, id, sizeof(op->id), op);
-    if (m->qos > 0 && inbox_knows(f, m->id)) {
-        on_published(op, STORE_OK); /* this node has seen it published already */
-        return;
-    }
-    f->host.publish_will(f->host.arg, m, on_published, op);
+    op->was_here = m->qos > 0 && inbox_knows(f, m->id);
+    if (op->was_here)
+        publish_elsewhere(op);
+    else
+        f->host.publish_will(f->host.arg, m, on_published, op);
 }
 
 /* ---- a will whose publisher is silent -------------------------------------------------------- */

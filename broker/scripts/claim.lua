@@ -86,6 +86,7 @@ if h[4] ~= ARGV[5] then
   epoch = math.max(epoch + 1, now)
   redis.call('SADD', p .. 'own:' .. node, c)
   redis.call('HDEL', s, 'xat', 'w', 'wd')
+  redis.call('PERSIST', s)
   redis.call('HSET', s, 'owner', node, 'epoch', string.format('%.0f', epoch), 'dur', ARGV[3],
     'token', ARGV[5], 'exp', ARGV[6], 'rp', lo, 'rr', present, 're', ended,
     'st', string.format('%.0f', arrived))

@@ -19,8 +19,12 @@ local function publish(will, delay)
     delay = math.min(delay, expiry * 1000)
   end
   delay = math.max(delay, tonumber(ARGV[5]))
-  redis.call('HSET', p .. 'dw:' .. c, 'epoch', epoch, 'taker', delay > 0 and '' or node,
-    'will', will, 'u', redis.call('HGET', s, 'u') or '')
+  local user = redis.call('HGET', s, 'u')
+  redis.call('DEL', p .. 'dw:' .. c)
+  redis.call('HSET', p .. 'dw:' .. c, 'epoch', epoch, 'taker', delay > 0 and '' or node, 'will', will)
+  if user then
+    redis.call('HSET', p .. 'dw:' .. c, 'u', user)
+  end
   if delay > 0 then
     redis.call('ZADD', p .. 'due', now + delay, 'w' .. c)
     return ''
@@ -34,11 +38,38 @@ local function untold()
   return redis.call('ZSCORE', p .. 'due', 'e' .. c) and 1 or 0
 end
 
--- A repeat: a will that this node took and hasn't cleared is still there.
-local dw = redis.call('HMGET', p .. 'dw:' .. c, 'epoch', 'taker', 'will')
+-- The will of the former connection, which this one took over and didn't come to publish, is its node's
+-- (the last one of `lo`) when that lets go, or whoever's that cuts it off. At QoS 0 it is anybody's.
+local function leave_former_will()
+  local h = redis.call('HMGET', s, 'ow', 'owe', 'lo')
+  if not h[1] or redis.call('EXISTS', p .. 'dw:' .. c) == 1 then
+    return
+  end
+  local taker = h[3] and string.byte(h[1], 1) % 4 ~= 0 and string.sub(h[3], -16) or '-'
+  redis.call('HDEL', s, 'ow', 'owe')
+  redis.call('HSET', p .. 'dw:' .. c, 'epoch', h[2], 'taker', taker, 'will', h[1])
+  redis.call('ZADD', p .. 'due', taker == '-' and now or now + 2000, 'w' .. c)
+end
+
+-- Only the nodes that may still have an older connection: the next claim must ask them.
+local function forget_session()
+  local lo = redis.call('HGET', s, 'lo')
+  redis.call('UNLINK', s, p .. 'q:' .. c, p .. 'in2:' .. c, p .. 'rel:' .. c, p .. 'seen:' .. c,
+    p .. 'f:' .. c)
+  if lo then
+    redis.call('HSET', s, 'owner', '', 'epoch', epoch, 'dur', '0', 'lo', lo)
+    redis.call('EXPIRE', s, 86400)
+  end
+end
+
 local h = redis.call('HMGET', s, 'epoch', 'dur', 'w', 'wd', 'ow', 'owe', 'owner')
+local is_gone = not h[1] or (h[1] == epoch and h[2] ~= '1' and h[7] == '')
+-- A will that this node is to publish: it took it and hasn't cleared it, or who took it over gave it back.
+local dw = redis.call('HMGET', p .. 'dw:' .. c, 'epoch', 'taker', 'will')
 if dw[1] == epoch and dw[2] == node then
-  return {'ok', h[1] and 0 or untold(), dw[3]}
+  redis.call('DEL', p .. 'dw:' .. c)
+  redis.call('ZREM', p .. 'due', 'w' .. c)
+  return {'ok', is_gone and untold() or 0, publish(dw[3], 0)}
 end
 if not h[1] then
   return {'lost', untold(), ''}
@@ -55,18 +86,17 @@ end
 if h[1] ~= epoch then
   local will = ''
   if h[6] == epoch then
+    -- One that waits for its client to come back (a drained broker's) is void once that is back.
     redis.call('HDEL', s, 'ow', 'owe')
-    -- A will that waits for its client to come back (a drained broker's) is void: it is back already.
-    if ARGV[5] == '0' then
-      will = publish(h[5], 0)
-    end
+    will = publish(h[5], 0)
   end
   return {'fenced', 0, will}
 end
 if h[7] == '' then
-  return {'ok', 0, ''}
+  return {'ok', is_gone and untold() or 0, ''}
 end
 local will = publish(h[3], h[4])
+leave_former_will()
 redis.call('SREM', p .. 'own:' .. node, c)
 if h[2] == '1' and expiry ~= 0 then
   -- What an earlier connection was sent stays sent, although this one may not have read so far.
@@ -88,6 +118,5 @@ if ended == 1 then
   redis.call('ZADD', p .. 'due', now + 10000, 'e' .. c)
   redis.call('HSET', p .. 'de', c, epoch)
 end
-redis.call('UNLINK', s, p .. 'q:' .. c, p .. 'in2:' .. c, p .. 'rel:' .. c, p .. 'seen:' .. c,
-  p .. 'f:' .. c)
+forget_session()
 return {word, ended, will}

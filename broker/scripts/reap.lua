@@ -6,6 +6,29 @@ local p, victim, node = KEYS[1], ARGV[1], ARGV[2]
 local own = p .. 'own:' .. victim
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
+
+-- The will of the former connection, which the dead node took over and didn't come to publish, and what
+-- the next claim must know of that: as in disconnect.lua.
+local function leave_former_will(s, c)
+  local h = redis.call('HMGET', s, 'ow', 'owe', 'lo')
+  if not h[1] or redis.call('EXISTS', p .. 'dw:' .. c) == 1 then
+    return
+  end
+  local taker = h[3] and string.byte(h[1], 1) % 4 ~= 0 and string.sub(h[3], -16) or '-'
+  redis.call('HDEL', s, 'ow', 'owe')
+  redis.call('HSET', p .. 'dw:' .. c, 'epoch', h[2], 'taker', taker, 'will', h[1])
+  redis.call('ZADD', p .. 'due', taker == '-' and now or now + 2000, 'w' .. c)
+end
+
+local function forget_session(s, epoch)
+  local lo = redis.call('HGET', s, 'lo')
+  redis.call('UNLINK', s)
+  if lo then
+    redis.call('HSET', s, 'owner', '', 'epoch', epoch, 'dur', '0', 'lo', lo)
+    redis.call('EXPIRE', s, 86400)
+  end
+end
+
 local out, fields = {0}, 0
 for _, c in ipairs(redis.call('SRANDMEMBER', own, ARGV[3])) do
   -- A piece (fleet_piece.h): the others at the next call. One session's subscriptions are at most
@@ -33,10 +56,11 @@ for _, c in ipairs(redis.call('SRANDMEMBER', own, ARGV[3])) do
         will = ''
       end
     end
+    leave_former_will(s, c)
+    -- What the dead node still sends for its connection is fenced.
+    local epoch = string.format('%.0f', math.max(tonumber(h[2]) + 1, now))
     if h[3] == '1' then
-      -- What the dead node still sends for its connection is fenced.
-      redis.call('HSET', s, 'owner', '', 'ds', h[7] or 0, 'epoch',
-        string.format('%.0f', math.max(tonumber(h[2]) + 1, now)))
+      redis.call('HSET', s, 'owner', '', 'ds', h[7] or 0, 'epoch', epoch)
       redis.call('HDEL', s, 'w', 'wd', 'token')
       subs = redis.call('HGETALL', p .. 'f:' .. c)
       if h[8] then
@@ -48,7 +72,7 @@ for _, c in ipairs(redis.call('SRANDMEMBER', own, ARGV[3])) do
         redis.call('ZADD', p .. 'due', at, 'x' .. c)
       end
     else
-      redis.call('UNLINK', s)
+      forget_session(s, epoch)
     end
     out[#out + 1] = c
     out[#out + 1] = h[2]

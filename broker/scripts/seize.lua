@@ -13,8 +13,17 @@ if h[2] == epoch then
   redis.call('ZADD', p .. 'due', retry, 'w' .. c)
   return {'will', h[1]}
 end
-local d = redis.call('HMGET', dw, 'epoch', 'taker', 'will')
+local d = redis.call('HMGET', dw, 'epoch', 'taker', 'will', 'u')
 if d[1] ~= epoch then
+  return {'none'}
+end
+-- It waits for its client. When that is back it is void (another user's is published).
+local owner = redis.call('HMGET', s, 'owner', 'u')
+if d[2] == '' and (not d[4] or d[4] == owner[2]) then
+  if owner[1] == ARGV[3] then
+    redis.call('DEL', dw)
+    redis.call('ZREM', p .. 'due', 'w' .. c)
+  end
   return {'none'}
 end
 if d[2] ~= '-' and d[2] ~= '' and d[2] ~= ARGV[3] then

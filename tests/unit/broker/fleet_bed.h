@@ -283,6 +283,8 @@ static inline void bed_let_go(void *arg, const char *client_id, size_t len, uint
         return;
     }
     if (c->silent) {
+        if (c->asked_done != NULL) /* whoever asked before */
+            c->asked_done(c->asked_arg, STORE_UNAVAILABLE);
         c->asked_done = done;
         c->asked_arg = done_arg;
         return;
