@@ -1,13 +1,24 @@
 /*
- * fleet_connect_op - a connection on its way to its client id; shared by fleet_connect.c, which
- * takes it there, and fleet_let_go.c, which gives way to newer claims.
+ * fleet_connect_op - a connection on its way to its client id; shared by those that take it there, and
+ * by fleet_let_go.c, which gives way to newer claims.
+ *
+ *     CLAIMING       the claim script raises the epoch and says who had the client (fleet_claim.c)
+ *     -> LETTING_GO  each former owner is asked to let go; from one that doesn't answer within
+ *                    LET_GO_MS, or is dead, the client is taken (fleet_owners.c, fleet_cut.h)
+ *     -> SEIZING     a will that its owner didn't deal with is taken and published (fleet_seize.c)
+ *     -> SETTLING    routes are announced; the log, the inbox and the channel have been read up to
+ *                    now, so that order holds when a publisher moves to its subscriber's node
+ *                    (fleet_connect.c)
+ *     -> done
+ *
+ * After a loss of data it may begin again from any state, once what is under way has been answered.
  */
 #ifndef FLOTILLA_BROKER_FLEET_CONNECT_OP_H
 #define FLOTILLA_BROKER_FLEET_CONNECT_OP_H
 
 #include "broker/fleet.h"
 
-enum { LET_GO_MS = 1000 };
+enum { LET_GO_MS = 1000, CONNECT_MS = 10000 };
 
 enum connect_state { CONNECT_CLAIMING, CONNECT_LETTING_GO, CONNECT_SEIZING, CONNECT_SETTLING };
 
@@ -51,14 +62,14 @@ struct connect_op {
     struct connect_owner owners[OWNERS_MAX];
     size_t owner_count;
     uint64_t deadline_ms;
-    uint64_t entry;    /* of the log, that must be in it before CONNACK; 0: none */
-    uint64_t wills[2]; /* epochs of former wills that must be out before CONNACK; 0: none */
+    uint64_t entry;          /* of the log, that must be in it before CONNACK; 0: none */
+    uint64_t wills[2];       /* epochs of former wills that must be out before CONNACK; 0: none */
     uint64_t seize_until_ms; /* SEIZING: another node may publish the oldest will until then */
     uint64_t give_up_ms;     /* SEIZING: a will that fails isn't tried again after that */
-    bool busy;      /* SEIZING: a script, a cut or a will is under way */
-    uint64_t taker; /* SEIZING: the node that a will was cut off from, 0: none */
-    unsigned waits; /* SETTLING: what isn't there yet */
-    bool over;      /* it took too long: told so, out of the list, waits for what it waits for */
+    bool busy;               /* SEIZING: a script, a cut or a will is under way */
+    uint64_t taker;          /* SEIZING: the node that a will was cut off from, 0: none */
+    unsigned waits;          /* SETTLING: what isn't there yet */
+    bool over; /* it took too long: told so, out of the list, waits for what it waits for */
     store_connect_fn *done;
     void *arg;
     struct store_connect_result result;
@@ -72,8 +83,25 @@ struct fleet_connects {
     struct connect_op *ops;
 };
 
+/* The states, each entered from the one before. */
+void connect_claim(struct connect_op *op);
+void connect_ask_owners(struct connect_op *op);
+void connect_seize(struct connect_op *op);
+void connect_settle(struct connect_op *op);
 /* Over, one way or the other; frees it. */
 void connect_finish(struct connect_op *op, enum store_status status);
+/* From the claim on; nothing may be under way. */
+void connect_begin_again(struct connect_op *op);
+
+/* Nobody waits longer for owners that don't answer. */
+void connect_pass_over_owners(struct connect_op *op);
+/* A claim that is made again names the owners anew. True when nobody is being cut off, whose answer
+ * would come in the midst of that. */
+bool connect_leave_owners(struct connect_op *op);
+
+struct fleet_session_ref connect_session(const struct connect_op *op);
+/* Somebody newer has claimed the client. */
+bool connect_is_fenced(const struct connect_op *op);
 /* An op is over, or knows its epoch: who asked may wait for another one, or for none. */
 void connect_pass_on_asked(struct connect_op *op);
 /* The former owner is this node: the core has closed that connection, but its connecting may still
