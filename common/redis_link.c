@@ -375,7 +375,9 @@ static void count_sample(struct redis_link *l)
 static void take_reply(struct redis_link *l, const redisReply *r, uint64_t now_ms)
 {
     l->progress_ms = now_ms;
-    if (l->state == REDIS_LINK_GREETING) {
+    if (l->state == REDIS_LINK_GREETING && l->greeted && is_transient(l, r)) {
+        fail(l, r->str, true); /* what the owner asks isn't refused, but comes too early */
+    } else if (l->state == REDIS_LINK_GREETING) {
         enum redis_greeting_result result = redis_greeting_reply(&l->greeting, r);
 
         if (result == REDIS_GREETING_DONE)

@@ -262,6 +262,7 @@ void redis_queue_rewind(struct redis_queue *q)
     size_t to = q->start;   /* where it goes */
     size_t count = q->count;
     size_t kept = 0;
+    size_t careful = q->careful; /* the first so many */
     struct redis_pending *lost = NULL;
     size_t lost_count = 0;
 
@@ -280,6 +281,8 @@ void redis_queue_rewind(struct redis_queue *q)
             to += p.bytes;
         }
         from += p.bytes;
+        if (i + 1 == careful)
+            q->careful = kept;
     }
     q->end = to;
     q->count = kept;

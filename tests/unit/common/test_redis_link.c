@@ -25,8 +25,30 @@ struct fixture {
     unsigned entered;
     bool asks; /* `enter` asks something, twice, before the link is up */
     char message[64];
-    struct timebox *box; /* NULL: none */
+    struct timebox *box;                     /* NULL: none */
+    uint64_t backoff_min_ms, backoff_max_ms; /* 0: the usual ones */
+    redisContext *blocker; /* keeps the server busy when it has been greeted for the first time */
 };
+
+/* Runs a script that doesn't end, until SCRIPT KILL is said. */
+static void block_server(struct fixture *f)
+{
+    redisContext *other = redis_server_connect(&f->server);
+    bool is_busy = false;
+    int done = 0;
+
+    freeReplyObject(redisCommand(other, "CONFIG SET busy-reply-threshold 1"));
+    redisAppendCommand(f->blocker, "EVAL %s 0", "while true do end");
+    while (done == 0)
+        assert_int_equal(redisBufferWrite(f->blocker, &done), REDIS_OK);
+    while (!is_busy) {
+        redisReply *r = redisCommand(other, "PING");
+
+        is_busy = r->type == REDIS_REPLY_ERROR;
+        freeReplyObject(r);
+    }
+    redisFree(other);
+}
 
 static bool on_greeted(void *arg, struct redis_link *l, const struct redis_server_info *info)
 {
@@ -35,6 +57,8 @@ static bool on_greeted(void *arg, struct redis_link *l, const struct redis_serve
     (void)l;
     f->info = *info;
     f->greeted++;
+    if (f->greeted == 1 && f->blocker != NULL)
+        block_server(f);
     return true;
 }
 
@@ -103,8 +127,8 @@ static struct redis_link *new_link(struct fixture *f, bool pubsub)
         .url = &f->url,
         .connect_timeout_ms = 1000,
         .command_timeout_ms = 300,
-        .backoff_min_ms = 10,
-        .backoff_max_ms = 50,
+        .backoff_min_ms = f->backoff_min_ms != 0 ? f->backoff_min_ms : 10,
+        .backoff_max_ms = f->backoff_max_ms != 0 ? f->backoff_max_ms : 50,
         .scripts = &script,
         .script_count = 1,
         .pubsub = pubsub,
@@ -523,6 +547,29 @@ static void the_owner_asks_before_anything_is_replayed(void **state)
     assert_int_equal(f->replies[1], 4);
 }
 
+/* It isn't a server that can't be used. */
+static void a_server_that_is_busy_with_the_owners_question_is_soon_asked_again(void **state)
+{
+    struct fixture *f = *state;
+    redisContext *other = redis_server_connect(&f->server);
+    uint64_t from_ms;
+
+    redis_link_free(f->link);
+    f->backoff_min_ms = 50;
+    f->backoff_max_ms = 60000;
+    f->asks = true;
+    f->blocker = redis_server_connect(&f->server);
+    f->link = new_link(f, false);
+    TURN_UNTIL(f, f->greeted == 1 && redis_link_state(f->link) == REDIS_LINK_WAITING);
+    from_ms = clock_monotonic_ms();
+    freeReplyObject(redisCommand(other, "SCRIPT KILL"));
+    TURN_UNTIL(f, redis_link_is_up(f->link));
+    assert_in_range(clock_monotonic_ms() - from_ms, 0, 300); /* 400 to 800 for one that is unfit */
+    assert_int_equal(f->entered, 1);
+    redisFree(f->blocker);
+    redisFree(other);
+}
+
 static void change_key(void *each_arg, void *arg, struct redis_args args)
 {
     size_t len;
@@ -632,6 +679,7 @@ int main(void)
         WITH_SERVER(login_and_database_are_used),
         WITH_SERVER(a_host_name_is_resolved),
         WITH_SERVER(the_owner_asks_before_anything_is_replayed),
+        WITH_SERVER(a_server_that_is_busy_with_the_owners_question_is_soon_asked_again),
         WITH_SERVER(what_is_unanswered_can_be_changed_before_it_is_replayed),
     };
 
