@@ -21,6 +21,7 @@
 #include "broker/retained_tree.h"
 #include "broker/store.h"
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/wheel.h"
 
 /* What is kept of a client id: of a durable session always, else while a will or a connection is.
@@ -31,6 +32,7 @@ struct memory_session {
     struct store_hold *hold; /* NULL: offline */
     char *user;              /* whose it is; NULL: of who gave no user name */
     bool durable;
+    bool full_said; /* that its queue is full; until it is half empty */
     struct memory_queue queue;
     struct packet_ids open_qos2;
     uint64_t *released; /* sequences, in order */
@@ -250,6 +252,11 @@ static void memory_connect(struct store *store, const struct store_connect_reque
         return;
     }
     if (!has_room_for(s, m, hold)) {
+        LOG_LIMITED(
+            LOG_LEVEL_WARN, "durable_sessions_full", KV_STR("client_id", hold->client_id),
+            KV_UINT("sessions", s->durable_count), KV_UINT("limit", s->config.session_limit),
+            KV_STR("key", takes_lasting(s) ? "limits.max_durable_sessions" : "limits.max_memory"),
+            KV_STR("effect", "no new durable sessions; those that are there come back"));
         done(arg, STORE_FULL, NULL);
         return;
     }
@@ -347,6 +354,18 @@ static void keep_retained(struct store_memory *s, struct message *m)
     s->config.stats->retained = retained_tree_count(s->retained);
 }
 
+static void say_full(struct memory_session *session, const struct message *m)
+{
+    const struct memory_queue *q = &session->queue;
+    if (session->full_said)
+        return;
+    session->full_said = true;
+    LOG_LIMITED(LOG_LEVEL_WARN, "queue_full", KV_BYTES("client_id", session->id, session->id_len),
+                KV_BYTES("topic", m->topic.data, m->topic.len), KV_UINT("messages", q->count),
+                KV_UINT("bytes", q->bytes),
+                KV_STR("effect", "its next messages are dropped until it has read some"));
+}
+
 static void queue_for(struct store_memory *s, const struct store_queue_target *t, struct message *m,
                       bool is_value)
 {
@@ -356,8 +375,12 @@ static void queue_for(struct store_memory *s, const struct store_queue_target *t
     struct memory_queue *q = &session->queue;
     if (q->count >= s->config.queue_limit || q->bytes >= s->config.queue_limit_bytes) {
         s->config.stats->dropped[DROP_QUEUE_FULL]++;
+        say_full(session, m);
         return;
     }
+    if (session->full_said && q->count < s->config.queue_limit / 2 &&
+        q->bytes < s->config.queue_limit_bytes / 2)
+        session->full_said = false;
     struct memory_entry e = {.message = m,
                              .qos = t->qos,
                              .retain = m->retain && t->retain_as_published,

@@ -164,6 +164,21 @@ class Limits(harness.FleetTest):
         publisher.publish("t", "next", 1)
         client.expect_message("t", "next", 1)
         self.assertRegex(self.broker.metrics(), r"(?m)^\S*drop\S* 30$")
+        self.assertRegex(self.broker.log(), "queue_full client_id=d topic=t messages=20 ")
+        self.assertEqual(self.broker.log().count("queue_full"), 1)
+
+    def test_durable_sessions(self):
+        self.start(max_durable_sessions=2)
+        for name in ("a", "b"):
+            self.client(name, clean=False)
+        client = self.broker.open()
+        self.addCleanup(client.close)
+        client.send(m.connect("one-more", clean=False))
+        client.expect(m.CONNACK, return_code=3)
+        self.broker.wait_log("durable_sessions_full client_id=one-more sessions=2 limit=2 "
+                             "key=limits.max_durable_sessions", 5)
+        self.client("a", clean=False)
+        self.client("clean")
 
     def test_a_slow_reader_costs_a_bounded_amount(self):
         """QoS 0 to it is dropped and counted; a client beside it gets all."""
