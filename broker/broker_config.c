@@ -170,6 +170,33 @@ static const struct config_field fleet_fields[] = {
      .max = 604800000,
      .fallback = "1h",
      .help = "How long a QoS 2 message is remembered so that its resend is no repeat."},
+    {.key = "dedup_limit",
+     .kind = CONFIG_UINT,
+     FIELD(fleet_config, dedup_limit),
+     .min = 100,
+     .max = 1000000,
+     .fallback = "10000",
+     .unit = "ids",
+     .help =
+         "How many QoS 2 messages one session remembers at most, about 124 bytes of Redis each; "
+         "the oldest are forgotten first. Each of the 16 parts of the retained messages "
+         "remembers five times as many."},
+    {.key = "log_entries",
+     .kind = CONFIG_UINT,
+     FIELD(fleet_config, log_entries),
+     .min = 1000,
+     .max = 10000000,
+     .fallback = "20000",
+     .unit = "entries",
+     .help = "How far back the log of subscriptions goes, about; a broker that was away for longer "
+             "reads everything again."},
+    {.key = "log_size",
+     .kind = CONFIG_SIZE,
+     FIELD(fleet_config, log_bytes),
+     .min = 1 << 20,
+     .max = 1 << 30,
+     .fallback = "32M",
+     .help = "The same in bytes."},
     {.key = "inbox_limit",
      .kind = CONFIG_UINT,
      FIELD(fleet_config, inbox_limit),
@@ -468,8 +495,17 @@ static const struct config_field limits_fields[] = {
      .max = 100000000,
      .fallback = "1000000",
      .unit = "sessions",
-     .help = "Memory store: one more client that asks for a durable session is refused with return "
-             "code 3."},
+     .help =
+         "Of the whole fleet, or of a broker that stands alone: one more client that asks for a "
+         "durable session is refused with return code 3. Those that have one come back."},
+    {.key = "max_stored_bytes",
+     .kind = CONFIG_SIZE,
+     FIELD(limits_config, max_stored_bytes),
+     .fallback = "0",
+     .help =
+         "Of Redis' memory. A durable session's queue holds at most an eighth of what isn't in "
+         "use of it (but always 64 kB); when all is, new retained topics aren't kept (counted). "
+         "0: three quarters of Redis' maxmemory; if that isn't set, no bound."},
     {.key = "max_retained_messages",
      .kind = CONFIG_UINT,
      FIELD(limits_config, max_retained_messages),
@@ -664,6 +700,11 @@ struct store_redis_config broker_config_store_redis(const struct broker_config *
         .route_linger_ms = c->fleet.route_linger_ms,
         .dedup_window_ms = c->fleet.dedup_window_ms,
         .inbox_limit = c->fleet.inbox_limit,
+        .dedup_limit = c->fleet.dedup_limit,
+        .log_entries = c->fleet.log_entries,
+        .log_bytes = c->fleet.log_bytes,
+        .session_limit = c->limits.max_durable_sessions,
+        .stored_limit_bytes = c->limits.max_stored_bytes,
         .queue_limit = c->limits.max_queued_messages,
         .queue_limit_bytes = c->limits.max_queued_bytes,
         .consistency = (enum fleet_consistency)c->fleet.consistency,

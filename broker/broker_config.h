@@ -61,7 +61,8 @@ struct limits_config {
     uint64_t max_keep_alive_ms; /* also what a client without keep alive gets; 0: no bound */
     uint64_t connect_timeout_ms;
     uint64_t session_expiry_ms;     /* of durable sessions without a connection; 0: never */
-    uint32_t max_durable_sessions;  /* memory store */
+    uint32_t max_durable_sessions;  /* of the fleet, or the memory store */
+    uint64_t max_stored_bytes;      /* in Redis; 0: three quarters of its maxmemory */
     uint32_t max_retained_messages; /* memory store */
 };
 
@@ -81,9 +82,14 @@ struct store_redis_config {
     uint64_t hang_ms;
     uint64_t route_linger_ms;
     uint64_t dedup_window_ms;
-    uint32_t inbox_limit;       /* entries */
-    uint32_t queue_limit;       /* messages a session */
-    uint64_t queue_limit_bytes; /* a session */
+    uint32_t inbox_limit; /* entries */
+    uint32_t dedup_limit; /* ids that a session remembers */
+    uint32_t log_entries;
+    uint64_t log_bytes;
+    uint32_t session_limit;      /* durable ones of the fleet; 0: none */
+    uint64_t stored_limit_bytes; /* 0: three quarters of Redis' maxmemory */
+    uint32_t queue_limit;        /* messages a session */
+    uint64_t queue_limit_bytes;  /* a session */
     enum fleet_consistency consistency;
     enum fleet_durability durability;
 };
@@ -97,7 +103,8 @@ struct redis_config {
 struct fleet_config {
     char *name; /* NULL: none */
     uint64_t lease_ms, beat_interval_ms, hang_ms, route_linger_ms, dedup_window_ms;
-    uint32_t inbox_limit;
+    uint32_t inbox_limit, dedup_limit, log_entries;
+    uint64_t log_bytes;
     int consistency; /* enum fleet_consistency */
     int durability;  /* enum fleet_durability */
 };

@@ -255,6 +255,7 @@ static void drop_everything(struct fleet *f)
     fleet_connect_reset(f);
     fleet_acks_reset(f);
     fleet_retaining_reset(f);
+    fleet_retained_reset(f);
     fleet_queues_reset(f);
     fleet_append_reset(f);
     routes_reset(f);
@@ -388,6 +389,8 @@ static void run_ticks(struct fleet *f)
     fleet_due_tick(f);
     fleet_disk_tick(f);
     fleet_full_tick(f);
+    fleet_usage_tick(f);
+    fleet_retained_tick(f);
 }
 
 /* What was read earlier goes first. Each link leaves time to those after it, so that a flood on one
@@ -531,6 +534,10 @@ struct fleet *fleet_new(struct event_base *base, const struct store_redis_config
     take_new_id(f);
     take_time(f);
     f->calls = 1;
+    f->usage.limits = (struct fleet_usage_limits){.sessions = cfg->session_limit,
+                                                  .stored_bytes = cfg->stored_limit_bytes,
+                                                  .queue_messages = cfg->queue_limit,
+                                                  .queue_bytes = cfg->queue_limit_bytes};
     evutil_secure_rng_get_bytes(&hash_key, sizeof(hash_key));
     fleet_epochs_init(&f->epochs, hash_key, f->now_ms);
     f->heart_fd = -1;

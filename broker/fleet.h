@@ -32,6 +32,7 @@
 #include "broker/fleet_resync.h"
 #include "broker/fleet_retell.h"
 #include "broker/fleet_taken.h"
+#include "broker/fleet_usage.h"
 #include "broker/fleet_version.h"
 #include "broker/heart.h"
 #include "broker/route.h"
@@ -87,6 +88,12 @@ struct fleet_hold {
 };
 
 struct fleet_deferred;
+
+/* Readings of retained values that go on. */
+struct fleet_retained_reads {
+    struct retained_read *first;
+    bool large_under_way; /* one of them waits for a large value */
+};
 
 struct fleet {
     struct store store; /* first */
@@ -145,10 +152,12 @@ struct fleet {
     struct fleet_publishing *publishing;
     struct fleet_queues *queues;
     struct fleet_retaining *retaining;
+    struct fleet_retained_reads retained_reads;
     struct inbox *inbox;
     struct fleet_connects *connects;
     struct reaper *reapers;
     struct fleet_wills *wills;
+    struct fleet_usage usage;
     struct fleet_hold *holds;
     struct fleet_hold *acking;
     struct fleet_deferred *deferred, *deferred_tail;
@@ -269,6 +278,7 @@ void fleet_publish_failed(struct fleet_publish *p, enum store_status status);
 /* Marks those that were taken from this node (fleet_taken.h). */
 void fleet_publish_void(struct fleet *f);
 bool fleet_publish_is_void(const struct fleet_publish *p);
+struct mqtt_slice fleet_publish_topic(const struct fleet_publish *p);
 /* The node has no inbox: match again a little later. */
 void fleet_publish_missed(struct fleet_publish *p, uint64_t node);
 /* Redis doesn't know the session (hash of its client id). After a loss of data: the same. */
@@ -305,12 +315,17 @@ void fleet_retaining_void(struct fleet *f);
 void fleet_retaining_flush(struct fleet *f);
 bool fleet_retaining_is_due(const struct fleet *f);
 void fleet_retaining_reset(struct fleet *f);
+
+/* ---- fleet_retained_read.c ------------------------------------------------------------------- */
+
 struct store_retained_read *fleet_retained_start(struct fleet *f, struct mqtt_slice filter,
                                                  store_retained_fn *each,
                                                  store_retained_chunk_fn *chunk,
                                                  store_done_fn *done, void *arg);
 void fleet_retained_continue(struct store_retained_read *read);
 void fleet_retained_cancel(struct store_retained_read *read);
+void fleet_retained_tick(struct fleet *f);
+void fleet_retained_reset(struct fleet *f);
 
 /* ---- fleet_disk.c: `durability: disk` -------------------------------------------------------- */
 

@@ -293,10 +293,12 @@ static void write_entry(struct fleet *f)
     struct fleet_entry *e = f->append.first;
     struct fleet_reader routes = fleet_reader_of(e->routes.data, e->routes.len);
 
-    scripts_begin(&f->scripts, f->q, SCRIPT_APPEND, f->keys.fleet, 3 + 2 * e->route_count);
+    scripts_begin(&f->scripts, f->q, SCRIPT_APPEND, f->keys.fleet, 5 + 2 * e->route_count);
     redis_queue_str(f->q, f->hex);
     redis_queue_u64(f->q, f->calls++);
     redis_queue_arg(f->q, e->items.data, e->items.len);
+    redis_queue_u64(f->q, f->cfg.log_entries);
+    redis_queue_u64(f->q, f->cfg.log_bytes);
     for (size_t i = 0; i < e->route_count; i++) {
         char sign = (char)fleet_reader_u8(&routes);
         struct mqtt_slice filter = fleet_reader_slice(&routes);

@@ -107,11 +107,24 @@ static enum store_status claim_status(const redisReply *r)
 
     if (status != STORE_OK)
         return status;
-    if (r->type == REDIS_REPLY_ARRAY && r->elements == 13)
+    if (r->type == REDIS_REPLY_ARRAY && r->elements == 14)
         return STORE_OK;
     if (r->type != REDIS_REPLY_ARRAY || r->elements != 1)
         return STORE_UNAVAILABLE;
+    if (strcmp(r->element[0]->str, "full") == 0)
+        return STORE_FULL;
     return strcmp(r->element[0]->str, "user") == 0 ? STORE_NOT_OWNER : STORE_FENCED;
+}
+
+static void note_full(const struct connect_op *op)
+{
+    const struct fleet *f = op->f;
+
+    metric_add(f->metrics.sessions_refused, 1);
+    LOG_LIMITED(LOG_LEVEL_WARN, "durable_sessions_full", KV_STR("client_id", op->hold->client_id),
+                KV_UINT("sessions", f->usage.sessions), KV_UINT("limit", f->usage.limits.sessions),
+                KV_STR("key", "limits.max_durable_sessions"),
+                KV_STR("effect", "no new durable sessions; those that are there come back"));
 }
 
 static void on_claim(void *arg, const redisReply *r)
@@ -119,6 +132,10 @@ static void on_claim(void *arg, const redisReply *r)
     struct connect_op *op = arg;
     enum store_status status = claim_status(r);
 
+    if (op->may_make)
+        fleet_usage_settle(&op->f->usage, status == STORE_OK && r->element[13]->integer == 1);
+    if (status == STORE_FULL)
+        note_full(op);
     if (status == STORE_OK && !take_claim(op, r))
         status = STORE_UNAVAILABLE;
     if (status != STORE_OK) {
@@ -132,21 +149,18 @@ static void on_claim(void *arg, const redisReply *r)
     connect_ask_owners(op); /* also when fenced: who claimed next waits for this */
 }
 
-/* The last argument. */
+/* EVALSHA sha 1 key · the tenth of the script's arguments: this run. */
 static void retag(void *each_arg, void *arg, struct redis_args args)
 {
     const struct fleet *f = each_arg;
     size_t len = 0;
-    size_t tag_len = 0;
     char *tag = NULL;
 
     (void)arg;
-    for (char *a = redis_args_next(&args, &len); a != NULL; a = redis_args_next(&args, &len)) {
-        tag = a;
-        tag_len = len;
-    }
-    if (tag != NULL && tag_len == strlen(f->run_tag))
-        memcpy(tag, f->run_tag, tag_len);
+    for (size_t i = 0; i < 4 + 10; i++)
+        tag = redis_args_next(&args, &len);
+    if (tag != NULL && len == strlen(f->run_tag))
+        memcpy(tag, f->run_tag, len);
 }
 
 void fleet_connects_run_changed(struct fleet *f)
@@ -160,7 +174,11 @@ void connect_claim(struct connect_op *op)
     struct fleet_key key = fleet_key_clients(&f->keys, op->h->bucket);
 
     op->state = CONNECT_CLAIMING;
-    scripts_begin(&f->scripts, f->q, SCRIPT_CLAIM, key.text, 10);
+    op->may_make = op->hold->durable &&
+                   fleet_usage_has_room(&f->usage, HASH_COUNT(f->nodes) + 1, f->now_ms);
+    if (op->may_make)
+        fleet_usage_promise(&f->usage);
+    scripts_begin(&f->scripts, f->q, SCRIPT_CLAIM, key.text, 11);
     redis_queue_arg(f->q, op->hold->client_id, op->hold->client_id_len);
     redis_queue_str(f->q, f->hex);
     redis_queue_str(f->q, op->hold->durable ? "1" : "0");
@@ -174,5 +192,6 @@ void connect_claim(struct connect_op *op)
     redis_queue_u64(f->q, op->h->arrived.latest);
     fleet_hold_write_user(f->q, op->hold);
     redis_queue_str(f->q, f->run_tag);
+    redis_queue_str(f->q, op->may_make ? "1" : "0");
     redis_queue_end(f->q, REDIS_REPLAY, on_claim, op);
 }

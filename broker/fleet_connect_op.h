@@ -53,6 +53,7 @@ struct connect_op {
     enum connect_state state;
     bool failed;
     bool clean_start;
+    bool may_make;     /* a durable session, by its claim */
     bool claim_lost;   /* Redis has another one, or none */
     bool again;        /* its claim may be lost: it begins again when what is under way has ended */
     bool holds_routes; /* those of its subscriptions; until it is over */

@@ -406,6 +406,7 @@ static void on_join(void *arg, const redisReply *r)
         heart_begin(f->heart, f->id, l->joined_at_boot_ms);
     f->joined = true;
     fleet_register_keep(f);
+    fleet_usage_ask(f);
     l->from = strtoull(r->element[1]->str, NULL, 10);
     say_again(f, (size_t)r->element[2]->integer);
     begin_loading(f);

@@ -30,7 +30,7 @@ bool fleet_metrics_init(struct fleet_metrics *fm, struct metrics *m)
                                         "Messages dropped at a full queue of a session.", NULL);
     fm->seen_dropped = metrics_counter(m, "flotilla_fleet_seen_dropped_total",
                                        "Ids of QoS 2 messages that sessions forgot before "
-                                       "dedup_window was over: they had 10,000.",
+                                       "dedup_window was over: they had dedup_limit.",
                                        NULL);
     fm->deaths = metrics_counter(m, "flotilla_fleet_deaths_total",
                                  "Nodes that this node declared dead.", NULL);
@@ -49,6 +49,12 @@ bool fleet_metrics_init(struct fleet_metrics *fm, struct metrics *m)
         metrics_counter(m, "flotilla_fleet_repeats_total",
                         "Batches and messages dropped because they were there before.", NULL);
     fm->wills = metrics_counter(m, "flotilla_fleet_wills_total", "Wills published.", NULL);
+    fm->sessions_refused =
+        metrics_counter(m, "flotilla_fleet_sessions_refused_total",
+                        "Clients refused because the fleet had limits.max_durable_sessions.", NULL);
+    fm->retained_dropped = metrics_counter(
+        m, "flotilla_fleet_retained_dropped_total",
+        "Retained messages not kept because limits.max_stored_bytes were in use.", NULL);
     fm->given_up = metrics_counter(m, "flotilla_redis_given_up_total",
                                    "Commands that Redis couldn't answer in time, given up.", NULL);
     fm->cuts = metrics_counter(m, "flotilla_fleet_cuts_total",
@@ -66,6 +72,12 @@ bool fleet_metrics_init(struct fleet_metrics *fm, struct metrics *m)
                              "1 while Redis has reached its maxmemory: publishes are held.", NULL);
     fm->log_bytes = metrics_gauge(m, "flotilla_fleet_log_bytes",
                                   "Bytes in the fleet's log, as of this node's last entry.", NULL);
+    fm->durable_sessions =
+        metrics_gauge(m, "flotilla_fleet_durable_sessions", "Durable sessions of the fleet.", NULL);
+    fm->redis_used = metrics_gauge(m, "flotilla_redis_used_bytes", "Memory that Redis uses.", NULL);
+    fm->queue_bytes =
+        metrics_gauge(m, "flotilla_fleet_queue_limit_bytes",
+                      "What one durable session's queue may hold now; 0: no limit.", NULL);
     fm->ready = metrics_gauge(m, "flotilla_fleet_ready", "1 while this node takes part.", NULL);
     fm->replica_missing = metrics_gauge(m, "flotilla_redis_replica_missing",
                                         "1 while no replica has what should be acknowledged "
@@ -80,7 +92,9 @@ bool fleet_metrics_init(struct fleet_metrics *fm, struct metrics *m)
            fm->wills != NULL && fm->given_up != NULL && fm->nodes != NULL &&
            fm->inbox_length != NULL && fm->pending_bytes != NULL && fm->log_bytes != NULL &&
            fm->full != NULL && fm->ready != NULL && fm->replica_missing != NULL &&
-           fm->cuts != NULL && fm->cannot_cut != NULL;
+           fm->cuts != NULL && fm->cannot_cut != NULL && fm->sessions_refused != NULL &&
+           fm->retained_dropped != NULL && fm->durable_sessions != NULL && fm->redis_used != NULL &&
+           fm->queue_bytes != NULL;
 }
 
 void fleet_metrics_fini(struct fleet_metrics *fm)

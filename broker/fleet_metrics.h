@@ -13,9 +13,10 @@ struct fleet_metrics {
     struct metrics *own; /* when the caller brought none */
     struct metric_histogram *round_trip, *batch;
     metric_counter *bulk_dropped, *queue_dropped, *seen_dropped, *deaths, *takeovers, *reconnects,
-        *reloads, *start_overs, *gaps, *repeats, *wills, *given_up, *cuts;
+        *reloads, *start_overs, *gaps, *repeats, *wills, *given_up, *cuts, *sessions_refused,
+        *retained_dropped;
     metric_gauge *nodes, *inbox_length, *pending_bytes, *log_bytes, *full, *ready, *replica_missing,
-        *cannot_cut;
+        *cannot_cut, *durable_sessions, *redis_used, *queue_bytes;
 };
 
 /* `m` may be NULL: counted in a registry of its own. False when out of memory. */

@@ -143,6 +143,11 @@ bool fleet_publish_is_void(const struct fleet_publish *p)
     return p->taken;
 }
 
+struct mqtt_slice fleet_publish_topic(const struct fleet_publish *p)
+{
+    return p->message->topic;
+}
+
 /* ---- gathering ------------------------------------------------------------------------------- */
 
 static void on_version(struct fleet_version_wait *w, bool ok);

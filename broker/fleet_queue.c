@@ -89,9 +89,17 @@ static void note_unknown(struct queue_batch *b, const redisReply *number)
         fleet_publish_unknown(b->publishes[i], b->targets[i].client);
 }
 
-static void note_full(const redisReply *client)
+static void note_full(struct queue_batch *b, const redisReply *number, const redisReply *client)
 {
+    unsigned long i = strtoul(number->str + 1, NULL, 10);
+    struct mqtt_slice topic = {0};
+
+    if (i < b->target_count)
+        topic = fleet_publish_topic(b->publishes[i]);
     LOG_LIMITED(LOG_LEVEL_WARN, "queue_full", KV_BYTES("client_id", client->str, client->len),
+                KV_BYTES("topic", topic.data, topic.len),
+                KV_UINT("messages", fleet_usage_queue_messages(&b->f->usage)),
+                KV_UINT("bytes", fleet_usage_queue_bytes(&b->f->usage)),
                 KV_STR("effect", "its next messages are dropped until it has read some"));
 }
 
@@ -121,7 +129,7 @@ static void on_queued(void *arg, const redisReply *r)
             else if (r->element[i]->str[0] == '~')
                 metric_add(f->metrics.seen_dropped, strtoull(r->element[i + 1]->str, NULL, 10));
             else if (r->element[i]->str[0] == '!')
-                note_full(r->element[i + 1]);
+                note_full(b, r->element[i], r->element[i + 1]);
             else
                 tell_owner(f, r->element[i], r->element[i + 1]);
         }
@@ -132,12 +140,12 @@ static void on_queued(void *arg, const redisReply *r)
 /* The flags of a target that is skipped. */
 enum { FLAGS_VOID = 'x' };
 
-/* EVALSHA sha 1 key · node, call, three limits, count · frame, id a message · client, index, flags a
+/* EVALSHA sha 1 key · node, call, four limits, count · frame, id a message · client, index, flags a
  * target */
 static void void_targets(void *each_arg, void *arg, struct redis_args args)
 {
     const struct queue_batch *b = arg;
-    size_t before = 4 + 6 + 2 * b->message_count;
+    size_t before = 4 + 7 + 2 * b->message_count;
     size_t len;
 
     (void)each_arg;
@@ -187,12 +195,13 @@ static void write_batch(struct fleet *f, struct queue_batch *b)
 
     snprintf(run, sizeof(run), ":%s", f->run_tag);
     scripts_begin(&f->scripts, q, SCRIPT_QUEUE, key.text,
-                  6 + 2 * b->message_count + 3 * b->target_count);
+                  7 + 2 * b->message_count + 3 * b->target_count);
     redis_queue_arg2(q, f->hex, FLEET_HEX_SIZE - 1, run, strlen(run));
     redis_queue_u64(q, f->calls++);
-    redis_queue_u64(q, f->cfg.queue_limit);
-    redis_queue_u64(q, f->cfg.queue_limit_bytes);
+    redis_queue_u64(q, fleet_usage_queue_messages(&f->usage));
+    redis_queue_u64(q, fleet_usage_queue_bytes(&f->usage));
     redis_queue_u64(q, f->cfg.dedup_window_ms);
+    redis_queue_u64(q, f->cfg.dedup_limit);
     redis_queue_u64(q, b->message_count);
     for (size_t i = 0; i < b->message_count; i++) {
         redis_queue_arg(q, b->bytes.data + b->messages[i].at, b->messages[i].len);

@@ -289,13 +289,22 @@ static void take_from(struct fleet *f, struct fleet_session_ref session, const r
 
 /* ---- what is due ----------------------------------------------------------------------------- */
 
+struct due_asked {
+    struct fleet *f;
+    unsigned bucket;
+};
+
 static void on_due(void *arg, const redisReply *r)
 {
-    struct fleet *f = arg;
+    struct due_asked *asked = arg;
+    struct fleet *f = asked->f;
+    unsigned bucket = asked->bucket;
 
+    free(asked);
     if (r == NULL || r->type != REDIS_REPLY_ARRAY)
         return;
-    for (size_t i = 0; i + 3 < r->elements; i += 4) {
+    fleet_usage_count(f, bucket, (uint32_t)r->element[0]->integer);
+    for (size_t i = 1; i + 3 < r->elements; i += 4) {
         const redisReply *client = r->element[i + 1];
         const redisReply *third = r->element[i + 2];
         const redisReply *fourth = r->element[i + 3];
@@ -316,11 +325,15 @@ static void on_due(void *arg, const redisReply *r)
 static void ask_due(struct fleet *f, unsigned bucket)
 {
     struct fleet_key key = fleet_key_clients(&f->keys, bucket);
+    struct due_asked *asked = malloc(sizeof(*asked));
 
+    if (asked == NULL)
+        return;
+    *asked = (struct due_asked){.f = f, .bucket = bucket};
     scripts_begin(&f->scripts, f->q, SCRIPT_DUE, key.text, 2);
     redis_queue_str(f->q, f->hex);
     redis_queue_u64(f->q, DUE_AT_ONCE);
-    redis_queue_end(f->q, REDIS_REPLAY, on_due, f);
+    redis_queue_end(f->q, REDIS_REPLAY, on_due, asked);
 }
 
 /* Each bucket is looked at by one node about every 1.6 s; which one, the nodes' order says. */

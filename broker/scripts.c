@@ -33,6 +33,8 @@ static const char *const names[] = {
     [SCRIPT_SUBSCRIBE] = "subscribe",
     [SCRIPT_TOLD] = "told",
     [SCRIPT_UNSUBSCRIBE] = "unsubscribe",
+    [SCRIPT_USAGE] = "usage",
+    [SCRIPT_VALUES] = "values",
     [SCRIPT_WILL_CLEAR] = "will_clear",
 };
 _Static_assert(sizeof(names) / sizeof(names[0]) == SCRIPT_COUNT, "a script without a name");

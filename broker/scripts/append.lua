@@ -1,10 +1,11 @@
 #!lua flags=allow-oom
 -- Rule 6: one entry of the log, with the routes it adds and removes. Also when Redis is full: who
 -- connects to drain a queue brings routes.
--- KEYS: fleet prefix. ARGV: node, call number, entry, then per changed route: '+' or '-', filter.
+-- KEYS: fleet prefix. ARGV: node, call number, entry, entries that the log has at most (about), bytes of them,
+-- then per changed route: '+' or '-', filter.
 -- Returns {'dead'} | {'unknown'} | {'ok', ver, bytes in the log}. A call number at or below the last
 -- one was done.
--- The log has at most about 20,000 entries, and 32 MB of them. `logsize`: put (bytes that were ever
+-- `logsize`: put (bytes that were ever
 -- written) and head (what `put` was before the first entry that is left, or less); an entry's field b
 -- is what `put` was before it.
 local p, node, call = KEYS[1], ARGV[1], tonumber(ARGV[2])
@@ -38,19 +39,20 @@ if last and tonumber(last) >= call then
   return {'ok', redis.call('GET', p .. 'ver')}
 end
 redis.call('HSET', p .. 'hw', node, call)
-for i = 4, #ARGV, 2 do
+for i = 6, #ARGV, 2 do
   redis.call(ARGV[i] == '+' and 'SADD' or 'SREM', p .. 'n:' .. node, ARGV[i + 1])
 end
 local ver = redis.call('INCR', p .. 'ver')
 local id = string.format('%.0f-0', ver)
 local size = redis.call('HMGET', p .. 'logsize', 'put', 'head')
 local put, head = tonumber(size[1] or 0), tonumber(size[2] or 0)
-redis.call('XADD', p .. 'log', 'MAXLEN', '~', 20000, id, 'n', node, 'd', ARGV[3], 'b',
+redis.call('XADD', p .. 'log', 'MAXLEN', '~', ARGV[4], id, 'n', node, 'd', ARGV[3], 'b',
   string.format('%.0f', put))
 put = put + #ARGV[3]
-if put - head > 33554432 then
+local most = tonumber(ARGV[5])
+if put - head > most then
   -- A quarter at once, so that it is seldom.
-  head = put - 25165824
+  head = put - math.floor(most / 4 * 3)
   redis.call('XTRIM', p .. 'log', 'MINID', string.format('%.0f-0', first_from(head, ver)))
 end
 redis.call('HSET', p .. 'logsize', 'put', string.format('%.0f', put), 'head',

@@ -8,14 +8,18 @@
 -- what is queued from now on comes behind what was sent.
 local p, c, node = KEYS[1], ARGV[1], ARGV[3]
 local s, f = p .. 's:' .. c, p .. 'f:' .. c
-local epoch = redis.call('HGET', s, 'epoch')
+local was = redis.call('HMGET', s, 'epoch', 'n')
+local epoch = was[1]
 if epoch and tonumber(epoch) > tonumber(ARGV[2]) then
   return 0
 end
 if epoch ~= ARGV[2] or redis.call('HGET', s, 'owner') ~= node then
   redis.call('SADD', p .. 'own:' .. node, c)
   redis.call('HSET', s, 'owner', node, 'epoch', ARGV[2], 'dur', ARGV[4], 'w', ARGV[5], 'wd', ARGV[6],
-    'exp', ARGV[7], 'st', ARGV[9])
+    'exp', ARGV[7], 'st', ARGV[9], 'n', ARGV[4])
+  if (was[2] == '1') ~= (ARGV[4] == '1') then
+    redis.call('INCRBY', p .. 'count', ARGV[4] == '1' and 1 or -1)
+  end
   if ARGV[8] ~= '' then
     redis.call('HSET', s, 'u', ARGV[8])
   end

@@ -2,21 +2,22 @@
 -- Rule 7: a connection takes a client id. KEYS: bucket prefix.
 -- ARGV: client, node, durable, clean start, token of this attempt, session expiry in s (-1: never),
 -- when its CONNECT arrived by this clock (earliest, latest), user ('': any may have the session),
--- run of Redis.
--- Returns {'late'} (a CONNECT that arrived later had the client id already) | {'user'} (it is another
--- user's), both without having changed anything, |
+-- run of Redis, may it make a durable session (0, 1).
+-- Returns {'full'} (it has no durable session, and may make none) | {'late'} (a CONNECT that arrived later had the client id already) | {'user'} (it is another
+-- user's), all without having changed anything, |
 --   {epoch, previous owners, present, ended, last sequence, last sent, first queued,
 --   epoch of the former owner's will or '', epoch of a will being published or '',
 --   {filter, options, ...}, {open packet ids}, {released sequences},
---   {filters whose removal the log may not have}}.
+--   {filters whose removal the log may not have}, has this call made a durable session (0, 1)}.
 -- A repeat (same token) changes nothing and answers the same.
 local p, c, node = KEYS[1], ARGV[1], ARGV[2]
 local s = p .. 's:' .. c
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local h = redis.call('HMGET', s, 'owner', 'epoch', 'dur', 'token', 'w', 'wd', 'xat', 'ow', 'u', 'st',
-  'lo')
+  'lo', 'n')
 local owner, epoch, will = h[1] or '', tonumber(h[2] or 0), h[5]
+local made = 0
 
 if h[4] ~= ARGV[5] then
   local expired = owner == '' and h[7] and tonumber(h[7]) <= now
@@ -31,6 +32,9 @@ if h[4] ~= ARGV[5] then
   end
   if tonumber(ARGV[8]) < arrived then
     return {'late'}
+  end
+  if ARGV[3] == '1' and h[3] ~= '1' and ARGV[11] ~= '1' then
+    return {'full'}
   end
   arrived = math.max(arrived, tonumber(ARGV[7]))
   local present, ended = '0', '0'
@@ -89,7 +93,11 @@ if h[4] ~= ARGV[5] then
   redis.call('PERSIST', s)
   redis.call('HSET', s, 'owner', node, 'epoch', string.format('%.0f', epoch), 'dur', ARGV[3],
     'token', ARGV[5], 'exp', ARGV[6], 'rp', lo, 'rr', present, 're', ended,
-    'st', string.format('%.0f', arrived))
+    'st', string.format('%.0f', arrived), 'n', ARGV[3])
+  if (h[12] == '1') ~= (ARGV[3] == '1') then
+    made = ARGV[3] == '1' and 1 or 0
+    redis.call('INCRBY', p .. 'count', made == 1 and 1 or -1)
+  end
   if ARGV[9] ~= '' then
     redis.call('HSET', s, 'u', ARGV[9])
   end
@@ -115,4 +123,4 @@ local head = first[1] and string.match(first[1][1], '^%d+') or ''
 return {string.format('%.0f', epoch), r[1] or '', r[2] or '0', r[3] or '0', r[4] or '0',
   r[5] or '0', head, r[6] or '', redis.call('HGET', p .. 'dw:' .. c, 'epoch') or '',
   redis.call('HGETALL', p .. 'f:' .. c), redis.call('HKEYS', p .. 'in2:' .. c),
-  redis.call('ZRANGE', p .. 'rel:' .. c, 0, -1), gone}
+  redis.call('ZRANGE', p .. 'rel:' .. c, 0, -1), gone, made}

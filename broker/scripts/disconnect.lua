@@ -62,7 +62,7 @@ local function forget_session()
   end
 end
 
-local h = redis.call('HMGET', s, 'epoch', 'dur', 'w', 'wd', 'ow', 'owe', 'owner')
+local h = redis.call('HMGET', s, 'epoch', 'dur', 'w', 'wd', 'ow', 'owe', 'owner', 'n')
 local is_gone = not h[1] or (h[1] == epoch and h[2] ~= '1' and h[7] == '')
 -- A will that this node is to publish: it took it and hasn't cleared it, or who took it over gave it back.
 local dw = redis.call('HMGET', p .. 'dw:' .. c, 'epoch', 'taker', 'will')
@@ -79,9 +79,13 @@ if tonumber(h[1]) < tonumber(epoch) then
   -- Redis came back with less than it had. Whoever owned the client then let go of it long ago.
   word = 'lost'
   redis.call('SREM', p .. 'own:' .. (h[7] or ''), c)
-  redis.call('HSET', s, 'owner', node, 'epoch', epoch, 'dur', expiry ~= 0 and '1' or '0')
+  local durable = expiry ~= 0 and '1' or '0'
+  redis.call('HSET', s, 'owner', node, 'epoch', epoch, 'dur', durable, 'n', durable)
+  if (h[8] == '1') ~= (durable == '1') then
+    redis.call('INCRBY', p .. 'count', durable == '1' and 1 or -1)
+  end
   redis.call('HDEL', s, 'w', 'wd', 'ow', 'owe')
-  h = redis.call('HMGET', s, 'epoch', 'dur', 'w', 'wd', 'ow', 'owe', 'owner')
+  h = redis.call('HMGET', s, 'epoch', 'dur', 'w', 'wd', 'ow', 'owe', 'owner', 'n')
 end
 if h[1] ~= epoch then
   local will = ''
@@ -112,6 +116,9 @@ if h[2] == '1' and expiry ~= 0 then
     redis.call('ZADD', p .. 'due', at, 'x' .. c)
   end
   return {word, 0, will}
+end
+if h[8] == '1' then
+  redis.call('DECR', p .. 'count')
 end
 local ended = redis.call('SREM', p .. 'dir', c)
 if ended == 1 then

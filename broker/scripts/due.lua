@@ -2,14 +2,14 @@
 -- Wills whose delay is over (or whose publisher died), sessions that expired, and notes of ended
 -- sessions whose end may not be in the log.
 -- KEYS: bucket prefix. ARGV: node, most.
--- Returns {'w', client, epoch, will, 'b', client, epoch, node that was to publish the will and must be
+-- Returns {durable sessions counted in this bucket, 'w', client, epoch, will, 'b', client, epoch, node that was to publish the will and must be
 -- cut off from it first, 'e', client, epoch, {epoch, filter, options, ...}, ...}; the
 -- subscriptions are those that a later session has, with its epoch or ''. Each is due again until it
 -- is taken away.
 local p, node = KEYS[1], ARGV[1]
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local out, fields = {}, 0
+local out, fields = {0}, 0
 for _, m in ipairs(redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT', 0, ARGV[2])) do
   -- A piece (fleet_piece.h): the others are still due.
   if fields >= 500 then
@@ -33,7 +33,7 @@ for _, m in ipairs(redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT',
       out[#out + 1] = busy and d[2] or d[3]
     end
   else
-    local h = redis.call('HMGET', p .. 's:' .. c, 'owner', 'xat', 'epoch')
+    local h = redis.call('HMGET', p .. 's:' .. c, 'owner', 'xat', 'epoch', 'n')
     local ended = string.sub(m, 1, 1) == 'e'
     if not ended then
       redis.call('ZREM', p .. 'due', m)
@@ -41,6 +41,9 @@ for _, m in ipairs(redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT',
         ended = redis.call('SREM', p .. 'dir', c) == 1
         if ended then
           redis.call('HSET', p .. 'de', c, h[3])
+        end
+        if h[4] == '1' then
+          redis.call('DECR', p .. 'count')
         end
         h[1], h[3] = nil, nil
         redis.call('UNLINK', p .. 's:' .. c, p .. 'q:' .. c, p .. 'in2:' .. c, p .. 'rel:' .. c,
@@ -62,4 +65,5 @@ for _, m in ipairs(redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT',
     end
   end
 end
+out[1] = tonumber(redis.call('GET', p .. 'count') or 0)
 return out

@@ -3,13 +3,15 @@
 -- ARGV: client, epoch, first sequence, most entries, most bytes.
 -- Returns {0} when fenced | {1, more, last sent on an earlier connection, sequence, entry, ...}.
 -- Reads one entry, then about as many as there is room for, going by the size of those before: what
--- is read beyond the room would stall Redis for all. At most 8 at once: large ones may follow small.
+-- is read beyond the room would stall Redis for all. At most 8 at once, and one by one where entries
+-- of more than 8 kB were ever queued (`lg`): large ones may follow small.
 local p, c = KEYS[1], ARGV[1]
-local h = redis.call('HMGET', p .. 's:' .. c, 'epoch', 'ds', 'nseq')
+local h = redis.call('HMGET', p .. 's:' .. c, 'epoch', 'ds', 'nseq', 'lg')
 if h[1] and tonumber(h[1]) > tonumber(ARGV[2]) then
   return {0}
 end
 local q, most, room = p .. 'q:' .. c, tonumber(ARGV[4]), tonumber(ARGV[5])
+local at_once = h[4] and 1 or 8
 local out, from, last, count, used, step = {1, 0, tonumber(h[2] or 0)}, ARGV[3], 0, 0, 0, 1
 while step > 0 do
   local part = redis.call('XRANGE', q, from, '+', 'COUNT', step)
@@ -25,7 +27,7 @@ while step > 0 do
   if #part < step then
     return out
   end
-  step = math.min(8, most - count, math.ceil((room - used) / used * count))
+  step = math.min(at_once, most - count, math.ceil((room - used) / used * count))
 end
 if tonumber(last) < tonumber(h[3] or 0) then
   out[2] = 1

@@ -28,6 +28,6 @@ for i = 1, #old, 2 do
   end
 end
 local ver = redis.call('INCR', p .. 'ver')
-redis.call('XADD', p .. 'log', 'MAXLEN', '~', 20000, string.format('%.0f-0', ver),
+redis.call('XADD', p .. 'log', string.format('%.0f-0', ver),
   'n', observer, 'd', ARGV[4], 'b', redis.call('HGET', p .. 'logsize', 'put') or '0')
 return 1

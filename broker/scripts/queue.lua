@@ -1,12 +1,13 @@
 #!lua
 -- Rule 5: messages into the queues of durable sessions of one bucket. KEYS: bucket prefix.
--- ARGV: node, call number, queue limit in messages, in bytes (0: none), dedup window in ms, number of
---   messages, per message: frame, id to be remembered or '', then per target: client, message's index, flags
+-- ARGV: node, call number, queue limit in messages, in bytes (0: none), dedup window in ms, ids in
+--   it at most, number of messages, per message: frame, id to be remembered or '', then per target: client, message's index, flags
 --   ('x': it was taken from the node before it was written, and is left out). The node's field is
 --   <node>:<run of Redis>.
 -- Returns {dropped, owner, client, owner, client, ...}; '#' and a target's number instead of an owner:
 -- there is no such session; '~' and how many: ids that were
--- forgotten before the window was over; '!': its queue is full (said once until it is half empty: `qf`). A call
+-- forgotten before the window was over; '!' and a target's number:
+-- its queue is full (said once until it is half empty: `qf`). A call
 -- number at or below the last one was done: only the owners are
 -- told again.
 -- The limit in bytes counts messages that are larger than what the limits allow each on average: the
@@ -16,7 +17,7 @@
 local p, call = KEYS[1], tonumber(ARGV[2])
 local node, run = string.match(ARGV[1], '^([^:]*):(.*)$')
 local limit, most, window = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local count = tonumber(ARGV[6])
+local ids, count = tonumber(ARGV[6]), tonumber(ARGV[7])
 local large = most == 0 and math.huge or limit == 0 and 0 or most / limit
 
 local function first_mark(q)
@@ -62,10 +63,10 @@ end
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local out, told = {0}, {}
-for i = 7 + count * 2, #ARGV, 3 do
-  local c, m = ARGV[i], 7 + tonumber(ARGV[i + 1]) * 2
+for i = 8 + count * 2, #ARGV, 3 do
+  local c, m = ARGV[i], 8 + tonumber(ARGV[i + 1]) * 2
   local s, q = p .. 's:' .. c, p .. 'q:' .. c
-  local h = redis.call('HMGET', s, 'owner', 'dur', 'run', 'qf')
+  local h = redis.call('HMGET', s, 'owner', 'dur', 'run', 'qf', 'lg')
   if ARGV[i + 2] == 'x' then
     h = nil
   elseif h[2] == '1' then
@@ -77,8 +78,8 @@ for i = 7 + count * 2, #ARGV, 3 do
       local seen = p .. 'seen:' .. c
       redis.call('ZREMRANGEBYSCORE', seen, '-inf', now - window)
       new = redis.call('ZADD', seen, 'NX', now, id) == 1
-      -- About 124 bytes each: 1.2 MB a session. The oldest go first.
-      if new and redis.call('ZCARD', seen) > 10000 then
+      -- The oldest go first, a hundred at once.
+      if new and redis.call('ZCARD', seen) > ids then
         redis.call('ZREMRANGEBYRANK', seen, 0, 99)
         out[#out + 1] = '~'
         out[#out + 1] = '100'
@@ -96,7 +97,7 @@ for i = 7 + count * 2, #ARGV, 3 do
         new = false
         if not h[4] then
           redis.call('HSET', s, 'qf', 1)
-          out[#out + 1] = '!'
+          out[#out + 1] = '!' .. (i - 8 - count * 2) / 3
           out[#out + 1] = c
         end
       elseif h[4] and is_half_empty(s, q, waiting) then
@@ -104,6 +105,9 @@ for i = 7 + count * 2, #ARGV, 3 do
       end
     end
     if new then
+      if #ARGV[m] > 8192 and not h[5] then
+        redis.call('HSET', s, 'lg', 1)
+      end
       local seq = redis.call('HINCRBY', s, 'nseq', 1)
       local id, entry = string.format('%.0f-0', seq), ARGV[i + 2] .. ARGV[m]
       if put then
@@ -122,7 +126,7 @@ for i = 7 + count * 2, #ARGV, 3 do
       out[#out + 1] = c
     end
   elseif not h[2] then
-    out[#out + 1] = '#' .. (i - 7 - count * 2) / 3
+    out[#out + 1] = '#' .. (i - 8 - count * 2) / 3
     out[#out + 1] = c
   end
 end

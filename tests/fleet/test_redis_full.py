@@ -1,4 +1,5 @@
 """Redis reaches its maxmemory, and has room again later."""
+import re
 import time
 
 import harness
@@ -72,7 +73,7 @@ class Full(harness.FleetTest):
         self.open(a, "away", clean=False).disconnect()
         publisher = self.open(b, "p")
         publisher.publish_many([("q", "%d" % n) for n in range(60)], qos=1)
-        b.wait_log("queue_full client_id=away", 5)
+        b.wait_log("queue_full client_id=away topic=q messages=50", 5)
         self.assertEqual(b.log().count("queue_full"), 1)
         self.assertEqual(metric(b.metrics(), "flotilla_fleet_queue_dropped_total"), 10)
         reader = self.open(a, "away", clean=False)
@@ -98,6 +99,67 @@ class Full(harness.FleetTest):
         self.full(False)
         watcher.expect_message("will", "gone", 1, timeout=20)
         self.open(a, "offline", clean=False).expect_message("will", "gone", 1)
+
+
+class Nearly(harness.FleetTest):
+    """Before Redis is full: what one user can put there has bounds of the whole fleet."""
+    @staticmethod
+    def build(holder):
+        holder.fleet = Fleet(holder.scope, brokers=2, broker_config={"limits": {"max_durable_sessions": 20}})
+
+    def open(self, broker, client_id, **fields):
+        client = broker.connect(client_id, **fields)
+        self.addCleanup(client.close)
+        return client
+
+    def refused(self, broker, client_id):
+        client = broker.open()
+        self.addCleanup(client.close)
+        client.send(m.connect(client_id, clean=False))
+        return client.expect(m.CONNACK).return_code
+
+    def used(self):
+        return int(self.fleet.redis.command("INFO", "memory").decode().split("used_memory:")[1].split()[0])
+
+    def test_a_flood_of_sessions_ends_at_the_limit(self):
+        for broker in self.fleet:  # they share the room
+            eventually(lambda: metric(broker.metrics(), "flotilla_fleet_nodes") == 2, 10)
+        codes = [self.refused(self.fleet[n % 2], "flood%d" % n) for n in range(60)]
+        self.assertLessEqual(codes.count(0), 21)  # one more than the limit at most
+        self.assertEqual(set(codes), {0, 3})
+        for broker in self.fleet:
+            broker.wait_log("durable_sessions_full .*limit=20 key=limits.max_durable_sessions", 5)
+            self.assertGreater(metric(broker.metrics(), "flotilla_fleet_sessions_refused_total"), 0)
+        self.assertTrue(self.open(self.fleet[1], "flood0", clean=False).session_present)
+        self.open(self.fleet[0], "clean").ping()
+        eventually(lambda: metric(self.fleet[0].metrics(), "flotilla_fleet_durable_sessions") == codes.count(0), 10)
+
+    def test_queues_shrink_and_retained_topics_are_not_kept(self):
+        a, b = self.fleet
+        used = self.used()
+        self.open(a, "full", clean=False).subscribe(("big", 1))
+        self.open(a, "full", clean=False).disconnect()
+        publisher = self.open(b, "p")
+        publisher.publish("kept", "before", 1, retain=True)
+        self.fleet.redis.command("CONFIG", "SET", "maxmemory", str(4 * used))
+        eventually(lambda: 0 < metric(b.metrics(), "flotilla_fleet_queue_limit_bytes") < used, 10)
+        publisher.publish_many((("big", b"x" * 10000) for n in range(1000)), 1)
+        b.wait_log("queue_full client_id=full topic=big", 10)
+        self.assertEqual(metric(b.metrics(), "flotilla_redis_full"), 0)
+
+        def nearly_full():  # by less than what buffers took of it just now
+            self.fleet.redis.command("CONFIG", "SET", "maxmemory", str(self.used() * 6 // 5))
+            return re.search("store_nearly_full .*key=limits.max_stored_bytes", b.log())
+        eventually(nearly_full, 10)
+        publisher.publish("new", "x", 1, retain=True)
+        publisher.publish("kept", "after", 1, retain=True)
+        b.wait_log("retained_not_kept topic=new", 5)
+        self.assertEqual(metric(b.metrics(), "flotilla_fleet_retained_dropped_total"), 1)
+        self.fleet.redis.command("CONFIG", "SET", "maxmemory", "0")
+        subscriber = self.open(a, "s")
+        subscriber.subscribe(("kept", 1), ("new", 1))
+        subscriber.expect_message("kept", "after", 1)
+        subscriber.ping()
 
 
 if __name__ == "__main__":

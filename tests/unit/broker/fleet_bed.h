@@ -524,6 +524,9 @@ static inline int bed_setup(void **state)
         .route_linger_ms = 300,
         .dedup_window_ms = 60000,
         .inbox_limit = 10000,
+        .dedup_limit = 10000,
+        .log_entries = 20000,
+        .log_bytes = 32 << 20,
         .queue_limit = 1000,
     };
     return b->base != NULL && b->redis != NULL ? 0 : -1;

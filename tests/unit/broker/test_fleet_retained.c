@@ -150,11 +150,11 @@ static void call_retain(struct bed *b, const struct scripts *scripts, const char
                         const char *sequence, const char *value, const char *id)
 {
     struct fleet_key key = t_1_bucket();
-    redisReply *r = redisCommand(b->redis, "EVALSHA %s 1 %s %s 60000 %s t/1 %s %s",
+    redisReply *r = redisCommand(b->redis, "EVALSHA %s 1 %s %s 60000 50000 1 %s t/1 %s %s",
                                  scripts->sha[SCRIPT_RETAIN], key.text, node, sequence, value, id);
 
     assert_non_null(r);
-    assert_int_equal(r->type, REDIS_REPLY_INTEGER);
+    assert_int_equal(r->type, REDIS_REPLY_ARRAY);
     freeReplyObject(r);
 }
 
@@ -261,6 +261,110 @@ static void a_cancelled_reading_says_nothing_more(void **state)
     free(r.got);
 }
 
+struct measure {
+    struct bed_node *node;
+    size_t bytes, most; /* of this round; of one round */
+    size_t count;
+    int status;
+};
+
+static void measure_each(void *arg, const struct message *m)
+{
+    struct measure *r = arg;
+
+    r->bytes += m->payload.len;
+    r->count++;
+    r->most = r->bytes > r->most ? r->bytes : r->most;
+}
+
+static void measure_chunk(void *arg, struct store_retained_read *read)
+{
+    struct measure *r = arg;
+
+    r->bytes = 0;
+    r->node->store->ops->retained_continue(read);
+}
+
+static void measure_done(void *arg, enum store_status status)
+{
+    struct measure *r = arg;
+
+    r->status = (int)status;
+}
+
+/* Three read at the same time: each gets all, and no answer has more than a piece, or one value. */
+static void large_values_are_read_one_at_a_time(void **state)
+{
+    enum { VALUES = 20, SIZE = 100000, SMALL = 30 };
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_client *c = bed_connect(one, "c", false);
+    struct measure readings[3];
+    char *payload = malloc(SIZE + 1);
+    char topic[40];
+
+    assert_non_null(payload);
+    memset(payload, 'x', SIZE);
+    payload[SIZE] = '\0';
+    for (int i = 0; i < VALUES; i++) {
+        snprintf(topic, sizeof(topic), "t/%d", i);
+        retain(c, topic, payload);
+    }
+    payload[10000] = '\0';
+    for (int i = 0; i < SMALL; i++) {
+        snprintf(topic, sizeof(topic), "t/s%d", i);
+        retain(c, topic, payload);
+    }
+    for (int i = 0; i < 3; i++) {
+        readings[i] = (struct measure){.node = one, .status = -1};
+        one->store->ops->retained_start(one->store, bed_slice("t/#"), measure_each, measure_chunk,
+                                        measure_done, &readings[i]);
+    }
+    for (int i = 0; i < 3; i++) {
+        BED_UNTIL(b, readings[i].status >= 0);
+        assert_int_equal(readings[i].status, STORE_OK);
+        assert_int_equal(readings[i].count, VALUES + SMALL);
+        assert_in_range(readings[i].most, 1, SIZE + 65536);
+    }
+    free(payload);
+}
+
+/* As many of a turn as make a piece. */
+static void values_of_one_turn_are_set_in_pieces(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_client *c = bed_connect(one, "c", false);
+    struct scripts scripts;
+    char *payload = malloc(4001);
+    char topic[40];
+    size_t calls = 0;
+    redisReply *r;
+
+    assert_true(scripts_init(&scripts));
+    assert_non_null(payload);
+    memset(payload, 'x', 4000);
+    payload[4000] = '\0';
+    freeReplyObject(redisCommand(b->redis, "CONFIG SET slowlog-max-len 10000"));
+    freeReplyObject(redisCommand(b->redis, "CONFIG SET slowlog-log-slower-than 0"));
+    for (int i = 0; i < 100; i++) {
+        snprintf(topic, sizeof(topic), "t/%d", i);
+        bed_publish_begin(c, topic, payload, 1, true, 0);
+    }
+    BED_UNTIL(b, c->completions >= 100);
+    r = redisCommand(b->redis, "SLOWLOG GET 10000");
+    for (size_t i = 0; i < r->elements; i++) {
+        const redisReply *command = r->element[i]->element[3];
+
+        calls += command->elements > 2 &&
+                 strcmp(command->element[1]->str, scripts.sha[SCRIPT_RETAIN]) == 0;
+    }
+    freeReplyObject(r);
+    assert_in_range(calls, 6, 20);
+    assert_int_equal(count_of(one, "t/#"), 100);
+    free(payload);
+}
+
 int main(void)
 {
 #define IN_BED(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
@@ -271,6 +375,8 @@ int main(void)
         IN_BED(a_replay_doesnt_bring_an_old_value_back),
         IN_BED(a_value_whose_id_is_known_covers_nothing_that_was_set_since),
         IN_BED(ids_of_values_are_remembered_within_a_bound),
+        IN_BED(large_values_are_read_one_at_a_time),
+        IN_BED(values_of_one_turn_are_set_in_pieces),
         IN_BED(a_cancelled_reading_says_nothing_more),
     };
 

@@ -275,7 +275,7 @@ static void the_log_is_trimmed_by_bytes(void **state)
     }
     one->stopped = true;
     for (int i = 0; i < 50; i++) {
-        redisReply *r = redisCommand(b->redis, "EVALSHA %s 1 fl:{r}: %s %d %b",
+        redisReply *r = redisCommand(b->redis, "EVALSHA %s 1 fl:{r}: %s %d %b 20000 33554432",
                                      scripts.sha[SCRIPT_APPEND], hex, 1000 + i, data, 1 << 20);
 
         assert_int_equal(r->type, REDIS_REPLY_ARRAY);
@@ -386,6 +386,29 @@ static void a_queue_that_was_full_by_bytes_is_so_until_it_is_half_empty(void **s
     a_queue_that_was_full_is_so_until_it_is_half_empty(b);
 }
 
+/* Large ones may follow small ones: what is read at once has a bound all the same. */
+static void large_entries_behind_small_ones_are_fetched_one_by_one(void **state)
+{
+    enum { SIZE = 400000 };
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_client *d = bed_connect(one, "d", true);
+    struct bed_client *p = bed_connect(one, "p", false);
+    char *payload = malloc(SIZE + 1);
+
+    assert_non_null(payload);
+    memset(payload, 'x', SIZE);
+    payload[SIZE] = '\0';
+    bed_subscribe(d, "t", 1);
+    bed_publish(p, "t", "small", 1);
+    for (int i = 0; i < 8; i++)
+        bed_publish(p, "t", payload, 1);
+    bed_fetch(d, 1, 100); /* 1 MB */
+    assert_int_equal(d->entry_count, 4);
+    assert_true(d->more);
+    free(payload);
+}
+
 int main(void)
 {
 #define IN_BED(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
@@ -397,6 +420,7 @@ int main(void)
         IN_BED(data_from_before_formats_is_carried_on_when_its_brokers_are_gone),
         IN_BED(entries_of_the_log_have_a_bound),
         IN_BED(a_session_of_many_filters_is_loaded_in_parts),
+        IN_BED(large_entries_behind_small_ones_are_fetched_one_by_one),
         IN_BED(the_log_is_trimmed_by_bytes),
         IN_BED(a_queue_that_was_full_by_bytes_alone_is_so_until_it_is_half_empty),
         IN_BED(a_queue_that_was_full_by_bytes_is_so_until_it_is_half_empty),
