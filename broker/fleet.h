@@ -27,6 +27,7 @@
 #include "broker/fleet_keys.h"
 #include "broker/fleet_metrics.h"
 #include "broker/fleet_outbox.h"
+#include "broker/fleet_parts.h"
 #include "broker/fleet_register.h"
 #include "broker/fleet_replicas.h"
 #include "broker/fleet_resync.h"
@@ -155,6 +156,7 @@ struct fleet {
     struct fleet_retained_reads retained_reads;
     struct inbox *inbox;
     struct fleet_connects *connects;
+    struct fleet_parts_reads parts_reads;
     struct reaper *reapers;
     struct fleet_wills *wills;
     struct fleet_usage usage;

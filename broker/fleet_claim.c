@@ -1,4 +1,5 @@
-/* Rule 7, CLAIMING: writes the claim script's call and reads its answer. */
+/* Rule 7, CLAIMING: writes the claim script's call and reads its answer; READING: the subscriptions that it
+ * had no room for. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,28 +11,14 @@ static uint64_t number_of(const redisReply *r)
     return r->str != NULL ? strtoull(r->str, NULL, 10) : 0;
 }
 
-static bool take_subscriptions(struct connect_op *op, const redisReply *r)
+static bool list_subscriptions(struct connect_op *op)
 {
-    struct fleet_reader reader;
-    size_t count = r->elements / 2;
+    bool ok;
 
-    op->subs = count > 0 ? calloc(count, sizeof(*op->subs)) : NULL;
-    if (count > 0 && op->subs == NULL)
-        return false;
-    for (size_t i = 0; i < count; i++)
-        fleet_bytes_slice(&op->text,
-                          (struct mqtt_slice){.data = (const uint8_t *)r->element[2 * i]->str,
-                                              .len = (uint32_t)r->element[2 * i]->len});
-    if (op->text.failed)
-        return false;
-    reader = fleet_reader_of(op->text.data, op->text.len);
-    for (size_t i = 0; i < count; i++) {
-        op->subs[i].filter = fleet_reader_slice(&reader);
-        fleet_options_read(r->element[2 * i + 1]->str, r->element[2 * i + 1]->len, &op->subs[i]);
-    }
+    op->subs = fleet_parts_list(&op->parts, &ok);
     op->result.subscriptions = op->subs;
-    op->result.subscription_count = count;
-    return true;
+    op->result.subscription_count = ok ? op->parts.count : 0;
+    return ok;
 }
 
 static bool take_ids(struct connect_op *op, const redisReply *open, const redisReply *released)
@@ -76,7 +63,7 @@ static void take_owners(struct connect_op *op, const redisReply *r)
 
 /* {epoch, previous owners, present, ended, last sequence, last sent, first queued, epoch of the
  * former owner's will, epoch of a will being published, subscriptions, open ids, released, filters
- * being removed} */
+ * being removed, has it made a session, cursor of the rest of the subscriptions} */
 static bool take_claim(struct connect_op *op, const redisReply *r)
 {
     struct fleet *f = op->f;
@@ -97,7 +84,8 @@ static bool take_claim(struct connect_op *op, const redisReply *r)
     op->result.next_sequence = e[6]->len > 0 ? number_of(e[6]) : number_of(e[4]) + 1;
     op->wills[0] = number_of(e[8]);
     op->wills[1] = number_of(e[7]);
-    return take_subscriptions(op, e[9]) && take_ids(op, e[10], e[11]);
+    fleet_parts_take(&op->parts, e[9], 0);
+    return take_ids(op, e[10], e[11]);
 }
 
 /* Whether the claim was granted. */
@@ -107,13 +95,29 @@ static enum store_status claim_status(const redisReply *r)
 
     if (status != STORE_OK)
         return status;
-    if (r->type == REDIS_REPLY_ARRAY && r->elements == 14)
+    if (r->type == REDIS_REPLY_ARRAY && r->elements == 15)
         return STORE_OK;
     if (r->type != REDIS_REPLY_ARRAY || r->elements != 1)
         return STORE_UNAVAILABLE;
     if (strcmp(r->element[0]->str, "full") == 0)
         return STORE_FULL;
     return strcmp(r->element[0]->str, "user") == 0 ? STORE_NOT_OWNER : STORE_FENCED;
+}
+
+/* Also when fenced: who claimed next waits for this. */
+static void on_read(void *arg, enum store_status status, uint64_t epoch)
+{
+    struct connect_op *op = arg;
+
+    (void)epoch;
+    if (status == STORE_OK && !op->again && !list_subscriptions(op))
+        status = STORE_UNAVAILABLE;
+    if (status != STORE_OK)
+        connect_finish(op, status);
+    else if (op->again)
+        connect_begin_again(op);
+    else
+        connect_ask_owners(op);
 }
 
 static void note_full(const struct connect_op *op)
@@ -146,7 +150,12 @@ static void on_claim(void *arg, const redisReply *r)
               KV_UINT("epoch", op->hold->epoch), KV_UINT("owners", op->owner_count),
               KV_UINT("fenced_by", op->fenced_by));
     connect_pass_on_asked(op);
-    connect_ask_owners(op); /* also when fenced: who claimed next waits for this */
+    op->state = CONNECT_READING;
+    if (strcmp(r->element[14]->str, "0") != 0)
+        fleet_parts_read(op->f, connect_session(op).client, r->element[14]->str, &op->parts,
+                         on_read, op);
+    else
+        on_read(op, STORE_OK, op->hold->epoch);
 }
 
 /* EVALSHA sha 1 key · the tenth of the script's arguments: this run. */
@@ -174,8 +183,8 @@ void connect_claim(struct connect_op *op)
     struct fleet_key key = fleet_key_clients(&f->keys, op->h->bucket);
 
     op->state = CONNECT_CLAIMING;
-    op->may_make = op->hold->durable &&
-                   fleet_usage_has_room(&f->usage, HASH_COUNT(f->nodes) + 1, f->now_ms);
+    op->may_make =
+        op->hold->durable && fleet_usage_has_room(&f->usage, HASH_COUNT(f->nodes) + 1, f->now_ms);
     if (op->may_make)
         fleet_usage_promise(&f->usage);
     scripts_begin(&f->scripts, f->q, SCRIPT_CLAIM, key.text, 11);

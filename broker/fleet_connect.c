@@ -49,11 +49,10 @@ static void free_result(struct connect_op *op)
     free(op->subs);
     free(op->open_qos2);
     free(op->released);
-    fleet_bytes_fini(&op->text);
+    fleet_parts_fini(&op->parts);
     op->subs = NULL;
     op->open_qos2 = NULL;
     op->released = NULL;
-    op->text = (struct fleet_bytes){0};
     op->result = (struct store_connect_result){0};
 }
 
@@ -378,6 +377,7 @@ static bool can_begin_again_now(struct connect_op *op)
     case CONNECT_SEIZING:
         return !op->busy;
     case CONNECT_CLAIMING:
+    case CONNECT_READING:
     case CONNECT_SETTLING:
         return false;
     }

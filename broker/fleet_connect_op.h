@@ -3,6 +3,7 @@
  * by fleet_let_go.c, which gives way to newer claims.
  *
  *     CLAIMING       the claim script raises the epoch and says who had the client (fleet_claim.c)
+ *     -> READING     subscriptions that the claim's answer had no room for (fleet_claim.c, fleet_parts.h)
  *     -> LETTING_GO  each former owner is asked to let go; from one that doesn't answer within
  *                    LET_GO_MS, or is dead, the client is taken (fleet_owners.c, fleet_cut.h)
  *     -> SEIZING     a will that its owner didn't deal with is taken and published (fleet_seize.c)
@@ -20,7 +21,13 @@
 
 enum { LET_GO_MS = 1000, CONNECT_MS = 10000 };
 
-enum connect_state { CONNECT_CLAIMING, CONNECT_LETTING_GO, CONNECT_SEIZING, CONNECT_SETTLING };
+enum connect_state {
+    CONNECT_CLAIMING,
+    CONNECT_READING,
+    CONNECT_LETTING_GO,
+    CONNECT_SEIZING,
+    CONNECT_SETTLING
+};
 
 enum { OWNERS_MAX = 8 };
 
@@ -77,7 +84,7 @@ struct connect_op {
     struct store_subscription *subs;
     uint16_t *open_qos2;
     uint64_t *released;
-    struct fleet_bytes text; /* of the filters */
+    struct fleet_parts parts; /* of the subscriptions */
 };
 
 struct fleet_connects {

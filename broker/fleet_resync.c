@@ -9,30 +9,40 @@
 
 /* What the core has of a session, and Redis hasn't (any more). */
 struct stale {
-    const redisReply *subs;
+    const struct store_subscription *subs; /* by filter */
+    size_t count;
     struct fleet_bytes filters;
 };
+
+static int compare(const void *a, const void *b)
+{
+    const struct mqtt_slice *x = &((const struct store_subscription *)a)->filter;
+    const struct mqtt_slice *y = &((const struct store_subscription *)b)->filter;
+    size_t shorter = x->len < y->len ? x->len : y->len;
+    int order = shorter > 0 ? memcmp(x->data, y->data, shorter) : 0;
+
+    return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
+}
 
 static void note_if_stale(void *arg, const struct store_subscription *sub)
 {
     struct stale *stale = arg;
 
-    for (size_t i = 1; i + 1 < stale->subs->elements; i += 2)
-        if (stale->subs->element[i]->len == sub->filter.len &&
-            memcmp(stale->subs->element[i]->str, sub->filter.data, sub->filter.len) == 0)
-            return;
-    fleet_bytes_slice(&stale->filters, sub->filter);
+    if (stale->count == 0 || bsearch(sub, stale->subs, stale->count, sizeof(*sub), compare) == NULL)
+        fleet_bytes_slice(&stale->filters, sub->filter);
 }
 
-static void drop_stale(struct fleet *f, const char *id, size_t len, const redisReply *subs)
+static void drop_stale(struct fleet *f, struct mqtt_slice client,
+                       const struct store_subscription *subs, size_t count)
 {
-    struct stale stale = {.subs = subs};
+    struct stale stale = {.subs = subs, .count = count};
+    const char *id = (const char *)client.data;
     struct fleet_reader r;
 
-    f->host.each_subscription(f->host.arg, id, len, note_if_stale, &stale);
+    f->host.each_subscription(f->host.arg, id, client.len, note_if_stale, &stale);
     r = fleet_reader_of(stale.filters.data, stale.filters.len);
     while (fleet_reader_more(&r))
-        f->host.durable_unsubscribed(f->host.arg, id, len, fleet_reader_slice(&r));
+        f->host.durable_unsubscribed(f->host.arg, id, client.len, fleet_reader_slice(&r));
     fleet_bytes_fini(&stale.filters);
 }
 
@@ -59,12 +69,31 @@ static bool may_take(struct fleet *f, struct fleet_session_ref session)
                                       session.client.len) == NULL;
 }
 
+static void take_whole(struct fleet *f, struct fleet_session_ref session,
+                       const struct fleet_parts *parts)
+{
+    bool ok;
+    struct store_subscription *list = fleet_parts_list(parts, &ok);
+
+    if (list != NULL)
+        qsort(list, parts->count, sizeof(*list), compare);
+    if (ok) /* else at the next reload */
+        drop_stale(f, session.client, list, parts->count);
+    for (size_t i = 0; ok && i < parts->count; i++)
+        f->host.durable_subscribed(f->host.arg, (const char *)session.client.data,
+                                   session.client.len, &list[i]);
+    free(list);
+}
+
 void fleet_resync_take(struct fleet *f, struct fleet_session_ref session, const redisReply *subs)
 {
+    struct fleet_parts parts = {0};
+
     if (!may_take(f, session))
         return;
-    drop_stale(f, (const char *)session.client.data, session.client.len, subs);
-    fleet_resync_add(f, session, subs);
+    fleet_parts_take(&parts, subs, 1);
+    take_whole(f, session, &parts);
+    fleet_parts_fini(&parts);
 }
 
 void fleet_resync_take_part(struct fleet *f, struct fleet_session_ref session,
@@ -81,35 +110,34 @@ void fleet_resync_take_part(struct fleet *f, struct fleet_session_ref session,
 
 struct resync {
     struct fleet *f;
+    struct fleet_parts parts;
     size_t len;
     char client[];
 };
 
-static void on_session(void *arg, const redisReply *r)
+/* All at once: a publish in between would miss those that weren't there yet. */
+static void on_session(void *arg, enum store_status status, uint64_t epoch)
 {
     struct resync *s = arg;
     struct fleet_session_ref session = {
-        .client = {.data = (const uint8_t *)s->client, .len = (uint32_t)s->len}};
+        .client = {.data = (const uint8_t *)s->client, .len = (uint32_t)s->len}, .epoch = epoch};
 
-    if (r != NULL && r->type == REDIS_REPLY_ARRAY && r->elements > 0) {
-        session.epoch = strtoull(r->element[0]->str, NULL, 10);
-        fleet_resync_take(s->f, session, r);
-    }
+    if (status == STORE_OK && may_take(s->f, session))
+        take_whole(s->f, session, &s->parts);
+    fleet_parts_fini(&s->parts);
     free(s);
 }
 
 void fleet_resync(struct fleet *f, const char *client_id, size_t len)
 {
-    struct fleet_key key =
-        fleet_key_clients(&f->keys, fleet_client_bucket(&f->keys, client_id, len));
-    struct resync *s = malloc(sizeof(*s) + len);
+    struct resync *s = calloc(1, sizeof(*s) + len);
 
     if (s == NULL)
         return; /* at the next reload, then */
     s->f = f;
     s->len = len;
     memcpy(s->client, client_id, len);
-    scripts_begin(&f->scripts, f->q, SCRIPT_SESSION, key.text, 1);
-    redis_queue_arg(f->q, client_id, len);
-    redis_queue_end(f->q, REDIS_REPLAY, on_session, s);
+    fleet_parts_read(f,
+                     (struct mqtt_slice){.data = (const uint8_t *)s->client, .len = (uint32_t)len},
+                     "0", &s->parts, on_session, s);
 }

@@ -3,6 +3,7 @@
  * queues. */
 #include "broker/account.h"
 #include "broker/fleet.h"
+#include "broker/fleet_piece.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -431,19 +432,64 @@ static void note_session(struct fleet *f, struct fleet_hold *h, struct assertion
                                           note_open, a);
 }
 
+/* Returns what is behind them. */
+static struct fleet_reader write_subscriptions(struct redis_queue *q, struct fleet_reader r,
+                                               size_t count)
+{
+    for (size_t i = 0; i < 2 * count; i++) {
+        struct mqtt_slice part = fleet_reader_slice(&r);
+
+        redis_queue_arg(q, part.data, part.len);
+    }
+    return r;
+}
+
+static bool is_large(const struct assertion *a)
+{
+    return a->count > FLEET_PIECE_FIELDS || a->subs.len > FLEET_PIECE_BYTES;
+}
+
 static void write_session(struct redis_queue *q, const struct assertion *a)
 {
     struct fleet_reader r = fleet_reader_of(a->open.data, a->open.len);
 
     redis_queue_u64(q, a->next);
     redis_queue_u64(q, a->open_count);
+    redis_queue_str(q, is_large(a) ? "1" : "0");
     while (fleet_reader_more(&r))
         redis_queue_u64(q, fleet_reader_u64(&r));
-    r = fleet_reader_of(a->subs.data, a->subs.len);
-    while (fleet_reader_more(&r)) {
-        struct mqtt_slice part = fleet_reader_slice(&r);
+    if (!is_large(a))
+        write_subscriptions(q, fleet_reader_of(a->subs.data, a->subs.len), a->count);
+}
 
-        redis_queue_arg(q, part.data, part.len);
+/* How many of those from here on make a piece. */
+static size_t count_piece(struct fleet_reader from)
+{
+    struct fleet_piece piece = {0};
+
+    while (fleet_reader_more(&from)) {
+        size_t filter_len = fleet_reader_slice(&from).len;
+
+        if (!fleet_piece_take(&piece, filter_len + fleet_reader_slice(&from).len))
+            break;
+    }
+    return piece.fields;
+}
+
+/* Behind the assertion: subscriptions of a session that has many. */
+static void write_pieces(struct fleet *f, struct store_hold *hold, const struct assertion *a)
+{
+    struct fleet_reader r = fleet_reader_of(a->subs.data, a->subs.len);
+
+    for (size_t done = 0; done < a->count;) {
+        size_t count = count_piece(r);
+
+        begin_session_script(f, hold, SCRIPT_ASSERT_PART, 2 + 2 * count);
+        redis_queue_str(f->q, done == 0 ? "1" : "0");
+        done += count;
+        redis_queue_str(f->q, done == a->count ? "1" : "0");
+        r = write_subscriptions(f->q, r, count);
+        redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
     }
 }
 
@@ -511,7 +557,8 @@ static void assert_hold(struct fleet *f, struct fleet_hold *h)
         fleet_is_dead(f); /* what Redis knows of this node would be wrong: begin anew */
         return;
     }
-    begin_session_script(f, hold, SCRIPT_ASSERT, 12 + a.open_count + 2 * a.count);
+    begin_session_script(f, hold, SCRIPT_ASSERT,
+                         13 + a.open_count + (is_large(&a) ? 0 : 2 * a.count));
     redis_queue_str(f->q, f->hex);
     redis_queue_str(f->q, hold->durable ? "1" : "0");
     redis_queue_arg(f->q, h->will.data, h->will.len);
@@ -528,6 +575,8 @@ static void assert_hold(struct fleet *f, struct fleet_hold *h)
     write_session(f->q, &a);
     h->refs++;
     redis_queue_end(f->q, REDIS_REPLAY, on_asserted, h);
+    if (is_large(&a))
+        write_pieces(f, hold, &a);
     fleet_bytes_fini(&a.subs);
     fleet_bytes_fini(&a.open);
 }

@@ -10,6 +10,7 @@ static const char *const names[] = {
     [SCRIPT_APPEND] = "append",
     [SCRIPT_ARM] = "arm",
     [SCRIPT_ASSERT] = "assert",
+    [SCRIPT_ASSERT_PART] = "assert_part",
     [SCRIPT_BEAT] = "beat",
     [SCRIPT_CLAIM] = "claim",
     [SCRIPT_CUT] = "cut",

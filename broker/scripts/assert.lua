@@ -2,8 +2,8 @@
 -- Rule 9: a connection's hold after Redis came back with less than it had.
 -- KEYS: bucket prefix. ARGV: client, epoch, node, durable, will, will delay, expiry in s,
 -- user ('': any), when its CONNECT arrived, this run of Redis, the run that the connection was read for,
--- last sequence that was sent, next one to be read, number of unfinished ones, these sequences, filter,
--- options, ... Returns 1, or 0 when a newer connection has the client id, or 2 when something is queued
+-- last sequence that was sent, next one to be read, number of unfinished ones, do its
+-- subscriptions follow in pieces (assert_part.lua; 0, 1), the unfinished sequences, filter, options, ... Returns 1, or 0 when a newer connection has the client id, or 2 when something is queued
 -- that the connection won't read, or that has the sequence of something else that it was sent. A durable session's subscriptions are these then, and
 -- what is queued from now on comes behind what was sent.
 local p, c, node = KEYS[1], ARGV[1], ARGV[3]
@@ -37,8 +37,8 @@ end
 if nseq < tonumber(ARGV[12]) then
   redis.call('HSET', s, 'nseq', ARGV[12])
 end
-local open, subs = {}, 15 + tonumber(ARGV[14])
-for i = 15, subs - 1 do
+local open, subs = {}, 16 + tonumber(ARGV[14])
+for i = 16, subs - 1 do
   open[ARGV[i]] = true
 end
 -- One by one, they may be large; those it knows are soon over.
@@ -53,7 +53,10 @@ while answer == 1 and from do
     answer = 2
   end
 end
-redis.call('DEL', f)
+if ARGV[15] == '1' then
+  return answer
+end
+redis.call('UNLINK', f)
 for i = subs, #ARGV, 2 do
   redis.call('HSET', f, ARGV[i], ARGV[i + 1])
 end

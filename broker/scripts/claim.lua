@@ -8,7 +8,8 @@
 --   {epoch, previous owners, present, ended, last sequence, last sent, first queued,
 --   epoch of the former owner's will or '', epoch of a will being published or '',
 --   {filter, options, ...}, {open packet ids}, {released sequences},
---   {filters whose removal the log may not have}, has this call made a durable session (0, 1)}.
+--   {filters whose removal the log may not have}, has this call made a durable session (0, 1),
+--   cursor of session.lua for the subscriptions that these are not all of, or '0'}.
 -- A repeat (same token) changes nothing and answers the same.
 local p, c, node = KEYS[1], ARGV[1], ARGV[2]
 local s = p .. 's:' .. c
@@ -120,7 +121,12 @@ for _, filter in ipairs(r[7] and cmsgpack.unpack(r[7]) or {}) do
 end
 local first = redis.call('XRANGE', p .. 'q:' .. c, '-', '+', 'COUNT', 1)
 local head = first[1] and string.match(first[1][1], '^%d+') or ''
+local subs, open, released = {'0', {}}, {}, {}
+if r[2] == '1' then
+  subs = redis.call('HSCAN', p .. 'f:' .. c, 0, 'COUNT', 16) -- some; all of a few
+  open = redis.call('HKEYS', p .. 'in2:' .. c)
+  released = redis.call('ZRANGE', p .. 'rel:' .. c, 0, -1)
+end
 return {string.format('%.0f', epoch), r[1] or '', r[2] or '0', r[3] or '0', r[4] or '0',
   r[5] or '0', head, r[6] or '', redis.call('HGET', p .. 'dw:' .. c, 'epoch') or '',
-  redis.call('HGETALL', p .. 'f:' .. c), redis.call('HKEYS', p .. 'in2:' .. c),
-  redis.call('ZRANGE', p .. 'rel:' .. c, 0, -1), gone, made}
+  subs[2], open, released, gone, made, subs[1]}

@@ -386,6 +386,91 @@ static void a_queue_that_was_full_by_bytes_is_so_until_it_is_half_empty(void **s
     a_queue_that_was_full_is_so_until_it_is_half_empty(b);
 }
 
+/* How often a command was called. */
+static long long calls_of(struct bed *b, const char *command)
+{
+    redisReply *r = redisCommand(b->redis, "INFO commandstats");
+    char field[64];
+    const char *at;
+    long long calls;
+
+    snprintf(field, sizeof(field), "cmdstat_%s:calls=", command);
+    at = strstr(r->str, field);
+    calls = at != NULL ? atoll(at + strlen(field)) : 0;
+    freeReplyObject(r);
+    return calls;
+}
+
+static void a_session_of_many_filters_is_claimed_in_parts(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *c = bed_connect(one, "c", true);
+    struct many *m = many_filters();
+
+    c->status = -1;
+    subscribe_many(c, m);
+    BED_UNTIL(b, c->status >= 0);
+    freeReplyObject(redisCommand(b->redis, "CONFIG RESETSTAT"));
+    c = bed_connect(two, "c", true); /* from its owner, who is fenced and reads it, too */
+    assert_true(c->present);
+    assert_int_equal(c->sub_count, MANY);
+    assert_true(calls_of(b, "hscan") > MANY * LONG_FILTER / FLEET_PIECE_BYTES);
+    free(m);
+}
+
+/* The largest number of arguments in SLOWLOG, which has every command. */
+static long long most_arguments(struct bed *b)
+{
+    redisReply *r = redisCommand(b->redis, "SLOWLOG GET 10000");
+    long long most = 0;
+
+    for (size_t i = 0; i < r->elements; i++) {
+        const redisReply *command = r->element[i]->element[3];
+        const char *last = command->element[command->elements - 1]->str;
+        long long count = (long long)command->elements;
+
+        if (strncmp(last, "... (", 5) == 0)
+            count += atoll(last + 5);
+        most = count > most ? count : most;
+    }
+    freeReplyObject(r);
+    return most;
+}
+
+static void a_session_of_many_filters_is_asserted_in_parts(void **state)
+{
+    enum { FILTERS = 509 };
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_client *c = bed_connect(one, "c", true);
+    char filter[16];
+    redisReply *keys;
+    char key[64];
+    char command[80];
+
+    for (int i = 0; i < FILTERS; i++) {
+        snprintf(filter, sizeof(filter), "f/%d", i);
+        bed_subscribe(c, filter, 1);
+    }
+    keys = redisCommand(b->redis, "KEYS fl:{s*}:f:c");
+    assert_int_equal(keys->elements, 1);
+    snprintf(key, sizeof(key), "%s", keys->element[0]->str);
+    freeReplyObject(keys);
+    snprintf(command, sizeof(command), "HLEN %s", key);
+    assert_int_equal(bed_redis(b, command), FILTERS);
+    freeReplyObject(redisCommand(b->redis, "CONFIG SET slowlog-max-len 10000"));
+    freeReplyObject(redisCommand(b->redis, "CONFIG SET slowlog-log-slower-than 0"));
+    freeReplyObject(redisCommand(b->redis, "FLUSHALL"));
+    BED_UNTIL_MS(b, bed_redis(b, command) == FILTERS, 10000);
+    snprintf(command, sizeof(command), "TTL %s", key);
+    assert_int_equal(bed_redis(b, command), -1);
+    assert_int_equal(bed_redis(b, "KEYS fl:{s*}:fa:c"), 0);
+    assert_int_equal(bed_redis(b, "KEYS fl:{s*}:dir"), 1);
+    assert_in_range(most_arguments(b), 500, 2 * FLEET_PIECE_FIELDS + 16);
+}
+
 /* Large ones may follow small ones: what is read at once has a bound all the same. */
 static void large_entries_behind_small_ones_are_fetched_one_by_one(void **state)
 {
@@ -420,6 +505,8 @@ int main(void)
         IN_BED(data_from_before_formats_is_carried_on_when_its_brokers_are_gone),
         IN_BED(entries_of_the_log_have_a_bound),
         IN_BED(a_session_of_many_filters_is_loaded_in_parts),
+        IN_BED(a_session_of_many_filters_is_claimed_in_parts),
+        IN_BED(a_session_of_many_filters_is_asserted_in_parts),
         IN_BED(large_entries_behind_small_ones_are_fetched_one_by_one),
         IN_BED(the_log_is_trimmed_by_bytes),
         IN_BED(a_queue_that_was_full_by_bytes_alone_is_so_until_it_is_half_empty),
