@@ -29,7 +29,8 @@ struct wanted {
     TAILQ_ENTRY(wanted) link;
     struct hash_link by_filter;
     uint8_t qos;
-    bool again; /* subscribed to once more while it was being read */
+    bool again;     /* subscribed to once more while it was being read */
+    uint32_t since; /* number of the oldest SUBSCRIBE that wasn't answered when it was added */
     uint32_t len;
     uint8_t filter[];
 };
@@ -40,7 +41,8 @@ struct known {
     uint64_t hash;          /* of the topic, 0: an empty slot */
     struct message_id told; /* of the retained value; node 0: none yet */
     struct message_id live; /* of the latest live message with the retain flag; node 0: none yet */
-    bool live_since;        /* it came since the read began */
+    uint32_t live_at;       /* number of the newest SUBSCRIBE when it came */
+    bool live_since;        /* it came since the SUBSCRIBE of what is read */
 };
 
 struct retained_delivery {
@@ -51,7 +53,8 @@ struct retained_delivery {
     struct store_retained_read *read;
     bool paused; /* a chunk was taken; the next isn't asked for yet */
     uint32_t queueing;
-    uint32_t expected;   /* SUBSCRIBEs that aren't answered yet */
+    uint32_t expected;   /* SUBSCRIBEs that aren't answered yet ... */
+    uint32_t subscribes; /* ... and the number of the newest one */
     struct known *known; /* an open-addressed table */
     uint32_t known_count, known_capacity;
     struct wheel_timer linger; /* set when all is told, in a fleet */
@@ -127,6 +130,7 @@ void retained_delivery_note_live(struct client *c, struct mqtt_slice topic, stru
     if (k == NULL)
         return;
     k->live = id;
+    k->live_at = c->retained->subscribes;
     k->live_since = true;
 }
 
@@ -276,12 +280,12 @@ static bool queue_is_through(const struct client *c)
     return c->retained->queueing == 0 && (!c->hold.durable || (!c->wake && !c->fetching));
 }
 
-/* Of the live messages before this read only the ids matter: a client that subscribes again is told
+/* Of the live messages before its SUBSCRIBE only the ids matter: a client that subscribes again is told
  * the value again (3.8.4). */
 static void begin_read(struct retained_delivery *r)
 {
     for (uint32_t i = 0; i < r->known_capacity; i++)
-        r->known[i].live_since = false;
+        r->known[i].live_since &= r->known[i].live_at >= TAILQ_FIRST(&r->wanted)->since;
 }
 
 static void start(struct client *c)
@@ -379,8 +383,10 @@ static struct retained_delivery *delivery_of(struct client *c)
 void retained_delivery_expect(struct client *c)
 {
     struct retained_delivery *r = delivery_of(c);
-    if (r != NULL)
-        r->expected++;
+    if (r == NULL)
+        return;
+    r->expected++;
+    r->subscribes++;
 }
 
 void retained_delivery_expected(struct client *c)
@@ -446,6 +452,7 @@ void retained_delivery_add(struct client *c, struct mqtt_slice filter, uint8_t q
         return;
     }
     w->qos = qos;
+    w->since = r->subscribes - r->expected + 1;
     wheel_cancel(&r->linger); /* begins anew when this one is told */
     client_mark_work(c);
 }

@@ -2,7 +2,7 @@
  * retained_delivery - sends a new subscription what is retained: filter by filter, chunk by chunk,
  * no faster than the client takes it, and never cut short.
  *
- * Order:     a topic for which the client got a newer live message since the read began is left
+ * Order:     a topic for which the client got a newer live message since its SUBSCRIBE came is left
  *            out, so that no older value follows a newer one. In a fleet a live message may also
  *            come late, after a retained value that is newer (its broker learnt of the subscription
  *            only while sending): for LINGER_MS such ones are left out, told by their message ids.

@@ -301,6 +301,42 @@ static void subscribing_again_tells_what_came_live_meanwhile(void **state)
     core_fini(&core);
 }
 
+static struct {
+    store_done_fn *done;
+    void *arg;
+} held_subscribe;
+
+static void hold_subscribe(struct store *s, struct store_hold *hold,
+                           const struct store_subscription *subs, size_t count, store_done_fn *done,
+                           void *arg)
+{
+    (void)s, (void)hold, (void)subs, (void)count;
+    held_subscribe.done = done;
+    held_subscribe.arg = arg;
+}
+
+/* The value that is read then may be older than it. */
+static void what_came_live_while_a_subscribe_waited_isnt_followed_by_a_value(void **state)
+{
+    (void)state;
+    struct core core;
+    core_init(&core);
+    struct store_ops ops = *core.broker.store->ops;
+    ops.subscribe = hold_subscribe;
+    core.broker.store->ops = &ops;
+    struct core_client *publisher = join(&core, "publisher", true);
+    struct core_client *c = join(&core, "c", true);
+    publish(&core, publisher, "t", 0, true);
+    subscribe(&core, c, "t", 0);
+    publish(&core, publisher, "t", 0, true);
+    held_subscribe.done(held_subscribe.arg, STORE_OK);
+    core_settle(&core);
+    assert_int_equal(count_publishes(c), 1);
+    leave(&core, c);
+    leave(&core, publisher);
+    core_fini(&core);
+}
+
 /* ---- a store that is full -------------------------------------------------------------------- */
 
 static void refuse_subscribe(struct store *s, struct store_hold *hold,
@@ -414,6 +450,7 @@ int main(void)
         cmocka_unit_test(withheld_acknowledgement_holds_a_durable_session),
         cmocka_unit_test(unsubscribe_ends_the_retained_messages),
         cmocka_unit_test(subscribing_again_tells_what_came_live_meanwhile),
+        cmocka_unit_test(what_came_live_while_a_subscribe_waited_isnt_followed_by_a_value),
         cmocka_unit_test(a_refused_subscribe_leaves_the_subscription_that_it_would_replace),
         cmocka_unit_test(a_flood_of_one_end_leaves_the_others_in_the_log),
         cmocka_unit_test(large_connect_is_refused_by_its_length),
