@@ -305,7 +305,7 @@ static void rule_9_a_claim_that_is_made_again_is_one_of_the_new_run(void **state
     assert_int_equal(c->status, -1);
     redis_server_kill(&b->server);
     redisFree(b->redis);
-    assert_true(redis_server_run(&b->server, "--appendfsync", "everysec"));
+    assert_true(redis_server_run(&b->server, NULL, NULL));
     b->redis = redis_server_connect(&b->server);
     BED_UNTIL(b, c->status >= 0);
     assert_int_equal(c->status, STORE_OK);

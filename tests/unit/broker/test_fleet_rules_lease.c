@@ -255,7 +255,7 @@ static void rule_9_redis_restarted_on_its_file_loses_nothing(void **state)
     bed_publish_begin(p, "t/1", "while away", 1, false, 0);
     bed_run(b, 1500);
     assert_int_equal(p->status, -1);
-    assert_true(redis_server_run(&b->server, "--appendfsync", "everysec"));
+    assert_true(redis_server_run(&b->server, NULL, NULL));
     b->redis = redis_server_connect(&b->server);
     BED_UNTIL(b, bed_ready(one) && bed_ready(two) && p->status == STORE_OK);
     BED_UNTIL(b, one->got_count == 2);

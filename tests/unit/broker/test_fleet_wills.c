@@ -148,7 +148,7 @@ static void a_will_seized_in_one_run_of_redis_is_out_in_the_next(void **state)
     begin_with_a_will_that_fails(b, &watcher, &c);
     redis_server_kill(&b->server);
     redisFree(b->redis);
-    assert_true(redis_server_run(&b->server, "--appendfsync", "everysec"));
+    assert_true(redis_server_run(&b->server, NULL, NULL));
     b->redis = redis_server_connect(&b->server);
     BED_UNTIL(b, bed_ready(c->node));
     bed_run(b, 200);
