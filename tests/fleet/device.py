@@ -20,7 +20,8 @@ class Device(threading.Thread):
     """dial() opens a connection (a raw Client before CONNECT).
 
     status_topic: the device says "online <n>" there (QoS 1) after the CONNACK of its n-th attempt,
-    which had "offline <n>" (QoS 2) as its will; `accepted` lists the attempts with a CONNACK.
+    which had "offline <n>" (QoS 2) as its will; `accepted` lists the attempts with a CONNACK, without those that
+    ended before it could say anything; `confirmed` has those whose "online" was acknowledged while they lasted.
     """
 
     def __init__(self, dial, client_id, subscriptions=(), status_topic=None, keepalive=3, window=20, start=True):
@@ -36,7 +37,7 @@ class Device(threading.Thread):
         self.last_arrival = 0.0
         self.open_in2 = set()
         self.subscribed = False
-        self.attempts, self.accepted = 0, []
+        self.attempts, self.accepted, self.confirmed = 0, [], set()
         self.connects, self.losses, self.problems = 0, 0, []
         self.online = threading.Event()
         self.ending = False
@@ -114,6 +115,7 @@ class Device(threading.Thread):
         for pid, (topic, payload, qos, released) in self.inflight.items():
             out += m.ack(m.PUBREL, pid) if released else m.publish(topic, payload, qos, pid, dup=True)
         if self.status_topic:
+            self.forget_unsaid()
             self.outbox.appendleft((self.status_topic, b"online %d" % n, 1))
         if not self.subscribed and self.subscriptions:
             out += m.subscribe(65535, *self.subscriptions)
@@ -123,6 +125,11 @@ class Device(threading.Thread):
         if out:
             client.send(out)
         self.talk(client)
+
+    def forget_unsaid(self):
+        """What was never sent would come behind the newer one."""
+        while self.outbox and self.outbox[0][0] == self.status_topic:
+            self.accepted.remove(int(self.outbox.popleft()[1].split()[1]))
 
     def talk(self, client):
         last_sent = last_heard = time.monotonic()
@@ -192,6 +199,8 @@ class Device(threading.Thread):
             entry = self.inflight.pop(got.pid, None)
             if entry is not None:
                 self.acked[entry[0]].append(entry[1])
+                if entry[0] == self.status_topic and entry[1] == b"online %d" % self.attempts:
+                    self.confirmed.add(self.attempts)
         elif got.kind == m.SUBACK:
             if any(code > 2 for code in got.granted):
                 self.problems.append("subscribe refused: %s" % got.granted)
@@ -319,20 +328,28 @@ class StatusWatch:
 
         The will of an attempt that got no CONNACK may be published or not: the broker may have
         accepted it and died before it could say so (and the load balancer may have taken the same
-        attempt to the next broker). drained: brokers were told to end, whose
+        attempt to the next broker). An "online" that wasn't acknowledged before its connection ended was perhaps
+        lost, and comes again behind the will. drained: brokers were told to end, whose
         clients' wills aren't published when they come back soon.
         """
         def told():
             return all(b"online %d" % d.accepted[-1] in self.device.received[d.status_topic] for d in devices)
         eventually(told, timeout, "the watcher saw everybody online")
         for d in devices:
-            wanted = [b"online %d" % d.accepted[0]]
-            for before, n in zip(d.accepted, d.accepted[1:]):
-                wanted += [b"offline %d" % before, b"online %d" % n]
+            heard, wanted, early = self.device.received[d.status_topic], [], set()
+            for n in d.accepted:
+                online, offline = b"online %d" % n, b"offline %d" % n
+                if n not in d.confirmed and offline in heard[:heard.index(online) if online in heard else 0]:
+                    early.add(offline)
+                    wanted += [offline, online]
+                else:
+                    wanted += [online, offline]
+            if wanted[-1:] == [b"offline %d" % d.accepted[-1]]:
+                wanted.pop()
             got, unanswered = [], collections.Counter()
-            for status in self.device.received[d.status_topic]:
+            for status in heard:
                 word, n = status.split()
-                if word == b"offline" and b"online " + n not in got:
+                if word == b"offline" and b"online " + n not in got and status not in early:
                     unanswered[status] += 1
                 elif not (word == b"online" and status in got):  # QoS 1 may repeat
                     got.append(status)

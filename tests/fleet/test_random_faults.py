@@ -1,8 +1,9 @@
 """Random faults from a seed, under load, and then the promises are checked.
 
 Publishers and subscribers hop between brokers while brokers are killed, paused and drained, Redis is paused and
-restarted, and single links between them are cut, or held back for a while and then cut or let go. The seed is printed; run one again with FLOTILLA_FAULTS_SEED=n,
-for FLOTILLA_FAULTS_SECONDS, and with FLOTILLA_FAULTS_ONLY=kill,hop,... only.
+restarted, and single links between them are cut, or held back for a while and then cut or let go. The seed is printed;
+run one again with FLOTILLA_FAULTS_SEED=n, for FLOTILLA_FAULTS_SECONDS, and with FLOTILLA_FAULTS_ONLY=kill,hop,... only.
+With FLOTILLA_FAULTS_HICCUPS=1 each broker's link to Redis is held back for 1 to 5 s again and again, beside all else.
 """
 import os
 import random
@@ -19,7 +20,8 @@ from harness import eventually
 from services import Fleet
 
 SECONDS = float(os.environ.get("FLOTILLA_FAULTS_SECONDS", "8"))
-LONG = SECONDS > 8  # links that are held back for seconds are for runs that somebody looks at
+LONG = SECONDS > 8  # links are held back for longer in runs that somebody looks at
+HICCUPS = os.environ.get("FLOTILLA_FAULTS_HICCUPS", "") == "1"
 FAULTS = [f for f in os.environ.get("FLOTILLA_FAULTS_ONLY", "").split(",") if f]
 LINKS = ("commands", "beats", "inbox", "log", "channel")
 
@@ -156,6 +158,32 @@ class Probe(threading.Thread):
             raise AssertionError("; ".join(self.problems))
 
 
+def hiccup(link, rng, shortest, longest):
+    """Nothing passes for a while; then it all does, or none of it."""
+    link.hold(*rng.choice(((), (), ("requests",), ("replies",))))
+    time.sleep(rng.uniform(shortest, longest))
+    if rng.random() < 0.4:
+        link.cut()
+    link.release()
+
+
+class Hiccups(threading.Thread):
+    """One broker's link to Redis, which stands still again and again."""
+
+    def __init__(self, link, rng):
+        super().__init__(daemon=True)
+        self.link, self.rng, self.ending = link, rng, threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.ending.wait(self.rng.uniform(1, 8)):
+            hiccup(self.link, self.rng, 1, 5)
+
+    def finish(self):
+        self.ending.set()
+        self.join()
+
+
 class RandomFaults(harness.FleetTest):
     @staticmethod
     def build(holder):
@@ -221,13 +249,8 @@ class RandomFaults(harness.FleetTest):
                 pass  # gone meanwhile
 
     def fault_hiccup(self):
-        """Between one broker and Redis nothing passes for a while; then it all does, or none of it."""
-        link = self.rng.choice(self.fleet.links)
-        link.hold(*self.rng.choice(((), (), ("requests",), ("replies",))))
-        time.sleep(self.rng.uniform(0.4, 3))
-        if self.rng.random() < 0.4:
-            link.cut()
-        link.release()
+        """Between one broker and Redis."""
+        hiccup(self.rng.choice(self.fleet.links), self.rng, 0.4, 3 if LONG else 1.5)
 
     def fault_all_links(self):
         self.fleet.redis.command("CLIENT", "KILL", "TYPE", self.rng.choice(("normal", "pubsub")), "SKIPME", "yes")
@@ -266,8 +289,9 @@ class RandomFaults(harness.FleetTest):
         keeping.start()
         probes = [Probe(self.roads, self.load, self.keeper) for _ in range(2)]
         self.played = []
-        names = FAULTS or [n[6:] for n in dir(self) if n.startswith("fault_") and (LONG or n != "fault_hiccup")]
-        names += [] if FAULTS else ["hop"] * 4 + ["links"] * 3 + (["hiccup"] * 3 if LONG else [])
+        hiccups = [Hiccups(link, random.Random(seed + 2 + i)) for i, link in enumerate(self.fleet.links) if HICCUPS]
+        names = FAULTS or [n[6:] for n in dir(self) if n.startswith("fault_")]
+        names += [] if FAULTS else ["hop"] * 4 + ["links"] * 3 + ["hiccup"] * (3 if LONG else 2)
         begin = time.monotonic()
         try:
             while time.monotonic() < begin + SECONDS:
@@ -276,6 +300,8 @@ class RandomFaults(harness.FleetTest):
                 getattr(self, "fault_" + name)()
                 self.load.run_for(self.rng.choice((0.05, 0.3, 1)))
                 self.check_probes(probes)
+            for h in hiccups:
+                h.finish()
             for broker in self.fleet:
                 broker.wait_ready()
             self.load.wait_progress()
