@@ -28,7 +28,6 @@ struct fleet_publish {
     struct fleet_publish *next_again;
     LIST_ENTRY(fleet_publish) all;
     struct fleet_behalf behalf; /* who publishes: a connection, or a will's */
-    bool held;                  /* until Redis has room, while its publisher is here */
     bool taken;                 /* it isn't this node's to publish any more */
     struct message *message;
     struct fleet_hold *hold; /* the publisher's, NULL: none, or it is gone */
@@ -187,7 +186,7 @@ void fleet_publish_held(struct fleet_publish *p, uint64_t client, uint64_t node)
         id_set_remove(&p->nodes, node);
     if (client == 0 && node == 0)
         p->retained = false;
-    p->missed = p->held = true;
+    p->missed = true;
     fleet_full(p->f);
 }
 
@@ -269,16 +268,23 @@ static void gather(struct fleet_publish *p, const struct store_targets *t)
     fleet_publish_issued(p);
 }
 
-static void match_again(struct fleet_publish *p)
+static void match(struct fleet_publish *p)
 {
     struct store_targets t = {0};
 
-    /* It was never acknowledged, and may have been published again elsewhere, with newer ones. */
-    if (p->held && p->hold != NULL && p->hold->hold == NULL)
-        p->taken = true;
-    p->missed = p->unknown = p->held = false;
+    p->missed = p->unknown = false;
     router_targets(p->f->router, p->message, &t);
     gather(p, &t);
+}
+
+/* Later than its publisher's other ones, perhaps: who has left may have published it again elsewhere,
+ * and newer ones behind it, and who subscribed since would get it after those. It was never
+ * acknowledged. */
+static void match_again(struct fleet_publish *p)
+{
+    if (p->hold != NULL && p->hold->hold == NULL)
+        p->taken = true;
+    match(p);
 }
 
 /* The log went on since `earlier` was matched, and Redis may say so: then it is matched again, and
@@ -328,7 +334,7 @@ static void match_in_order(struct fleet_publish *p)
     if (earlier != NULL && may_match_again(earlier))
         wait_behind(p);
     else
-        match_again(p);
+        match(p);
 }
 
 static void match_new_targets(struct fleet_publish *p)

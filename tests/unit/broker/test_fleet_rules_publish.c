@@ -145,6 +145,36 @@ static void rule_5_a_subscription_unknown_to_the_publisher_is_not_missed(void **
     }
 }
 
+/* It may be published again elsewhere by now, with newer ones behind it. */
+static void
+rule_5_what_wasnt_acknowledged_goes_to_nobody_new_once_its_publisher_has_left(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one;
+    struct bed_node *two;
+    struct bed_client *c;
+    struct bed_client *p;
+
+    b->cfg.lease_ms = 20000;
+    one = bed_add_ready(b);
+    two = bed_add_ready(b);
+    c = bed_connect(one, "c", false);
+    p = bed_connect(two, "p", true);
+    two->stopped = true;
+    bed_subscribe(c, "t", 1);
+    two->stopped = false;
+    /* Before its next input: it can't know of the subscription. */
+    for (int i = 0; i < 3; i++)
+        bed_publish_begin(p, "t", "late", 1, false, 0);
+    bed_disconnect(p, false);
+    p = bed_connect(two, "p", true);
+    bed_publish(p, "t", "newer", 1);
+    BED_UNTIL(b, one->got_count > 0);
+    bed_run(b, 300);
+    assert_int_equal(one->got_count, 1);
+    assert_string_equal(one->got[0].payload, "newer");
+}
+
 static void rule_5_durable_sessions_get_it_in_their_queues_and_owners_are_woken(void **state)
 {
     struct bed *b = *state;
@@ -313,6 +343,7 @@ int main(void)
         IN_BED(rule_5_qos_1_is_acknowledged_when_it_is_in_the_inbox),
         IN_BED(rule_5_ten_thousand_arrive_in_order),
         IN_BED(rule_5_a_subscription_unknown_to_the_publisher_is_not_missed),
+        IN_BED(rule_5_what_wasnt_acknowledged_goes_to_nobody_new_once_its_publisher_has_left),
         IN_BED(rule_5_durable_sessions_get_it_in_their_queues_and_owners_are_woken),
         IN_BED(rule_5_a_qos_2_message_sent_again_elsewhere_is_the_same),
         IN_BED(rule_5_replayed_commands_repeat_nothing),
