@@ -202,10 +202,10 @@ static unsigned weight_of_srv(const struct discovery *d, unsigned weight)
     return weight < 256 ? weight : 256;
 }
 
-/* A target "." says that there is no such service (RFC 2782). */
-static bool is_no_target(const char *host)
+/* A target "." says that there is no such service (RFC 2782); nothing can be reached at port 0. */
+static bool is_no_target(const struct ares_srv_reply *t)
 {
-    return *host == '\0' || strcmp(host, ".") == 0;
+    return *t->host == '\0' || strcmp(t->host, ".") == 0 || t->port == 0;
 }
 
 /* All are named before the first is looked up: the same target may stand there twice. */
@@ -213,7 +213,7 @@ static size_t name_targets(struct discovery *d, const struct ares_srv_reply *tar
 {
     size_t named = 0;
     for (const struct ares_srv_reply *t = targets; t != NULL; t = t->next)
-        if (!is_no_target(t->host))
+        if (!is_no_target(t))
             named +=
                 discovery_set_name(d->set, t->host, t->port, weight_of_srv(d, t->weight)) != NULL;
     return named;

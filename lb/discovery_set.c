@@ -251,6 +251,8 @@ static void judge_all(struct discovery_set *set, enum dns_answer unnamed, uint64
             drop_target(set, t);
             continue;
         }
+        if (unnamed == DNS_ADDRESSES) /* targets there were, but none to be had */
+            unnamed = DNS_FAILED;
         t->parts[DISCOVERY_V4].answer = t->parts[DISCOVERY_V6].answer = unnamed;
         judge(set, t, now_ms, hold_ms);
     }

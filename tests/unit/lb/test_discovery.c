@@ -33,10 +33,12 @@ struct name_server {
     int connection;
     char address[32];
     enum mode mode;
-    unsigned v4, v6;  /* how many addresses: 10.0.<n / 256>.<n % 256>, ::<n> */
-    unsigned srv;     /* SRV targets t<n>.test, each with v4 addresses */
-    unsigned only;    /* `mode` is for questions of this type alone; 0: for all */
-    char only_target; /* and for names that begin with t and this alone; 0: for all */
+    unsigned v4, v6;      /* how many addresses: 10.0.<n / 256>.<n % 256>, ::<n> */
+    unsigned srv;         /* SRV targets t<n>.test, each with v4 addresses */
+    unsigned srv_from;    /* n begins behind it */
+    unsigned srv_no_port; /* of this n the port is 0 */
+    unsigned only;        /* `mode` is for questions of this type alone; 0: for all */
+    char only_target;     /* and for names that begin with t and this alone; 0: for all */
     unsigned by_udp, by_tcp, truncated;
 };
 
@@ -68,14 +70,15 @@ static size_t put_record_head(uint8_t *p, unsigned type, unsigned len)
     return n;
 }
 
-static size_t put_record(uint8_t *p, unsigned type, unsigned i)
+static size_t put_record(const struct name_server *s, uint8_t *p, unsigned type, unsigned i)
 {
     size_t n;
     if (type == TYPE_SRV) {
+        i += s->srv_from;
         n = put_record_head(p, type, 6 + 9);
-        n += put16(p + n, 0);        /* priority */
-        n += put16(p + n, 5);        /* weight */
-        n += put16(p + n, 2000 + i); /* port */
+        n += put16(p + n, 0); /* priority */
+        n += put16(p + n, 5); /* weight */
+        n += put16(p + n, i == s->srv_no_port ? 0 : 2000 + i);
         uint8_t target[] = {2, 't', (uint8_t)('0' + i), 4, 't', 'e', 's', 't', 0};
         memcpy(p + n, target, sizeof(target));
         return n + sizeof(target);
@@ -117,7 +120,7 @@ static size_t make_answer(struct name_server *s, const uint8_t *q, size_t len, u
     size_t n = end;
     unsigned written = 0;
     for (; written < count && n + 40 <= limit; written++)
-        n += put_record(out + n, type, written + 1);
+        n += put_record(s, out + n, type, written + 1);
     put16(out + 6, written);
     if (written < count) {
         put16(out + 2, 0x8380 | rcode);
@@ -422,6 +425,41 @@ static void a_target_that_the_answer_leaves_out_goes_at_once(void **state)
     assert_true(run_until_count(f, 2, 5000));
 }
 
+/* The SRV answer names others than before, and none of them has an address. */
+static void targets_without_addresses_drive_nobody_out(void **state)
+{
+    struct fixture *f = *state;
+    f->config.dns = (char *)"_mqtt._tcp.test";
+    f->config.srv = true;
+    f->server.srv = 3;
+    f->server.v4 = 1;
+    start(f);
+    assert_true(run_until_count(f, 3, 5000));
+    f->server.srv_from = 3;
+    f->server.only = TYPE_A;
+    f->server.mode = MODE_NXDOMAIN;
+    assert_false(run_until_count(f, 0, 350));
+    assert_int_equal(f->seen.count, 3);
+    assert_true(run_until_count(f, 0, 5000));
+}
+
+static void a_target_without_a_port_is_none(void **state)
+{
+    struct fixture *f = *state;
+    f->config.dns = (char *)"_mqtt._tcp.test";
+    f->config.srv = true;
+    f->config.hold_ms = 60000;
+    f->server.srv = 3;
+    f->server.srv_no_port = 2;
+    f->server.v4 = 1;
+    start(f);
+    assert_true(run_until_count(f, 2, 5000));
+    f->server.srv = 1;
+    f->server.srv_no_port = 1;
+    assert_false(run_until_count(f, 1, 300));
+    assert_int_equal(f->seen.count, 2);
+}
+
 static void a_failing_srv_question_is_held(void **state)
 {
     struct fixture *f = *state;
@@ -567,6 +605,8 @@ int main(void)
         TEST(a_target_that_is_not_answered_goes_alone),
         TEST(a_target_that_has_no_name_goes_alone),
         TEST(a_target_that_the_answer_leaves_out_goes_at_once),
+        TEST(targets_without_addresses_drive_nobody_out),
+        TEST(a_target_without_a_port_is_none),
         TEST(a_failing_srv_question_is_held),
         TEST(aaaa_that_fails_takes_no_a_along),
         TEST(a_that_is_silent_takes_no_aaaa_along),
