@@ -3,12 +3,11 @@
 #include "broker/line_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "common/regular_file.h"
 
 enum { FILE_MAX_BYTES = 1 << 30, LINE_MAX_BYTES = 256 * 1024 };
 
@@ -22,20 +21,10 @@ static bool fail_file(struct line_file *f, const char *cause)
     return false;
 }
 
-/* A pipe or a terminal would have us wait for ever. */
-static bool is_regular(struct line_file *f, int fd)
-{
-    struct stat st;
-
-    if (fstat(fd, &st) != 0)
-        return fail_file(f, strerror(errno));
-    if (S_ISDIR(st.st_mode))
-        return fail_file(f, strerror(EISDIR));
-    return S_ISREG(st.st_mode) || fail_file(f, "it isn't a regular file");
-}
-
 bool line_file_open(struct line_file *f, const char *path, char *err, size_t errlen)
 {
+    const char *cause;
+
     memset(f, 0, sizeof(*f));
     f->path = path;
     f->err = err;
@@ -43,15 +32,10 @@ bool line_file_open(struct line_file *f, const char *path, char *err, size_t err
     f->text = malloc(LINE_MAX_BYTES + 1);
     if (f->text == NULL)
         return fail_file(f, "out of memory");
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return fail_file(f, strerror(errno));
-    if (is_regular(f, fd))
-        f->stream = fdopen(fd, "r");
-    if (f->stream != NULL)
-        return true;
-    close(fd);
-    return fail_file(f, strerror(errno));
+    f->stream = regular_file_open(path, &cause);
+    if (f->stream == NULL)
+        return fail_file(f, cause);
+    return regular_file_skip_mark(f->stream) || fail_file(f, strerror(errno));
 }
 
 bool line_file_fail(struct line_file *f, const char *format, ...)
@@ -116,19 +100,32 @@ static bool read_line(struct line_file *f)
     return c != EOF || len > 0;
 }
 
+/* Such a character would be a part of a name that nobody can see, or hide the rest of the line: an
+ * end of line that isn't "\n" makes one line of two. */
+static bool has_control(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (((unsigned char)*text < 0x20 && *text != '\t') || *text == 0x7f)
+            return true;
+    }
+    return false;
+}
+
 /* The line's entry; NULL: it has none. */
 static char *entry_of(struct line_file *f)
 {
     const size_t mark = sizeof(byte_order_mark) - 1;
     char *text = f->text;
 
-    if (f->number == 1 && strncmp(text, byte_order_mark, mark) == 0)
-        text += mark;
     text = line_trim(text);
     if (text[0] == '\0' || text[0] == '#')
         return NULL;
     if (strncmp(text, byte_order_mark, mark) == 0) {
         line_file_fail(f, "expected no byte order mark but at the start of the file");
+        return NULL;
+    }
+    if (has_control(text)) {
+        line_file_fail(f, "expected no control characters, and lines that end with \"\\n\"");
         return NULL;
     }
     return text;

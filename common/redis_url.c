@@ -2,9 +2,10 @@
  * by redis_link. */
 #include "common/redis_url.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "common/regular_file.h"
 
 static int hex_digit(char c)
 {
@@ -177,15 +178,15 @@ const char *redis_url_check(const char *text)
 
 bool redis_url_read_password(struct redis_url *url, const char *path, char *err, size_t errlen)
 {
-    FILE *in = fopen(path, "r");
     const char *wrong = NULL;
     char line[REDIS_URL_PART_MAX + 1];
+    FILE *in = regular_file_open(path, &wrong);
 
     if (in == NULL) {
-        snprintf(err, errlen, "%s: %s", path, strerror(errno));
+        snprintf(err, errlen, "%s: %s", path, wrong);
         return false;
     }
-    if (fgets(line, sizeof(line), in) == NULL)
+    if (!regular_file_skip_mark(in) || fgets(line, sizeof(line), in) == NULL)
         line[0] = '\0';
     fclose(in);
     line[strcspn(line, "\r\n")] = '\0';

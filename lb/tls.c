@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/regular_file.h"
 #include "lb/tls_clients.h"
 #include "lb/tls_identity.h"
 #include "lb/tls_provider.h"
@@ -32,6 +33,15 @@ const char *tls_error(char *buf, size_t size)
     snprintf(buf, size, "%s", reason == NULL ? "unknown error" : reason);
     ERR_clear_error();
     return buf;
+}
+
+FILE *tls_file_open(const char *what, const char *name, char *err, size_t errlen)
+{
+    const char *cause;
+    FILE *file = regular_file_open(name, &cause);
+    if (file == NULL)
+        snprintf(err, errlen, "%s '%s': %s", what, name, cause);
+    return file;
 }
 
 /* A client that says which protocols it speaks, and MQTT isn't among them, is told that by an alert

@@ -47,20 +47,20 @@ static bool add_authority(SSL_CTX *ctx, X509 *cert, struct binding *b)
     return X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), cert) == 1 && add_name(ctx, cert);
 }
 
-static STACK_OF(X509_INFO) * read_all(const char *file)
+static STACK_OF(X509_INFO) * read_all(FILE *file)
 {
-    BIO *in = BIO_new_file(file, "r");
-    if (in == NULL)
-        return NULL;
-    STACK_OF(X509_INFO) *all = PEM_X509_INFO_read_bio(in, NULL, NULL, (void *)"");
-    BIO_free(in);
+    STACK_OF(X509_INFO) *all = PEM_X509_INFO_read(file, NULL, NULL, (void *)"");
+    fclose(file);
     return all;
 }
 
-static bool load_authorities(SSL_CTX *ctx, const char *file, struct binding *b, char *err,
+static bool load_authorities(SSL_CTX *ctx, const char *name, struct binding *b, char *err,
                              size_t errlen)
 {
     char reason[160];
+    FILE *file = tls_file_open("client_ca", name, err, errlen);
+    if (file == NULL)
+        return false;
     STACK_OF(X509_INFO) *all = read_all(file);
     int found = 0;
     bool ok = all != NULL;
@@ -72,8 +72,8 @@ static bool load_authorities(SSL_CTX *ctx, const char *file, struct binding *b, 
     sk_X509_INFO_pop_free(all, X509_INFO_free);
     if (ok && found > 0)
         return true;
-    snprintf(err, errlen, "client_ca '%s': %s", file,
-             ok ? "no certificate in it" : tls_error(reason, sizeof(reason)));
+    snprintf(err, errlen, "client_ca '%s': %s", name,
+             ok ? "no certificate in it (PEM is expected)" : tls_error(reason, sizeof(reason)));
     return false;
 }
 
@@ -92,27 +92,29 @@ static SSL_TICKET_RETURN on_ticket_opened(SSL *ssl, SSL_SESSION *session, const 
     return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
 }
 
-static bool verify_clients(SSL_CTX *ctx, const struct tls_config *config, struct binding *b,
-                           char *err, size_t errlen)
+static void verify_clients(SSL_CTX *ctx, enum lb_client_auth client_auth)
 {
     int mode = SSL_VERIFY_PEER;
-    if (!load_authorities(ctx, config->client_ca, b, err, errlen))
-        return false;
-    if (config->client_auth == LB_CLIENT_AUTH_REQUIRED)
+    if (client_auth == LB_CLIENT_AUTH_REQUIRED)
         mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
     SSL_CTX_set_verify(ctx, mode, NULL);
     SSL_CTX_set_session_ticket_cb(ctx, NULL, on_ticket_opened, NULL);
-    return true;
 }
 
 bool tls_clients_load(SSL_CTX *ctx, const struct tls_config *config, char *err, size_t errlen)
 {
+    bool asked = config->client_auth != LB_CLIENT_AUTH_NONE && config->client_ca != NULL;
     struct binding b = {{0}};
+    struct binding unused = {{0}};
     ERR_clear_error();
     bind_to(&b, &config->client_auth, sizeof(config->client_auth));
-    if (config->client_auth != LB_CLIENT_AUTH_NONE && config->client_ca != NULL &&
-        !verify_clients(ctx, config, &b, err, errlen))
+    /* A file that is named is read, although nobody is asked for a certificate: a mistake in it is
+     * told now, and not when client_auth is switched on. */
+    if (config->client_ca != NULL &&
+        !load_authorities(ctx, config->client_ca, asked ? &b : &unused, err, errlen))
         return false;
+    if (asked)
+        verify_clients(ctx, (enum lb_client_auth)config->client_auth);
     if (SSL_CTX_set_session_id_context(ctx, b.digest, sizeof(b.digest)) == 1)
         return true;
     snprintf(err, errlen, "client_auth: out of memory");

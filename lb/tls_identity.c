@@ -29,13 +29,10 @@ static int note_passphrase(char *buf, int size, int rwflag, void *arg)
     return -1;
 }
 
-static EVP_PKEY *read_key(const char *file, bool *encrypted)
+static EVP_PKEY *read_key(FILE *file, bool *encrypted)
 {
-    BIO *in = BIO_new_file(file, "r");
-    if (in == NULL)
-        return NULL;
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(in, NULL, note_passphrase, encrypted);
-    BIO_free(in);
+    EVP_PKEY *key = PEM_read_PrivateKey(file, NULL, note_passphrase, encrypted);
+    fclose(file);
     return key;
 }
 
@@ -65,27 +62,42 @@ static bool use_key(SSL_CTX *ctx, EVP_PKEY *key, const struct tls_config *config
 static bool load_key(SSL_CTX *ctx, const struct tls_config *config, char *err, size_t errlen)
 {
     bool encrypted = false;
-    EVP_PKEY *key = read_key(config->key, &encrypted);
-    if (key == NULL && encrypted) {
-        snprintf(err, errlen,
-                 "key '%s': is encrypted, and there is nobody to ask for its passphrase; "
-                 "'openssl pkey -in FILE -out FILE' writes it without",
-                 config->key);
+    FILE *file = tls_file_open("key", config->key, err, errlen);
+    if (file == NULL)
+        return false;
+    EVP_PKEY *key = read_key(file, &encrypted);
+    if (key == NULL) {
+        snprintf(err, errlen, "key '%s': %s", config->key,
+                 encrypted ? "is encrypted, and there is nobody to ask for its passphrase; "
+                             "'openssl pkey -in FILE -out FILE' writes it without"
+                           : "no private key in it that can be read (PEM is expected)");
         return false;
     }
-    if (key == NULL)
-        return fail(err, errlen, "key", config->key);
     bool ok = use_key(ctx, key, config, err, errlen);
     EVP_PKEY_free(key);
     return ok;
 }
 
+/* OpenSSL reads the chain by name; that it is a file is looked at before. */
+static bool load_chain(SSL_CTX *ctx, const char *name, char *err, size_t errlen)
+{
+    FILE *file = tls_file_open("certificate", name, err, errlen);
+    if (file == NULL)
+        return false;
+    fclose(file);
+    if (SSL_CTX_use_certificate_chain_file(ctx, name) == 1)
+        return true;
+    if (ERR_GET_REASON(ERR_peek_error()) != PEM_R_NO_START_LINE)
+        return fail(err, errlen, "certificate", name);
+    snprintf(err, errlen, "certificate '%s': no certificate in it (PEM is expected)", name);
+    return false;
+}
+
 bool tls_identity_load(SSL_CTX *ctx, const struct tls_config *config, char *err, size_t errlen)
 {
     ERR_clear_error();
-    if (SSL_CTX_use_certificate_chain_file(ctx, config->certificate) != 1)
-        return fail(err, errlen, "certificate", config->certificate);
-    bool ok = load_key(ctx, config, err, errlen);
+    bool ok =
+        load_chain(ctx, config->certificate, err, errlen) && load_key(ctx, config, err, errlen);
     ERR_clear_error();
     return ok;
 }

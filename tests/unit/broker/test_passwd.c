@@ -218,6 +218,8 @@ static void who_could_never_log_in_is_an_error(void **state)
         {" : " HASH_OF_BOB "\n", ":1: expected user:password"},
         {BOB "bob :" HASH_OF_BOB "\n", ":2: user 'bob' is already in line 1"},
         {"bob:" HASH_OF_BOB "x\n", ":1: user 'bob': expected a hash of 64 bytes in base64"},
+        {"bob\v:" HASH_OF_BOB "\n", ":1: expected no control characters, and lines that end with "
+                                    "\"\\n\""},
         {"bob:" HASH_OF_BOB ":1000\n", ":1: user 'bob': expected a hash of 64 bytes in base64"},
     };
 

@@ -96,6 +96,13 @@ static void password_comes_from_a_file(void **state)
     assert_int_equal(write(fd, "#se cret\r\nmore\n", 15), 15);
     assert_true(redis_url_read_password(&url, path, err, sizeof(err)));
     assert_string_equal(url.password, "#se cret");
+    assert_int_equal(pwrite(fd,
+                            "\xef\xbb\xbf"
+                            "secret\r\nmore\n",
+                            16, 0),
+                     16);
+    assert_true(redis_url_read_password(&url, path, err, sizeof(err)));
+    assert_string_equal(url.password, "secret");
     char long_line[300];
     memset(long_line, 'x', sizeof(long_line));
     assert_int_equal(pwrite(fd, long_line, sizeof(long_line), 0), sizeof(long_line));
@@ -105,6 +112,8 @@ static void password_comes_from_a_file(void **state)
     unlink(path);
     assert_false(redis_url_read_password(&url, path, err, sizeof(err)));
     assert_non_null(strstr(err, "No such file"));
+    assert_false(redis_url_read_password(&url, "/tmp", err, sizeof(err)));
+    assert_non_null(strstr(err, "Is a directory"));
 }
 
 static void tls_is_refused_with_the_reason(void **state)

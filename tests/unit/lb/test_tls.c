@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -344,7 +345,38 @@ static void other_mistakes_name_their_file(void **state)
     context_fails(&config, "client_ca '/nowhere/ca.pem'", "No such file");
     config.client_ca = other.key;
     context_fails(&config, other.key, "no certificate in it");
+    config.client_auth = LB_CLIENT_AUTH_NONE; /* read as well */
+    context_fails(&config, other.key, "no certificate in it");
+    config = (struct tls_config){.certificate = other.key, .key = rig.files.key};
+    context_fails(&config, other.key, "no certificate in it");
+    config =
+        (struct tls_config){.certificate = rig.files.certificate, .key = rig.files.certificate};
+    context_fails(&config, rig.files.certificate, "no private key in it");
     tls_files_fini(&other);
+}
+
+/* A reload would wait for a pipe's other end, and the control thread with it. */
+static void what_is_no_file_is_named(void **state)
+{
+    (void)state;
+    char pipe_name[] = "/tmp/flotilla-test-pipe-XXXXXX";
+    assert_non_null(mkdtemp(pipe_name));
+    assert_int_equal(rmdir(pipe_name), 0);
+    assert_int_equal(mkfifo(pipe_name, 0600), 0);
+    char *const bad[][2] = {{(char *)"/tmp", (char *)"Is a directory"},
+                            {pipe_name, (char *)"isn't a regular file"}};
+    alarm(20); /* one that waits ends the test */
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct tls_config config = {.certificate = bad[i][0], .key = rig.files.key};
+        context_fails(&config, "certificate '/tmp", bad[i][1]);
+        config = (struct tls_config){.certificate = rig.files.certificate, .key = bad[i][0]};
+        context_fails(&config, "key '/tmp", bad[i][1]);
+        config.key = rig.files.key;
+        config.client_ca = bad[i][0];
+        context_fails(&config, "client_ca '/tmp", bad[i][1]);
+    }
+    alarm(0);
+    unlink(pipe_name);
 }
 
 /* ---- the client's name ---- */
@@ -390,6 +422,7 @@ int main(void)
         TEST(key_of_another_kind_is_named),
         TEST(encrypted_key_is_named_so),
         TEST(other_mistakes_name_their_file),
+        TEST(what_is_no_file_is_named),
         TEST(common_name_is_whole_or_absent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
