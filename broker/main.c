@@ -14,6 +14,7 @@
 #include "broker/auth_files.h"
 #include "broker/broker.h"
 #include "broker/listener.h"
+#include "common/descriptors.h"
 #include "common/log.h"
 #include "common/redis_url.h"
 
@@ -227,6 +228,7 @@ static int run(const struct command_line *line, const struct broker_config *conf
 
 int main(int argc, char **argv)
 {
+    descriptors_take_standard();
     struct command_line line = {.listen = calloc((size_t)argc, sizeof(*line.listen))};
     struct broker_config config = {0};
     if (line.listen == NULL)

@@ -9,6 +9,16 @@
 
 enum { SPARE_MAX = 256, SPARE_MIN = 8, SPARE_SHARE = 8 };
 
+void descriptors_take_standard(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR); /* gets the lowest free number */
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 uint32_t descriptors_raise_limit(void)
 {
     struct rlimit limit;

@@ -12,6 +12,10 @@
 
 #include <stdint.h>
 
+/* First of all, in main: standard input, output and error that are closed become /dev/null. Their
+ * numbers would go to the next socket or pipe, and what is written to standard error into it. */
+void descriptors_take_standard(void);
+
 /* Raises the soft limit; returns it (at most INT32_MAX). */
 uint32_t descriptors_raise_limit(void);
 /* Open now, about: those below the lowest free one. */

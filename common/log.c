@@ -98,8 +98,15 @@ __attribute__((format(printf, 2, 3))) static bool putf(struct line *l, const cha
     return n >= 0 && (size_t)n < sizeof(text) && put(l, text, (size_t)n);
 }
 
-/* Length of the printable UTF-8 sequence at s, 0 when there is none (invalid, or a C1 control,
- * which terminals obey). */
+/* What a reader of the log would obey rather than show: C1 controls, ends of line and paragraph, and
+ * what turns the direction of the text around, so that it says something else. */
+static bool is_obeyed(uint32_t code)
+{
+    return code < 0xa0 || code == 0x200e || code == 0x200f || (code >= 0x2028 && code <= 0x202e) ||
+           (code >= 0x2066 && code <= 0x2069);
+}
+
+/* Length of the printable UTF-8 sequence at s, 0 when there is none. */
 static size_t printable_utf8(const unsigned char *s, size_t len)
 {
     uint32_t code;
@@ -128,7 +135,7 @@ static size_t printable_utf8(const unsigned char *s, size_t len)
     }
     bool overlong = (n == 3 && code < 0x800) || (n == 4 && code < 0x10000);
     bool surrogate = code >= 0xd800 && code <= 0xdfff;
-    return overlong || surrogate || code > 0x10ffff || code < 0xa0 ? 0 : n;
+    return overlong || surrogate || code > 0x10ffff || is_obeyed(code) ? 0 : n;
 }
 
 /* Escapes the character at s into out (at most 8 bytes); returns how many bytes of s it took. */

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/descriptors.h"
 #include "common/log.h"
 #include "lb/control.h"
 #include "lb/reload.h"
@@ -71,6 +72,7 @@ int main(int argc, char **argv)
     const char *config_path = NULL;
     bool check = false;
     int option;
+    descriptors_take_standard();
     log_init("flotilla-lb", LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
     while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
         switch (option) {

@@ -46,6 +46,43 @@ class PipedLoadBalancer(Piped, LoadBalancer):
     pass
 
 
+class Closed:
+    """Mixed into a Process: it is started with its first three descriptors closed."""
+
+    def start(self, wait=True):
+        self.expect_code, self.stopped = 0, False
+        self.popen = subprocess.Popen(["sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh", *self.argv],
+                                      cwd=self.cwd, env=self.env, preexec_fn=die_with_parent)
+        return self
+
+    def standard(self):
+        return [os.readlink("/proc/%d/fd/%d" % (self.popen.pid, n)) for n in range(3)]
+
+
+class ClosedBroker(Closed, Broker):
+    pass
+
+
+class ClosedLoadBalancer(Closed, LoadBalancer):
+    pass
+
+
+class NoOutput(harness.FleetTest):
+    """The log never goes into a socket that has got the number of a closed standard error."""
+
+    def test_closed_descriptors_become_the_null_device(self):
+        broker = ClosedBroker(self.scope, config={"log": {"level": "debug"}}).start()
+        broker.wait_ready()
+        self.assertEqual(broker.standard(), ["/dev/null"] * 3)
+        lb = ClosedLoadBalancer(self.scope, [("b0", broker.address)]).start()
+        lb.wait_up({"b0"})
+        self.assertEqual(lb.standard(), ["/dev/null"] * 3)
+        with lb.connect("c", tls=False) as client:
+            client.ping()
+        lb.term(timeout=20)
+        broker.term(timeout=10)
+
+
 class FullPipe(harness.FleetTest):
     def test_the_broker_serves_and_tells_how_many_lines_are_missing(self):
         broker = PipedBroker(self.scope, config={"log": {"level": "debug", "format": "text"}}).start()

@@ -122,7 +122,11 @@ static void text_values_are_quoted_and_escaped(void **state)
         {"\xf4\x90\x80\x80", 4, "\"\\xf4\\x90\\x80\\x80\""}, /* beyond U+10FFFF */
         {"\xc2\x9b"
          "31m",
-         5, "\"\\xc2\\x9b31m\""}, /* a C1 control, which terminals obey */
+         5, "\"\\xc2\\x9b31m\""},                       /* a C1 control, which terminals obey */
+        {"a\xe2\x80\xa8z", 5, "\"a\\xe2\\x80\\xa8z\""}, /* U+2028, an end of line */
+        {"a\xe2\x80\xaez", 5, "\"a\\xe2\\x80\\xaez\""}, /* U+202E, from right to left */
+        {"a\xe2\x81\xa7z", 5, "\"a\\xe2\\x81\\xa7z\""}, /* U+2067, likewise */
+        {"a\xe2\x80\x94z", 5, "\"a\xe2\x80\x94z\""},    /* U+2014, a dash */
     };
 
     (void)state;
