@@ -9,7 +9,7 @@
 #include "common/clock.h"
 #include "common/config.h"
 #include "common/http_connections.h"
-#include "common/http_host.h"
+#include "common/http_origin.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -24,12 +24,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <unistd.h>
 
 #define HEADERS_MAX_BYTES 8192
 #define BODY_MAX_BYTES 65536
-#define BACKLOG 128
+#define BACKLOG 4096
 #define SWEEP_MS 250
 
 struct route {
@@ -51,6 +50,7 @@ struct http_admin {
     struct event *soon;  /* sweeps at once */
     struct route *routes;
     struct http_connections connections;
+    size_t accepted;             /* since the last sweep */
     struct config_strings hosts; /* copies */
     int port;
 };
@@ -75,15 +75,30 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     http_connections_sweep(&a->connections, clock_monotonic_ms());
+    a->accepted = 0;
     for (size_t i = 0; i < a->listener_count; i++)
         evconnlistener_enable(a->listeners[i]); /* if it was paused */
 }
 
-/* evhttp asks for the bufferevent of a connection that it has just accepted. */
+static void sweep_soon(struct http_admin *a)
+{
+    static const struct timeval now = {0, 0};
+
+    event_add(a->soon, &now);
+}
+
+/* evhttp asks for the bufferevent of a connection that it has just accepted. It accepts all that
+ * wait, and each may be somebody's last place: after some the loop goes around first, so that whoever
+ * has asked already is answered before the crowd behind him is let in. */
 static struct bufferevent *on_accept(struct event_base *base, void *arg)
 {
     struct http_admin *a = arg;
 
+    if (++a->accepted >= http_connections_most(&a->connections) / 4) {
+        for (size_t i = 0; i < a->listener_count; i++)
+            evconnlistener_disable(a->listeners[i]);
+        sweep_soon(a);
+    }
     return http_connections_add(&a->connections, base);
 }
 
@@ -101,13 +116,12 @@ static void on_accept_failed(struct evconnlistener *listener, void *arg)
 
 static void on_complete(struct evhttp_request *req, void *arg)
 {
-    static const struct timeval now = {0, 0};
     struct http_admin *a = arg;
     struct evhttp_connection *connection = evhttp_request_get_connection(req);
 
     if (connection != NULL)
         http_connections_replied(&a->connections, evhttp_connection_get_bufferevent(connection));
-    event_add(a->soon, &now); /* it may end with this reply: let its socket go at once */
+    sweep_soon(a); /* it may end with this reply: let its socket go at once */
 }
 
 /* --- routes --- */
@@ -164,50 +178,6 @@ static void reply_not_allowed(struct evhttp_request *req, int allowed)
     http_admin_reply_text(req, 405, "method not allowed");
 }
 
-/* A page of another site, open in the operator's browser, can send requests here. Browsers name
- * that page in Origin, and how it stands to us in Sec-Fetch-Site; programs send neither. */
-static bool is_foreign_origin(struct evhttp_request *req)
-{
-    struct evkeyvalq *headers = evhttp_request_get_input_headers(req);
-    const char *origin = evhttp_find_header(headers, "Origin");
-    const char *host = evhttp_find_header(headers, "Host");
-    const char *site = evhttp_find_header(headers, "Sec-Fetch-Site");
-    const char *scheme_end = origin != NULL ? strstr(origin, "://") : NULL;
-
-    if (site != NULL && strcasecmp(site, "same-origin") != 0 && strcasecmp(site, "none") != 0)
-        return true;
-    if (origin == NULL)
-        return false;
-    return scheme_end == NULL || host == NULL || strcasecmp(scheme_end + 3, host) != 0;
-}
-
-static bool is_ours(const struct http_admin *a, const char *host)
-{
-    if (http_host_is_ours(host, &a->hosts))
-        return true;
-    LOG_LIMITED(
-        LOG_LEVEL_WARN, "http_host_refused", KV_STR("host", host),
-        KV_STR("hint", "a name that the HTTP port is to answer to belongs into admin.hosts"));
-    return false;
-}
-
-/* Of each Host header (there should be one) and of a request line that names a whole URL. A program
- * that speaks HTTP/1.0 may send none; a browser always does. */
-static bool host_is_ours(const struct http_admin *a, struct evhttp_request *req)
-{
-    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
-    const char *in_line = uri != NULL ? evhttp_uri_get_host(uri) : NULL;
-    const struct evkeyval *header;
-
-    if (in_line != NULL && !is_ours(a, in_line))
-        return false;
-    TAILQ_FOREACH (header, evhttp_request_get_input_headers(req), next) {
-        if (strcasecmp(header->key, "Host") == 0 && !is_ours(a, header->value))
-            return false;
-    }
-    return true;
-}
-
 static void dispatch(struct http_admin *a, struct evhttp_request *req, const char *path)
 {
     int method = method_of(req);
@@ -218,7 +188,7 @@ static void dispatch(struct http_admin *a, struct evhttp_request *req, const cha
         http_admin_reply_text(req, 404, "not found");
     else if (r == NULL)
         reply_not_allowed(req, allowed);
-    else if (method != HTTP_GET && is_foreign_origin(req))
+    else if (method != HTTP_GET && http_origin_is_foreign(req))
         http_admin_reply_text(req, 403, "forbidden: asked for by a page of another origin");
     else
         r->fn(req, r->prefix ? path + r->len : "", r->arg);
@@ -233,8 +203,11 @@ static void on_request(struct evhttp_request *req, void *arg)
     char *path = raw != NULL ? evhttp_uridecode(raw, 0, &len) : NULL;
 
     evhttp_request_set_on_complete_cb(req, on_complete, a);
-    if (!host_is_ours(a, req))
+    enum http_origin_host host = http_origin_host(req, &a->hosts);
+    if (host == HTTP_ORIGIN_OTHER)
         http_admin_reply_text(req, 403, "forbidden: not a name of this server (admin.hosts)");
+    else if (host == HTTP_ORIGIN_UNNAMED)
+        http_admin_reply_text(req, 400, "the Host header is missing");
     else if (path == NULL || strlen(path) != len)
         http_admin_reply_text(req, 400, "bad path");
     else

@@ -69,6 +69,11 @@ static void make_room(struct http_connections *cs)
     end(cs, first);
 }
 
+size_t http_connections_most(const struct http_connections *cs)
+{
+    return cs->max > 0 ? cs->max : HTTP_CONNECTIONS_MAX;
+}
+
 struct bufferevent *http_connections_add(struct http_connections *cs, struct event_base *base)
 {
     struct http_connection *c = calloc(1, sizeof(*c));
@@ -78,7 +83,7 @@ struct bufferevent *http_connections_add(struct http_connections *cs, struct eve
     c->on_input = evbuffer_add_cb(bufferevent_get_input(bev), on_input, c);
     if (c->on_input == NULL)
         goto fail;
-    if (cs->count >= (cs->max > 0 ? cs->max : HTTP_CONNECTIONS_MAX))
+    if (cs->count >= http_connections_most(cs))
         make_room(cs);
     bufferevent_incref(bev);
     c->bev = bev;

@@ -34,6 +34,8 @@ struct http_connections {
     uint64_t evicted;
 };
 
+/* How many there may be. */
+size_t http_connections_most(const struct http_connections *cs);
 /* The bufferevent for a connection that was just accepted. NULL: out of memory. */
 struct bufferevent *http_connections_add(struct http_connections *cs, struct event_base *base);
 /* A reply of this connection is written whole. */

@@ -308,6 +308,14 @@ static void writes_from_foreign_pages_are_refused(void **state)
     assert_status(
         ask(*state, "PUT", "/put", "Sec-Fetch-Site: same-origin\r\nContent-Length: 0\r\n"), 204);
     assert_status(ask(*state, "GET", "/", "Origin: http://evil.example\r\n"), 200);
+    assert_status(ask(*state, "PUT", "/put",
+                      "Origin: http://127.0.0.1:1\r\nOrigin: http://evil.example\r\n"
+                      "Content-Length: 0\r\n"),
+                  403);
+    assert_status(ask(*state, "PUT", "/put",
+                      "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Site: cross-site\r\n"
+                      "Content-Length: 0\r\n"),
+                  403);
 }
 
 static void too_large_requests_are_refused(void **state)
@@ -361,7 +369,7 @@ static void slow_connections_make_room_for_one_that_asks(void **state)
 
     for (size_t i = 0; i < 200; i++) { /* more than there are places */
         fds[i] = dial(f);
-        send_all(f, fds[i], "GET / HTTP/1.1\r\nX: ");
+        send_all(f, fds[i], "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ");
     }
     for (int i = 0; i < 20; i++)
         assert_status(ask(f, "GET", "/", ""), 200);
@@ -371,6 +379,23 @@ static void slow_connections_make_room_for_one_that_asks(void **state)
         close(fds[i]);
     for (int i = 0; i < 300; i++) /* more than the bound, one after the other */
         assert_status(ask(f, "GET", "/", ""), 200);
+}
+
+/* All of them before the server has looked at anything. */
+static void a_crowd_that_comes_at_once_drives_out_nobody_who_asks(void **state)
+{
+    static const char request[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    struct fixture *f = *state;
+    int fds[400];
+    int asking = dial(f);
+
+    assert_int_equal(send(asking, request, sizeof(request) - 1, MSG_NOSIGNAL), sizeof(request) - 1);
+    for (size_t i = 0; i < 400; i++)
+        fds[i] = dial(f);
+    assert_true(receive(f, asking, "hello\n"));
+    close(asking);
+    for (size_t i = 0; i < 400; i++)
+        close(fds[i]);
 }
 
 static void a_request_has_a_deadline_however_it_trickles(void **state)
@@ -412,6 +437,9 @@ static void requests_to_other_names_are_refused_on_every_method(void **state)
         {"GET / HTTP/1.1\r\nHost: broker\r\n", 200}, /* listed below */
         {"GET / HTTP/1.1\r\nHost: [::1]:9901\r\n", 200},
         {"GET / HTTP/1.0\r\n", 200}, /* no browser */
+        {"GET / HTTP/1.1\r\n", 400},
+        {"GET / HTTP/1.1\r\nHost : evil.example\r\n", 400},
+        {"GET http://127.0.0.1/ HTTP/1.1\r\n", 400},
     };
     struct fixture *f = *state;
     char *names[] = {"lb", "broker"};
@@ -533,6 +561,7 @@ int main(void)
         TEST(too_large_requests_are_refused),
         TEST(connection_is_kept_for_further_requests),
         TEST(slow_connections_make_room_for_one_that_asks),
+        TEST(a_crowd_that_comes_at_once_drives_out_nobody_who_asks),
         TEST(a_request_has_a_deadline_however_it_trickles),
         TEST(requests_to_other_names_are_refused_on_every_method),
         TEST(replies_forbid_framing_sniffing_and_loading),
