@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define HOST_MAX 256
@@ -25,13 +26,30 @@ static bool split(const char *text, char host[HOST_MAX], const char **port)
     return true;
 }
 
-static bool has_address(const struct bind_addresses *list, const struct addrinfo *a)
+static bool has_address(const struct bind_addresses *list, const struct bind_address *b)
 {
     for (size_t i = 0; i < list->count; i++)
-        if (list->items[i].len == a->ai_addrlen &&
-            memcmp(&list->items[i].addr, a->ai_addr, a->ai_addrlen) == 0)
+        if (list->items[i].len == b->len && memcmp(&list->items[i].addr, &b->addr, b->len) == 0)
             return true;
     return false;
+}
+
+/* An IPv4 address in the form of IPv6 (::ffff:10.0.0.3) is one of IPv4: a socket that takes IPv6 alone
+ * can't be bound to it. */
+static void take(struct bind_address *b, const struct addrinfo *a)
+{
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)a->ai_addr;
+    memset(b, 0, sizeof(*b));
+    if (a->ai_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+        memcpy(&b->addr, a->ai_addr, a->ai_addrlen);
+        b->len = a->ai_addrlen;
+        return;
+    }
+    struct sockaddr_in *v4 = (struct sockaddr_in *)&b->addr;
+    v4->sin_family = AF_INET;
+    v4->sin_port = v6->sin6_port;
+    memcpy(&v4->sin_addr, &v6->sin6_addr.s6_addr[12], sizeof(v4->sin_addr));
+    b->len = sizeof(*v4);
 }
 
 static bool look_up(const char *host, const char *port, int flags, struct bind_addresses *out)
@@ -44,11 +62,10 @@ static bool look_up(const char *host, const char *port, int flags, struct bind_a
         return false;
     for (const struct addrinfo *a = found; a != NULL && out->count < BIND_ADDRESSES_MAX;
          a = a->ai_next) {
-        if (has_address(out, a))
-            continue;
-        struct bind_address *b = &out->items[out->count++];
-        memcpy(&b->addr, a->ai_addr, a->ai_addrlen);
-        b->len = a->ai_addrlen;
+        struct bind_address *b = &out->items[out->count];
+        take(b, a);
+        if (!has_address(out, b))
+            out->count++;
     }
     freeaddrinfo(found);
     return out->count > 0;
@@ -65,7 +82,7 @@ static bool parse(const char *text, struct bind_addresses *out, int flags)
     if (!split(text, host, &port))
         return false;
     for (size_t i = 0; i < sizeof(both) / sizeof(both[0]); i++)
-        if (strcmp(host, both[i].host) == 0)
+        if (strcasecmp(host, both[i].host) == 0)
             return look_up(both[i].v4, port, AI_NUMERICHOST, out) &&
                    look_up(both[i].v6, port, AI_NUMERICHOST, out);
     return look_up(host, port, flags, out);
@@ -160,7 +177,7 @@ static bool want_the_same(const char *a, const char *b)
     struct bind_addresses x;
     struct bind_addresses y;
     if (!bind_parse(a, &x) || !bind_parse(b, &y))
-        return strcmp(a, b) == 0;
+        return strcasecmp(a, b) == 0;
     for (size_t i = 0; i < x.count; i++)
         for (size_t j = 0; j < y.count; j++)
             if (clashes(x.items[i].addr, y.items[j].addr))

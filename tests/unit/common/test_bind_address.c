@@ -35,6 +35,8 @@ static void star_and_localhost_are_both_families(void **state)
     } table[] = {
         {"*:1883", "0.0.0.0:1883", "[::]:1883"},
         {"localhost:80", "127.0.0.1:80", "[::1]:80"},
+        {"LocalHost:80", "127.0.0.1:80", "[::1]:80"},
+        {"[::ffff:10.0.0.3]:80", "10.0.0.3:80", NULL},
         {"10.0.0.3:1883", "10.0.0.3:1883", NULL},
         {"0.0.0.0:1", "0.0.0.0:1", NULL},
         {"[::]:1883", "[::]:1883", NULL},
@@ -128,7 +130,11 @@ static void one_address_is_claimed_once(void **state)
         {"localhost:7", "10.0.0.1:7", true},
         {"[fe80::1]:7", "[fe80:0::1]:7", false},
         {"*:0", "*:0", true},
+        {"LOCALHOST:7", "127.0.0.1:7", false},
+        {"[::ffff:127.0.0.1]:7", "127.0.0.1:7", false},
+        {"[::ffff:127.0.0.1]:7", "[::]:7", true},
         {"broker:7", "broker:7", false},
+        {"broker:7", "Broker:7", false},
         {"broker:7", "*:7", true}, /* nobody is asked */
     };
     (void)state;
