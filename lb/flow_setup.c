@@ -305,6 +305,7 @@ enum flow_state flow_run_choosing(struct flow *f)
         f->attempt->tries.servers++;
         switch (dial(f, &err)) {
         case DIAL_STARTED:
+            metric_add_shared(&f->chosen->counters.flows, 1);
             return FLOW_CONNECTING;
         case DIAL_NO_PORTS:
             without_ports++;
@@ -314,6 +315,7 @@ enum flow_state flow_run_choosing(struct flow *f)
             leave_blameless(f, false);
             return wait_for_any_server(f);
         case DIAL_FAILED:
+            metric_add_shared(&f->chosen->counters.flows, 1);
             if (server_failed(f, outcome_of(err)) == FLOW_CLOSED)
                 return FLOW_CLOSED;
             break;

@@ -77,7 +77,7 @@ static const struct {
     {"flotilla_lb_server_weight", "gauge", "Weight in balancing", server_weight},
     {"flotilla_lb_server_current_flows", "gauge", "Flows on the server, connecting ones included",
      server_flows},
-    {"flotilla_lb_server_flows_total", "counter", "Flows that the server was chosen for",
+    {"flotilla_lb_server_flows_total", "counter", "Flows whose connect to the server began",
      server_flows_total},
     {"flotilla_lb_server_bytes_in_total", "counter", "Bytes from clients to the server",
      server_bytes_in},

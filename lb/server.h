@@ -44,7 +44,7 @@ enum connect_outcome {
 };
 
 struct server_counters {
-    metric_counter flows;          /* chosen for a flow */
+    metric_counter flows;          /* a connect to it began, for a flow */
     metric_counter bytes_in;       /* from clients to the server */
     metric_counter bytes_out;      /* from the server to clients */
     metric_counter connect_errors; /* counted by server_report */

@@ -134,7 +134,6 @@ struct server *server_set_choose(struct server_set *set, const struct balance_po
     if (i != BALANCE_NONE) {
         s = server_ref(set->slots[i].server);
         atomic_fetch_add(&s->connections, 1);
-        metric_add_shared(&s->counters.flows, 1);
     }
     pthread_mutex_unlock(&set->lock);
     return s;

@@ -188,6 +188,7 @@ class SourcePorts(FlowCase, harness.FleetTest):
         self.assertEqual(lb.states(), {"s0": "up"})
         self.assertNotIn("server_down", lb.log())
         self.assertIn("check_impossible", lb.log())
+        self.assertLess(metric(lb.metrics(), "flotilla_lb_server_flows_total"), 45, "those that wait aren't counted")
         first = self.served(clients)
         self.assertLess(len(first), 45)
         for sock in first[:25]:
