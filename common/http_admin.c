@@ -10,6 +10,7 @@
 #include "common/config.h"
 #include "common/http_connections.h"
 #include "common/http_origin.h"
+#include "common/http_queue.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -50,6 +51,7 @@ struct http_admin {
     struct event *soon;  /* sweeps at once */
     struct route *routes;
     struct http_connections connections;
+    struct http_queue queue;
     size_t accepted;             /* since the last sweep */
     struct config_strings hosts; /* copies */
     int port;
@@ -194,7 +196,8 @@ static void dispatch(struct http_admin *a, struct evhttp_request *req, const cha
         r->fn(req, r->prefix ? path + r->len : "", r->arg);
 }
 
-static void on_request(struct evhttp_request *req, void *arg)
+/* Of http_queue.h: the request is due. */
+static void answer(struct evhttp_request *req, void *arg)
 {
     struct http_admin *a = arg;
     const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
@@ -202,7 +205,6 @@ static void on_request(struct evhttp_request *req, void *arg)
     size_t len = 0;
     char *path = raw != NULL ? evhttp_uridecode(raw, 0, &len) : NULL;
 
-    evhttp_request_set_on_complete_cb(req, on_complete, a);
     enum http_origin_host host = http_origin_host(req, &a->hosts);
     if (host == HTTP_ORIGIN_OTHER)
         http_admin_reply_text(req, 403, "forbidden: not a name of this server (admin.hosts)");
@@ -213,6 +215,23 @@ static void on_request(struct evhttp_request *req, void *arg)
     else
         dispatch(a, req, path);
     free(path);
+}
+
+static void on_closed(struct evhttp_connection *connection, void *arg)
+{
+    struct http_admin *a = arg;
+
+    http_queue_forget(&a->queue, connection);
+}
+
+static void on_request(struct evhttp_request *req, void *arg)
+{
+    struct http_admin *a = arg;
+
+    evhttp_request_set_on_complete_cb(req, on_complete, a);
+    evhttp_connection_set_closecb(evhttp_request_get_connection(req), on_closed, a);
+    if (!http_queue_take(&a->queue, req))
+        http_admin_reply_text(req, 503, "too many requests wait");
 }
 
 bool http_admin_route(struct http_admin *a, int methods, const char *path, http_admin_fn *fn,
@@ -308,7 +327,8 @@ static bool start(struct http_admin *a, const char *bind, char *cause, size_t si
     a->http = evhttp_new(a->base);
     a->sweep = event_new(a->base, -1, EV_PERSIST, on_sweep, a);
     a->soon = evtimer_new(a->base, on_sweep, a);
-    if (a->http == NULL || a->sweep == NULL || a->soon == NULL || event_add(a->sweep, &period) != 0)
+    if (a->http == NULL || a->sweep == NULL || a->soon == NULL ||
+        event_add(a->sweep, &period) != 0 || !http_queue_init(&a->queue, a->base, answer, a))
         return false;
     if (!listen_at(a, bind, cause, size))
         return false;
@@ -381,6 +401,7 @@ void http_admin_free(struct http_admin *a)
     if (a->http != NULL)
         evhttp_free(a->http);
     http_connections_fini(&a->connections);
+    http_queue_fini(&a->queue);
     if (a->sweep != NULL)
         event_free(a->sweep);
     if (a->soon != NULL)

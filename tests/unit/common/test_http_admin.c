@@ -80,6 +80,20 @@ static void reply_large(struct evhttp_request *req, const char *tail, void *arg)
     evbuffer_free(body);
 }
 
+static unsigned slow_replies;
+
+static void reply_slowly(struct evhttp_request *req, const char *tail, void *arg)
+{
+    uint64_t end = clock_thread_cpu_ns() + 1000 * 1000;
+
+    (void)tail;
+    (void)arg;
+    while (clock_thread_cpu_ns() < end)
+        ;
+    slow_replies++;
+    http_admin_reply_text(req, 200, "slow");
+}
+
 static void reply_nothing(struct evhttp_request *req, const char *tail, void *arg)
 {
     (void)tail;
@@ -105,6 +119,7 @@ static int setup(void **state)
     http_admin_route(f->admin, HTTP_POST, "/api/servers/", reply_echo, NULL);
     http_admin_route(f->admin, HTTP_PUT | HTTP_DELETE, "/put", reply_nothing, NULL);
     http_admin_route(f->admin, HTTP_GET, "/large", reply_large, NULL);
+    http_admin_route(f->admin, HTTP_GET, "/slow", reply_slowly, NULL);
     *state = f;
     return 0;
 }
@@ -398,6 +413,79 @@ static void a_crowd_that_comes_at_once_drives_out_nobody_who_asks(void **state)
         close(fds[i]);
 }
 
+/* Connections on which so many requests are sent in one go; the server hasn't looked at any. */
+static void dial_many(struct fixture *f, int *fds, size_t count, unsigned requests)
+{
+    static const char request[] = "GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+    slow_replies = 0;
+    for (size_t i = 0; i < count; i++) {
+        fds[i] = dial(f);
+        for (unsigned n = 0; n < requests; n++)
+            assert_int_equal(send(fds[i], request, sizeof(request) - 1, MSG_NOSIGNAL),
+                             sizeof(request) - 1);
+    }
+}
+
+/* As a program's loop makes one; pump() goes on as long as there is anything to do. */
+static void turn(const struct fixture *f)
+{
+    event_base_loop(f->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+}
+
+static void a_turn_has_a_bound_however_much_is_asked(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t deadline = clock_monotonic_ms() + DEADLINE_MS;
+    uint64_t longest_ns = 0;
+    int fds[100];
+
+    dial_many(f, fds, 100, 4);
+    while (slow_replies < 400 && clock_monotonic_ms() < deadline) {
+        uint64_t began_ns = clock_thread_cpu_ns();
+        turn(f);
+        uint64_t took_ns = clock_thread_cpu_ns() - began_ns;
+        longest_ns = took_ns > longest_ns ? took_ns : longest_ns;
+    }
+    assert_int_equal(slow_replies, 400);
+    assert_in_range(longest_ns, 0, 50 * 1000 * 1000);
+    for (size_t i = 0; i < 100; i++)
+        close(fds[i]);
+}
+
+static void who_leaves_while_his_request_waits_is_forgotten(void **state)
+{
+    static const struct linger at_once = {.l_onoff = 1};
+    struct fixture *f = *state;
+    int fds[40];
+    int crowd[200];
+
+    dial_many(f, fds, 40, 20);
+    while (slow_replies < 40)
+        turn(f);
+    for (size_t i = 0; i < 20; i++) { /* some reset, some end */
+        if (i % 2 == 0)
+            setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+        close(fds[i]);
+    }
+    for (size_t i = 0; i < 200; i++) { /* drives out those that are left */
+        crowd[i] = dial(f);
+        turn(f);
+    }
+    assert_in_range(slow_replies, 40, 799);
+    assert_status(ask(f, "GET", "/", ""), 200);
+    for (size_t i = 0; i < 200; i++)
+        close(crowd[i]);
+    for (size_t i = 20; i < 40; i++)
+        close(fds[i]);
+    dial_many(f, fds, 40, 20); /* the server is freed while they wait */
+    while (slow_replies < 40)
+        turn(f);
+    for (size_t i = 0; i < 40; i++)
+        close(fds[i]);
+    turn(f);
+}
+
 static void a_request_has_a_deadline_however_it_trickles(void **state)
 {
     struct fixture *f = *state;
@@ -562,6 +650,8 @@ int main(void)
         TEST(connection_is_kept_for_further_requests),
         TEST(slow_connections_make_room_for_one_that_asks),
         TEST(a_crowd_that_comes_at_once_drives_out_nobody_who_asks),
+        TEST(a_turn_has_a_bound_however_much_is_asked),
+        TEST(who_leaves_while_his_request_waits_is_forgotten),
         TEST(a_request_has_a_deadline_however_it_trickles),
         TEST(requests_to_other_names_are_refused_on_every_method),
         TEST(replies_forbid_framing_sniffing_and_loading),
