@@ -21,6 +21,7 @@ enum {
     READS_PER_TURN = 1,
     STEPS_PER_DELIVERY = 4, /* of the topic tree, that take as long as a delivery */
     STEPS_PER_US = 8,
+    DELIVERIES_PER_US = 4,
     LOOK_BYTES = 4096,
     SMALL_REST = 4096,       /* nobody needs to make room for it */
     GATHER_FROM = 32 * 1024, /* packets from this size on are read straight into their own buffer */
@@ -93,15 +94,28 @@ static void note_packet(struct client *c, size_t size)
     c->broker->stats.received_packets++;
 }
 
-/* Looking for receivers counts, too: it may find none and still take long. True: no time is left. */
-static bool spend(struct broker *b, uint64_t *steps_before)
+/* What was done before a packet. */
+struct done_before {
+    uint64_t steps;
+    uint32_t deliveries;
+};
+
+static struct done_before done_so_far(const struct broker *b)
 {
-    uint64_t steps = *b->steps - *steps_before;
-    if (steps == 0)
-        return timebox_spend(&b->box, 1);
-    *steps_before += steps;
-    b->deliveries += (uint32_t)(steps / STEPS_PER_DELIVERY);
-    return timebox_spend(&b->box, 1 + (uint32_t)(steps / STEPS_PER_US));
+    return (struct done_before){.steps = *b->steps, .deliveries = b->deliveries};
+}
+
+/* Looking for receivers counts, too: it may find none and still take long. True: no time is left. */
+static bool spend(struct broker *b, struct done_before *before)
+{
+    uint64_t steps = *b->steps - before->steps;
+    uint32_t us = 1 + (b->deliveries - before->deliveries) / DELIVERIES_PER_US;
+    if (steps > 0) {
+        b->deliveries += (uint32_t)(steps / STEPS_PER_DELIVERY);
+        us += (uint32_t)(steps / STEPS_PER_US);
+    }
+    *before = (struct done_before){.steps = before->steps + steps, .deliveries = b->deliveries};
+    return timebox_spend(&b->box, us);
 }
 
 /* Handles whole packets from the start of the bytes; returns how many bytes are done with. */
@@ -109,7 +123,7 @@ static size_t handle_bytes(struct client *c, const uint8_t *buf, size_t len, uin
                            uint32_t budget)
 {
     struct broker *b = c->broker;
-    uint64_t steps = *b->steps;
+    struct done_before before = done_so_far(b);
     size_t at = 0;
     *need = 0;
     if (c->state == CLIENT_PROXY) {
@@ -137,7 +151,7 @@ static size_t handle_bytes(struct client *c, const uint8_t *buf, size_t len, uin
             handle_packet(c, &packet);
             break;
         }
-        if (spend(b, &steps))
+        if (spend(b, &before))
             break;
     }
     return at;
