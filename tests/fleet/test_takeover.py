@@ -150,8 +150,10 @@ class Takeover(harness.FleetTest):
                 device.publish(topic, "%d" % n, qos)
                 if n % 100 == 50:
                     before = device.connects
-                    # somebody with the same id takes over for a moment; the device comes back elsewhere
-                    with self.fleet[(hop[0] + 1) % 3].connect(name, clean=False):
+                    # somebody with the same id takes over for a moment; the device comes back elsewhere, maybe to
+                    # the same broker before that has answered the other one, which is closed then
+                    with self.fleet[(hop[0] + 1) % 3].open() as other:
+                        other.send(m.connect(name, clean=False))
                         eventually(lambda: device.connects > before, 15, "the device is back")
                 time.sleep(0.002)
             eventually(device.idle, 30, "all acknowledged")
