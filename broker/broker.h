@@ -11,6 +11,7 @@
 
 #include "broker/broker_config.h"
 #include "broker/broker_stats.h"
+#include "broker/leftovers.h"
 #include "broker/memory_budget.h"
 #include "broker/output.h"
 #include "broker/turn_clock.h"
@@ -92,8 +93,9 @@ struct broker {
     struct client_holders holders; /* clients that hold something over a turn */
     uint64_t output_limit;         /* of all outputs together: above it QoS 0 is dropped */
     uint64_t resident_base;        /* resident memory without clients */
-    uint64_t trimmed_ms, shed_in_vain_ms;
-    uint64_t shed_since; /* closed for memory when shedding began; UINT64_MAX: it is over */
+    uint64_t trim_at_ms, shed_in_vain_ms;
+    struct leftovers leftovers; /* queues of closed clients, not released yet */
+    uint64_t shed_since;        /* closed for memory when shedding began; UINT64_MAX: it is over */
 
     struct chunk_pool chunks;   /* of all outputs */
     struct broker_stats stats;  /* counters, read by metrics and $SYS */

@@ -10,6 +10,7 @@
 #include "broker/account.h"
 #include "broker/auth.h"
 #include "broker/client.h"
+#include "broker/leftovers.h"
 #include "broker/retained_delivery.h"
 #include "broker/session.h"
 #include "broker/shed.h"
@@ -145,12 +146,22 @@ static struct pending queue_pop(struct pending_queue *q)
     return p;
 }
 
+/* It may be long: released in pieces. */
 void deliver_drop_queue(struct client *c)
 {
-    while (c->queue != NULL && c->queue->count > 0)
-        message_unref(queue_pop(c->queue).message);
-    account_free(ACCOUNT_WINDOWS, c->queue);
+    struct pending_queue *q = c->queue;
     c->queue = NULL;
+    if (q == NULL)
+        return;
+    struct leftover_ring ring = {.kind = ACCOUNT_WINDOWS,
+                                 .block = q,
+                                 .items = q->items,
+                                 .stride = sizeof(q->items[0]),
+                                 .mask = q->capacity - 1,
+                                 .from = q->head,
+                                 .to = (uint64_t)q->head + q->count,
+                                 .bytes = q->bytes};
+    leftovers_add(&c->broker->leftovers, &ring);
 }
 
 size_t deliver_queue_bytes(const struct client *c)

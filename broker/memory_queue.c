@@ -33,12 +33,17 @@ static void drop(struct memory_queue *q, struct memory_entry *e)
     e->message = NULL;
 }
 
-void memory_queue_fini(struct memory_queue *q)
+void memory_queue_fini(struct memory_queue *q, struct leftovers *to)
 {
-    for (uint64_t s = q->first; s < q->after; s++)
-        if (entry(q, s)->message != NULL)
-            drop(q, entry(q, s));
-    account_free(ACCOUNT_QUEUES, q->ring);
+    struct leftover_ring ring = {.kind = ACCOUNT_QUEUES,
+                                 .block = q->ring,
+                                 .items = q->ring,
+                                 .stride = sizeof(*q->ring),
+                                 .mask = q->capacity - 1,
+                                 .from = q->first,
+                                 .to = q->after,
+                                 .bytes = q->bytes};
+    leftovers_add(to, &ring);
     memset(q, 0, sizeof(*q));
 }
 

@@ -9,6 +9,7 @@
 #ifndef FLOTILLA_BROKER_MEMORY_QUEUE_H
 #define FLOTILLA_BROKER_MEMORY_QUEUE_H
 
+#include "broker/leftovers.h"
 #include "broker/store.h"
 
 struct memory_entry {
@@ -28,7 +29,8 @@ struct memory_queue {
 };
 
 void memory_queue_init(struct memory_queue *q);
-void memory_queue_fini(struct memory_queue *q);
+/* Its messages are released later. */
+void memory_queue_fini(struct memory_queue *q, struct leftovers *to);
 /* References the message. False when out of memory. */
 bool memory_queue_push(struct memory_queue *q, struct memory_entry e);
 void memory_queue_remove(struct memory_queue *q, uint64_t sequence);

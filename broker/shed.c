@@ -30,6 +30,7 @@ void shed_init(struct broker *b)
     memory_budget_init(&b->memory, limit);
     b->output_limit = limits->max_output_total > 0 ? limits->max_output_total : limit / 4;
     b->resident_base = memory_resident();
+    leftovers_init(&b->leftovers);
     b->shed_since = UINT64_MAX;
 }
 
@@ -141,6 +142,13 @@ static void note_level(struct broker *b, uint64_t used)
     }
 }
 
+/* What is counted, without the queues of closed clients that are released soon. */
+static uint64_t held(const struct broker *b)
+{
+    return account.total -
+           (b->leftovers.bytes < account.total ? b->leftovers.bytes : account.total);
+}
+
 void shed_now(struct broker *b, size_t wanted)
 {
     struct ranking r;
@@ -149,22 +157,22 @@ void shed_now(struct broker *b, size_t wanted)
     note_level(b, account.total + wanted);
     router_forget_matches(b->router);
     chunk_pool_trim(&b->chunks);
-    if (account.total + wanted < b->memory.target)
+    if (held(b) + wanted < b->memory.target)
         return;
     rank_holders(b, &r);
     if (r.count == 0)
         b->shed_in_vain_ms = b->now_ms;
-    for (size_t i = 0; i < r.count && account.total + wanted >= b->memory.target; i++)
+    for (size_t i = 0; i < r.count && held(b) + wanted >= b->memory.target; i++)
         client_close(r.clients[i], END_MEMORY);
 }
 
 bool shed_make_room(struct client *c, size_t bytes)
 {
     struct broker *b = c->broker;
-    if (b->memory.limit == 0 || account.total + bytes < b->memory.limit)
+    if (b->memory.limit == 0 || held(b) + bytes < b->memory.limit)
         return true;
     shed_now(b, bytes);
-    return c->state != CLIENT_CLOSED && account.total + bytes < b->memory.limit;
+    return c->state != CLIENT_CLOSED && held(b) + bytes < b->memory.limit;
 }
 
 /* ---- the tick -------------------------------------------------------------------------------- */
@@ -188,9 +196,9 @@ static void look_for_slow_packets(struct broker *b)
  * attack filled go back to the system when they are much. */
 static void trim(struct broker *b)
 {
-    if (b->memory.limit == 0 || b->now_ms - b->trimmed_ms < TRIM_EVERY_MS)
+    if (b->memory.limit == 0 || b->now_ms - b->trim_at_ms < TRIM_EVERY_MS)
         return;
-    b->trimmed_ms = b->now_ms;
+    b->trim_at_ms = b->now_ms;
     uint64_t resident = memory_resident();
     if (resident > b->resident_base + account.total + b->memory.limit / 8)
         malloc_trim(0);

@@ -14,6 +14,7 @@
 #include "broker/account.h"
 #include "broker/broker_stats.h"
 #include "broker/hash.h"
+#include "broker/leftovers.h"
 #include "broker/memory_budget.h"
 #include "broker/memory_queue.h"
 #include "broker/memory_read.h"
@@ -22,6 +23,7 @@
 #include "broker/store.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/timebox.h"
 #include "common/wheel.h"
 
 /* What is kept of a client id: of a durable session always, else while a will or a connection is.
@@ -52,6 +54,8 @@ struct store_memory {
     uint32_t durable_count;
     struct retained_tree *retained;
     struct wheel wheel;          /* wills and expiries */
+    struct leftovers leftovers;  /* queues of sessions that ended */
+    struct timebox *box;         /* of this turn; NULL outside of it */
     struct store_entry *scratch; /* what a fetch answers */
     size_t scratch_size;
 };
@@ -107,7 +111,7 @@ static void drop_will(struct memory_session *m)
 
 static void forget_state(struct memory_session *m)
 {
-    memory_queue_fini(&m->queue);
+    memory_queue_fini(&m->queue, &m->store->leftovers);
     memory_queue_init(&m->queue);
     packet_ids_fini(&m->open_qos2);
     account_free(ACCOUNT_SESSIONS, m->released);
@@ -122,7 +126,7 @@ static void free_session(struct store_memory *s, struct memory_session *m)
     wheel_cancel(&m->expiry_due);
     drop_will(m);
     forget_state(m);
-    memory_queue_fini(&m->queue);
+    memory_queue_fini(&m->queue, &s->leftovers);
     if (m->hold != NULL)
         m->hold->store_data = NULL;
     account_free(ACCOUNT_SESSIONS, m->user);
@@ -195,7 +199,13 @@ static void on_will_due(struct wheel_timer *t)
 static void on_expiry_due(struct wheel_timer *t)
 {
     struct memory_session *m = (void *)((char *)t - offsetof(struct memory_session, expiry_due));
-    end_session(m->store, m);
+    struct store_memory *s = m->store;
+    if (timebox_is_over(s->box)) {
+        wheel_set(&s->wheel, t, t->at_ms); /* next time: thousands may be due at once */
+        return;
+    }
+    end_session(s, m);
+    timebox_spend(s->box, TIMEBOX_LOOK_US); /* it may have had many subscriptions */
 }
 
 static bool takes_lasting(const struct store_memory *s)
@@ -531,9 +541,11 @@ static struct store_retained_read *start_read(struct store *store, struct mqtt_s
 
 static void memory_input(struct store *store, struct timebox *box)
 {
-    (void)box;
     struct store_memory *s = memory_of(store);
+    s->box = box;
     wheel_advance(&s->wheel, clock_monotonic_ms());
+    leftovers_release(&s->leftovers, box);
+    s->box = NULL;
 }
 
 static void memory_flush(struct store *store)
@@ -566,6 +578,7 @@ static void memory_free(struct store *store)
     struct store_memory *s = memory_of(store);
     while (s->sessions != NULL)
         free_session(s, s->sessions);
+    leftovers_fini(&s->leftovers);
     retained_tree_free(s->retained);
     free(s->scratch);
     free(s);
@@ -609,5 +622,6 @@ struct store *store_memory_new(const struct store_memory_config *cfg, const stru
         return NULL;
     }
     wheel_init(&s->wheel, clock_monotonic_ms());
+    leftovers_init(&s->leftovers);
     return &s->base;
 }

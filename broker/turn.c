@@ -286,6 +286,7 @@ void turn_pass(struct broker *b)
     store_flush(b->store);
     open_box(b, TURN_FREE);
     free_dead(b);
+    leftovers_release(&b->leftovers, &b->box);
     turn_clock_end(&b->clock);
 }
 
@@ -295,7 +296,7 @@ void turn_run(struct broker *b)
     while (b->state != BROKER_STOPPED) {
         bool pending = b->ready.head != NULL || b->work.head != NULL || b->dead.head != NULL ||
                        b->flush_soon.head != NULL || b->flush.head != NULL ||
-                       router_is_behind(b->router);
+                       router_is_behind(b->router) || leftovers_wait(&b->leftovers);
         if (b->config->gather && pace_turn(&b->pace, b->now_ms) && !pending)
             pace_rest(&b->pace);
         event_base_loop(b->base, EVLOOP_ONCE | (pending ? EVLOOP_NONBLOCK : 0));
@@ -324,5 +325,6 @@ void turn_fini(struct broker *b)
     run_work(b);
     run_flush(b);
     free_dead(b);
+    leftovers_fini(&b->leftovers);
     chunk_pool_fini(&b->chunks);
 }

@@ -7,6 +7,7 @@ import time
 
 import harness
 import mqtt_raw as m
+from harness import eventually
 from services import Broker, Redis, metric
 from storm import ASAN
 
@@ -73,6 +74,25 @@ class Turns(harness.FleetTest):
         client.await_pid(m.UNSUBACK, 2, timeout=30)
         self.check(watched)
         self.assertGreater(metric(broker.metrics(), "flotilla_broker_turn_cpu_seconds_count"), 10)
+
+    def test_the_end_of_a_long_queue(self):
+        """60,000 messages wait for each of two clients, one of them away; both are dropped at once."""
+        broker = self.start(max_inflight=1)
+        durable = self.client(broker, "durable", clean=False)
+        clean = self.client(broker, "clean")
+        durable.subscribe(("q/durable", 1))
+        clean.subscribe(("q/clean", 1))
+        durable.disconnect()
+        publisher = self.client(broker)
+        for name in ("durable", "clean"):
+            publisher.publish_many((("q/" + name, b"x" * 100) for _ in range(60000)), qos=1)
+        watched = self.watch(broker)
+        waiting = lambda: sum(metric(broker.metrics(), "flotilla_broker_memory_bytes", kind=kind) for kind in ("messages", "kept_messages"))
+        self.assertGreater(waiting(), 12 << 20)
+        clean.close()
+        self.client(broker, "durable", clean=True)
+        eventually(lambda: waiting() < 1 << 20, 20, "all messages are released")
+        self.check(watched)
 
     def test_takeover_of_a_flooding_client(self):
         broker = self.start()

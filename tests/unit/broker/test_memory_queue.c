@@ -25,6 +25,14 @@ static void push(struct memory_queue *q, int count)
     }
 }
 
+static void fini(struct memory_queue *q)
+{
+    struct leftovers left;
+    leftovers_init(&left);
+    memory_queue_fini(q, &left);
+    leftovers_fini(&left);
+}
+
 static void entries_come_in_order_with_consecutive_sequences(void **state)
 {
     (void)state;
@@ -45,7 +53,7 @@ static void entries_come_in_order_with_consecutive_sequences(void **state)
         }
         from += n;
     }
-    memory_queue_fini(&q);
+    fini(&q);
 }
 
 static void acknowledged_entries_are_gone_and_unacknowledged_ones_come_again(void **state)
@@ -70,7 +78,7 @@ static void acknowledged_entries_are_gone_and_unacknowledged_ones_come_again(voi
     assert_false(out[2].duplicate);
     memory_queue_remove(&q, 1);
     assert_int_equal(q.first, 3);
-    memory_queue_fini(&q);
+    fini(&q);
 }
 
 static void an_emptied_queue_goes_on_counting(void **state)
@@ -88,7 +96,7 @@ static void an_emptied_queue_goes_on_counting(void **state)
     push(&q, 1);
     assert_int_equal(memory_queue_read(&q, 0, out, 2, 1 << 20, &more), 1);
     assert_int_equal(out[0].sequence, 2);
-    memory_queue_fini(&q);
+    fini(&q);
 }
 
 int main(void)

@@ -325,7 +325,7 @@ static void another_users_connection_doesnt_cancel_a_delayed_will(void **state)
 static void one_durable_session_too_many_is_refused(void **state)
 {
     struct world *w = *state;
-    struct store_hold holds[SESSION_LIMIT + 1];
+    static struct store_hold holds[SESSION_LIMIT + 1]; /* the store has them until it is freed */
     char ids[SESSION_LIMIT + 1][8];
     for (int i = 0; i <= SESSION_LIMIT; i++) {
         snprintf(ids[i], sizeof(ids[i]), "s%d", i);
