@@ -10,6 +10,7 @@
 #include "broker/input.h"
 #include "broker/retained_delivery.h"
 #include "broker/router.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/memory_limit.h"
 
@@ -19,7 +20,9 @@ enum {
     TICK_LOOKS = 2048,
     LOOK_AGAIN_MS = 1000,
     TRIM_EVERY_MS = 2000,
-    IN_VAIN_MS = 100, /* nobody holds much: not looked for again at once */
+    TRIM_DEAR_NS = 20 * 1000 * 1000, /* when it took so long ... */
+    TRIM_DEAR_MS = 60 * 1000,        /* ... it isn't done again before that */
+    IN_VAIN_MS = 100,                /* nobody holds much: not looked for again at once */
 };
 
 void shed_init(struct broker *b)
@@ -192,16 +195,21 @@ static void look_for_slow_packets(struct broker *b)
     }
 }
 
-/* What was freed in the middle of the heap stays resident until it is used again: pages that an
- * attack filled go back to the system when they are much. */
+/* What was freed in the middle of the heap stays resident until it is used again. Pages go back to
+ * the system when the process would else outgrow its budget, and not before: it takes time by the
+ * heap's holes, more than a turn may have when they are many. If it did, it isn't done again soon. */
 static void trim(struct broker *b)
 {
-    if (b->memory.limit == 0 || b->now_ms - b->trim_at_ms < TRIM_EVERY_MS)
+    uint64_t limit = b->memory.limit;
+    if (limit == 0 || b->now_ms < b->trim_at_ms)
         return;
-    b->trim_at_ms = b->now_ms;
-    uint64_t resident = memory_resident();
-    if (resident > b->resident_base + account.total + b->memory.limit / 8)
-        malloc_trim(0);
+    b->trim_at_ms = b->now_ms + TRIM_EVERY_MS;
+    if (memory_resident() <= b->resident_base + limit + limit / 6)
+        return;
+    uint64_t began_ns = clock_thread_cpu_ns();
+    malloc_trim(0);
+    if (clock_thread_cpu_ns() - began_ns > TRIM_DEAR_NS)
+        b->trim_at_ms = b->now_ms + TRIM_DEAR_MS;
 }
 
 void shed_tick(struct broker *b)
