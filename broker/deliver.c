@@ -27,11 +27,20 @@ struct pending {
     bool retain;
 };
 
-/* A ring of what waits for a clean session's window. */
+enum { PENDING_BLOCK = 32 };
+
+/* Blocks rather than a ring that doubles: one publish may fill those of thousands of clients. */
+struct pending_block {
+    struct pending_block *next;
+    struct pending items[PENDING_BLOCK];
+};
+
+/* What waits for a clean session's window; one block at least. */
 struct pending_queue {
-    uint32_t head, count, capacity;
+    struct pending_block *first, *last;
+    uint32_t head;  /* of the first block: the oldest item */
+    uint32_t count; /* of all items */
     uint64_t bytes;
-    struct pending items[];
 };
 
 static size_t pending_size(const struct message *m)
@@ -95,21 +104,33 @@ static void deliver_qos0(struct client *c, struct delivery *d, bool retain)
 
 /* ---- a clean session's own queue ------------------------------------------------------------- */
 
-static struct pending_queue *queue_grown(struct pending_queue *q)
+static struct pending_queue *queue_new(void)
 {
-    uint32_t capacity = q == NULL ? 16 : q->capacity * 2;
-    struct pending_queue *grown =
-        account_alloc(ACCOUNT_WINDOWS, sizeof(*grown) + capacity * sizeof(grown->items[0]));
-    if (grown == NULL)
+    struct pending_queue *q = account_zalloc(ACCOUNT_WINDOWS, sizeof(*q));
+    struct pending_block *block = account_alloc(ACCOUNT_WINDOWS, sizeof(*block));
+    if (q == NULL || block == NULL) {
+        account_free(ACCOUNT_WINDOWS, block);
+        account_free(ACCOUNT_WINDOWS, q);
         return NULL;
-    grown->head = 0;
-    grown->count = q == NULL ? 0 : q->count;
-    grown->bytes = q == NULL ? 0 : q->bytes;
-    grown->capacity = capacity;
-    for (uint32_t i = 0; i < grown->count; i++)
-        grown->items[i] = q->items[(q->head + i) & (q->capacity - 1)];
-    account_free(ACCOUNT_WINDOWS, q);
-    return grown;
+    }
+    block->next = NULL;
+    q->first = q->last = block;
+    return q;
+}
+
+/* Where the next item belongs; NULL when out of memory. */
+static struct pending *queue_end(struct pending_queue *q)
+{
+    uint32_t at = (q->head + q->count) % PENDING_BLOCK;
+    if (at == 0 && q->count > 0) {
+        struct pending_block *block = account_alloc(ACCOUNT_WINDOWS, sizeof(*block));
+        if (block == NULL)
+            return NULL;
+        block->next = NULL;
+        q->last->next = block;
+        q->last = block;
+    }
+    return &q->last->items[at];
 }
 
 static void queue_push(struct client *c, struct delivery *d, uint8_t qos, bool retain)
@@ -122,28 +143,47 @@ static void queue_push(struct client *c, struct delivery *d, uint8_t qos, bool r
         return;
     }
     struct message *m = delivery_message(d);
-    if (m != NULL && (q == NULL || q->count == q->capacity)) {
-        q = queue_grown(q);
-        if (q != NULL)
-            c->queue = q;
+    if (m != NULL && q == NULL) {
+        q = c->queue = queue_new();
         shed_note(c);
     }
-    if (m == NULL || q == NULL) {
+    struct pending *end = m != NULL && q != NULL ? queue_end(q) : NULL;
+    if (end == NULL) {
         client_doom(c, END_NO_MEMORY);
         return;
     }
-    q->items[(q->head + q->count++) & (q->capacity - 1)] =
-        (struct pending){.message = message_ref(m), .qos = qos, .retain = retain};
+    *end = (struct pending){.message = message_ref(m), .qos = qos, .retain = retain};
+    q->count++;
     q->bytes += pending_size(m);
 }
 
 static struct pending queue_pop(struct pending_queue *q)
 {
-    struct pending p = q->items[q->head];
-    q->head = (q->head + 1) & (q->capacity - 1);
+    struct pending_block *block = q->first;
+    struct pending p = block->items[q->head++];
     q->count--;
     q->bytes -= pending_size(p.message);
+    if (q->head == PENDING_BLOCK) {
+        q->head = 0;
+        if (block->next != NULL) {
+            q->first = block->next;
+            account_free(ACCOUNT_WINDOWS, block);
+        }
+    }
     return p;
+}
+
+/* One message less; the last one takes the queue along. */
+static bool queue_release(void *queue)
+{
+    struct pending_queue *q = queue;
+    if (q->count > 0)
+        message_unref(queue_pop(q).message);
+    if (q->count > 0)
+        return true;
+    account_free(ACCOUNT_WINDOWS, q->first);
+    account_free(ACCOUNT_WINDOWS, q);
+    return false;
 }
 
 /* It may be long: released in pieces. */
@@ -151,17 +191,8 @@ void deliver_drop_queue(struct client *c)
 {
     struct pending_queue *q = c->queue;
     c->queue = NULL;
-    if (q == NULL)
-        return;
-    struct leftover_ring ring = {.kind = ACCOUNT_WINDOWS,
-                                 .block = q,
-                                 .items = q->items,
-                                 .stride = sizeof(q->items[0]),
-                                 .mask = q->capacity - 1,
-                                 .from = q->head,
-                                 .to = (uint64_t)q->head + q->count,
-                                 .bytes = q->bytes};
-    leftovers_add(&c->broker->leftovers, &ring);
+    if (q != NULL)
+        leftovers_add(&c->broker->leftovers, queue_release, q, q->count, q->bytes);
 }
 
 size_t deliver_queue_bytes(const struct client *c)

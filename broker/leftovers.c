@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 
-#include "broker/message.h"
 #include "common/timebox.h"
 
 enum {
@@ -16,8 +15,9 @@ enum {
 
 struct leftover {
     STAILQ_ENTRY(leftover) link;
-    struct leftover_ring ring;
-    uint64_t each; /* bytes of an item, on average */
+    leftover_fn *release;
+    void *queue;
+    uint64_t bytes, each; /* that are left, and of one item on average */
 };
 
 void leftovers_init(struct leftovers *l)
@@ -26,61 +26,45 @@ void leftovers_init(struct leftovers *l)
     l->bytes = 0;
 }
 
-static void release_one(struct leftover_ring *r)
+void leftovers_add(struct leftovers *l, leftover_fn *release, void *queue, uint64_t items,
+                   uint64_t bytes)
 {
-    const uint8_t *item = (const uint8_t *)r->items + (r->from++ & r->mask) * r->stride;
-    message_unref(*(struct message *const *)(const void *)item);
-}
-
-static void release_all(struct leftover_ring r)
-{
-    while (r.from < r.to)
-        release_one(&r);
-    account_free(r.kind, r.block);
-}
-
-void leftovers_add(struct leftovers *l, const struct leftover_ring *ring)
-{
-    uint64_t count = ring->to - ring->from;
-    struct leftover *o = count > AT_ONCE ? malloc(sizeof(*o)) : NULL;
+    struct leftover *o = items > AT_ONCE ? malloc(sizeof(*o)) : NULL;
     if (o == NULL) {
-        release_all(*ring);
+        while (release(queue))
+            ;
         return;
     }
-    *o = (struct leftover){.ring = *ring, .each = ring->bytes / count};
-    l->bytes += o->each * count;
+    *o = (struct leftover){
+        .release = release, .queue = queue, .bytes = bytes, .each = bytes / items};
+    l->bytes += bytes;
     STAILQ_INSERT_TAIL(&l->list, o, link);
 }
 
-static void end_first(struct leftovers *l)
+/* One item of the oldest queue. */
+static void release_one(struct leftovers *l)
 {
     struct leftover *o = STAILQ_FIRST(&l->list);
+    bool more = o->release(o->queue);
+    uint64_t bytes = more && o->each < o->bytes ? o->each : o->bytes;
+    o->bytes -= bytes;
+    l->bytes -= bytes;
+    if (more)
+        return;
     STAILQ_REMOVE_HEAD(&l->list, link);
-    account_free(o->ring.kind, o->ring.block);
     free(o);
 }
 
 void leftovers_release(struct leftovers *l, struct timebox *box)
 {
-    unsigned released = 0;
-    while (leftovers_wait(l) && (released < AT_LEAST || !timebox_is_over(box))) {
-        struct leftover *o = STAILQ_FIRST(&l->list);
-        release_one(&o->ring);
-        l->bytes -= o->each;
-        if (o->ring.from == o->ring.to)
-            end_first(l);
-        released++;
+    for (unsigned i = 0; leftovers_wait(l) && (i < AT_LEAST || !timebox_is_over(box)); i++) {
+        release_one(l);
         timebox_spend(box, RELEASE_US);
     }
 }
 
 void leftovers_fini(struct leftovers *l)
 {
-    while (leftovers_wait(l)) {
-        struct leftover *o = STAILQ_FIRST(&l->list);
-        while (o->ring.from < o->ring.to)
-            release_one(&o->ring);
-        end_first(l);
-    }
-    l->bytes = 0;
+    while (leftovers_wait(l))
+        release_one(l);
 }

@@ -33,17 +33,36 @@ static void drop(struct memory_queue *q, struct memory_entry *e)
     e->message = NULL;
 }
 
+/* One entry less, holes counted; the last one takes the queue along. */
+static bool release(void *queue)
+{
+    struct memory_queue *q = queue;
+    if (q->first < q->after) {
+        struct memory_entry *e = entry(q, q->first++);
+        if (e->message != NULL)
+            drop(q, e);
+    }
+    if (q->first < q->after)
+        return true;
+    account_free(ACCOUNT_QUEUES, q->ring);
+    free(q);
+    return false;
+}
+
 void memory_queue_fini(struct memory_queue *q, struct leftovers *to)
 {
-    struct leftover_ring ring = {.kind = ACCOUNT_QUEUES,
-                                 .block = q->ring,
-                                 .items = q->ring,
-                                 .stride = sizeof(*q->ring),
-                                 .mask = q->capacity - 1,
-                                 .from = q->first,
-                                 .to = q->after,
-                                 .bytes = q->bytes};
-    leftovers_add(to, &ring);
+    uint64_t entries = q->after - q->first;
+    struct memory_queue *rest = entries > 0 ? malloc(sizeof(*rest)) : NULL;
+    if (rest != NULL) {
+        *rest = *q;
+        leftovers_add(to, release, rest, entries, q->bytes);
+        memset(q, 0, sizeof(*q));
+        return;
+    }
+    for (uint64_t s = q->first; s < q->after; s++)
+        if (entry(q, s)->message != NULL)
+            drop(q, entry(q, s));
+    account_free(ACCOUNT_QUEUES, q->ring);
     memset(q, 0, sizeof(*q));
 }
 

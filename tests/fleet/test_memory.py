@@ -129,6 +129,20 @@ class Budget(harness.FleetTest):
         self.assertGreater(used() - before, 2 * 100 * 60000)
         self.end(shed=False)
 
+    def test_queues_grow_by_what_comes(self):
+        """Not by doubling: one message would double those of all its receivers at once."""
+        self.start(max_inflight=10)
+        clients = self.attackers(20)
+        for client in clients:
+            client.subscribe(("at", 1))
+        publisher = self.broker.connect("publisher")
+        self.addCleanup(publisher.close)
+        windows = lambda: metric(self.broker.metrics(), "flotilla_broker_memory_bytes", kind="windows")
+        before = windows()
+        publisher.publish_many((("at", b"") for _ in range(1100)), qos=1)
+        self.assertLess(windows() - before, len(clients) * (1100 * 20 + 1024))
+        self.end(shed=False)
+
     def test_subscribers_that_never_acknowledge(self):
         self.start()
         clients = self.attackers(12)

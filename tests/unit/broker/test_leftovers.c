@@ -1,93 +1,68 @@
-/* leftovers: messages are released in pieces, and every one of them once. */
+/* leftovers: queues are released in pieces, and every item of them once. */
 #include "broker/leftovers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
-#include "broker/message.h"
 #include "common/timebox.h"
 
-struct item {
-    struct message *message;
-    int more;
+/* A queue that counts. */
+struct counted {
+    unsigned items;
+    unsigned freed;
 };
 
-static struct message *make(void)
+static bool release(void *queue)
 {
-    struct mqtt_publish p = {.topic = {(const uint8_t *)"t", 1}};
-    return message_new(&p, (struct message_id){0}, (struct mqtt_slice){0});
+    struct counted *q = queue;
+    assert_int_equal(q->freed, 0);
+    if (q->items > 0)
+        q->items--;
+    q->freed = q->items == 0;
+    return q->items > 0;
 }
 
-/* A ring of so many places, all of whose items from `from` on hold the message, but every third. */
-static struct leftover_ring ring_of(struct message *m, uint32_t capacity, uint64_t from,
-                                    uint64_t to)
+static void add(struct leftovers *l, struct counted *q)
 {
-    struct item *items = account_zalloc(ACCOUNT_WINDOWS, capacity * sizeof(*items));
-    for (uint64_t i = from; i < to; i++)
-        if (i % 3 != 0)
-            items[i & (capacity - 1)].message = message_ref(m);
-    return (struct leftover_ring){.kind = ACCOUNT_WINDOWS,
-                                  .block = items,
-                                  .items = items,
-                                  .stride = sizeof(*items),
-                                  .mask = capacity - 1,
-                                  .from = from,
-                                  .to = to,
-                                  .bytes = to - from};
+    leftovers_add(l, release, q, q->items, 10 * q->items + 7);
 }
 
-static struct timebox box_that_is_over(void)
-{
-    return (struct timebox){.over = true};
-}
-
-static void a_short_ring_goes_at_once(void **state)
+static void a_short_queue_goes_at_once(void **state)
 {
     (void)state;
     struct leftovers l;
-    struct message *m = make();
-    uint64_t before = account.total;
+    struct counted shortish = {.items = 256};
+    struct counted empty = {0};
     leftovers_init(&l);
-    struct leftover_ring ring = ring_of(m, 128, 100, 200);
-    leftovers_add(&l, &ring);
+    add(&l, &shortish);
+    add(&l, &empty);
     assert_false(leftovers_wait(&l));
-    assert_int_equal(m->refs, 1);
-    assert_int_equal(account.total, before);
-    leftovers_add(&l, &(struct leftover_ring){.kind = ACCOUNT_WINDOWS, .mask = UINT64_MAX});
-    assert_false(leftovers_wait(&l));
-    message_unref(m);
-}
-
-static void long_rings_go_in_pieces(void **state)
-{
-    (void)state;
-    struct leftovers l;
-    struct message *m = make();
-    uint64_t before = account.total;
-    leftovers_init(&l);
-    for (int i = 0; i < 2; i++) {
-        struct leftover_ring ring = ring_of(m, 1 << 14, 5, 12000);
-        leftovers_add(&l, &ring);
-    }
-    uint32_t refs = m->refs;
-    assert_int_equal(refs, 1 + 2 * 7997);
-    assert_int_equal(l.bytes, 2 * (12000 - 5));
-    int turns = 0;
-    for (; leftovers_wait(&l); turns++) {
-        struct timebox box = box_that_is_over();
-        leftovers_release(&l, &box);
-        assert_in_range(m->refs, refs > 256 ? refs - 256 : 1, refs - 1);
-        refs = m->refs;
-    }
-    assert_in_range(turns, 90, 100);
-    assert_int_equal(m->refs, 1);
     assert_int_equal(l.bytes, 0);
-    assert_int_equal(account.total, before);
-    message_unref(m);
+    assert_int_equal(shortish.freed, 1);
+    assert_int_equal(empty.freed, 1);
+}
+
+static void long_queues_go_in_pieces(void **state)
+{
+    (void)state;
+    struct leftovers l;
+    struct counted queues[2] = {{.items = 12000}, {.items = 300}};
+    leftovers_init(&l);
+    add(&l, &queues[0]);
+    add(&l, &queues[1]);
+    unsigned turns = 0;
+    for (; leftovers_wait(&l); turns++) {
+        assert_in_range(l.bytes, 1, 10 * (queues[0].items + queues[1].items) + 14);
+        struct timebox over = {.over = true};
+        leftovers_release(&l, &over);
+    }
+    assert_int_equal(turns, (12000 + 300 + 255) / 256);
+    assert_int_equal(queues[0].freed + queues[1].freed, 2);
+    assert_int_equal(l.bytes, 0);
 }
 
 static void a_turn_with_time_releases_all(void **state)
@@ -95,26 +70,24 @@ static void a_turn_with_time_releases_all(void **state)
     (void)state;
     struct leftovers l;
     struct timebox box;
-    struct message *m = make();
+    struct counted queues[2] = {{.items = 20000}, {.items = 20000}};
     leftovers_init(&l);
-    struct leftover_ring ring = ring_of(m, 1 << 14, 0, 16384);
-    leftovers_add(&l, &ring);
+    add(&l, &queues[0]);
     timebox_open(&box, 60 * 1000 * 1000);
     leftovers_release(&l, &box);
     assert_false(leftovers_wait(&l));
-    assert_int_equal(m->refs, 1);
-    ring = ring_of(m, 1 << 14, 0, 16384);
-    leftovers_add(&l, &ring);
+    add(&l, &queues[1]);
     leftovers_fini(&l);
-    assert_int_equal(m->refs, 1);
-    message_unref(m);
+    assert_false(leftovers_wait(&l));
+    assert_int_equal(queues[0].freed + queues[1].freed, 2);
+    assert_int_equal(l.bytes, 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_short_ring_goes_at_once),
-        cmocka_unit_test(long_rings_go_in_pieces),
+        cmocka_unit_test(a_short_queue_goes_at_once),
+        cmocka_unit_test(long_queues_go_in_pieces),
         cmocka_unit_test(a_turn_with_time_releases_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
