@@ -9,28 +9,13 @@
 
 #include "common/log.h"
 
-bool fleet_connects_init(struct fleet *f)
-{
-    f->connects = calloc(1, sizeof(*f->connects));
-    return f->connects != NULL;
-}
-
-void fleet_connects_free(struct fleet *f)
-{
-    free(f->connects);
-    f->connects = NULL;
-}
+enum { DUE_US = 5 };
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
 static void leave_list(struct connect_op *op)
 {
-    if (op->prev != NULL)
-        op->prev->next = op->next;
-    else
-        op->f->connects->ops = op->next;
-    if (op->next != NULL)
-        op->next->prev = op->prev;
+    connect_list_remove(op);
     connect_pass_on_asked(op);
 }
 
@@ -230,7 +215,7 @@ void connect_settle(struct connect_op *op)
     uint64_t entry = op->entry;
 
     op->state = CONNECT_SETTLING;
-    op->deadline_ms = f->now_ms + CONNECT_MS;
+    connect_wait(op, CONNECT_WAIT_SETTLED);
     op->holds_routes = true;
     for (size_t i = 0; i < op->result.subscription_count; i++) {
         uint64_t number = route_hold(f, op->subs[i].filter);
@@ -251,32 +236,42 @@ void connect_settle(struct connect_op *op)
     settled(op, true); /* the last of the four: this function */
 }
 
-void fleet_connect_taken(struct fleet *f, const char *client_id, size_t len, uint64_t epoch)
+/* Those of the client that this epoch fences, marked so; of them, one that waits for nothing that
+ * refers to it. The others end by themselves. */
+static struct connect_op *fence(struct fleet *f, const char *client_id, size_t len, uint64_t epoch)
 {
-    struct connect_op *next;
+    struct connect_op *idle = NULL;
+    struct connect_op *op = connect_of_client(f, client_id, len);
 
-    for (struct connect_op *op = f->connects->ops; op != NULL; op = next) {
-        next = op->next;
-        if (op->hold->epoch == 0 || op->hold->epoch >= epoch || op->hold->client_id_len != len ||
-            memcmp(op->hold->client_id, client_id, len) != 0)
+    for (; op != NULL; op = connect_next_of_client(op)) {
+        if (op->hold->epoch == 0 || op->hold->epoch >= epoch)
             continue;
         if (epoch > op->fenced_by)
             op->fenced_by = epoch;
         if (op->state == CONNECT_SEIZING && !op->busy)
-            connect_finish(op, STORE_FENCED);
+            idle = op;
     }
+    return idle;
+}
+
+void fleet_connect_taken(struct fleet *f, const char *client_id, size_t len, uint64_t epoch)
+{
+    struct connect_op *op;
+
+    while ((op = fence(f, client_id, len, epoch)) != NULL)
+        connect_finish(op, STORE_FENCED);
 }
 
 bool fleet_connect_each_subscription(struct fleet *f, const struct store_hold *hold,
                                      store_subscription_fn *each, void *arg)
 {
-    for (struct connect_op *op = f->connects->ops; op != NULL; op = op->next) {
-        for (size_t i = 0; op->hold == hold && i < op->result.subscription_count; i++)
-            each(arg, &op->subs[i]);
-        if (op->hold == hold)
-            return true;
-    }
-    return false;
+    struct connect_op *op = connect_of_client(f, hold->client_id, hold->client_id_len);
+
+    while (op != NULL && op->hold != hold)
+        op = connect_next_of_client(op);
+    for (size_t i = 0; op != NULL && i < op->result.subscription_count; i++)
+        each(arg, &op->subs[i]);
+    return op != NULL;
 }
 
 static struct connect_op *op_new(struct fleet *f, const struct store_connect_request *req,
@@ -304,10 +299,7 @@ static struct connect_op *op_new(struct fleet *f, const struct store_connect_req
     op->done = done;
     op->arg = arg;
     evutil_secure_rng_get_bytes(&op->request, sizeof(op->request));
-    op->next = f->connects->ops;
-    if (op->next != NULL)
-        op->next->prev = op;
-    f->connects->ops = op;
+    connect_list_add(op);
     return op;
 }
 
@@ -351,20 +343,27 @@ void fleet_connect(struct fleet *f, const struct store_connect_request *req, sto
         connect_claim(op);
 }
 
+static void wait_is_over(struct connect_op *op)
+{
+    connect_wait(op, CONNECT_WAIT_NONE);
+    if (op->state == CONNECT_LETTING_GO)
+        connect_pass_over_owners(op);
+    else if (op->state == CONNECT_SEIZING && !op->busy)
+        connect_seize(op);
+    else if (op->state == CONNECT_SETTLING)
+        give_up(op);
+}
+
+/* Those for whom there is no time go first in the next turn. */
 void fleet_connect_tick(struct fleet *f)
 {
-    struct connect_op *next;
+    struct connect_op *op;
 
-    for (struct connect_op *op = f->connects->ops; op != NULL; op = next) {
-        next = op->next;
-        if (f->now_ms < op->deadline_ms)
-            continue;
-        if (op->state == CONNECT_LETTING_GO) {
-            connect_pass_over_owners(op);
-        } else if (op->state == CONNECT_SEIZING && !op->busy) {
-            connect_seize(op);
-        } else if (op->state == CONNECT_SETTLING) {
-            give_up(op);
+    while ((op = connect_next_due(f)) != NULL) {
+        wait_is_over(op);
+        if (timebox_spend(f->box, DUE_US)) {
+            fleet_wake(f);
+            return;
         }
     }
 }
@@ -388,7 +387,7 @@ void fleet_connects_begin_again(struct fleet *f)
 {
     struct connect_op *next;
 
-    for (struct connect_op *op = f->connects->ops; op != NULL; op = next) {
+    for (struct connect_op *op = connect_list_first(f); op != NULL; op = next) {
         next = op->next;
         if (op->state == CONNECT_CLAIMING || connect_is_fenced(op))
             continue; /* its claim comes behind the loss; or it won't be anyway */
@@ -403,9 +402,7 @@ void fleet_connect_reset(struct fleet *f)
 {
     struct connect_op *next;
 
-    if (f->connects == NULL)
-        return;
-    for (struct connect_op *op = f->connects->ops; op != NULL; op = next) {
+    for (struct connect_op *op = connect_list_first(f); op != NULL; op = next) {
         next = op->next;
         if (op->state == CONNECT_LETTING_GO || (op->state == CONNECT_SEIZING && !op->busy))
             connect_finish(op, STORE_UNAVAILABLE);

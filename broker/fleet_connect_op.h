@@ -1,11 +1,11 @@
 /*
- * fleet_connect_op - a connection on its way to its client id; shared by those that take it there, and
- * by fleet_let_go.c, which gives way to newer claims.
+ * fleet_connect_op - a connection on its way to its client id; shared by those that take it there, by
+ * fleet_connect_list.c, which finds it, and by fleet_let_go.c, which gives way to newer claims.
  *
  *     CLAIMING       the claim script raises the epoch and says who had the client (fleet_claim.c)
  *     -> READING     subscriptions that the claim's answer had no room for (fleet_claim.c, fleet_parts.h)
- *     -> LETTING_GO  each former owner is asked to let go; from one that doesn't answer within
- *                    LET_GO_MS, or is dead, the client is taken (fleet_owners.c, fleet_cut.h)
+ *     -> LETTING_GO  each former owner is asked to let go; from one that doesn't answer within a
+ *                    second, or is dead, the client is taken (fleet_owners.c, fleet_cut.h)
  *     -> SEIZING     a will that its owner didn't deal with is taken and published (fleet_seize.c)
  *     -> SETTLING    routes are announced; the log, the inbox and the channel have been read up to
  *                    now, so that order holds when a publisher moves to its subscriber's node
@@ -17,9 +17,21 @@
 #ifndef FLOTILLA_BROKER_FLEET_CONNECT_OP_H
 #define FLOTILLA_BROKER_FLEET_CONNECT_OP_H
 
-#include "broker/fleet.h"
+#include <sys/queue.h>
 
-enum { LET_GO_MS = 1000, CONNECT_MS = 10000 };
+#include "broker/fleet.h"
+#include "broker/hash_table.h"
+
+enum { CONNECT_MS = 10000 };
+
+/* What an op waits for that may not come; each has its time. */
+enum connect_wait {
+    CONNECT_WAIT_NONE,
+    CONNECT_WAIT_OWNERS,  /* former owners that are asked to let go */
+    CONNECT_WAIT_WILL,    /* a former will that isn't out: a moment, then it looks again */
+    CONNECT_WAIT_SETTLED, /* the log, the inbox and the channel */
+    CONNECT_WAIT_COUNT,
+};
 
 enum connect_state {
     CONNECT_CLAIMING,
@@ -54,6 +66,10 @@ struct let_go {
 
 struct connect_op {
     struct connect_op *next, *prev;
+    struct hash_link by_client, by_request;
+    TAILQ_ENTRY(connect_op) waiting;
+    enum connect_wait wait;
+    uint64_t deadline_ms; /* of that */
     struct fleet *f;
     struct store_hold *hold;
     struct fleet_hold *h;
@@ -69,7 +85,6 @@ struct connect_op {
     uint64_t request;     /* names it to the former owner; its token, too */
     struct connect_owner owners[OWNERS_MAX];
     size_t owner_count;
-    uint64_t deadline_ms;
     uint64_t entry;          /* of the log, that must be in it before CONNACK; 0: none */
     uint64_t wills[2];       /* epochs of former wills that must be out before CONNACK; 0: none */
     uint64_t seize_until_ms; /* SEIZING: another node may publish the oldest will until then */
@@ -87,9 +102,24 @@ struct connect_op {
     struct fleet_parts parts; /* of the subscriptions */
 };
 
-struct fleet_connects {
-    struct connect_op *ops;
-};
+TAILQ_HEAD(connect_queue, connect_op);
+
+/* ---- fleet_connect_list.c -------------------------------------------------------------------- */
+
+void connect_list_add(struct connect_op *op);
+void connect_list_remove(struct connect_op *op);
+/* The newest; the others by `next`. */
+struct connect_op *connect_list_first(const struct fleet *f);
+/* NULL: there is none. A client may have several. */
+struct connect_op *connect_of_request(const struct fleet *f, uint64_t request);
+struct connect_op *connect_of_client(const struct fleet *f, const char *client, size_t len);
+struct connect_op *connect_next_of_client(const struct connect_op *op);
+/* Begins a wait, instead of the one before. */
+void connect_wait(struct connect_op *op, enum connect_wait wait);
+/* One whose wait is over; NULL: none. */
+struct connect_op *connect_next_due(const struct fleet *f);
+
+/* ---- the others ------------------------------------------------------------------------------ */
 
 /* The states, each entered from the one before. */
 void connect_claim(struct connect_op *op);

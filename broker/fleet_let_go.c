@@ -9,9 +9,7 @@
 
 static bool is_about(const struct let_go *l, const struct connect_op *op)
 {
-    return op->request != l->request && op->hold->epoch <= l->epoch &&
-           op->hold->client_id_len == l->client_len &&
-           memcmp(op->hold->client_id, l->client, l->client_len) == 0;
+    return op->request != l->request && op->hold->epoch <= l->epoch;
 }
 
 static void answer(struct let_go *l)
@@ -32,11 +30,10 @@ static void answer(struct let_go *l)
  * until its own former owner has let go: only then is the client id free. */
 static void await_connecting(struct let_go *l)
 {
-    struct connect_op *next;
+    struct connect_op *op = connect_of_client(l->f, l->client, l->client_len);
     struct connect_op *last = NULL;
 
-    for (struct connect_op *op = l->f->connects->ops; op != NULL; op = next) {
-        next = op->next;
+    for (; op != NULL; op = connect_next_of_client(op)) {
         if (!is_about(l, op))
             continue;
         if (l->epoch > op->fenced_by)
@@ -112,7 +109,7 @@ void connect_await_own(struct connect_op *op)
     struct let_go *l = let_go_new(op->f, op->f->id, op->request, op->hold->epoch, client);
 
     op->state = CONNECT_LETTING_GO;
-    op->deadline_ms = op->f->now_ms + LET_GO_MS;
+    connect_wait(op, CONNECT_WAIT_OWNERS);
     if (l != NULL)
         await_connecting(l);
 }

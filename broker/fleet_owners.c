@@ -82,7 +82,7 @@ void connect_ask_owners(struct connect_op *op)
     size_t count = op->owner_count;
 
     op->state = CONNECT_LETTING_GO;
-    op->deadline_ms = op->f->now_ms + LET_GO_MS;
+    connect_wait(op, CONNECT_WAIT_OWNERS);
     if (count == 0) {
         connect_seize(op);
         return;
@@ -102,23 +102,20 @@ static struct connect_owner *owner_asked(struct connect_op *op, uint64_t node)
 
 void fleet_connect_answered(struct fleet *f, uint64_t node, uint64_t request)
 {
-    for (struct connect_op *op = f->connects->ops; op != NULL; op = op->next) {
-        struct connect_owner *o = op->request == request ? owner_asked(op, node) : NULL;
+    struct connect_op *op = connect_of_request(f, request);
+    struct connect_owner *o = op != NULL ? owner_asked(op, node) : NULL;
 
-        if (o != NULL) {
-            owner_gone(o);
-            return;
-        }
-    }
+    if (o != NULL)
+        owner_gone(o);
 }
 
 void fleet_connect_node_gone(struct fleet *f, uint64_t node)
 {
     struct connect_op *next;
 
-    if (f->connects == NULL || f->freeing || !f->joined)
+    if (f->freeing || !f->joined)
         return;
-    for (struct connect_op *op = f->connects->ops; op != NULL; op = next) {
+    for (struct connect_op *op = connect_list_first(f); op != NULL; op = next) {
         struct connect_owner *o = owner_asked(op, node);
 
         next = op->next;
@@ -130,7 +127,6 @@ void fleet_connect_node_gone(struct fleet *f, uint64_t node)
 /* Nobody waits longer for those who don't answer. */
 void connect_pass_over_owners(struct connect_op *op)
 {
-    op->deadline_ms = UINT64_MAX;
     LOG_LIMITED(LOG_LEVEL_WARN, "owner_silent", KV_STR("client_id", op->hold->client_id));
     for (size_t i = op->owner_count; i-- > 0;) {
         struct connect_owner *o = &op->owners[i];

@@ -4,7 +4,7 @@
 
 #include "broker/fleet_connect_op.h"
 
-enum { SEIZE_AGAIN_MS = 50, SEIZE_BUSY_MS = 1000 };
+enum { SEIZE_BUSY_MS = 1000 };
 
 /* The oldest will is out, or isn't there any more. */
 static void next_will(struct connect_op *op)
@@ -28,7 +28,7 @@ static void on_will_out(void *arg, enum store_status status)
     else if (f->freeing || !f->joined || f->now_ms >= op->give_up_ms)
         connect_finish(op, STORE_UNAVAILABLE);
     else
-        op->deadline_ms = f->now_ms + SEIZE_AGAIN_MS; /* fleet_connect_tick seizes it again */
+        connect_wait(op, CONNECT_WAIT_WILL); /* fleet_connect_tick seizes it again */
 }
 
 static void on_taker_cut(void *arg, enum store_status status)
@@ -54,7 +54,7 @@ static void wait_for_taker(struct connect_op *op, const redisReply *hex)
     for (size_t i = 0; i < op->owner_count; i++)
         was_cut |= op->owners[i].node == taker && op->owners[i].was_cut;
     if (!was_cut && f->now_ms < op->seize_until_ms) {
-        op->deadline_ms = f->now_ms + SEIZE_AGAIN_MS; /* fleet_connect_tick asks again */
+        connect_wait(op, CONNECT_WAIT_WILL); /* fleet_connect_tick asks again */
         return;
     }
     op->taker = taker;
@@ -114,7 +114,7 @@ void connect_seize(struct connect_op *op)
         return;
     }
     op->busy = true;
-    op->deadline_ms = UINT64_MAX; /* until its answer says so */
+    connect_wait(op, CONNECT_WAIT_NONE); /* until its answer says so */
     scripts_begin(&f->scripts, f->q, SCRIPT_SEIZE, key.text, 4);
     redis_queue_arg(f->q, op->hold->client_id, op->hold->client_id_len);
     redis_queue_u64(f->q, op->wills[0]);
