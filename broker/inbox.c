@@ -64,6 +64,7 @@ struct inbox {
     struct inbox_known *known, *known_first, *known_last;
     struct inbox_waiter *gathered, *waiting;
     uint64_t token, stream_token, channel_token; /* barriers sent, and met */
+    uint64_t unmarked;                           /* up to this one some may not be in the stream */
 };
 
 struct inbox_reading {
@@ -188,17 +189,26 @@ void inbox_barrier(struct fleet *f, inbox_barrier_fn *fn, void *arg)
     f->inbox->gathered = w;
 }
 
+/* A marker in the stream comes, however far behind this node is; one on the channel may be lost. */
+static bool is_met(const struct fleet *f, const struct inbox_waiter *w)
+{
+    const struct inbox *in = f->inbox;
+    bool late = f->now_ms >= w->until_ms;
+
+    return (w->token <= in->stream_token || (late && w->token <= in->unmarked)) &&
+           (w->token <= in->channel_token || late);
+}
+
 static void release_waiters(struct fleet *f)
 {
     struct inbox *in = f->inbox;
-    uint64_t met = in->stream_token < in->channel_token ? in->stream_token : in->channel_token;
     struct inbox_waiter **at = &in->waiting;
     struct inbox_waiter *due = NULL;
 
     while (*at != NULL) {
         struct inbox_waiter *w = *at;
 
-        if (w->token <= met || f->now_ms >= w->until_ms) {
+        if (is_met(f, w)) {
             *at = w->next;
             w->next = due;
             due = w;
@@ -219,6 +229,8 @@ static void on_barrier_sent(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
 
+    if (r == NULL || r->type == REDIS_REPLY_ERROR) /* Redis is full, say */
+        f->inbox->unmarked = f->inbox->token;
     /* No inbox: Redis lost it, and with it whatever was in it. */
     if (r != NULL && r->type == REDIS_REPLY_NIL) {
         f->inbox->stream_token = f->inbox->token;

@@ -365,6 +365,42 @@ static void values_of_one_turn_are_set_in_pieces(void **state)
     free(payload);
 }
 
+enum { BACKLOG = 400 };
+
+/* A value is told behind all that was sent before it was read, however far the node is behind. */
+static void a_node_that_is_behind_tells_a_value_after_what_is_older(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *c = bed_connect(one, "c", false);
+    struct bed_client *publisher = bed_connect(two, "publisher", true);
+    struct reading r = {.node = one, .status = -1};
+
+    bed_subscribe(c, "t", 1);
+    BED_UNTIL(b, two->route_count == 1);
+    one->stopped = true;
+    for (int i = 0; i < BACKLOG; i++)
+        bed_publish_begin(publisher, "t", "live", 1, i == BACKLOG - 1, 0);
+    BED_UNTIL(b, publisher->completions > BACKLOG);
+    one->store->ops->retained_start(one->store, bed_slice("t"), on_each, on_chunk, on_read_done,
+                                    &r);
+    while (r.status < 0) {
+        struct timebox box;
+
+        bed_turn(b);
+        redis_server_nap(); /* more than a second for all of it */
+        timebox_open(&box, 1);
+        store_input(one->store, &box);
+        assert_true(r.count == 0 || one->got_count == BACKLOG);
+        one->store->ops->flush(one->store);
+    }
+    assert_int_equal(r.status, STORE_OK);
+    assert_int_equal(r.count, 1);
+    assert_int_equal(one->got_count, BACKLOG);
+    free(r.got);
+}
+
 int main(void)
 {
 #define IN_BED(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
@@ -378,6 +414,7 @@ int main(void)
         IN_BED(large_values_are_read_one_at_a_time),
         IN_BED(values_of_one_turn_are_set_in_pieces),
         IN_BED(a_cancelled_reading_says_nothing_more),
+        IN_BED(a_node_that_is_behind_tells_a_value_after_what_is_older),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
