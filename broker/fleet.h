@@ -68,6 +68,7 @@ struct fleet_publish;
 struct fleet_hold {
     struct fleet *fleet;
     struct store_hold *hold; /* NULL once disconnected */
+    uint64_t ended_ms;       /* when that was */
     struct fleet_hold *next, *prev;
     unsigned refs, bucket;
     struct fleet_behalf behalf; /* this connection */

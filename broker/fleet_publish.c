@@ -19,7 +19,10 @@
 #include "broker/id_set.h"
 #include "common/log.h"
 
-enum { AGAIN_MS = 100 };
+enum {
+    AGAIN_MS = 100,
+    PAST_MS = 50, /* well above a round trip, below what a client needs to come back elsewhere */
+};
 
 struct fleet_publish {
     struct fleet_version_wait wait; /* first */
@@ -268,10 +271,21 @@ static void gather(struct fleet_publish *p, const struct store_targets *t)
     fleet_publish_issued(p);
 }
 
+/* Its connection ended some time ago, so it isn't acknowledged any more, and its client may have
+ * published it again elsewhere, with newer ones. (At QoS 0 it isn't, and who comes late may get it.) */
+static bool is_of_the_past(const struct fleet_publish *p)
+{
+    const struct fleet_hold *h = p->hold;
+    bool ended = h != NULL && h->hold == NULL && p->f->now_ms - h->ended_ms >= PAST_MS;
+
+    return ended && (p->message->qos > 0 || p->message->retain);
+}
+
 static void match(struct fleet_publish *p)
 {
     struct store_targets t = {0};
 
+    p->taken |= is_of_the_past(p);
     p->missed = p->unknown = false;
     router_targets(p->f->router, p->message, &t);
     gather(p, &t);

@@ -55,6 +55,7 @@ static void detach(struct fleet *f, struct fleet_hold *h)
     h->next = h->prev = NULL;
     h->hold->store_data = NULL;
     h->hold = NULL;
+    h->ended_ms = f->now_ms;
     fleet_hold_unref(h);
 }
 
@@ -346,6 +347,19 @@ void fleet_disconnects_void(struct fleet *f)
     redis_queue_each(f->q, on_disconnect, void_will, f);
 }
 
+/* What it published comes before its end. Behind it, a stall in between would bring it after what the
+ * client publishes next, at a broker that has nobody to ask for it. In the turn's order. */
+static void flush_publishes(struct fleet *f, const struct fleet_hold *h)
+{
+    if (h->publishes == NULL && !fleet_retaining_is_due(f))
+        return;
+    fleet_queues_flush(f);
+    outboxes_flush(f);
+    if (fleet_can_act(f))
+        fleet_channel_flush(f, fleet_retaining_is_due(f));
+    fleet_retaining_flush(f);
+}
+
 void fleet_disconnect(struct fleet *f, struct store_hold *hold, bool publish_will,
                       uint32_t session_expiry_s, store_done_fn *done, void *arg)
 {
@@ -371,6 +385,7 @@ void fleet_disconnect(struct fleet *f, struct store_hold *hold, bool publish_wil
         h->will = (struct fleet_bytes){0};
     }
     fleet_acks_flush_hold(f, h);
+    flush_publishes(f, h);
     begin_session_script(f, hold, SCRIPT_DISCONNECT, 6);
     redis_queue_str(f->q, f->hex);
     redis_queue_str(f->q, publish_will ? "1" : "0");

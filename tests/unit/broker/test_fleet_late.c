@@ -271,6 +271,122 @@ static void a_connecting_that_took_too_long_leaves_its_clients_hold_alone(void *
     bed_connect(one, "c", true);
 }
 
+/* One thing of each kind a turn: this node falls behind what it is sent. */
+static void slow_turn(struct bed *b, struct bed_node *slow)
+{
+    struct timebox box;
+
+    slow->stopped = true;
+    bed_turn(b);
+    timebox_open(&box, 1);
+    store_input(slow->store, &box);
+    slow->store->ops->flush(slow->store);
+}
+
+#define SLOW_UNTIL(b, slow, condition)                                                             \
+    do {                                                                                           \
+        uint64_t end_ = clock_monotonic_ms() + 5000;                                               \
+        while (!(condition) && clock_monotonic_ms() < end_)                                        \
+            slow_turn(b, slow);                                                                    \
+        assert_true(condition);                                                                    \
+    } while (0)
+
+static bool retained_is(struct bed *b, const char *topic, const char *payload)
+{
+    redisReply *keys = redisCommand(b->redis, "KEYS fl:{t*}:v");
+    redisReply *r;
+    bool is;
+
+    assert_int_equal(keys->elements, 1);
+    r = redisCommand(b->redis, "HGET %s %s", keys->element[0]->str, topic);
+    is = r->type == REDIS_REPLY_STRING && memmem(r->str, r->len, payload, strlen(payload)) != NULL;
+    freeReplyObject(r);
+    freeReplyObject(keys);
+    return is;
+}
+
+/* Its node is behind with the log, so what the client published there waits to be matched again. The
+ * client goes to another node, which doesn't ask the first one. */
+static void a_publish_that_waits_is_over_some_time_after_its_connection(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one;
+    struct bed_node *two;
+    struct bed_client *watcher;
+    struct bed_client *c;
+    char filter[BED_TEXT];
+
+    b->cfg.lease_ms = 20000;
+    one = bed_add_ready(b);
+    two = bed_add_ready(b);
+    watcher = bed_connect(two, "watcher", true);
+    c = bed_connect(one, "c", true);
+    bed_publish(c, "t/2", "first", 1);
+    for (int i = 0; i < 200; i++) {
+        snprintf(filter, sizeof(filter), "f/%d", i);
+        say_of(b, LOG_SUBSCRIBED, "other", watcher->hold.epoch, filter);
+    }
+    bed_publish_begin(c, "t/1", "old", 1, false, 0);
+    SLOW_UNTIL(b, one, knows(one, "other", "f/4"));
+    bed_publish_begin(c, "t/2", "old", 1, true, 0);
+    bed_left(c);
+    one->store->ops->disconnect(one->store, &c->hold, false, UINT32_MAX, NULL, NULL);
+    SLOW_UNTIL(b, one,
+               of_session(b, "c", "return(redis.call('HGET',KEYS[1],'owner')=='')and(1)or(0)"));
+    bed_subscribe(watcher, "t/#", 1);
+    c = bed_connect(two, "c", true);
+    bed_publish_begin(c, "t/1", "new", 1, false, 0);
+    bed_publish_begin(c, "t/2", "new", 1, true, 0);
+    BED_UNTIL(b, c->status >= 0);
+    bed_run(b, 100);
+    assert_false(knows(one, "other", "f/199"));
+    one->stopped = false;
+    BED_UNTIL(b, knows(one, "watcher", "t/#"));
+    bed_run(b, 100);
+    bed_fetch(watcher, 1, 10);
+    assert_int_equal(watcher->entry_count, 2);
+    assert_string_equal(watcher->entries[0].payload, "new");
+    assert_string_equal(watcher->entries[1].payload, "new");
+    assert_true(retained_is(b, "t/2", "new"));
+}
+
+/* Redis gets them in this order: where the text is in what MONITOR says, 0: it isn't there. */
+static size_t place_of(const char *all, const char *text)
+{
+    const char *at = strstr(all, text);
+
+    return at != NULL ? (size_t)(at - all) + 1 : 0;
+}
+
+static void what_a_connection_published_is_written_before_its_end(void **state)
+{
+    static char all[1 << 16];
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_client *watcher = bed_connect(one, "watcher", true);
+    struct bed_client *c = bed_connect(one, "c", true);
+    redisContext *monitor = redis_server_connect(&b->server);
+    redisReply *r;
+
+    bed_subscribe(watcher, "t/#", 1);
+    freeReplyObject(redisCommand(monitor, "MONITOR"));
+    bed_publish_begin(c, "t/1", "queued", 1, false, 0);
+    bed_publish_begin(c, "t/2", "kept", 0, true, 0);
+    bed_left(c);
+    one->store->ops->disconnect(one->store, &c->hold, false, UINT32_MAX, NULL, NULL);
+    bed_run(b, 50);
+    bed_redis(b, "EXISTS the-end");
+    while (strstr(all, "the-end") == NULL) {
+        assert_int_equal(redisGetReply(monitor, (void **)&r), REDIS_OK);
+        snprintf(all + strlen(all), sizeof(all) - strlen(all), "%s\n", r->str);
+        freeReplyObject(r);
+    }
+    redisFree(monitor);
+    assert_int_not_equal(place_of(all, "\"SREM\""), 0);
+    assert_in_range(place_of(all, "queued"), 1, place_of(all, "\"SREM\""));
+    assert_in_range(place_of(all, "kept"), 1, place_of(all, "\"SREM\""));
+}
+
 enum { BYSTANDERS = 120 };
 
 static void restart_redis(struct bed *b)
@@ -338,6 +454,10 @@ int main(void)
                                         bed_setup, bed_teardown),
         cmocka_unit_test_setup_teardown(
             a_connecting_that_took_too_long_leaves_its_clients_hold_alone, bed_setup, bed_teardown),
+        cmocka_unit_test_setup_teardown(a_publish_that_waits_is_over_some_time_after_its_connection,
+                                        bed_setup, bed_teardown),
+        cmocka_unit_test_setup_teardown(what_a_connection_published_is_written_before_its_end,
+                                        bed_setup, bed_teardown),
         cmocka_unit_test_setup_teardown(a_kill_that_another_run_gets_closes_nobody, bed_setup,
                                         bed_teardown),
     };
