@@ -116,6 +116,7 @@ static bool on_greeted(void *arg, struct redis_link *link, const struct redis_se
             fleet_queues_run_changed(f);
             fleet_connects_run_changed(f);
             fleet_holds_run_changed(f);
+            fleet_disconnects_run_changed(f);
         }
         f->runs += other ? 1 : 0;
         fleet_disk_greeted(f);
@@ -385,6 +386,7 @@ static void run_ticks(struct fleet *f)
     fleet_publish_tick(f);
     fleet_cut_tick(f);
     fleet_connect_tick(f);
+    fleet_disconnect_tick(f);
     fleet_sweep_tick(f);
     fleet_due_tick(f);
     fleet_disk_tick(f);
@@ -541,6 +543,7 @@ struct fleet *fleet_new(struct event_base *base, const struct store_redis_config
     evutil_secure_rng_get_bytes(&hash_key, sizeof(hash_key));
     fleet_epochs_init(&f->epochs, hash_key, f->now_ms);
     f->heart_fd = -1;
+    TAILQ_INIT(&f->disconnects);
     f->wake = event_new(base, -1, 0, on_event, f);
     f->tick = event_new(base, -1, EV_PERSIST, on_event, f);
     if (f->wake == NULL || f->tick == NULL || event_add(f->tick, &period) != 0 ||

@@ -15,6 +15,7 @@
 #define FLOTILLA_BROKER_FLEET_H
 
 #include <hiredis/hiredis.h>
+#include <sys/queue.h>
 #include <uthash.h>
 
 #include "broker/broker_config.h"
@@ -161,6 +162,7 @@ struct fleet {
     struct reaper *reapers;
     struct fleet_wills *wills;
     struct fleet_usage usage;
+    TAILQ_HEAD(, disconnect_op) disconnects; /* whose wills are under way; oldest first */
     struct fleet_hold *holds;
     struct fleet_hold *acking;
     struct fleet_deferred *deferred, *deferred_tail;
@@ -340,6 +342,9 @@ void fleet_disk_tick(struct fleet *f);
 /* A write was refused for want of memory. */
 void fleet_full(struct fleet *f);
 void fleet_full_tick(struct fleet *f);
+/* Whether a publish that is begun now would be done: STORE_FULL when Redis has no room for it, or no
+ * replica that must have it. Who would wait as well takes nothing from who waits. */
+void fleet_full_ask(struct fleet *f, store_done_fn *done, void *arg);
 
 /* ---- inbox.c: what other nodes sent to this one ---------------------------------------------- */
 
@@ -359,8 +364,8 @@ void inbox_go_on(struct fleet *f);
 bool inbox_knows(struct fleet *f, struct message_id id);
 /* What came of it failed, and it will be tried again. */
 void inbox_forget(struct fleet *f, struct message_id id);
-/* Calls when everything was read that was in the inbox and on the channel at this moment, or a
- * second has passed. */
+/* Calls when everything was read that was in the inbox and on the channel at this moment. What isn't
+ * known of the channel after a second, isn't waited for. */
 typedef void inbox_barrier_fn(void *arg, bool ok);
 void inbox_barrier(struct fleet *f, inbox_barrier_fn *fn, void *arg);
 void inbox_reset(struct fleet *f);
@@ -388,7 +393,7 @@ void fleet_connect_taken(struct fleet *f, const char *client_id, size_t len, uin
 bool fleet_connect_each_subscription(struct fleet *f, const struct store_hold *hold,
                                      store_subscription_fn *each, void *arg);
 
-/* ---- fleet_session.c: holds, subscriptions, disconnect --------------------------------------- */
+/* ---- fleet_session.c: holds, subscriptions --------------------------------------------------- */
 
 struct fleet_hold *fleet_hold_new(struct fleet *f, struct store_hold *hold);
 /* Whose it is, as scripts want it: '' any user's, '-' of who gave no user name, '=' and the name. */
@@ -397,8 +402,6 @@ void fleet_hold_unref(struct fleet_hold *h);
 /* Without a word to Redis, which knows nothing of it. */
 void fleet_hold_drop(struct fleet_hold *h);
 void fleet_holds_detach(struct fleet *f); /* start over, end */
-void fleet_disconnect(struct fleet *f, struct store_hold *hold, bool publish_will,
-                      uint32_t session_expiry_s, store_done_fn *done, void *arg);
 void fleet_subscribe(struct fleet *f, struct store_hold *hold,
                      const struct store_subscription *subs, size_t count, store_done_fn *done,
                      void *arg);
@@ -406,9 +409,8 @@ void fleet_unsubscribe(struct fleet *f, struct store_hold *hold, const struct mq
                        size_t count, store_done_fn *done, void *arg);
 /* Rule 9: tells Redis again what this node's connections hold. */
 void fleet_holds_assert(struct fleet *f);
+void fleet_hold_assert(struct fleet_hold *h);
 void fleet_holds_run_changed(struct fleet *f);
-/* Wills that another run of Redis may not have, of connections that were taken from this node. */
-void fleet_disconnects_void(struct fleet *f);
 /* Says the subscriptions of their durable sessions in the log again: it lost some entries. */
 void fleet_holds_retell(struct fleet *f);
 /* Looks at queues without having been told to. */
@@ -424,6 +426,16 @@ struct fleet_options {
 };
 struct fleet_options fleet_options_write(const struct store_subscription *sub);
 void fleet_options_read(const void *data, size_t len, struct store_subscription *sub);
+
+/* ---- fleet_disconnect.c: the end of a connection --------------------------------------------- */
+
+void fleet_disconnect(struct fleet *f, struct store_hold *hold, bool publish_will,
+                      uint32_t session_expiry_s, store_done_fn *done, void *arg);
+/* Wills that another run of Redis may not have, of connections that were taken from this node. */
+void fleet_disconnects_void(struct fleet *f);
+/* Those that the former run of Redis didn't answer: their sessions may be lost, and are asserted first. */
+void fleet_disconnects_run_changed(struct fleet *f);
+void fleet_disconnect_tick(struct fleet *f);
 
 /* ---- fleet_deliver.c: rule 8 ----------------------------------------------------------------- */
 

@@ -1,6 +1,5 @@
-/* A connection's hold on its client id: subscriptions, the end of the connection, and what has to
- * be done for all holds (sweeps, rule 9). fleet_connect.c makes holds, fleet_deliver.c reads
- * queues. */
+/* A connection's hold on its client id: subscriptions, and what has to be done for all holds (sweeps,
+ * rule 9). fleet_connect.c makes holds, fleet_deliver.c reads queues, fleet_disconnect.c ends them. */
 #include "broker/account.h"
 #include "broker/fleet.h"
 #include "broker/fleet_piece.h"
@@ -40,9 +39,10 @@ void fleet_hold_unref(struct fleet_hold *h)
     free(h);
 }
 
-/* Takes it out of the list and from the core's struct; those under way may still refer to it. */
-static void detach(struct fleet *f, struct fleet_hold *h)
+void fleet_hold_drop(struct fleet_hold *h)
 {
+    struct fleet *f = h->fleet;
+
     fleet_acks_flush_hold(f, h);
     if (f->sweep_at == h)
         f->sweep_at = h->next;
@@ -62,12 +62,7 @@ static void detach(struct fleet *f, struct fleet_hold *h)
 void fleet_holds_detach(struct fleet *f)
 {
     while (f->holds != NULL)
-        detach(f, f->holds);
-}
-
-void fleet_hold_drop(struct fleet_hold *h)
-{
-    detach(h->fleet, h);
+        fleet_hold_drop(f->holds);
 }
 
 void fleet_hold_fenced(struct fleet_hold *h)
@@ -79,7 +74,7 @@ void fleet_hold_fenced(struct fleet_hold *h)
         return;
     if (hold->durable)
         fleet_resync(f, hold->client_id, hold->client_id_len);
-    detach(f, h); /* the core says nothing more about it */
+    fleet_hold_drop(h); /* the core says nothing more about it */
     f->host.fenced(f->host.arg, hold);
 }
 
@@ -279,127 +274,6 @@ void fleet_unsubscribe(struct fleet *f, struct store_hold *hold, const struct mq
     redis_queue_end(f->q, REDIS_REPLAY, on_session, op);
 }
 
-/* ---- the end of a connection ----------------------------------------------------------------- */
-
-struct disconnect_op {
-    struct fleet *f;
-    uint64_t epoch;
-    uint64_t entry;
-    unsigned runs;           /* of Redis, when it was told */
-    struct fleet_bytes will; /* due now; as this node has it */
-    store_done_fn *done;
-    void *arg;
-    size_t client_len;
-    char client[];
-};
-
-static void disconnect_done(struct disconnect_op *op, enum store_status status)
-{
-    if (op->done != NULL && status == STORE_OK)
-        fleet_append_wait(op->f, op->entry, op->done, op->arg);
-    else if (op->done != NULL)
-        op->done(op->arg, status);
-    fleet_bytes_fini(&op->will);
-    free(op);
-}
-
-static void on_will_published(void *arg, enum store_status status)
-{
-    disconnect_done(arg, status);
-}
-
-static void on_disconnect(void *arg, const redisReply *r)
-{
-    struct disconnect_op *op = arg;
-    enum store_status status = fleet_reply_status(r);
-
-    if (status != STORE_OK || r->type != REDIS_REPLY_ARRAY || r->elements != 3) {
-        disconnect_done(op, status != STORE_OK ? status : STORE_UNAVAILABLE);
-        return;
-    }
-    if (r->element[1]->integer == 1)
-        op->entry = fleet_session_ended(
-            op->f, (struct fleet_session_ref){.client = {.data = (const uint8_t *)op->client,
-                                                         .len = (uint32_t)op->client_len},
-                                              .epoch = op->epoch});
-    if (r->element[2]->len > 0)
-        fleet_will_publish(op->f, op->client, op->client_len, op->epoch, r->element[2]->str,
-                           r->element[2]->len, on_will_published, op);
-    else if (op->will.len > 0 && op->runs != op->f->runs && strcmp(r->element[0]->str, "lost") == 0)
-        fleet_will_publish(op->f, op->client, op->client_len, op->epoch, op->will.data,
-                           op->will.len, on_will_published, op); /* another Redis, without it */
-    else
-        disconnect_done(op, STORE_OK);
-}
-
-static void void_will(void *each_arg, void *arg, struct redis_args args)
-{
-    const struct fleet *f = each_arg;
-    struct disconnect_op *op = arg;
-
-    (void)args;
-    if (fleet_taken_has(f, fleet_behalf_of(f, op->client, op->client_len, op->epoch)))
-        op->will.len = 0;
-}
-
-void fleet_disconnects_void(struct fleet *f)
-{
-    redis_queue_each(f->q, on_disconnect, void_will, f);
-}
-
-/* What it published comes before its end. Behind it, a stall in between would bring it after what the
- * client publishes next, at a broker that has nobody to ask for it. In the turn's order. */
-static void flush_publishes(struct fleet *f, const struct fleet_hold *h)
-{
-    if (h->publishes == NULL && !fleet_retaining_is_due(f))
-        return;
-    fleet_queues_flush(f);
-    outboxes_flush(f);
-    if (fleet_can_act(f))
-        fleet_channel_flush(f, fleet_retaining_is_due(f));
-    fleet_retaining_flush(f);
-}
-
-void fleet_disconnect(struct fleet *f, struct store_hold *hold, bool publish_will,
-                      uint32_t session_expiry_s, store_done_fn *done, void *arg)
-{
-    struct fleet_hold *h = hold->store_data;
-    struct disconnect_op *op = NULL;
-
-    if (h != NULL)
-        op = calloc(1, sizeof(*op) + hold->client_id_len);
-    if (op == NULL) {
-        fleet_defer(f, done, arg, h == NULL ? STORE_OK : STORE_UNAVAILABLE);
-        return;
-    }
-    op->f = f;
-    op->epoch = hold->epoch;
-    op->done = done;
-    op->arg = arg;
-    op->client_len = hold->client_id_len;
-    memcpy(op->client, hold->client_id, hold->client_id_len);
-    op->runs = f->runs;
-    if (publish_will && hold->will_grace_s == 0 && h->will_delay_s == 0) {
-        account_uncount(ACCOUNT_CLIENTS, h->will.data);
-        op->will = h->will;
-        h->will = (struct fleet_bytes){0};
-    }
-    fleet_acks_flush_hold(f, h);
-    flush_publishes(f, h);
-    begin_session_script(f, hold, SCRIPT_DISCONNECT, 6);
-    redis_queue_str(f->q, f->hex);
-    redis_queue_str(f->q, publish_will ? "1" : "0");
-    redis_queue_u64(f->q, (uint64_t)hold->will_grace_s * 1000);
-    if (session_expiry_s == UINT32_MAX)
-        redis_queue_str(f->q, "-1");
-    else
-        redis_queue_u64(f->q, session_expiry_s);
-    redis_queue_u64(f->q, h->sent);
-    redis_queue_str(f->q, h->unsaid > 0 ? "1" : "0");
-    redis_queue_end(f->q, REDIS_REPLAY, on_disconnect, op);
-    detach(f, h);
-}
-
 /* ---- all holds ------------------------------------------------------------------------------- */
 
 enum { WILL_GRACE_S = 30 };
@@ -508,11 +382,9 @@ static void write_pieces(struct fleet *f, struct store_hold *hold, const struct 
     }
 }
 
-/* Redis came back with an older queue, and more was queued since, under numbers that the connection
- * had before: only another connection reads them. It did nothing wrong, so its will waits. */
+/* Another connection is right again. This one did nothing wrong, so its will waits. */
 static void end_connection(struct fleet *f, struct store_hold *hold)
 {
-    LOG_LIMITED(LOG_LEVEL_WARN, "queue_is_older", KV_STR("client_id", hold->client_id));
     hold->will_grace_s = WILL_GRACE_S;
     f->host.let_go(f->host.arg, hold->client_id, hold->client_id_len, hold->epoch, on_ended, NULL);
 }
@@ -527,16 +399,29 @@ static void begin_run(struct fleet_hold *h)
     h->fetch_later = false;
 }
 
+/* Redis came back with an older queue, and more was queued since, under numbers that the connection
+ * had before: only another connection reads them. Or Redis didn't take the assertion, so that the session
+ * isn't there, and nothing would be read for it. */
+static void cant_go_on(struct fleet_hold *h, const redisReply *r)
+{
+    if (r != NULL && r->type == REDIS_REPLY_INTEGER)
+        LOG_LIMITED(LOG_LEVEL_WARN, "queue_is_older", KV_STR("client_id", h->hold->client_id));
+    else
+        LOG_LIMITED(LOG_LEVEL_WARN, "session_not_asserted", KV_STR("client_id", h->hold->client_id),
+                    KV_STR("err", r != NULL ? r->str : "given up"));
+    end_connection(h->fleet, h->hold);
+}
+
 static void on_asserted(void *arg, const redisReply *r)
 {
     struct fleet_hold *h = arg;
 
     if (r != NULL && r->type == REDIS_REPLY_INTEGER && r->integer == 0)
         fleet_hold_fenced(h);
-    else if (r != NULL && r->type == REDIS_REPLY_INTEGER && r->integer == 2 && h->hold != NULL)
-        end_connection(h->fleet, h->hold);
-    else if (r != NULL && r->type == REDIS_REPLY_INTEGER)
+    else if (r != NULL && r->type == REDIS_REPLY_INTEGER && r->integer == 1)
         begin_run(h);
+    else if (h->hold != NULL)
+        cant_go_on(h, r);
     fleet_hold_unref(h);
 }
 
@@ -559,8 +444,9 @@ void fleet_holds_run_changed(struct fleet *f)
     redis_queue_each(f->q, on_asserted, retag, f);
 }
 
-static void assert_hold(struct fleet *f, struct fleet_hold *h)
+void fleet_hold_assert(struct fleet_hold *h)
 {
+    struct fleet *f = h->fleet;
     struct store_hold *hold = h->hold;
     struct assertion a = {0};
 
@@ -600,7 +486,7 @@ void fleet_holds_assert(struct fleet *f)
 {
     for (struct fleet_hold *h = f->holds; h != NULL; h = h->next)
         if (h->hold->store_data != NULL) /* else it is still connecting */
-            assert_hold(f, h);
+            fleet_hold_assert(h);
 }
 
 static void retell_subscription(void *arg, const struct store_subscription *sub)

@@ -65,8 +65,9 @@ end
 local h = redis.call('HMGET', s, 'epoch', 'dur', 'w', 'wd', 'ow', 'owe', 'owner', 'n')
 local is_gone = not h[1] or (h[1] == epoch and h[2] ~= '1' and h[7] == '')
 -- A will that this node is to publish: it took it and hasn't cleared it, or who took it over gave it back.
+-- (Not when the session is connected as before: it was asserted meanwhile, and ends now.)
 local dw = redis.call('HMGET', p .. 'dw:' .. c, 'epoch', 'taker', 'will')
-if dw[1] == epoch and dw[2] == node then
+if dw[1] == epoch and dw[2] == node and not (h[1] == epoch and h[7] == node) then
   redis.call('DEL', p .. 'dw:' .. c)
   redis.call('ZREM', p .. 'due', 'w' .. c)
   return {'ok', is_gone and untold() or 0, publish(dw[3], 0)}

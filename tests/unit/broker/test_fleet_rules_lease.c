@@ -217,7 +217,8 @@ static void rule_7_a_will_that_waits_for_room_isnt_taken_for_published(void **st
     bed_left(c);
     c->status = -1;
     one->store->ops->disconnect(one->store, &c->hold, true, 0, bed_on_done, c);
-    BED_UNTIL(b, one->wills == 1);
+    BED_UNTIL(b, one->wills == 1 && c->status == STORE_OK); /* who asks for it isn't kept */
+    c = bed_connect_begin(one, "c", false, true, NULL);
     keys = redisCommand(b->redis, "KEYS fl:{s*}:due");
     assert_int_equal(keys->elements, 1);
     freeReplyObject(
