@@ -13,7 +13,11 @@ struct fleet_connects {
 };
 
 static const uint64_t wait_ms[CONNECT_WAIT_COUNT] = {
-    [CONNECT_WAIT_OWNERS] = 1000, [CONNECT_WAIT_WILL] = 50, [CONNECT_WAIT_SETTLED] = CONNECT_MS};
+    [CONNECT_WAIT_OWNERS] = 1000,
+    [CONNECT_WAIT_WILL] = 50,
+    [CONNECT_WAIT_ROOM] = 250,
+    [CONNECT_WAIT_SETTLED] = CONNECT_MS,
+};
 
 bool fleet_connects_init(struct fleet *f)
 {

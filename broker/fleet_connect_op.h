@@ -29,6 +29,7 @@ enum connect_wait {
     CONNECT_WAIT_NONE,
     CONNECT_WAIT_OWNERS,  /* former owners that are asked to let go */
     CONNECT_WAIT_WILL,    /* a former will that isn't out: a moment, then it looks again */
+    CONNECT_WAIT_ROOM,    /* room in Redis, which is full */
     CONNECT_WAIT_SETTLED, /* the log, the inbox and the channel */
     CONNECT_WAIT_COUNT,
 };

@@ -42,6 +42,12 @@ void fleet_full(struct fleet *f)
     redis_queue_end(f->q, REDIS_VOLATILE, on_info, f);
 }
 
+static void ask(struct fleet *f, redis_reply_fn *fn, void *arg)
+{
+    scripts_begin(&f->scripts, f->q, SCRIPT_ROOM, f->keys.fleet, 0);
+    redis_queue_end(f->q, REDIS_VOLATILE, fn, arg);
+}
+
 static void on_room(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
@@ -58,6 +64,37 @@ void fleet_full_tick(struct fleet *f)
     if (!f->full || f->now_ms < f->full_ask_ms || !redis_link_is_up(f->commands))
         return;
     f->full_ask_ms = f->now_ms + ASK_MS;
-    scripts_begin(&f->scripts, f->q, SCRIPT_ROOM, f->keys.fleet, 0);
-    redis_queue_end(f->q, REDIS_VOLATILE, on_room, f);
+    ask(f, on_room, f);
+}
+
+/* ---- would it be done? ----------------------------------------------------------------------- */
+
+struct full_asked {
+    struct fleet *f;
+    store_done_fn *done;
+    void *arg;
+};
+
+static void on_answer(void *arg, const redisReply *r)
+{
+    struct full_asked *asked = arg;
+    enum store_status status = fleet_reply_status(r);
+
+    if (status == STORE_FULL)
+        fleet_full(asked->f);
+    asked->done(asked->arg, status);
+    free(asked);
+}
+
+void fleet_full_ask(struct fleet *f, store_done_fn *done, void *arg)
+{
+    bool waits = f->full || f->replicas.missing;
+    struct full_asked *asked = waits ? NULL : malloc(sizeof(*asked));
+
+    if (asked == NULL) {
+        fleet_defer(f, done, arg, waits ? STORE_FULL : STORE_UNAVAILABLE);
+        return;
+    }
+    *asked = (struct full_asked){.f = f, .done = done, .arg = arg};
+    ask(f, on_answer, asked);
 }

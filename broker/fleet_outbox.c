@@ -101,27 +101,30 @@ void outbox_add_wake(struct fleet *f, struct route_node *n, struct mqtt_slice cl
     fleet_bytes_slice(&c->items, client);
 }
 
+static void begin_request(struct fleet *f, struct route_node *n, enum fleet_item kind)
+{
+    struct fleet_bytes *b = &n->outbox.requests;
+
+    if (b->len == 0) {
+        fleet_bytes_reset(b, SIZE_MAX);
+        fleet_batch_begin(b, f->id, 0); /* numbered when it is sent */
+    }
+    fleet_bytes_u8(b, (uint8_t)kind);
+}
+
 void outbox_add_let_go(struct fleet *f, struct route_node *n, uint64_t request, uint64_t epoch,
                        struct mqtt_slice client)
 {
-    struct outbox_chunk *c = open_chunk(f, n);
-
-    if (c == NULL)
-        return; /* the one who asks times out */
-    fleet_bytes_u8(&c->items, ITEM_LET_GO);
-    fleet_bytes_u64(&c->items, request);
-    fleet_bytes_u64(&c->items, epoch);
-    fleet_bytes_slice(&c->items, client);
+    begin_request(f, n, ITEM_LET_GO);
+    fleet_bytes_u64(&n->outbox.requests, request);
+    fleet_bytes_u64(&n->outbox.requests, epoch);
+    fleet_bytes_slice(&n->outbox.requests, client);
 }
 
 void outbox_add_gone(struct fleet *f, struct route_node *n, uint64_t request)
 {
-    struct outbox_chunk *c = open_chunk(f, n);
-
-    if (c == NULL)
-        return;
-    fleet_bytes_u8(&c->items, ITEM_GONE);
-    fleet_bytes_u64(&c->items, request);
+    begin_request(f, n, ITEM_GONE);
+    fleet_bytes_u64(&n->outbox.requests, request);
 }
 
 /* ---- sent, and not answered yet --------------------------------------------------------------- */
@@ -163,17 +166,8 @@ static void skip_item(struct fleet_reader *r, uint8_t kind)
     case ITEM_WAKE:
         fleet_reader_slice(r);
         return;
-    case ITEM_LET_GO:
-        fleet_reader_u64(r);
-        fleet_reader_u64(r);
-        fleet_reader_slice(r);
-        return;
-    case ITEM_GONE:
-    case ITEM_BARRIER:
-        fleet_reader_u64(r);
-        return;
     default:
-        return; /* a gap has nothing behind it */
+        return; /* a gap has nothing behind it, and the others are in batches of their own */
     }
 }
 
@@ -248,6 +242,46 @@ static void send_chunk(struct fleet *f, struct route_node *n, struct outbox_chun
     if (c->messages > 0)
         metric_observe(f->metrics.batch, (double)c->messages);
     fleet_bytes_fini(&c->items); /* the link has it now */
+}
+
+/* ---- requests and answers -------------------------------------------------------------------- */
+
+struct requests_sent {
+    struct fleet *f;
+    uint64_t node;
+};
+
+static void on_requests_sent(void *arg, const redisReply *r)
+{
+    struct requests_sent *sent = arg;
+
+    if (fleet_reply_status(r) == STORE_OK && r->type == REDIS_REPLY_NIL)
+        fleet_connect_node_gone(sent->f, sent->node);
+    free(sent);
+}
+
+void outbox_write_small(struct fleet *f, uint64_t node, const struct fleet_bytes *batch,
+                        redis_reply_fn *fn, void *arg)
+{
+    struct fleet_key key = fleet_key_inbox(&f->keys, node);
+
+    scripts_begin(&f->scripts, f->q, SCRIPT_SEND, key.text, 1);
+    redis_queue_arg(f->q, batch->data, batch->len);
+    redis_queue_end(f->q, REDIS_REPLAY, fn, arg);
+}
+
+/* Who asked and isn't answered for want of memory times out. */
+static void send_requests(struct fleet *f, struct route_node *n)
+{
+    struct fleet_bytes *b = &n->outbox.requests;
+    struct requests_sent *sent = b->failed ? NULL : malloc(sizeof(*sent));
+
+    if (sent != NULL) {
+        *sent = (struct requests_sent){.f = f, .node = n->id};
+        fleet_u64_write(b->data + 8, f->calls++);
+        outbox_write_small(f, n->id, b, on_requests_sent, sent);
+    }
+    fleet_bytes_fini(b);
 }
 
 /* Takes all chunks out and sends them. */
@@ -344,10 +378,14 @@ void outboxes_tick(struct fleet *f)
 void outboxes_flush(struct fleet *f)
 {
     for (struct route_node *n = f->nodes; n != NULL; n = n->hh.next) {
-        if (n->outbox.head == NULL || n->outbox.paused_since_ms != 0)
+        if (n->outbox.paused_since_ms != 0)
             continue;
-        send_all(f, n);
-        ask_length(f, n, ASK_LENGTH_MS);
+        if (n->outbox.head != NULL) {
+            send_all(f, n);
+            ask_length(f, n, ASK_LENGTH_MS);
+        }
+        if (n->outbox.requests.len > 0)
+            send_requests(f, n);
     }
 }
 
@@ -355,6 +393,7 @@ void outbox_drop(struct fleet *f, struct route_node *n)
 {
     struct outbox_chunk *c = n->outbox.head;
 
+    fleet_bytes_fini(&n->outbox.requests);
     n->outbox.head = n->outbox.tail = NULL;
     count_bytes(f, n, 0);
     while (c != NULL) {

@@ -9,6 +9,7 @@
 #define FLOTILLA_BROKER_FLEET_OUTBOX_H
 
 #include "broker/fleet_bytes.h"
+#include "common/redis_queue.h"
 
 struct fleet;
 struct fleet_publish;
@@ -36,6 +37,7 @@ struct outbox_chunk {
 
 struct outbox {
     struct outbox_chunk *head, *tail; /* not sent yet; the tail is being filled */
+    struct fleet_bytes requests;      /* and answers: a batch that goes behind them */
     uint64_t paused_since_ms;         /* 0: not paused */
     uint64_t length_asked_ms;
     uint64_t length; /* of the inbox, as last seen */
@@ -51,6 +53,9 @@ void outbox_add_wake(struct fleet *f, struct route_node *n, struct mqtt_slice cl
 void outbox_add_let_go(struct fleet *f, struct route_node *n, uint64_t request, uint64_t epoch,
                        struct mqtt_slice client);
 void outbox_add_gone(struct fleet *f, struct route_node *n, uint64_t request);
+/* Into a node's inbox, also when Redis is full: takeovers go on. NIL: there is no such inbox. */
+void outbox_write_small(struct fleet *f, uint64_t node, const struct fleet_bytes *batch,
+                        redis_reply_fn *fn, void *arg);
 void outboxes_flush(struct fleet *f);
 void outboxes_tick(struct fleet *f);
 /* Drops what waits: its node is gone, or this one starts over. */

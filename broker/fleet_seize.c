@@ -42,8 +42,25 @@ static void on_taker_cut(void *arg, enum store_status status)
         connect_seize(op);
 }
 
-/* Another node publishes the will. It is given a second; then the will is cut off from it first, so
- * that it can't come again behind what this client says next. */
+static void on_room(void *arg, enum store_status status)
+{
+    struct connect_op *op = arg;
+    struct fleet *f = op->f;
+
+    if (status == STORE_OK) {
+        fleet_cut_client(f, op->taker, connect_session(op), on_taker_cut, op);
+        return;
+    }
+    op->busy = false;
+    op->taker = 0;
+    if (status == STORE_FULL && f->now_ms < op->give_up_ms)
+        connect_wait(op, CONNECT_WAIT_ROOM); /* fleet_connect_tick asks again */
+    else
+        connect_finish(op, STORE_UNAVAILABLE);
+}
+
+/* Another node publishes the will. It is given a second, and longer while Redis is full; then the will is
+ * cut off from it first, so that it can't come again behind what this client says next. */
 static void wait_for_taker(struct connect_op *op, const redisReply *hex)
 {
     struct fleet *f = op->f;
@@ -62,7 +79,7 @@ static void wait_for_taker(struct connect_op *op, const redisReply *hex)
     if (was_cut)
         on_taker_cut(op, STORE_OK);
     else
-        fleet_cut_client(f, taker, connect_session(op), on_taker_cut, op);
+        fleet_full_ask(f, on_room, op);
 }
 
 static void on_seized(void *arg, const redisReply *r)

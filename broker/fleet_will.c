@@ -271,7 +271,21 @@ static void on_taker_cut(void *arg, enum store_status status)
     redis_queue_end(f->q, REDIS_REPLAY, on_seized, t);
 }
 
-/* It is cut off from it first, or it would publish it once more when it goes on. */
+static void on_room(void *arg, enum store_status status)
+{
+    struct will_taking *t = arg;
+    struct fleet_session_ref session = {
+        .client = {.data = (const uint8_t *)t->client, .len = (uint32_t)t->client_len},
+        .epoch = t->epoch};
+
+    if (status == STORE_OK)
+        fleet_cut_client(t->f, t->taker, session, on_taker_cut, t);
+    else
+        free(t); /* it stays due */
+}
+
+/* It is cut off from it first, or it would publish it once more when it goes on. Unless it is well, and
+ * only waits for Redis to have room. */
 static void take_from(struct fleet *f, struct fleet_session_ref session, const redisReply *taker)
 {
     struct will_taking *t = calloc(1, sizeof(*t) + session.client.len);
@@ -284,7 +298,7 @@ static void take_from(struct fleet *f, struct fleet_session_ref session, const r
     t->epoch = session.epoch;
     t->client_len = session.client.len;
     memcpy(t->client, session.client.data, session.client.len);
-    fleet_cut_client(f, t->taker, session, on_taker_cut, t);
+    fleet_full_ask(f, on_room, t);
 }
 
 /* ---- what is due ----------------------------------------------------------------------------- */

@@ -229,7 +229,7 @@ static void on_barrier_sent(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
 
-    if (r == NULL || r->type == REDIS_REPLY_ERROR) /* Redis is full, say */
+    if (r == NULL || r->type == REDIS_REPLY_ERROR) /* given up, say */
         f->inbox->unmarked = f->inbox->token;
     /* No inbox: Redis lost it, and with it whatever was in it. */
     if (r != NULL && r->type == REDIS_REPLY_NIL) {
@@ -242,7 +242,6 @@ static void on_barrier_sent(void *arg, const redisReply *r)
 static void send_barrier(struct fleet *f)
 {
     struct inbox *in = f->inbox;
-    struct fleet_key inbox = fleet_key_inbox(&f->keys, f->id);
     struct fleet_key channel = fleet_key_channel(&f->keys, f->id);
     struct fleet_bytes b = {0};
 
@@ -261,14 +260,7 @@ static void send_barrier(struct fleet *f)
     fleet_batch_begin(&b, f->id, in->token);
     fleet_bytes_u8(&b, ITEM_BARRIER);
     fleet_bytes_u64(&b, in->token);
-    redis_queue_begin(f->q, 6);
-    redis_queue_str(f->q, "XADD");
-    redis_queue_str(f->q, inbox.text);
-    redis_queue_str(f->q, "NOMKSTREAM");
-    redis_queue_str(f->q, "*");
-    redis_queue_str(f->q, "d");
-    redis_queue_arg(f->q, b.data, b.len);
-    redis_queue_end(f->q, REDIS_REPLAY, on_barrier_sent, f);
+    outbox_write_small(f, f->id, &b, on_barrier_sent, f);
     redis_queue_begin(f->q, 3);
     redis_queue_str(f->q, "PUBLISH");
     redis_queue_str(f->q, channel.text);

@@ -30,6 +30,7 @@ static const char *const names[] = {
     [SCRIPT_RETAIN] = "retain",
     [SCRIPT_ROOM] = "room",
     [SCRIPT_SEIZE] = "seize",
+    [SCRIPT_SEND] = "send",
     [SCRIPT_SESSION] = "session",
     [SCRIPT_SUBSCRIBE] = "subscribe",
     [SCRIPT_TOLD] = "told",
