@@ -117,6 +117,8 @@ static bool on_greeted(void *arg, struct redis_link *link, const struct redis_se
             fleet_connects_run_changed(f);
             fleet_holds_run_changed(f);
             fleet_disconnects_run_changed(f);
+            fleet_due_run_changed(f);
+            reapers_run_changed(f);
         }
         f->runs += other ? 1 : 0;
         fleet_disk_greeted(f);

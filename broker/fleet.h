@@ -134,7 +134,8 @@ struct fleet {
     uint64_t unsure_since_ms;
     bool must_start_over; /* found out deep in a reply's function */
     bool freeing;
-    uint64_t lost_until_ms; /* Redis may have lost what its holders tell it again until then */
+    uint64_t lost_until_ms; /* Redis may have lost what its holders tell it again until then: see
+                               fleet_may_be_lost */
     const char *trouble;    /* why no clients are taken, if it isn't the connection; a literal */
     bool full;              /* Redis has reached its maxmemory: fleet_full.c */
     uint64_t full_since_ms, full_ask_ms;
@@ -204,6 +205,12 @@ void fleet_wake(struct fleet *f);
 static inline bool fleet_can_act(const struct fleet *f)
 {
     return f->joined && !f->unsure && redis_link_is_up(f->commands);
+}
+/* What Redis has of a session may be older than what its holder knows, who tells it a little later:
+ * nobody ends a session or takes a will by that. */
+static inline bool fleet_may_be_lost(const struct fleet *f)
+{
+    return f->now_ms < f->lost_until_ms;
 }
 /* False: of this session something newer is known. */
 static inline bool fleet_session_is_new(struct fleet *f, struct fleet_session_ref session)
@@ -456,9 +463,14 @@ void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, 
                         const void *frame, size_t len, store_done_fn *done, void *arg);
 /* On whose behalf a will is published that is under way here; nobody's when it isn't one. */
 struct fleet_behalf fleet_will_behalf(struct fleet *f, const struct message *m);
+/* Calls for each will that is under way. */
+void fleet_wills_each(struct fleet *f, void (*each)(struct fleet *, struct fleet_session_ref));
 /* This message is a will being published: queues and inboxes must remember its id. */
 bool fleet_will_is(struct fleet *f, const struct message *m);
 void fleet_due_tick(struct fleet *f);
+/* What the former run of Redis didn't answer isn't done by the data of another one. */
+void fleet_due_run_changed(struct fleet *f);
+void reapers_run_changed(struct fleet *f);
 
 void reaper_start(struct fleet *f, uint64_t victim);
 void reapers_free(struct fleet *f);

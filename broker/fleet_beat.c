@@ -178,8 +178,9 @@ static void take_alive(struct fleet *f, struct heart_report *r)
     be_sure_again(f);
     see_nodes(f, r);
     see_suspects(f, r);
-    for (size_t i = 0; i < r->reaping_count && f->state == FLEET_READY; i++)
-        see_reaping(f, &r->reaping[i]);
+    for (size_t i = 0; i < r->reaping_count; i++)
+        if (f->state == FLEET_READY && !fleet_may_be_lost(f))
+            see_reaping(f, &r->reaping[i]);
     if (fleet_log_is_valid(f) && r->sent_ms > f->log_started_ms && r->ver < r->applied)
         fleet_reload(f, "Redis has an older version of the log");
 }

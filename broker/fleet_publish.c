@@ -408,7 +408,7 @@ static void on_version(struct fleet_version_wait *w, bool ok)
         publish_again(p);
         return;
     }
-    if (p->unknown && p->f->now_ms < p->f->lost_until_ms)
+    if (p->unknown && fleet_may_be_lost(p->f))
         p->missed = true;
     if (p->status != STORE_OK || p->queue_only)
         finish(p);

@@ -53,7 +53,7 @@ static void ask_may_kill(struct fleet *f)
     redis_queue_end(out(f), REDIS_VOLATILE, on_may_kill, f);
 }
 
-/* ---- whose are the clients that publish? ----------------------------------------------------- */
+/* ---- whose are the clients that publish, or whose wills are published? ------------------------ */
 
 struct owner_question {
     struct fleet *f;
@@ -68,23 +68,24 @@ static void on_epoch(void *arg, const redisReply *r)
     uint64_t epoch = r != NULL && r->type == REDIS_REPLY_STRING ? strtoull(r->str, NULL, 10) : 0;
 
     if (epoch > q->epoch)
-        fleet_taken_add(q->f, q->client, q->len, epoch);
+        fleet_taken_add(q->f, q->client, q->len, q->epoch);
     free(q);
 }
 
-static void ask_whose(struct fleet *f, const struct fleet_hold *h)
+static void ask_whose(struct fleet *f, struct fleet_session_ref session)
 {
-    const struct store_hold *hold = h->hold;
-    struct owner_question *q = malloc(sizeof(*q) + hold->client_id_len);
-    struct fleet_key key = fleet_key_clients(&f->keys, h->bucket);
+    struct owner_question *q = malloc(sizeof(*q) + session.client.len);
+    const char *id = (const char *)session.client.data;
+    struct fleet_key key =
+        fleet_key_clients(&f->keys, fleet_client_bucket(&f->keys, id, session.client.len));
     struct fleet_bytes name = {0};
 
     if (q == NULL)
         return;
     q->f = f;
-    q->epoch = hold->epoch;
-    q->len = hold->client_id_len;
-    memcpy(q->client, hold->client_id, q->len);
+    q->epoch = session.epoch;
+    q->len = session.client.len;
+    memcpy(q->client, id, q->len);
     fleet_bytes_put(&name, "s:", 2);
     fleet_bytes_put(&name, q->client, q->len);
     redis_queue_begin(out(f), 3);
@@ -100,7 +101,11 @@ static void ask_about_publishers(struct fleet *f)
 {
     for (const struct fleet_hold *h = f->holds; h != NULL; h = h->next)
         if (h->publishes != NULL && h->hold->epoch != 0)
-            ask_whose(f, h);
+            ask_whose(f, (struct fleet_session_ref){
+                             .client = {.data = (const uint8_t *)h->hold->client_id,
+                                        .len = h->hold->client_id_len},
+                             .epoch = h->hold->epoch});
+    fleet_wills_each(f, ask_whose);
 }
 
 /* ---- registering ----------------------------------------------------------------------------- */

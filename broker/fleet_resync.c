@@ -61,8 +61,7 @@ void fleet_resync_add(struct fleet *f, struct fleet_session_ref session, const r
 static bool may_take(struct fleet *f, struct fleet_session_ref session)
 {
     /* Redis knows no such session: it ended, or was lost and its holder will assert it. */
-    bool is_true =
-        session.epoch != 0 ? fleet_session_is_new(f, session) : f->now_ms >= f->lost_until_ms;
+    bool is_true = session.epoch != 0 ? fleet_session_is_new(f, session) : !fleet_may_be_lost(f);
 
     /* A session that is connected here is the core's own truth. */
     return is_true && f->host.hold_of(f->host.arg, (const char *)session.client.data,

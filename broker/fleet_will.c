@@ -72,6 +72,14 @@ struct fleet_behalf fleet_will_behalf(struct fleet *f, const struct message *m)
     return (struct fleet_behalf){0};
 }
 
+void fleet_wills_each(struct fleet *f, void (*each)(struct fleet *, struct fleet_session_ref))
+{
+    for (const struct will_op *op = f->wills->ops; op != NULL; op = op->next)
+        each(f, (struct fleet_session_ref){.client = {.data = (const uint8_t *)op->client,
+                                                      .len = (uint32_t)op->client_len},
+                                           .epoch = op->epoch});
+}
+
 static struct will_op *find(struct fleet *f, const struct message *m)
 {
     struct will_op *op = NULL;
@@ -350,13 +358,32 @@ static void ask_due(struct fleet *f, unsigned bucket)
     redis_queue_end(f->q, REDIS_REPLAY, on_due, asked);
 }
 
+/* EVALSHA sha 1 key · node, most: none. */
+static void void_due(void *each_arg, void *arg, struct redis_args args)
+{
+    size_t len = 0;
+    char *most = NULL;
+
+    (void)each_arg, (void)arg;
+    for (size_t i = 0; i < 4 + 2; i++)
+        most = redis_args_next(&args, &len);
+    if (most != NULL)
+        memset(most, '0', len);
+}
+
+void fleet_due_run_changed(struct fleet *f)
+{
+    redis_queue_each(f->q, on_due, void_due, NULL);
+}
+
 /* Each bucket is looked at by one node about every 1.6 s; which one, the nodes' order says. */
 void fleet_due_tick(struct fleet *f)
 {
     unsigned rank;
     unsigned count;
 
-    if (f->now_ms < f->due_next_ms || f->state != FLEET_READY || !fleet_can_act(f))
+    if (f->now_ms < f->due_next_ms || f->state != FLEET_READY || !fleet_can_act(f) ||
+        fleet_may_be_lost(f))
         return;
     f->due_next_ms = f->now_ms + DUE_MS;
     fleet_nodes_rank(f, &rank, &count);

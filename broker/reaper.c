@@ -99,8 +99,9 @@ static bool may_ask(const struct reaper *rp)
  * beat shows that the reaping isn't done. */
 static void go_on(struct reaper *rp)
 {
-    if (rp->f->freeing || !rp->f->joined)
-        rp->failed = true; /* this node starts over or ends: no more calls */
+    /* This node starts over or ends: no more calls. Or who has a client says so first. */
+    if (rp->f->freeing || !rp->f->joined || fleet_may_be_lost(rp->f))
+        rp->failed = true;
     while (may_ask(rp)) {
         if (rp->unfinished_count > 0)
             ask(rp, rp->unfinished[--rp->unfinished_count]);
@@ -200,8 +201,29 @@ static void on_cut(void *arg, enum store_status status)
         free(rp);
         return;
     }
-    rp->failed = status != STORE_OK;
+    rp->failed |= status != STORE_OK;
     go_on(rp);
+}
+
+/* EVALSHA sha 1 key · victim, ...: one that has no clients. */
+static void void_call(void *each_arg, void *arg, struct redis_args args)
+{
+    struct reaper_step *step = arg;
+    size_t len = 0;
+    char *victim = NULL;
+
+    (void)each_arg;
+    for (size_t i = 0; i < 4 + 1; i++)
+        victim = redis_args_next(&args, &len);
+    if (victim != NULL)
+        memset(victim, '0', len);
+    if (!step->reaper->ended)
+        step->reaper->failed = true;
+}
+
+void reapers_run_changed(struct fleet *f)
+{
+    redis_queue_each(f->q, on_reaped, void_call, NULL);
 }
 
 void reaper_start(struct fleet *f, uint64_t victim)

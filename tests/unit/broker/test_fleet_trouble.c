@@ -122,6 +122,15 @@ static void lose_data(struct bed *b)
     assert_non_null(b->redis);
 }
 
+static void restart_redis(struct bed *b)
+{
+    redis_server_kill(&b->server);
+    redisFree(b->redis);
+    assert_true(redis_server_run(&b->server, NULL, NULL));
+    b->redis = redis_server_connect(&b->server);
+    assert_non_null(b->redis);
+}
+
 /* Nobody holds it any more who would assert it. */
 static void a_session_whose_connection_ends_while_redis_is_away_is_there_afterwards(void **state)
 {
@@ -178,10 +187,7 @@ static void an_end_that_is_told_twice_is_an_end(void **state)
     one->store->ops->flush(one->store);
     one->stopped = true;
     BED_UNTIL(b, bed_redis(b, "KEYS fl:{s*}:dw:c") == 1);
-    redis_server_kill(&b->server);
-    redisFree(b->redis);
-    assert_true(redis_server_run(&b->server, NULL, NULL));
-    b->redis = redis_server_connect(&b->server);
+    restart_redis(b);
     one->stopped = false;
     BED_UNTIL(b, one->wills == 1 && bed_ready(one) && bed_ready(two));
     bed_run(b, 300);
@@ -189,6 +195,84 @@ static void an_end_that_is_told_twice_is_an_end(void **state)
     assert_int_equal(one->asked, 0);
     assert_int_equal(c->sub_count, 1);
     assert_int_equal(one->wills + two->wills, 1);
+}
+
+/* Redis comes back with a time at which a node had the client that is dead now, and another reaps it
+ * before the client's node is back. */
+static void who_has_a_client_says_so_before_anybody_reaps_by_older_data(void **state)
+{
+    static const char older[] = "local p = string.match(KEYS[1], '^(.*)s:c$') "
+                                "local nodes = redis.call('HKEYS', 'fl:{r}:nodes') "
+                                "local one = redis.call('HGET', KEYS[1], 'owner') "
+                                "local two = nodes[1] == one and nodes[2] or nodes[1] "
+                                "local dead = '00000000000000aa' "
+                                "redis.call('HINCRBY', KEYS[1], 'epoch', -1) "
+                                "redis.call('HSET', KEYS[1], 'owner', dead) "
+                                "redis.call('SMOVE', p .. 'own:' .. one, p .. 'own:' .. dead, 'c') "
+                                "redis.call('HSET', 'fl:{r}:dead', dead, redis.call('TIME')[1]) "
+                                "return redis.call('HSET', 'fl:{r}:reap', dead, two)";
+    struct bed *b = *state;
+    struct bed_node *one;
+    struct bed_node *two;
+    redisReply *keys;
+    redisReply *r;
+
+    b->cfg.lease_ms = 3000;
+    one = bed_add_ready(b);
+    two = bed_add_ready(b);
+    bed_connect_will(one, "c", true, &offline);
+    restart_redis(b);
+    keys = redisCommand(b->redis, "KEYS fl:{s*}:s:c");
+    assert_int_equal(keys->elements, 1);
+    r = redisCommand(b->redis, "EVAL %s 1 %s", older, keys->element[0]->str);
+    assert_int_equal(r->type, REDIS_REPLY_INTEGER);
+    freeReplyObject(r);
+    freeReplyObject(keys);
+    one->stopped = true;
+    BED_UNTIL(b, bed_ready(two));
+    bed_run(b, 500);
+    one->stopped = false;
+    BED_UNTIL(b, bed_ready(one));
+    BED_UNTIL_MS(b, bed_redis(b, "HLEN fl:{r}:reap") == 0, 8000);
+    assert_int_equal(one->fenced, 0);
+    assert_int_equal(one->wills + two->wills, 0);
+}
+
+/* It was on its way when Redis ended; its client is back elsewhere before its node is. */
+static void a_will_under_way_is_void_when_another_run_gave_its_client_away(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one;
+    struct bed_node *two;
+    struct bed_client *watcher;
+    struct bed_client *c;
+
+    b->cfg.lease_ms = 20000;
+    one = bed_add_ready(b);
+    two = bed_add_ready(b);
+    watcher = bed_connect(two, "watcher", true);
+    bed_subscribe(watcher, "w/#", 1);
+    c = bed_connect_will(one, "c", true, &offline);
+    BED_UNTIL(b, one->sub_count == 1);
+    bed_left(c);
+    one->store->ops->disconnect(one->store, &c->hold, true, UINT32_MAX, NULL, NULL);
+    one->store->ops->flush(one->store);
+    one->stopped = true;
+    BED_UNTIL(b, bed_redis(b, "KEYS fl:{s*}:dw:c") == 1);
+    event_base_loop(b->base, EVLOOP_NONBLOCK);
+    bed_input(one->store); /* it is gathered, and nothing is written */
+    assert_int_equal(one->wills, 1);
+    redis_server_kill(&b->server);
+    lose_data(b);
+    BED_UNTIL(b, bed_ready(two));
+    c = bed_connect(two, "c", true);
+    bed_publish(c, "w/1", "online", 1);
+    one->stopped = false;
+    BED_UNTIL(b, bed_ready(one));
+    bed_run(b, 500);
+    bed_fetch_first(watcher, 1, 10);
+    assert_int_equal(watcher->entry_count, 1);
+    assert_string_equal(watcher->entries[0].payload, "online");
 }
 
 int main(void)
@@ -199,6 +283,8 @@ int main(void)
         IN_BED(nobody_is_cut_off_for_a_client_that_comes_while_redis_is_full),
         IN_BED(a_session_whose_connection_ends_while_redis_is_away_is_there_afterwards),
         IN_BED(an_end_that_is_told_twice_is_an_end),
+        IN_BED(who_has_a_client_says_so_before_anybody_reaps_by_older_data),
+        IN_BED(a_will_under_way_is_void_when_another_run_gave_its_client_away),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
