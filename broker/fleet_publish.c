@@ -302,10 +302,14 @@ static void match_again(struct fleet_publish *p)
 }
 
 /* The log went on since `earlier` was matched, and Redis may say so: then it is matched again, and
- * who is new must get it before what comes behind it. */
+ * who is new must get it before what comes behind it. While everything is loaded anew, routes come
+ * without a version. */
 static bool may_match_again(const struct fleet_publish *earlier)
 {
-    return earlier->behind || earlier->missed || earlier->matched != applied_now(earlier->f);
+    const struct fleet *f = earlier->f;
+
+    return earlier->behind || earlier->missed || !fleet_log_is_valid(f) ||
+           earlier->matched != applied_now(f);
 }
 
 static void wait_behind(struct fleet_publish *p)

@@ -175,6 +175,39 @@ rule_5_what_wasnt_acknowledged_goes_to_nobody_new_once_its_publisher_has_left(vo
     assert_string_equal(one->got[0].payload, "newer");
 }
 
+/* A route comes with what is loaded, not with the log. */
+static void rule_5_order_holds_while_everything_is_loaded_anew(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one;
+    struct bed_node *two;
+    struct bed_client *other;
+    struct bed_client *p;
+
+    b->cfg.lease_ms = 20000;
+    b->cfg.command_timeout_ms = 15000;
+    one = bed_add_ready(b);
+    two = bed_add_ready(b);
+    other = bed_connect(two, "other", false);
+    p = bed_connect(two, "p", true);
+    freeReplyObject(redisCommand(b->redis, "EVAL %s 0",
+                                 "for _, n in ipairs(redis.call('HKEYS', 'fl:{r}:nodes')) do "
+                                 "redis.call('SADD', 'fl:{r}:n:' .. n, 't') end "
+                                 "return redis.call('DEL', 'fl:{r}:ver', 'fl:{r}:log')"));
+    bed_publish_begin(other, "nobody", "x", 1, false, 0); /* its node learns that the log is lost */
+    two->store->ops->flush(two->store);
+    bed_redis(b, "CLIENT PAUSE 10000 WRITE"); /* it can't join before it is let */
+    bed_run(b, 100);
+    assert_int_equal(two->route_count, 0);
+    bed_publish_begin(p, "t", "first", 1, false, 0);
+    bed_redis(b, "CLIENT UNPAUSE");
+    BED_UNTIL(b, two->route_count == 1);
+    bed_publish_begin(p, "t", "second", 1, false, 0);
+    BED_UNTIL(b, one->got_count == 2);
+    assert_string_equal(one->got[0].payload, "first");
+    assert_string_equal(one->got[1].payload, "second");
+}
+
 static void rule_5_durable_sessions_get_it_in_their_queues_and_owners_are_woken(void **state)
 {
     struct bed *b = *state;
@@ -344,6 +377,7 @@ int main(void)
         IN_BED(rule_5_ten_thousand_arrive_in_order),
         IN_BED(rule_5_a_subscription_unknown_to_the_publisher_is_not_missed),
         IN_BED(rule_5_what_wasnt_acknowledged_goes_to_nobody_new_once_its_publisher_has_left),
+        IN_BED(rule_5_order_holds_while_everything_is_loaded_anew),
         IN_BED(rule_5_durable_sessions_get_it_in_their_queues_and_owners_are_woken),
         IN_BED(rule_5_a_qos_2_message_sent_again_elsewhere_is_the_same),
         IN_BED(rule_5_replayed_commands_repeat_nothing),
