@@ -40,6 +40,7 @@ struct client_list {
 };
 
 TAILQ_HEAD(client_holders, client);
+TAILQ_HEAD(client_paused, client);
 
 enum broker_state {
     BROKER_SERVING,
@@ -54,6 +55,8 @@ struct broker {
     enum broker_state state;
     struct event_base *base;
     uint64_t now_ms; /* clock_monotonic_ms, once a turn */
+    uint64_t
+        client_ms; /* the same for keep alive: without the time in which clients weren't served */
     uint64_t hash_key;
 
     struct store *store;
@@ -74,7 +77,11 @@ struct broker {
     struct client *recheck_at; /* where auth_recheck.c goes on; NULL: nothing to do */
     uint32_t client_count;
     uint32_t client_limit;     /* by max_connections and by file descriptors */
-    uint32_t paused_for_store; /* clients not read until the store takes publishes again */
+    uint32_t paused_for_store; /* clients not read until the store takes publishes again: */
+    struct client_paused paused;
+    bool resuming;      /* some of them could be read again, and there was no time for all */
+    bool starting_over; /* all clients are being closed ... (host.c) */
+    uint32_t forget_at; /* ... and their sessions forgotten: where in the table */
 
     /* the turn (turn.c) */
     struct turn_clock clock;

@@ -74,7 +74,7 @@ struct client *client_new(struct broker *b, struct listener *l, struct transport
     c->broker = b;
     c->transport = t;
     c->trusted = trusted;
-    c->last_input_ms = b->now_ms;
+    c->last_input_ms = b->client_ms;
     c->state = wants_proxy ? CLIENT_PROXY : CLIENT_CONNECTING;
     if (!transport_start(t, on_ready, c)) {
         t->ops->free(t);
@@ -146,13 +146,20 @@ static uint64_t silence_due_ms(const struct client *c)
     return allowed > 0 ? c->last_input_ms + allowed : UINT64_MAX;
 }
 
+/* When client_ms will be so far, if clients are served until then: else the timer looks again. */
+static uint64_t client_ms_at(const struct client *c, uint64_t client_ms)
+{
+    return client_ms + (c->broker->now_ms - c->broker->client_ms);
+}
+
 void client_arm_timer(struct client *c)
 {
     struct wheel *w = &c->broker->wheel;
     switch ((enum client_state)c->state) {
     case CLIENT_PROXY:
     case CLIENT_CONNECTING:
-        wheel_set(w, &c->timer, c->last_input_ms + c->broker->config->limits.connect_timeout_ms);
+        wheel_set(w, &c->timer,
+                  client_ms_at(c, c->last_input_ms + c->broker->config->limits.connect_timeout_ms));
         return;
     case CLIENT_AUTHENTICATING:
         wheel_set(w, &c->timer, c->broker->now_ms + c->broker->config->auth.login_timeout_ms);
@@ -163,7 +170,7 @@ void client_arm_timer(struct client *c)
             return;
         }
         if (silence_due_ms(c) != UINT64_MAX) {
-            wheel_set(w, &c->timer, silence_due_ms(c));
+            wheel_set(w, &c->timer, client_ms_at(c, silence_due_ms(c)));
             return;
         }
         break;
@@ -200,10 +207,10 @@ void client_on_timer(struct wheel_timer *timer)
         return;
     }
     if (c->pause & ~(unsigned)PAUSE_OUTPUT)
-        c->last_input_ms = b->now_ms; /* we don't read it: its silence isn't its own */
-    if (c->look_again && c->last_input_ms + LOOK_AGAIN_MS <= b->now_ms)
+        c->last_input_ms = b->client_ms; /* we don't read it: its silence isn't its own */
+    if (c->look_again && c->last_input_ms + LOOK_AGAIN_MS <= b->client_ms)
         look_again(c);
-    if (silence_due_ms(c) <= b->now_ms)
+    if (silence_due_ms(c) <= b->client_ms)
         client_doom(c, END_KEEP_ALIVE); /* in the phase for it: thousands may be due at once */
     else
         client_arm_timer(c);
@@ -213,8 +220,10 @@ void client_on_timer(struct wheel_timer *timer)
 
 void client_pause(struct client *c, enum client_pause why)
 {
-    if (why == PAUSE_STORE && !(c->pause & PAUSE_STORE))
+    if (why == PAUSE_STORE && !(c->pause & PAUSE_STORE)) {
         c->broker->paused_for_store++;
+        TAILQ_INSERT_TAIL(&c->broker->paused, c, paused_link);
+    }
     c->pause |= (uint8_t)why;
 }
 
@@ -222,11 +231,13 @@ void client_resume(struct client *c, enum client_pause why)
 {
     if (!(c->pause & why))
         return;
-    if (why == PAUSE_STORE)
+    if (why == PAUSE_STORE) {
         c->broker->paused_for_store--;
+        TAILQ_REMOVE(&c->broker->paused, c, paused_link);
+    }
     c->pause &= (uint8_t)~why;
     if (c->pause == 0) {
-        c->last_input_ms = c->broker->now_ms;
+        c->last_input_ms = c->broker->client_ms;
         client_mark_ready(c);
     }
 }
@@ -235,12 +246,10 @@ void client_resume(struct client *c, enum client_pause why)
 
 static void maybe_bury(struct client *c)
 {
-    struct broker *b = c->broker;
     if (c->state != CLIENT_CLOSED || c->ops > 0 || c->on_dead)
         return;
     c->on_dead = true;
-    c->next = b->dead.head;
-    b->dead.head = c;
+    client_mark_dead(c);
 }
 
 void client_op_done(struct client *c)
@@ -442,7 +451,7 @@ void client_work(struct client *c)
 static void note_taken(struct client *c, size_t written)
 {
     if (written > 0)
-        c->last_input_ms = c->broker->now_ms;
+        c->last_input_ms = c->broker->client_ms;
     if (c->output.pending < OUTPUT_LOW)
         client_resume(c, PAUSE_OUTPUT);
 }

@@ -90,11 +90,12 @@ struct client {
     uint32_t ops; /* calls to the store whose completion is to come */
     struct flush_rule flush_rule;
 
-    uint64_t last_input_ms;
+    uint64_t last_input_ms; /* by client_ms */
     struct pace_client pace;
     struct wheel_timer timer;
     TAILQ_ENTRY(client) holder_link;
-    uint64_t looked_at_ms; /* for a slow packet (shed.c) */
+    TAILQ_ENTRY(client) paused_link; /* PAUSE_STORE */
+    uint64_t looked_at_ms;           /* for a slow packet (shed.c) */
     struct output output;
     struct rest *rest; /* read and not handled yet */
 
@@ -170,5 +171,7 @@ const char *client_id_text(const struct client *c);
 void client_mark_ready(struct client *c);
 void client_mark_work(struct client *c);
 void client_mark_flush(struct client *c);
+/* Closed for good: the turn frees it when it is on no list. */
+void client_mark_dead(struct client *c);
 
 #endif

@@ -46,7 +46,7 @@ void fleet_defer(struct fleet *f, store_done_fn *done, void *arg, enum store_sta
     fleet_wake(f);
 }
 
-static void run_deferred(struct fleet *f, bool ok)
+void fleet_run_deferred(struct fleet *f, bool ok)
 {
     struct fleet_deferred *list = f->deferred;
 
@@ -224,69 +224,7 @@ static bool open_links(struct fleet *f)
     return true;
 }
 
-/* ---- start over, end ------------------------------------------------------------------------- */
-
-static void take_new_id(struct fleet *f)
-{
-    do
-        evutil_secure_rng_get_bytes(&f->id, sizeof(f->id));
-    while (f->id == 0);
-    fleet_hex(f->id, f->hex);
-    f->registration = (struct fleet_registration){.warned = f->registration.warned};
-}
-
-/* Everything that waits is told that it won't happen. */
-static void drop_everything(struct fleet *f)
-{
-    struct redis_link *links[] = {f->commands, f->inbox_link, f->log_link, f->channel,
-                                  f->replica_link};
-
-    for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
-        if (links[i] != NULL) {
-            redis_link_hold(links[i], false);
-            redis_link_reset(links[i], "the node starts over or ends");
-        }
-    }
-    fleet_load_reset(f);
-    fleet_log_stop(f);
-    while (f->nodes != NULL)
-        fleet_node_remove(f, f->nodes);
-    reapers_free(f);
-    fleet_cut_reset(f);
-    fleet_taken_reset(f);
-    inbox_reset(f);
-    fleet_connect_reset(f);
-    fleet_acks_reset(f);
-    fleet_retaining_reset(f);
-    fleet_retained_reset(f);
-    fleet_queues_reset(f);
-    fleet_append_reset(f);
-    routes_reset(f);
-    fleet_replicas_reset(f);
-    fleet_versions_reset(f);
-    fleet_publish_reset(f);
-    run_deferred(f, false);
-}
-
-static void start_over(struct fleet *f)
-{
-    char old[FLEET_HEX_SIZE];
-
-    memcpy(old, f->hex, sizeof(old));
-    f->must_start_over = false;
-    f->state = FLEET_STARTING;
-    f->joined = f->unsure = false;
-    metric_add(f->metrics.start_overs, 1);
-    heart_end(f->heart);
-    fleet_holds_detach(f);
-    f->host.start_over(f->host.arg);
-    drop_everything(f);
-    take_new_id(f);
-    f->run_id[0] = '\0';
-    LOG_WARN("node_starts_over", KV_STR("was", old), KV_STR("node", f->hex));
-    inbox_start(f);
-    fleet_load_tick(f);
-}
+/* ---- the end --------------------------------------------------------------------------------- */
 
 void fleet_is_dead(struct fleet *f)
 {
@@ -379,6 +317,7 @@ static void take_time(struct fleet *f)
 static void run_ticks(struct fleet *f)
 {
     fleet_load_tick(f);
+    fleet_say_tick(f);
     fleet_clock_tick(f);
     fleet_log_tick(f);
     inbox_tick(f);
@@ -432,23 +371,30 @@ void fleet_input(struct fleet *f, struct timebox *box)
 {
     take_time(f);
     f->box = box;
+    if (f->over.step != OVER_NOT) {
+        fleet_over_go_on(f, box);
+        leave_tick(f);
+        return;
+    }
     fleet_fence(f);
     fleet_beat_input(f);
     if (!f->unsure)
-        run_deferred(f, true);
+        fleet_run_deferred(f, true);
     read_links(f, box);
-    if (f->must_start_over)
-        start_over(f);
-    if (!f->unsure)
+    if (!f->unsure && !f->must_start_over)
         run_ticks(f);
-    if (f->must_start_over)
-        start_over(f);
+    if (f->must_start_over) {
+        fleet_start_over(f);
+        fleet_over_go_on(f, box);
+    }
     leave_tick(f);
 }
 
 void fleet_flush(struct fleet *f)
 {
     take_time(f);
+    if (f->over.step != OVER_NOT)
+        return;
     fleet_fence(f); /* the process may have slept since the turn began */
     if (fleet_can_act(f)) {
         fleet_acks_flush(f);
@@ -535,7 +481,7 @@ struct fleet *fleet_new(struct event_base *base, const struct store_redis_config
     fleet_keys_init(&f->keys, cfg->name);
     f->cfg.url = f->cfg.name = f->cfg.password_file =
         NULL; /* taken apart; the caller's strings may go */
-    take_new_id(f);
+    fleet_take_new_id(f);
     take_time(f);
     f->calls = 1;
     f->usage.limits = (struct fleet_usage_limits){.sessions = cfg->session_limit,
@@ -573,7 +519,7 @@ void fleet_free(struct fleet *f)
     fleet_beat_free(f);
     fleet_holds_detach(f);
     if (f->commands != NULL)
-        drop_everything(f);
+        fleet_drop_everything(f);
     memcpy(links,
            (struct redis_link *[]){f->commands, f->inbox_link, f->log_link, f->channel,
                                    f->replica_link},

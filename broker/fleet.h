@@ -28,11 +28,13 @@
 #include "broker/fleet_keys.h"
 #include "broker/fleet_metrics.h"
 #include "broker/fleet_outbox.h"
+#include "broker/fleet_over.h"
 #include "broker/fleet_parts.h"
 #include "broker/fleet_register.h"
 #include "broker/fleet_replicas.h"
 #include "broker/fleet_resync.h"
 #include "broker/fleet_retell.h"
+#include "broker/fleet_say_again.h"
 #include "broker/fleet_taken.h"
 #include "broker/fleet_usage.h"
 #include "broker/fleet_version.h"
@@ -72,6 +74,7 @@ struct fleet_hold {
     uint64_t ended_ms;       /* when that was */
     struct fleet_hold *next, *prev;
     unsigned refs, bucket;
+    unsigned asserted;          /* in which round of fleet_say_again */
     struct fleet_behalf behalf; /* this connection */
     char run[9];                /* of Redis, in which its sequences are known to be right */
     bool fetch_later; /* something was fetched in another run, and is once that is known */
@@ -133,6 +136,7 @@ struct fleet {
     bool unsure;
     uint64_t unsure_since_ms;
     bool must_start_over; /* found out deep in a reply's function */
+    struct fleet_over over;
     bool freeing;
     uint64_t lost_until_ms; /* Redis may have lost what its holders tell it again until then: see
                                fleet_may_be_lost */
@@ -172,6 +176,7 @@ struct fleet {
     uint64_t ping_next_ms, sweep_next_ms, disk_ask_ms;
     uint64_t channel_answered_ms; /* when a PUBLISH was sent that is answered */
     struct fleet_hold *sweep_at;
+    struct fleet_saying saying;
     uint64_t due_next_ms;
     unsigned due_bucket;
     uint64_t calls; /* numbers of idempotent script calls */
@@ -200,6 +205,7 @@ bool fleet_accepts(const struct fleet *f);
 void fleet_is_dead(struct fleet *f);
 /* Completes in the next input. */
 void fleet_defer(struct fleet *f, store_done_fn *done, void *arg, enum store_status status);
+void fleet_run_deferred(struct fleet *f, bool ok);
 /* Makes the loop turn once more at once. */
 void fleet_wake(struct fleet *f);
 static inline bool fleet_can_act(const struct fleet *f)
@@ -408,18 +414,14 @@ void fleet_hold_write_user(struct redis_queue *q, const struct store_hold *hold)
 void fleet_hold_unref(struct fleet_hold *h);
 /* Without a word to Redis, which knows nothing of it. */
 void fleet_hold_drop(struct fleet_hold *h);
-void fleet_holds_detach(struct fleet *f); /* start over, end */
+void fleet_holds_detach(struct fleet *f); /* the end */
 void fleet_subscribe(struct fleet *f, struct store_hold *hold,
                      const struct store_subscription *subs, size_t count, store_done_fn *done,
                      void *arg);
 void fleet_unsubscribe(struct fleet *f, struct store_hold *hold, const struct mqtt_slice *filters,
                        size_t count, store_done_fn *done, void *arg);
-/* Rule 9: tells Redis again what this node's connections hold. */
-void fleet_holds_assert(struct fleet *f);
-void fleet_hold_assert(struct fleet_hold *h);
-void fleet_holds_run_changed(struct fleet *f);
-/* Says the subscriptions of their durable sessions in the log again: it lost some entries. */
-void fleet_holds_retell(struct fleet *f);
+/* Begins a session's script; `args` beside client and epoch. */
+void fleet_session_script(struct fleet *f, struct store_hold *hold, enum script id, size_t args);
 /* Looks at queues without having been told to. */
 void fleet_sweep_tick(struct fleet *f);
 void fleet_sweep_soon(struct fleet *f);

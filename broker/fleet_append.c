@@ -60,6 +60,7 @@ static struct fleet_entry *gathering(struct fleet *f)
 
 uint64_t fleet_append_route(struct fleet *f, enum fleet_log_item kind, struct mqtt_slice filter)
 {
+    struct fleet_append *a = &f->append;
     struct fleet_entry *e = gathering(f);
 
     fleet_bytes_u8(&e->items, (uint8_t)kind);
@@ -67,6 +68,8 @@ uint64_t fleet_append_route(struct fleet *f, enum fleet_log_item kind, struct mq
     fleet_bytes_u8(&e->routes, (uint8_t)kind);
     fleet_bytes_slice(&e->routes, filter);
     e->route_count++;
+    e->added += kind == LOG_ROUTE_ADDED ? 1 : 0;
+    a->routes_added += kind == LOG_ROUTE_ADDED ? 1 : 0;
     return e->number;
 }
 
@@ -250,6 +253,7 @@ static void drop_first(struct fleet_append *a)
 {
     struct fleet_entry *e = a->first;
 
+    a->routes_added -= e->added;
     a->first = e->next;
     if (a->first == NULL)
         a->last = NULL;
@@ -333,6 +337,7 @@ void fleet_append_reset(struct fleet *f)
     while (a->first != NULL)
         drop_first(a);
     a->failed = a->in_flight = false;
+    a->routes_added = 0; /* some may have gone to the scrap */
     a->retry_ms = 0;
     a->done = a->numbered;
     a->version = 0;

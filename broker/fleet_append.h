@@ -30,6 +30,7 @@ struct fleet_entry {
     size_t item_count;
     struct fleet_bytes routes; /* '+' or '-', filter; for the node's set of routes */
     size_t route_count;
+    size_t added; /* of them '+' */
     uint64_t number;
     bool closed; /* it was given to Redis once: nothing is added */
 };
@@ -44,6 +45,7 @@ struct fleet_append {
     uint64_t done;                    /* number of the last entry that is in the log */
     uint64_t version;                 /* of that entry */
     uint64_t retry_ms;                /* not before */
+    size_t routes_added;              /* by entries that aren't in the log yet */
     struct fleet_append_wait *waits;
 };
 

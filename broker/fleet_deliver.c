@@ -69,6 +69,7 @@ static void send_acks(struct fleet *f, struct fleet_hold *h)
         call_releases(h->releases, STORE_UNAVAILABLE);
         free(sent);
     } else {
+        fleet_say_hold(h);
         *sent = (struct acks_sent){.hold = h, .releases = h->releases};
         h->refs++;
         scripts_begin(&f->scripts, f->q, SCRIPT_ACK, key.text, 3 + 2 * h->ack_count);
@@ -261,6 +262,7 @@ void fleet_fetch(struct fleet *f, struct store_hold *hold, uint64_t from, size_t
     h->refs++;
     key = fleet_key_clients(&f->keys, h->bucket);
     snprintf(from_text, sizeof(from_text), "%llu-0", (unsigned long long)from);
+    fleet_say_hold(h);
     fleet_acks_flush_hold(f, h); /* what was acknowledged isn't read again */
     scripts_begin(&f->scripts, f->q, SCRIPT_FETCH, key.text, 5);
     redis_queue_arg(f->q, hold->client_id, hold->client_id_len);

@@ -275,6 +275,7 @@ void fleet_disconnect(struct fleet *f, struct store_hold *hold, bool publish_wil
     }
     op->done = done;
     op->arg = arg;
+    fleet_say_hold(h);
     if (publish_will && hold->will_grace_s == 0 && h->will_delay_s == 0) {
         account_uncount(ACCOUNT_CLIENTS, h->will.data);
         op->will = h->will;

@@ -359,17 +359,11 @@ static void say_again(struct fleet *f, size_t routes)
     const struct fleet_load *l = f->load;
     bool lost = routes != route_count(f) || fleet_append_is_lost(f, l->from);
 
-    if (lost)
-        route_announce_all(f);
-    if (!l->again)
-        return;
-    fleet_versions_rejoined(f, l->from);
-    fleet_holds_assert(f);
-    fleet_connects_begin_again(f);
-    if (!lost)
-        return;
-    fleet_holds_retell(f);
-    fleet_append_said_again(f);
+    if (l->again)
+        fleet_versions_rejoined(f, l->from);
+    fleet_say_again(f, l->again, lost);
+    if (l->again)
+        fleet_connects_begin_again(f);
 }
 
 static void on_join(void *arg, const redisReply *r)

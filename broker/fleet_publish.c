@@ -502,6 +502,7 @@ static void bind_packet_id(struct fleet_publish *p, struct store_hold *hold, uin
     uint8_t id[16];
 
     fleet_id_write(id, p->message->id);
+    fleet_say_hold(p->hold);
     scripts_begin(&f->scripts, f->q, SCRIPT_QOS2, key.text, 4);
     redis_queue_arg(f->q, hold->client_id, hold->client_id_len);
     redis_queue_u64(f->q, hold->epoch);
@@ -549,6 +550,7 @@ void fleet_publish_end_qos2(struct fleet *f, struct store_hold *hold, uint16_t p
     }
     *end = (struct qos2_end){.hold = h, .done = done, .arg = arg};
     h->refs++;
+    fleet_say_hold(h);
     key = fleet_key_clients(&f->keys, h->bucket);
     scripts_begin(&f->scripts, f->q, SCRIPT_QOS2_END, key.text, 3);
     redis_queue_arg(f->q, hold->client_id, hold->client_id_len);

@@ -430,7 +430,7 @@ static void go_online(struct client *c, const struct store_connect_result *r)
     c->session->durable = !c->connecting->clean;
     c->next_sequence = c->hold.durable && r->next_sequence > 0 ? r->next_sequence : 1;
     connect_attempt_free(c);
-    c->last_input_ms = c->broker->now_ms;
+    c->last_input_ms = c->broker->client_ms;
     client_set_state(c, CLIENT_ONLINE);
     router_session_joined(c->broker->router, c->session);
     if (!send_connack(c, MQTT_CONNACK_ACCEPTED, present)) {

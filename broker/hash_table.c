@@ -63,6 +63,15 @@ void hash_table_remove(struct hash_table *t, struct hash_link *link)
     t->count--;
 }
 
+struct hash_link *hash_table_any(const struct hash_table *t, uint32_t *at)
+{
+    if (t->count == 0)
+        return NULL;
+    while (t->buckets[*at & t->mask] == NULL)
+        *at = (*at + 1) & t->mask;
+    return t->buckets[*at & t->mask];
+}
+
 void hash_table_each(struct hash_table *t, void (*each)(void *arg, struct hash_link *link),
                      void *arg)
 {

@@ -10,7 +10,10 @@
 #include "broker/deliver.h"
 #include "broker/router.h"
 #include "broker/session.h"
+#include "broker/turn.h"
 #include "common/log.h"
+
+enum { CLOSE_US = 8, FORGET_US = 1 }; /* about what a client's end costs, and a session's */
 
 static struct session *find(const struct broker *b, const char *id, size_t len)
 {
@@ -149,27 +152,42 @@ static void on_gap(void *arg)
     LOG_WARN("messages_lost", KV_UINT("clients_closed", told));
 }
 
-static void forget_session(void *arg, struct session *s)
+/* Those that come meanwhile are closed as well: the node that they came to is no more. */
+static bool abandon_clients(struct broker *b, struct timebox *box)
 {
-    struct broker *b = arg;
-    router_unsubscribe_all(b->router, s);
-    session_table_remove(b->sessions, s);
+    while (b->clients != NULL) {
+        client_abandon(b->clients, END_START_OVER);
+        if (timebox_spend(box, CLOSE_US))
+            return b->clients == NULL;
+    }
+    return true;
 }
 
-static void on_start_over(void *arg)
+static bool forget_sessions(struct broker *b, struct timebox *box)
+{
+    struct session *s;
+    while ((s = session_table_any(b->sessions, &b->forget_at)) != NULL) {
+        if (!router_unsubscribe_some(b->router, s, box))
+            return false;
+        session_table_remove(b->sessions, s);
+        if (timebox_spend(box, FORGET_US))
+            return session_table_count(b->sessions) == 0;
+    }
+    return true;
+}
+
+static bool on_start_over(void *arg, struct timebox *box)
 {
     struct broker *b = arg;
-    LOG_WARN("start_over", KV_UINT("clients", b->client_count));
-    while (b->clients != NULL)
-        client_abandon(b->clients, END_START_OVER);
-    session_table_each(b->sessions, forget_session, b);
+    if (!b->starting_over)
+        LOG_WARN("start_over", KV_UINT("clients", b->client_count));
+    b->starting_over = !abandon_clients(b, box) || !forget_sessions(b, box);
+    return !b->starting_over;
 }
 
 static void on_clients_shift_clocks(void *arg, uint64_t by_ms)
 {
-    struct broker *b = arg;
-    for (struct client *c = b->clients; c != NULL; c = c->next)
-        c->last_input_ms += by_ms;
+    turn_lost(arg, by_ms);
 }
 
 struct store_host host_of(struct broker *b)

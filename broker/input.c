@@ -250,7 +250,7 @@ static void on_read_end(struct client *c, ssize_t n)
 static void note_read(struct client *c, const uint8_t *bytes, size_t n, size_t asked)
 {
     pace_note_burst(&c->broker->pace, &c->pace, bytes[0], c->broker->now_ms);
-    c->last_input_ms = c->broker->now_ms;
+    c->last_input_ms = c->broker->client_ms;
     c->broker->stats.received_bytes += n;
     leave_note_read(c, n);
     if (n == asked || c->eof)

@@ -7,12 +7,15 @@
 #include "broker/account.h"
 #include "broker/fleet.h"
 
+enum { ROUTE_US = 1 }; /* about what one costs */
+
 enum route_state { ROUTE_ANNOUNCED, ROUTE_LINGERING };
 
 struct route {
     UT_hash_handle hh;
     enum route_state state;
     uint64_t entry; /* of the log, which announces it */
+    unsigned round; /* in which that was */
     uint64_t until_ms;
     struct route *next, *prev; /* lingering */
     uint32_t len;
@@ -42,6 +45,13 @@ static void stop_lingering(struct fleet *f, struct route *r)
     r->state = ROUTE_ANNOUNCED;
 }
 
+static void say(struct fleet *f, struct route *r)
+{
+    r->round = f->routes.round;
+    r->entry = fleet_append_route(f, LOG_ROUTE_ADDED,
+                                  (struct mqtt_slice){.data = r->filter, .len = r->len});
+}
+
 static struct route *add(struct fleet *f, struct mqtt_slice filter)
 {
     struct route *r = account_zalloc(ACCOUNT_SESSIONS, sizeof(*r) + filter.len);
@@ -50,7 +60,7 @@ static struct route *add(struct fleet *f, struct mqtt_slice filter)
         return NULL;
     r->len = filter.len;
     memcpy(r->filter, filter.data, filter.len);
-    r->entry = fleet_append_route(f, LOG_ROUTE_ADDED, filter);
+    say(f, r);
     HASH_ADD_KEYPTR(hh, f->routes.all, r->filter, r->len, r);
     return r;
 }
@@ -64,6 +74,8 @@ static struct route *announce(struct fleet *f, struct mqtt_slice filter)
         return add(f, filter);
     if (r->state == ROUTE_LINGERING)
         stop_lingering(f, r);
+    if (r->round != f->routes.round)
+        say(f, r);
     return r;
 }
 
@@ -115,6 +127,8 @@ void route_unwant(struct fleet *f, struct mqtt_slice filter)
 
 static void forget(struct fleet *f, struct route *r)
 {
+    if (f->routes.at == r)
+        f->routes.at = r->hh.next;
     HASH_DEL(f->routes.all, r);
     account_free(ACCOUNT_SESSIONS, r);
 }
@@ -133,27 +147,45 @@ void route_tick(struct fleet *f)
 
 size_t route_count(const struct fleet *f)
 {
-    size_t waiting = 0;
-
-    for (const struct route *r = f->routes.all; r != NULL; r = r->hh.next)
-        if (r->entry > f->append.done)
-            waiting++; /* not told yet */
-    return HASH_COUNT(f->routes.all) - waiting;
+    return HASH_COUNT(f->routes.all) - f->append.routes_added; /* those aren't told yet */
 }
 
 void route_announce_all(struct fleet *f)
 {
-    for (struct route *r = f->routes.all; r != NULL; r = r->hh.next)
-        r->entry = fleet_append_route(f, LOG_ROUTE_ADDED,
-                                      (struct mqtt_slice){.data = r->filter, .len = r->len});
+    f->routes.round++;
+    f->routes.at = f->routes.all;
+}
+
+bool route_announce_some(struct fleet *f, struct timebox *box)
+{
+    while (f->routes.at != NULL) {
+        struct route *r = f->routes.at;
+
+        f->routes.at = r->hh.next;
+        if (r->round != f->routes.round)
+            say(f, r);
+        if (timebox_spend(box, ROUTE_US))
+            break;
+    }
+    return f->routes.at == NULL;
+}
+
+/* The list of those that linger is of no use meanwhile. */
+bool routes_drop(struct fleet *f, struct timebox *box)
+{
+    f->routes.lingering = f->routes.lingering_tail = NULL;
+    while (f->routes.all != NULL) {
+        forget(f, f->routes.all);
+        if (timebox_spend(box, ROUTE_US))
+            break;
+    }
+    return f->routes.all == NULL;
 }
 
 void routes_reset(struct fleet *f)
 {
-    struct route *r;
-    struct route *next;
+    struct timebox endless;
 
-    HASH_ITER (hh, f->routes.all, r, next)
-        forget(f, r);
-    f->routes = (struct routes){0};
+    timebox_open_at(&endless, UINT64_MAX, 0, 0);
+    routes_drop(f, &endless);
 }

@@ -14,10 +14,13 @@
 
 struct fleet;
 struct route;
+struct timebox;
 
 struct routes {
     struct route *all;                        /* by filter */
     struct route *lingering, *lingering_tail; /* in the order of their ends */
+    unsigned round;                           /* counts the times that all are announced again */
+    struct route *at;                         /* the next to be announced in this round */
 };
 
 /* A session here has the filter. Returns the log entry to wait for, 0 when all nodes know. */
@@ -31,8 +34,12 @@ uint64_t route_hold(struct fleet *f, struct mqtt_slice filter);
 void route_release(struct fleet *f, struct mqtt_slice filter);
 void route_tick(struct fleet *f);
 size_t route_count(const struct fleet *f);
-/* Announces everything again: Redis lost it. */
+/* Everything is to be announced again: Redis lost it. */
 void route_announce_all(struct fleet *f);
+/* Announces some of that: true when all is. */
+bool route_announce_some(struct fleet *f, struct timebox *box);
 void routes_reset(struct fleet *f);
+/* The same in pieces: true when none is left. */
+bool routes_drop(struct fleet *f, struct timebox *box);
 
 #endif

@@ -16,7 +16,7 @@
 #include "broker/session.h"
 #include "common/timebox.h"
 
-enum { ROUTE_US = 1 }; /* about a route's removal */
+enum { ROUTE_US = 1 }; /* about the removal of a route or a subscription */
 
 /* Another node as a holder of routes in the topic tree. */
 struct route_holder {
@@ -384,6 +384,16 @@ static void remove_all(struct router *r, struct subscriber *s)
 void router_unsubscribe_all(struct router *r, struct session *s)
 {
     remove_all(r, &s->subscriber);
+}
+
+bool router_unsubscribe_some(struct router *r, struct session *s, struct timebox *box)
+{
+    while (s->subscriber.count > 0) {
+        remove_last(r, &s->subscriber);
+        if (timebox_spend(box, ROUTE_US))
+            break;
+    }
+    return s->subscriber.count == 0;
 }
 
 void router_each_subscription(struct router *r, const struct session *s,

@@ -60,6 +60,8 @@ bool router_is_subscribed(struct router *r, struct session *s, struct mqtt_slice
                           struct subscription_options *options);
 bool router_unsubscribe(struct router *r, struct session *s, struct mqtt_slice filter);
 void router_unsubscribe_all(struct router *r, struct session *s);
+/* The same in pieces: true when none is left. */
+bool router_unsubscribe_some(struct router *r, struct session *s, struct timebox *box);
 /* Calls for each of its subscriptions. The filter is valid during the call. */
 void router_each_subscription(struct router *r, const struct session *s,
                               store_subscription_fn *each, void *arg);

@@ -98,6 +98,12 @@ void session_table_each(struct session_table *t, void (*each)(void *arg, struct 
     hash_table_each(&t->by_id, each_link, &e);
 }
 
+struct session *session_table_any(const struct session_table *t, uint32_t *at)
+{
+    struct hash_link *link = hash_table_any(&t->by_id, at);
+    return link != NULL ? HASH_OWNER(link, struct session, by_id) : NULL;
+}
+
 size_t session_table_count(const struct session_table *t)
 {
     return t->by_id.count;

@@ -40,6 +40,8 @@ void session_table_remove(struct session_table *t, struct session *s);
 /* Calls for each session; `each` may remove the one it is called for. */
 void session_table_each(struct session_table *t, void (*each)(void *arg, struct session *s),
                         void *arg);
+/* One of them, NULL: there is none; see hash_table_any. */
+struct session *session_table_any(const struct session_table *t, uint32_t *at);
 size_t session_table_count(const struct session_table *t);
 
 static inline struct session *session_ref(struct session *s)

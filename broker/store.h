@@ -279,8 +279,9 @@ struct store_host {
      * clients that have a subscription at QoS 1 or 2, so that they learn of it. */
     void (*gap)(void *arg);
     /* This node was declared dead: close all clients without wills and forget all sessions and
-     * remote state; the store starts over under a new id. */
-    void (*start_over)(void *arg);
+     * remote state; the store starts over under a new id. False: the box was over first, and it is
+     * called again in the next turn. While the store's `starting_over` is set nobody is served. */
+    bool (*start_over)(void *arg, struct timebox *box);
     /* Keep-alive clocks: time in which the broker was unsure doesn't count. */
     void (*clients_shift_clocks)(void *arg, uint64_t by_ms);
 };
@@ -352,6 +353,7 @@ struct store {
     /* QoS 0 is published through the store even when nobody else is known to want it: a
      * subscription made elsewhere a moment ago may not be known yet (`consistency: strict`). */
     bool checks_qos0;
+    bool starting_over; /* nobody is served: see store_host.start_over */
 };
 struct store_retained_read {
     struct store *store;

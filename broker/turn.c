@@ -16,6 +16,7 @@ enum {
     STALL_MS = 1000, /* a gap between turns that clients aren't to blame for */
     TICK_MS = 100,   /* between two looks at the wheel */
     WRITE_US = 4,    /* about a write to a socket */
+    RESUME_US = 1,
     END_US = 1000000000,
 };
 
@@ -190,45 +191,56 @@ static void run_flush(struct broker *b)
                                      .run = flush_late_one});
 }
 
-/* Frees closed clients that nothing refers to any more. */
+/* Frees closed clients that nothing refers to any more. However late it is in the turn some are
+ * looked at, or they would pile up. */
 static void free_dead(struct broker *b)
 {
-    struct client *waiting = NULL;
-    while (b->dead.head != NULL && !timebox_is_over(&b->box)) {
+    enum { AT_LEAST = 16 };
+    struct client *last = b->dead.tail;
+    bool more = b->dead.head != NULL;
+    for (unsigned looks = 0; more && (looks < AT_LEAST || !timebox_is_over(&b->box)); looks++) {
         struct client *c = b->dead.head;
         b->dead.head = c->next;
-        if (c->on_ready || c->on_work || c->on_flush) {
-            c->next = waiting; /* next turn */
-            waiting = c;
-        } else {
+        if (c->next == NULL)
+            b->dead.tail = NULL;
+        more = c != last;
+        if (c->on_ready || c->on_work || c->on_flush)
+            client_mark_dead(c); /* next turn */
+        else
             client_free(c);
-        }
         timebox_spend(&b->box, 1);
     }
-    if (b->dead.head != NULL)
+    if (more)
         turn_clock_cut(&b->clock, TURN_FREE);
-    while (waiting != NULL) {
-        struct client *c = waiting;
-        waiting = c->next;
-        c->next = b->dead.head;
-        b->dead.head = c;
-    }
 }
 
-static void shift_clocks(struct broker *b, uint64_t by_ms)
+void client_mark_dead(struct client *c)
 {
-    for (struct client *c = b->clients; c != NULL; c = c->next)
-        c->last_input_ms += by_ms;
+    struct client_list *list = &c->broker->dead;
+    c->next = NULL;
+    if (list->tail != NULL)
+        list->tail->next = c;
+    push(list, c);
+}
+
+void turn_lost(struct broker *b, uint64_t ms)
+{
+    b->client_ms -= ms;
 }
 
 /* Clients that were held back because the store took no publishes. */
 static void resume_paused(struct broker *b)
 {
+    b->resuming = false;
     if (b->paused_for_store == 0 || !store_accepts(b->store) || b->memory.level == MEMORY_FULL)
         return;
-    for (struct client *c = b->clients; c != NULL; c = c->next)
-        if (c->pause & PAUSE_STORE)
-            client_resume(c, PAUSE_STORE);
+    while (!TAILQ_EMPTY(&b->paused)) {
+        client_resume(TAILQ_FIRST(&b->paused), PAUSE_STORE);
+        if (timebox_spend(&b->box, RESUME_US)) {
+            b->resuming = !TAILQ_EMPTY(&b->paused); /* in the next turn, if it still takes them */
+            return;
+        }
+    }
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
@@ -249,12 +261,13 @@ static void begin(struct broker *b)
     uint64_t before = b->now_ms;
     turn_clock_begin(&b->clock);
     b->now_ms = b->clock.began_ns / 1000000;
+    b->client_ms += b->now_ms - before;
     if (b->now_ms - before > STALL_MS)
-        shift_clocks(b, b->now_ms - before);
+        turn_lost(b, b->now_ms - before);
     b->stats.turns++;
 }
 
-static void take_input(struct broker *b)
+static void take_store_input(struct broker *b)
 {
     b->first_feeder = b->feeder;
     open_box(b, TURN_STORE_INPUT);
@@ -263,16 +276,14 @@ static void take_input(struct broker *b)
     if (timebox_is_over(&b->box))
         turn_clock_cut(&b->clock, TURN_STORE_INPUT);
     b->feeder++;
+}
+
+static void serve_clients(struct broker *b)
+{
     shed_check(b);
     resume_paused(b);
     open_box(b, TURN_CLIENTS);
     run_ready(b);
-}
-
-void turn_pass(struct broker *b)
-{
-    begin(b);
-    take_input(b);
     if (b->tick_due) { /* after reading: what a client sent in time counts also if we were late */
         b->tick_due = false;
         open_box(b, TURN_TIMERS);
@@ -287,6 +298,14 @@ void turn_pass(struct broker *b)
     open_box(b, TURN_FREE);
     free_dead(b);
     leftovers_release(&b->leftovers, &b->box);
+}
+
+void turn_pass(struct broker *b)
+{
+    begin(b);
+    take_store_input(b);
+    if (!b->store->starting_over)
+        serve_clients(b);
     turn_clock_end(&b->clock);
 }
 
@@ -296,7 +315,7 @@ void turn_run(struct broker *b)
     while (b->state != BROKER_STOPPED) {
         bool pending = b->ready.head != NULL || b->work.head != NULL || b->dead.head != NULL ||
                        b->flush_soon.head != NULL || b->flush.head != NULL ||
-                       router_is_behind(b->router) || leftovers_wait(&b->leftovers);
+                       router_is_behind(b->router) || b->resuming || leftovers_wait(&b->leftovers);
         if (b->config->gather && pace_turn(&b->pace, b->now_ms) && !pending)
             pace_rest(&b->pace);
         event_base_loop(b->base, EVLOOP_ONCE | (pending ? EVLOOP_NONBLOCK : 0));
@@ -307,7 +326,8 @@ void turn_run(struct broker *b)
 bool turn_init(struct broker *b)
 {
     static const struct timeval period = {.tv_usec = TICK_MS * 1000};
-    b->now_ms = clock_monotonic_ms();
+    b->now_ms = b->client_ms = clock_monotonic_ms();
+    TAILQ_INIT(&b->paused);
     wheel_init(&b->wheel, b->now_ms);
     b->steps = router_steps(b->router);
     if (!turn_clock_init(&b->clock, b->metrics))

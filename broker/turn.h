@@ -11,6 +11,7 @@
 #define FLOTILLA_BROKER_TURN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct broker;
 
@@ -20,5 +21,7 @@ void turn_fini(struct broker *b);
 void turn_run(struct broker *b);
 /* All of a turn but the wait for events: for who marks clients by other means than libevent. */
 void turn_pass(struct broker *b);
+/* Time in which clients weren't served, and don't answer for their silence. */
+void turn_lost(struct broker *b, uint64_t ms);
 
 #endif

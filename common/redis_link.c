@@ -702,10 +702,16 @@ void redis_link_hurry(struct redis_link *l)
     }
 }
 
-void redis_link_reset(struct redis_link *l, const char *why)
+size_t redis_link_leave(struct redis_link *l, const char *why)
 {
     if (l->fd >= 0)
         leave(l, LOG_LEVEL_DEBUG, why, false);
+    return l->queue.count;
+}
+
+void redis_link_reset(struct redis_link *l, const char *why)
+{
+    redis_link_leave(l, why);
     redis_queue_reset(&l->queue);
 }
 

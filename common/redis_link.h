@@ -111,6 +111,9 @@ void redis_link_reconnect(struct redis_link *l, const char *why);
 void redis_link_hurry(struct redis_link *l);
 /* The same as redis_link_reconnect, forgetting all pending commands (each is told NULL). */
 void redis_link_reset(struct redis_link *l, const char *why);
+/* The first half of that: closes the connection. Who has more pending commands than may be told at
+ * once then gives up so many as it returns (redis_queue_give_up), before the next input or flush. */
+size_t redis_link_leave(struct redis_link *l, const char *why);
 
 bool redis_link_is_up(const struct redis_link *l);
 enum redis_link_state redis_link_state(const struct redis_link *l);

@@ -66,6 +66,7 @@ struct bed {
     redisContext *redis; /* blocking, for looking at what is there */
     const char *user;    /* of those who connect from now on */
     uint64_t arrived_ms; /* when their CONNECTs arrived (CLOCK_BOOTTIME) */
+    uint64_t box_us;     /* of an input; 0: as much as it needs */
 };
 
 /* A connection: its hold and what came of the calls. */
@@ -353,14 +354,16 @@ static inline void bed_gap(void *arg)
     ((struct bed_node *)arg)->gaps++;
 }
 
-static inline void bed_start_over(void *arg)
+static inline bool bed_start_over(void *arg, struct timebox *box)
 {
     struct bed_node *n = arg;
 
+    (void)box;
     n->start_overs++;
     n->sub_count = 0;
     for (struct bed_client *c = n->clients; c != NULL; c = c->next)
         c->connected = false;
+    return true;
 }
 
 static inline void bed_each_subscription(void *arg, const char *client_id, size_t len,
@@ -450,12 +453,17 @@ static inline void bed_kill(struct bed *b, struct bed_node *n)
     free(n);
 }
 
-static inline void bed_input(struct store *s)
+static inline void bed_input_within(struct store *s, uint64_t box_us)
 {
     struct timebox box;
 
-    timebox_open(&box, 1000000);
+    timebox_open(&box, box_us);
     store_input(s, &box);
+}
+
+static inline void bed_input(struct store *s)
+{
+    bed_input_within(s, 1000000);
 }
 
 static inline void bed_turn(struct bed *b)
@@ -466,7 +474,7 @@ static inline void bed_turn(struct bed *b)
     event_base_loop(b->base, EVLOOP_ONCE);
     for (size_t i = 0; i < BED_NODES; i++)
         if (b->nodes[i] != NULL && !b->nodes[i]->stopped)
-            bed_input(b->nodes[i]->store);
+            bed_input_within(b->nodes[i]->store, b->box_us > 0 ? b->box_us : 1000000);
     for (size_t i = 0; i < BED_NODES; i++)
         if (b->nodes[i] != NULL && !b->nodes[i]->stopped)
             b->nodes[i]->store->ops->flush(b->nodes[i]->store);

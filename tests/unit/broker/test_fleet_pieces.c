@@ -1,0 +1,148 @@
+/* What a node does for all its clients at once goes in pieces: here its turns have no time, so that each
+ * piece is as small as it can be. */
+#include "broker/fleet.h"
+#include "tests/unit/broker/fleet_bed.h"
+
+enum { CROWD = 80, AT_ONCE = 4 };
+
+static struct fleet *fleet_of(struct bed_node *n)
+{
+    return (struct fleet *)n->store;
+}
+
+static void connect_crowd(struct bed_node *n, struct bed_client *crowd[CROWD])
+{
+    char text[BED_TEXT];
+
+    for (int i = 0; i < CROWD; i++) {
+        snprintf(text, sizeof(text), "c%d", i);
+        crowd[i] = bed_connect(n, text, true);
+        snprintf(text, sizeof(text), "f/%d", i);
+        bed_subscribe(crowd[i], text, 1);
+    }
+}
+
+static size_t holds_unsaid(const struct fleet *f)
+{
+    size_t count = 0;
+
+    for (const struct fleet_hold *h = f->holds; h != NULL; h = h->next)
+        count += h->asserted != f->saying.round;
+    return count;
+}
+
+static long long routes_in_redis(struct bed *b, const struct fleet *f)
+{
+    redisReply *r = redisCommand(b->redis, "SCARD fl:{r}:n:%s", f->hex);
+    long long count = r != NULL && r->type == REDIS_REPLY_INTEGER ? r->integer : -1;
+
+    freeReplyObject(r);
+    return count;
+}
+
+static long long sessions_in_redis(struct bed *b)
+{
+    redisReply *r =
+        redisCommand(b->redis, "EVAL %s 0", "return #redis.call('keys', 'fl:{s*}:f:c*')");
+    long long count = r != NULL && r->type == REDIS_REPLY_INTEGER ? r->integer : -1;
+
+    freeReplyObject(r);
+    return count;
+}
+
+static void rule_9_a_crowd_is_told_again_in_pieces(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *n = bed_add_ready(b);
+    struct fleet *f = fleet_of(n);
+    struct bed_client *crowd[CROWD];
+    unsigned round = f->saying.round;
+    size_t left = CROWD;
+
+    connect_crowd(n, crowd);
+    assert_int_equal(sessions_in_redis(b), CROWD);
+    b->box_us = 1;
+    freeReplyObject(redisCommand(b->redis, "FLUSHALL"));
+    BED_UNTIL(b, f->saying.round != round);
+    while (f->saying.at != NULL) {
+        size_t now = holds_unsaid(f);
+
+        assert_true(left - now <= AT_ONCE);
+        left = now;
+        if (left == CROWD / 2) { /* who does something before is told first */
+            struct fleet_hold *last = crowd[0]->hold.store_data;
+
+            assert_int_not_equal(last->asserted, f->saying.round);
+            b->box_us = 0;
+            fleet_say_hold(last);
+            b->box_us = 1;
+            assert_int_equal(last->asserted, f->saying.round);
+            left--;
+        }
+        bed_turn(b);
+    }
+    BED_UNTIL(b, !f->saying.under_way && holds_unsaid(f) == 0);
+    BED_UNTIL(b, sessions_in_redis(b) == CROWD);
+    b->box_us = 0;
+    BED_UNTIL(b, bed_ready(n));
+    BED_UNTIL(b, routes_in_redis(b, f) == CROWD);
+    assert_int_equal(n->fenced, 0);
+    assert_int_equal(n->start_overs, 0);
+}
+
+static size_t hold_count(const struct fleet *f)
+{
+    size_t count = 0;
+
+    for (const struct fleet_hold *h = f->holds; h != NULL; h = h->next)
+        count++;
+    return count;
+}
+
+static void rule_2_a_crowd_is_forgotten_in_pieces(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *n = bed_add_ready(b);
+    struct fleet *f = fleet_of(n);
+    struct bed_client *crowd[CROWD];
+    uint64_t id = f->id;
+
+    connect_crowd(n, crowd);
+    BED_UNTIL(b, route_count(f) == CROWD);
+    for (int i = 0; i < CROWD; i++)
+        bed_publish_begin(crowd[i], "f/1", "lost", 1, false, 0);
+    n->store->ops->flush(n->store);
+    assert_true(f->q->count > 0);
+    fleet_is_dead(f);
+    b->box_us = 1;
+    bed_turn(b);
+    size_t before = CROWD;
+    size_t pieces = 0;
+    for (; f->over.step != OVER_NOT; pieces++) {
+        size_t now = hold_count(f) + route_count(f) + f->append.routes_added;
+
+        assert_true(n->store->starting_over);
+        if (pieces > 0)
+            assert_true(before - now <= 2 * 16);
+        before = now;
+        bed_turn(b);
+    }
+    assert_true(pieces > CROWD / 16);
+    assert_false(n->store->starting_over);
+    assert_int_equal(n->start_overs, 1);
+    b->box_us = 0;
+    BED_UNTIL(b, bed_ready(n));
+    assert_true(f->id != id);
+    bed_connect(n, "c1", true); /* the id may still be the dead node's */
+}
+
+int main(void)
+{
+#define IN_BED(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
+    const struct CMUnitTest tests[] = {
+        IN_BED(rule_9_a_crowd_is_told_again_in_pieces),
+        IN_BED(rule_2_a_crowd_is_forgotten_in_pieces),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,149 @@
+/* What the store asks of the core, where that may be much. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/broker/core_fixture.h"
+
+enum { CLIENTS = 500, SESSIONS = 300, FILTERS = 20, AT_ONCE = 16 };
+
+static struct mqtt_slice text(const char *s)
+{
+    return (struct mqtt_slice){.data = (const uint8_t *)s, .len = (uint32_t)strlen(s)};
+}
+
+/* Over as soon as somebody looks at a clock. */
+static struct timebox no_time(void)
+{
+    struct timebox box;
+    timebox_open_at(&box, 0, 0, 0);
+    return box;
+}
+
+/* Offline sessions of the fleet, as the log tells them. */
+static void add_sessions(struct store_host *host)
+{
+    for (int i = 0; i < SESSIONS; i++) {
+        char id[16];
+        int len = snprintf(id, sizeof(id), "s%d", i);
+        for (int k = 0; k < FILTERS; k++) {
+            char filter[32];
+            snprintf(filter, sizeof(filter), "s/%d/%d", i, k);
+            struct store_subscription sub = {.filter = text(filter), .qos = 1};
+            host->durable_subscribed(host->arg, id, (size_t)len, &sub);
+        }
+    }
+}
+
+static void starting_over_goes_in_pieces(void **state)
+{
+    struct core core;
+    struct core_client *clients[CLIENTS];
+    (void)state;
+    core_init(&core);
+    struct broker *b = &core.broker;
+    struct store_host host = host_of(b);
+    for (int i = 0; i < CLIENTS; i++)
+        clients[i] = core_connect(&core);
+    add_sessions(&host);
+    assert_int_equal(session_table_count(b->sessions), SESSIONS);
+    size_t left = b->client_count + router_subscription_count(b->router);
+    for (bool done = false; !done;) {
+        struct timebox box = no_time();
+        done = host.start_over(host.arg, &box);
+        size_t now = b->client_count + router_subscription_count(b->router);
+        assert_true(left - now <= AT_ONCE);
+        assert_true(done || now < left);
+        left = now;
+    }
+    assert_int_equal(left, 0);
+    assert_int_equal(session_table_count(b->sessions), 0);
+    core_settle(&core);
+    for (int i = 0; i < CLIENTS; i++)
+        core_client_free(clients[i]);
+    core_fini(&core);
+}
+
+/* They are of a node that is no more. */
+static void nobody_is_served_while_the_store_starts_over(void **state)
+{
+    static const uint8_t connect[] = {0x10, 13, 0, 4, 'M', 'Q', 'T', 'T', 4, 0x2, 0, 0, 0, 1, 'a'};
+    struct core core;
+    (void)state;
+    core_init(&core);
+    struct core_client *c = core_connect(&core);
+    core.broker.store->starting_over = true;
+    core_give(c, connect, sizeof(connect));
+    core_turn(&core);
+    assert_int_equal(c->out_len, 0);
+    assert_int_equal(c->in_len, sizeof(connect));
+    core.broker.store->starting_over = false;
+    core_settle(&core);
+    assert_int_equal(c->out_len, 4); /* CONNACK */
+    client_close(c->client, END_SHUTDOWN);
+    core_settle(&core);
+    core_client_free(c);
+    core_fini(&core);
+}
+
+/* What is paused for the store is found without a look at all clients, and resumed in pieces. */
+static void clients_are_resumed_in_pieces(void **state)
+{
+    struct core core;
+    struct core_client *clients[CLIENTS];
+    (void)state;
+    core_init(&core);
+    struct broker *b = &core.broker;
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = core_connect(&core);
+        client_pause(clients[i]->client, PAUSE_STORE);
+    }
+    client_close(clients[7]->client, END_SHUTDOWN);
+    assert_int_equal(b->paused_for_store, CLIENTS - 1);
+    core_turn(&core);
+    assert_int_equal(b->paused_for_store, 0);
+    assert_true(TAILQ_EMPTY(&b->paused));
+    for (int i = 0; i < CLIENTS; i++)
+        if (!clients[i]->freed)
+            client_close(clients[i]->client, END_SHUTDOWN);
+    core_settle(&core);
+    for (int i = 0; i < CLIENTS; i++)
+        core_client_free(clients[i]);
+    core_fini(&core);
+}
+
+/* A time in which the broker served nobody isn't a client's silence, and is counted once for all. */
+static void lost_time_is_no_silence(void **state)
+{
+    struct core core;
+    (void)state;
+    core_init(&core);
+    struct broker *b = &core.broker;
+    struct core_client *c = core_connect(&core);
+    client_set_state(c->client, CLIENT_ONLINE);
+    c->client->keep_alive_s = 1;
+    client_arm_timer(c->client);
+    turn_lost(b, 10000);
+    wheel_advance(&b->wheel, b->now_ms + 9000); /* its timer was set before */
+    assert_false(c->client->doomed);
+    b->client_ms += 12000;
+    wheel_advance(&b->wheel, b->now_ms + 22000);
+    assert_true(c->client->doomed);
+    client_abandon(c->client, END_SHUTDOWN);
+    core_settle(&core);
+    core_client_free(c);
+    core_fini(&core);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(starting_over_goes_in_pieces),
+        cmocka_unit_test(nobody_is_served_while_the_store_starts_over),
+        cmocka_unit_test(clients_are_resumed_in_pieces),
+        cmocka_unit_test(lost_time_is_no_silence),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
