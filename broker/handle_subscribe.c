@@ -56,11 +56,14 @@ static void grant(struct client *c, struct wish *w)
     struct router *router = c->broker->router;
     struct subscription_options options = {
         .qos = w->code, .no_local = c->bridge, .retain_as_published = c->bridge};
+    static const char *const refusals[] = {
+        [ROUTER_CROWDED] = "one topic would match too many filters with + of all clients",
+        [ROUTER_NO_MEMORY] = "no memory"};
     const char *why = objection(c, w->filter);
     w->replaced =
         c->hold.durable && router_is_subscribed(router, c->session, w->filter, &w->before);
-    if (why == NULL && !router_subscribe(router, c->session, w->filter, options))
-        why = "no memory";
+    if (why == NULL)
+        why = refusals[router_grant(router, c->session, w->filter, options)];
     if (why == NULL)
         return;
     w->code = MQTT_QOS_FAILURE;

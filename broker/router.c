@@ -16,7 +16,10 @@
 #include "broker/session.h"
 #include "common/timebox.h"
 
-enum { ROUTE_US = 1 }; /* about the removal of a route or a subscription */
+enum {
+    ROUTE_US = 1,            /* about the removal of a route or a subscription */
+    MATCH_STEPS_MAX = 70000, /* some 10 to 20 ms */
+};
 
 /* Another node as a holder of routes in the topic tree. */
 struct route_holder {
@@ -341,6 +344,19 @@ bool router_subscribe(struct router *r, struct session *s, struct mqtt_slice fil
                       struct subscription_options options)
 {
     return add(r, &s->subscriber, filter, options);
+}
+
+enum router_granted router_grant(struct router *r, struct session *s, struct mqtt_slice filter,
+                                 struct subscription_options options)
+{
+    uint32_t before = topic_tree_worst_match(r->tree);
+    if (!router_subscribe(r, s, filter, options))
+        return ROUTER_NO_MEMORY;
+    uint32_t after = topic_tree_worst_match(r->tree);
+    if (after <= MATCH_STEPS_MAX || after <= before || memchr(filter.data, '+', filter.len) == NULL)
+        return ROUTER_GRANTED;
+    router_unsubscribe(r, s, filter);
+    return ROUTER_CROWDED;
 }
 
 bool router_is_subscribed(struct router *r, struct session *s, struct mqtt_slice filter,

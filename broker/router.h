@@ -55,6 +55,11 @@ struct message_id router_next_message_id(struct router *r);
 /* Subscriptions of a session of this broker. */
 bool router_subscribe(struct router *r, struct session *s, struct mqtt_slice filter,
                       struct subscription_options options);
+/* The same unless one topic could match too many filters with '+' then, of all clients of the fleet
+ * together: nothing has changed then. */
+enum router_granted { ROUTER_GRANTED, ROUTER_CROWDED, ROUTER_NO_MEMORY };
+enum router_granted router_grant(struct router *r, struct session *s, struct mqtt_slice filter,
+                                 struct subscription_options options);
 /* With which options, if `options` isn't NULL. */
 bool router_is_subscribed(struct router *r, struct session *s, struct mqtt_slice filter,
                           struct subscription_options *options);

@@ -9,33 +9,8 @@
 
 #include "broker/account.h"
 #include "broker/hash.h"
-#include "broker/hash_table.h"
-
-/* One holder of a leaf's filter. */
-struct holder {
-    struct subscriber *subscriber;
-    uint32_t at; /* index in subscriber->items */
-    struct subscription_options options;
-};
-
-/* One or more levels that no filter ends or branches within. */
-struct topic_node {
-    struct topic_node *parent;
-    struct hash_link by_level;      /* of (parent, first level) */
-    struct topic_node *plus, *hash; /* children that begin with '+'; that are '#' */
-    struct holder *holders;
-    uint32_t holder_count, holder_capacity;
-    uint32_t children;
-    uint32_t connected;  /* holders that are connected sessions */
-    uintptr_t child_xor; /* of all children's addresses: of an only child its own */
-    char *joined;        /* owned: the text after two nodes became one; else NULL */
-    const char *text;    /* the levels, "a/+/b": in `bytes` or `joined` */
-    uint16_t text_len, levels;
-    bool wildcard; /* in the filter up to here */
-    bool plus_in;  /* a '+' is */
-    bool literal;  /* none in the text */
-    char bytes[];
-};
+#include "broker/topic_node.h"
+#include "broker/topic_weight.h"
 
 /* A topic name taken apart: level i is at starts[i] and ends one before starts[i + 1]. */
 struct topic_name {
@@ -135,6 +110,7 @@ static void link_child(struct topic_tree *t, struct topic_node *parent, struct t
         parent->plus = n;
     if (begins_with_hash(n))
         parent->hash = n;
+    topic_weight_linked(n);
 }
 
 static void unlink_child(struct topic_tree *t, struct topic_node *n)
@@ -147,6 +123,7 @@ static void unlink_child(struct topic_tree *t, struct topic_node *n)
         parent->plus = NULL;
     if (parent->hash == n)
         parent->hash = NULL;
+    topic_weight_unlinked(parent, n);
 }
 
 static void set_text(struct topic_node *n, const char *text, size_t len)
@@ -177,6 +154,7 @@ static void node_free(struct topic_node *n)
 {
     account_free(ACCOUNT_SESSIONS, n->joined);
     account_free(ACCOUNT_SESSIONS, n->holders);
+    account_free(ACCOUNT_SESSIONS, n->heavy);
     account_free(ACCOUNT_SESSIONS, n);
 }
 
@@ -572,7 +550,7 @@ static bool match_child(struct topic_tree *t, const struct topic_node *child, ui
                         struct topic_matches *out)
 {
     int taken = take_levels(child, &t->topic, level);
-    t->steps += child->literal ? 1 : 1 + child->levels / 16u;
+    t->steps += topic_node_steps(child);
     if (taken == TAKES_NONE)
         return true;
     if (taken == TAKES_REST)
@@ -619,6 +597,11 @@ bool topic_tree_match(struct topic_tree *t, struct mqtt_slice topic, struct topi
 const uint64_t *topic_tree_steps(const struct topic_tree *t)
 {
     return &t->steps;
+}
+
+uint32_t topic_tree_worst_match(const struct topic_tree *t)
+{
+    return t->root.weight;
 }
 
 size_t topic_tree_subscriptions(const struct topic_tree *t)

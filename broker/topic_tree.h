@@ -93,6 +93,10 @@ bool topic_tree_match(struct topic_tree *t, struct mqtt_slice topic, struct topi
  * About 50 ns each in a large tree. */
 const uint64_t *topic_tree_steps(const struct topic_tree *t);
 
+/* The steps that a match may make at most, whatever the topic: topic_weight.h. Without those for the
+ * matches found. */
+uint32_t topic_tree_worst_match(const struct topic_tree *t);
+
 size_t topic_tree_subscriptions(const struct topic_tree *t);
 size_t topic_tree_nodes(const struct topic_tree *t);
 

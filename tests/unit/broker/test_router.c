@@ -281,6 +281,52 @@ static void targets_can_be_found_again_for_a_kept_message(void **state)
     assert_string_equal(t.queues[0].client_id, "late");
 }
 
+/* All filters of 20 levels of which each is '+' or 'a': number `bits`. */
+static struct mqtt_slice crowded_filter(unsigned bits, char out[64])
+{
+    for (unsigned i = 0; i < 20; i++) {
+        out[2 * i] = bits >> i & 1 ? '+' : 'a';
+        out[2 * i + 1] = '/';
+    }
+    return (struct mqtt_slice){.data = (const uint8_t *)out, .len = 39};
+}
+
+/* Each of a thousand clients keeps to its own limit, and together they would make one publish cost a
+ * second. */
+static void filters_that_one_topic_matches_are_bounded_for_all_clients_together(void **state)
+{
+    enum { CLIENTS = 1000, EACH = 100, BOUND = 70000 };
+    struct world *w = *state;
+    struct session *crowd[CLIENTS];
+    struct subscription_options options = {.qos = 1};
+    uint64_t before = *router_steps(w->router);
+    unsigned refused = 0;
+    char buf[64];
+
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        snprintf(buf, sizeof(buf), "c%u", i);
+        crowd[i] = session_table_add(w->sessions, text(buf), false);
+        for (unsigned k = 0; k < EACH; k++)
+            refused += router_grant(w->router, crowd[i], crowded_filter(i * EACH + k + 1, buf),
+                                    options) == ROUTER_CROWDED;
+    }
+    assert_true(refused > 0 && refused < CLIENTS * EACH);
+    publish(w, "a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a", 0, false);
+    assert_true(*router_steps(w->router) - before <= BOUND + CLIENTS);
+    /* Who asks for what other topics match isn't refused. */
+    assert_int_equal(router_grant(w->router, crowd[0], text("b/+/c"), options), ROUTER_GRANTED);
+    assert_int_equal(router_grant(w->router, crowd[0], text("a/a/a/a/b"), options), ROUTER_GRANTED);
+    /* What was refused has left nothing behind, and there is room when some have gone. */
+    unsigned last = CLIENTS * EACH;
+    assert_false(
+        router_is_subscribed(w->router, crowd[CLIENTS - 1], crowded_filter(last, buf), NULL));
+    for (unsigned i = 0; i < CLIENTS / 2; i++)
+        router_unsubscribe_all(w->router, crowd[i]);
+    assert_int_equal(
+        router_grant(w->router, crowd[CLIENTS - 1], crowded_filter(last, buf), options),
+        ROUTER_GRANTED);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -296,6 +342,7 @@ int main(void)
         TEST(a_changed_subscription_counts_at_once_in_spite_of_the_cache),
         TEST(the_last_connected_holder_ends_the_interest),
         TEST(targets_can_be_found_again_for_a_kept_message),
+        TEST(filters_that_one_topic_matches_are_bounded_for_all_clients_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
