@@ -13,6 +13,7 @@
 
 #include "broker/hash.h"
 #include "broker/hash_table.h"
+#include "broker/id_set.h"
 #include "broker/login_failures.h"
 #include "broker/login_memory.h"
 #include "broker/login_queue.h"
@@ -171,20 +172,28 @@ static void note_cost(struct logins *l, const struct login_job *job)
     l->samples[l->next_sample++ % SAMPLES] = (double)job->took_ns / job->secret.iterations;
 }
 
+/* Without memory those that wait stay where they are; the next ones are known. */
+static void note_source(struct logins *l, struct id_set *failed, uint64_t source, uint64_t now_ms)
+{
+    if (source == 0 || id_set_has(failed, source))
+        return;
+    id_set_add(failed, source);
+    login_failures_note(&l->sources, source, now_ms);
+}
+
 /* Whoever waits for it has failed, and so has who began it and went away. */
 static void note_failure(struct logins *l, const struct login_job *job)
 {
     uint64_t now_ms = clock_monotonic_ms();
+    struct id_set failed = {.key = l->hash_key};
     const struct login_wait *wait;
     if (job->stamp != 0)
         login_failures_note(&l->names, job->origin.name, now_ms);
-    login_failures_note(&l->sources, job->origin.source, now_ms);
-    login_queue_failed(l->queue, job->origin.source, job->origin.name);
+    note_source(l, &failed, job->origin.source, now_ms);
     TAILQ_FOREACH (wait, &job->waits, link)
-        if (wait->source != job->origin.source) {
-            login_failures_note(&l->sources, wait->source, now_ms);
-            login_queue_failed(l->queue, wait->source, job->origin.name);
-        }
+        note_source(l, &failed, wait->source, now_ms);
+    login_queue_failed(l->queue, &failed, job->origin.name);
+    id_set_fini(&failed);
 }
 
 static void start_some(struct logins *l);

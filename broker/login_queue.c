@@ -5,6 +5,7 @@
 
 #include "broker/hash.h"
 #include "broker/hash_table.h"
+#include "broker/id_set.h"
 
 TAILQ_HEAD(place_list, login_place);
 
@@ -118,13 +119,14 @@ static void rank_anew(struct login_queue *q, struct login_group *g, bool source_
     enter_rank(q, g);
 }
 
-void login_queue_failed(struct login_queue *q, uint64_t source, uint64_t name)
+void login_queue_failed(struct login_queue *q, struct id_set *sources, uint64_t name)
 {
     for (size_t i = 0; i < LOGIN_RANKS - 1; i++) { /* those in the last one can't be moved */
         struct login_group *next;
         for (struct login_group *g = TAILQ_FIRST(&q->ranks[i].groups); g != NULL; g = next) {
             next = TAILQ_NEXT(g, link);
-            rank_anew(q, g, source != 0 && g->origin.source == source, g->origin.name == name);
+            rank_anew(q, g, g->origin.source != 0 && id_set_has(sources, g->origin.source),
+                      g->origin.name == name);
         }
     }
 }

@@ -32,6 +32,7 @@
 
 enum { LOGIN_RANKS = 4 };
 
+struct id_set;
 struct login_group;
 struct login_queue;
 
@@ -56,8 +57,9 @@ bool login_queue_push(struct login_queue *q, struct login_place *place,
 /* NULL: nobody waits. */
 struct login_place *login_queue_pop(struct login_queue *q);
 void login_queue_remove(struct login_queue *q, struct login_place *place);
-/* A password of this source and name was wrong: whoever waits with one of them is moved. */
-void login_queue_failed(struct login_queue *q, uint64_t source, uint64_t name);
+/* A password of these sources and this name was wrong: whoever waits with one of them is moved. One
+ * walk over the groups, however many sources there are. */
+void login_queue_failed(struct login_queue *q, struct id_set *sources, uint64_t name);
 
 /* Who is to give way to a newcomer; NULL: the newcomer itself. */
 struct login_place *login_queue_crowded(const struct login_queue *q,

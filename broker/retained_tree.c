@@ -16,6 +16,7 @@ struct retained_node {
     struct retained_node *first, *last;   /* children */
     struct retained_node *before, *after; /* siblings */
     struct message *message;              /* NULL: only a step on the way */
+    uint32_t resting;                     /* cursors that are at it: it stays */
     uint16_t depth;                       /* 0: the root */
     uint16_t len;
     char level[];
@@ -25,7 +26,6 @@ struct retained_tree {
     struct hash_table by_level;
     size_t messages;
     uint64_t hash_key;
-    struct retained_cursor *cursors;
     struct retained_node root;
 };
 
@@ -147,16 +147,12 @@ static void unlink_node(struct retained_tree *t, struct retained_node *n)
         n->parent->last = n->before;
 }
 
-static struct retained_node *step(const struct retained_cursor *c, struct retained_node *n);
-
-/* Removes a node without value and children, and its ancestors as far as that holds for them. */
+/* Removes a node without value and children at which nobody rests, and its ancestors as far as that
+ * holds for them. */
 static void prune(struct retained_tree *t, struct retained_node *n)
 {
-    while (n != &t->root && n->message == NULL && n->first == NULL) {
+    while (n != &t->root && n->message == NULL && n->first == NULL && n->resting == 0) {
         struct retained_node *parent = n->parent;
-        for (struct retained_cursor *c = t->cursors; c != NULL; c = c->next)
-            if (c->at == n)
-                c->at = step(c, n);
         unlink_node(t, n);
         account_free(ACCOUNT_RETAINED, n);
         n = parent;
@@ -261,6 +257,20 @@ static bool is_match(const struct retained_cursor *c, const struct retained_node
            (c->many ? n->depth >= c->level_count : n->depth == c->level_count);
 }
 
+static void rest_at(struct retained_node *n)
+{
+    if (n != NULL)
+        n->resting++;
+}
+
+static void leave(struct retained_tree *t, struct retained_node *n)
+{
+    if (n == NULL)
+        return;
+    n->resting--;
+    prune(t, n);
+}
+
 bool retained_cursor_init(struct retained_cursor *c, struct retained_tree *t,
                           struct mqtt_slice filter)
 {
@@ -283,14 +293,11 @@ bool retained_cursor_init(struct retained_cursor *c, struct retained_tree *t,
         c->level_count--;
     }
     c->at = step(c, &t->root);
-    c->next = t->cursors;
-    if (t->cursors != NULL)
-        t->cursors->prev = c;
-    t->cursors = c;
+    rest_at(c->at);
     return true;
 }
 
-struct message *retained_cursor_next(struct retained_cursor *c, uint32_t *steps)
+static struct message *walk(struct retained_cursor *c, uint32_t *steps)
 {
     for (; c->at != NULL && *steps > 0; --*steps) {
         struct retained_node *n = c->at;
@@ -301,16 +308,20 @@ struct message *retained_cursor_next(struct retained_cursor *c, uint32_t *steps)
     return NULL;
 }
 
+struct message *retained_cursor_next(struct retained_cursor *c, uint32_t *steps)
+{
+    struct retained_node *from = c->at;
+    struct message *found = walk(c, steps);
+    rest_at(c->at);
+    leave(c->tree, from);
+    return found;
+}
+
 void retained_cursor_fini(struct retained_cursor *c)
 {
     if (c->tree == NULL)
         return;
-    if (c->prev != NULL)
-        c->prev->next = c->next;
-    else
-        c->tree->cursors = c->next;
-    if (c->next != NULL)
-        c->next->prev = c->prev;
+    leave(c->tree, c->at);
     free(c->levels);
     memset(c, 0, sizeof(*c));
 }

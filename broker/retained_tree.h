@@ -3,8 +3,8 @@
  * wildcards walks only where it can match.
  *
  * Reading:   a cursor steps from match to match and may rest between steps for as long as it likes:
- *            the tree moves it on when the node it stands at goes. What is added meanwhile may or
- *            may not be seen.
+ *            the node that it rests at stays until it goes on, also when its value is gone. What is
+ *            added meanwhile may or may not be seen.
  * Ownership: the tree holds a reference to each message; nodes are its own. Cursors are embedded by
  *            their users and must be finished before the tree is freed.
  */
@@ -27,9 +27,8 @@ size_t retained_tree_count(const struct retained_tree *t);
 
 struct retained_cursor {
     struct retained_tree *tree;
-    struct retained_cursor *prev, *next; /* all cursors of the tree */
-    struct retained_node *at;            /* to be looked at next, NULL at the end */
-    struct mqtt_slice *levels;           /* of the filter, with its text after them; owned */
+    struct retained_node *at;  /* to be looked at next, NULL at the end */
+    struct mqtt_slice *levels; /* of the filter, with its text after them; owned */
     uint32_t level_count;
     bool many; /* ends in '#', which isn't in levels */
 };

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "broker/id_set.h"
+
 enum { CAMPUS = 1, HOME = 2, ELSEWHERE = 3, ANNA = 101, BOB = 102, FIRST_NAME = 1000 };
 
 static struct login_origin from(uint64_t source, uint64_t name)
@@ -108,8 +110,11 @@ static void a_failure_moves_who_waits_already(void **state)
         push(q, &guesses[i], from(CAMPUS, FIRST_NAME + i % 50));
     push(q, &anna, from(CAMPUS, ANNA));
     push(q, &home, from(HOME, BOB));
+    struct id_set sources = {0};
+    id_set_add(&sources, CAMPUS);
     for (size_t i = 0; i < 50; i++)
-        login_queue_failed(q, CAMPUS, FIRST_NAME + i);
+        login_queue_failed(q, &sources, FIRST_NAME + i);
+    id_set_fini(&sources);
     assert_int_equal(turns_until(q, &home), 1);
     assert_true(turns_until(q, &anna) <= 2);
     drain(q);
@@ -218,6 +223,27 @@ static void ahead_are_those_of_the_own_rank_and_better(void **state)
     drain(q);
 }
 
+/* Thousands may wait with the same wrong password, each with an address of its own. */
+static void one_failure_of_many_sources_is_one_walk(void **state)
+{
+    enum { GROUPS = 1000, SOURCES = 5000 };
+    static struct login_place places[GROUPS];
+    struct id_set sources = {.key = 7};
+    struct login_queue *q = fresh();
+    (void)state;
+    for (size_t i = 0; i < GROUPS; i++)
+        push(q, &places[i], from(1 + i, FIRST_NAME + i));
+    for (size_t i = 0; i < SOURCES; i++)
+        assert_true(id_set_add(&sources, 1 + GROUPS / 2 + i));
+    sources.probes = 0;
+    login_queue_failed(q, &sources, BOB);
+    assert_true(sources.probes <= 4 * GROUPS);
+    struct login_origin clean = from(ELSEWHERE + GROUPS + SOURCES, ANNA);
+    assert_int_equal(login_queue_ahead(q, &clean), GROUPS / 2); /* the others were moved */
+    id_set_fini(&sources);
+    drain(q);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +251,7 @@ int main(void)
         cmocka_unit_test(one_who_sends_many_takes_turns_with_others),
         cmocka_unit_test(another_user_behind_the_same_address_hardly_waits),
         cmocka_unit_test(a_failure_moves_who_waits_already),
+        cmocka_unit_test(one_failure_of_many_sources_is_one_walk),
         cmocka_unit_test(the_owner_of_the_name_that_is_guessed_at_gets_in),
         cmocka_unit_test(the_owner_behind_the_same_address_is_next_but_one),
         cmocka_unit_test(no_rank_starves),

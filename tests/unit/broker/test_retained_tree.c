@@ -9,6 +9,9 @@
 
 #include <cmocka.h>
 
+#include "broker/account.h"
+#include "common/clock.h"
+
 static struct mqtt_slice text(const char *s)
 {
     return (struct mqtt_slice){(const uint8_t *)s, (uint32_t)strlen(s)};
@@ -135,6 +138,46 @@ static void a_walk_without_matches_rests_after_its_steps(void **state)
     retained_tree_free(t);
 }
 
+/* Readers that rest are many when clients don't read: what others publish doesn't pay for them. */
+static void resting_cursors_cost_a_removal_nothing(void **state)
+{
+    enum {
+        CURSORS = 20000,
+        TOPICS = 20000,
+        ENOUGH_MS = 300 /* of CPU; seconds with a walk each */
+    };
+    struct retained_tree *t = retained_tree_new(9);
+    struct retained_cursor *cursors = calloc(CURSORS, sizeof(*cursors));
+    uint64_t kept = account.by_kind[ACCOUNT_RETAINED];
+    char topic[32];
+    (void)state;
+    for (int i = 0; i < TOPICS; i++) {
+        snprintf(topic, sizeof(topic), "dev/%d/x", i);
+        put(t, topic);
+    }
+    for (int i = 0; i < CURSORS; i++) {
+        assert_true(retained_cursor_init(&cursors[i], t, text("dev/+/x")));
+        for (int k = 0; k < i % 3; k++)
+            next(&cursors[i]);
+    }
+    uint64_t begun_ns = clock_thread_cpu_ns();
+    for (int i = 0; i < TOPICS; i++) {
+        snprintf(topic, sizeof(topic), "dev/%d/x", i);
+        retained_tree_remove(t, text(topic));
+    }
+    assert_true((clock_thread_cpu_ns() - begun_ns) / 1000000 < ENOUGH_MS);
+    put(t, "dev/0/x"); /* where some rest: they may see it, or not */
+    for (int i = 0; i < CURSORS; i++) {
+        struct message *m = next(&cursors[i]);
+        assert_true(m == NULL || next(&cursors[i]) == NULL);
+        retained_cursor_fini(&cursors[i]);
+    }
+    retained_tree_remove(t, text("dev/0/x"));
+    assert_int_equal(account.by_kind[ACCOUNT_RETAINED], kept); /* no node is left */
+    free(cursors);
+    retained_tree_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +185,7 @@ int main(void)
         cmocka_unit_test(a_replaced_value_counts_once_and_a_removed_one_is_gone),
         cmocka_unit_test(a_resting_cursor_survives_removals_and_misses_nothing),
         cmocka_unit_test(a_walk_without_matches_rests_after_its_steps),
+        cmocka_unit_test(resting_cursors_cost_a_removal_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
