@@ -359,7 +359,7 @@ static void read_links(struct fleet *f, struct timebox *box)
     f->box = box;
     /* Not before this node knows which clients it lost: a request for one of them may lie there, and is
      * none to be answered politely any more. */
-    held = f->unsure || !redis_link_is_up(f->commands);
+    held = f->unsure || f->closing_taken || !redis_link_is_up(f->commands);
     redis_link_hold(f->inbox_link, held);
     if (!held)
         inbox_go_on(f);
@@ -378,10 +378,17 @@ void fleet_input(struct fleet *f, struct timebox *box)
     }
     fleet_fence(f);
     fleet_beat_input(f);
+    if (!fleet_taken_close(f, box)) {
+        fleet_wake(f);
+        leave_tick(f);
+        return;
+    }
     if (!f->unsure)
         fleet_run_deferred(f, true);
     read_links(f, box);
-    if (!f->unsure && !f->must_start_over)
+    if (f->closing_taken)
+        fleet_wake(f);
+    else if (!f->unsure && !f->must_start_over)
         run_ticks(f);
     if (f->must_start_over) {
         fleet_start_over(f);

@@ -153,6 +153,7 @@ struct fleet {
     struct fleet_append append;
     struct fleet_epochs epochs;
     struct fleet_taken *taken;
+    bool closing_taken; /* it was applied, but for the connections that it still names */
     struct fleet_cutting *cuttings;
     struct routes routes;
     struct fleet_versions versions;

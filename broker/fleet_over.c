@@ -65,7 +65,7 @@ void fleet_start_over(struct fleet *f)
     f->state = FLEET_STARTING;
     f->joined = f->unsure = false;
     f->over.step = OVER_HOLDS;
-    f->store.starting_over = true;
+    f->store.suspended = true;
     metric_set(f->metrics.ready, 0);
     metric_add(f->metrics.start_overs, 1);
     heart_end(f->heart);
@@ -100,7 +100,7 @@ static void begin_anew(struct fleet *f)
     fleet_drop_everything(f);
     fleet_take_new_id(f);
     f->run_id[0] = '\0';
-    f->store.starting_over = false;
+    f->store.suspended = false;
     LOG_WARN("node_starts_over", KV_STR("was", old), KV_STR("node", f->hex));
     if (f->state != FLEET_STARTING)
         return; /* it ends */

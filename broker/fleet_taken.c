@@ -9,6 +9,8 @@
 #include "broker/hash.h"
 #include "common/log.h"
 
+enum { CLOSE_US = 8 }; /* about what a connection's end costs */
+
 struct fleet_taken {
     UT_hash_handle hh;
     struct fleet_behalf behalf; /* epoch: up to this one */
@@ -81,18 +83,31 @@ static void gather_all(struct fleet *f)
     fleet_retaining_flush(f);
 }
 
-static void close_connections(struct fleet *f)
+static void close_one(struct fleet *f, const struct fleet_taken *t)
 {
-    struct fleet_taken *t;
-    struct fleet_taken *next;
+    struct store_hold *hold = f->host.hold_of(f->host.arg, t->client, t->len);
 
-    HASH_ITER (hh, f->taken, t, next) {
-        struct store_hold *hold = f->host.hold_of(f->host.arg, t->client, t->len);
+    fleet_connect_taken(f, t->client, t->len, t->behalf.epoch);
+    if (hold != NULL && hold->store_data != NULL && hold->epoch <= t->behalf.epoch)
+        fleet_hold_fenced(hold->store_data);
+}
 
-        fleet_connect_taken(f, t->client, t->len, t->behalf.epoch);
-        if (hold != NULL && hold->store_data != NULL && hold->epoch <= t->behalf.epoch)
-            fleet_hold_fenced(hold->store_data);
+/* A broker that stood still loses thousands at once. */
+bool fleet_taken_close(struct fleet *f, struct timebox *box)
+{
+    if (!f->closing_taken)
+        return true;
+    while (f->taken != NULL) {
+        struct fleet_taken *t = f->taken;
+
+        HASH_DEL(f->taken, t);
+        close_one(f, t);
+        free(t);
+        if (timebox_spend(box, CLOSE_US))
+            break;
     }
+    f->closing_taken = f->store.suspended = f->taken != NULL;
+    return !f->closing_taken;
 }
 
 void fleet_taken_apply(struct fleet *f)
@@ -107,8 +122,8 @@ void fleet_taken_apply(struct fleet *f)
     fleet_queues_void(f);
     fleet_retaining_void(f);
     outboxes_void(f);
-    close_connections(f);
-    fleet_taken_reset(f);
+    f->closing_taken = true;
+    fleet_taken_close(f, f->box);
 }
 
 void fleet_taken_reset(struct fleet *f)
@@ -120,4 +135,5 @@ void fleet_taken_reset(struct fleet *f)
         HASH_DEL(f->taken, t);
         free(t);
     }
+    f->closing_taken = false;
 }

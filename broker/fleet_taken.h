@@ -23,6 +23,7 @@
 #include "common/mqtt.h"
 
 struct fleet;
+struct timebox;
 
 /* On whose behalf something is written: a connection of a client, or a will. */
 struct fleet_behalf {
@@ -36,8 +37,10 @@ struct fleet_behalf fleet_behalf_of(const struct fleet *f, const char *client_id
 void fleet_taken_add(struct fleet *f, const char *client_id, size_t len, uint64_t epoch);
 /* Client, epoch, ... as a cut noted them. */
 void fleet_taken_note(struct fleet *f, const char *data, size_t len);
-/* Closes and voids; forgets what was noted. */
+/* Voids what is pending, and begins to close the connections; nobody is served until that is done. */
 void fleet_taken_apply(struct fleet *f);
+/* Goes on with that: true when nothing is left to be closed. */
+bool fleet_taken_close(struct fleet *f, struct timebox *box);
 /* While it is applied: whether this was taken. */
 bool fleet_taken_has(const struct fleet *f, struct fleet_behalf behalf);
 void fleet_taken_reset(struct fleet *f);

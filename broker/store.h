@@ -280,7 +280,7 @@ struct store_host {
     void (*gap)(void *arg);
     /* This node was declared dead: close all clients without wills and forget all sessions and
      * remote state; the store starts over under a new id. False: the box was over first, and it is
-     * called again in the next turn. While the store's `starting_over` is set nobody is served. */
+     * called again in the next turn. The store is suspended meanwhile. */
     bool (*start_over)(void *arg, struct timebox *box);
     /* Keep-alive clocks: time in which the broker was unsure doesn't count. */
     void (*clients_shift_clocks)(void *arg, uint64_t by_ms);
@@ -353,7 +353,7 @@ struct store {
     /* QoS 0 is published through the store even when nobody else is known to want it: a
      * subscription made elsewhere a moment ago may not be known yet (`consistency: strict`). */
     bool checks_qos0;
-    bool starting_over; /* nobody is served: see store_host.start_over */
+    bool suspended; /* nobody is served: clients are being closed that may not act any more */
 };
 struct store_retained_read {
     struct store *store;

@@ -304,7 +304,7 @@ void turn_pass(struct broker *b)
 {
     begin(b);
     take_store_input(b);
-    if (!b->store->starting_over)
+    if (!b->store->suspended)
         serve_clients(b);
     turn_clock_end(&b->clock);
 }

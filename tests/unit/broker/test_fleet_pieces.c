@@ -121,19 +121,45 @@ static void rule_2_a_crowd_is_forgotten_in_pieces(void **state)
     for (; f->over.step != OVER_NOT; pieces++) {
         size_t now = hold_count(f) + route_count(f) + f->append.routes_added;
 
-        assert_true(n->store->starting_over);
+        assert_true(n->store->suspended);
         if (pieces > 0)
             assert_true(before - now <= 2 * 16);
         before = now;
         bed_turn(b);
     }
     assert_true(pieces > CROWD / 16);
-    assert_false(n->store->starting_over);
+    assert_false(n->store->suspended);
     assert_int_equal(n->start_overs, 1);
     b->box_us = 0;
     BED_UNTIL(b, bed_ready(n));
     assert_true(f->id != id);
     bed_connect(n, "c1", true); /* the id may still be the dead node's */
+}
+
+static void a_crowd_that_others_took_is_closed_in_pieces(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *n = bed_add_ready(b);
+    struct fleet *f = fleet_of(n);
+    struct bed_client *crowd[CROWD];
+    struct timebox box;
+
+    connect_crowd(n, crowd);
+    for (int i = 1; i < CROWD; i++) /* all but the first */
+        fleet_taken_add(f, crowd[i]->id, strlen(crowd[i]->id), crowd[i]->hold.epoch);
+    b->box_us = 1;
+    timebox_open_at(&box, 0, 0, 0);
+    f->box = &box;
+    fleet_taken_apply(f);
+    for (unsigned before = 0; f->closing_taken; bed_turn(b)) {
+        assert_true(n->store->suspended);
+        assert_true(n->fenced - before <= AT_ONCE);
+        before = n->fenced;
+    }
+    assert_false(n->store->suspended);
+    assert_int_equal(n->fenced, CROWD - 1);
+    b->box_us = 0;
+    bed_subscribe(crowd[0], "still/there", 1);
 }
 
 int main(void)
@@ -142,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_BED(rule_9_a_crowd_is_told_again_in_pieces),
         IN_BED(rule_2_a_crowd_is_forgotten_in_pieces),
+        IN_BED(a_crowd_that_others_took_is_closed_in_pieces),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,19 +67,19 @@ static void starting_over_goes_in_pieces(void **state)
 }
 
 /* They are of a node that is no more. */
-static void nobody_is_served_while_the_store_starts_over(void **state)
+static void nobody_is_served_while_the_store_is_suspended(void **state)
 {
     static const uint8_t connect[] = {0x10, 13, 0, 4, 'M', 'Q', 'T', 'T', 4, 0x2, 0, 0, 0, 1, 'a'};
     struct core core;
     (void)state;
     core_init(&core);
     struct core_client *c = core_connect(&core);
-    core.broker.store->starting_over = true;
+    core.broker.store->suspended = true;
     core_give(c, connect, sizeof(connect));
     core_turn(&core);
     assert_int_equal(c->out_len, 0);
     assert_int_equal(c->in_len, sizeof(connect));
-    core.broker.store->starting_over = false;
+    core.broker.store->suspended = false;
     core_settle(&core);
     assert_int_equal(c->out_len, 4); /* CONNACK */
     client_close(c->client, END_SHUTDOWN);
@@ -141,7 +141,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(starting_over_goes_in_pieces),
-        cmocka_unit_test(nobody_is_served_while_the_store_starts_over),
+        cmocka_unit_test(nobody_is_served_while_the_store_is_suspended),
         cmocka_unit_test(clients_are_resumed_in_pieces),
         cmocka_unit_test(lost_time_is_no_silence),
     };
