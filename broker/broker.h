@@ -25,6 +25,7 @@ struct drain;
 struct encoder;
 struct event;
 struct event_base;
+struct fanouts;
 struct http_admin;
 struct listener;
 struct metrics;
@@ -91,10 +92,12 @@ struct broker {
     uint32_t feeder, first_feeder;        /* who is at work now; the first one of this turn */
     struct event *tick;                   /* advances the wheel */
     bool tick_due;
-    struct wheel wheel;    /* timeouts of clients, and of what they were told */
-    struct pace pace;      /* whether to rest before the next poll */
-    const uint64_t *steps; /* made by matching: router_steps */
-    uint32_t deliveries;   /* made for the client whose input is being handled: its budget */
+    struct wheel wheel;      /* timeouts of clients, and of what they were told */
+    struct pace pace;        /* whether to rest before the next poll */
+    const uint64_t *steps;   /* made by matching: router_steps */
+    struct fanouts *fanouts; /* the router's */
+    bool flush_behind;       /* the last turn had no time to write all that it fed */
+    uint32_t deliveries;     /* made for the client whose input is being handled: its budget */
     /* memory that clients cause (shed.c) */
     struct memory_budget memory;
     struct client_holders holders; /* clients that hold something over a turn */

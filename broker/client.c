@@ -9,6 +9,7 @@
 #include "broker/account.h"
 #include "broker/auth.h"
 #include "broker/deliver.h"
+#include "broker/fanout.h"
 #include "broker/handle.h"
 #include "broker/input.h"
 #include "broker/leave.h"
@@ -363,6 +364,8 @@ static void end(struct client *c, enum client_end why, bool tell)
     if (c->state == CLIENT_CLOSED)
         return;
     bool claimed = c->state == CLIENT_ONLINE;
+    if (claimed && peer_listens(why))
+        fanout_settle(c->broker->fanouts, c->session);
     if (c->pause & PAUSE_STORE)
         client_resume(c, PAUSE_STORE);
     log_end(c, why);

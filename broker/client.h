@@ -54,6 +54,7 @@ enum client_pause {
     PAUSE_RETIRED = 4,        /* it is closed once its requests are answered */
     PAUSE_OUTPUT = 8,         /* it doesn't read its answers */
     PAUSE_LIST = 16,          /* its SUBSCRIBE or UNSUBSCRIBE names many filters */
+    PAUSE_FANOUT = 32,        /* a message is being handed out to many: fanout.h */
 };
 
 struct client {
@@ -63,6 +64,7 @@ struct client {
     struct session *session; /* from CLAIMING on */
     struct client *prev, *next;
     struct client *ready_next, *work_next, *flush_next; /* lists of the turn */
+    struct client *held_next;                           /* fanout.c */
 
     uint8_t state;       /* enum client_state; set by client_set_state only */
     uint8_t version;     /* enum mqtt_version */
@@ -87,7 +89,8 @@ struct client {
     uint16_t keep_alive_s;
     uint16_t request_count;
     uint32_t request_bytes;
-    uint32_t ops; /* calls to the store whose completion is to come */
+    uint32_t ops; /* calls to the store whose completion is to come, and whatever else keeps it */
+    uint32_t fanouts_waiting; /* of its messages, until they can be handed out: fanout.c */
     struct flush_rule flush_rule;
 
     uint64_t last_input_ms; /* by client_ms */

@@ -362,6 +362,8 @@ static void take_item(struct fleet *f, struct inbox_batch *b)
 static bool batch_go_on(struct fleet *f, struct inbox_batch *b)
 {
     while (b->open && fleet_reader_more(&b->items) && !f->must_start_over) {
+        if (!router_takes_more(f->router))
+            return false;
         take_item(f, b);
         if (timebox_spend(f->box, ITEM_US) && fleet_reader_more(&b->items))
             return false;

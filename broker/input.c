@@ -9,9 +9,11 @@
 
 #include "broker/account.h"
 #include "broker/client.h"
+#include "broker/fanout.h"
 #include "broker/handle.h"
 #include "broker/leave.h"
 #include "broker/listener.h"
+#include "broker/router.h"
 #include "broker/shed.h"
 #include "common/log.h"
 #include "common/proxy_protocol.h"
@@ -88,6 +90,17 @@ static size_t take_proxy_header(struct client *c, const uint8_t *buf, size_t len
     return 0;
 }
 
+/* A message for many while another one is handed out to many: it stays where it is, and so does what
+ * follows it. */
+static bool must_wait(struct client *c, const struct mqtt_packet *p)
+{
+    struct broker *b = c->broker;
+    if (p->type != MQTT_PUBLISH || !router_must_wait(b->router, &p->u.publish))
+        return false;
+    fanout_hold(b->fanouts, c);
+    return true;
+}
+
 static void note_packet(struct client *c, size_t size)
 {
     (void)size;
@@ -146,6 +159,8 @@ static size_t handle_bytes(struct client *c, const uint8_t *buf, size_t len, uin
             fail(c, err.text);
             return len;
         case DECODE_OK:
+            if (fanouts_busy(b->fanouts) && must_wait(c, &packet))
+                return at;
             at += size;
             note_packet(c, size);
             handle_packet(c, &packet);

@@ -11,6 +11,7 @@
 #include "broker/account.h"
 #include "broker/client.h"
 #include "broker/deliver.h"
+#include "broker/fanout.h"
 #include "broker/hash.h"
 #include "broker/hash_table.h"
 #include "broker/router.h"
@@ -206,14 +207,14 @@ static void queue_value(struct client *c, const struct message *m, uint8_t qos)
 static bool is_own_echo(const struct client *c, const struct message *m)
 {
     const struct session *s = c->session;
-    return c->bridge && m->publisher.len == s->id_len &&
-           memcmp(m->publisher.data, s->id, s->id_len) == 0;
+    return c->bridge && session_has_id(s, m->publisher);
 }
 
 static void on_value(void *arg, const struct message *m)
 {
     struct client *c = arg;
     struct retained_delivery *r = c->retained;
+    fanout_settle(c->broker->fanouts, c->session);
     if (c->doomed || retained_delivery_is_stale(c, m->topic, m->id) || is_own_echo(c, m))
         return;
     uint8_t granted = TAILQ_FIRST(&r->wanted)->qos;

@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "broker/client.h"
-#include "broker/deliver.h"
+#include "broker/encode.h"
+#include "broker/fanout.h"
 #include "broker/match_cache.h"
-#include "broker/retained_delivery.h"
 #include "broker/session.h"
 #include "common/timebox.h"
 
@@ -38,7 +38,26 @@ struct router {
     size_t queue_capacity, node_capacity;
     struct route_holder *nodes, *removed;
     struct message_id last_id;
+    struct fanouts fanouts;
 };
+
+/* ---- matching -------------------------------------------------------------------------------- */
+
+/* NULL only when out of memory. Good until a subscription changes or another topic is matched. */
+static const struct match_entry *match(struct router *r, struct mqtt_slice topic)
+{
+    const struct match_entry *e = match_cache_get(r->cache, topic);
+    if (e != NULL)
+        return e;
+    if (!topic_tree_match(r->tree, topic, &r->scratch))
+        return NULL;
+    return match_cache_put(r->cache, topic, &r->scratch);
+}
+
+static const struct match_entry *rematch(void *arg, struct mqtt_slice topic)
+{
+    return match(arg, topic);
+}
 
 struct router *router_new(uint64_t hash_key, struct encoder *encoder)
 {
@@ -48,7 +67,7 @@ struct router *router_new(uint64_t hash_key, struct encoder *encoder)
     r->encoder = encoder;
     r->tree = topic_tree_new(hash_key);
     r->cache = match_cache_new(hash_key);
-    if (r->tree == NULL || r->cache == NULL ||
+    if (r->tree == NULL || r->cache == NULL || !fanouts_init(&r->fanouts, rematch, r) ||
         RAND_bytes((unsigned char *)&r->last_id.node, sizeof(r->last_id.node)) != 1) {
         router_free(r);
         return NULL;
@@ -65,6 +84,7 @@ void router_free(struct router *r)
     while (r->nodes != NULL)
         router_node_removed(r, r->nodes->node);
     router_go_on(r, &endless);
+    fanouts_fini(&r->fanouts);
     topic_tree_free(r->tree);
     match_cache_free(r->cache);
     free(r->scratch.items);
@@ -94,19 +114,6 @@ size_t router_subscription_count(const struct router *r)
     return topic_tree_subscriptions(r->tree);
 }
 
-/* ---- matching -------------------------------------------------------------------------------- */
-
-/* NULL only when out of memory. Good until a subscription changes or another topic is matched. */
-static const struct match_entry *match(struct router *r, struct mqtt_slice topic)
-{
-    const struct match_entry *e = match_cache_get(r->cache, topic);
-    if (e != NULL)
-        return e;
-    if (!topic_tree_match(r->tree, topic, &r->scratch))
-        return NULL;
-    return match_cache_put(r->cache, topic, &r->scratch);
-}
-
 static uint8_t lower(uint8_t a, uint8_t b)
 {
     return a < b ? a : b;
@@ -131,6 +138,8 @@ static bool reserve_targets(struct router *r, size_t queues, size_t nodes)
     return true;
 }
 
+/* Who published it doesn't get it back where that isn't wanted (5.0: 3.8.3.1), by its client id: the
+ * message may have come by another broker or connection. */
 static struct mqtt_slice publisher_of(const struct router_publish *p)
 {
     if (p->message != NULL)
@@ -138,11 +147,10 @@ static struct mqtt_slice publisher_of(const struct router_publish *p)
     return p->publisher != NULL ? session_id(p->publisher) : (struct mqtt_slice){0};
 }
 
-/* Who published it doesn't get it back (5.0: 3.8.3.1), by its client id: the message may have come
- * by another broker or connection. */
-static bool is_echo(const struct session *s, struct mqtt_slice publisher)
+/* Its connection here; NULL: it has none. */
+static struct client *client_of(const struct router_publish *p)
 {
-    return publisher.len == s->id_len && memcmp(publisher.data, s->id, publisher.len) == 0;
+    return p->publisher != NULL ? p->publisher->client : NULL;
 }
 
 /* The queues of durable sessions and the nodes among the matches, into r->targets. */
@@ -156,7 +164,7 @@ static inline bool find_targets(struct router *r, const struct match_entry *e, u
     for (uint32_t i = 0; qos > 0 && i < e->count; i++) {
         struct session *s = session_of(e->items[i].subscriber);
         const struct subscription_options *o = &e->items[i].options;
-        if (!s->durable || o->qos == 0 || (o->no_local && is_echo(s, publisher_of(p))))
+        if (!s->durable || o->qos == 0 || (o->no_local && session_has_id(s, publisher_of(p))))
             continue;
         r->targets.queues[r->targets.queue_count++] =
             (struct store_queue_target){.client_id = s->id,
@@ -172,29 +180,6 @@ static inline bool find_targets(struct router *r, const struct match_entry *e, u
             r->targets.nodes[r->targets.node_count++] = node;
     }
     return true;
-}
-
-/* To clean sessions at any QoS, to durable ones where the effective QoS is 0; all online here. */
-static void deliver_direct(const struct match_entry *e, struct delivery *d)
-{
-    uint8_t qos = d->publish->qos;
-    bool retained = d->publish->retain;
-    for (uint32_t i = 0; i < e->count; i++) {
-        struct session *s = session_of(e->items[i].subscriber);
-        const struct subscription_options *o = &e->items[i].options;
-        struct client *c = s->client;
-        if (c == NULL || c->state != CLIENT_ONLINE || (o->no_local && is_echo(s, d->publisher)))
-            continue;
-        uint8_t effective = lower(qos, o->qos);
-        if (s->durable && effective > 0)
-            continue;
-        if (retained && c->retained != NULL) {
-            if (retained_delivery_is_overtaken(c, d->publish->topic, d->id))
-                continue;
-            retained_delivery_note_live(c, d->publish->topic, d->id);
-        }
-        deliver_message(c, d, effective, retained && o->retain_as_published);
-    }
 }
 
 /* ---- publishing ------------------------------------------------------------------------------ */
@@ -234,40 +219,67 @@ enum route_result router_route(struct router *r, const struct router_publish *p)
     if (e->count > 0) {
         struct mqtt_publish scratch;
         struct delivery d = begin(r, p, &scratch);
-        deliver_direct(e, &d);
+        fanout_publish(&r->fanouts, e, &d, client_of(p));
         delivery_end(&d);
     }
     return store_has_part(r, publish) ? ROUTE_STORE : ROUTE_DONE;
+}
+
+/* A message that the store brings to the own clients. False: not to all yet. */
+static bool deliver_in_order(struct router *r, struct message *m, const struct fanout_order *order)
+{
+    const struct match_entry *e = match(r, m->topic);
+    if (e == NULL || e->count == 0)
+        return true;
+    struct mqtt_publish scratch;
+    struct delivery d = delivery_of_message(r->encoder, m, &scratch);
+    bool through = fanout_in_order(&r->fanouts, e, &d, order);
+    delivery_end(&d);
+    return through;
 }
 
 /* A message that its publisher's broker delivers to its own clients once it is safe. */
 struct waiting {
     struct router *router;
     struct message *message;
+    struct client *publisher;
     store_done_fn *done;
     void *arg;
 };
 
-static void on_safe(void *arg, enum store_status status)
+static void complete(struct waiting *w, enum store_status status)
 {
-    struct waiting *w = arg;
-    if (status == STORE_OK)
-        router_deliver_local(w->router, w->message);
     message_unref(w->message);
     w->done(w->arg, status);
     free(w);
 }
 
+static void on_through(void *arg)
+{
+    complete(arg, STORE_OK);
+}
+
+static void on_safe(void *arg, enum store_status status)
+{
+    struct waiting *w = arg;
+    struct fanout_order order = {.publisher = w->publisher, .done = on_through, .arg = w};
+    if (status != STORE_OK || deliver_in_order(w->router, w->message, &order))
+        complete(w, status);
+}
+
 static void publish_then_deliver(struct router *r, const struct store_publish_request *request,
-                                 store_done_fn *done, void *arg)
+                                 struct client *publisher, store_done_fn *done, void *arg)
 {
     struct waiting *w = malloc(sizeof(*w));
     if (w == NULL) {
         done(arg, STORE_UNAVAILABLE);
         return;
     }
-    *w = (struct waiting){
-        .router = r, .message = message_ref(request->message), .done = done, .arg = arg};
+    *w = (struct waiting){.router = r,
+                          .message = message_ref(request->message),
+                          .publisher = publisher,
+                          .done = done,
+                          .arg = arg};
     store_publish(r->store, request, on_safe, w);
 }
 
@@ -284,7 +296,7 @@ void router_store(struct router *r, const struct router_publish *p, store_done_f
     struct store_publish_request request = {
         .message = m, .hold = p->hold, .qos2_packet_id = p->qos2_packet_id, .targets = r->targets};
     if (waits_for_store(r, p->publish) && p->qos2_packet_id == 0)
-        publish_then_deliver(r, &request, done, arg);
+        publish_then_deliver(r, &request, client_of(p), done, arg);
     else /* delivered already, or the store does it once the packet id is bound */
         store_publish(r->store, &request, done, arg);
     delivery_end(&d);
@@ -297,19 +309,32 @@ void router_publish_local(struct router *r, const struct mqtt_publish *p)
         return;
     struct delivery d =
         delivery_of_publish(r->encoder, p, router_next_message_id(r), (struct mqtt_slice){0});
-    deliver_direct(e, &d);
+    fanout_sys(&r->fanouts, e, &d);
     delivery_end(&d);
 }
 
 void router_deliver_local(struct router *r, struct message *m)
 {
-    const struct match_entry *e = match(r, m->topic);
-    if (e == NULL || e->count == 0)
-        return;
-    struct mqtt_publish scratch;
-    struct delivery d = delivery_of_message(r->encoder, m, &scratch);
-    deliver_direct(e, &d);
-    delivery_end(&d);
+    static const struct fanout_order order = {0};
+    deliver_in_order(r, m, &order);
+}
+
+struct fanouts *router_fanouts(struct router *r)
+{
+    return &r->fanouts;
+}
+
+bool router_must_wait(struct router *r, const struct mqtt_publish *p)
+{
+    if (!fanouts_busy(&r->fanouts) || waits_for_store(r, p))
+        return false;
+    const struct match_entry *e = match(r, p->topic);
+    return e != NULL && fanout_must_wait(&r->fanouts, e);
+}
+
+bool router_takes_more(const struct router *r)
+{
+    return fanout_takes_more(&r->fanouts);
 }
 
 void router_targets(struct router *r, const struct message *m, struct store_targets *out)
@@ -343,6 +368,7 @@ static bool add(struct router *r, struct subscriber *s, struct mqtt_slice filter
 bool router_subscribe(struct router *r, struct session *s, struct mqtt_slice filter,
                       struct subscription_options options)
 {
+    fanout_settle(&r->fanouts, s);
     return add(r, &s->subscriber, filter, options);
 }
 
@@ -371,6 +397,7 @@ bool router_is_subscribed(struct router *r, struct session *s, struct mqtt_slice
 bool router_unsubscribe(struct router *r, struct session *s, struct mqtt_slice filter)
 {
     bool last;
+    fanout_settle(&r->fanouts, s);
     if (!topic_tree_remove(r->tree, &s->subscriber, filter, &last))
         return false;
     match_cache_forget(r->cache, filter, has_wildcard(filter));
@@ -383,6 +410,8 @@ static void remove_last(struct router *r, struct subscriber *s)
 {
     bool last;
     uint32_t at = s->count - 1;
+    if (s->kind == SUBSCRIBER_SESSION)
+        fanout_settle(&r->fanouts, session_of(s)); /* it may be freed after its last one */
     struct mqtt_slice filter = topic_tree_filter(r->tree, &s->items[at]);
     bool wildcard = topic_tree_has_wildcard(&s->items[at]);
     topic_tree_remove_at(r->tree, s, at, &last); /* the text stays in the scratch buffer */
@@ -440,6 +469,7 @@ void router_session_joined(struct router *r, struct session *s)
 
 void router_session_left(struct router *r, struct session *s)
 {
+    fanout_settle(&r->fanouts, s);
     if (!s->durable)
         remove_all(r, &s->subscriber);
     topic_tree_set_connected(r->tree, &s->subscriber, false, interest_ended, r);

@@ -15,6 +15,7 @@
 #include "broker/store.h"
 
 struct encoder;
+struct fanouts;
 struct timebox;
 struct router;
 struct session;
@@ -79,6 +80,11 @@ void router_session_left(struct router *r, struct session *s);
 const uint64_t *router_steps(const struct router *r);
 size_t router_subscription_count(const struct router *r);
 
+/* Messages for many, which are handed out in pieces: fanout.h. */
+struct fanouts *router_fanouts(struct router *r);
+/* The message would be another one for many while one is handed out: it is to be published later. */
+bool router_must_wait(struct router *r, const struct mqtt_publish *p);
+
 /* Goes on with what is left to be done after a node was removed, until the box is over. */
 void router_go_on(struct router *r, struct timebox *box);
 bool router_is_behind(const struct router *r);
@@ -100,6 +106,8 @@ bool router_has_interest(const struct router *r, struct mqtt_slice filter);
 
 /* Delivers another node's message to this broker's connected sessions (see store_host.deliver). */
 void router_deliver_local(struct router *r, struct message *m);
+/* False: one of them waits until an earlier one is handed out, and the next ones should, too. */
+bool router_takes_more(const struct router *r);
 
 /* Memory is short: what can be found again is forgotten. Not while a message is routed. */
 void router_forget_matches(struct router *r);

@@ -10,6 +10,8 @@
 #ifndef FLOTILLA_BROKER_SESSION_H
 #define FLOTILLA_BROKER_SESSION_H
 
+#include <string.h>
+
 #include "broker/hash_table.h"
 #include "broker/topic_tree.h"
 
@@ -20,6 +22,7 @@ struct session {
     struct client *client;        /* its connection on this broker, NULL when offline */
     struct hash_link by_id;
     uint32_t refs;
+    uint32_t owed_at; /* its place among a message's receivers, checked before use: fanout.c */
     uint16_t id_len;
     bool durable; /* outlives its connection */
     bool listed;  /* is in the table */
@@ -58,6 +61,10 @@ static inline struct session *session_of(struct subscriber *s)
 static inline struct mqtt_slice session_id(const struct session *s)
 {
     return (struct mqtt_slice){.data = (const uint8_t *)s->id, .len = s->id_len};
+}
+static inline bool session_has_id(const struct session *s, struct mqtt_slice id)
+{
+    return id.len == s->id_len && memcmp(id.data, s->id, id.len) == 0;
 }
 
 #endif

@@ -8,6 +8,7 @@
 #include <event2/event.h>
 
 #include "broker/client.h"
+#include "broker/fanout.h"
 #include "broker/router.h"
 #include "broker/shed.h"
 #include "common/clock.h"
@@ -189,6 +190,7 @@ static void run_flush(struct broker *b)
                                      .cost_us = WRITE_US,
                                      .next_of = flush_next,
                                      .run = flush_late_one});
+    b->flush_behind = b->flush.head != NULL;
 }
 
 /* Frees closed clients that nothing refers to any more. However late it is in the turn some are
@@ -271,6 +273,8 @@ static void take_store_input(struct broker *b)
 {
     b->first_feeder = b->feeder;
     open_box(b, TURN_STORE_INPUT);
+    if (fanouts_busy(b->fanouts) && !b->store->suspended)
+        fanouts_go_on(b->fanouts, b->flush_behind ? FANOUT_PIECE / 8 : FANOUT_PIECE, &b->box);
     store_input(b->store, &b->box);
     router_go_on(b->router, &b->box);
     if (timebox_is_over(&b->box))
@@ -315,7 +319,8 @@ void turn_run(struct broker *b)
     while (b->state != BROKER_STOPPED) {
         bool pending = b->ready.head != NULL || b->work.head != NULL || b->dead.head != NULL ||
                        b->flush_soon.head != NULL || b->flush.head != NULL ||
-                       router_is_behind(b->router) || b->resuming || leftovers_wait(&b->leftovers);
+                       router_is_behind(b->router) || b->resuming ||
+                       leftovers_wait(&b->leftovers) || fanouts_busy(b->fanouts);
         if (b->config->gather && pace_turn(&b->pace, b->now_ms) && !pending)
             pace_rest(&b->pace);
         event_base_loop(b->base, EVLOOP_ONCE | (pending ? EVLOOP_NONBLOCK : 0));
@@ -330,6 +335,7 @@ bool turn_init(struct broker *b)
     TAILQ_INIT(&b->paused);
     wheel_init(&b->wheel, b->now_ms);
     b->steps = router_steps(b->router);
+    b->fanouts = router_fanouts(b->router);
     if (!turn_clock_init(&b->clock, b->metrics))
         return false;
     b->tick = event_new(b->base, -1, EV_PERSIST, on_tick, b);
@@ -341,6 +347,7 @@ void turn_fini(struct broker *b)
     if (b->tick != NULL)
         event_free(b->tick);
     timebox_open_at(&b->box, clock_monotonic_ns(), 0, END_US);
+    fanouts_drop(b->fanouts);
     run_ready(b);
     run_work(b);
     run_flush(b);

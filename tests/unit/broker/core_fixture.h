@@ -26,6 +26,7 @@
 #include "broker/broker_metrics.h"
 #include "broker/client.h"
 #include "broker/encode.h"
+#include "broker/fanout.h"
 #include "broker/host.h"
 #include "broker/router.h"
 #include "broker/session.h"
@@ -234,7 +235,7 @@ static inline void core_settle(struct core *core)
     do
         core_turn(core);
     while (b->ready.head != NULL || b->work.head != NULL || b->flush_soon.head != NULL ||
-           b->flush.head != NULL || b->dead.head != NULL);
+           b->flush.head != NULL || b->dead.head != NULL || fanouts_busy(b->fanouts));
 }
 
 static inline void core_fini(struct core *core)
