@@ -453,6 +453,14 @@ static const struct config_field limits_fields[] = {
          "Of them, filters with `+`; one more is refused in the SUBACK. At worst each costs every "
          "publish of the fleet: 500 with 15 levels 0.03 ms, with 200 levels 0.15 ms. Filters of "
          "all clients that one topic would match are bounded together (docs/broker.md)."},
+    {.key = "max_subscription_bytes",
+     .kind = CONFIG_SIZE,
+     FIELD(limits_config, max_subscription_bytes),
+     .min = 1024,
+     .max = 1 << 30,
+     .fallback = "1M",
+     .help = "All filters of a session together; one that doesn't fit is refused in the SUBACK. "
+             "Redis and every broker of the fleet keep them."},
     {.key = "max_connections",
      .kind = CONFIG_UINT,
      FIELD(limits_config, max_connections),

@@ -29,9 +29,10 @@ struct topic_node {
     char *joined;        /* owned: the text after two nodes became one; else NULL */
     const char *text;    /* the levels, "a/+/b": in `bytes` or `joined` */
     uint16_t text_len, levels;
-    bool wildcard; /* in the filter up to here */
-    bool plus_in;  /* a '+' is */
-    bool literal;  /* none in the text */
+    uint16_t filter_len; /* of the filter up to here */
+    bool wildcard : 1;   /* is in it */
+    bool plus_in : 1;    /* a '+' is */
+    bool literal : 1;    /* no wildcard in the text */
     /* topic_weight.c */
     uint32_t weight;              /* steps of a match here and below, at most */
     uint32_t light;               /* the same of its light children */

@@ -144,6 +144,7 @@ static struct topic_node *add_child(struct topic_tree *t, struct topic_node *par
         return NULL;
     memcpy(n->bytes, text, len);
     set_text(n, n->bytes, len);
+    n->filter_len = (uint16_t)(parent == &t->root ? len : parent->filter_len + 1u + len);
     n->wildcard = parent->wildcard || !n->literal;
     n->plus_in = parent->plus_in || memchr(text, '+', len) != NULL;
     link_child(t, parent, n);
@@ -349,6 +350,7 @@ enum topic_change topic_tree_add(struct topic_tree *t, struct subscriber *s,
     leaf->holder_count++;
     s->count++;
     s->plus_count += leaf->plus_in;
+    s->filter_bytes += leaf->filter_len;
     s->acknowledged_count += options.qos > 0;
     if (s->connected)
         leaf->connected++;
@@ -364,6 +366,7 @@ void topic_tree_remove_at(struct topic_tree *t, struct subscriber *s, uint32_t a
 
     s->count--;
     s->plus_count -= leaf->plus_in;
+    s->filter_bytes -= leaf->filter_len;
     s->acknowledged_count -= leaf->holders[gone.at].options.qos > 0;
     if (at != s->count) {
         s->items[at] = s->items[s->count];

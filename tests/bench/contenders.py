@@ -44,7 +44,7 @@ class Contenders:
     def broker_config(self, server, port, redis=None, admin=None, gather=True):
         text = (f"listeners:\n  - {{ bind: 127.0.0.1:{port}, protocol: mqtt }}\n"
                 "auth: { anonymous: true }\nlog: { level: warn }\nsys_interval: 0\n"
-                f"limits: {{ max_connections: {CONNECTIONS}, max_subscriptions: 1000000, max_plus_subscriptions: 1000000 }}\n"
+                f"limits: {{ max_connections: {CONNECTIONS}, max_subscriptions: 1000000, max_plus_subscriptions: 1000000, max_subscription_bytes: 1G }}\n"
                 f"gather: {str(gather).lower()}\n")
         if redis:
             text += f'redis: {{ url: "redis://127.0.0.1:{redis}/0" }}\nadmin: {{ bind: 127.0.0.1:{admin} }}\n'

@@ -5,7 +5,7 @@ import time
 import harness
 import mqtt_raw as m
 from harness import background, eventually
-from services import Broker
+from services import Broker, Redis
 from storm import ASAN
 
 
@@ -126,6 +126,34 @@ class Limits(harness.FleetTest):
         self.assertEqual(client.subscribe(("+", 2)), [2])  # no new one
         client.unsubscribe("a/+/#")
         self.assertEqual(client.subscribe(("+/b", 0), ("+/c", 0)), [0, 0x80])
+
+    def test_bytes_of_all_filters(self):
+        """A filter that is gone, or named again, takes no room; who comes back has what it had."""
+        self.start(max_subscription_bytes="2k")
+        filters = [c + "/" + c * 998 for c in "abc"]  # of 1,000 bytes each
+        with self.client("d", clean=False) as client:
+            self.assertEqual(client.subscribe(*((f, 1) for f in filters)), [1, 1, 0x80])
+            self.broker.wait_log("subscribe_refused client_id=d .*reason=max_subscription_bytes")
+            self.assertEqual(client.subscribe((filters[0], 2), ("s" * 48, 0), ("t", 0)), [2, 0, 0x80])
+            client.disconnect()
+        client = self.client("d", clean=False)
+        self.assertEqual(client.subscribe((filters[2], 1)), [0x80])
+        client.unsubscribe(filters[0])
+        self.assertEqual(client.subscribe((filters[2], 1), (filters[0], 1)), [1, 0x80])
+
+    def test_a_durable_session_keeps_filters_that_are_too_many_now(self):
+        redis = Redis(self.scope).start()
+        larger, self.broker = (Broker(self.scope, name, redis, {"limits": {"max_subscription_bytes": limit}}).start()
+                               for name, limit in (("larger", "8k"), ("smaller", "1k")))
+        filters = ["%d/%s" % (n, "x" * 998) for n in range(4)]
+        with larger.connect("d", clean=False) as client:
+            self.assertEqual(client.subscribe(*((f, 1) for f in filters)), [1] * 4)
+            client.disconnect()
+        client, publisher = self.client("d", clean=False), self.client()
+        self.assertEqual(client.subscribe(("new", 1), (filters[0], 2)), [0x80, 2])
+        for f in filters:
+            publisher.publish(f, "still", 1)
+            client.expect_message(f, "still", 1)
 
     def test_topic_levels(self):
         self.start(max_topic_levels=4)

@@ -206,6 +206,14 @@ static void check_matches(struct topic_tree *t, const struct subscriber *s, cons
     free(m.items);
 }
 
+static uint32_t bytes_of_all_filters(struct topic_tree *t, const struct subscriber *s)
+{
+    uint32_t bytes = 0;
+    for (uint32_t i = 0; i < s->count; i++)
+        bytes += topic_tree_filter(t, &s->items[i]).len;
+    return bytes;
+}
+
 static void nodes_part_and_join_as_filters_come_and_go(void **state)
 {
     (void)state;
@@ -224,6 +232,7 @@ static void nodes_part_and_join_as_filters_come_and_go(void **state)
         else
             assert_true(topic_tree_remove(t, &s, text(name), &last));
         assert_true(topic_tree_nodes(t) <= 2 * s.count);
+        assert_int_equal(s.filter_bytes, bytes_of_all_filters(t, &s));
         random_name(&random, false, name);
         check_matches(t, &s, name);
     }
