@@ -119,6 +119,7 @@ struct fleet {
     uint64_t id;
     char hex[FLEET_HEX_SIZE];
     char run_id[48];     /* of the Redis that `commands` speaks with */
+    char known_run[48];  /* of the Redis that last said that it knows this node */
     char run_tag[9];     /* its first characters, for what is stored */
     uint64_t connection; /* the id of `commands` at Redis, 0: unknown */
     bool may_kill;       /* connections of others there */
@@ -133,6 +134,7 @@ struct fleet {
     unsigned heart_connects; /* of its link, as counted */
     uint64_t log_started_ms; /* CLOCK_BOOTTIME; see fleet_beat_log_started */
     bool joined;             /* the lease runs */
+    uint64_t joined_ms;      /* when the last join was answered; CLOCK_BOOTTIME */
     bool unsure;
     uint64_t unsure_since_ms;
     bool must_start_over; /* found out deep in a reply's function */

@@ -175,6 +175,7 @@ static void see_nodes(struct fleet *f, struct heart_report *r)
 
 static void take_alive(struct fleet *f, struct heart_report *r)
 {
+    memcpy(f->known_run, r->run_id, sizeof(f->known_run));
     be_sure_again(f);
     see_nodes(f, r);
     see_suspects(f, r);
@@ -185,12 +186,14 @@ static void take_alive(struct fleet *f, struct heart_report *r)
         fleet_reload(f, "Redis has an older version of the log");
 }
 
-/* Redis knows this node neither alive nor dead. Another run of Redis lost data: what this node
- * holds is asserted again, session by session, and the higher epoch wins. The same run, after our
- * lease ran out: we were buried so long ago that it was forgotten, and only a new id is safe. */
+/* Redis knows this node neither alive nor dead. Another run than the one that knew it lost data: what
+ * this node holds is asserted again, session by session, and the higher epoch wins. The same run, after
+ * our lease ran out: we were buried so long ago that it was forgotten, and only a new id is safe. */
 static void take_unknown(struct fleet *f, const struct heart_report *r)
 {
-    if (f->unsure && strcmp(r->run_id, f->run_id) == 0) {
+    if (r->sent_ms <= f->joined_ms)
+        return; /* it has joined since, perhaps */
+    if (f->unsure && strcmp(r->run_id, f->known_run) == 0) {
         fleet_is_dead(f);
         return;
     }

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 
 enum load_state { LOAD_IDLE, LOAD_JOINING, LOAD_LOADING, LOAD_CATCHING_UP, LOAD_DONE };
@@ -399,6 +400,8 @@ static void on_join(void *arg, const redisReply *r)
     if (!f->joined)
         heart_begin(f->heart, f->id, l->joined_at_boot_ms);
     f->joined = true;
+    f->joined_ms = clock_boottime_ms();
+    memcpy(f->known_run, f->run_id, sizeof(f->known_run));
     fleet_register_keep(f);
     fleet_usage_ask(f);
     l->from = strtoull(r->element[1]->str, NULL, 10);

@@ -459,6 +459,27 @@ static void rule_9_who_leaves_while_redis_loses_its_data_leaves_a_will(void **st
     assert_int_equal(one->wills, 1);
 }
 
+/* Several times: it depends on which connection is back first. */
+static void rule_9_who_was_unsure_when_redis_lost_its_data_goes_on(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_client *c = bed_connect(one, "c", true);
+
+    for (int i = 0; i < 4; i++) {
+        redis_server_kill(&b->server);
+        redisFree(b->redis);
+        b->redis = NULL;
+        bed_run(b, b->cfg.lease_ms);
+        assert_true(redis_server_run(&b->server, "--appendonly", "no"));
+        b->redis = redis_server_connect(&b->server);
+        assert_non_null(b->redis);
+        BED_UNTIL(b, bed_redis(b, "KEYS *:s:c") == 1 && bed_ready(one));
+        assert_int_equal(one->start_overs, 0);
+        assert_true(c->connected);
+    }
+}
+
 static void rule_9_a_session_whose_connection_redis_forgot_is_nobodys_when_that_ends(void **state)
 {
     struct bed *b = *state;
@@ -621,6 +642,7 @@ int main(void)
         IN_BED(a_clean_connections_id_belongs_to_its_user_while_it_lives),
         IN_BED(a_session_without_a_user_belongs_to_the_first_who_comes),
         IN_BED(rule_9_who_leaves_while_redis_loses_its_data_leaves_a_will),
+        IN_BED(rule_9_who_was_unsure_when_redis_lost_its_data_goes_on),
         IN_BED(rule_9_a_session_whose_connection_redis_forgot_is_nobodys_when_that_ends),
         IN_BED(rule_8_queues_are_read_acknowledged_and_released_by_sequence),
         IN_BED(rule_8_pubrels_come_again_in_the_order_of_the_pubrecs),
