@@ -2,6 +2,7 @@
 import base64
 import functools
 import hashlib
+import time
 
 COSTLY = 100000  # some 140 ms of a core
 
@@ -11,6 +12,13 @@ def line(user, password, iterations=101):
     salt = hashlib.sha256(("%s:%s:%d" % (user, password, iterations)).encode()).digest()[:12]
     made = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, iterations, 64)
     return "%s:$7$%d$%s$%s\n" % (user, iterations, base64.b64encode(salt).decode(), base64.b64encode(made).decode())
+
+
+def cpu_seconds(iterations):
+    """What hashing once takes of a core, however busy the machine is."""
+    start = time.thread_time()
+    hashlib.pbkdf2_hmac("sha512", b"password", b"salt", iterations, 64)
+    return time.thread_time() - start
 
 
 def as_user(name, other):

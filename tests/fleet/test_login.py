@@ -100,13 +100,12 @@ class Guesses(LoginTest, harness.FleetTest):
     def test_users_that_do_not_exist_take_as_long_and_cost_nothing(self):
         broker = self.broker_with([passwords.line("anna", "right", passwords.COSTLY)])
 
-        def took(user, password, source):
-            start = time.monotonic()
-            self.assertEqual(self.code(broker, user, password, source=source), BAD)
-            return time.monotonic() - start
-        wrong = took("anna", "wrong", "127.0.0.2")
-        unknown = took("nobody", "wrong", "127.0.0.3")
-        self.assertGreater(unknown, wrong / 3)
+        self.assertEqual(self.code(broker, "anna", "wrong", source="127.0.0.2"), BAD)
+        start = time.monotonic()
+        self.assertEqual(self.code(broker, "nobody", "wrong", source="127.0.0.3"), BAD)
+        took = time.monotonic() - start
+        # On a busy machine a hash may take long, but never less than what it needs of a core.
+        self.assertGreater(took, min(passwords.cpu_seconds(passwords.COSTLY) for _ in range(3)) / 3)
         hashed = self.logins(broker, "hashed")
         for n in range(200):
             self.begin(broker, "nobody %d" % n, "x")
