@@ -12,6 +12,8 @@
 
 enum { TICK_MS = 50, XREAD_BLOCK_MS = 2000 };
 
+enum { DEFERRED_US = 4 }; /* about what a completion costs, at least */
+
 struct fleet_deferred {
     struct fleet_deferred *next;
     store_done_fn *done;
@@ -46,18 +48,24 @@ void fleet_defer(struct fleet *f, store_done_fn *done, void *arg, enum store_sta
     fleet_wake(f);
 }
 
+/* What is deferred meanwhile is for the next turn. */
 void fleet_run_deferred(struct fleet *f, bool ok)
 {
-    struct fleet_deferred *list = f->deferred;
+    struct fleet_deferred *last = f->deferred_tail;
+    bool more = f->deferred != NULL;
 
-    f->deferred = f->deferred_tail = NULL;
-    while (list != NULL) {
-        struct fleet_deferred *d = list;
+    while (more) {
+        struct fleet_deferred *d = f->deferred;
 
-        list = d->next;
+        f->deferred = d->next;
+        more = d != last;
         d->done(d->arg, ok ? d->status : STORE_UNAVAILABLE);
         free(d);
+        if (ok && timebox_spend(f->box, DEFERRED_US))
+            break;
     }
+    if (f->deferred != NULL)
+        fleet_wake(f);
 }
 
 enum store_status fleet_reply_status(const redisReply *r)
@@ -383,8 +391,11 @@ void fleet_input(struct fleet *f, struct timebox *box)
         leave_tick(f);
         return;
     }
-    if (!f->unsure)
+    if (!f->unsure) {
         fleet_run_deferred(f, true);
+        fleet_versions_go_on(f);
+        fleet_append_go_on(f);
+    }
     read_links(f, box);
     if (f->closing_taken)
         fleet_wake(f);

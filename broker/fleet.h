@@ -166,6 +166,7 @@ struct fleet {
     struct fleet_retained_reads retained_reads;
     struct inbox *inbox;
     struct fleet_connects *connects;
+    struct route_release *releases; /* fleet_restore.c */
     struct fleet_parts_reads parts_reads;
     struct reaper *reapers;
     struct fleet_wills *wills;

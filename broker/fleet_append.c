@@ -8,12 +8,13 @@
 #include "broker/fleet_piece.h"
 #include "common/log.h"
 
-enum { RETRY_MS = 300 };
+enum { RETRY_MS = 300, CALL_US = 4 /* about what a completion costs, at least */ };
 
 struct fleet_append_wait {
     struct fleet_append_wait *next;
     uint64_t number;
-    uint64_t version; /* of the log, once the entry is in it; 0 before */
+    uint64_t version;         /* of the log, once the entry is in it; 0 before */
+    enum store_status status; /* once it is due */
     store_done_fn *done;
     void *arg;
 };
@@ -175,9 +176,47 @@ void fleet_append_wait_for_others(struct fleet *f, uint64_t number, store_done_f
     fleet_append_wait(f, number, on_in_log, w);
 }
 
-/* Calls those whose entry has a version up to `applied`. The list is a stack: turned round, the
+static struct fleet_append_wait *take_due(struct fleet_append *a)
+{
+    struct fleet_append_wait *w = a->due;
+
+    if (w != NULL)
+        a->due = w->next;
+    return w;
+}
+
+static void call(struct fleet_append_wait *w, enum store_status status)
+{
+    w->done(w->arg, status);
+    free(w);
+}
+
+void fleet_append_go_on(struct fleet *f)
+{
+    struct fleet_append_wait *w;
+
+    while ((w = take_due(&f->append)) != NULL) {
+        call(w, w->status);
+        if (timebox_spend(f->box, CALL_US) && f->append.due != NULL) {
+            fleet_wake(f);
+            return;
+        }
+    }
+}
+
+static void is_due(struct fleet_append *a, struct fleet_append_wait *w)
+{
+    w->next = NULL;
+    if (a->due == NULL)
+        a->due = w;
+    else
+        a->due_tail->next = w;
+    a->due_tail = w;
+}
+
+/* Those whose entry has a version up to `applied` are due. The list is a stack: turned round, the
  * oldest come first. */
-static void call_waits(struct fleet *f, uint64_t applied, enum store_status status)
+static void end_waits(struct fleet *f, uint64_t applied, enum store_status status)
 {
     struct fleet_append_wait *list = f->append.waits;
     struct fleet_append_wait *due = NULL;
@@ -200,8 +239,8 @@ static void call_waits(struct fleet *f, uint64_t applied, enum store_status stat
         struct fleet_append_wait *w = due;
 
         due = w->next;
-        w->done(w->arg, status);
-        free(w);
+        w->status = status;
+        is_due(&f->append, w);
     }
 }
 
@@ -246,7 +285,8 @@ void fleet_append_said_again(struct fleet *f)
 void fleet_append_applied(struct fleet *f)
 {
     if (f->append.waits != NULL)
-        call_waits(f, fleet_log_applied(f), STORE_OK);
+        end_waits(f, fleet_log_applied(f), STORE_OK);
+    fleet_append_go_on(f);
 }
 
 static void drop_first(struct fleet_append *a)
@@ -341,7 +381,9 @@ void fleet_append_reset(struct fleet *f)
     a->retry_ms = 0;
     a->done = a->numbered;
     a->version = 0;
-    call_waits(f, UINT64_MAX, STORE_UNAVAILABLE);
+    end_waits(f, UINT64_MAX, STORE_UNAVAILABLE);
+    for (struct fleet_append_wait *w; (w = take_due(a)) != NULL;)
+        call(w, STORE_UNAVAILABLE);
 }
 
 void fleet_append_free(struct fleet *f)

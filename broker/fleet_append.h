@@ -47,6 +47,7 @@ struct fleet_append {
     uint64_t retry_ms;                /* not before */
     size_t routes_added;              /* by entries that aren't in the log yet */
     struct fleet_append_wait *waits;
+    struct fleet_append_wait *due, *due_tail; /* to be called */
 };
 
 /* A durable session, and the epoch of the connection that changed it: what an older one says late is
@@ -72,6 +73,8 @@ void fleet_append_wait(struct fleet *f, uint64_t number, store_done_fn *done, vo
 void fleet_append_wait_for_others(struct fleet *f, uint64_t number, store_done_fn *done, void *arg);
 /* The log was applied further. */
 void fleet_append_applied(struct fleet *f);
+/* Calls those who have waited long enough, within the turn's box; they go first in the next turn. */
+void fleet_append_go_on(struct fleet *f);
 /* An entry of this node is in the log and wasn't read there yet, and somebody may wait for that. */
 bool fleet_append_waits_for_log(const struct fleet *f);
 /* At a reload Redis has this version of the log: entries of this node that came later are lost. */

@@ -19,16 +19,6 @@ static void leave_list(struct connect_op *op)
     connect_pass_on_asked(op);
 }
 
-/* Whichever way it ends. When it came true, the core has told the router of the session before. */
-static void release_routes(struct connect_op *op)
-{
-    if (!op->holds_routes)
-        return;
-    op->holds_routes = false;
-    for (size_t i = 0; i < op->result.subscription_count; i++)
-        route_release(op->f, op->subs[i].filter);
-}
-
 static void free_result(struct connect_op *op)
 {
     free(op->subs);
@@ -43,7 +33,7 @@ static void free_result(struct connect_op *op)
 
 static void op_free(struct connect_op *op)
 {
-    release_routes(op);
+    connect_release_routes(op);
     if (!op->over)
         leave_list(op);
     free_result(op);
@@ -68,7 +58,8 @@ static void give_back(struct connect_op *op)
  * again: the token is the same. */
 void connect_begin_again(struct connect_op *op)
 {
-    release_routes(op);
+    connect_wait(op, CONNECT_WAIT_NONE);
+    connect_release_routes(op);
     free_result(op);
     op->again = op->failed = op->claim_lost = false;
     op->wills[0] = op->wills[1] = op->taker = 0;
@@ -100,6 +91,7 @@ void connect_finish(struct connect_op *op, enum store_status status)
     if (status == STORE_OK) {
         op->hold->store_data = op->h;
         op->h->sent = op->result.next_sequence - 1;
+        op->result.subscriptions_told = true;
         op->done(op->arg, STORE_OK, &op->result);
     } else {
         if (status == STORE_FENCED && op->hold->durable && op->hold->epoch != 0)
@@ -117,7 +109,7 @@ static void give_up(struct connect_op *op)
                 KV_UINT("waits_for", op->waits));
     op->over = true;
     leave_list(op);
-    release_routes(op);
+    connect_release_routes(op);
     give_back(op);
     op->done(op->arg, STORE_UNAVAILABLE, NULL);
 }
@@ -129,15 +121,9 @@ struct settle_version {
     struct connect_op *op;
 };
 
-static void settled(struct connect_op *op, bool ok)
+static void conclude(struct connect_op *op)
 {
-    if (!ok)
-        op->failed = true;
-    if (--op->waits > 0)
-        return;
-    if (op->over)
-        op_free(op);
-    else if (connect_is_fenced(op))
+    if (connect_is_fenced(op))
         connect_finish(op, STORE_FENCED);
     else if (op->again)
         connect_begin_again(op);
@@ -145,6 +131,22 @@ static void settled(struct connect_op *op, bool ok)
         connect_finish(op, STORE_FENCED);
     else
         connect_finish(op, op->failed ? STORE_UNAVAILABLE : STORE_OK);
+}
+
+/* One answer may be the last for a thousand of them, and going online takes its time: the tick does
+ * that. */
+static void settled(struct connect_op *op, bool ok)
+{
+    if (!ok)
+        op->failed = true;
+    if (--op->waits > 0)
+        return;
+    if (op->over) {
+        op_free(op);
+        return;
+    }
+    connect_wait(op, CONNECT_WAIT_TIME);
+    fleet_wake(op->f);
 }
 
 static void on_version(struct fleet_version_wait *w, bool ok)
@@ -212,17 +214,10 @@ void connect_settle(struct connect_op *op)
 {
     struct fleet *f = op->f;
     struct settle_version *version = calloc(1, sizeof(*version));
-    uint64_t entry = op->entry;
+    uint64_t entry = op->entry > op->routes_entry ? op->entry : op->routes_entry;
 
     op->state = CONNECT_SETTLING;
     connect_wait(op, CONNECT_WAIT_SETTLED);
-    op->holds_routes = true;
-    for (size_t i = 0; i < op->result.subscription_count; i++) {
-        uint64_t number = route_hold(f, op->subs[i].filter);
-
-        if (number > entry)
-            entry = number;
-    }
     op->waits = 4;
     arm_will(op);
     inbox_barrier(f, on_barrier, op);
@@ -234,6 +229,24 @@ void connect_settle(struct connect_op *op)
         settled(op, false);
     }
     settled(op, true); /* the last of the four: this function */
+}
+
+/* Whether it waits for nothing that refers to it. */
+static bool is_idle(const struct connect_op *op)
+{
+    switch (op->state) {
+    case CONNECT_SEIZING:
+        return !op->busy;
+    case CONNECT_RESTORING:
+        return true;
+    case CONNECT_SETTLING:
+        return op->waits == 0;
+    case CONNECT_CLAIMING:
+    case CONNECT_READING:
+    case CONNECT_LETTING_GO:
+        return false;
+    }
+    return false;
 }
 
 /* Those of the client that this epoch fences, marked so; of them, one that waits for nothing that
@@ -248,7 +261,7 @@ static struct connect_op *fence(struct fleet *f, const char *client_id, size_t l
             continue;
         if (epoch > op->fenced_by)
             op->fenced_by = epoch;
-        if (op->state == CONNECT_SEIZING && !op->busy)
+        if (is_idle(op))
             idle = op;
     }
     return idle;
@@ -343,15 +356,22 @@ void fleet_connect(struct fleet *f, const struct store_connect_request *req, sto
         connect_claim(op);
 }
 
+/* One that still restores keeps its place. */
 static void wait_is_over(struct connect_op *op)
 {
+    if (op->state == CONNECT_RESTORING) {
+        connect_restore_some(op);
+        return;
+    }
     connect_wait(op, CONNECT_WAIT_NONE);
     if (op->state == CONNECT_LETTING_GO)
         connect_pass_over_owners(op);
     else if (op->state == CONNECT_SEIZING && !op->busy)
         connect_seize(op);
-    else if (op->state == CONNECT_SETTLING)
+    else if (op->state == CONNECT_SETTLING && op->waits > 0)
         give_up(op);
+    else if (op->state == CONNECT_SETTLING)
+        conclude(op);
 }
 
 /* Those for whom there is no time go first in the next turn. */
@@ -359,9 +379,12 @@ void fleet_connect_tick(struct fleet *f)
 {
     struct connect_op *op;
 
+    connect_release_some(f);
     while ((op = connect_next_due(f)) != NULL) {
+        uint32_t cost_us = op->wait == CONNECT_WAIT_TIME ? TIMEBOX_LOOK_US : DUE_US;
+
         wait_is_over(op);
-        if (timebox_spend(f->box, DUE_US)) {
+        if (timebox_spend(f->box, cost_us)) {
             fleet_wake(f);
             return;
         }
@@ -374,10 +397,11 @@ static bool can_begin_again_now(struct connect_op *op)
     case CONNECT_LETTING_GO:
         return connect_leave_owners(op);
     case CONNECT_SEIZING:
-        return !op->busy;
+    case CONNECT_RESTORING:
+    case CONNECT_SETTLING:
+        return is_idle(op);
     case CONNECT_CLAIMING:
     case CONNECT_READING:
-    case CONNECT_SETTLING:
         return false;
     }
     return false;
@@ -397,14 +421,16 @@ void fleet_connects_begin_again(struct fleet *f)
     }
 }
 
-/* Those that wait for another node; the others were told by the link or the lists they wait in. */
+/* Those that wait for another node or for time; the others are told by the link or the lists they wait
+ * in. */
 void fleet_connect_reset(struct fleet *f)
 {
     struct connect_op *next;
 
     for (struct connect_op *op = connect_list_first(f); op != NULL; op = next) {
         next = op->next;
-        if (op->state == CONNECT_LETTING_GO || (op->state == CONNECT_SEIZING && !op->busy))
+        if (op->state == CONNECT_LETTING_GO || is_idle(op))
             connect_finish(op, STORE_UNAVAILABLE);
     }
+    connect_drop_releases(f);
 }

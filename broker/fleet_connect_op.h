@@ -7,6 +7,8 @@
  *     -> LETTING_GO  each former owner is asked to let go; from one that doesn't answer within a
  *                    second, or is dead, the client is taken (fleet_owners.c, fleet_cut.h)
  *     -> SEIZING     a will that its owner didn't deal with is taken and published (fleet_seize.c)
+ *     -> RESTORING   its routes are held, and the core is told of its subscriptions, in pieces
+ *                    (fleet_restore.c)
  *     -> SETTLING    routes are announced; the log, the inbox and the channel have been read up to
  *                    now, so that order holds when a publisher moves to its subscriber's node
  *                    (fleet_connect.c)
@@ -31,6 +33,7 @@ enum connect_wait {
     CONNECT_WAIT_WILL,    /* a former will that isn't out: a moment, then it looks again */
     CONNECT_WAIT_ROOM,    /* room in Redis, which is full */
     CONNECT_WAIT_SETTLED, /* the log, the inbox and the channel */
+    CONNECT_WAIT_TIME,    /* nothing but a turn that has time for it */
     CONNECT_WAIT_COUNT,
 };
 
@@ -39,6 +42,7 @@ enum connect_state {
     CONNECT_READING,
     CONNECT_LETTING_GO,
     CONNECT_SEIZING,
+    CONNECT_RESTORING,
     CONNECT_SETTLING
 };
 
@@ -77,15 +81,16 @@ struct connect_op {
     enum connect_state state;
     bool failed;
     bool clean_start;
-    bool may_make;     /* a durable session, by its claim */
-    bool claim_lost;   /* Redis has another one, or none */
-    bool again;        /* its claim may be lost: it begins again when what is under way has ended */
-    bool holds_routes; /* those of its subscriptions; until it is over */
+    bool may_make;   /* a durable session, by its claim */
+    bool claim_lost; /* Redis has another one, or none */
+    bool again;      /* its claim may be lost: it begins again when what is under way has ended */
     uint64_t fenced_by;   /* epoch of a newer claim that asked for the client; 0: none */
     struct let_go *asked; /* who asked; answered at the end */
     uint64_t request;     /* names it to the former owner; its token, too */
     struct connect_owner owners[OWNERS_MAX];
     size_t owner_count;
+    size_t restored;         /* of its subscriptions, whose routes it holds until it is over */
+    uint64_t routes_entry;   /* of the log, that announces them; 0: none */
     uint64_t entry;          /* of the log, that must be in it before CONNACK; 0: none */
     uint64_t wills[2];       /* epochs of former wills that must be out before CONNACK; 0: none */
     uint64_t seize_until_ms; /* SEIZING: another node may publish the oldest will until then */
@@ -126,11 +131,21 @@ struct connect_op *connect_next_due(const struct fleet *f);
 void connect_claim(struct connect_op *op);
 void connect_ask_owners(struct connect_op *op);
 void connect_seize(struct connect_op *op);
+void connect_restore(struct connect_op *op);
 void connect_settle(struct connect_op *op);
 /* Over, one way or the other; frees it. */
 void connect_finish(struct connect_op *op, enum store_status status);
 /* From the claim on; nothing may be under way. */
 void connect_begin_again(struct connect_op *op);
+
+/* RESTORING, in a turn that has time. False: the box was over first. True: it is in another state, or
+ * freed. */
+bool connect_restore_some(struct connect_op *op);
+void connect_release_routes(struct connect_op *op);
+/* The routes of attempts that are over, within the turn's box. */
+void connect_release_some(struct fleet *f);
+/* There are no routes any more. */
+void connect_drop_releases(struct fleet *f);
 
 /* Nobody waits longer for owners that don't answer. */
 void connect_pass_over_owners(struct connect_op *op);

@@ -31,7 +31,11 @@ void fleet_drop_everything(struct fleet *f)
 {
     struct redis_link *links[] = {f->commands, f->inbox_link, f->log_link, f->channel,
                                   f->replica_link};
+    struct timebox *box = f->box;
+    struct timebox endless;
 
+    timebox_open_at(&endless, UINT64_MAX, 0, 0);
+    f->box = &endless; /* who waited is told now, or the store is freed */
     for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
         if (links[i] != NULL) {
             redis_link_hold(links[i], false);
@@ -57,6 +61,8 @@ void fleet_drop_everything(struct fleet *f)
     fleet_versions_reset(f);
     fleet_publish_reset(f);
     fleet_run_deferred(f, false);
+    fleet_connect_reset(f); /* who waited for that */
+    f->box = box;
 }
 
 void fleet_start_over(struct fleet *f)

@@ -127,7 +127,7 @@ void connect_seize(struct connect_op *op)
     if (op->wills[0] == 0 && op->wills[1] != 0)
         op->wills[0] = op->wills[1], op->wills[1] = 0;
     if (op->wills[0] == 0) {
-        connect_settle(op);
+        connect_restore(op);
         return;
     }
     op->busy = true;

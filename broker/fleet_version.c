@@ -5,6 +5,8 @@
 
 #include "broker/fleet.h"
 
+enum { CALL_US = 4 }; /* at least: a publish may have to be matched again */
+
 /* One GET on its way, and all who wait for it. */
 struct version_asking {
     struct fleet_replica_wait replicas; /* first */
@@ -48,6 +50,31 @@ static void wait_for_log(struct fleet *f, struct fleet_version_wait *w)
     f->versions.waiting_tail = w;
 }
 
+static void is_due(struct fleet *f, struct fleet_version_wait *w, bool ok)
+{
+    w->next = NULL;
+    w->ok = ok;
+    if (f->versions.due == NULL)
+        f->versions.due = w;
+    else
+        f->versions.due_tail->next = w;
+    f->versions.due_tail = w;
+}
+
+void fleet_versions_go_on(struct fleet *f)
+{
+    struct fleet_version_wait *w;
+
+    while ((w = f->versions.due) != NULL) {
+        f->versions.due = w->next;
+        w->fn(w, w->ok);
+        if (timebox_spend(f->box, CALL_US) && f->versions.due != NULL) {
+            fleet_wake(f);
+            return;
+        }
+    }
+}
+
 bool fleet_versions_wait(const struct fleet *f)
 {
     return f->versions.waiting != NULL;
@@ -70,10 +97,11 @@ static void answer(struct version_asking *a, struct fleet_version_wait *list)
         list = w->next;
         w->version = a->version;
         if (a->failed || is_applied(f, w))
-            w->fn(w, !a->failed);
+            is_due(f, w, !a->failed);
         else
             wait_for_log(f, w);
     }
+    fleet_versions_go_on(f);
     if (f->versions.waiting != NULL)
         fleet_log_tick(f);
 }
@@ -185,17 +213,21 @@ void fleet_versions_applied(struct fleet *f)
 
         list = w->next;
         if (is_applied(f, w))
-            w->fn(w, true);
+            is_due(f, w, true);
         else
             wait_for_log(f, w);
     }
+    fleet_versions_go_on(f);
 }
 
 void fleet_versions_reset(struct fleet *f)
 {
-    struct fleet_version_wait *list = f->versions.waiting;
+    struct fleet_version_wait *due = f->versions.due;
+    struct fleet_version_wait *waiting = f->versions.waiting;
 
+    f->versions.due = f->versions.due_tail = NULL;
     f->versions.waiting = f->versions.waiting_tail = NULL;
-    call_all(list, false);
+    call_all(due, false);
+    call_all(waiting, false);
     call_all(take_gathered(f), false);
 }

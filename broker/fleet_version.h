@@ -19,12 +19,14 @@ struct fleet_version_wait {
     struct fleet_version_wait *next;
     fleet_version_fn *fn;
     uint64_t version;
+    bool ok;     /* once it is due */
     bool writes; /* with durability `replica`: a replica must have what was written before */
 };
 
 struct fleet_versions {
     struct fleet_version_wait *gathered;               /* for the next GET */
     struct fleet_version_wait *waiting, *waiting_tail; /* answered, ahead of the log */
+    struct fleet_version_wait *due, *due_tail;         /* to be called */
 };
 
 void fleet_version_check(struct fleet *f, struct fleet_version_wait *w, fleet_version_fn *fn);
@@ -36,6 +38,8 @@ bool fleet_versions_wait(const struct fleet *f);
 void fleet_versions_rejoined(struct fleet *f, uint64_t version);
 /* The log moved on, or loading ended. */
 void fleet_versions_applied(struct fleet *f);
+/* Calls those who have waited long enough, within the turn's box; they go first in the next turn. */
+void fleet_versions_go_on(struct fleet *f);
 void fleet_versions_reset(struct fleet *f);
 
 #endif

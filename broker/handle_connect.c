@@ -373,7 +373,7 @@ static bool restore_subscriptions(struct client *c, const struct store_connect_r
         router_unsubscribe_all(router, c->session);
         return true;
     }
-    if (!add_subscriptions(c, r))
+    if (!r->subscriptions_told && !add_subscriptions(c, r))
         return false;
     if (c->session->subscriber.count == r->subscription_count)
         return true;

@@ -142,6 +142,10 @@ void route_tick(struct fleet *f)
         fleet_append_route(f, LOG_ROUTE_REMOVED,
                            (struct mqtt_slice){.data = r->filter, .len = r->len});
         forget(f, r);
+        if (timebox_spend(f->box, ROUTE_US)) {
+            fleet_wake(f);
+            return;
+        }
     }
 }
 

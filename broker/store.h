@@ -85,6 +85,7 @@ struct store_connect_result {
     const struct store_subscription *subscriptions; /* of the durable session */
     size_t subscription_count;
     bool subscriptions_kept;   /* they are what this broker knows of it already (memory store) */
+    bool subscriptions_told;   /* by durable_subscribed, before (redis store) */
     const uint16_t *open_qos2; /* incoming packet ids: PUBREC'd or half done, not PUBREL'd */
     size_t open_qos2_count;
     const uint64_t *released; /* sequences PUBREC'd and not PUBCOMP'd: send PUBREL */
@@ -258,8 +259,9 @@ struct store_host {
      * store calls. */
     void (*fenced)(void *arg, struct store_hold *hold);
     /* Durable sessions of the fleet, for the topic tree (redis store only): what other nodes did,
-     * in the log's order, and everything when a new node loads. Not what this node did itself: the
-     * core has done that already. A repeat of what is there is harmless. */
+     * in the log's order, and everything when a new node loads; and what a connection here subscribes
+     * to from before, ahead of its completion. Not what this node did itself: the core has done that
+     * already. A repeat of what is there is harmless. */
     void (*durable_subscribed)(void *arg, const char *client_id, size_t len,
                                const struct store_subscription *sub);
     void (*durable_unsubscribed)(void *arg, const char *client_id, size_t len,

@@ -392,7 +392,8 @@ static inline struct store_hold *bed_hold_of(void *arg, const char *client_id, s
     struct bed_node *n = arg;
 
     for (struct bed_client *c = n->clients; c != NULL; c = c->next)
-        if (c->connected && strlen(c->id) == len && memcmp(c->id, client_id, len) == 0)
+        if ((c->connected || c->completions == 0) && strlen(c->id) == len &&
+            memcmp(c->id, client_id, len) == 0)
             return &c->hold;
     return NULL;
 }

@@ -162,6 +162,161 @@ static void a_crowd_that_others_took_is_closed_in_pieces(void **state)
     bed_subscribe(crowd[0], "still/there", 1);
 }
 
+/* ---- connecting (rule 7) --------------------------------------------------------------------- */
+
+enum {
+    FILTERS = 480,
+    FILTERS_AT_ONCE = 250,
+    ANSWERS_AT_ONCE = 16 /* each link has a box of its own */
+};
+
+static size_t routes_known(const struct fleet *f)
+{
+    return route_count(f) + f->append.routes_added;
+}
+
+/* A session with many filters, of which this node has no routes and the core knows nothing. */
+static void leave_session_of_many(struct bed_node *n)
+{
+    struct bed_client *c = bed_connect(n, "many", true);
+    struct store_subscription subs[FILTERS];
+    char text[FILTERS][16];
+
+    for (int i = 0; i < FILTERS; i++) {
+        snprintf(text[i], sizeof(text[i]), "f/%d", i);
+        subs[i] = (struct store_subscription){.filter = bed_slice(text[i]), .qos = 1};
+    }
+    c->status = -1;
+    n->store->ops->subscribe(n->store, &c->hold, subs, FILTERS, bed_on_done, c);
+    BED_UNTIL(n->bed, c->status == STORE_OK);
+    bed_disconnect(c, false);
+    for (int i = 0; i < FILTERS; i++)
+        n->store->ops->interest_ended(n->store, subs[i].filter);
+    BED_UNTIL(n->bed, routes_known(fleet_of(n)) == 0);
+    assert_int_equal(n->sub_count, 0);
+}
+
+static void rule_7_many_filters_are_restored_in_pieces(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *n = bed_add_ready(b);
+    struct fleet *f = fleet_of(n);
+    struct bed_client *c;
+    size_t before = 0;
+
+    leave_session_of_many(n);
+    b->box_us = 1;
+    c = bed_connect_begin(n, "many", true, false, NULL);
+    while (c->status < 0) {
+        bed_turn(b);
+        assert_true(routes_known(f) - before <= FILTERS_AT_ONCE);
+        assert_true(n->sub_count == routes_known(f));
+        before = routes_known(f);
+    }
+    assert_int_equal(c->status, STORE_OK);
+    assert_int_equal(c->sub_count, FILTERS);
+    assert_int_equal(n->sub_count, FILTERS);
+    BED_UNTIL(b, f->releases == NULL);
+    bed_run(b, 2 * b->cfg.route_linger_ms);
+    assert_int_equal(routes_known(f), FILTERS); /* it is online */
+}
+
+static void rule_7_who_is_fenced_while_filters_are_restored_holds_no_routes(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *n = bed_add_ready(b);
+    struct fleet *f = fleet_of(n);
+    struct bed_client *c;
+
+    leave_session_of_many(n);
+    b->box_us = 1;
+    c = bed_connect_begin(n, "many", true, false, NULL);
+    BED_UNTIL(b, routes_known(f) > 0);
+    assert_true(routes_known(f) < FILTERS);
+    assert_int_equal(c->status, -1);
+    fleet_connect_taken(f, "many", 4, UINT64_MAX);
+    assert_int_equal(c->status, STORE_FENCED);
+    b->box_us = 0;
+    BED_UNTIL(b, f->releases == NULL && routes_known(f) == 0);
+}
+
+static size_t answered(struct bed_client *crowd[CROWD])
+{
+    size_t count = 0;
+
+    for (int i = 0; i < CROWD; i++)
+        count += crowd[i]->status >= 0;
+    return count;
+}
+
+/* Turns without time, until all have their answer. */
+static void assert_answered_in_pieces(struct bed *b, struct bed_client *crowd[CROWD])
+{
+    size_t before = answered(crowd);
+
+    assert_int_equal(before, 0);
+    b->box_us = 1;
+    while (before < CROWD) {
+        size_t now;
+
+        bed_turn(b);
+        now = answered(crowd);
+        assert_true(now - before <= ANSWERS_AT_ONCE);
+        before = now;
+    }
+    b->box_us = 0;
+    for (int i = 0; i < CROWD; i++)
+        assert_int_equal(crowd[i]->status, STORE_OK);
+}
+
+static void rule_7_a_crowd_goes_online_in_pieces(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *n = bed_add_ready(b);
+    struct bed_client *crowd[CROWD];
+    char text[BED_TEXT];
+
+    for (int i = 0; i < CROWD; i++) {
+        snprintf(text, sizeof(text), "c%d", i);
+        crowd[i] = bed_connect_begin(n, text, true, false, NULL);
+    }
+    assert_answered_in_pieces(b, crowd);
+}
+
+/* One answer tells the version for all messages of a turn. */
+static void rule_5_a_crowd_is_acknowledged_in_pieces(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *n = bed_add_ready(b);
+    struct bed_client *crowd[CROWD];
+
+    connect_crowd(n, crowd);
+    for (int i = 0; i < CROWD; i++)
+        bed_publish_begin(crowd[i], "f/1", "all at once", 1, false, 0);
+    assert_answered_in_pieces(b, crowd);
+}
+
+/* One entry of the log tells the routes of all of them. */
+static void rule_6_a_crowd_is_subscribed_in_pieces(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *n = bed_add_ready(b);
+    struct bed_client *crowd[CROWD];
+    char text[BED_TEXT];
+
+    for (int i = 0; i < CROWD; i++) {
+        snprintf(text, sizeof(text), "c%d", i);
+        crowd[i] = bed_connect(n, text, false);
+    }
+    for (int i = 0; i < CROWD; i++) {
+        struct store_subscription sub = {.filter = bed_slice(crowd[i]->id), .qos = 1};
+
+        crowd[i]->status = -1;
+        n->store->ops->subscribe(n->store, &crowd[i]->hold, &sub, 1, bed_on_done, crowd[i]);
+    }
+    assert_answered_in_pieces(b, crowd);
+}
+
 int main(void)
 {
 #define IN_BED(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
@@ -169,6 +324,11 @@ int main(void)
         IN_BED(rule_9_a_crowd_is_told_again_in_pieces),
         IN_BED(rule_2_a_crowd_is_forgotten_in_pieces),
         IN_BED(a_crowd_that_others_took_is_closed_in_pieces),
+        IN_BED(rule_7_many_filters_are_restored_in_pieces),
+        IN_BED(rule_7_who_is_fenced_while_filters_are_restored_holds_no_routes),
+        IN_BED(rule_7_a_crowd_goes_online_in_pieces),
+        IN_BED(rule_5_a_crowd_is_acknowledged_in_pieces),
+        IN_BED(rule_6_a_crowd_is_subscribed_in_pieces),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
