@@ -66,7 +66,7 @@ struct bed {
     redisContext *redis; /* blocking, for looking at what is there */
     const char *user;    /* of those who connect from now on */
     uint64_t arrived_ms; /* when their CONNECTs arrived (CLOCK_BOOTTIME) */
-    uint64_t box_us;     /* of an input; 0: as much as it needs */
+    bool without_time;   /* an input's box is over at the first look; else it is large enough */
 };
 
 /* A connection: its hold and what came of the calls. */
@@ -481,7 +481,7 @@ static inline void bed_turn(struct bed *b)
     event_base_loop(b->base, EVLOOP_ONCE);
     for (size_t i = 0; i < BED_NODES; i++)
         if (b->nodes[i] != NULL && !b->nodes[i]->stopped)
-            bed_input_within(b->nodes[i]->store, b->box_us > 0 ? b->box_us : 1000000);
+            bed_input_within(b->nodes[i]->store, b->without_time ? 0 : 1000000);
     for (size_t i = 0; i < BED_NODES; i++)
         if (b->nodes[i] != NULL && !b->nodes[i]->stopped)
             b->nodes[i]->store->ops->flush(b->nodes[i]->store);

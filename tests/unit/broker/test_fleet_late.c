@@ -278,7 +278,7 @@ static void slow_turn(struct bed *b, struct bed_node *slow)
 
     slow->stopped = true;
     bed_turn(b);
-    timebox_open(&box, 1);
+    timebox_open(&box, 0);
     store_input(slow->store, &box);
     slow->store->ops->flush(slow->store);
 }

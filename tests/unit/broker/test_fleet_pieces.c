@@ -61,7 +61,7 @@ static void rule_9_a_crowd_is_told_again_in_pieces(void **state)
 
     connect_crowd(n, crowd);
     assert_int_equal(sessions_in_redis(b), CROWD);
-    b->box_us = 1;
+    b->without_time = true;
     freeReplyObject(redisCommand(b->redis, "FLUSHALL"));
     BED_UNTIL(b, f->saying.round != round);
     while (f->saying.at != NULL) {
@@ -73,9 +73,9 @@ static void rule_9_a_crowd_is_told_again_in_pieces(void **state)
             struct fleet_hold *last = crowd[0]->hold.store_data;
 
             assert_int_not_equal(last->asserted, f->saying.round);
-            b->box_us = 0;
+            b->without_time = false;
             fleet_say_hold(last);
-            b->box_us = 1;
+            b->without_time = true;
             assert_int_equal(last->asserted, f->saying.round);
             left--;
         }
@@ -83,7 +83,7 @@ static void rule_9_a_crowd_is_told_again_in_pieces(void **state)
     }
     BED_UNTIL(b, !f->saying.under_way && holds_unsaid(f) == 0);
     BED_UNTIL(b, sessions_in_redis(b) == CROWD);
-    b->box_us = 0;
+    b->without_time = false;
     BED_UNTIL(b, bed_ready(n));
     BED_UNTIL(b, routes_in_redis(b, f) == CROWD);
     assert_int_equal(n->fenced, 0);
@@ -114,7 +114,7 @@ static void rule_2_a_crowd_is_forgotten_in_pieces(void **state)
     n->store->ops->flush(n->store);
     assert_true(f->q->count > 0);
     fleet_is_dead(f);
-    b->box_us = 1;
+    b->without_time = true;
     bed_turn(b);
     size_t before = CROWD;
     size_t pieces = 0;
@@ -130,7 +130,7 @@ static void rule_2_a_crowd_is_forgotten_in_pieces(void **state)
     assert_true(pieces > CROWD / 16);
     assert_false(n->store->suspended);
     assert_int_equal(n->start_overs, 1);
-    b->box_us = 0;
+    b->without_time = false;
     BED_UNTIL(b, bed_ready(n));
     assert_true(f->id != id);
     bed_connect(n, "c1", true); /* the id may still be the dead node's */
@@ -147,7 +147,7 @@ static void a_crowd_that_others_took_is_closed_in_pieces(void **state)
     connect_crowd(n, crowd);
     for (int i = 1; i < CROWD; i++) /* all but the first */
         fleet_taken_add(f, crowd[i]->id, strlen(crowd[i]->id), crowd[i]->hold.epoch);
-    b->box_us = 1;
+    b->without_time = true;
     timebox_open_at(&box, 0, 0, 0);
     f->box = &box;
     fleet_taken_apply(f);
@@ -158,7 +158,7 @@ static void a_crowd_that_others_took_is_closed_in_pieces(void **state)
     }
     assert_false(n->store->suspended);
     assert_int_equal(n->fenced, CROWD - 1);
-    b->box_us = 0;
+    b->without_time = false;
     bed_subscribe(crowd[0], "still/there", 1);
 }
 
@@ -205,7 +205,7 @@ static void rule_7_many_filters_are_restored_in_pieces(void **state)
     size_t before = 0;
 
     leave_session_of_many(n);
-    b->box_us = 1;
+    b->without_time = true;
     c = bed_connect_begin(n, "many", true, false, NULL);
     while (c->status < 0) {
         bed_turn(b);
@@ -229,14 +229,14 @@ static void rule_7_who_is_fenced_while_filters_are_restored_holds_no_routes(void
     struct bed_client *c;
 
     leave_session_of_many(n);
-    b->box_us = 1;
+    b->without_time = true;
     c = bed_connect_begin(n, "many", true, false, NULL);
     BED_UNTIL(b, routes_known(f) > 0);
     assert_true(routes_known(f) < FILTERS);
     assert_int_equal(c->status, -1);
     fleet_connect_taken(f, "many", 4, UINT64_MAX);
     assert_int_equal(c->status, STORE_FENCED);
-    b->box_us = 0;
+    b->without_time = false;
     BED_UNTIL(b, f->releases == NULL && routes_known(f) == 0);
 }
 
@@ -255,7 +255,7 @@ static void assert_answered_in_pieces(struct bed *b, struct bed_client *crowd[CR
     size_t before = answered(crowd);
 
     assert_int_equal(before, 0);
-    b->box_us = 1;
+    b->without_time = true;
     while (before < CROWD) {
         size_t now;
 
@@ -264,7 +264,7 @@ static void assert_answered_in_pieces(struct bed *b, struct bed_client *crowd[CR
         assert_true(now - before <= ANSWERS_AT_ONCE);
         before = now;
     }
-    b->box_us = 0;
+    b->without_time = false;
     for (int i = 0; i < CROWD; i++)
         assert_int_equal(crowd[i]->status, STORE_OK);
 }
