@@ -3,12 +3,15 @@
  *
  *     bind the packet id (QoS 2 of a durable publisher)
  *       -> behind an earlier one of the publisher that may be matched again, wait for it
- *       -> gather: retained value, queues, inboxes        <--------------.
- *       -> everything sent: ask for the version                          | new targets
- *       -> answered, and the log is that far: match again if it moved ---'
- *       -> nothing new: complete, in the order of the publisher's calls
+ *       -> gather: retained value, queues, inboxes   <--.
+ *       -> everything sent: ask for the version         |
+ *       -> answered: the first answer is what is owed   |
+ *       -> the log is that far: match again if need be -' only if somebody is new
+ *       -> complete, in the order of the publisher's calls
  *
- * The commands go through one ordered link, so the version's answer comes behind all others. */
+ * The commands go through one ordered link, so the version's answer comes behind all others. Who
+ * subscribed after the first answer did so after the publish: a log that never rests is no reason to
+ * ask for ever. */
 #include "broker/fleet.h"
 
 #include <stdlib.h>
@@ -38,6 +41,7 @@ struct fleet_publish {
     void *arg;
     struct id_set nodes, clients; /* ids of nodes, hashes of client ids */
     uint64_t matched;             /* version of the log that the targets belong to */
+    uint64_t owed;                /* whoever had subscribed by then gets it; 0: not known yet */
     unsigned run;                 /* of Redis, when the first of it was gathered */
     unsigned unsent;              /* parts gathered and not sent */
     enum store_status status;
@@ -248,6 +252,21 @@ static uint64_t applied_now(const struct fleet *f)
     return fleet_log_is_valid(f) ? fleet_log_applied(f) : 0;
 }
 
+/* Nobody else is to be found. */
+static bool is_settled(const struct fleet_publish *p)
+{
+    return p->owed > 0 && p->matched >= p->owed && !p->missed;
+}
+
+/* Everything gathered is sent, or nothing was: then there is nothing to ask about. */
+static void issue(struct fleet_publish *p)
+{
+    if (p->unsent == 1 && is_settled(p) && p->status == STORE_OK)
+        finish(p);
+    else
+        fleet_publish_issued(p);
+}
+
 /* One round: what these targets ask for and didn't get yet. */
 static void gather(struct fleet_publish *p, const struct store_targets *t)
 {
@@ -268,7 +287,7 @@ static void gather(struct fleet_publish *p, const struct store_targets *t)
     gather_queues(p, t);
     if (!p->queue_only)
         gather_nodes(p, t);
-    fleet_publish_issued(p);
+    issue(p);
 }
 
 /* Its connection ended some time ago, so it isn't acknowledged any more, and its client may have
@@ -307,7 +326,10 @@ static void match_again(struct fleet_publish *p)
 static bool may_match_again(const struct fleet_publish *earlier)
 {
     const struct fleet *f = earlier->f;
+    bool oldest = earlier->hold->publishes == earlier;
 
+    if (oldest && is_settled(earlier))
+        return false;
     return earlier->behind || earlier->missed || !fleet_log_is_valid(f) ||
            earlier->matched != applied_now(f);
 }
@@ -357,9 +379,15 @@ static void match_in_order(struct fleet_publish *p)
 
 static void match_new_targets(struct fleet_publish *p)
 {
-    match_again(p);
-    if (p->hold != NULL)
-        release_behind(p->hold);
+    struct fleet_hold *h = p->hold;
+
+    if (h != NULL)
+        h->refs++;
+    match_again(p); /* may free it */
+    if (h == NULL)
+        return;
+    release_behind(h);
+    fleet_hold_unref(h);
 }
 
 /* In order: what waits longest is matched first. */
@@ -397,7 +425,15 @@ static void publish_again(struct fleet_publish *p)
     id_set_clear(&p->clients);
     p->retained = false;
     p->matched = UINT64_MAX;
+    p->owed = 0;
     match_new_targets(p);
+}
+
+/* A Redis that came back older may say less than before. */
+static void note_owed(struct fleet_publish *p, uint64_t version)
+{
+    if (p->owed == 0 || version < p->owed)
+        p->owed = version;
 }
 
 static void on_version(struct fleet_version_wait *w, bool ok)
@@ -412,13 +448,14 @@ static void on_version(struct fleet_version_wait *w, bool ok)
         publish_again(p);
         return;
     }
+    note_owed(p, w->version);
     if (p->unknown && fleet_may_be_lost(p->f))
         p->missed = true;
     if (p->status != STORE_OK || p->queue_only)
         finish(p);
     else if (p->missed)
         later(p);
-    else if (p->matched >= w->version)
+    else if (p->matched >= p->owed)
         finish(p);
     else
         match_new_targets(p);

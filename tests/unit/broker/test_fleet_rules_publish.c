@@ -145,6 +145,34 @@ static void rule_5_a_subscription_unknown_to_the_publisher_is_not_missed(void **
     }
 }
 
+/* Other clients come and go all the time: each of the publisher's questions meets a newer log. */
+static void rule_5_a_log_that_never_rests_holds_up_no_publish(void **state)
+{
+    enum { ROUNDS = 20, ENOUGH = 8 };
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *p = bed_connect(one, "p", false);
+    struct bed_client *others = bed_connect(two, "others", false);
+    struct bed_client *c = bed_connect(two, "c", false);
+    int rounds = 0;
+
+    one->stopped = true;
+    bed_subscribe(c, "t", 1);
+    bed_publish_begin(p, "t", "x", 1, false, 0); /* it doesn't know c yet */
+    while (p->status < 0 && rounds < ROUNDS) {
+        char filter[16];
+
+        bed_input(one->store);
+        snprintf(filter, sizeof(filter), "other/%d", rounds++);
+        bed_subscribe(others, filter, 1); /* behind the match, before the question */
+        one->store->ops->flush(one->store);
+    }
+    assert_int_equal(p->status, STORE_OK);
+    assert_true(rounds <= ENOUGH);
+    BED_UNTIL(b, two->got_count == 1);
+}
+
 /* It may be published again elsewhere by now, with newer ones behind it. */
 static void
 rule_5_what_wasnt_acknowledged_goes_to_nobody_new_once_its_publisher_has_left(void **state)
@@ -376,6 +404,7 @@ int main(void)
         IN_BED(rule_5_qos_1_is_acknowledged_when_it_is_in_the_inbox),
         IN_BED(rule_5_ten_thousand_arrive_in_order),
         IN_BED(rule_5_a_subscription_unknown_to_the_publisher_is_not_missed),
+        IN_BED(rule_5_a_log_that_never_rests_holds_up_no_publish),
         IN_BED(rule_5_what_wasnt_acknowledged_goes_to_nobody_new_once_its_publisher_has_left),
         IN_BED(rule_5_order_holds_while_everything_is_loaded_anew),
         IN_BED(rule_5_durable_sessions_get_it_in_their_queues_and_owners_are_woken),
