@@ -458,9 +458,13 @@ const char *fleet_trouble(const struct fleet *f)
 
 bool fleet_accepts(const struct fleet *f)
 {
-    enum { PENDING_BOUND = 8 << 20 }; /* some ten ms of Redis: all that comes stands behind it */
+    enum {
+        PENDING_BOUND = 1 << 20, /* some ten ms of Redis: all that comes stands behind it */
+        HELD_BOUND = 8 << 20,
+    };
 
-    return redis_queue_bytes(f->q) + outboxes_bytes(f) + f->held_bytes < PENDING_BOUND;
+    return redis_queue_bytes(f->q) + outboxes_bytes(f) < PENDING_BOUND &&
+           f->held_bytes < HELD_BOUND;
 }
 
 /* ---- new, free ------------------------------------------------------------------------------- */

@@ -12,6 +12,8 @@
 #include "broker/client.h"
 #include "broker/handle.h"
 
+enum { BYTES_MAX = 1 << 30 }; /* as large as the limit may be */
+
 static uint64_t now_us(void)
 {
     struct timespec t;
@@ -44,7 +46,7 @@ static struct request *append(struct client *c, enum mqtt_type answer, uint16_t 
     q->client = c;
     q->answer = (uint8_t)answer;
     q->packet_id = packet_id;
-    q->bytes = (uint32_t)bytes;
+    q->bytes = bytes < BYTES_MAX ? (uint32_t)bytes : BYTES_MAX;
     if (c->requests_tail != NULL)
         c->requests_tail->next = q;
     else

@@ -4,7 +4,8 @@
  * Order:     answers go out in the order in which the packets came (MQTT 3.1.1, 4.6), whatever
  *            order the store completes in. A client with max_unacknowledged of them, or with
  *            max_unacknowledged_bytes in them, isn't read further: what one client sends may not
- *            hold up what the store does for the others.
+ *            hold up what the store does for the others. A message counts as often as the
+ *            store is given it.
  * Ownership: allocated per packet, only when the answer can't be given at once; freed when
  *            answered, or at the completion if the client is closed by then.
  */

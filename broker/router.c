@@ -225,6 +225,13 @@ enum route_result router_route(struct router *r, const struct router_publish *p)
     return store_has_part(r, publish) ? ROUTE_STORE : ROUTE_DONE;
 }
 
+size_t router_copies(const struct router *r)
+{
+    size_t copies = r->targets.queue_count + r->targets.node_count;
+
+    return copies > 0 ? copies : 1;
+}
+
 /* A message that the store brings to the own clients. False: not to all yet. */
 static bool deliver_in_order(struct router *r, struct message *m, const struct fanout_order *order)
 {

@@ -82,6 +82,10 @@ size_t router_subscription_count(const struct router *r);
 
 /* Messages for many, which are handed out in pieces: fanout.h. */
 struct fanouts *router_fanouts(struct router *r);
+/* How often the store is given the message that router_route said ROUTE_STORE of: for each queue and
+ * node, at least once. */
+size_t router_copies(const struct router *r);
+
 /* The message would be another one for many while one is handed out: it is to be published later. */
 bool router_must_wait(struct router *r, const struct mqtt_publish *p);
 
