@@ -27,7 +27,7 @@ enum {
     AHEAD_JOBS = 64,
     PARKED_FROM_US = 1000, /* no timer is as exact as a shorter hash: it is made */
     SAMPLES = 16,
-    NICE = 5, /* a quarter of a core beside a loop that is always busy */
+    NICE = 10, /* a tenth of a core beside a loop that is always busy, and less beside several */
     USUAL_SALT_BYTES = 12,
     FIRST_SAMPLE_ITERATIONS = 2000, /* hashed once at start, for a first guess of their time */
 };

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_SIZE = 16384, KEEP_SIZE = 1 << 20, FIRST_RING = 64, LONGEST_NUMBER = 24 };
+enum { FIRST_SIZE = 16384, KEEP_SIZE = 4 << 20, FIRST_RING = 64, LONGEST_NUMBER = 24 };
 
 void redis_queue_fini(struct redis_queue *q)
 {
