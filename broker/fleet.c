@@ -481,7 +481,6 @@ struct fleet *fleet_new(struct event_base *base, const struct store_redis_config
     static const struct timeval period = {.tv_usec = TICK_MS * 1000};
     struct fleet *f = calloc(1, sizeof(*f));
     const char *wrong;
-    uint64_t hash_key;
 
     if (f == NULL)
         goto no_memory;
@@ -510,17 +509,18 @@ struct fleet *fleet_new(struct event_base *base, const struct store_redis_config
                                                   .stored_bytes = cfg->stored_limit_bytes,
                                                   .queue_messages = cfg->queue_limit,
                                                   .queue_bytes = cfg->queue_limit_bytes};
-    evutil_secure_rng_get_bytes(&hash_key, sizeof(hash_key));
-    fleet_epochs_init(&f->epochs, hash_key, f->now_ms);
+    evutil_secure_rng_get_bytes(&f->hash_key, sizeof(f->hash_key));
+    fleet_epochs_init(&f->epochs, f->hash_key, f->now_ms);
     f->heart_fd = -1;
     TAILQ_INIT(&f->disconnects);
     f->wake = event_new(base, -1, 0, on_event, f);
     f->tick = event_new(base, -1, EV_PERSIST, on_event, f);
     if (f->wake == NULL || f->tick == NULL || event_add(f->tick, &period) != 0 ||
-        !scripts_init(&f->scripts) || !fleet_metrics_init(&f->metrics, metrics) ||
-        !fleet_load_init(f) || !fleet_log_init(f) || !inbox_init(f) || !fleet_publishing_init(f) ||
-        !fleet_queues_init(f) || !fleet_retaining_init(f) || !fleet_connects_init(f) ||
-        !fleet_wills_init(f) || !open_links(f) || !fleet_beat_init(f))
+        !routes_init(&f->routes, f->hash_key) || !scripts_init(&f->scripts) ||
+        !fleet_metrics_init(&f->metrics, metrics) || !fleet_load_init(f) || !fleet_log_init(f) ||
+        !inbox_init(f) || !fleet_publishing_init(f) || !fleet_queues_init(f) ||
+        !fleet_retaining_init(f) || !fleet_connects_init(f) || !fleet_wills_init(f) ||
+        !open_links(f) || !fleet_beat_init(f))
         goto no_memory;
     LOG_INFO("node_starts", KV_STR("node", f->hex));
     inbox_start(f);
@@ -558,6 +558,7 @@ void fleet_free(struct fleet *f)
     fleet_load_free(f);
     fleet_append_free(f);
     fleet_epochs_fini(&f->epochs);
+    routes_fini(&f->routes);
     fleet_metrics_fini(&f->metrics);
     if (f->tick != NULL)
         event_free(f->tick);

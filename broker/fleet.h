@@ -157,6 +157,7 @@ struct fleet {
     struct fleet_taken *taken;
     bool closing_taken; /* it was applied, but for the connections that it still names */
     struct fleet_cutting *cuttings;
+    uint64_t hash_key; /* of what clients choose */
     struct routes routes;
     struct fleet_versions versions;
     struct fleet_replicas replicas;

@@ -167,19 +167,12 @@ void fleet_queues_void(struct fleet *f)
     redis_queue_each(f->q, on_queued, void_targets, NULL);
 }
 
-/* The last characters of the node's field. */
 static void retag(void *each_arg, void *arg, struct redis_args args)
 {
     const struct fleet *f = each_arg;
-    size_t tag = strlen(f->run_tag);
-    size_t len = 0;
-    char *node = NULL;
 
     (void)arg;
-    for (size_t i = 0; i < 5; i++)
-        node = redis_args_next(&args, &len);
-    if (node != NULL && len > tag)
-        memcpy(node + len - tag, f->run_tag, tag);
+    scripts_end_arg(args, 1, f->run_tag); /* of the node's field */
 }
 
 void fleet_queues_run_changed(struct fleet *f)

@@ -163,18 +163,12 @@ static void on_asserted(void *arg, const redisReply *r)
     fleet_hold_unref(h);
 }
 
-/* EVALSHA sha 1 key · the tenth of the script's arguments: this run. */
 static void retag(void *each_arg, void *arg, struct redis_args args)
 {
     const struct fleet *f = each_arg;
-    size_t len = 0;
-    char *tag = NULL;
 
     (void)arg;
-    for (size_t i = 0; i < 4 + 10; i++)
-        tag = redis_args_next(&args, &len);
-    if (tag != NULL && len == strlen(f->run_tag))
-        memcpy(tag, f->run_tag, len);
+    scripts_end_arg(args, 10, f->run_tag);
 }
 
 void fleet_holds_run_changed(struct fleet *f)

@@ -45,9 +45,9 @@ static void take_acknowledged(struct client *c, const struct router_publish *r,
         request_answer(c, answer, packet_id);
         return;
     }
-    struct request *q = request_new(c, answer, packet_id,
-                                    router_copies(b->router) *
-                                        (r->publish->topic.len + r->publish->payload.len));
+    struct request *q =
+        request_new(c, answer, packet_id,
+                    router_copies(b->router) * (r->publish->topic.len + r->publish->payload.len));
     if (q == NULL)
         return;
     router_store(b->router, r, request_done, q);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/seen_ids.h"
 #include "common/log.h"
 
 enum {
@@ -15,7 +16,6 @@ enum {
     BLOCK_MS = 2000,
     TRIM_ENTRIES = 64,
     TRIM_MS = 100,
-    KNOWN_MAX = 1 << 18,
     BARRIER_MS = 1000,
     ITEM_US = TIMEBOX_LOOK_US, /* a message may match thousands of filters, and be for thousands */
 };
@@ -24,15 +24,6 @@ enum {
 struct inbox_source {
     UT_hash_handle hh;
     uint64_t id, sequence;
-};
-
-/* A message id that was here, of those that may come twice. Oldest first in the list. */
-struct inbox_known {
-    UT_hash_handle hh;
-    uint8_t id[16];
-    uint64_t at_ms;
-    bool forgotten; /* and stays in the list until its time is over */
-    struct inbox_known *next;
 };
 
 struct inbox_waiter {
@@ -61,7 +52,7 @@ struct inbox {
     unsigned untrimmed;
     uint64_t trimmed_ms, retry_ms;
     struct inbox_source *sources;
-    struct inbox_known *known, *known_first, *known_last;
+    struct seen_ids seen;
     struct inbox_waiter *gathered, *waiting;
     uint64_t token, stream_token, channel_token; /* barriers sent, and met */
     uint64_t unmarked;                           /* up to this one some may not be in the stream */
@@ -75,18 +66,7 @@ struct inbox_reading {
 bool inbox_init(struct fleet *f)
 {
     f->inbox = calloc(1, sizeof(*f->inbox));
-    return f->inbox != NULL;
-}
-
-static void forget_oldest(struct inbox *in)
-{
-    struct inbox_known *k = in->known_first;
-
-    in->known_first = k->next;
-    if (in->known_first == NULL)
-        in->known_last = NULL;
-    HASH_DEL(in->known, k);
-    free(k);
+    return f->inbox != NULL && seen_ids_init(&f->inbox->seen, f->hash_key, f->cfg.dedup_window_ms);
 }
 
 void inbox_free(struct fleet *f)
@@ -101,8 +81,7 @@ void inbox_free(struct fleet *f)
         HASH_DEL(in->sources, s);
         free(s);
     }
-    while (in->known_first != NULL)
-        forget_oldest(in);
+    seen_ids_fini(&in->seen);
     freeReplyObject(in->reply);
     freeReplyObject(in->channel_reply);
     free(in);
@@ -113,45 +92,18 @@ void inbox_free(struct fleet *f)
 
 bool inbox_knows(struct fleet *f, struct message_id id)
 {
-    struct inbox *in = f->inbox;
-    struct inbox_known *k = NULL;
-    uint8_t key[16];
+    uint8_t key[SEEN_ID_BYTES];
 
-    while (in->known_first != NULL &&
-           (f->now_ms - in->known_first->at_ms > f->cfg.dedup_window_ms ||
-            HASH_COUNT(in->known) >= KNOWN_MAX))
-        forget_oldest(in);
     fleet_id_write(key, id);
-    HASH_FIND(hh, in->known, key, sizeof(key), k);
-    if (k != NULL) {
-        bool known = !k->forgotten;
-
-        k->forgotten = false;
-        return known;
-    }
-    k = calloc(1, sizeof(*k));
-    if (k == NULL)
-        return false;
-    memcpy(k->id, key, sizeof(key));
-    k->at_ms = f->now_ms;
-    HASH_ADD(hh, in->known, id, sizeof(k->id), k);
-    if (in->known_last != NULL)
-        in->known_last->next = k;
-    else
-        in->known_first = k;
-    in->known_last = k;
-    return false;
+    return seen_ids_note(&f->inbox->seen, key, f->now_ms);
 }
 
 void inbox_forget(struct fleet *f, struct message_id id)
 {
-    struct inbox_known *k = NULL;
-    uint8_t key[16];
+    uint8_t key[SEEN_ID_BYTES];
 
     fleet_id_write(key, id);
-    HASH_FIND(hh, f->inbox->known, key, sizeof(key), k);
-    if (k != NULL)
-        k->forgotten = true;
+    seen_ids_forget(&f->inbox->seen, key);
 }
 
 /* A batch with this number was here: a link replayed it. */

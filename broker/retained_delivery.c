@@ -42,8 +42,7 @@ struct known {
     uint64_t hash;          /* of the topic, 0: an empty slot */
     struct message_id told; /* of the retained value; node 0: none yet */
     struct message_id live; /* of the latest live message with the retain flag; node 0: none yet */
-    uint32_t live_at;       /* number of the newest SUBSCRIBE when it came */
-    bool live_since;        /* it came since the SUBSCRIBE of what is read */
+    uint32_t live_at;       /* number of the newest SUBSCRIBE when it came, from 1 on */
 };
 
 struct retained_delivery {
@@ -56,6 +55,7 @@ struct retained_delivery {
     uint32_t queueing;
     uint32_t expected;   /* SUBSCRIBEs that aren't answered yet ... */
     uint32_t subscribes; /* ... and the number of the newest one */
+    uint32_t since;      /* live messages before this one's count by their ids only */
     struct known *known; /* an open-addressed table */
     uint32_t known_count, known_capacity;
     struct wheel_timer linger; /* set when all is told, in a fleet */
@@ -132,14 +132,14 @@ void retained_delivery_note_live(struct client *c, struct mqtt_slice topic, stru
         return;
     k->live = id;
     k->live_at = c->retained->subscribes;
-    k->live_since = true;
 }
 
 bool retained_delivery_is_stale(const struct client *c, struct mqtt_slice topic,
                                 struct message_id id)
 {
     const struct known *k = find(c, topic);
-    return k != NULL && (k->live_since || is_older(id, k->live));
+    return k != NULL && ((k->live_at > 0 && k->live_at >= c->retained->since) ||
+                         is_older(id, k->live));
 }
 
 bool retained_delivery_is_overtaken(const struct client *c, struct mqtt_slice topic,
@@ -285,8 +285,10 @@ static bool queue_is_through(const struct client *c)
  * the value again (3.8.4). */
 static void begin_read(struct retained_delivery *r)
 {
-    for (uint32_t i = 0; i < r->known_capacity; i++)
-        r->known[i].live_since &= r->known[i].live_at >= TAILQ_FIRST(&r->wanted)->since;
+    uint32_t since = TAILQ_FIRST(&r->wanted)->since;
+
+    if (since > r->since)
+        r->since = since;
 }
 
 static void start(struct client *c)

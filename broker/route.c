@@ -6,42 +6,60 @@
 
 #include "broker/account.h"
 #include "broker/fleet.h"
+#include "broker/hash.h"
 
 enum { ROUTE_US = 1 }; /* about what one costs */
 
 enum route_state { ROUTE_ANNOUNCED, ROUTE_LINGERING };
 
 struct route {
-    UT_hash_handle hh;
+    struct hash_link by_filter;
+    TAILQ_ENTRY(route) all;
+    TAILQ_ENTRY(route) lingering;
     enum route_state state;
     uint64_t entry; /* of the log, which announces it */
     unsigned round; /* in which that was */
     uint64_t until_ms;
-    struct route *next, *prev; /* lingering */
     uint32_t len;
     uint32_t connecting; /* sessions that are on their way to it */
     uint8_t filter[];
 };
 
+bool routes_init(struct routes *r, uint64_t hash_key)
+{
+    TAILQ_INIT(&r->all);
+    TAILQ_INIT(&r->lingering);
+    r->hash_key = hash_key;
+    return hash_table_init(&r->by_filter);
+}
+
+void routes_fini(struct routes *r)
+{
+    hash_table_fini(&r->by_filter);
+}
+
+static uint32_t hash_of(const struct fleet *f, struct mqtt_slice filter)
+{
+    return (uint32_t)hash_bytes(f->routes.hash_key, filter.data, filter.len);
+}
+
 static struct route *find(struct fleet *f, struct mqtt_slice filter)
 {
-    struct route *r = NULL;
+    uint32_t hash = hash_of(f, filter);
 
-    HASH_FIND(hh, f->routes.all, filter.data, filter.len, r);
-    return r;
+    for (struct hash_link *l = hash_table_chain(&f->routes.by_filter, hash); l != NULL;
+         l = l->next) {
+        struct route *r = HASH_OWNER(l, struct route, by_filter);
+
+        if (l->hash == hash && r->len == filter.len && memcmp(r->filter, filter.data, r->len) == 0)
+            return r;
+    }
+    return NULL;
 }
 
 static void stop_lingering(struct fleet *f, struct route *r)
 {
-    if (r->prev != NULL)
-        r->prev->next = r->next;
-    else
-        f->routes.lingering = r->next;
-    if (r->next != NULL)
-        r->next->prev = r->prev;
-    else
-        f->routes.lingering_tail = r->prev;
-    r->next = r->prev = NULL;
+    TAILQ_REMOVE(&f->routes.lingering, r, lingering);
     r->state = ROUTE_ANNOUNCED;
 }
 
@@ -61,7 +79,8 @@ static struct route *add(struct fleet *f, struct mqtt_slice filter)
     r->len = filter.len;
     memcpy(r->filter, filter.data, filter.len);
     say(f, r);
-    HASH_ADD_KEYPTR(hh, f->routes.all, r->filter, r->len, r);
+    hash_table_add(&f->routes.by_filter, &r->by_filter, hash_of(f, filter));
+    TAILQ_INSERT_TAIL(&f->routes.all, r, all);
     return r;
 }
 
@@ -117,27 +136,23 @@ void route_unwant(struct fleet *f, struct mqtt_slice filter)
         return;
     r->state = ROUTE_LINGERING;
     r->until_ms = f->now_ms + f->cfg.route_linger_ms;
-    r->prev = f->routes.lingering_tail;
-    if (r->prev != NULL)
-        r->prev->next = r;
-    else
-        f->routes.lingering = r;
-    f->routes.lingering_tail = r;
+    TAILQ_INSERT_TAIL(&f->routes.lingering, r, lingering);
 }
 
 static void forget(struct fleet *f, struct route *r)
 {
     if (f->routes.at == r)
-        f->routes.at = r->hh.next;
-    HASH_DEL(f->routes.all, r);
+        f->routes.at = TAILQ_NEXT(r, all);
+    hash_table_remove(&f->routes.by_filter, &r->by_filter);
+    TAILQ_REMOVE(&f->routes.all, r, all);
     account_free(ACCOUNT_SESSIONS, r);
 }
 
 void route_tick(struct fleet *f)
 {
-    while (f->routes.lingering != NULL && f->now_ms >= f->routes.lingering->until_ms) {
-        struct route *r = f->routes.lingering;
+    struct route *r;
 
+    while ((r = TAILQ_FIRST(&f->routes.lingering)) != NULL && f->now_ms >= r->until_ms) {
         stop_lingering(f, r);
         fleet_append_route(f, LOG_ROUTE_REMOVED,
                            (struct mqtt_slice){.data = r->filter, .len = r->len});
@@ -151,13 +166,13 @@ void route_tick(struct fleet *f)
 
 size_t route_count(const struct fleet *f)
 {
-    return HASH_COUNT(f->routes.all) - f->append.routes_added; /* those aren't told yet */
+    return f->routes.by_filter.count - f->append.routes_added; /* those aren't told yet */
 }
 
 void route_announce_all(struct fleet *f)
 {
     f->routes.round++;
-    f->routes.at = f->routes.all;
+    f->routes.at = TAILQ_FIRST(&f->routes.all);
 }
 
 bool route_announce_some(struct fleet *f, struct timebox *box)
@@ -165,7 +180,7 @@ bool route_announce_some(struct fleet *f, struct timebox *box)
     while (f->routes.at != NULL) {
         struct route *r = f->routes.at;
 
-        f->routes.at = r->hh.next;
+        f->routes.at = TAILQ_NEXT(r, all);
         if (r->round != f->routes.round)
             say(f, r);
         if (timebox_spend(box, ROUTE_US))
@@ -177,13 +192,13 @@ bool route_announce_some(struct fleet *f, struct timebox *box)
 /* The list of those that linger is of no use meanwhile. */
 bool routes_drop(struct fleet *f, struct timebox *box)
 {
-    f->routes.lingering = f->routes.lingering_tail = NULL;
-    while (f->routes.all != NULL) {
-        forget(f, f->routes.all);
+    TAILQ_INIT(&f->routes.lingering);
+    while (!TAILQ_EMPTY(&f->routes.all)) {
+        forget(f, TAILQ_FIRST(&f->routes.all));
         if (timebox_spend(box, ROUTE_US))
             break;
     }
-    return f->routes.all == NULL;
+    return TAILQ_EMPTY(&f->routes.all);
 }
 
 void routes_reset(struct fleet *f)

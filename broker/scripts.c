@@ -75,6 +75,19 @@ bool scripts_init(struct scripts *s)
     return true;
 }
 
+void scripts_end_arg(struct redis_args args, size_t number, const char *text)
+{
+    enum { BEFORE = 4 }; /* EVALSHA, the digest, 1, the key */
+    size_t end = strlen(text);
+    size_t len = 0;
+    char *arg = NULL;
+
+    for (size_t i = 0; i < BEFORE + number; i++)
+        arg = redis_args_next(&args, &len);
+    if (arg != NULL && len >= end)
+        memcpy(arg + len - end, text, end);
+}
+
 const char *scripts_name(const struct scripts *s, const char *sha)
 {
     for (size_t i = 0; i < SCRIPT_COUNT; i++)

@@ -56,6 +56,10 @@ bool scripts_init(struct scripts *s);
 void scripts_begin(const struct scripts *s, struct redis_queue *q, enum script id, const char *key,
                    size_t args);
 
+/* In a call as it stands in the queue: the last characters of its argument `number` (from 1) become
+ * this text. */
+void scripts_end_arg(struct redis_args args, size_t number, const char *text);
+
 /* The name of the script with this digest (40 characters), or NULL. */
 const char *scripts_name(const struct scripts *s, const char *sha);
 

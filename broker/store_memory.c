@@ -5,15 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* No memory for the table is an error of the one who connects; and client ids can't be chosen to
- * collide, since the hash has a key (`s` is the store in every function that looks up). */
-#define HASH_NONFATAL_OOM 1
-#define HASH_FUNCTION(text, len, out) (out) = (unsigned)hash_bytes(s->config.hash_key, text, len)
-#include <uthash.h>
-
 #include "broker/account.h"
 #include "broker/broker_stats.h"
 #include "broker/hash.h"
+#include "broker/hash_table.h"
 #include "broker/leftovers.h"
 #include "broker/memory_budget.h"
 #include "broker/memory_queue.h"
@@ -29,7 +24,7 @@
 /* What is kept of a client id: of a durable session always, else while a will or a connection is.
  */
 struct memory_session {
-    UT_hash_handle hh; /* by id */
+    struct hash_link by_id;
     struct store_memory *store;
     struct store_hold *hold; /* NULL: offline */
     char *user;              /* whose it is; NULL: of who gave no user name */
@@ -50,7 +45,7 @@ struct store_memory {
     struct store base; /* first member */
     struct store_memory_config config;
     struct store_host host;
-    struct memory_session *sessions;
+    struct hash_table sessions; /* by id */
     uint32_t durable_count;
     struct retained_tree *retained;
     struct wheel wheel;          /* wills and expiries */
@@ -67,11 +62,20 @@ static struct store_memory *memory_of(struct store *s)
 
 /* ---- sessions -------------------------------------------------------------------------------- */
 
+static uint32_t hash_of(const struct store_memory *s, const char *id, uint32_t len)
+{
+    return (uint32_t)hash_bytes(s->config.hash_key, id, len);
+}
+
 static struct memory_session *find_session(struct store_memory *s, const char *id, uint32_t len)
 {
-    struct memory_session *found;
-    HASH_FIND(hh, s->sessions, id, len, found);
-    return found;
+    struct hash_link *l = hash_table_chain(&s->sessions, hash_of(s, id, len));
+    for (; l != NULL; l = l->next) {
+        struct memory_session *m = HASH_OWNER(l, struct memory_session, by_id);
+        if (m->id_len == len && memcmp(m->id, id, len) == 0)
+            return m;
+    }
+    return NULL;
 }
 
 static void on_will_due(struct wheel_timer *t);
@@ -88,11 +92,7 @@ static struct memory_session *add_session(struct store_memory *s, const struct s
     memory_queue_init(&m->queue);
     m->id_len = hold->client_id_len;
     memcpy(m->id, hold->client_id, hold->client_id_len);
-    HASH_ADD_KEYPTR(hh, s->sessions, m->id, m->id_len, m);
-    if (m->hh.tbl == NULL) {
-        account_free(ACCOUNT_SESSIONS, m);
-        return NULL;
-    }
+    hash_table_add(&s->sessions, &m->by_id, hash_of(s, m->id, m->id_len));
     return m;
 }
 
@@ -122,7 +122,7 @@ static void forget_state(struct memory_session *m)
 
 static void free_session(struct store_memory *s, struct memory_session *m)
 {
-    HASH_DEL(s->sessions, m);
+    hash_table_remove(&s->sessions, &m->by_id);
     wheel_cancel(&m->expiry_due);
     drop_will(m);
     forget_state(m);
@@ -576,8 +576,10 @@ static void memory_shutdown(struct store *store, uint64_t deadline_ms, store_don
 static void memory_free(struct store *store)
 {
     struct store_memory *s = memory_of(store);
-    while (s->sessions != NULL)
-        free_session(s, s->sessions);
+    struct hash_link *link;
+    for (uint32_t at = 0; (link = hash_table_any(&s->sessions, &at)) != NULL;)
+        free_session(s, HASH_OWNER(link, struct memory_session, by_id));
+    hash_table_fini(&s->sessions);
     leftovers_fini(&s->leftovers);
     retained_tree_free(s->retained);
     free(s->scratch);
@@ -617,7 +619,8 @@ struct store *store_memory_new(const struct store_memory_config *cfg, const stru
     s->config = *cfg;
     s->host = *host;
     s->retained = retained_tree_new(cfg->hash_key);
-    if (s->retained == NULL) {
+    if (s->retained == NULL || !hash_table_init(&s->sessions)) {
+        retained_tree_free(s->retained);
         free(s);
         return NULL;
     }
