@@ -21,9 +21,11 @@ static bool is_acknowledgement(uint8_t first)
 void pace_note_burst(struct pace *p, struct pace_client *c, uint8_t first, uint64_t now_ms)
 {
     p->bursts++;
-    p->waited_ns += p->rested_ns / 2;
     if (is_acknowledgement(first))
         return;
+    p->asking++;
+    p->patient += now_ms - c->heard_ms >= PACE_PATIENT_MS;
+    p->waited_ns += p->rested_ns / 2;
     if (now_ms - c->heard_ms >= PACE_SILENT_MS)
         c->haste = 0;
     else if (c->haste < PACE_HASTE)
@@ -34,17 +36,19 @@ void pace_note_burst(struct pace *p, struct pace_client *c, uint8_t first, uint6
 
 static bool is_trickle(const struct pace *p)
 {
-    return p->bursts >= PACE_BURSTS_MIN && p->bursts <= p->turns * PACE_BURSTS_PER_TURN_MAX &&
-           !p->hurried;
+    return p->bursts >= PACE_BURSTS_MIN && p->asking > 0 &&
+           p->bursts <= p->turns * PACE_BURSTS_PER_TURN_MAX && !p->hurried;
 }
 
-/* By burst and not by time: the load may change between two windows. */
+/* By burst and not by time: the load may change between two windows. But rests make acknowledgements
+ * fewer, so they don't count. */
 static bool has_paid(const struct pace_cost *without, const struct pace_cost *with)
 {
-    uint64_t before = without->cpu_ns / without->bursts;
-    uint64_t after = with->cpu_ns / with->bursts;
+    uint64_t before = without->cpu_ns / without->asking;
+    uint64_t after = with->cpu_ns / with->asking;
+    bool is_felt = with->patient * 10 < with->asking * 9;
     return after < before && (before - after) * PACE_GAIN >= before &&
-           (before - after) * PACE_WAIT_PER_CPU >= with->waited_ns / with->bursts;
+           (!is_felt || (before - after) * PACE_WAIT_PER_CPU >= with->waited_ns / with->asking);
 }
 
 static bool is_trial_due(const struct pace *p)
@@ -55,7 +59,8 @@ static bool is_trial_due(const struct pace *p)
 static void note_trial(struct pace *p, uint64_t cpu_ns)
 {
     struct pace_cost *cost = &p->trial[p->resting];
-    cost->bursts += p->bursts;
+    cost->asking += p->asking;
+    cost->patient += p->patient;
     cost->cpu_ns += cpu_ns - p->cpu_ns;
     cost->waited_ns += p->waited_ns;
     p->resting = !p->resting;
@@ -73,6 +78,7 @@ static void note_trial(struct pace *p, uint64_t cpu_ns)
 /* Of a trickle: the window goes into the trial, or brings the next one nearer. */
 static void go_on(struct pace *p, uint64_t cpu_ns)
 {
+    p->lapse = 0;
     if (p->trial_at > 0) {
         note_trial(p, cpu_ns);
         return;
@@ -87,13 +93,15 @@ static void go_on(struct pace *p, uint64_t cpu_ns)
 }
 
 /* No trickle. What a trial has seen so far is worth nothing, and another one waits for its time; of
- * what comes next it must be shown anew that rests pay. */
+ * what comes after a while it must be shown anew that rests pay. */
 static void stop(struct pace *p)
 {
     if (p->trial_at > 0)
         p->since = 0;
-    else if (p->pays)
+    else if (p->lapse == PACE_LAPSE && p->pays)
         p->since = PACE_AGAIN;
+    if (p->lapse < PACE_LAPSE)
+        p->lapse++;
     p->trial_at = 0;
     p->resting = false;
 }
@@ -108,7 +116,7 @@ void pace_next_window(struct pace *p, uint64_t now_ms, uint64_t cpu_ns)
     p->window_ms = now_ms;
     p->cpu_ns = cpu_ns;
     p->waited_ns = 0;
-    p->turns = p->bursts = 0;
+    p->turns = p->bursts = p->asking = p->patient = 0;
     p->hurried = false;
 }
 

@@ -10,13 +10,15 @@
  * hurry. A client in a hurry is one that says something again and again within PACE_SILENT_MS, as
  * one that waits for each answer before it goes on, or that sends bulk. One alone keeps the loop
  * awake, since it would pay with a multiple of its round trip. Acknowledgements don't count (their
- * sender waits for nothing): a subscriber answers each of the bursts that it gets.
+ * sender waits for nothing): a subscriber answers each of the bursts that it gets, and the fewer
+ * those are.
  *
  * And it is only made where it has been seen to pay here and now, since what a wake-up costs depends
  * on the machine, on the peers (one that rests itself needn't be woken) and on who shares a core
- * with whom. In a trial, windows without and with rests come in turn. The CPU time that a rest saves
- * per burst is held against the time that a burst waits for it: rests go on while they save a third
- * of the thread's CPU time, and at least one part for PACE_WAIT_PER_CPU parts of waiting. While they
+ * with whom. In a trial, windows without and with rests come in turn: rests go on while they save a
+ * third of the thread's CPU time. The time that a burst waits for that counts, too, where it is one
+ * that can be felt: then they must save at least one part for PACE_WAIT_PER_CPU parts of waiting.
+ * (Who reports a position every 50 ms, or less often, doesn't feel a quarter of one.) While they
  * do, that is tried again every few seconds; where they don't, after ever longer pauses, so that
  * trials are too rare to be seen in the load's 99th percentile.
  *
@@ -39,31 +41,37 @@ enum {
     PACE_BURSTS_MIN = 40, /* in a window: 4,000 a second */
     PACE_BURSTS_PER_TURN_MAX = 8,
     PACE_GAIN = 3,          /* rests must save this part of the CPU time ... */
-    PACE_WAIT_PER_CPU = 10, /* ... and this part of the time that they make wait */
+    PACE_WAIT_PER_CPU = 10, /* ... and this part of the time that they make wait, ... */
+    PACE_PATIENT_MS = 25,   /* ... or of ten clients nine have nothing more to say for so long: a
+                             hundred times a rest */
     PACE_TRIAL = 4,         /* windows of a trial, every second one the other way */
     PACE_AGAIN = 256, /* windows of a trickle from one trial to the next while rests pay: 2.6 s */
+    PACE_LAPSE = 20,  /* windows without a trickle: what comes then is another load */
     PACE_PAUSE = 200, /* windows before the first trial, and four times as many after each one that
                           showed no gain ... */
     PACE_PAUSES = 4,  /* ... up to 256 times as many: 2 s, 8 s, 32 s, 2 min, 8.5 min */
 };
 
-/* What bursts have cost, in windows of one kind. */
+/* What bursts that wait for an answer have cost, in windows of one kind. */
 struct pace_cost {
-    uint64_t bursts, cpu_ns, waited_ns;
+    uint64_t asking, patient, cpu_ns, waited_ns;
 };
 
 struct pace {
     uint64_t window_ms; /* when the current window began */
     uint32_t turns, bursts;
+    uint32_t asking;           /* of the bursts, those that aren't acknowledgements ... */
+    uint32_t patient;          /* ... and those of clients that were silent for PACE_PATIENT_MS */
     bool hurried;              /* somebody was, in this window */
     bool resting;              /* in this window */
     bool pays;                 /* what the last trial said */
     uint8_t trial_at;          /* which window of a trial this is, from 1; 0: none is under way */
     uint8_t failed;            /* trials in a row that showed no gain, up to PACE_PAUSES */
+    uint8_t lapse;             /* windows in a row that weren't of a trickle, up to PACE_LAPSE */
     uint32_t since;            /* windows of a trickle since the last trial */
     uint64_t cpu_ns;           /* of the thread, when the window began */
     uint64_t rested_ns;        /* right before this turn; 0: not at all */
-    uint64_t waited_ns;        /* by the bursts of this window */
+    uint64_t waited_ns;        /* by the asking of this window */
     struct pace_cost trial[2]; /* without rests, with */
 };
 

@@ -169,6 +169,22 @@ static void rests_that_save_less_than_they_make_wait_end_with_the_trial(void **s
     assert_true(run_with(&r, 20000, 114, 1, 50, 0));
 }
 
+/* The same saving, and the same wait, of clients that have nothing more to say for 100 ms. */
+static void who_speaks_seldom_does_not_feel_a_rest(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    r.burst_ns[true] = 21500;
+    assert_true(run_with(&r, 20000, 114, 1, 900, 0));
+    for (unsigned t = 0; t < 200000; t++) { /* of ten bursts two are of a few that speak often */
+        r.now_us += 114;
+        say(&r, t % 5 == 0 ? (t / 5) % 10 : 10 + t % 890, PUBLISH);
+        turn(&r);
+    }
+    assert_false(r.pace.resting);
+}
+
 static void a_small_part_of_the_cpu_time_is_not_worth_it(void **state)
 {
     (void)state;
@@ -177,6 +193,40 @@ static void a_small_part_of_the_cpu_time_is_not_worth_it(void **state)
     r.burst_ns[false] = 200000;
     r.burst_ns[true] = 150000;
     assert_false(run(&r, 250, 1, 900));
+}
+
+/* A subscriber acknowledges once a turn what it got in it, and rests make turns fewer: by all bursts,
+ * each would cost the same with rests as without. */
+static void acknowledgements_that_rests_make_fewer_are_no_measure(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    r.burst_ns[0] = r.burst_ns[1] = 15000;
+    for (unsigned t = 0; t < 60000; t++) {
+        unsigned bursts = r.pace.resting ? 3 : 1;
+        r.now_us += 100 * bursts;
+        for (unsigned b = 0; b < bursts; b++)
+            say(&r, r.next++ % 900, PUBLISH);
+        say(&r, CLIENTS - 1, PUBACK);
+        say(&r, CLIENTS - 2, PUBACK);
+        turn(&r);
+    }
+    assert_true(r.pace.pays);
+}
+
+static void a_short_lapse_is_no_other_load(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    assert_true(run(&r, 100, 1, 900));
+    r.turns[0] = r.turns[1] = 0;
+    for (unsigned i = 0; i < 10; i++) {
+        run_with(&r, PACE_WINDOW_MS, 500, 20, 900, 0); /* a window of full turns */
+        run_with(&r, 150, 100, 1, 900, 0);
+    }
+    assert_true(rested_percent(&r) > 85); /* no trial each time */
 }
 
 /* So that nobody's 99th percentile sees them. */
@@ -274,6 +324,9 @@ int main(void)
         cmocka_unit_test(full_turns_need_no_rest),
         cmocka_unit_test(nothing_rests_before_the_load_has_lasted_for_two_seconds),
         cmocka_unit_test(rests_that_save_less_than_they_make_wait_end_with_the_trial),
+        cmocka_unit_test(who_speaks_seldom_does_not_feel_a_rest),
+        cmocka_unit_test(acknowledgements_that_rests_make_fewer_are_no_measure),
+        cmocka_unit_test(a_short_lapse_is_no_other_load),
         cmocka_unit_test(a_small_part_of_the_cpu_time_is_not_worth_it),
         cmocka_unit_test(trials_become_rare_where_they_show_no_gain),
         cmocka_unit_test(a_gain_that_comes_later_is_found),
