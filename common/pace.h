@@ -39,7 +39,7 @@ enum {
     PACE_SILENT_MS = 3,   /* a client silent for so long isn't in a hurry */
     PACE_HASTE = 8,       /* bursts in a row without such a silence: it is */
     PACE_BURSTS_MIN = 40, /* in a window: 4,000 a second */
-    PACE_BURSTS_PER_TURN_MAX = 8,
+    PACE_BURSTS_PER_TURN_MAX = 16,
     PACE_GAIN = 3,          /* rests must save this part of the CPU time ... */
     PACE_WAIT_PER_CPU = 10, /* ... and this part of the time that they make wait, ... */
     PACE_PATIENT_MS = 25,   /* ... or of ten clients nine have nothing more to say for so long: a
