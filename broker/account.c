@@ -74,12 +74,6 @@ void account_uncount(enum account_kind kind, const void *p)
     take(kind, p);
 }
 
-void account_move(enum account_kind from, enum account_kind to, const void *p)
-{
-    take(from, p);
-    add(to, p);
-}
-
 void account_set(enum account_kind kind, uint64_t bytes)
 {
     account.total += bytes - account.by_kind[kind];

@@ -4,7 +4,8 @@
  *
  * Data flow: modules allocate under a kind; shed.c compares the total with the budget and decides
  *            whom it costs; broker_metrics.c shows the kinds.
- * Cost:      a look at the block's own size and two additions. No size is kept for freeing.
+ * Cost:      a look at the block's own size and two additions. No size is kept for freeing. Messages,
+ *            of which each costs an allocation, know their size and save the look.
  * State:     like the allocator whose use it counts, there is one a process: a message that loses
  *            its last reference doesn't know which broker it belonged to, nor needs to.
  * Threads:   the broker's loop only.
@@ -47,13 +48,25 @@ void *account_zalloc(enum account_kind kind, size_t size);
 void *account_realloc(enum account_kind kind, void *p, size_t size);
 void account_free(enum account_kind kind, void *p);
 
+/* Of a block whose owner knows what it asked for; glibc's blocks are multiples of 16 bytes. */
+static inline void account_add(enum account_kind kind, size_t size)
+{
+    size = (size + 8 + 15) & ~(size_t)15;
+    account.by_kind[kind] += size;
+    account.total += size;
+}
+static inline void account_take(enum account_kind kind, size_t size)
+{
+    size = (size + 8 + 15) & ~(size_t)15;
+    account.by_kind[kind] -= size;
+    account.total -= size;
+}
+
 /* A block that was allocated without us is counted from now on; is not any more. NULL counts as
  * nothing. */
 void account_count(enum account_kind kind, const void *p);
 void account_uncount(enum account_kind kind, const void *p);
 
-/* A block's use changed. */
-void account_move(enum account_kind from, enum account_kind to, const void *p);
 /* Of a kind that is counted elsewhere: so much it is now. */
 void account_set(enum account_kind kind, uint64_t bytes);
 

@@ -17,7 +17,7 @@ enum {
     TRIM_ENTRIES = 64,
     TRIM_MS = 100,
     BARRIER_MS = 1000,
-    ITEM_US = TIMEBOX_LOOK_US, /* a message may match thousands of filters, and be for thousands */
+    ITEM_US = 2, /* and what the router says */
 };
 
 /* A node that sent something: its last batch. Kept after its death: entries of it may come yet. */
@@ -313,12 +313,18 @@ static void take_item(struct fleet *f, struct inbox_batch *b)
 /* Items until the box is over, one at least. True: that was all, or the node starts over. */
 static bool batch_go_on(struct fleet *f, struct inbox_batch *b)
 {
+    uint32_t before = router_worked_us(f->router);
+
     while (b->open && fleet_reader_more(&b->items) && !f->must_start_over) {
+        uint32_t now;
+
         if (!router_takes_more(f->router))
             return false;
         take_item(f, b);
-        if (timebox_spend(f->box, ITEM_US) && fleet_reader_more(&b->items))
+        now = router_worked_us(f->router);
+        if (timebox_spend(f->box, ITEM_US + now - before) && fleet_reader_more(&b->items))
             return false;
+        before = now;
     }
     if (b->open && b->items.failed)
         LOG_LIMITED(LOG_LEVEL_ERROR, "batch_malformed", KV_UINT("sender", b->sender));

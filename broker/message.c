@@ -17,13 +17,19 @@ static struct mqtt_slice copy_in(uint8_t **at, struct mqtt_slice from)
     return to;
 }
 
+static size_t size_of(const struct message *m)
+{
+    return sizeof(*m) + m->topic.len + m->payload.len + m->props.len + m->publisher.len;
+}
+
 struct message *message_new(const struct mqtt_publish *p, struct message_id id,
                             struct mqtt_slice publisher)
 {
     size_t size = (size_t)p->topic.len + p->payload.len + p->props.raw.len + publisher.len;
-    struct message *m = account_alloc(ACCOUNT_MESSAGES, sizeof(*m) + size);
+    struct message *m = malloc(sizeof(*m) + size);
     if (m == NULL)
         return NULL;
+    account_add(ACCOUNT_MESSAGES, sizeof(*m) + size);
     uint8_t *at = m->bytes;
     m->refs = 1;
     m->qos = p->qos;
@@ -41,8 +47,10 @@ struct message *message_new(const struct mqtt_publish *p, struct message_id id,
 
 void message_unref(struct message *m)
 {
-    if (m != NULL && --m->refs == 0)
-        account_free(m->kept ? ACCOUNT_KEPT : ACCOUNT_MESSAGES, m);
+    if (m == NULL || --m->refs > 0)
+        return;
+    account_take(m->kept ? ACCOUNT_KEPT : ACCOUNT_MESSAGES, size_of(m));
+    free(m);
 }
 
 void message_keep(struct message *m)
@@ -50,5 +58,6 @@ void message_keep(struct message *m)
     if (m->kept)
         return;
     m->kept = true;
-    account_move(ACCOUNT_MESSAGES, ACCOUNT_KEPT, m);
+    account_take(ACCOUNT_MESSAGES, size_of(m));
+    account_add(ACCOUNT_KEPT, size_of(m));
 }

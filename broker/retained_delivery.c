@@ -138,8 +138,8 @@ bool retained_delivery_is_stale(const struct client *c, struct mqtt_slice topic,
                                 struct message_id id)
 {
     const struct known *k = find(c, topic);
-    return k != NULL && ((k->live_at > 0 && k->live_at >= c->retained->since) ||
-                         is_older(id, k->live));
+    return k != NULL &&
+           ((k->live_at > 0 && k->live_at >= c->retained->since) || is_older(id, k->live));
 }
 
 bool retained_delivery_is_overtaken(const struct client *c, struct mqtt_slice topic,

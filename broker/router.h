@@ -110,6 +110,9 @@ bool router_has_interest(const struct router *r, struct mqtt_slice filter);
 
 /* Delivers another node's message to this broker's connected sessions (see store_host.deliver). */
 void router_deliver_local(struct router *r, struct message *m);
+/* Microseconds, roughly, that matching and handing out such messages has taken so far: a message may
+ * match thousands of filters, and be for thousands. Only differences mean something. */
+uint32_t router_worked_us(const struct router *r);
 /* False: one of them waits until an earlier one is handed out, and the next ones should, too. */
 bool router_takes_more(const struct router *r);
 
