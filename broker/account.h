@@ -15,6 +15,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 /* Names in account_names. */
 enum account_kind {
@@ -60,6 +61,22 @@ static inline void account_take(enum account_kind kind, size_t size)
     size = (size + 8 + 15) & ~(size_t)15;
     account.by_kind[kind] -= size;
     account.total -= size;
+}
+
+/* calloc and free of such a block. */
+static inline void *account_new(enum account_kind kind, size_t size)
+{
+    void *p = calloc(1, size);
+    if (p != NULL)
+        account_add(kind, size);
+    return p;
+}
+static inline void account_delete(enum account_kind kind, void *p, size_t size)
+{
+    if (p == NULL)
+        return;
+    account_take(kind, size);
+    free(p);
 }
 
 /* A block that was allocated without us is counted from now on; is not any more. NULL counts as

@@ -86,7 +86,7 @@ static void publish_free(struct fleet_publish *p)
     message_unref(p->message);
     id_set_fini(&p->nodes);
     id_set_fini(&p->clients);
-    account_free(ACCOUNT_REQUESTS, p);
+    account_delete(ACCOUNT_REQUESTS, p, sizeof(*p));
 }
 
 static void call_done(struct fleet_publish *p)
@@ -648,9 +648,9 @@ void fleet_publish(struct fleet *f, const struct store_publish_request *req, sto
         fleet_defer(f, done, arg, STORE_OK);
         return;
     }
-    p = account_zalloc(ACCOUNT_REQUESTS, sizeof(*p));
+    p = account_new(ACCOUNT_REQUESTS, sizeof(*p));
     if (p == NULL || f->state == FLEET_LEFT || (req->qos2_packet_id != 0 && h == NULL)) {
-        account_free(ACCOUNT_REQUESTS, p);
+        account_delete(ACCOUNT_REQUESTS, p, sizeof(*p));
         fleet_defer(f, done, arg, STORE_UNAVAILABLE);
         return;
     }

@@ -1,4 +1,5 @@
-/* Open addressing, at most half full; removing moves back what was pushed on. */
+/* Open addressing, at most half full; removing moves back what was pushed on. The first id needs no
+ * table: most messages have one receiver. */
 #include "broker/id_set.h"
 
 #include <string.h>
@@ -30,6 +31,10 @@ static size_t find(struct id_set *s, uint64_t id)
 
 bool id_set_has(struct id_set *s, uint64_t id)
 {
+    if (s->size == 0) {
+        s->probes++;
+        return s->count > 0 && s->only == stored(id);
+    }
     return s->count > 0 && s->ids[find(s, stored(id))] != 0;
 }
 
@@ -42,6 +47,8 @@ static bool grow(struct id_set *s)
     for (size_t i = 0; i < s->size; i++)
         if (s->ids[i] != 0)
             bigger.ids[find(&bigger, s->ids[i])] = s->ids[i];
+    if (s->size == 0 && s->count > 0)
+        bigger.ids[find(&bigger, s->only)] = s->only;
     account_free(ACCOUNT_REQUESTS, s->ids);
     s->ids = bigger.ids;
     s->size = bigger.size;
@@ -50,6 +57,11 @@ static bool grow(struct id_set *s)
 
 bool id_set_add(struct id_set *s, uint64_t id)
 {
+    if (s->size == 0 && (s->count == 0 || s->only == stored(id))) {
+        s->only = stored(id);
+        s->count = 1;
+        return true;
+    }
     if (s->count * 2 >= s->size && !grow(s))
         return false;
     size_t at = find(s, stored(id));
@@ -63,6 +75,10 @@ void id_set_remove(struct id_set *s, uint64_t id)
 {
     if (!id_set_has(s, id))
         return;
+    if (s->size == 0) {
+        s->count = 0;
+        return;
+    }
     size_t mask = s->size - 1;
     size_t hole = find(s, stored(id));
     s->ids[hole] = 0;
@@ -79,14 +95,15 @@ void id_set_remove(struct id_set *s, uint64_t id)
 
 void id_set_clear(struct id_set *s)
 {
-    if (s->count > 0)
+    if (s->size > 0 && s->count > 0)
         memset(s->ids, 0, s->size * sizeof(*s->ids));
     s->count = 0;
 }
 
 void id_set_fini(struct id_set *s)
 {
-    account_free(ACCOUNT_REQUESTS, s->ids);
+    if (s->ids != NULL)
+        account_free(ACCOUNT_REQUESTS, s->ids);
     s->ids = NULL;
     s->count = s->size = 0;
 }

@@ -1,6 +1,6 @@
 /*
- * id_set - a set of 64-bit ids, for what one message has to remember: who has it already. Grows
- * from nothing; each question costs a probe or two, however many there are.
+ * id_set - a set of 64-bit ids, for what one message has to remember: who has it already. One id
+ * needs no allocation; each question costs a probe or two, however many there are.
  *
  * Keyed: ids may be hashes of what clients choose, and shouldn't all fall into one place.
  * Ownership: embedded; id_set_fini frees its memory, and leaves it empty.
@@ -14,7 +14,8 @@
 
 struct id_set {
     uint64_t *ids; /* 0: an empty slot */
-    size_t count, size;
+    uint32_t count, size;
+    uint64_t only; /* the one that there is, while there is no table */
     uint64_t key;
     uint64_t probes; /* of all questions so far */
 };

@@ -23,8 +23,9 @@ static uint64_t now_us(void)
 
 static void request_free(struct request *q)
 {
-    account_free(ACCOUNT_REQUESTS, q->wishes);
-    account_free(ACCOUNT_REQUESTS, q);
+    if (q->wishes != NULL)
+        account_free(ACCOUNT_REQUESTS, q->wishes);
+    account_delete(ACCOUNT_REQUESTS, q, sizeof(*q));
 }
 
 /* So much of it waits that it isn't read further. */
@@ -38,7 +39,7 @@ static bool is_full(const struct client *c)
 static struct request *append(struct client *c, enum mqtt_type answer, uint16_t packet_id,
                               size_t bytes)
 {
-    struct request *q = account_zalloc(ACCOUNT_REQUESTS, sizeof(*q));
+    struct request *q = account_new(ACCOUNT_REQUESTS, sizeof(*q));
     if (q == NULL) {
         client_doom(c, END_NO_MEMORY);
         return NULL;
