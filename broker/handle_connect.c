@@ -30,6 +30,7 @@ struct connect_attempt {
     bool is_rival;
     bool clean;
     bool claimed; /* the store has been asked */
+    bool waits;   /* it didn't answer at once */
     bool made_id; /* the client left its id to us */
     struct message *will;
     char *username; /* NULL: none given */
@@ -468,12 +469,18 @@ static void give_back(struct client *c, enum store_status status)
     }
 }
 
+/* Once more when its answer has taken time; it was looked for right before the store was asked. */
+static bool has_left_meanwhile(struct client *c)
+{
+    return c->connecting != NULL && c->connecting->waits && input_has_left(c);
+}
+
 static void on_claimed(void *arg, enum store_status status, const struct store_connect_result *r)
 {
     struct client *c = arg;
     if (c->state != CLIENT_CLOSED && status == STORE_OK && !restore_subscriptions(c, r))
         client_close(c, END_NO_MEMORY);
-    if (c->state == CLIENT_CLOSED || input_has_left(c))
+    if (c->state == CLIENT_CLOSED || has_left_meanwhile(c))
         give_back(c, status);
     else if (status == STORE_OK)
         go_online(c, r);
@@ -581,4 +588,6 @@ void handle_connect_claim(struct client *c)
                                             .will = {.message = a->will}};
     c->ops++;
     store_connect(c->broker->store, &request, on_claimed, c);
+    if (c->connecting != NULL)
+        c->connecting->waits = true;
 }
