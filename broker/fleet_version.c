@@ -40,25 +40,26 @@ static bool is_applied(const struct fleet *f, const struct fleet_version_wait *w
     return fleet_log_is_valid(f) && fleet_log_applied(f) >= w->version;
 }
 
-static void wait_for_log(struct fleet *f, struct fleet_version_wait *w)
+static void append(struct fleet_version_wait **head, struct fleet_version_wait **tail,
+                   struct fleet_version_wait *w)
 {
     w->next = NULL;
-    if (f->versions.waiting == NULL)
-        f->versions.waiting = w;
+    if (*head == NULL)
+        *head = w;
     else
-        f->versions.waiting_tail->next = w;
-    f->versions.waiting_tail = w;
+        (*tail)->next = w;
+    *tail = w;
+}
+
+static void wait_for_log(struct fleet *f, struct fleet_version_wait *w)
+{
+    append(&f->versions.waiting, &f->versions.waiting_tail, w);
 }
 
 static void is_due(struct fleet *f, struct fleet_version_wait *w, bool ok)
 {
-    w->next = NULL;
     w->ok = ok;
-    if (f->versions.due == NULL)
-        f->versions.due = w;
-    else
-        f->versions.due_tail->next = w;
-    f->versions.due_tail = w;
+    append(&f->versions.due, &f->versions.due_tail, w);
 }
 
 void fleet_versions_go_on(struct fleet *f)
