@@ -49,18 +49,22 @@ void *account_zalloc(enum account_kind kind, size_t size);
 void *account_realloc(enum account_kind kind, void *p, size_t size);
 void account_free(enum account_kind kind, void *p);
 
-/* Of a block whose owner knows what it asked for; glibc's blocks are multiples of 16 bytes. */
+/* What glibc takes for a block of this size. */
+static inline size_t account_block(size_t size)
+{
+    return (size + 8 + 15) & ~(size_t)15;
+}
+
+/* Of a block whose owner knows what it asked for. */
 static inline void account_add(enum account_kind kind, size_t size)
 {
-    size = (size + 8 + 15) & ~(size_t)15;
-    account.by_kind[kind] += size;
-    account.total += size;
+    account.by_kind[kind] += account_block(size);
+    account.total += account_block(size);
 }
 static inline void account_take(enum account_kind kind, size_t size)
 {
-    size = (size + 8 + 15) & ~(size_t)15;
-    account.by_kind[kind] -= size;
-    account.total -= size;
+    account.by_kind[kind] -= account_block(size);
+    account.total -= account_block(size);
 }
 
 /* calloc and free of such a block. */
