@@ -22,7 +22,6 @@ enum {
     DELIVERIES_PER_TURN = 20000, /* that one client's input may cause before others have a go */
     READS_PER_TURN = 1,
     STEPS_PER_DELIVERY = 4, /* of the topic tree, that take as long as a delivery */
-    STEPS_PER_US = 8,
     DELIVERIES_PER_US = 4,
     LOOK_BYTES = 4096,
     SMALL_REST = 4096,       /* nobody needs to make room for it */
@@ -125,7 +124,7 @@ static bool spend(struct broker *b, struct done_before *before)
     uint32_t us = 1 + (b->deliveries - before->deliveries) / DELIVERIES_PER_US;
     if (steps > 0) {
         b->deliveries += (uint32_t)(steps / STEPS_PER_DELIVERY);
-        us += (uint32_t)(steps / STEPS_PER_US);
+        us += (uint32_t)(steps / ROUTER_STEPS_PER_US);
     }
     *before = (struct done_before){.steps = before->steps + steps, .deliveries = b->deliveries};
     return timebox_spend(&b->box, us);

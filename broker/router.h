@@ -76,6 +76,7 @@ void router_session_joined(struct router *r, struct session *s);
 /* It is offline now; one that isn't durable loses its subscriptions. */
 void router_session_left(struct router *r, struct session *s);
 
+enum { ROUTER_STEPS_PER_US = 8 }; /* of matching, roughly */
 /* What matching has cost so far: topic_tree_steps. To be read as long as the router lives. */
 const uint64_t *router_steps(const struct router *r);
 size_t router_subscription_count(const struct router *r);
