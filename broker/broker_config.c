@@ -368,7 +368,8 @@ static const struct config_field limits_fields[] = {
      .max = 1 << 30,
      .fallback = "256k",
      .help = "The same in bytes of topics, payloads and lists of filters, so that what one client "
-             "sends doesn't hold up the others at the store. One packet may be larger."},
+             "sends doesn't hold up the others at the store. A message counts for each durable "
+             "session and broker that it is for. One packet may be larger."},
     {.key = "max_open_qos2",
      .kind = CONFIG_UINT,
      FIELD(limits_config, max_open_qos2),

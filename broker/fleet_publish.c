@@ -258,7 +258,7 @@ static bool is_settled(const struct fleet_publish *p)
     return p->owed > 0 && p->matched >= p->owed && !p->missed;
 }
 
-/* Everything gathered is sent, or nothing was: then there is nothing to ask about. */
+/* The round is gathered. Where the last one found nobody new there is nothing to ask about. */
 static void issue(struct fleet_publish *p)
 {
     if (p->unsent == 1 && is_settled(p) && p->status == STORE_OK)

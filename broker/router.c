@@ -39,7 +39,7 @@ struct router {
     struct route_holder *nodes, *removed;
     struct message_id last_id;
     struct fanouts fanouts;
-    uint64_t handed_out; /* messages of other nodes, to so many receivers */
+    uint64_t handed_out; /* receivers of messages that the store brought */
 };
 
 /* ---- matching -------------------------------------------------------------------------------- */
@@ -330,8 +330,9 @@ void router_deliver_local(struct router *r, struct message *m)
 
 uint32_t router_worked_us(const struct router *r)
 {
-    enum { STEPS_PER_US = 8, RECEIVERS_PER_US = 4 };
-    return (uint32_t)(*topic_tree_steps(r->tree) / STEPS_PER_US + r->handed_out / RECEIVERS_PER_US);
+    enum { RECEIVERS_PER_US = 4 };
+    return (uint32_t)(*topic_tree_steps(r->tree) / ROUTER_STEPS_PER_US +
+                      r->handed_out / RECEIVERS_PER_US);
 }
 
 struct fanouts *router_fanouts(struct router *r)

@@ -189,6 +189,23 @@ static void no_local_leaves_out_the_publisher_also_when_matched_again(void **sta
     assert_int_equal(w->store.queues, 2);
 }
 
+/* What a client may have at the store is bounded in bytes, and each copy is some. */
+static void a_message_counts_for_each_queue_and_node(void **state)
+{
+    struct world *w = *state;
+    int here;
+    int there;
+    w->store.base.ops = &in_a_fleet;
+    publish(w, "a", 1, false);
+    assert_int_equal(router_copies(w->router), 1);
+    durable(w, "one", "a", 1);
+    durable(w, "two", "a", 1);
+    assert_true(router_route_add(w->router, &here, text("a")));
+    assert_true(router_route_add(w->router, &there, text("#")));
+    publish(w, "a", 1, false);
+    assert_int_equal(router_copies(w->router), 4);
+}
+
 static void other_nodes_get_what_their_routes_match(void **state)
 {
     struct world *w = *state;
@@ -337,6 +354,7 @@ int main(void)
         TEST(durable_sessions_get_qos_1_and_2_by_their_queue_at_the_lower_qos),
         TEST(overlapping_filters_of_one_session_are_one_target),
         TEST(no_local_leaves_out_the_publisher_also_when_matched_again),
+        TEST(a_message_counts_for_each_queue_and_node),
         TEST(other_nodes_get_what_their_routes_match),
         TEST(a_removed_node_with_many_routes_is_cleared_in_several_turns),
         TEST(a_changed_subscription_counts_at_once_in_spite_of_the_cache),
