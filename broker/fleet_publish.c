@@ -11,7 +11,8 @@
  *
  * The commands go through one ordered link, so the version's answer comes behind all others. Who
  * subscribed after the first answer did so after the publish: a log that never rests is no reason to
- * ask for ever. */
+ * ask for ever. Unless Redis may have lost something: then what comes later may be what was said long
+ * ago, and each answer is owed anew. */
 #include "broker/fleet.h"
 
 #include <stdlib.h>
@@ -42,6 +43,7 @@ struct fleet_publish {
     struct id_set nodes, clients; /* ids of nodes, hashes of client ids */
     uint64_t matched;             /* version of the log that the targets belong to */
     uint64_t owed;                /* whoever had subscribed by then gets it; 0: not known yet */
+    uint64_t owed_lost_ms;        /* the fleet's lost_until_ms when that was answered */
     unsigned run;                 /* of Redis, when the first of it was gathered */
     unsigned unsent;              /* parts gathered and not sent */
     enum store_status status;
@@ -252,10 +254,16 @@ static uint64_t applied_now(const struct fleet *f)
     return fleet_log_is_valid(f) ? fleet_log_applied(f) : 0;
 }
 
+/* Nothing was lost since it was answered, and all that was said before is in the log. */
+static bool owed_holds(const struct fleet_publish *p)
+{
+    return p->owed_lost_ms == p->f->lost_until_ms && !fleet_may_be_lost(p->f);
+}
+
 /* Nobody else is to be found. */
 static bool is_settled(const struct fleet_publish *p)
 {
-    return p->owed > 0 && p->matched >= p->owed && !p->missed;
+    return p->owed > 0 && p->matched >= p->owed && !p->missed && owed_holds(p);
 }
 
 /* The round is gathered. Where the last one found nobody new there is nothing to ask about. */
@@ -326,10 +334,7 @@ static void match_again(struct fleet_publish *p)
 static bool may_match_again(const struct fleet_publish *earlier)
 {
     const struct fleet *f = earlier->f;
-    bool oldest = earlier->hold->publishes == earlier;
 
-    if (oldest && is_settled(earlier))
-        return false;
     return earlier->behind || earlier->missed || !fleet_log_is_valid(f) ||
            earlier->matched != applied_now(f);
 }
@@ -429,11 +434,12 @@ static void publish_again(struct fleet_publish *p)
     match_new_targets(p);
 }
 
-/* A Redis that came back older may say less than before. */
 static void note_owed(struct fleet_publish *p, uint64_t version)
 {
-    if (p->owed == 0 || version < p->owed)
-        p->owed = version;
+    if (p->owed > 0 && version >= p->owed && owed_holds(p))
+        return;
+    p->owed = version;
+    p->owed_lost_ms = p->f->lost_until_ms;
 }
 
 static void on_version(struct fleet_version_wait *w, bool ok)

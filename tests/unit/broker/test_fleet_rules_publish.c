@@ -1,5 +1,6 @@
 /* Fleet protocol, rules 3, 5 and 6: nodes find each other, routes reach everybody, messages reach
  * every route and queue, and nothing is acknowledged that missed a subscription. */
+#include "broker/fleet.h"
 #include "tests/unit/broker/fleet_bed.h"
 
 static void rule_3_nodes_become_ready_and_learn_what_was_there_before(void **state)
@@ -170,6 +171,35 @@ static void rule_5_a_log_that_never_rests_holds_up_no_publish(void **state)
     }
     assert_int_equal(p->status, STORE_OK);
     assert_true(rounds <= ENOUGH);
+    BED_UNTIL(b, two->got_count == 1);
+}
+
+/* Redis lost data: who comes into the log while others say it again may have subscribed long ago. */
+static void rule_9_who_is_said_again_late_gets_a_publish_that_is_under_way(void **state)
+{
+    enum { ROUNDS = 12, SAID_IN = 8 };
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *p = bed_connect(one, "p", false);
+    struct bed_client *others = bed_connect(two, "others", false);
+    struct bed_client *c = bed_connect(two, "c", false);
+    struct fleet *f = (struct fleet *)one->store;
+
+    one->stopped = true;
+    f->lost_until_ms = clock_monotonic_ms() + 60000;
+    bed_subscribe(others, "other", 1);
+    bed_publish_begin(p, "t", "x", 1, false, 0);
+    for (int i = 0; i < ROUNDS; i++) {
+        char filter[16];
+
+        bed_input(one->store);
+        snprintf(filter, sizeof(filter), "other/%d", i);
+        bed_subscribe(i == SAID_IN ? c : others, i == SAID_IN ? "t" : filter, 1);
+        one->store->ops->flush(one->store);
+    }
+    one->stopped = false;
+    BED_UNTIL(b, p->status == STORE_OK);
     BED_UNTIL(b, two->got_count == 1);
 }
 
@@ -405,6 +435,7 @@ int main(void)
         IN_BED(rule_5_ten_thousand_arrive_in_order),
         IN_BED(rule_5_a_subscription_unknown_to_the_publisher_is_not_missed),
         IN_BED(rule_5_a_log_that_never_rests_holds_up_no_publish),
+        IN_BED(rule_9_who_is_said_again_late_gets_a_publish_that_is_under_way),
         IN_BED(rule_5_what_wasnt_acknowledged_goes_to_nobody_new_once_its_publisher_has_left),
         IN_BED(rule_5_order_holds_while_everything_is_loaded_anew),
         IN_BED(rule_5_durable_sessions_get_it_in_their_queues_and_owners_are_woken),
