@@ -515,7 +515,8 @@ static const struct config_field limits_fields[] = {
      .help =
          "Of Redis' memory. A durable session's queue holds at most an eighth of what isn't in "
          "use of it (but always 64 kB); when all is, new retained topics aren't kept (counted). "
-         "0: three quarters of Redis' maxmemory; if that isn't set, no bound."},
+         "0: three quarters of Redis' maxmemory; if that isn't set, half of the memory of Redis' "
+         "machine."},
     {.key = "max_retained_messages",
      .kind = CONFIG_UINT,
      FIELD(limits_config, max_retained_messages),

@@ -63,7 +63,7 @@ struct limits_config {
     uint64_t connect_timeout_ms;
     uint64_t session_expiry_ms;     /* of durable sessions without a connection; 0: never */
     uint32_t max_durable_sessions;  /* of the fleet, or the memory store */
-    uint64_t max_stored_bytes;      /* in Redis; 0: three quarters of its maxmemory */
+    uint64_t max_stored_bytes;      /* in Redis; 0: by its memory, see fleet_usage.h */
     uint32_t max_retained_messages; /* memory store */
 };
 
@@ -88,7 +88,7 @@ struct store_redis_config {
     uint32_t log_entries;
     uint64_t log_bytes;
     uint32_t session_limit;      /* durable ones of the fleet; 0: none */
-    uint64_t stored_limit_bytes; /* 0: three quarters of Redis' maxmemory */
+    uint64_t stored_limit_bytes; /* 0: by Redis' memory */
     uint32_t queue_limit;        /* messages a session */
     uint64_t queue_limit_bytes;  /* a session */
     enum fleet_consistency consistency;

@@ -14,12 +14,12 @@ enum { MESSAGE_BYTES = 256 };
 
 /* ---- deciding -------------------------------------------------------------------------------- */
 
-void fleet_usage_note(struct fleet_usage *u, uint64_t sessions, uint64_t used, uint64_t maxmemory)
+void fleet_usage_note(struct fleet_usage *u, uint64_t sessions,
+                      const struct fleet_usage_memory *memory)
 {
     u->known = true;
     u->sessions = sessions;
-    u->used = used;
-    u->maxmemory = maxmemory;
+    u->memory = *memory;
 }
 
 static void turn_period(struct fleet_usage *u, uint64_t now_ms)
@@ -58,7 +58,9 @@ void fleet_usage_settle(struct fleet_usage *u, bool made)
 /* Bytes that may be stored; 0: nobody says. */
 static uint64_t stored_limit(const struct fleet_usage *u)
 {
-    return u->limits.stored_bytes != 0 ? u->limits.stored_bytes : u->maxmemory / 4 * 3;
+    if (u->limits.stored_bytes != 0)
+        return u->limits.stored_bytes;
+    return u->memory.max != 0 ? u->memory.max / 4 * 3 : u->memory.machine / 2;
 }
 
 uint64_t fleet_usage_queue_bytes(const struct fleet_usage *u)
@@ -68,7 +70,7 @@ uint64_t fleet_usage_queue_bytes(const struct fleet_usage *u)
 
     if (limit == 0)
         return u->limits.queue_bytes;
-    most = limit > u->used ? (limit - u->used) / QUEUE_PART : 0;
+    most = limit > u->memory.used ? (limit - u->memory.used) / QUEUE_PART : 0;
     if (most < QUEUE_LEAST)
         most = QUEUE_LEAST;
     return u->limits.queue_bytes != 0 && u->limits.queue_bytes < most ? u->limits.queue_bytes
@@ -93,7 +95,7 @@ bool fleet_usage_takes_retained(const struct fleet_usage *u)
 {
     uint64_t limit = stored_limit(u);
 
-    return limit == 0 || u->used < limit;
+    return limit == 0 || u->memory.used < limit;
 }
 
 /* ---- telling and asking ---------------------------------------------------------------------- */
@@ -104,22 +106,37 @@ void fleet_usage_count(struct fleet *f, unsigned bucket, uint32_t sessions)
     f->usage.untold[bucket] = true;
 }
 
+/* Where the limit comes from is what an operator asks who finds a short queue. */
+static void tell_limit(const struct fleet_usage *u)
+{
+    LOG_INFO("store_limit", KV_UINT("bytes", stored_limit(u)),
+             KV_STR("from", u->limits.stored_bytes != 0 ? "limits.max_stored_bytes"
+                            : u->memory.max != 0        ? "three quarters of Redis' maxmemory"
+                                                        : "half of the memory of Redis' machine"));
+}
+
 static void on_usage(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
     struct fleet_usage *u = &f->usage;
+    struct fleet_usage_memory memory;
     bool took = fleet_usage_takes_retained(u);
+    uint64_t before = u->known ? stored_limit(u) : 0;
 
     u->asking = false;
-    if (fleet_reply_status(r) != STORE_OK || r->type != REDIS_REPLY_ARRAY || r->elements != 3)
+    if (fleet_reply_status(r) != STORE_OK || r->type != REDIS_REPLY_ARRAY || r->elements != 4)
         return;
-    fleet_usage_note(u, (uint64_t)r->element[0]->integer, (uint64_t)r->element[1]->integer,
-                     (uint64_t)r->element[2]->integer);
+    memory.used = (uint64_t)r->element[1]->integer;
+    memory.max = (uint64_t)r->element[2]->integer;
+    memory.machine = (uint64_t)r->element[3]->integer;
+    fleet_usage_note(u, (uint64_t)r->element[0]->integer, &memory);
     metric_set(f->metrics.durable_sessions, (int64_t)u->sessions);
-    metric_set(f->metrics.redis_used, (int64_t)u->used);
+    metric_set(f->metrics.redis_used, (int64_t)memory.used);
     metric_set(f->metrics.queue_bytes, (int64_t)fleet_usage_queue_bytes(u));
+    if (stored_limit(u) != before)
+        tell_limit(u);
     if (took && !fleet_usage_takes_retained(u))
-        LOG_LIMITED(LOG_LEVEL_WARN, "store_nearly_full", KV_UINT("used", u->used),
+        LOG_LIMITED(LOG_LEVEL_WARN, "store_nearly_full", KV_UINT("used", memory.used),
                     KV_UINT("limit", stored_limit(u)), KV_STR("key", "limits.max_stored_bytes"),
                     KV_STR("effect", "queues of durable sessions hold little, new retained topics "
                                      "aren't kept"));

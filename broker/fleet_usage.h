@@ -8,7 +8,9 @@
  *            so that the limit is passed by one session a node at most.
  * Memory:    the more of `limits.max_stored_bytes` is in use, the less one session's queue may hold:
  *            an eighth of what is left. So one that takes all it can leaves the others room, and a
- *            hundred of them do. When nothing is left, no new retained topic is kept either.
+ *            hundred of them do. When nothing is left, no new retained topic is kept either. Nobody has
+ *            to set a limit for there to be one: it is three quarters of Redis' maxmemory, or half of
+ *            the memory of Redis' machine.
  * Deciding:  fleet_usage_note and the questions do no I/O, and take the time.
  * Ownership: embedded in struct fleet; holds no memory of its own.
  */
@@ -24,14 +26,22 @@ struct fleet;
 
 struct fleet_usage_limits {
     uint64_t sessions;                    /* durable ones of the fleet; 0: no limit */
-    uint64_t stored_bytes;                /* 0: three quarters of Redis' maxmemory */
+    uint64_t stored_bytes;                /* 0: what Redis and its machine have room for */
     uint64_t queue_messages, queue_bytes; /* of one session at most; 0: no limit */
+};
+
+/* Redis' memory, in bytes. */
+struct fleet_usage_memory {
+    uint64_t used;
+    uint64_t max;     /* its maxmemory; 0: not set */
+    uint64_t machine; /* all that its machine has; 0: it doesn't say */
 };
 
 struct fleet_usage {
     struct fleet_usage_limits limits;
     bool known; /* the fleet's sums, as of the last answer */
-    uint64_t sessions, used, maxmemory;
+    uint64_t sessions;
+    struct fleet_usage_memory memory;
     /* Durable sessions that this node made lately, which the sum may not have yet, in this period and
      * the one before; and those that are being made. */
     uint64_t made[2], promised, period_ms;
@@ -43,7 +53,8 @@ struct fleet_usage {
 };
 
 /* What the answer says. */
-void fleet_usage_note(struct fleet_usage *u, uint64_t sessions, uint64_t used, uint64_t maxmemory);
+void fleet_usage_note(struct fleet_usage *u, uint64_t sessions,
+                      const struct fleet_usage_memory *memory);
 /* May this node, one of `nodes`, make one more durable session? */
 bool fleet_usage_has_room(struct fleet_usage *u, unsigned nodes, uint64_t now_ms);
 /* A claim that may make one was sent; and what came of it. */

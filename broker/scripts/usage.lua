@@ -1,8 +1,9 @@
 #!lua flags=allow-oom
 -- What the fleet has in Redis. KEYS: fleet prefix. ARGV: age in ms from which the memory is looked at
 -- again, bucket, durable sessions counted in it, ...
--- Returns {durable sessions of the fleet, bytes that Redis uses, its maxmemory (0: none)}.
--- `usage`: a field for each bucket; `all`, their sum; `used`, `max`, `at`: the memory, and when that was.
+-- Returns {durable sessions of the fleet, bytes that Redis uses, its maxmemory (0: none), its machine's memory}.
+-- `usage`: a field for each bucket; `all`, their sum; `used`, `max`, `machine`, `at`: the memory, and when
+-- that was.
 -- Each bucket is told again every few seconds, so that what was lost or counted before is soon right.
 local h = KEYS[1] .. 'usage'
 local buckets, counts = {}, {}
@@ -10,11 +11,11 @@ for i = 2, #ARGV, 2 do
   buckets[#buckets + 1] = ARGV[i]
   counts[#counts + 1] = ARGV[i + 1]
 end
-local known = redis.call('HMGET', h, 'all', 'used', 'max', 'at', unpack(buckets))
+local known = redis.call('HMGET', h, 'all', 'used', 'max', 'machine', 'at', unpack(buckets))
 local all = tonumber(known[1] or 0)
 local changes = {}
 for i = 1, #buckets do
-  local before = known[4 + i] or '0'
+  local before = known[5 + i] or '0'
   if before ~= counts[i] then
     all = all + tonumber(counts[i]) - tonumber(before)
     changes[#changes + 1] = buckets[i]
@@ -26,12 +27,13 @@ if #changes > 0 then
 end
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local used, max = known[2] or '0', known[3] or '0'
-if math.abs(now - tonumber(known[4] or 0)) >= tonumber(ARGV[1]) then
+local used, max, machine = known[2] or '0', known[3] or '0', known[4] or '0'
+if math.abs(now - tonumber(known[5] or 0)) >= tonumber(ARGV[1]) then
   local info = redis.pcall('INFO', 'memory')
   info = type(info) == 'string' and info or info.verbatim_string and info.verbatim_string.string or ''
   used = string.match(info, '\nused_memory:(%d+)') or '0'
   max = string.match(info, '\nmaxmemory:(%d+)') or '0'
-  redis.call('HSET', h, 'used', used, 'max', max, 'at', string.format('%.0f', now))
+  machine = string.match(info, '\ntotal_system_memory:(%d+)') or '0'
+  redis.call('HSET', h, 'used', used, 'max', max, 'machine', machine, 'at', string.format('%.0f', now))
 end
-return {all, tonumber(used), tonumber(max)}
+return {all, tonumber(used), tonumber(max), tonumber(machine)}

@@ -105,7 +105,8 @@ class Nearly(harness.FleetTest):
     """Before Redis is full: what one user can put there has bounds of the whole fleet."""
     @staticmethod
     def build(holder):
-        holder.fleet = Fleet(holder.scope, brokers=2, broker_config={"limits": {"max_durable_sessions": 20}})
+        holder.fleet = Fleet(holder.scope, brokers=2, broker_config={
+            "limits": {"max_durable_sessions": 20, "max_queued_bytes": "10000G"}})
 
     def open(self, broker, client_id, **fields):
         client = broker.connect(client_id, **fields)
@@ -133,6 +134,14 @@ class Nearly(harness.FleetTest):
         self.assertTrue(self.open(self.fleet[1], "flood0", clean=False).session_present)
         self.open(self.fleet[0], "clean").ping()
         eventually(lambda: metric(self.fleet[0].metrics(), "flotilla_fleet_durable_sessions") == codes.count(0), 10)
+
+    def test_without_maxmemory_half_of_the_machine_is_the_bound(self):
+        machine = int(self.fleet.redis.command("INFO", "memory").decode().split("total_system_memory:")[1].split()[0])
+        for broker in self.fleet:
+            broker.wait_log("store_limit bytes=%d from=.half of the memory" % (machine // 2), 10)
+            limit = metric(broker.metrics(), "flotilla_fleet_queue_limit_bytes")
+            self.assertLess(machine / 20, limit)  # an eighth of what is left of it
+            self.assertLessEqual(limit, machine // 16)
 
     def test_queues_shrink_and_retained_topics_are_not_kept(self):
         a, b = self.fleet

@@ -4,6 +4,14 @@
 
 /* ---- deciding -------------------------------------------------------------------------------- */
 
+static const struct fleet_usage_memory nothing;
+
+static void note_memory(struct fleet_usage *u, uint64_t used, uint64_t max, uint64_t machine)
+{
+    fleet_usage_note(u, 0,
+                     &(struct fleet_usage_memory){.used = used, .max = max, .machine = machine});
+}
+
 static void nodes_share_what_room_is_left(void **state)
 {
     struct fleet_usage u = {.limits = {.sessions = 10}};
@@ -11,7 +19,7 @@ static void nodes_share_what_room_is_left(void **state)
 
     (void)state;
     assert_true(fleet_usage_has_room(&u, 3, 1000)); /* nothing is known yet */
-    fleet_usage_note(&u, 4, 0, 0);
+    fleet_usage_note(&u, 4, &nothing);
     for (; made < 10 && fleet_usage_has_room(&u, 3, 1000); made++)
         fleet_usage_promise(&u);
     assert_int_equal(made, 2);
@@ -21,10 +29,10 @@ static void nodes_share_what_room_is_left(void **state)
     fleet_usage_settle(&u, true);
     fleet_usage_settle(&u, true);
     assert_false(fleet_usage_has_room(&u, 3, 5000));
-    fleet_usage_note(&u, 6, 0, 0); /* with these two, perhaps */
+    fleet_usage_note(&u, 6, &nothing); /* with these two, perhaps */
     assert_false(fleet_usage_has_room(&u, 3, 6000));
     assert_true(fleet_usage_has_room(&u, 3, 12000));
-    fleet_usage_note(&u, 12, 0, 0);
+    fleet_usage_note(&u, 12, &nothing);
     assert_false(fleet_usage_has_room(&u, 3, 20000));
 }
 
@@ -36,17 +44,34 @@ static void the_fuller_redis_is_the_less_a_queue_may_hold(void **state)
     assert_int_equal(fleet_usage_queue_bytes(&u), 64 << 20); /* nobody says what Redis may use */
     assert_int_equal(fleet_usage_queue_messages(&u), 1000);
     assert_true(fleet_usage_takes_retained(&u));
-    fleet_usage_note(&u, 0, 0, 1 << 30);
+    note_memory(&u, 0, 1 << 30, 0);
     assert_int_equal(fleet_usage_queue_bytes(&u), 64 << 20);
-    fleet_usage_note(&u, 0, 704 << 20, 1 << 30);
+    note_memory(&u, 704 << 20, 1 << 30, 0);
     assert_int_equal(fleet_usage_queue_bytes(&u), 8 << 20);
     assert_int_equal(fleet_usage_queue_messages(&u), 1000);
     assert_true(fleet_usage_takes_retained(&u));
-    fleet_usage_note(&u, 0, 900 << 20, 1 << 30);
+    note_memory(&u, 900 << 20, 1 << 30, 0);
     assert_int_equal(fleet_usage_queue_bytes(&u), 65536);
     assert_int_equal(fleet_usage_queue_messages(&u), 256);
     assert_false(fleet_usage_takes_retained(&u));
     u.limits.stored_bytes = 2u << 30;
+    assert_true(fleet_usage_takes_retained(&u));
+}
+
+static void who_sets_no_limit_has_half_of_the_machine(void **state)
+{
+    struct fleet_usage u = {.limits = {.queue_messages = 1000, .queue_bytes = 64 << 20}};
+
+    (void)state;
+    note_memory(&u, 1ull << 30, 0, 24ull << 30);
+    assert_int_equal(fleet_usage_queue_bytes(&u), 64 << 20);
+    note_memory(&u, (12ull << 30) - (80 << 20), 0, 24ull << 30);
+    assert_int_equal(fleet_usage_queue_bytes(&u), 10 << 20);
+    assert_true(fleet_usage_takes_retained(&u));
+    note_memory(&u, 12ull << 30, 0, 24ull << 30);
+    assert_int_equal(fleet_usage_queue_bytes(&u), 65536);
+    assert_false(fleet_usage_takes_retained(&u));
+    note_memory(&u, 12ull << 30, 20ull << 30, 24ull << 30); /* who sets maxmemory knows better */
     assert_true(fleet_usage_takes_retained(&u));
 }
 
@@ -154,6 +179,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nodes_share_what_room_is_left),
         cmocka_unit_test(the_fuller_redis_is_the_less_a_queue_may_hold),
+        cmocka_unit_test(who_sets_no_limit_has_half_of_the_machine),
         IN_BED(a_fleet_has_a_limit_of_durable_sessions),
         IN_BED(sessions_are_counted_right_whatever_becomes_of_them),
         IN_BED(a_queue_holds_less_when_redis_is_nearly_full),
