@@ -9,14 +9,14 @@
 
 #include <sys/queue.h>
 
-#include "broker/broker_config.h"
-#include "broker/broker_stats.h"
-#include "broker/leftovers.h"
-#include "broker/memory_budget.h"
-#include "broker/output.h"
-#include "broker/turn_clock.h"
-#include "common/pace.h"
-#include "common/wheel.h"
+#include "broker/base/broker_config.h"
+#include "broker/base/broker_stats.h"
+#include "broker/base/leftovers.h"
+#include "broker/base/memory_budget.h"
+#include "broker/base/turn_clock.h"
+#include "broker/net/output.h"
+#include "common/base/pace.h"
+#include "common/base/wheel.h"
 
 struct auth;
 struct auth_recheck;

@@ -8,12 +8,12 @@
 
 #include <event2/event.h>
 
-#include "broker/auth.h"
-#include "broker/client.h"
-#include "broker/listener.h"
-#include "broker/store.h"
-#include "common/clock.h"
-#include "common/log.h"
+#include "broker/auth/auth.h"
+#include "broker/client/client.h"
+#include "broker/net/listener.h"
+#include "broker/store/store.h"
+#include "common/base/clock.h"
+#include "common/log/log.h"
 
 enum {
     STEP_MS = 20,

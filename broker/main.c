@@ -11,12 +11,12 @@
 
 #include <event2/buffer.h>
 
-#include "broker/auth_files.h"
+#include "broker/auth/auth_files.h"
 #include "broker/broker.h"
-#include "broker/listener.h"
-#include "common/descriptors.h"
-#include "common/log.h"
-#include "common/redis_url.h"
+#include "broker/net/listener.h"
+#include "common/log/log.h"
+#include "common/process/descriptors.h"
+#include "common/redis/redis_url.h"
 
 static const char usage[] =
     "usage: flotilla-broker [options]\n"

@@ -1,4 +1,4 @@
-# Turns broker/scripts/*.lua into one C file: cmake -DFOLDER=... -DOUT=... -P embed_lua.cmake
+# Turns broker/fleet/scripts/*.lua into one C file: cmake -DFOLDER=... -DOUT=... -P embed_lua.cmake
 file(GLOB files ${FOLDER}/*.lua)
 list(SORT files)
 set(texts "")
@@ -12,4 +12,4 @@ foreach(file ${files})
   string(APPEND table "    {\"${name}\", ${name}_lua, sizeof(${name}_lua) - 1},\n")
   math(EXPR count "${count} + 1")
 endforeach()
-file(WRITE ${OUT} "#include \"broker/scripts.h\"\n\n${texts}\nconst struct script_source script_sources[] = {\n${table}};\nconst size_t script_source_count = ${count};\n")
+file(WRITE ${OUT} "#include \"broker/fleet/wire/scripts.h\"\n\n${texts}\nconst struct script_source script_sources[] = {\n${table}};\nconst size_t script_source_count = ${count};\n")

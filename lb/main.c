@@ -12,9 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/descriptors.h"
-#include "common/log.h"
-#include "lb/control.h"
+#include "common/log/log.h"
+#include "common/process/descriptors.h"
+#include "lb/admin/control.h"
 #include "lb/reload.h"
 
 static const char usage[] =

@@ -11,13 +11,13 @@
 #include <string.h>
 #include <utlist.h>
 
-#include "common/clock.h"
-#include "common/descriptors.h"
-#include "common/log.h"
-#include "lb/admin.h"
-#include "lb/control.h"
-#include "lb/server_set.h"
-#include "lb/tls_tickets.h"
+#include "common/base/clock.h"
+#include "common/log/log.h"
+#include "common/process/descriptors.h"
+#include "lb/admin/admin.h"
+#include "lb/admin/control.h"
+#include "lb/backend/server_set.h"
+#include "lb/tls/tls_tickets.h"
 
 static void reject(struct control *c, const struct config_error *err)
 {

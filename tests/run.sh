@@ -165,8 +165,8 @@ install_packages() {
 }
 
 # The load balancer's workers, and what has threads in the broker: the heart, logins, the log.
-threads_built='unit_lb_[a-z0-9_]*|unit_common_test_log[a-z_]*|unit_broker_test_(work_pool|login[a-z_]*|fleet_rules_lease)'
-threads_run='^unit/lb/|^unit/common/test_log|^unit/broker/test_(work_pool|login|fleet_rules_lease)'
+threads_built='unit_lb_[a-z0-9_]*|unit_common_log_[a-z_]*|unit_[a-z_]*_test_(work_pool|login[a-z_]*|fleet_rules_lease)'
+threads_run='^unit/lb/|^unit/common/log/|/test_(work_pool|login[a-z_]*|fleet_rules_lease)$'
 
 run_unit() {
     build asan && run_ctest asan -L unit

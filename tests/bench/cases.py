@@ -71,7 +71,7 @@ def tls_balancers(c):
 
 
 def warmup_of(load):
-    """In an open loop rests may come, once the load has lasted for 2 s (common/pace.h)."""
+    """In an open loop rests may come, once the load has lasted for 2 s (common/base/pace.h)."""
     return 2.5 if "--rate" in load else 0.3
 
 
@@ -149,7 +149,7 @@ def latency(c):
             yield Case(f"latency: {group}, {name}", load + flags, contenders)
 
 
-# ---- rests under a trickle (common/pace.h), with and without: not part of the table, see --rests
+# ---- rests under a trickle (common/base/pace.h), with and without: not part of the table, see --rests
 
 REST_SHARES = {"a quarter of it": 0.25, "half of it": 0.5, "three quarters of it": 0.75}
 REST_LOADS = {"pairs, 200/s each": BALANCER_LOADS["pairs, 200/s each"], "telemetry q0": BALANCER_LOADS["telemetry q0"],

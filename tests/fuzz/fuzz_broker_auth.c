@@ -4,8 +4,8 @@
  */
 #include <string.h>
 
-#include "broker/acl.h"
-#include "broker/passwd.h"
+#include "broker/auth/files/acl.h"
+#include "broker/auth/files/passwd.h"
 #include "tests/fuzz/fuzz_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,6 +1,6 @@
 /* Fuzzes the broker's whole configuration: its tables and the checks across keys. A file that is
  * refused leaves nothing behind and is told by name; what is accepted is within its limits. */
-#include "broker/broker_config.h"
+#include "broker/base/broker_config.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
  * Fuzzes the YAML loader with a schema that has every kind of field. An accepted file gives values
  * within their limits; a refused one names a place; nothing leaks, and a released struct is zeroed.
  */
-#include "common/config.h"
+#include "common/config/config.h"
 
 #include <stdlib.h>
 #include <string.h>

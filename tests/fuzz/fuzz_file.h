@@ -1,6 +1,6 @@
 /* A fuzz input as a file, for modules that read a path. */
-#ifndef FLOTILLA_TESTS_FUZZ_FILE_H
-#define FLOTILLA_TESTS_FUZZ_FILE_H
+#ifndef FLOTILLA_TESTS_FUZZ_FUZZ_FILE_H
+#define FLOTILLA_TESTS_FUZZ_FUZZ_FILE_H
 
 #include <stdint.h>
 #include <stdio.h>

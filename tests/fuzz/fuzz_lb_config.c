@@ -1,6 +1,6 @@
 /* Fuzzes the load balancer's whole configuration: its tables and the checks across keys. A file
  * that is refused leaves nothing behind and is told by name. */
-#include "lb/lb_config.h"
+#include "lb/config/lb_config.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
  * content type, two bytes of length, content. What was opened is never longer than what came, and a
  * session that refuses says why; what it seals itself, its peer opens.
  */
-#include "lb/tls_session.h"
+#include "lb/tls/tls_session.h"
 
 #include <openssl/ssl.h>
 #include <stdlib.h>

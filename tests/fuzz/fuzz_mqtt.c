@@ -3,8 +3,8 @@
  * buffer as a connection would hold it. What the decoder accepts must encode, and decode again to
  * the same packet; what it accepts must also not have been acceptable when cut short.
  */
-#include "common/mqtt.h"
-#include "common/mqtt_peek.h"
+#include "common/mqtt/decode/mqtt_peek.h"
+#include "common/mqtt/mqtt.h"
 #include "tests/unit/common/mqtt_equal.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * Fuzzes the PROXY header reader. What it accepts must be written as v2 and read back the same, and
  * every beginning of an accepted header must ask for more.
  */
-#include "common/proxy_protocol.h"
+#include "common/net/proxy_protocol.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>

@@ -8,8 +8,8 @@
  *             there is no randomness, and addresses don't matter.
  *             Whatever happens only the first time (allocations, pools) belongs into guard_prepare.
  */
-#ifndef FLOTILLA_TESTS_GUARD_H
-#define FLOTILLA_TESTS_GUARD_H
+#ifndef FLOTILLA_TESTS_GUARD_GUARD_H
+#define FLOTILLA_TESTS_GUARD_GUARD_H
 
 #include <stdbool.h>
 #include <stdlib.h>

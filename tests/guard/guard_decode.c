@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "common/mqtt.h"
+#include "common/mqtt/mqtt.h"
 
 enum { ROUNDS = 4000, BUFFER = 8192 };
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "broker/encode.h"
+#include "broker/message/encode.h"
 
 enum { ROUNDS = 20000 };
 

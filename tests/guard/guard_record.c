@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "lb/tls_session.h"
+#include "lb/tls/tls_session.h"
 
 enum { FLOWS = 8, ROUNDS = 1000, BURST = 90, WIRE = BURST + TLS_RECORD_OVERHEAD };
 

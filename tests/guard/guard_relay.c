@@ -7,9 +7,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lb/pipe_pool.h"
-#include "lb/relay.h"
-#include "lb/stream.h"
+#include "lb/stream/pipe_pool.h"
+#include "lb/stream/relay.h"
+#include "lb/stream/stream.h"
 
 enum { BURSTS = 20000, BURST = 90 };
 

@@ -1,6 +1,6 @@
-/* The clocks of common/clock.h stand still in a workload: linked in place of the library's, so that
+/* The clocks of common/base/clock.h stand still in a workload: linked in place of the library's, so that
  * no time box ends on a busy machine, and nothing is done because of the time of day. */
-#include "common/clock.h"
+#include "common/base/clock.h"
 
 enum { NOW_MS = 1000000000 };
 

@@ -4,8 +4,8 @@
  *
  * The includer defines CONFIGURATION_SCHEMA and CONFIGURATION_EXAMPLE.
  */
-#ifndef FLOTILLA_TESTS_CONFIGURATION_DOC_H
-#define FLOTILLA_TESTS_CONFIGURATION_DOC_H
+#ifndef FLOTILLA_TESTS_UNIT_CONFIGURATION_DOC_H
+#define FLOTILLA_TESTS_UNIT_CONFIGURATION_DOC_H
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@
 #include <cmocka.h>
 #include <event2/buffer.h>
 
-#include "common/config.h"
+#include "common/config/config.h"
 
 static char *read_file(const char *path)
 {

@@ -2,8 +2,8 @@
  * redis_server - a redis-server of the test's own: on a unix socket in a new folder, stopped by its
  * process id. For inclusion by one test program.
  */
-#ifndef FLOTILLA_TESTS_REDIS_SERVER_H
-#define FLOTILLA_TESTS_REDIS_SERVER_H
+#ifndef FLOTILLA_TESTS_UNIT_REDIS_SERVER_H
+#define FLOTILLA_TESTS_UNIT_REDIS_SERVER_H
 
 #include <hiredis/hiredis.h>
 #include <signal.h>

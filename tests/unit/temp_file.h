@@ -1,8 +1,8 @@
 /*
  * temp_file - for tests: one file that is there while a test runs, for the programs' loaders.
  */
-#ifndef FLOTILLA_TESTS_TEMP_FILE_H
-#define FLOTILLA_TESTS_TEMP_FILE_H
+#ifndef FLOTILLA_TESTS_UNIT_TEMP_FILE_H
+#define FLOTILLA_TESTS_UNIT_TEMP_FILE_H
 
 #include <stdio.h>
 #include <stdlib.h>

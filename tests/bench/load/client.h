@@ -2,8 +2,8 @@
  * client - the MQTT side of a measured connection: CONNECT, SUBSCRIBE, acknowledgements, and a
  * sentence on standard error when the server doesn't do what it should.
  */
-#ifndef FLOTILLA_BENCH_CLIENT_H
-#define FLOTILLA_BENCH_CLIENT_H
+#ifndef FLOTILLA_TESTS_BENCH_LOAD_CLIENT_H
+#define FLOTILLA_TESTS_BENCH_LOAD_CLIENT_H
 
 #include "tests/bench/load/conn.h"
 #include "tests/bench/load/options.h"

@@ -7,8 +7,8 @@
  * Errors:    trouble with a connection ends the program with a sentence (a bench that lost a
  *            connection has no result), but for connections with `may_fail`, which are counted.
  */
-#ifndef FLOTILLA_BENCH_CONN_H
-#define FLOTILLA_BENCH_CONN_H
+#ifndef FLOTILLA_TESTS_BENCH_LOAD_CONN_H
+#define FLOTILLA_TESTS_BENCH_LOAD_CONN_H
 
 #include <netinet/in.h>
 #include <openssl/ssl.h>
@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/mqtt.h"
+#include "common/mqtt/mqtt.h"
 
 struct conn;
 struct loop;

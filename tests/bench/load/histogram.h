@@ -2,8 +2,8 @@
  * histogram - latencies in nanoseconds with a bounded relative error (1/64), in the manner of
  * HdrHistogram: 64 linear steps in each power of two.
  */
-#ifndef FLOTILLA_BENCH_HISTOGRAM_H
-#define FLOTILLA_BENCH_HISTOGRAM_H
+#ifndef FLOTILLA_TESTS_BENCH_LOAD_HISTOGRAM_H
+#define FLOTILLA_TESTS_BENCH_LOAD_HISTOGRAM_H
 
 #include <stdint.h>
 

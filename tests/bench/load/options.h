@@ -1,15 +1,15 @@
 /*
  * options - the load generator's command line.
  */
-#ifndef FLOTILLA_BENCH_OPTIONS_H
-#define FLOTILLA_BENCH_OPTIONS_H
+#ifndef FLOTILLA_TESTS_BENCH_LOAD_OPTIONS_H
+#define FLOTILLA_TESTS_BENCH_LOAD_OPTIONS_H
 
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "common/mqtt.h"
+#include "common/mqtt/mqtt.h"
 #include "tests/bench/load/process.h"
 
 #define MAX_TARGETS 64

@@ -3,8 +3,8 @@
  *
  * Units: CPU in nanoseconds (user + system, all threads), memory in bytes (resident).
  */
-#ifndef FLOTILLA_BENCH_PROCESS_H
-#define FLOTILLA_BENCH_PROCESS_H
+#ifndef FLOTILLA_TESTS_BENCH_LOAD_PROCESS_H
+#define FLOTILLA_TESTS_BENCH_LOAD_PROCESS_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /*
  * report - the one line of JSON that a run prints.
  */
-#ifndef FLOTILLA_BENCH_REPORT_H
-#define FLOTILLA_BENCH_REPORT_H
+#ifndef FLOTILLA_TESTS_BENCH_LOAD_REPORT_H
+#define FLOTILLA_TESTS_BENCH_LOAD_REPORT_H
 
 #include "tests/bench/load/histogram.h"
 #include "tests/bench/load/options.h"

@@ -1,8 +1,8 @@
 /*
  * scenario - one function a kind of load; each runs from first connection to printed report.
  */
-#ifndef FLOTILLA_BENCH_SCENARIO_H
-#define FLOTILLA_BENCH_SCENARIO_H
+#ifndef FLOTILLA_TESTS_BENCH_LOAD_SCENARIO_H
+#define FLOTILLA_TESTS_BENCH_LOAD_SCENARIO_H
 
 #include "tests/bench/load/options.h"
 

@@ -5,8 +5,8 @@
  * it is among the last 64; an older one is late if something was still missing, else a repeat.
  * Whether the DUP flag is set plays no part.
  */
-#ifndef FLOTILLA_BENCH_SEQUENCE_H
-#define FLOTILLA_BENCH_SEQUENCE_H
+#ifndef FLOTILLA_TESTS_BENCH_LOAD_SEQUENCE_H
+#define FLOTILLA_TESTS_BENCH_LOAD_SEQUENCE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -4,14 +4,14 @@
  *
  * The stamp, at the payload's start: when it was due (ns), who sent it, its number.
  */
-#ifndef FLOTILLA_BENCH_TEMPLATE_H
-#define FLOTILLA_BENCH_TEMPLATE_H
+#ifndef FLOTILLA_TESTS_BENCH_LOAD_TEMPLATE_H
+#define FLOTILLA_TESTS_BENCH_LOAD_TEMPLATE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/mqtt.h"
+#include "common/mqtt/mqtt.h"
 #include "tests/bench/load/conn.h"
 
 #define STAMP_SIZE 24u

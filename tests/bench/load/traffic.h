@@ -10,8 +10,8 @@
  *            They share `delivered` of a publisher, the phase, and what the measuring thread reads
  *            of them.
  */
-#ifndef FLOTILLA_BENCH_TRAFFIC_H
-#define FLOTILLA_BENCH_TRAFFIC_H
+#ifndef FLOTILLA_TESTS_BENCH_LOAD_TRAFFIC_H
+#define FLOTILLA_TESTS_BENCH_LOAD_TRAFFIC_H
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -12,8 +12,8 @@
  *
  * A core_client stays after its connection has ended (`freed`) until core_client_free.
  */
-#ifndef FLOTILLA_TESTS_CORE_FIXTURE_H
-#define FLOTILLA_TESTS_CORE_FIXTURE_H
+#ifndef FLOTILLA_TESTS_UNIT_BROKER_CORE_FIXTURE_H
+#define FLOTILLA_TESTS_UNIT_BROKER_CORE_FIXTURE_H
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,21 +21,21 @@
 
 #include <event2/event.h>
 
-#include "broker/auth.h"
+#include "broker/admin/broker_metrics.h"
+#include "broker/admin/sys_topics.h"
+#include "broker/auth/auth.h"
 #include "broker/broker.h"
-#include "broker/broker_metrics.h"
-#include "broker/client.h"
-#include "broker/encode.h"
-#include "broker/fanout.h"
-#include "broker/host.h"
-#include "broker/router.h"
-#include "broker/session.h"
-#include "broker/shed.h"
-#include "broker/store.h"
-#include "broker/sys_topics.h"
-#include "broker/transport.h"
-#include "broker/turn.h"
-#include "common/metrics.h"
+#include "broker/client/client.h"
+#include "broker/client/fanout.h"
+#include "broker/loop/host.h"
+#include "broker/loop/shed.h"
+#include "broker/loop/turn.h"
+#include "broker/message/encode.h"
+#include "broker/net/transport.h"
+#include "broker/routing/router.h"
+#include "broker/routing/session.h"
+#include "broker/store/store.h"
+#include "common/metrics/metrics.h"
 
 enum { CORE_HASH_KEY = 42 };
 

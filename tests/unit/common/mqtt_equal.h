@@ -1,10 +1,10 @@
 /*
  * mqtt_equal - whether two decoded packets say the same. For the codec's tests and its fuzz target.
  */
-#ifndef FLOTILLA_TESTS_MQTT_EQUAL_H
-#define FLOTILLA_TESTS_MQTT_EQUAL_H
+#ifndef FLOTILLA_TESTS_UNIT_COMMON_MQTT_EQUAL_H
+#define FLOTILLA_TESTS_UNIT_COMMON_MQTT_EQUAL_H
 
-#include "common/mqtt.h"
+#include "common/mqtt/mqtt.h"
 
 #include <string.h>
 

@@ -5,8 +5,8 @@
  * length of what is inside in front of it as a variable byte integer, <text> is a string with its
  * two byte length, 'text' is bare text. Spaces mean nothing.
  */
-#ifndef FLOTILLA_TESTS_MQTT_WIRE_H
-#define FLOTILLA_TESTS_MQTT_WIRE_H
+#ifndef FLOTILLA_TESTS_UNIT_COMMON_MQTT_WIRE_H
+#define FLOTILLA_TESTS_UNIT_COMMON_MQTT_WIRE_H
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,18 +2,18 @@
  * For tests: a TLS stream and a client of OpenSSL's own, in one thread over a socket pair. With
  * `take`, the stream leaves OpenSSL after its handshake (stream_record.h).
  */
-#ifndef FLOTILLA_TESTS_TLS_RIG_H
-#define FLOTILLA_TESTS_TLS_RIG_H
+#ifndef FLOTILLA_TESTS_UNIT_LB_TLS_RIG_H
+#define FLOTILLA_TESTS_UNIT_LB_TLS_RIG_H
 
 #include <string.h>
 #include <sys/socket.h>
 
-#include "lb/poller.h"
-#include "lb/stream_record.h"
-#include "lb/stream_tls.h"
-#include "lb/tls.h"
-#include "lb/tls_provider.h"
-#include "lb/tls_tickets.h"
+#include "lb/stream/poller.h"
+#include "lb/stream/stream_record.h"
+#include "lb/stream/stream_tls.h"
+#include "lb/tls/records/tls_provider.h"
+#include "lb/tls/tls.h"
+#include "lb/tls/tls_tickets.h"
 #include "tests/unit/lb/tls_fixture.h"
 
 struct rig {

@@ -1,0 +1,56 @@
+/*
+ * auth - who is let in and what they may do: anonymous, password file, ACL file.
+ *
+ * Data flow: handle_connect.c asks at CONNECT and may get the answer later (login.h); the handlers
+ *            ask before each publish and subscription, deliver.c before each delivery. Without an
+ *            ACL file everything but writing to $SYS is allowed, at the cost of one compare.
+ * Reload:    auth_reload (SIGHUP) has `auth:` of the configuration and both files read again by a
+ *            thread; a bad one leaves everything as it was and is named in the log. New rules hold
+ *            for living connections from the next message on. Then `changed` is called: who is
+ *            connected must be asked about again (auth_recheck.c).
+ */
+#ifndef FLOTILLA_BROKER_AUTH_AUTH_H
+#define FLOTILLA_BROKER_AUTH_AUTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "broker/auth/login/login.h"
+#include "common/mqtt/mqtt.h"
+
+struct auth;
+struct broker_config;
+struct client;
+struct event_base;
+
+/* NULL with a sentence in err. `anonymous` stands in for the configuration's when there is none.
+ * Borrows `config`. */
+struct auth *auth_new(struct event_base *base, const struct broker_config *config, bool anonymous,
+                      uint64_t hash_key, char *err, size_t errlen);
+/* All clients are gone. */
+void auth_free(struct auth *a);
+
+void auth_reload(struct auth *a);
+void auth_on_change(struct auth *a, void (*changed)(void *arg), void *arg);
+/* login_forget_some, if there is anything to forget. */
+bool auth_forget_some(struct auth *a, size_t *at);
+
+/* As login_check; `has_username` is false when the client gave none. With LOGIN_OK, here or in
+ * `done`, wait->stamp is what auth_still_admits wants to know. */
+enum login_verdict auth_login(struct auth *a, bool has_username, const struct login_request *r,
+                              struct login_wait *wait);
+/* Whether who logged in with that name (NULL: none) and stamp is still a user with this password,
+ * or is still let in without. */
+bool auth_still_admits(const struct auth *a, const char *username, uint64_t stamp);
+
+/* NULL: there is no password file. */
+const struct logins *auth_logins(const struct auth *a);
+
+/* `client_id` is given apart, since a will is checked before the session is there. */
+bool auth_may_write(const struct auth *a, const struct client *c, struct mqtt_slice client_id,
+                    struct mqtt_slice topic);
+bool auth_may_read(const struct auth *a, const struct client *c, struct mqtt_slice topic);
+bool auth_may_subscribe(const struct auth *a, const struct client *c, struct mqtt_slice filter);
+
+#endif

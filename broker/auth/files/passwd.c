@@ -1,0 +1,360 @@
+/*
+ * One block of records, one after another as the file has them, and an open-addressing index of
+ * their places: a million users are loaded in a second and freed at once.
+ */
+#include "broker/auth/files/passwd.h"
+
+#include "broker/auth/files/line_file.h"
+#include "common/base/hash.h"
+#include "common/process/secret_memory.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    NAME_MAX_BYTES = 65535, /* of a string in MQTT */
+    ITERATIONS_MAX = 1000000,
+    FIRST_INDEX = 64,
+    FIRST_BLOCK = 64 * 1024,
+    PLACE_BYTES = 8, /* records begin at multiples of it */
+};
+
+/* Followed by the salt and the name. */
+struct record {
+    uint64_t name_hash;
+    uint64_t stamp;
+    uint32_t line;
+    uint32_t iterations;
+    uint16_t name_len;
+    uint8_t salt_len;
+    uint8_t hash[PASSWD_HASH_BYTES];
+    uint8_t bytes[];
+};
+
+struct passwd {
+    uint64_t hash_key;
+    uint8_t *block;
+    size_t block_size, block_used;
+    uint32_t *index; /* a record's place / PLACE_BYTES + 1; 0: free */
+    size_t index_size, count;
+    uint32_t most_iterations;
+};
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+static uint64_t name_hash(const struct passwd *p, struct mqtt_slice name)
+{
+    return hash_bytes(p->hash_key, name.data, name.len);
+}
+
+static struct record *record_at(const struct passwd *p, uint32_t place)
+{
+    return (struct record *)(void *)(p->block + (size_t)(place - 1) * PLACE_BYTES);
+}
+
+static bool has_name(const struct record *r, struct mqtt_slice name)
+{
+    return r->name_len == name.len && memcmp(r->bytes + r->salt_len, name.data, name.len) == 0;
+}
+
+/* Where the index has a record of this hash, or would have it. `name` NULL: any name will do. */
+static size_t find_slot(const struct passwd *p, uint64_t hash, const struct mqtt_slice *name)
+{
+    size_t at = hash & (p->index_size - 1);
+    for (; p->index[at] != 0; at = (at + 1) & (p->index_size - 1)) {
+        const struct record *r = record_at(p, p->index[at]);
+        if (r->name_hash == hash && (name == NULL || has_name(r, *name)))
+            break;
+    }
+    return at;
+}
+
+static const struct record *find(const struct passwd *p, struct mqtt_slice name)
+{
+    if (p == NULL)
+        return NULL;
+    uint32_t place = p->index[find_slot(p, name_hash(p, name), &name)];
+    return place != 0 ? record_at(p, place) : NULL;
+}
+
+static bool grow_index(struct passwd *p)
+{
+    struct passwd grown = *p;
+    grown.index_size = p->index_size > 0 ? p->index_size * 2 : FIRST_INDEX;
+    grown.index = calloc(grown.index_size, sizeof(*grown.index));
+    if (grown.index == NULL)
+        return false;
+    for (size_t i = 0; i < p->index_size; i++) {
+        if (p->index[i] == 0)
+            continue;
+        size_t at = record_at(p, p->index[i])->name_hash & (grown.index_size - 1);
+        while (grown.index[at] != 0)
+            at = (at + 1) & (grown.index_size - 1);
+        grown.index[at] = p->index[i];
+    }
+    free(p->index);
+    *p = grown;
+    return true;
+}
+
+/* The place of a new record of this size; 0 when out of memory. */
+static uint32_t make_room(struct passwd *p, size_t size)
+{
+    size_t at = p->block_used;
+    size_t used = at + (size + PLACE_BYTES - 1) / PLACE_BYTES * PLACE_BYTES;
+    while (used > p->block_size) {
+        uint8_t *block = secret_memory_grow(p->block, p->block_size, p->block_size * 2);
+        if (block == NULL)
+            return 0;
+        p->block = block;
+        p->block_size *= 2;
+    }
+    p->block_used = used;
+    return (uint32_t)(at / PLACE_BYTES) + 1;
+}
+
+static uint64_t make_stamp(const struct passwd_secret *s)
+{
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    uint64_t stamp;
+    SHA256((const uint8_t *)s, sizeof(*s), digest);
+    memcpy(&stamp, digest, sizeof(stamp));
+    return stamp | 1; /* 0 means none */
+}
+
+static bool add_user(struct passwd *p, struct line_file *f, struct mqtt_slice name,
+                     const struct passwd_secret *s)
+{
+    if ((p->count + 1) * 2 > p->index_size && !grow_index(p))
+        return line_file_fail(f, "out of memory");
+    uint64_t hash = name_hash(p, name);
+    size_t slot = find_slot(p, hash, &name);
+    if (p->index[slot] != 0)
+        return line_file_fail(f, "user '%.64s' is already in line %u", (const char *)name.data,
+                              record_at(p, p->index[slot])->line);
+    uint32_t place = make_room(p, sizeof(struct record) + s->salt_len + name.len);
+    if (place == 0)
+        return line_file_fail(f, "out of memory");
+    struct record *r = record_at(p, place);
+    r->name_hash = hash;
+    r->stamp = make_stamp(s);
+    r->line = f->number;
+    r->iterations = s->iterations;
+    r->name_len = (uint16_t)name.len;
+    r->salt_len = (uint8_t)s->salt_len;
+    memcpy(r->hash, s->hash, sizeof(r->hash));
+    memcpy(r->bytes, s->salt, s->salt_len);
+    memcpy(r->bytes + s->salt_len, name.data, name.len);
+    p->index[slot] = place;
+    p->count++;
+    if (s->iterations > p->most_iterations)
+        p->most_iterations = s->iterations;
+    return true;
+}
+
+/* ---- the file -------------------------------------------------------------------------------- */
+
+/* Decodes base64 of at most `size` bytes; the length, -1 when it isn't that. */
+static int decode_base64(const char *text, uint8_t *out, size_t size)
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint8_t buf[128];
+    size_t len = strlen(text);
+    size_t pad = 0;
+
+    if (len == 0 || len % 4 != 0 || len / 4 * 3 > sizeof(buf))
+        return -1;
+    while (pad < 2 && text[len - 1 - pad] == '=')
+        pad++;
+    if (strspn(text, alphabet) != len - pad) /* EVP_DecodeBlock overlooks blanks and stray '=' */
+        return -1;
+    int n = EVP_DecodeBlock(buf, (const uint8_t *)text, (int)len);
+    if (n < 0 || (size_t)n < pad || (size_t)n - pad > size)
+        return -1;
+    memcpy(out, buf, (size_t)n - pad);
+    return n - (int)pad;
+}
+
+static bool parse_iterations(const char *text, uint32_t *out)
+{
+    char *end;
+
+    if (text == NULL || text[0] < '0' || text[0] > '9')
+        return false;
+    unsigned long n = strtoul(text, &end, 10);
+    if (*end != '\0' || n < 1 || n > ITERATIONS_MAX)
+        return false;
+    *out = (uint32_t)n;
+    return true;
+}
+
+/* The text up to the next '$', which is cut off; NULL when there is no more. */
+static char *next_part(char **at)
+{
+    char *part = *at;
+
+    if (part == NULL)
+        return NULL;
+    *at = strchr(part, '$');
+    if (*at != NULL)
+        *(*at)++ = '\0';
+    return part;
+}
+
+/* Parses what follows `user:`; the reason why not, NULL when it is right. */
+static const char *parse_secret(char *text, struct passwd_secret *out)
+{
+    bool pbkdf2 = strncmp(text, "$7$", 3) == 0;
+    if (!pbkdf2 && strncmp(text, "$6$", 3) != 0)
+        return "expected a password that mosquitto_passwd has hashed ($6$ or $7$; -U converts)";
+
+    char *at = text + 3;
+    if (pbkdf2 && !parse_iterations(next_part(&at), &out->iterations))
+        return "expected 1 to 1000000 iterations";
+    char *salt = next_part(&at);
+    char *hash = next_part(&at);
+    int salt_len = salt != NULL ? decode_base64(salt, out->salt, sizeof(out->salt)) : -1;
+    if (salt_len < 1)
+        return "expected a salt in base64";
+    out->salt_len = (uint32_t)salt_len;
+    if (hash == NULL || at != NULL ||
+        decode_base64(hash, out->hash, sizeof(out->hash)) != PASSWD_HASH_BYTES)
+        return "expected a hash of 64 bytes in base64";
+    return NULL;
+}
+
+static bool parse_line(struct passwd *p, struct line_file *f, char *line)
+{
+    struct passwd_secret secret = {0};
+    char *colon = strchr(line, ':');
+
+    if (colon == NULL || colon == line)
+        return line_file_fail(f, "expected user:password");
+    *colon = '\0';
+    const char *problem = parse_secret(line_trim(colon + 1), &secret);
+    char *name = line_trim(line);
+    size_t len = strlen(name);
+    if (len > NAME_MAX_BYTES || !mqtt_utf8_valid((const uint8_t *)name, len))
+        problem = "expected a name of at most 65535 bytes in UTF-8";
+    if (problem != NULL)
+        return line_file_fail(f, "user '%.64s': %s", name, problem);
+    struct mqtt_slice slice = {.data = (const uint8_t *)name, .len = (uint32_t)len};
+    bool added = add_user(p, f, slice, &secret);
+    OPENSSL_cleanse(&secret, sizeof(secret));
+    return added;
+}
+
+static bool load(struct passwd *p, const char *path, char *err, size_t errlen)
+{
+    struct line_file f;
+    bool ok = line_file_open(&f, path, err, errlen);
+
+    for (char *line; ok && (line = line_file_next(&f)) != NULL;)
+        ok = parse_line(p, &f, line);
+    ok = ok && line_file_ok(&f);
+    line_file_fini(&f);
+    return ok;
+}
+
+struct passwd *passwd_load(const char *path, uint64_t hash_key, char *err, size_t errlen)
+{
+    struct passwd *p = calloc(1, sizeof(*p));
+
+    if (p != NULL) {
+        p->hash_key = hash_key;
+        p->block_size = FIRST_BLOCK;
+        p->block = secret_memory_new(FIRST_BLOCK);
+    }
+    if (p == NULL || p->block == NULL || !grow_index(p))
+        (void)snprintf(err, errlen, "%s: out of memory", path);
+    else if (load(p, path, err, errlen))
+        return p;
+    passwd_free(p);
+    return NULL;
+}
+
+void passwd_free(struct passwd *p)
+{
+    if (p == NULL)
+        return;
+    secret_memory_free(p->block, p->block_size);
+    free(p->index);
+    free(p);
+}
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+uint64_t passwd_stamp(const struct passwd *p, struct mqtt_slice username)
+{
+    const struct record *r = find(p, username);
+    return r != NULL ? r->stamp : 0;
+}
+
+uint64_t passwd_stamp_of_hash(const struct passwd *p, uint64_t hash)
+{
+    if (p == NULL)
+        return 0;
+    uint32_t place = p->index[find_slot(p, hash, NULL)];
+    return place != 0 ? record_at(p, place)->stamp : 0;
+}
+
+bool passwd_find(const struct passwd *p, struct mqtt_slice username, struct passwd_secret *out)
+{
+    const struct record *r = find(p, username);
+    if (r == NULL)
+        return false;
+    out->iterations = r->iterations;
+    out->salt_len = r->salt_len;
+    memcpy(out->salt, r->bytes, r->salt_len);
+    memcpy(out->hash, r->hash, sizeof(out->hash));
+    return true;
+}
+
+uint32_t passwd_most_iterations(const struct passwd *p)
+{
+    return p != NULL ? p->most_iterations : 0;
+}
+
+static bool hash_sha512(const struct passwd_secret *s, struct mqtt_slice password, uint8_t *out)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    bool ok = ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha512(), NULL) == 1 &&
+              EVP_DigestUpdate(ctx, password.data, password.len) == 1 &&
+              EVP_DigestUpdate(ctx, s->salt, s->salt_len) == 1 &&
+              EVP_DigestFinal_ex(ctx, out, NULL) == 1;
+
+    EVP_MD_CTX_free(ctx);
+    return ok;
+}
+
+static bool hash_pbkdf2(const struct passwd_secret *s, struct mqtt_slice password, uint8_t *out)
+{
+    return PKCS5_PBKDF2_HMAC((const char *)password.data, (int)password.len, s->salt,
+                             (int)s->salt_len, (int)s->iterations, EVP_sha512(), PASSWD_HASH_BYTES,
+                             out) == 1;
+}
+
+struct mqtt_slice passwd_shorten(struct mqtt_slice password, uint8_t buf[PASSWD_HASH_BYTES])
+{
+    if (password.len <= PASSWD_SHORT_BYTES || SHA512(password.data, password.len, buf) == NULL)
+        return password;
+    return (struct mqtt_slice){.data = buf, .len = PASSWD_HASH_BYTES};
+}
+
+bool passwd_secret_matches(const struct passwd_secret *s, struct mqtt_slice password)
+{
+    uint8_t hash[PASSWD_HASH_BYTES];
+
+    if (password.len == 0)
+        return false;
+    bool hashed =
+        s->iterations > 0 ? hash_pbkdf2(s, password, hash) : hash_sha512(s, password, hash);
+    bool same = hashed && CRYPTO_memcmp(hash, s->hash, PASSWD_HASH_BYTES) == 0;
+    OPENSSL_cleanse(hash, sizeof(hash));
+    return same;
+}

@@ -1,0 +1,499 @@
+/*
+ * A job is one password of one user that somebody waits for. It is queued, running (a thread has
+ * it) or, for a user that doesn't exist, parked until a hash would be over.
+ */
+#include "broker/auth/login/login.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <openssl/crypto.h>
+
+#include "broker/auth/files/passwd.h"
+#include "broker/auth/login/login_failures.h"
+#include "broker/auth/login/login_memory.h"
+#include "broker/auth/login/login_queue.h"
+#include "broker/base/id_set.h"
+#include "common/base/clock.h"
+#include "common/base/hash.h"
+#include "common/base/hash_table.h"
+#include "common/net/peer.h"
+#include "common/process/work_pool.h"
+
+enum {
+    AHEAD_ITERATIONS = 10000, /* given to a thread beyond what it does: about 14 ms */
+    AHEAD_JOBS = 64,
+    PARKED_FROM_US = 1000, /* no timer is as exact as a shorter hash: it is made */
+    SAMPLES = 16,
+    NICE = 10, /* a tenth of a core beside a loop that is always busy, and less beside several */
+    USUAL_SALT_BYTES = 12,
+    FIRST_SAMPLE_ITERATIONS = 2000, /* hashed once at start, for a first guess of their time */
+};
+
+TAILQ_HEAD(login_wait_list, login_wait);
+
+struct login_job {
+    struct login_place place; /* first member */
+    struct work work;
+    struct hash_link by_proof;
+    struct event parked; /* pending: parked */
+    struct login_wait_list waits;
+    struct logins *logins;
+    struct login_proof proof;
+    struct login_origin origin;
+    bool running;
+    struct passwd_secret secret; /* running */
+    uint64_t stamp;              /* of that secret */
+    bool right;
+    uint64_t took_ns;
+    struct mqtt_slice username, password; /* point into text */
+    uint8_t text[];
+};
+
+struct logins {
+    struct event_base *base;
+    const struct passwd *passwd;
+    struct work_pool *pool;
+    struct login_memory *memory;
+    struct login_queue *queue;
+    struct login_failures sources, names; /* apart: many of one kind don't push out the other */
+    struct hash_table jobs;               /* by proof */
+    uint64_t hash_key;
+    uint32_t max_waiting;
+    unsigned threads, running;
+    uint64_t running_iterations;
+    double samples[SAMPLES]; /* ns an iteration took lately */
+    unsigned next_sample, next_guess;
+    bool closing;
+    struct login_stats stats;
+};
+
+/* ---- jobs ------------------------------------------------------------------------------------ */
+
+static uint32_t proof_hash(const struct login_proof *proof)
+{
+    uint32_t hash;
+    memcpy(&hash, proof->bytes, sizeof(hash));
+    return hash;
+}
+
+static struct login_job *job_find(const struct logins *l, const struct login_proof *proof)
+{
+    struct hash_link *link = hash_table_chain(&l->jobs, proof_hash(proof));
+    for (; link != NULL; link = link->next) {
+        struct login_job *job = HASH_OWNER(link, struct login_job, by_proof);
+        if (CRYPTO_memcmp(&job->proof, proof, sizeof(*proof)) == 0)
+            return job;
+    }
+    return NULL;
+}
+
+/* `r` NULL: it is never hashed. */
+static struct login_job *job_new(struct logins *l, const struct login_request *r,
+                                 const struct login_proof *proof, const struct login_origin *origin)
+{
+    size_t size = r != NULL ? (size_t)r->username.len + r->password.len : 0;
+    struct login_job *job = calloc(1, sizeof(*job) + size);
+    if (job == NULL)
+        return NULL;
+    job->logins = l;
+    job->proof = *proof;
+    job->origin = *origin;
+    TAILQ_INIT(&job->waits);
+    hash_table_add(&l->jobs, &job->by_proof, proof_hash(proof));
+    if (r == NULL)
+        return job;
+    memcpy(job->text, r->username.data, r->username.len);
+    memcpy(job->text + r->username.len, r->password.data, r->password.len);
+    job->username = (struct mqtt_slice){.data = job->text, .len = r->username.len};
+    job->password =
+        (struct mqtt_slice){.data = job->text + r->username.len, .len = r->password.len};
+    return job;
+}
+
+/* It neither waits in the queue nor runs. */
+static void job_free(struct login_job *job)
+{
+    if (event_initialized(&job->parked))
+        event_del(&job->parked);
+    hash_table_remove(&job->logins->jobs, &job->by_proof);
+    OPENSSL_cleanse(job, sizeof(*job) + job->username.len + job->password.len);
+    free(job);
+}
+
+static void job_join(struct login_job *job, struct login_wait *wait, uint64_t source)
+{
+    TAILQ_INSERT_TAIL(&job->waits, wait, link);
+    wait->job = job;
+    wait->source = source;
+}
+
+static void job_tell(struct login_job *job, enum login_verdict verdict)
+{
+    struct login_wait *wait;
+    while ((wait = TAILQ_FIRST(&job->waits)) != NULL) {
+        TAILQ_REMOVE(&job->waits, wait, link);
+        wait->job = NULL;
+        wait->stamp = job->stamp;
+        wait->done(wait->arg, verdict);
+    }
+}
+
+void login_cancel(struct login_wait *wait)
+{
+    struct login_job *job = wait->job;
+    if (job == NULL)
+        return;
+    TAILQ_REMOVE(&job->waits, wait, link);
+    wait->job = NULL;
+    if (!TAILQ_EMPTY(&job->waits) || job->running)
+        return;
+    login_queue_remove(job->logins->queue, &job->place);
+    job_free(job);
+}
+
+/* ---- hashing --------------------------------------------------------------------------------- */
+
+static void run_hash(struct work *w)
+{
+    struct login_job *job =
+        (struct login_job *)(void *)((char *)w - offsetof(struct login_job, work));
+    uint64_t begun_ns = clock_monotonic_ns();
+    job->right = passwd_secret_matches(&job->secret, job->password);
+    job->took_ns = clock_monotonic_ns() - begun_ns;
+}
+
+static void note_cost(struct logins *l, const struct login_job *job)
+{
+    l->stats.hashed++;
+    l->stats.hash_ns += job->took_ns;
+    l->samples[l->next_sample++ % SAMPLES] = (double)job->took_ns / job->secret.iterations;
+}
+
+/* Without memory those that wait stay where they are; the next ones are known. */
+static void note_source(struct logins *l, struct id_set *failed, uint64_t source, uint64_t now_ms)
+{
+    if (source == 0 || id_set_has(failed, source))
+        return;
+    id_set_add(failed, source);
+    login_failures_note(&l->sources, source, now_ms);
+}
+
+/* Whoever waits for it has failed, and so has who began it and went away. */
+static void note_failure(struct logins *l, const struct login_job *job)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    struct id_set failed = {.key = l->hash_key};
+    const struct login_wait *wait;
+    if (job->stamp != 0)
+        login_failures_note(&l->names, job->origin.name, now_ms);
+    note_source(l, &failed, job->origin.source, now_ms);
+    TAILQ_FOREACH (wait, &job->waits, link)
+        note_source(l, &failed, wait->source, now_ms);
+    login_queue_failed(l->queue, &failed, job->origin.name);
+    id_set_fini(&failed);
+}
+
+static void start_some(struct logins *l);
+
+/* The verdict holds if the user's line is still the one that was hashed against. */
+static void conclude(struct logins *l, struct login_job *job)
+{
+    struct login_proof proof;
+    if (login_memory_prove(l->memory, job->username, job->stamp, job->password, &proof))
+        login_memory_note(l->memory, &proof, job->right, job->origin.name, job->stamp);
+    if (!job->right)
+        note_failure(l, job);
+    job_tell(job, job->right ? LOGIN_OK : LOGIN_BAD);
+    job_free(job);
+}
+
+static void on_hashed(struct work *w)
+{
+    struct login_job *job =
+        (struct login_job *)(void *)((char *)w - offsetof(struct login_job, work));
+    struct logins *l = job->logins;
+    job->running = false;
+    l->running--;
+    l->running_iterations -= job->secret.iterations;
+    if (w->ran)
+        note_cost(l, job);
+    if (l->closing) {
+        job_free(job);
+        return;
+    }
+    if (passwd_stamp(l->passwd, job->username) == job->stamp)
+        conclude(l, job);
+    else if (TAILQ_EMPTY(&job->waits))
+        job_free(job);
+    else if (!login_queue_push(l->queue, &job->place, &job->origin)) {
+        job_tell(job, LOGIN_BUSY);
+        job_free(job);
+    }
+    start_some(l);
+}
+
+static bool may_start(const struct logins *l)
+{
+    uint64_t most = passwd_most_iterations(l->passwd);
+    return l->running < l->threads ||
+           (l->running < l->threads * AHEAD_JOBS &&
+            l->running_iterations + most <= (uint64_t)l->threads * AHEAD_ITERATIONS);
+}
+
+/* The line that counts is the one in the file now, not the one when the client came. Who has none
+ * costs what others do, and no password is right. */
+static void start(struct logins *l, struct login_job *job)
+{
+    job->stamp = passwd_stamp(l->passwd, job->username);
+    if (!passwd_find(l->passwd, job->username, &job->secret))
+        job->secret = (struct passwd_secret){.iterations = passwd_most_iterations(l->passwd),
+                                             .salt_len = USUAL_SALT_BYTES};
+    if (job->secret.iterations == 0) { /* no thread's work */
+        job->right = job->stamp != 0 && passwd_secret_matches(&job->secret, job->password);
+        conclude(l, job);
+        return;
+    }
+    job->running = true;
+    job->work.run = run_hash;
+    job->work.done = on_hashed;
+    l->running++;
+    l->running_iterations += job->secret.iterations;
+    work_pool_submit(l->pool, &job->work);
+}
+
+static void start_some(struct logins *l)
+{
+    struct login_place *place;
+    while (may_start(l) && (place = login_queue_pop(l->queue)) != NULL)
+        start(l, (struct login_job *)(void *)place);
+}
+
+/* ---- users that don't exist ------------------------------------------------------------------ */
+
+static uint64_t guess_us(struct logins *l)
+{
+    double ns = l->samples[l->next_guess++ % SAMPLES] * passwd_most_iterations(l->passwd);
+    return (uint64_t)(ns / 1000 + 0.5);
+}
+
+static void on_parked_due(evutil_socket_t fd, short what, void *arg)
+{
+    struct login_job *job = arg;
+    (void)fd;
+    (void)what;
+    login_memory_note(job->logins->memory, &job->proof, false, job->origin.name, 0);
+    job_tell(job, LOGIN_BAD);
+    job_free(job);
+}
+
+/* Answered when a hash would be over. The name isn't noted: of names that don't exist there are as
+ * many as anybody likes. */
+static void park(struct logins *l, struct login_job *job)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t takes_us = guess_us(l);
+    size_t ahead = login_queue_ahead(l->queue, &job->origin) + l->running;
+    uint64_t from_ms = now_ms + ahead * takes_us / l->threads / 1000;
+    uint64_t due_ms =
+        login_failures_line_up(&l->sources, job->origin.source, from_ms, (takes_us + 500) / 1000);
+    uint64_t wait_ms = due_ms - now_ms;
+    struct timeval after = {.tv_sec = (time_t)(wait_ms / 1000),
+                            .tv_usec = (suseconds_t)(wait_ms % 1000 * 1000)};
+    event_assign(&job->parked, l->base, -1, 0, on_parked_due, job);
+    event_add(&job->parked, &after);
+}
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+static struct login_origin origin_of(const struct logins *l, const struct login_request *r)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    struct login_origin o = {.name = hash_bytes(l->hash_key, r->username.data, r->username.len)};
+    if (r->source != NULL) {
+        uint8_t source[16];
+        peer_source(r->source, source);
+        o.source = hash_bytes(~l->hash_key, source, sizeof(source)) | 1;
+    }
+    o.source_failed = login_failures_recent(&l->sources, o.source, now_ms);
+    o.name_failed = login_failures_recent(&l->names, o.name, now_ms);
+    return o;
+}
+
+/* Waits with others for the same password; who comes with a better name takes it along. */
+static void join(struct logins *l, struct login_job *job, struct login_wait *wait,
+                 const struct login_origin *origin)
+{
+    job_join(job, wait, origin->source);
+    if (job->place.group == NULL || origin->source_failed || !job->origin.source_failed)
+        return;
+    login_queue_remove(l->queue, &job->place);
+    job->origin = *origin;
+    if (!login_queue_push(l->queue, &job->place, origin)) {
+        job_tell(job, LOGIN_BUSY);
+        job_free(job);
+    }
+}
+
+/* Makes room for one more, at the cost of who deserves it least; false: that is the newcomer. */
+static bool make_room(struct logins *l, const struct login_origin *newcomer)
+{
+    if (login_queue_count(l->queue) < l->max_waiting)
+        return true;
+    l->stats.busy++;
+    struct login_place *place = login_queue_crowded(l->queue, newcomer);
+    if (place == NULL)
+        return false;
+    struct login_job *job = (struct login_job *)(void *)place;
+    login_queue_remove(l->queue, place);
+    job_tell(job, LOGIN_BUSY);
+    job_free(job);
+    return true;
+}
+
+static enum login_verdict line_up(struct logins *l, const struct login_request *r,
+                                  const struct login_proof *proof, bool exists,
+                                  struct login_wait *wait)
+{
+    struct login_origin origin = origin_of(l, r);
+    struct login_job *job = job_find(l, proof);
+    if (job != NULL) {
+        join(l, job, wait, &origin);
+        return LOGIN_PENDING;
+    }
+    bool hashed = exists || guess_us(l) < PARKED_FROM_US;
+    if (hashed && !make_room(l, &origin))
+        return LOGIN_BUSY;
+    job = job_new(l, hashed ? r : NULL, proof, &origin);
+    if (job == NULL)
+        return LOGIN_BUSY;
+    if (hashed && !login_queue_push(l->queue, &job->place, &origin)) {
+        job_free(job);
+        return LOGIN_BUSY;
+    }
+    job_join(job, wait, origin.source);
+    if (hashed)
+        start_some(l);
+    else
+        park(l, job);
+    return LOGIN_PENDING;
+}
+
+/* Long ones would take memory while they wait. */
+static enum login_verdict ask_memory(struct logins *l, const struct login_request *r, bool exists,
+                                     struct login_wait *wait)
+{
+    uint8_t buf[PASSWD_HASH_BYTES];
+    struct login_request shortened = *r;
+    struct login_proof proof;
+    shortened.password = passwd_shorten(r->password, buf);
+    if (!login_memory_prove(l->memory, r->username, wait->stamp, shortened.password, &proof))
+        return LOGIN_BUSY;
+    switch (login_memory_ask(l->memory, &proof)) {
+    case LOGIN_RIGHT:
+        l->stats.remembered++;
+        return LOGIN_OK;
+    case LOGIN_WRONG:
+        l->stats.repeated++;
+        return LOGIN_BAD;
+    case LOGIN_UNKNOWN:
+        break;
+    }
+    return line_up(l, &shortened, &proof, exists, wait);
+}
+
+enum login_verdict login_check(struct logins *l, const struct login_request *r,
+                               struct login_wait *wait)
+{
+    struct passwd_secret secret = {0};
+    wait->job = NULL;
+    wait->stamp = passwd_stamp(l->passwd, r->username);
+    if (r->username.len == 0 || r->password.len == 0)
+        return LOGIN_BAD;
+    bool exists = passwd_find(l->passwd, r->username, &secret);
+    if (!exists)
+        l->stats.unknown_user++;
+    if (exists ? secret.iterations == 0 : passwd_most_iterations(l->passwd) == 0) /* no thread's */
+        return exists && passwd_secret_matches(&secret, r->password) ? LOGIN_OK : LOGIN_BAD;
+    return ask_memory(l, r, exists, wait);
+}
+
+/* ---- making ---------------------------------------------------------------------------------- */
+
+/* A first guess of what an iteration takes here, until there are measurements. */
+static void sample_once(struct logins *l)
+{
+    static const uint8_t word[] = "password";
+    struct passwd_secret secret = {.iterations = FIRST_SAMPLE_ITERATIONS,
+                                   .salt_len = USUAL_SALT_BYTES};
+    uint64_t begun_ns = clock_monotonic_ns();
+    (void)passwd_secret_matches(&secret, (struct mqtt_slice){.data = word, .len = sizeof(word)});
+    double ns = (double)(clock_monotonic_ns() - begun_ns) / FIRST_SAMPLE_ITERATIONS;
+    for (size_t i = 0; i < SAMPLES; i++)
+        l->samples[i] = ns;
+}
+
+struct logins *logins_new(struct event_base *base, uint64_t hash_key, unsigned threads,
+                          uint32_t max_waiting)
+{
+    struct logins *l = calloc(1, sizeof(*l));
+    if (l == NULL)
+        return NULL;
+    l->hash_key = hash_key;
+    l->threads = threads;
+    l->max_waiting = max_waiting;
+    l->base = base;
+    l->memory = login_memory_new();
+    l->queue = login_queue_new();
+    if (!hash_table_init(&l->jobs) || l->memory == NULL || l->queue == NULL)
+        goto fail;
+    const struct work_pool_config config = {.name = "login", .threads = threads, .nice = NICE};
+    l->pool = work_pool_new(base, &config);
+    if (l->pool == NULL)
+        goto fail;
+    sample_once(l);
+    return l;
+fail:
+    logins_free(l);
+    return NULL;
+}
+
+void logins_free(struct logins *l)
+{
+    if (l == NULL)
+        return;
+    l->closing = true;
+    work_pool_free(l->pool);
+    login_queue_free(l->queue);
+    login_memory_free(l->memory);
+    hash_table_fini(&l->jobs);
+    free(l);
+}
+
+void login_set_table(struct logins *l, const struct passwd *passwd)
+{
+    l->passwd = passwd;
+}
+
+static bool is_current(void *arg, uint64_t name_hash, uint64_t stamp)
+{
+    const struct logins *l = arg;
+    return passwd_stamp_of_hash(l->passwd, name_hash) == stamp;
+}
+
+bool login_forget_some(struct logins *l, size_t *at)
+{
+    return login_memory_forget(l->memory, at, is_current, l);
+}
+
+const struct login_stats *login_stats(const struct logins *l)
+{
+    return &l->stats;
+}
+
+size_t login_waiting(const struct logins *l)
+{
+    return login_queue_count(l->queue) + l->running;
+}

@@ -1,0 +1,90 @@
+/*
+ * login - checks passwords without stopping the loop: what was checked before is known at once, the
+ * rest is hashed by a few threads, in an order in which guesses slow down guesses only.
+ *
+ * Data flow: auth.c asks at CONNECT. login_memory.c knows the answer, or login_queue.c puts it in
+ *            line and work_pool.c's threads hash. The verdict comes by the wait's `done`, exactly
+ *            once, unless login_cancel was called before. The same password of the same user is
+ *            hashed once, however many clients wait for it.
+ * Unknown users aren't hashed: they cost no CPU. They are answered after the time that a hash takes
+ *            (measured), behind the others of their rank and source, as if there were such a user.
+ *            Hashes of less than 1 ms are made, since no timer is that exact.
+ * Failures:  are counted by user name and by source (IPv4 address, IPv6 /64; not a trusted proxy's
+ *            own address), and decide the order only.
+ * Reload:    login_set_table; a hash that was under way for an old line is made again.
+ * Ownership: waits are the caller's and stay until `done` or login_cancel. Passwords are copied
+ *            while they wait and wiped afterwards.
+ * Bounds:    `max_waiting` different passwords wait; then somebody is told LOGIN_BUSY: one of the
+ *            longest group of the worst rank. How long a client waits is its caller's timeout.
+ * Threads:   all calls belong to the loop's thread, and so does `done`, which must do no more than
+ *            mark: it may be called within login_check for somebody else.
+ */
+#ifndef FLOTILLA_BROKER_AUTH_LOGIN_LOGIN_H
+#define FLOTILLA_BROKER_AUTH_LOGIN_LOGIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "common/mqtt/mqtt.h"
+
+struct event_base;
+struct login_job;
+struct logins;
+struct passwd;
+struct peer;
+
+enum login_verdict {
+    LOGIN_PENDING,
+    LOGIN_OK,
+    LOGIN_BAD,            /* no such user, or not the password */
+    LOGIN_NOT_AUTHORIZED, /* no user name, and it needs one */
+    LOGIN_BUSY,           /* too many wait */
+};
+
+struct login_wait {
+    void (*done)(void *arg, enum login_verdict verdict);
+    void *arg;
+    uint64_t stamp; /* with LOGIN_OK: passwd_stamp of the line that was right */
+    /* login.c's */
+    TAILQ_ENTRY(login_wait) link;
+    struct login_job *job; /* NULL: doesn't wait */
+    uint64_t source;
+};
+
+struct login_request {
+    struct mqtt_slice username, password;
+    const struct peer *source; /* NULL: not to be told apart from others */
+};
+
+/* What became of logins, and what it cost. */
+struct login_stats {
+    uint64_t hashed, hash_ns; /* in threads */
+    uint64_t remembered;      /* right, without hashing */
+    uint64_t repeated;        /* wrong, without hashing */
+    uint64_t unknown_user, busy;
+};
+
+/* NULL when there is no memory or no thread. */
+struct logins *logins_new(struct event_base *base, uint64_t hash_key, unsigned threads,
+                          uint32_t max_waiting);
+/* Nobody waits any more. Waits for hashes that have begun. */
+void logins_free(struct logins *l);
+
+/* Borrows it until the next call. NULL: there are no users. */
+void login_set_table(struct logins *l, const struct passwd *passwd);
+/* After a new table: forgets what was remembered of users that are no more, in pieces; `*at` is 0
+ * at first. False when there is nothing left to do. */
+bool login_forget_some(struct logins *l, size_t *at);
+
+/* Anything but LOGIN_PENDING is the verdict, and `done` isn't called. */
+enum login_verdict login_check(struct logins *l, const struct login_request *r,
+                               struct login_wait *wait);
+/* Harmless when it doesn't wait. */
+void login_cancel(struct login_wait *wait);
+
+const struct login_stats *login_stats(const struct logins *l);
+size_t login_waiting(const struct logins *l);
+
+#endif

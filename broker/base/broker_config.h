@@ -1,0 +1,153 @@
+/*
+ * broker_config - what an operator can set: the YAML file's structs, their tables, and defaults.
+ *
+ * Data flow: main loads the file (or the defaults plus the command line) into struct
+ *            broker_config; broker.c and the modules read it and never write it.
+ * Ownership: broker_config_free releases all strings and lists.
+ * Errors:    struct config_error of common/config/config.h names file, line, column and key.
+ * Units:     in the field names; durations are milliseconds.
+ */
+#ifndef FLOTILLA_BROKER_BASE_BROKER_CONFIG_H
+#define FLOTILLA_BROKER_BASE_BROKER_CONFIG_H
+
+#include "common/config/config.h"
+
+enum listener_protocol { LISTENER_MQTT, LISTENER_WEBSOCKET };
+enum proxy_mode { PROXY_MODE_OFF, PROXY_MODE_ACCEPT, PROXY_MODE_REQUIRE };
+
+struct listener_config {
+    char *bind;
+    int protocol;       /* enum listener_protocol */
+    int proxy_protocol; /* enum proxy_mode */
+    struct config_strings trusted_proxies;
+    uint32_t max_connections;
+    struct config_position bind_at;
+};
+
+/* Which client ids a user may use. */
+enum client_id_rule { CLIENT_ID_ANY, CLIENT_ID_EQUALS_USERNAME, CLIENT_ID_BEGINS_WITH_USERNAME };
+
+struct auth_config {
+    bool anonymous;
+    int client_id;          /* enum client_id_rule */
+    bool shared_client_ids; /* sessions belong to whoever gives their client id */
+    char *password_file;
+    char *acl_file;
+    uint32_t hash_threads;       /* 0: auto */
+    uint32_t max_waiting_logins; /* different passwords that wait to be hashed */
+    uint64_t login_timeout_ms;
+};
+
+struct limits_config {
+    uint64_t max_packet_size;
+    uint64_t max_connect_size;   /* CONNECT */
+    uint64_t max_subscribe_size; /* SUBSCRIBE, UNSUBSCRIBE */
+    uint64_t max_ack_size;       /* acknowledgements, PINGREQ, DISCONNECT, AUTH */
+    uint32_t max_inflight;       /* unacknowledged QoS 1/2 messages on their way to a client */
+    uint64_t max_unacknowledged_bytes;
+    uint32_t max_unacknowledged;  /* publishes of a client that it hasn't been answered yet */
+    uint32_t max_open_qos2;       /* incoming QoS 2 messages that a client hasn't released */
+    uint32_t max_queued_messages; /* per session, clean or durable */
+    uint64_t max_queued_bytes;    /* per session */
+    uint64_t max_output;          /* bytes waiting for one slow connection */
+    uint64_t max_output_total;    /* and for all of them; 0: a quarter of max_memory */
+    uint64_t max_memory;          /* that clients cause; 0: half of what this process may use */
+    uint32_t max_topic_levels;
+    uint32_t max_topic_length;
+    uint32_t max_subscriptions;      /* per session */
+    uint32_t max_plus_subscriptions; /* of them, with `+` in the filter */
+    uint64_t max_subscription_bytes; /* of a session's filters together */
+    uint32_t max_connections;
+    uint32_t max_client_id_length;
+    uint64_t max_keep_alive_ms; /* also what a client without keep alive gets; 0: no bound */
+    uint64_t connect_timeout_ms;
+    uint64_t session_expiry_ms;     /* of durable sessions without a connection; 0: never */
+    uint32_t max_durable_sessions;  /* of the fleet, or the memory store */
+    uint64_t max_stored_bytes;      /* in Redis; 0: by its memory, see fleet_usage.h */
+    uint32_t max_retained_messages; /* memory store */
+};
+
+enum fleet_consistency { CONSISTENCY_RELAXED, CONSISTENCY_STRICT };
+enum fleet_durability { DURABILITY_BROKER, DURABILITY_DISK, DURABILITY_REPLICA };
+
+/* What store_redis_new gets: the file's `redis:` and `fleet:` and the limits it must keep. */
+struct store_redis_config {
+    const char *url;           /* redis://[user:password@]host[:port][/database] */
+    const char *password_file; /* NULL: none */
+    const char *name;          /* of the fleet; NULL or empty: none */
+    uint64_t connect_timeout_ms;
+    uint64_t command_timeout_ms;
+    uint64_t reconnect_min_ms, reconnect_max_ms;
+    uint64_t lease_ms;
+    uint64_t beat_interval_ms;
+    uint64_t hang_ms;
+    uint64_t route_linger_ms;
+    uint64_t dedup_window_ms;
+    uint32_t inbox_limit; /* entries */
+    uint32_t dedup_limit; /* ids that a session remembers */
+    uint32_t log_entries;
+    uint64_t log_bytes;
+    uint32_t session_limit;      /* durable ones of the fleet; 0: none */
+    uint64_t stored_limit_bytes; /* 0: by Redis' memory */
+    uint32_t queue_limit;        /* messages a session */
+    uint64_t queue_limit_bytes;  /* a session */
+    enum fleet_consistency consistency;
+    enum fleet_durability durability;
+};
+
+struct redis_config {
+    char *url;           /* NULL: the memory store */
+    char *password_file; /* NULL: the password is in the url, or there is none */
+    uint64_t connect_timeout_ms, command_timeout_ms, reconnect_min_ms, reconnect_max_ms;
+};
+
+struct fleet_config {
+    char *name; /* NULL: none */
+    uint64_t lease_ms, beat_interval_ms, hang_ms, route_linger_ms, dedup_window_ms;
+    uint32_t inbox_limit, dedup_limit, log_entries;
+    uint64_t log_bytes;
+    int consistency; /* enum fleet_consistency */
+    int durability;  /* enum fleet_durability */
+};
+
+struct admin_config {
+    char *bind; /* NULL: no admin port */
+    struct config_strings hosts;
+    struct config_position bind_at;
+};
+
+struct log_config {
+    int level, format; /* enum log_level, enum log_format */
+};
+
+struct broker_config {
+    const char *file;             /* borrowed, set by broker_config_load; NULL: there is none */
+    struct config_list listeners; /* struct listener_config */
+    struct redis_config redis;
+    struct fleet_config fleet;
+    struct auth_config auth;
+    struct limits_config limits;
+    struct admin_config admin;
+    struct log_config log;
+    uint64_t drain_timeout_ms;
+    uint64_t sys_interval_ms; /* 0: no $SYS topics */
+    bool gather;              /* the loop may rest between turns: pace.h */
+};
+
+extern const struct config_schema broker_config_schema;
+
+bool broker_config_load(const char *path, struct broker_config *out, struct config_error *err);
+bool broker_config_default(struct broker_config *out, struct config_error *err);
+void broker_config_free(struct broker_config *c);
+/* Appends a listener (plain MQTT, no PROXY) for --listen. False when out of memory. */
+bool broker_config_add_listener(struct broker_config *c, const char *bind);
+/* No two listeners, nor one and the HTTP port, want the same address; for when the command line has
+ * been added. */
+bool broker_config_check_binds(const struct broker_config *c, struct config_error *err);
+/* Fills the limits by packet type of struct mqtt_decode_opts; the least of them is the one of type
+ * 0, which no packet has. */
+void broker_config_packet_limits(const struct limits_config *limits, uint32_t by_type[16]);
+/* Borrows the strings of `c`. */
+struct store_redis_config broker_config_store_redis(const struct broker_config *c);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * Names of what is counted, as logs and metrics show them.
+ */
+#include "broker/base/broker_stats.h"
+
+const char *const client_end_names[CLIENT_END_COUNT] = {
+    [END_DISCONNECT] = "disconnect",
+    [END_EOF] = "closed_by_peer",
+    [END_IO_ERROR] = "io_error",
+    [END_MALFORMED] = "malformed",
+    [END_REFUSED] = "refused",
+    [END_CONNECT_TIMEOUT] = "connect_timeout",
+    [END_KEEP_ALIVE] = "keep_alive",
+    [END_TAKEN_OVER] = "taken_over",
+    [END_QUEUE_FULL] = "queue_full",
+    [END_STORE_FAILED] = "store_failed",
+    [END_GAP] = "gap",
+    [END_START_OVER] = "start_over",
+    [END_SHUTDOWN] = "shutdown",
+    [END_NO_MEMORY] = "no_memory",
+    [END_MEMORY] = "max_memory",
+    [END_SLOW_PACKET] = "slow_packet",
+    [END_NOT_AUTHORIZED] = "not_authorized",
+    [END_PROXY] = "proxy_header",
+    [END_SUBSCRIBE_REFUSED] = "subscribe_refused",
+    [END_OPEN_QOS2] = "max_open_qos2",
+};
+
+const char *const refusal_names[REFUSAL_COUNT] = {
+    [REFUSED_VERSION] = "protocol_version", [REFUSED_CLIENT_ID] = "client_id",
+    [REFUSED_LOGIN] = "bad_login",          [REFUSED_NOT_AUTHORIZED] = "not_authorized",
+    [REFUSED_OTHER_USER] = "other_user",    [REFUSED_LOGIN_BUSY] = "login_busy",
+    [REFUSED_STORE] = "store_unavailable",  [REFUSED_CONNECTIONS] = "max_connections",
+    [REFUSED_DRAINING] = "draining",
+};
+
+const char *const drop_names[DROP_COUNT] = {
+    [DROP_SLOW_CONSUMER] = "slow_consumer",
+    [DROP_QUEUE_FULL] = "queue_full",
+    [DROP_DENIED] = "denied",
+    [DROP_LIMIT] = "limit",
+    [DROP_RETAINED_FULL] = "retained_full",
+    [DROP_NO_MEMORY] = "no_memory",
+    [DROP_MEMORY] = "max_memory",
+};

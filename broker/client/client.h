@@ -1,0 +1,180 @@
+/*
+ * client - one connection and everything that lives as long as it: its state, what it sent and
+ * hasn't been answered, what was sent to it and it hasn't acknowledged.
+ *
+ * States:
+ *
+ *    PROXY ──header──► CONNECTING ──CONNECT──► AUTHENTICATING ──login──► CLAIMING ──store──► ONLINE
+ *      │                   │                         │                      │                  │
+ *      └───────────────────┴──────► CLOSED ◄─────────┴──────────────────────┴──────────────────┘
+ *
+ * A login that is known at once leaves AUTHENTICATING out.
+ *
+ * Data flow: the transport's readiness marks the client; the turn calls client_run (input.c), which
+ *            decodes and hands packets to handle_*.c; deliver.c puts messages into its output; the
+ *            turn's flush writes. client_close is the one way out.
+ * Ownership: the client owns its transport, buffers and window and a reference to its session. It
+ *            is freed by the turn (turn.c) once it is closed and nothing of it is under way in the
+ *            store (`ops`), so pointers to it stay good through a turn and in completions.
+ * Size:      there are many idle ones; what only some need is behind pointers, NULL when idle.
+ */
+#ifndef FLOTILLA_BROKER_CLIENT_CLIENT_H
+#define FLOTILLA_BROKER_CLIENT_CLIENT_H
+
+#include <sys/queue.h>
+
+#include "broker/broker.h"
+#include "broker/client/flush_rule.h"
+#include "broker/message/inflight.h"
+#include "broker/message/packet_ids.h"
+#include "broker/net/transport.h"
+#include "broker/store/store.h"
+
+struct connect_attempt;
+struct listener;
+struct pending_queue;
+struct request;
+struct rest;
+struct retained_delivery;
+struct session;
+
+enum client_state {
+    CLIENT_PROXY,
+    CLIENT_CONNECTING,
+    CLIENT_AUTHENTICATING,
+    CLIENT_CLAIMING,
+    CLIENT_ONLINE,
+    CLIENT_CLOSED,
+};
+
+/* Why a client isn't read for now (bits). */
+enum client_pause {
+    PAUSE_UNACKNOWLEDGED = 1, /* too many of its requests wait for the store */
+    PAUSE_STORE = 2,          /* it publishes and the store takes nothing */
+    PAUSE_RETIRED = 4,        /* it is closed once its requests are answered */
+    PAUSE_OUTPUT = 8,         /* it doesn't read its answers */
+    PAUSE_LIST = 16,          /* its SUBSCRIBE or UNSUBSCRIBE names many filters */
+    PAUSE_FANOUT = 32,        /* a message is being handed out to many: fanout.h */
+};
+
+struct client {
+    struct broker *broker;
+    struct transport *transport; /* NULL once closed */
+    struct listener *listener;
+    struct session *session; /* from CLAIMING on */
+    struct client *prev, *next;
+    struct client *ready_next, *work_next, *flush_next; /* lists of the turn */
+    struct client *held_next;                           /* fanout.c */
+
+    uint8_t state;       /* enum client_state; set by client_set_state only */
+    uint8_t version;     /* enum mqtt_version */
+    uint8_t pause;       /* enum client_pause bits */
+    uint8_t end;         /* enum client_end it is to be closed with, when doomed or retired */
+    bool on_holders : 1; /* shed.h */
+    bool on_ready : 1, on_work : 1, on_flush : 1, on_dead : 1;
+    bool readable : 1;   /* the transport may have more */
+    bool eof : 1;        /* the transport has announced its end */
+    bool look_again : 1; /* its end may have come with the last bytes, unannounced */
+    bool blocked : 1;    /* the transport takes nothing now */
+    bool doomed : 1;     /* the turn will close it */
+    bool trusted : 1;    /* its address may send a PROXY header */
+    bool proxied : 1;    /* its address is the one that the PROXY header named */
+    bool clean_exit : 1; /* DISCONNECT came: no will */
+    bool wake : 1;       /* the durable session's queue may have something */
+    bool fetching : 1;
+    bool wants_output : 1; /* something waits for the output to get below the watermark */
+    bool bridge : 1;       /* another broker, by its CONNECT: its subscriptions are "no local" and
+                              "retain as published" */
+    bool disconnected : 1; /* store_disconnect was called, or mustn't be */
+    uint16_t keep_alive_s;
+    uint16_t request_count;
+    uint32_t request_bytes;
+    uint32_t ops; /* calls to the store whose completion is to come, and whatever else keeps it */
+    uint32_t fanouts_waiting; /* of its messages, until they can be handed out: fanout.c */
+    struct flush_rule flush_rule;
+
+    uint64_t last_input_ms; /* by client_ms */
+    struct pace_client pace;
+    struct wheel_timer timer;
+    TAILQ_ENTRY(client) holder_link;
+    TAILQ_ENTRY(client) paused_link; /* PAUSE_STORE */
+    uint64_t looked_at_ms;           /* for a slow packet (shed.c) */
+    struct output output;
+    struct rest *rest; /* read and not handled yet */
+
+    struct store_hold hold;
+    struct request *requests, *requests_tail; /* unanswered, in order */
+    struct request *listing;                  /* of them: a list of filters in pieces */
+    struct packet_ids open_qos2;              /* incoming, published and not released */
+
+    struct inflight inflight;
+    uint64_t next_sequence;      /* of the next message sent (clean) or fetched (durable) */
+    struct pending_queue *queue; /* clean session: messages for which the window has no room */
+    struct retained_delivery *retained;
+    struct connect_attempt *connecting; /* until ONLINE */
+    struct leaving {                    /* leave.h: read to its end before it is closed */
+        uint64_t until_ms;
+        size_t bytes_left;
+        struct client *heir; /* a newer connection of the client id, may be NULL */
+    } * leaving;
+    struct client *awaits;      /* whose heir this one is */
+    char *username;             /* NULL: anonymous; from CLAIMING on */
+    uint32_t connect_bytes;     /* of user name and will, which are kept as long as it is here */
+    char *will_topic;           /* NULL: no will */
+    uint64_t user_stamp;        /* which password of his was right: auth_still_admits */
+    store_done_fn *let_go_done; /* told when the client is gone (PAUSE_LET_GO) */
+    void *let_go_arg;
+};
+
+/* Takes the transport. NULL when out of memory (the transport is freed). */
+struct client *client_new(struct broker *b, struct listener *l, struct transport *t, bool trusted,
+                          bool wants_proxy);
+/* By the turn only. */
+void client_free(struct client *c);
+
+void client_set_state(struct client *c, enum client_state state);
+
+/* Ends the connection now; what is under way in the store goes on. Not while the router iterates
+ * (use client_doom there). */
+void client_close(struct client *c, enum client_end why);
+/* Ends it later in this turn. */
+void client_doom(struct client *c, enum client_end why);
+/* Ends it without telling the store: the session belongs to someone else now. */
+void client_abandon(struct client *c, enum client_end why);
+/* Ends it in good order: handles what the socket holds (leave.h), answers what is under way, then
+ * closes. */
+void client_retire(struct client *c, enum client_end why);
+/* Another broker takes the client id: retires it, then calls done. */
+void client_let_go(struct client *c, store_done_fn *done, void *arg);
+/* How long its session outlives the connection. UINT32_MAX: for ever. */
+uint32_t client_session_expiry_s(const struct client *c);
+/* One of the client's calls to the store has completed. */
+void client_op_done(struct client *c);
+
+void client_pause(struct client *c, enum client_pause why);
+void client_resume(struct client *c, enum client_pause why);
+
+/* Phases of the turn. */
+void client_run(struct client *c);   /* input.c: reads and handles within its budget */
+void client_work(struct client *c);  /* what was marked: close, pump, retained */
+void client_flush(struct client *c); /* writes once */
+
+/* Puts a packet (without payload reference) into the output. */
+bool client_send(struct client *c, const struct mqtt_packet *p);
+void client_send_ack(struct client *c, enum mqtt_type type, uint16_t packet_id);
+
+void client_on_timer(struct wheel_timer *timer);
+/* Sets the timer by the state and the keep alive. */
+void client_arm_timer(struct client *c);
+
+/* Fields for log lines. */
+const char *client_id_text(const struct client *c);
+
+/* The client is on this turn's list of the phase. */
+void client_mark_ready(struct client *c);
+void client_mark_work(struct client *c);
+void client_mark_flush(struct client *c);
+/* Closed for good: the turn frees it when it is on no list. */
+void client_mark_dead(struct client *c);
+
+#endif

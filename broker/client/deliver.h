@@ -1,0 +1,37 @@
+/*
+ * deliver - gets a message into one client's output, or decides what happens when it can't.
+ *
+ * Policy:   QoS 0 to a connection whose output is full is dropped and counted. QoS 1/2 to a clean
+ *           session beyond its window (max_inflight), or while its output is high, waits in a queue
+ *           of its own; when that is full the client is closed, so that it learns of the loss. QoS
+ *           1/2 to a durable session is read from its queue in the store as the window has room.
+ * Order:    one queue a session, so the order per publisher, topic and QoS is kept.
+ */
+#ifndef FLOTILLA_BROKER_CLIENT_DELIVER_H
+#define FLOTILLA_BROKER_CLIENT_DELIVER_H
+
+#include "broker/message/encode.h"
+
+struct client;
+
+enum {
+    OUTPUT_HIGH = 512 * 1024, /* bytes in an output above which QoS 1/2 and retained wait */
+    OUTPUT_LOW = 128 * 1024,  /* and below which they go on */
+};
+
+/* A message for an online client at this (effective) QoS; at QoS 1/2 the session is clean. May doom
+ * the client, never closes it. `retain` is the flag to send. */
+void deliver_message(struct client *c, struct delivery *d, uint8_t qos, bool retain);
+
+/* Sends what waits, as far as window and output allow: after acknowledgements, wake-ups and writes.
+ */
+void deliver_pump(struct client *c);
+/* The store says that the durable session's queue may have something. */
+void deliver_wake(struct client *c);
+/* More than a window's worth waits for the client. */
+bool deliver_is_behind(const struct client *c);
+void deliver_drop_queue(struct client *c);
+/* Of the messages in a clean session's own queue. */
+size_t deliver_queue_bytes(const struct client *c);
+
+#endif

@@ -1,0 +1,312 @@
+/*
+ * Between the router, which knows who gets a message, and deliver.c, which gives it to one of them.
+ */
+#include "broker/client/fanout.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/base/account.h"
+#include "broker/client/client.h"
+#include "broker/client/deliver.h"
+#include "broker/client/retained_delivery.h"
+#include "broker/routing/match_cache.h"
+#include "common/base/timebox.h"
+
+enum {
+    SYS_WAITING_MAX = 128,
+    RECEIVER_US = 1, /* about a delivery */
+};
+
+/* A message for many. Waiting: without receivers. Under way: those from `at` on are to get it, but
+ * for the ones without a subscriber, who have got it. */
+struct fanout {
+    STAILQ_ENTRY(fanout) link;
+    struct message *message;
+    struct fanout_order order;
+    struct topic_match *receivers;
+    uint32_t at, count;
+    struct mqtt_publish fields;
+    struct delivery delivery;
+};
+
+static uint8_t lower(uint8_t a, uint8_t b)
+{
+    return a < b ? a : b;
+}
+
+/* To a clean session at any QoS, to a durable one where the effective QoS is 0; connected here. */
+static inline void deliver_to(struct session *s, const struct subscription_options *o,
+                              struct delivery *d)
+{
+    struct client *c = s->client;
+    bool retained = d->publish->retain;
+    if (c == NULL || c->state != CLIENT_ONLINE || (o->no_local && session_has_id(s, d->publisher)))
+        return;
+    uint8_t effective = lower(d->publish->qos, o->qos);
+    if (s->durable && effective > 0)
+        return; /* from its queue */
+    if (retained && c->retained != NULL) {
+        if (retained_delivery_is_overtaken(c, d->publish->topic, d->id))
+            return; /* as the value it was already told */
+        retained_delivery_note_live(c, d->publish->topic, d->id);
+    }
+    deliver_message(c, d, effective, retained && o->retain_as_published);
+}
+
+static void deliver_to_all(struct fanouts *f, const struct match_entry *e, struct delivery *d)
+{
+    bool busy = fanouts_busy(f);
+    for (uint32_t i = 0; i < e->count; i++) {
+        struct session *s = session_of(e->items[i].subscriber);
+        if (busy)
+            fanout_settle_now(f, s);
+        deliver_to(s, &e->items[i].options, d);
+    }
+}
+
+/* ---- clients that aren't read ---------------------------------------------------------------- */
+
+void fanout_hold(struct fanouts *f, struct client *c)
+{
+    if ((c->pause & PAUSE_FANOUT) || c->state == CLIENT_CLOSED)
+        return;
+    client_pause(c, PAUSE_FANOUT);
+    c->ops++; /* it stays until it is let go, also if it is closed */
+    c->held_next = NULL;
+    if (f->held_tail != NULL)
+        f->held_tail->held_next = c;
+    else
+        f->held = c;
+    f->held_tail = c;
+}
+
+static void let_go(struct client *c)
+{
+    if (c->state != CLIENT_CLOSED)
+        client_resume(c, PAUSE_FANOUT);
+    client_op_done(c);
+}
+
+/* The first one, whose message it was, goes last: else nobody else would have a go. */
+static void let_all_go(struct fanouts *f)
+{
+    struct client *first = f->held;
+    if (first == NULL)
+        return;
+    f->held = f->held_tail = NULL;
+    for (struct client *c = first->held_next, *next; c != NULL; c = next) {
+        next = c->held_next;
+        let_go(c);
+    }
+    let_go(first);
+}
+
+/* ---- one message ----------------------------------------------------------------------------- */
+
+static struct fanout *fanout_new(struct delivery *d)
+{
+    struct message *m = delivery_message(d);
+    struct fanout *o = m != NULL ? account_zalloc(ACCOUNT_MESSAGES, sizeof(*o)) : NULL;
+    if (o != NULL)
+        o->message = message_ref(m);
+    return o;
+}
+
+/* Notes who is to get it. Each session knows its place: that is how it is found out whether it is
+ * owed the message. */
+static bool begin(struct fanouts *f, struct fanout *o, const struct match_entry *e)
+{
+    size_t size = e->count * sizeof(*o->receivers);
+    o->receivers = account_alloc(ACCOUNT_MESSAGES, size);
+    if (o->receivers == NULL)
+        return false;
+    memcpy(o->receivers, e->items, size);
+    o->count = e->count;
+    for (uint32_t i = 0; i < o->count; i++)
+        session_of(o->receivers[i].subscriber)->owed_at = i;
+    o->delivery = delivery_of_message(f->encoder, o->message, &o->fields);
+    return true;
+}
+
+static void fanout_free(struct fanout *o)
+{
+    if (o->receivers != NULL)
+        delivery_end(&o->delivery);
+    account_free(ACCOUNT_MESSAGES, o->receivers);
+    message_unref(o->message);
+    account_free(ACCOUNT_MESSAGES, o);
+}
+
+static uint32_t *waiting_of(struct fanouts *f, struct client *publisher)
+{
+    return publisher != NULL ? &publisher->fanouts_waiting : &f->others_waiting;
+}
+
+/* The first of the list is through. */
+static void end_first(struct fanouts *f)
+{
+    struct fanout *o = STAILQ_FIRST(&f->list);
+    STAILQ_REMOVE_HEAD(&f->list, link);
+    if (o->order.done != NULL)
+        o->order.done(o->order.arg);
+    fanout_free(o);
+    let_all_go(f);
+}
+
+/* One that isn't for many, or for which there is no memory to do it in pieces: better a long turn
+ * than a loss. */
+static void at_once(struct fanouts *f, struct fanout *o, const struct match_entry *e)
+{
+    struct mqtt_publish fields;
+    struct delivery d = delivery_of_message(f->encoder, o->message, &fields);
+    for (uint32_t i = 0; i < e->count; i++)
+        deliver_to(session_of(e->items[i].subscriber), &e->items[i].options, &d);
+    delivery_end(&d);
+}
+
+/* The first of the list has waited until now. How many receivers it were who have it already. */
+static uint32_t start_waiting(struct fanouts *f, struct fanout *o)
+{
+    struct client *publisher = o->order.publisher;
+    --*waiting_of(f, publisher);
+    const struct match_entry *e = f->match(f->match_arg, o->message->topic);
+    if (e == NULL)
+        return 0;
+    if (e->count <= FANOUT_PIECE || !begin(f, o, e)) {
+        at_once(f, o, e);
+        return e->count;
+    }
+    if (publisher != NULL)
+        fanout_hold(f, publisher);
+    return 0;
+}
+
+/* Up to `count` receivers; how many it were. */
+static uint32_t serve(struct fanout *o, uint32_t count, struct timebox *box)
+{
+    uint32_t served = 0;
+    while (served < count && o->at < o->count && !timebox_is_over(box)) {
+        struct topic_match *r = &o->receivers[o->at++];
+        if (r->subscriber == NULL)
+            continue; /* it has it: fanout_settle */
+        deliver_to(session_of(r->subscriber), &r->options, &o->delivery);
+        served++;
+        timebox_spend(box, RECEIVER_US);
+    }
+    return served;
+}
+
+void fanouts_go_on(struct fanouts *f, uint32_t receivers, struct timebox *box)
+{
+    uint32_t served = 0;
+    while (fanouts_busy(f) && served < receivers && !timebox_is_over(box)) {
+        struct fanout *o = STAILQ_FIRST(&f->list);
+        if (o->receivers == NULL)
+            served += start_waiting(f, o);
+        else
+            served += serve(o, receivers - served, box);
+        if (o->at == o->count)
+            end_first(f);
+    }
+}
+
+void fanout_settle_now(struct fanouts *f, struct session *s)
+{
+    struct fanout *o = STAILQ_FIRST(&f->list);
+    if (o->receivers == NULL || s->owed_at < o->at || s->owed_at >= o->count)
+        return;
+    struct topic_match *r = &o->receivers[s->owed_at];
+    if (r->subscriber != &s->subscriber)
+        return;
+    r->subscriber = NULL;
+    deliver_to(s, &r->options, &o->delivery);
+}
+
+/* ---- what comes ------------------------------------------------------------------------------ */
+
+static bool is_for_many(const struct match_entry *e)
+{
+    return e->count > FANOUT_PIECE;
+}
+
+/* It is under way now, or waits. False: there is no memory for that. The first piece is served when
+ * the next turn comes to it. */
+static bool add(struct fanouts *f, struct fanout *o, const struct match_entry *e,
+                struct client *publisher)
+{
+    if (o == NULL)
+        return false;
+    if (fanouts_busy(f)) {
+        ++*waiting_of(f, o->order.publisher);
+        STAILQ_INSERT_TAIL(&f->list, o, link);
+        return true;
+    }
+    if (!begin(f, o, e)) {
+        fanout_free(o);
+        return false;
+    }
+    STAILQ_INSERT_TAIL(&f->list, o, link);
+    if (publisher != NULL)
+        fanout_hold(f, publisher);
+    return true;
+}
+
+void fanout_publish(struct fanouts *f, const struct match_entry *e, struct delivery *d,
+                    struct client *publisher)
+{
+    if (!is_for_many(e) || !add(f, fanout_new(d), e, publisher))
+        deliver_to_all(f, e, d);
+}
+
+void fanout_sys(struct fanouts *f, const struct match_entry *e, struct delivery *d)
+{
+    if (f->others_waiting < SYS_WAITING_MAX || !is_for_many(e))
+        fanout_publish(f, e, d, NULL);
+}
+
+bool fanout_in_order(struct fanouts *f, const struct match_entry *e, struct delivery *d,
+                     const struct fanout_order *order)
+{
+    if (is_for_many(e) || *waiting_of(f, order->publisher) > 0) {
+        struct fanout *o = fanout_new(d);
+        if (o != NULL)
+            o->order = *order;
+        if (add(f, o, e, order->publisher))
+            return false;
+    }
+    deliver_to_all(f, e, d);
+    return true;
+}
+
+bool fanout_must_wait(const struct fanouts *f, const struct match_entry *e)
+{
+    return fanouts_busy(f) && is_for_many(e);
+}
+
+/* ---- new, free ------------------------------------------------------------------------------- */
+
+bool fanouts_init(struct fanouts *f, fanout_match_fn *match, void *match_arg)
+{
+    STAILQ_INIT(&f->list);
+    f->match = match;
+    f->match_arg = match_arg;
+    f->encoder = encoder_new();
+    return f->encoder != NULL;
+}
+
+void fanouts_drop(struct fanouts *f)
+{
+    while (fanouts_busy(f)) {
+        struct fanout *o = STAILQ_FIRST(&f->list);
+        if (o->receivers == NULL)
+            --*waiting_of(f, o->order.publisher);
+        end_first(f);
+    }
+}
+
+void fanouts_fini(struct fanouts *f)
+{
+    fanouts_drop(f);
+    encoder_free(f->encoder);
+}

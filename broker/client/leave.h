@@ -1,0 +1,39 @@
+/*
+ * leave - a connection that is to be closed because its client id, or its broker, is wanted
+ * elsewhere: what its client sent before counts, so what its socket holds is handled first.
+ *
+ * Bounds:    read within the turn's budgets, like any client's input, and not without end: a peer
+ *            that goes on sending isn't waited for beyond LEAVE_MS and LEAVE_BYTES. Who asks for a
+ *            client id waits for a second at most (fleet protocol, rule 7), so the time is less.
+ * Heir:      a newer connection of the client id on this broker waits until the old one is closed.
+ *            A third one takes the second one's place.
+ * Ownership: struct leaving belongs to its client, from leave_begin to the client's end or to when
+ *            all is read.
+ */
+#ifndef FLOTILLA_BROKER_CLIENT_LEAVE_H
+#define FLOTILLA_BROKER_CLIENT_LEAVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct client;
+
+enum { LEAVE_MS = 800, LEAVE_BYTES = 16 << 20 };
+
+/* Begins to read an online client to its end; c->end says why it will be closed. False: there is
+ * nothing to wait for. */
+bool leave_begin(struct client *c);
+/* `heir` claims its client id once c is closed. */
+void leave_to(struct client *c, struct client *heir);
+/* The client has been run: is all read? `idle`: nothing of it can be handled now. */
+void leave_after_input(struct client *c, bool idle);
+/* So many bytes of it were read. */
+void leave_note_read(struct client *c, size_t n);
+/* Its time is over. */
+void leave_time_out(struct client *c);
+/* The client is closed: its heir goes on. */
+void leave_end(struct client *c);
+/* An heir that is closed isn't one any more. */
+void leave_forget_heir(struct client *c);
+
+#endif

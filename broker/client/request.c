@@ -1,0 +1,146 @@
+/*
+ * Unanswered packets of a client, in order. handle_publish.c and handle_subscribe.c make them, the
+ * store completes them.
+ */
+#include "broker/client/request.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "broker/admin/broker_metrics.h"
+#include "broker/base/account.h"
+#include "broker/client/client.h"
+#include "broker/protocol/handle.h"
+
+enum { BYTES_MAX = 1 << 30 }; /* as large as the limit may be */
+
+static uint64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void request_free(struct request *q)
+{
+    if (q->wishes != NULL)
+        account_free(ACCOUNT_REQUESTS, q->wishes);
+    account_delete(ACCOUNT_REQUESTS, q, sizeof(*q));
+}
+
+/* So much of it waits that it isn't read further. */
+static bool is_full(const struct client *c)
+{
+    const struct limits_config *limits = &c->broker->config->limits;
+    return c->request_count >= limits->max_unacknowledged ||
+           c->request_bytes >= limits->max_unacknowledged_bytes;
+}
+
+static struct request *append(struct client *c, enum mqtt_type answer, uint16_t packet_id,
+                              size_t bytes)
+{
+    struct request *q = account_new(ACCOUNT_REQUESTS, sizeof(*q));
+    if (q == NULL) {
+        client_doom(c, END_NO_MEMORY);
+        return NULL;
+    }
+    q->client = c;
+    q->answer = (uint8_t)answer;
+    q->packet_id = packet_id;
+    q->bytes = bytes < BYTES_MAX ? (uint32_t)bytes : BYTES_MAX;
+    if (c->requests_tail != NULL)
+        c->requests_tail->next = q;
+    else
+        c->requests = q;
+    c->requests_tail = q;
+    c->request_count++;
+    c->request_bytes += q->bytes;
+    if (is_full(c))
+        client_pause(c, PAUSE_UNACKNOWLEDGED);
+    return q;
+}
+
+struct request *request_new(struct client *c, enum mqtt_type answer, uint16_t packet_id,
+                            size_t bytes)
+{
+    struct request *q = append(c, answer, packet_id, bytes);
+    if (q != NULL) {
+        q->started_us = now_us();
+        c->ops++;
+    }
+    return q;
+}
+
+static void send_answer(struct client *c, struct request *q)
+{
+    if (q->answer == MQTT_SUBACK)
+        handle_subscribe_answer(c, q);
+    else
+        client_send_ack(c, (enum mqtt_type)q->answer, q->packet_id);
+}
+
+/* Answers from the oldest on, up to the first that still waits. */
+static void answer_ready(struct client *c)
+{
+    while (c->requests != NULL && c->requests->state != REQUEST_WAITING) {
+        struct request *q = c->requests;
+        if (q->state == REQUEST_FAILED) {
+            client_doom(c, END_STORE_FAILED); /* later ones must not overtake it */
+            return;
+        }
+        c->requests = q->next;
+        if (c->requests == NULL)
+            c->requests_tail = NULL;
+        c->request_count--;
+        c->request_bytes -= q->bytes;
+        send_answer(c, q);
+        request_free(q);
+    }
+    if (!is_full(c))
+        client_resume(c, PAUSE_UNACKNOWLEDGED);
+    if (c->requests == NULL && (c->pause & PAUSE_RETIRED))
+        client_mark_work(c);
+}
+
+void request_done(void *arg, enum store_status status)
+{
+    struct request *q = arg;
+    struct client *c = q->client;
+    broker_metrics_store_took(c->broker, now_us() - q->started_us);
+    if (c->state == CLIENT_CLOSED) {
+        request_free(q);
+        client_op_done(c);
+        return;
+    }
+    q->state = status == STORE_OK ? REQUEST_DONE : REQUEST_FAILED;
+    if (status == STORE_FENCED)
+        client_doom(c, END_TAKEN_OVER);
+    answer_ready(c);
+    client_op_done(c);
+}
+
+void request_answer(struct client *c, enum mqtt_type answer, uint16_t packet_id)
+{
+    if (c->requests == NULL) {
+        client_send_ack(c, answer, packet_id);
+        return;
+    }
+    struct request *q = append(c, answer, packet_id, 0);
+    if (q != NULL)
+        q->state = REQUEST_DONE;
+}
+
+void requests_abandon(struct client *c)
+{
+    struct request *q = c->requests;
+    while (q != NULL) {
+        struct request *next = q->next;
+        if (q->state != REQUEST_WAITING)
+            request_free(q);
+        q = next;
+    }
+    c->requests = NULL;
+    c->requests_tail = NULL;
+    c->request_count = 0;
+    c->request_bytes = 0;
+}

@@ -1,0 +1,55 @@
+/*
+ * request - a packet of a client that is to be answered once the store has done its part.
+ *
+ * Order:     answers go out in the order in which the packets came (MQTT 3.1.1, 4.6), whatever
+ *            order the store completes in. A client with max_unacknowledged of them, or with
+ *            max_unacknowledged_bytes in them, isn't read further: what one client sends may not
+ *            hold up what the store does for the others. A message counts as often as the
+ *            store is given it.
+ * Ownership: allocated per packet, only when the answer can't be given at once; freed when
+ *            answered, or at the completion if the client is closed by then.
+ */
+#ifndef FLOTILLA_BROKER_CLIENT_REQUEST_H
+#define FLOTILLA_BROKER_CLIENT_REQUEST_H
+
+#include "broker/routing/topic_tree.h"
+#include "broker/store/store.h"
+
+struct client;
+
+enum request_state { REQUEST_WAITING, REQUEST_DONE, REQUEST_FAILED };
+
+struct request {
+    struct request *next;
+    struct client *client;
+    uint8_t state;  /* enum request_state */
+    uint8_t answer; /* enum mqtt_type */
+    uint16_t packet_id;
+    uint32_t bytes;        /* that the store was given with it */
+    uint32_t count;        /* SUBACK, UNSUBACK: filters */
+    uint32_t piece, taken; /* of them: where the piece begins that is at the store, and ends */
+    bool due;              /* the next piece may be taken */
+    uint64_t started_us;
+    /* The filters, with their texts after them. `code`: what the SUBACK says, at first the QoS
+     * asked for. What is granted is sent its retained messages once answered. `replaced`: a durable
+     * session had the filter, with the options `before`. */
+    struct wish {
+        struct mqtt_slice filter;
+        uint8_t code;
+        bool replaced;
+        struct subscription_options before;
+    } * wishes;
+};
+
+/* Adds it to the client's requests, waiting, with so many bytes for the store; counts one operation of the client (c->ops). NULL when
+ * out of memory (the client is doomed then). */
+struct request *request_new(struct client *c, enum mqtt_type answer, uint16_t packet_id,
+                            size_t bytes);
+/* A store_done_fn whose arg is the request. */
+void request_done(void *arg, enum store_status status);
+/* Answers now, or after what is still waiting. */
+void request_answer(struct client *c, enum mqtt_type answer, uint16_t packet_id);
+/* The client closes: nothing will be answered. */
+void requests_abandon(struct client *c);
+
+#endif

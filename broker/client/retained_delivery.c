@@ -1,0 +1,497 @@
+/*
+ * Between SUBACK and the last retained message. handle_subscribe.c starts it; the store (and $SYS)
+ * gives the values; deliver.c or the session's queue takes them.
+ */
+#include "broker/client/retained_delivery.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "broker/admin/sys_topics.h"
+#include "broker/base/account.h"
+#include "broker/client/client.h"
+#include "broker/client/deliver.h"
+#include "broker/client/fanout.h"
+#include "broker/loop/shed.h"
+#include "broker/routing/router.h"
+#include "broker/routing/session.h"
+#include "common/base/hash.h"
+#include "common/base/hash_table.h"
+
+enum {
+    KNOWN_MAX = 1 << 16, /* topics noted; with more than this an older value may follow a newer */
+    QUEUEING_MAX = 512,  /* values on their way into a durable session's queue */
+    LINGER_MS = 10000,
+};
+
+/* A filter whose values are to be sent. */
+struct wanted {
+    TAILQ_ENTRY(wanted) link;
+    struct hash_link by_filter;
+    uint8_t qos;
+    bool again;     /* subscribed to once more while it was being read */
+    uint32_t since; /* number of the oldest SUBSCRIBE that wasn't answered when it was added */
+    uint32_t len;
+    uint8_t filter[];
+};
+TAILQ_HEAD(wanted_list, wanted);
+
+/* What the client has got of one topic. */
+struct known {
+    uint64_t hash;          /* of the topic, 0: an empty slot */
+    struct message_id told; /* of the retained value; node 0: none yet */
+    struct message_id live; /* of the latest live message with the retain flag; node 0: none yet */
+    uint32_t live_at;       /* number of the newest SUBSCRIBE when it came, from 1 on */
+};
+
+struct retained_delivery {
+    struct wanted_list wanted;   /* one a filter, so no more than the client's subscriptions */
+    struct hash_table by_filter; /* the same; no buckets while there are none */
+    size_t wanted_bytes;
+    bool reading; /* the first one is being read */
+    struct store_retained_read *read;
+    bool paused; /* a chunk was taken; the next isn't asked for yet */
+    uint32_t queueing;
+    uint32_t expected;   /* SUBSCRIBEs that aren't answered yet ... */
+    uint32_t subscribes; /* ... and the number of the newest one */
+    uint32_t since;      /* live messages before this one's count by their ids only */
+    struct known *known; /* an open-addressed table */
+    uint32_t known_count, known_capacity;
+    struct wheel_timer linger; /* set when all is told, in a fleet */
+    struct client *client;
+};
+
+/* ---- what the client has got ----------------------------------------------------------------- */
+
+static uint64_t topic_hash(const struct client *c, struct mqtt_slice topic)
+{
+    return hash_bytes(c->broker->hash_key, topic.data, topic.len) | 1;
+}
+
+/* The topic's slot, or the empty one where it belongs. */
+static struct known *slot_of(const struct retained_delivery *r, uint64_t hash)
+{
+    uint32_t at = (uint32_t)hash & (r->known_capacity - 1);
+    while (r->known[at].hash != 0 && r->known[at].hash != hash)
+        at = (at + 1) & (r->known_capacity - 1);
+    return &r->known[at];
+}
+
+static bool grow(struct retained_delivery *r)
+{
+    struct retained_delivery bigger = {.known_capacity =
+                                           r->known_capacity == 0 ? 64 : r->known_capacity * 2};
+    bigger.known = account_zalloc(ACCOUNT_READS, bigger.known_capacity * sizeof(*bigger.known));
+    if (bigger.known == NULL)
+        return false;
+    for (uint32_t i = 0; i < r->known_capacity; i++)
+        if (r->known[i].hash != 0)
+            *slot_of(&bigger, r->known[i].hash) = r->known[i];
+    account_free(ACCOUNT_READS, r->known);
+    r->known = bigger.known;
+    r->known_capacity = bigger.known_capacity;
+    return true;
+}
+
+static const struct known *find(const struct client *c, struct mqtt_slice topic)
+{
+    const struct retained_delivery *r = c->retained;
+    if (r == NULL || r->known_count == 0)
+        return NULL;
+    const struct known *k = slot_of(r, topic_hash(c, topic));
+    return k->hash != 0 ? k : NULL;
+}
+
+/* The topic's entry, made if need be; NULL when there is no room. */
+static struct known *note(struct client *c, struct mqtt_slice topic)
+{
+    struct retained_delivery *r = c->retained;
+    if (r == NULL || r->known_count >= KNOWN_MAX)
+        return NULL;
+    if (r->known_count * 2 >= r->known_capacity && !grow(r))
+        return NULL;
+    uint64_t hash = topic_hash(c, topic);
+    struct known *k = slot_of(r, hash);
+    if (k->hash == 0) {
+        k->hash = hash;
+        r->known_count++;
+    }
+    return k;
+}
+
+static bool is_older(struct message_id a, struct message_id b)
+{
+    return a.node != 0 && a.node == b.node && a.sequence < b.sequence;
+}
+
+void retained_delivery_note_live(struct client *c, struct mqtt_slice topic, struct message_id id)
+{
+    struct known *k = note(c, topic);
+    if (k == NULL)
+        return;
+    k->live = id;
+    k->live_at = c->retained->subscribes;
+}
+
+bool retained_delivery_is_stale(const struct client *c, struct mqtt_slice topic,
+                                struct message_id id)
+{
+    const struct known *k = find(c, topic);
+    return k != NULL &&
+           ((k->live_at > 0 && k->live_at >= c->retained->since) || is_older(id, k->live));
+}
+
+bool retained_delivery_is_overtaken(const struct client *c, struct mqtt_slice topic,
+                                    struct message_id id)
+{
+    const struct known *k = find(c, topic);
+    return k != NULL && k->told.node != 0 && k->told.node == id.node &&
+           id.sequence <= k->told.sequence;
+}
+
+/* One broker alone has no messages that come late. */
+static bool is_in_fleet(const struct client *c)
+{
+    return !c->broker->store->ops->untargeted_is_done;
+}
+
+static void note_told(struct client *c, const struct message *m)
+{
+    struct known *k = is_in_fleet(c) ? note(c, m->topic) : NULL;
+    if (k != NULL)
+        k->told = m->id;
+}
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+static void on_queued(void *arg, enum store_status status)
+{
+    struct client *c = arg;
+    (void)status; /* a full queue is counted by the store */
+    if (c->retained != NULL) {
+        c->retained->queueing--;
+        client_mark_work(c);
+    }
+    client_op_done(c);
+}
+
+/* Into the durable session's own queue, as a message of its own: its id mustn't be one that the
+ * queue has seen. */
+static void queue_value(struct client *c, const struct message *m, uint8_t qos)
+{
+    struct mqtt_publish p = {.qos = m->qos,
+                             .retain = true,
+                             .topic = m->topic,
+                             .payload = m->payload,
+                             .props.raw = m->props};
+    struct message *own = message_new(&p, router_next_message_id(c->broker->router), m->publisher);
+    if (own == NULL) {
+        client_doom(c, END_NO_MEMORY);
+        return;
+    }
+    struct store_queue_target target = {.client_id = c->hold.client_id,
+                                        .client_id_len = c->hold.client_id_len,
+                                        .qos = qos,
+                                        .retain_as_published = true,
+                                        .session = c->session};
+    struct store_publish_request request = {
+        .message = own, .queue_only = true, .targets = {.queues = &target, .queue_count = 1}};
+    c->ops++;
+    c->retained->queueing++;
+    store_publish(c->broker->store, &request, on_queued, c);
+    message_unref(own);
+}
+
+/* A bridge isn't told its own values either: it may have newer ones by now. */
+static bool is_own_echo(const struct client *c, const struct message *m)
+{
+    const struct session *s = c->session;
+    return c->bridge && session_has_id(s, m->publisher);
+}
+
+static void on_value(void *arg, const struct message *m)
+{
+    struct client *c = arg;
+    struct retained_delivery *r = c->retained;
+    fanout_settle(c->broker->fanouts, c->session);
+    if (c->doomed || retained_delivery_is_stale(c, m->topic, m->id) || is_own_echo(c, m))
+        return;
+    uint8_t granted = TAILQ_FIRST(&r->wanted)->qos;
+    uint8_t qos = m->qos < granted ? m->qos : granted;
+    if (qos > 0 && c->hold.durable) {
+        queue_value(c, m, qos);
+        return;
+    }
+    struct mqtt_publish fields;
+    struct delivery d = delivery_of_message(c->broker->encoder, (struct message *)m, &fields);
+    deliver_message(c, &d, qos, true);
+    delivery_end(&d);
+    note_told(c, m);
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static void on_chunk(void *arg, struct store_retained_read *read)
+{
+    struct client *c = arg;
+    (void)read;
+    c->retained->paused = true;
+    client_mark_work(c);
+}
+
+static void drop_wanted(struct retained_delivery *r, struct wanted *w)
+{
+    TAILQ_REMOVE(&r->wanted, w, link);
+    r->wanted_bytes -= sizeof(*w) + w->len;
+    hash_table_remove(&r->by_filter, &w->by_filter);
+    account_free(ACCOUNT_READS, w);
+    if (r->by_filter.count == 0)
+        hash_table_fini(&r->by_filter);
+}
+
+/* The first one is read to its end. */
+static void next_filter(struct retained_delivery *r)
+{
+    struct wanted *w = TAILQ_FIRST(&r->wanted);
+    if (!w->again) {
+        drop_wanted(r, w);
+        return;
+    }
+    w->again = false;
+    TAILQ_REMOVE(&r->wanted, w, link);
+    TAILQ_INSERT_TAIL(&r->wanted, w, link);
+}
+
+static void on_read_done(void *arg, enum store_status status)
+{
+    struct client *c = arg;
+    struct retained_delivery *r = c->retained;
+    r->read = NULL;
+    r->reading = r->paused = false;
+    next_filter(r);
+    if (status != STORE_OK)
+        client_doom(c, END_STORE_FAILED); /* better than pretending that nothing is retained */
+    client_mark_work(c);
+}
+
+/* What went through the durable session's queue has left it. */
+static bool queue_is_through(const struct client *c)
+{
+    return c->retained->queueing == 0 && (!c->hold.durable || (!c->wake && !c->fetching));
+}
+
+/* Of the live messages before its SUBSCRIBE only the ids matter: a client that subscribes again is told
+ * the value again (3.8.4). */
+static void begin_read(struct retained_delivery *r)
+{
+    uint32_t since = TAILQ_FIRST(&r->wanted)->since;
+
+    if (since > r->since)
+        r->since = since;
+}
+
+static void start(struct client *c)
+{
+    struct retained_delivery *r = c->retained;
+    if (r->known_count > 0 && queue_is_through(c))
+        begin_read(r);
+    const struct wanted *first = TAILQ_FIRST(&r->wanted);
+    struct mqtt_slice filter = {.data = first->filter, .len = first->len};
+    r->reading = true;
+    sys_topics_each(c->broker->sys, filter, on_value, c);
+    struct store_retained_read *read =
+        store_retained_start(c->broker->store, filter, on_value, on_chunk, on_read_done, c);
+    if (r->reading)
+        r->read = read; /* not done yet */
+    if (read == NULL)
+        client_doom(c, END_NO_MEMORY);
+}
+
+static bool takes_more(const struct client *c)
+{
+    return !deliver_is_behind(c) && c->retained->queueing < QUEUEING_MAX;
+}
+
+/* Nothing is to be sent any more. */
+static bool is_over(const struct client *c)
+{
+    return TAILQ_EMPTY(&c->retained->wanted) && c->retained->expected == 0 && queue_is_through(c);
+}
+
+static void finish(struct client *c)
+{
+    struct retained_delivery *r = c->retained;
+    struct broker *b = c->broker;
+    if (r->known_count == 0 || !is_in_fleet(c))
+        retained_delivery_end(c);
+    else if (!wheel_is_set(&r->linger))
+        wheel_set(&b->wheel, &r->linger, b->now_ms + LINGER_MS);
+}
+
+static void on_lingered(struct wheel_timer *timer)
+{
+    struct retained_delivery *r =
+        (void *)((char *)timer - offsetof(struct retained_delivery, linger));
+    if (is_over(r->client))
+        retained_delivery_end(r->client);
+}
+
+void retained_delivery_go_on(struct client *c)
+{
+    struct retained_delivery *r = c->retained;
+    if (r == NULL || c->doomed)
+        return;
+    if (is_over(c)) {
+        finish(c);
+        return;
+    }
+    if (TAILQ_EMPTY(&r->wanted))
+        return;
+    if (!takes_more(c)) {
+        c->wants_output = true;
+        return;
+    }
+    if (r->read == NULL) {
+        start(c);
+    } else if (r->paused) {
+        r->paused = false;
+        store_retained_continue(r->read);
+    }
+}
+
+size_t retained_delivery_bytes(const struct client *c)
+{
+    const struct retained_delivery *r = c->retained;
+    return r != NULL ? r->wanted_bytes + r->known_capacity * sizeof(*r->known) : 0;
+}
+
+/* The client's, made if need be. NULL when out of memory (the client is doomed then). */
+static struct retained_delivery *delivery_of(struct client *c)
+{
+    if (c->retained != NULL)
+        return c->retained;
+    c->retained = account_zalloc(ACCOUNT_READS, sizeof(*c->retained));
+    if (c->retained == NULL) {
+        client_doom(c, END_NO_MEMORY);
+        return NULL;
+    }
+    c->retained->client = c;
+    shed_note(c);
+    TAILQ_INIT(&c->retained->wanted);
+    c->retained->linger.due = on_lingered;
+    return c->retained;
+}
+
+void retained_delivery_expect(struct client *c)
+{
+    struct retained_delivery *r = delivery_of(c);
+    if (r == NULL)
+        return;
+    r->expected++;
+    r->subscribes++;
+}
+
+void retained_delivery_expected(struct client *c)
+{
+    if (c->retained == NULL)
+        return;
+    c->retained->expected--;
+    client_mark_work(c);
+}
+
+static uint32_t filter_hash(const struct client *c, struct mqtt_slice filter)
+{
+    return (uint32_t)hash_bytes(c->broker->hash_key, filter.data, filter.len);
+}
+
+static struct wanted *find_wanted(const struct client *c, struct mqtt_slice filter)
+{
+    const struct retained_delivery *r = c->retained;
+    if (TAILQ_EMPTY(&r->wanted))
+        return NULL;
+    uint32_t hash = filter_hash(c, filter);
+    for (struct hash_link *l = hash_table_chain(&r->by_filter, hash); l != NULL; l = l->next) {
+        struct wanted *w = HASH_OWNER(l, struct wanted, by_filter);
+        if (l->hash == hash && w->len == filter.len &&
+            memcmp(w->filter, filter.data, filter.len) == 0)
+            return w;
+    }
+    return NULL;
+}
+
+/* NULL when out of memory. */
+static struct wanted *add_wanted(const struct client *c, struct mqtt_slice filter)
+{
+    struct retained_delivery *r = c->retained;
+    struct wanted *w = account_alloc(ACCOUNT_READS, sizeof(*w) + filter.len);
+    if (w == NULL || (TAILQ_EMPTY(&r->wanted) && !hash_table_init(&r->by_filter))) {
+        account_free(ACCOUNT_READS, w);
+        return NULL;
+    }
+    w->again = false;
+    w->len = filter.len;
+    memcpy(w->filter, filter.data, filter.len);
+    hash_table_add(&r->by_filter, &w->by_filter, filter_hash(c, filter));
+    TAILQ_INSERT_TAIL(&r->wanted, w, link);
+    r->wanted_bytes += sizeof(*w) + w->len;
+    return w;
+}
+
+/* What waits is told by its newest subscription; what is being read is read once more after it
+ * (3.8.4), however often the client asks meanwhile. */
+void retained_delivery_add(struct client *c, struct mqtt_slice filter, uint8_t qos)
+{
+    struct retained_delivery *r = delivery_of(c);
+    if (r == NULL)
+        return;
+    struct wanted *w = find_wanted(c, filter);
+    if (w != NULL)
+        w->again = r->reading && w == TAILQ_FIRST(&r->wanted);
+    else
+        w = add_wanted(c, filter);
+    if (w == NULL) {
+        client_doom(c, END_NO_MEMORY);
+        return;
+    }
+    w->qos = qos;
+    w->since = r->subscribes - r->expected + 1;
+    wheel_cancel(&r->linger); /* begins anew when this one is told */
+    client_mark_work(c);
+}
+
+void retained_delivery_remove(struct client *c, struct mqtt_slice filter)
+{
+    struct retained_delivery *r = c->retained;
+    struct wanted *w = r != NULL ? find_wanted(c, filter) : NULL;
+    if (w == NULL)
+        return;
+    if (r->reading && w == TAILQ_FIRST(&r->wanted)) {
+        if (r->read != NULL)
+            store_retained_cancel(r->read);
+        r->read = NULL;
+        r->reading = r->paused = false;
+    }
+    drop_wanted(r, w);
+    client_mark_work(c);
+}
+
+size_t retained_delivery_waiting(const struct client *c)
+{
+    return c->retained != NULL ? c->retained->by_filter.count : 0;
+}
+
+void retained_delivery_end(struct client *c)
+{
+    struct retained_delivery *r = c->retained;
+    if (r == NULL)
+        return;
+    c->retained = NULL;
+    if (r->read != NULL)
+        store_retained_cancel(r->read);
+    while (!TAILQ_EMPTY(&r->wanted))
+        drop_wanted(r, TAILQ_FIRST(&r->wanted));
+    wheel_cancel(&r->linger);
+    account_free(ACCOUNT_READS, r->known);
+    account_free(ACCOUNT_READS, r);
+}

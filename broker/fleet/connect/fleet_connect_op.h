@@ -1,0 +1,165 @@
+/*
+ * fleet_connect_op - a connection on its way to its client id; shared by those that take it there, by
+ * fleet_connect_list.c, which finds it, and by fleet_let_go.c, which gives way to newer claims.
+ *
+ *     CLAIMING       the claim script raises the epoch and says who had the client (fleet_claim.c)
+ *     -> READING     subscriptions that the claim's answer had no room for (fleet_claim.c, fleet_parts.h)
+ *     -> LETTING_GO  each former owner is asked to let go; from one that doesn't answer within a
+ *                    second, or is dead, the client is taken (fleet_owners.c, fleet_cut.h)
+ *     -> SEIZING     a will that its owner didn't deal with is taken and published (fleet_seize.c)
+ *     -> RESTORING   its routes are held, and the core is told of its subscriptions, in pieces
+ *                    (fleet_restore.c)
+ *     -> SETTLING    routes are announced; the log, the inbox and the channel have been read up to
+ *                    now, so that order holds when a publisher moves to its subscriber's node
+ *                    (fleet_connect.c)
+ *     -> done
+ *
+ * After a loss of data it may begin again from any state, once what is under way has been answered.
+ */
+#ifndef FLOTILLA_BROKER_FLEET_CONNECT_FLEET_CONNECT_OP_H
+#define FLOTILLA_BROKER_FLEET_CONNECT_FLEET_CONNECT_OP_H
+
+#include <sys/queue.h>
+
+#include "broker/fleet/node/fleet.h"
+#include "common/base/hash_table.h"
+
+enum { CONNECT_MS = 10000 };
+
+/* What an op waits for that may not come; each has its time. */
+enum connect_wait {
+    CONNECT_WAIT_NONE,
+    CONNECT_WAIT_OWNERS,  /* former owners that are asked to let go */
+    CONNECT_WAIT_WILL,    /* a former will that isn't out: a moment, then it looks again */
+    CONNECT_WAIT_ROOM,    /* room in Redis, which is full */
+    CONNECT_WAIT_SETTLED, /* the log, the inbox and the channel */
+    CONNECT_WAIT_TIME,    /* nothing but a turn that has time for it */
+    CONNECT_WAIT_COUNT,
+};
+
+enum connect_state {
+    CONNECT_CLAIMING,
+    CONNECT_READING,
+    CONNECT_LETTING_GO,
+    CONNECT_SEIZING,
+    CONNECT_RESTORING,
+    CONNECT_SETTLING
+};
+
+enum { OWNERS_MAX = 8 };
+
+/* A node that may still have an older connection of the client. */
+struct connect_owner {
+    struct connect_op *op;
+    uint64_t node;
+    enum {
+        OWNER_ASKED, /* to let go */
+        OWNER_CUT,   /* it didn't answer, or is dead: the client is being taken from it */
+        OWNER_GONE
+    } state;
+    bool was_cut; /* what it may still do for the client is void */
+};
+
+/* Who asked for a client whose connecting goes on here. */
+struct let_go {
+    struct let_go *next;
+    struct fleet *f;
+    uint64_t node, request, epoch;
+    size_t client_len;
+    char client[];
+};
+
+struct connect_op {
+    struct connect_op *next, *prev;
+    struct hash_link by_client, by_request;
+    TAILQ_ENTRY(connect_op) waiting;
+    enum connect_wait wait;
+    uint64_t deadline_ms; /* of that */
+    struct fleet *f;
+    struct store_hold *hold;
+    struct fleet_hold *h;
+    enum connect_state state;
+    bool failed;
+    bool clean_start;
+    bool may_make;   /* a durable session, by its claim */
+    bool claim_lost; /* Redis has another one, or none */
+    bool again;      /* its claim may be lost: it begins again when what is under way has ended */
+    uint64_t fenced_by;   /* epoch of a newer claim that asked for the client; 0: none */
+    struct let_go *asked; /* who asked; answered at the end */
+    uint64_t request;     /* names it to the former owner; its token, too */
+    struct connect_owner owners[OWNERS_MAX];
+    size_t owner_count;
+    size_t restored;         /* of its subscriptions, whose routes it holds until it is over */
+    uint64_t routes_entry;   /* of the log, that announces them; 0: none */
+    uint64_t entry;          /* of the log, that must be in it before CONNACK; 0: none */
+    uint64_t wills[2];       /* epochs of former wills that must be out before CONNACK; 0: none */
+    uint64_t seize_until_ms; /* SEIZING: another node may publish the oldest will until then */
+    uint64_t give_up_ms;     /* SEIZING: a will that fails isn't tried again after that */
+    bool busy;               /* SEIZING: a script, a cut or a will is under way */
+    uint64_t taker;          /* SEIZING: the node that a will was cut off from, 0: none */
+    unsigned waits;          /* SETTLING: what isn't there yet */
+    bool over; /* it took too long: told so, out of the list, waits for what it waits for */
+    store_connect_fn *done;
+    void *arg;
+    struct store_connect_result result;
+    struct store_subscription *subs;
+    uint16_t *open_qos2;
+    uint64_t *released;
+    struct fleet_parts parts; /* of the subscriptions */
+};
+
+TAILQ_HEAD(connect_queue, connect_op);
+
+/* ---- fleet_connect_list.c -------------------------------------------------------------------- */
+
+void connect_list_add(struct connect_op *op);
+void connect_list_remove(struct connect_op *op);
+/* The newest; the others by `next`. */
+struct connect_op *connect_list_first(const struct fleet *f);
+/* NULL: there is none. A client may have several. */
+struct connect_op *connect_of_request(const struct fleet *f, uint64_t request);
+struct connect_op *connect_of_client(const struct fleet *f, const char *client, size_t len);
+struct connect_op *connect_next_of_client(const struct connect_op *op);
+/* Begins a wait, instead of the one before. */
+void connect_wait(struct connect_op *op, enum connect_wait wait);
+/* One whose wait is over; NULL: none. */
+struct connect_op *connect_next_due(const struct fleet *f);
+
+/* ---- the others ------------------------------------------------------------------------------ */
+
+/* The states, each entered from the one before. */
+void connect_claim(struct connect_op *op);
+void connect_ask_owners(struct connect_op *op);
+void connect_seize(struct connect_op *op);
+void connect_restore(struct connect_op *op);
+void connect_settle(struct connect_op *op);
+/* Over, one way or the other; frees it. */
+void connect_finish(struct connect_op *op, enum store_status status);
+/* From the claim on; nothing may be under way. */
+void connect_begin_again(struct connect_op *op);
+
+/* RESTORING, in a turn that has time. False: the box was over first. True: it is in another state, or
+ * freed. */
+bool connect_restore_some(struct connect_op *op);
+void connect_release_routes(struct connect_op *op);
+/* The routes of attempts that are over, within the turn's box. */
+void connect_release_some(struct fleet *f);
+/* There are no routes any more. */
+void connect_drop_releases(struct fleet *f);
+
+/* Nobody waits longer for owners that don't answer. */
+void connect_pass_over_owners(struct connect_op *op);
+/* A claim that is made again names the owners anew. True when nobody is being cut off, whose answer
+ * would come in the midst of that. */
+bool connect_leave_owners(struct connect_op *op);
+
+struct fleet_session_ref connect_session(const struct connect_op *op);
+/* Somebody newer has claimed the client. */
+bool connect_is_fenced(const struct connect_op *op);
+/* An op is over, or knows its epoch: who asked may wait for another one, or for none. */
+void connect_pass_on_asked(struct connect_op *op);
+/* The former owner is this node: the core has closed that connection, but its connecting may still
+ * wait for an owner before it. */
+void connect_await_own(struct connect_op *op);
+
+#endif

@@ -1,0 +1,124 @@
+/* QoS 0 between nodes: a batch a turn and node, by PUBLISH to the node's channel. At most once:
+ * what can't be sent now is dropped and counted. */
+#include "broker/fleet/node/fleet.h"
+
+#include <time.h>
+
+#include <event2/event.h>
+
+enum {
+    BATCH_GAP_US = 250,
+    BATCH_BYTES = 256 * 1024,
+    KEEP_BYTES = 1 << 20,
+    PENDING_MAX = 32 << 20,
+    PING_MS = 3000,
+    ANSWERED_EVERY_MS = 500
+};
+
+static void on_subscribed(void *arg, const redisReply *r)
+{
+    (void)arg, (void)r;
+}
+
+bool fleet_channel_greeted(struct fleet *f)
+{
+    struct redis_queue *q = redis_link_queue(f->channel);
+    struct fleet_key key = fleet_key_channel(&f->keys, f->id);
+
+    redis_queue_begin(q, 2);
+    redis_queue_str(q, "SUBSCRIBE");
+    redis_queue_str(q, key.text);
+    redis_queue_end(q, REDIS_VOLATILE, on_subscribed, f);
+    return true;
+}
+
+void fleet_channel_message(struct fleet *f, const char *payload, size_t len)
+{
+    inbox_take_channel(f, payload, len);
+}
+
+/* Nobody needs the answer to a PUBLISH, but for one now and then: a server that fell silent shows
+ * by that. */
+static enum redis_command_flags begin_publish(struct fleet *f)
+{
+    if (f->now_ms - f->channel_answered_ms < ANSWERED_EVERY_MS)
+        return redis_queue_begin_silent(f->q, 3);
+    f->channel_answered_ms = f->now_ms;
+    redis_queue_begin(f->q, 3);
+    return REDIS_VOLATILE;
+}
+
+static void send_batch(struct fleet *f, struct route_node *n)
+{
+    struct fleet_key key = fleet_key_channel(&f->keys, n->id);
+    enum redis_command_flags flags;
+
+    if (f->unsure && redis_link_is_up(f->commands) && n->bulk.len < BATCH_BYTES)
+        return; /* a moment's doubt: kept until it is over, or there is too much */
+    if (!fleet_can_act(f) || redis_queue_bytes(f->q) > PENDING_MAX || n->bulk.failed) {
+        metric_add(f->metrics.bulk_dropped, n->bulk_count);
+    } else {
+        flags = begin_publish(f);
+        redis_queue_str(f->q, "PUBLISH");
+        redis_queue_str(f->q, key.text);
+        redis_queue_arg(f->q, n->bulk.data, n->bulk.len);
+        redis_queue_end(f->q, flags, NULL, NULL);
+        metric_observe(f->metrics.batch, n->bulk_count);
+    }
+    fleet_bytes_reset(&n->bulk, KEEP_BYTES);
+    n->bulk_count = 0;
+}
+
+void fleet_channel_add(struct fleet *f, struct route_node *n, const struct fleet_bytes *frame)
+{
+    if (n->bulk_count == 0)
+        fleet_batch_begin(&n->bulk, f->id, 0);
+    fleet_bytes_u8(&n->bulk, ITEM_MESSAGE);
+    fleet_bytes_put(&n->bulk, frame->data, frame->len);
+    n->bulk_count++;
+    if (n->bulk.len >= BATCH_BYTES)
+        send_batch(f, n);
+}
+
+static uint64_t now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* Many turns with a message or two each would cost three processes a wake-up a batch. So after a
+ * batch the next one gathers for a moment; one that comes alone goes at once, and so do all when a
+ * retained value is to follow them. */
+void fleet_channel_flush(struct fleet *f, bool now_all)
+{
+    static const struct timeval soon = {.tv_usec = 1000};
+    uint64_t now = 0;
+
+    for (struct route_node *n = f->nodes; n != NULL; n = n->hh.next) {
+        if (n->bulk_count == 0)
+            continue;
+        if (now == 0)
+            now = now_us();
+        if (now_all || now - n->bulk_sent_us >= BATCH_GAP_US) {
+            send_batch(f, n);
+            n->bulk_sent_us = now;
+        } else if (!event_pending(f->wake, EV_TIMEOUT, NULL)) {
+            event_add(f->wake, &soon); /* unless another turn comes first */
+        }
+    }
+}
+
+/* A connection that only listens notices by a ping that nobody speaks any more. */
+void fleet_channel_tick(struct fleet *f)
+{
+    struct redis_queue *q = redis_link_queue(f->channel);
+
+    if (f->now_ms < f->ping_next_ms || !redis_link_is_up(f->channel))
+        return;
+    f->ping_next_ms = f->now_ms + PING_MS;
+    redis_queue_begin(q, 1);
+    redis_queue_str(q, "PING");
+    redis_queue_end(q, REDIS_VOLATILE, NULL, NULL);
+}

@@ -1,0 +1,412 @@
+/* Fills chunks with items during a turn and sends each as one entry of a node's inbox stream. The
+ * publishes that a chunk carries are told when it was sent and if it didn't get there. */
+#include "broker/fleet/exchange/fleet_outbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/base/account.h"
+#include "broker/fleet/node/fleet.h"
+#include "common/log/log.h"
+
+enum {
+    CHUNK_BYTES = 256 * 1024,
+    HEADER_BYTES = 16,
+    ASK_LENGTH_MS = 50,
+    PAUSED_ASK_MS = 100,
+    HOLD_MS = 2000,
+};
+
+void fleet_batch_begin(struct fleet_bytes *b, uint64_t sender, uint64_t number)
+{
+    fleet_bytes_u64(b, sender);
+    fleet_bytes_u64(b, number);
+}
+
+/* ---- filling --------------------------------------------------------------------------------- */
+
+static void chunk_free(struct outbox_chunk *c)
+{
+    fleet_bytes_fini(&c->items);
+    free(c->publishes);
+    free(c);
+}
+
+/* The chunk that takes more; NULL when out of memory. */
+static struct outbox_chunk *open_chunk(struct fleet *f, struct route_node *n)
+{
+    struct outbox *o = &n->outbox;
+    struct outbox_chunk *c = o->tail;
+
+    if (c != NULL && c->items.len < CHUNK_BYTES && !c->items.failed)
+        return c;
+    c = calloc(1, sizeof(*c));
+    if (c == NULL)
+        return NULL;
+    c->node = n->id;
+    fleet_batch_begin(&c->items, f->id, 0); /* numbered when it is sent */
+    if (o->tail != NULL)
+        o->tail->next = c;
+    else
+        o->head = c;
+    o->tail = c;
+    return c;
+}
+
+static bool note_publish(struct outbox_chunk *c, struct fleet_publish *p)
+{
+    if (c->publish_count == c->publish_size) {
+        size_t size = c->publish_size == 0 ? 16 : c->publish_size * 2;
+        struct fleet_publish **list = realloc(c->publishes, size * sizeof(*list));
+
+        if (list == NULL)
+            return false;
+        c->publishes = list;
+        c->publish_size = size;
+    }
+    c->publishes[c->publish_count++] = p;
+    return true;
+}
+
+/* The sum over all nodes is asked for with each publish. */
+static void count_bytes(struct fleet *f, struct route_node *n, size_t bytes)
+{
+    f->outbox_bytes = f->outbox_bytes - n->outbox.bytes + bytes;
+    n->outbox.bytes = bytes;
+}
+
+void outbox_add_message(struct fleet *f, struct route_node *n, struct fleet_publish *p,
+                        const struct fleet_bytes *frame)
+{
+    struct outbox_chunk *c = open_chunk(f, n);
+
+    if (c == NULL || !note_publish(c, p)) {
+        fleet_publish_failed(p, STORE_UNAVAILABLE);
+        return;
+    }
+    fleet_publish_gathered(p);
+    fleet_bytes_u8(&c->items, ITEM_MESSAGE);
+    fleet_bytes_put(&c->items, frame->data, frame->len);
+    c->messages++;
+    count_bytes(f, n, n->outbox.bytes + frame->len);
+}
+
+void outbox_add_wake(struct fleet *f, struct route_node *n, struct mqtt_slice client)
+{
+    struct outbox_chunk *c = open_chunk(f, n);
+
+    if (c == NULL)
+        return; /* the sweep finds it */
+    fleet_bytes_u8(&c->items, ITEM_WAKE);
+    fleet_bytes_slice(&c->items, client);
+}
+
+static void begin_request(struct fleet *f, struct route_node *n, enum fleet_item kind)
+{
+    struct fleet_bytes *b = &n->outbox.requests;
+
+    if (b->len == 0) {
+        fleet_bytes_reset(b, SIZE_MAX);
+        fleet_batch_begin(b, f->id, 0); /* numbered when it is sent */
+    }
+    fleet_bytes_u8(b, (uint8_t)kind);
+}
+
+void outbox_add_let_go(struct fleet *f, struct route_node *n, uint64_t request, uint64_t epoch,
+                       struct mqtt_slice client)
+{
+    begin_request(f, n, ITEM_LET_GO);
+    fleet_bytes_u64(&n->outbox.requests, request);
+    fleet_bytes_u64(&n->outbox.requests, epoch);
+    fleet_bytes_slice(&n->outbox.requests, client);
+}
+
+void outbox_add_gone(struct fleet *f, struct route_node *n, uint64_t request)
+{
+    begin_request(f, n, ITEM_GONE);
+    fleet_bytes_u64(&n->outbox.requests, request);
+}
+
+/* ---- sent, and not answered yet --------------------------------------------------------------- */
+
+struct outbox_sent {
+    struct fleet *f;
+    struct outbox_chunk *chunk;
+};
+
+static void on_sent(void *arg, const redisReply *r)
+{
+    struct outbox_sent *sent = arg;
+    struct outbox_chunk *c = sent->chunk;
+    enum store_status status = fleet_reply_status(r);
+
+    for (size_t i = 0; i < c->publish_count; i++) {
+        if (status == STORE_FULL)
+            fleet_publish_held(c->publishes[i], 0, c->node);
+        else if (status != STORE_OK)
+            fleet_publish_failed(c->publishes[i], status);
+        else if (r->type == REDIS_REPLY_NIL)
+            fleet_publish_missed(c->publishes[i], c->node);
+    }
+    if (status == STORE_OK && r->type == REDIS_REPLY_NIL)
+        fleet_connect_node_gone(sent->f, c->node);
+    chunk_free(c);
+    free(sent);
+}
+
+/* ---- taken away ------------------------------------------------------------------------------ */
+
+static void skip_item(struct fleet_reader *r, uint8_t kind)
+{
+    switch (kind) {
+    case ITEM_MESSAGE:
+    case ITEM_VOID:
+        fleet_frame_skip(r);
+        return;
+    case ITEM_WAKE:
+        fleet_reader_slice(r);
+        return;
+    default:
+        return; /* a gap has nothing behind it, and the others are in batches of their own */
+    }
+}
+
+/* Its messages are in the order of its publishes. */
+static void void_items(const struct outbox_chunk *c, uint8_t *items, size_t len)
+{
+    struct fleet_reader r = fleet_reader_of(items, len);
+    size_t at = 0;
+
+    fleet_reader_u64(&r);
+    fleet_reader_u64(&r);
+    while (fleet_reader_more(&r) && at < c->publish_count) {
+        uint8_t *kind = items + (r.at - items);
+
+        if (*kind == ITEM_MESSAGE || *kind == ITEM_VOID)
+            *kind = fleet_publish_is_void(c->publishes[at++]) ? ITEM_VOID : *kind;
+        fleet_reader_u8(&r);
+        skip_item(&r, *kind);
+    }
+}
+
+/* XADD key NOMKSTREAM * d items */
+static void void_sent(void *each_arg, void *arg, struct redis_args args)
+{
+    const struct outbox_sent *sent = arg;
+    size_t len = 0;
+    char *items = NULL;
+
+    (void)each_arg;
+    for (size_t i = 0; i < 6; i++)
+        items = redis_args_next(&args, &len);
+    if (items != NULL)
+        void_items(sent->chunk, (uint8_t *)items, len);
+}
+
+void outboxes_void(struct fleet *f)
+{
+    redis_queue_each(f->q, on_sent, void_sent, NULL);
+    for (struct route_node *n = f->nodes; n != NULL; n = n->hh.next)
+        for (struct outbox_chunk *c = n->outbox.head; c != NULL; c = c->next)
+            void_items(c, c->items.data, c->items.len);
+}
+
+static void send_chunk(struct fleet *f, struct route_node *n, struct outbox_chunk *c)
+{
+    struct fleet_key key = fleet_key_inbox(&f->keys, n->id);
+    struct outbox_sent *sent = malloc(sizeof(*sent));
+    bool failed = sent == NULL || c->items.failed;
+
+    for (size_t i = 0; i < c->publish_count; i++) {
+        if (failed)
+            fleet_publish_failed(c->publishes[i], STORE_UNAVAILABLE);
+        fleet_publish_issued(c->publishes[i]);
+    }
+    if (failed) {
+        free(sent);
+        chunk_free(c);
+        return;
+    }
+    *sent = (struct outbox_sent){.f = f, .chunk = c};
+    /* One count for all nodes and over their comings and goings: a receiver drops what isn't above
+     * the last one it had from here. */
+    fleet_u64_write(c->items.data + 8, f->calls++);
+    redis_queue_begin(f->q, 6);
+    redis_queue_str(f->q, "XADD");
+    redis_queue_str(f->q, key.text);
+    redis_queue_str(f->q, "NOMKSTREAM");
+    redis_queue_str(f->q, "*");
+    redis_queue_str(f->q, "d");
+    redis_queue_arg(f->q, c->items.data, c->items.len);
+    redis_queue_end(f->q, REDIS_REPLAY, on_sent, sent);
+    if (c->messages > 0)
+        metric_observe(f->metrics.batch, (double)c->messages);
+    fleet_bytes_fini(&c->items); /* the link has it now */
+}
+
+/* ---- requests and answers -------------------------------------------------------------------- */
+
+struct requests_sent {
+    struct fleet *f;
+    uint64_t node;
+};
+
+static void on_requests_sent(void *arg, const redisReply *r)
+{
+    struct requests_sent *sent = arg;
+
+    if (fleet_reply_status(r) == STORE_OK && r->type == REDIS_REPLY_NIL)
+        fleet_connect_node_gone(sent->f, sent->node);
+    free(sent);
+}
+
+void outbox_write_small(struct fleet *f, uint64_t node, const struct fleet_bytes *batch,
+                        redis_reply_fn *fn, void *arg)
+{
+    struct fleet_key key = fleet_key_inbox(&f->keys, node);
+
+    scripts_begin(&f->scripts, f->q, SCRIPT_SEND, key.text, 1);
+    redis_queue_arg(f->q, batch->data, batch->len);
+    redis_queue_end(f->q, REDIS_REPLAY, fn, arg);
+}
+
+/* Who asked and isn't answered for want of memory times out. */
+static void send_requests(struct fleet *f, struct route_node *n)
+{
+    struct fleet_bytes *b = &n->outbox.requests;
+    struct requests_sent *sent = b->failed ? NULL : malloc(sizeof(*sent));
+
+    if (sent != NULL) {
+        *sent = (struct requests_sent){.f = f, .node = n->id};
+        fleet_u64_write(b->data + 8, f->calls++);
+        outbox_write_small(f, n->id, b, on_requests_sent, sent);
+    }
+    fleet_bytes_fini(b);
+}
+
+/* Takes all chunks out and sends them. */
+static void send_all(struct fleet *f, struct route_node *n)
+{
+    struct outbox_chunk *c = n->outbox.head;
+
+    n->outbox.head = n->outbox.tail = NULL;
+    count_bytes(f, n, 0);
+    while (c != NULL) {
+        struct outbox_chunk *next = c->next;
+
+        send_chunk(f, n, c);
+        c = next;
+    }
+}
+
+/* ---- the bound ------------------------------------------------------------------------------- */
+
+struct length_asked {
+    struct fleet *f;
+    uint64_t node;
+};
+
+static void on_length(void *arg, const redisReply *r)
+{
+    struct length_asked *asked = arg;
+    struct fleet *f = asked->f;
+    struct route_node *n = fleet_node_find(f, asked->node);
+
+    free(asked);
+    if (n == NULL || r == NULL || r->type != REDIS_REPLY_INTEGER)
+        return;
+    n->outbox.length = (uint64_t)r->integer;
+    metric_set(f->metrics.inbox_length, r->integer);
+    if (n->outbox.paused_since_ms == 0 && n->outbox.length >= f->cfg.inbox_limit) {
+        n->outbox.paused_since_ms = f->now_ms;
+        LOG_LIMITED(LOG_LEVEL_WARN, "inbox_over_limit", KV_STR("node", n->hex),
+                    KV_UINT("length", n->outbox.length));
+    } else if (n->outbox.paused_since_ms != 0 && n->outbox.length < f->cfg.inbox_limit) {
+        n->outbox.paused_since_ms = 0;
+    }
+}
+
+static void ask_length(struct fleet *f, struct route_node *n, uint64_t interval_ms)
+{
+    struct fleet_key key = fleet_key_inbox(&f->keys, n->id);
+    struct length_asked *asked;
+
+    if (f->now_ms - n->outbox.length_asked_ms < interval_ms)
+        return;
+    asked = malloc(sizeof(*asked));
+    if (asked == NULL)
+        return;
+    *asked = (struct length_asked){.f = f, .node = n->id};
+    n->outbox.length_asked_ms = f->now_ms;
+    redis_queue_begin(f->q, 2);
+    redis_queue_str(f->q, "XLEN");
+    redis_queue_str(f->q, key.text);
+    redis_queue_end(f->q, REDIS_REPLAY, on_length, asked);
+}
+
+/* Held for long enough: what waits is given up, and its receiver is told that it missed some. */
+static void mark_gap(struct fleet *f, struct route_node *n)
+{
+    struct outbox_chunk *c;
+
+    metric_add(f->metrics.gaps, 1);
+    LOG_LIMITED(LOG_LEVEL_WARN, "inbox_gap", KV_STR("node", n->hex),
+                KV_UINT("bytes", n->outbox.bytes));
+    outbox_drop(f, n);
+    c = open_chunk(f, n);
+    if (c == NULL)
+        return;
+    fleet_bytes_u8(&c->items, ITEM_GAP);
+    send_all(f, n);
+    n->outbox.paused_since_ms = f->now_ms;
+}
+
+void outboxes_tick(struct fleet *f)
+{
+    account_set(ACCOUNT_STORE, redis_queue_bytes(f->q) + outboxes_bytes(f));
+    if (!fleet_can_act(f))
+        return;
+    for (struct route_node *n = f->nodes; n != NULL; n = n->hh.next) {
+        if (n->outbox.paused_since_ms == 0)
+            continue;
+        if (n->outbox.bytes > 0 && f->now_ms - n->outbox.paused_since_ms >= HOLD_MS)
+            mark_gap(f, n);
+        ask_length(f, n, PAUSED_ASK_MS);
+    }
+}
+
+void outboxes_flush(struct fleet *f)
+{
+    for (struct route_node *n = f->nodes; n != NULL; n = n->hh.next) {
+        if (n->outbox.paused_since_ms != 0)
+            continue;
+        if (n->outbox.head != NULL) {
+            send_all(f, n);
+            ask_length(f, n, ASK_LENGTH_MS);
+        }
+        if (n->outbox.requests.len > 0)
+            send_requests(f, n);
+    }
+}
+
+void outbox_drop(struct fleet *f, struct route_node *n)
+{
+    struct outbox_chunk *c = n->outbox.head;
+
+    fleet_bytes_fini(&n->outbox.requests);
+    n->outbox.head = n->outbox.tail = NULL;
+    count_bytes(f, n, 0);
+    while (c != NULL) {
+        struct outbox_chunk *next = c->next;
+
+        for (size_t i = 0; i < c->publish_count; i++)
+            fleet_publish_issued(c->publishes[i]);
+        chunk_free(c);
+        c = next;
+    }
+}
+
+size_t outboxes_bytes(const struct fleet *f)
+{
+    return f->outbox_bytes;
+}

@@ -1,0 +1,601 @@
+/* What other nodes sent to this one: batches from the inbox stream (QoS 1 and 2, wake-ups,
+ * requests) and from the channel (QoS 0). Each item goes to who deals with it; batches and messages
+ * that were here before are dropped. What was dealt with is trimmed from the stream. */
+#include "broker/fleet/node/fleet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/fleet/fence/seen_ids.h"
+#include "common/log/log.h"
+
+enum {
+    ENTRIES_MIN = 8, /* read at once; more when they are small */
+    ENTRIES_MAX = 256,
+    READ_BYTES = 4 << 20,
+    BLOCK_MS = 2000,
+    TRIM_ENTRIES = 64,
+    TRIM_MS = 100,
+    BARRIER_MS = 1000,
+    ITEM_US = 2, /* and what the router says */
+};
+
+/* A node that sent something: its last batch. Kept after its death: entries of it may come yet. */
+struct inbox_source {
+    UT_hash_handle hh;
+    uint64_t id, sequence;
+};
+
+struct inbox_waiter {
+    struct inbox_waiter *next;
+    inbox_barrier_fn *fn;
+    void *arg;
+    uint64_t token, until_ms;
+};
+
+/* A batch whose items are being taken; it points into the reply. */
+struct inbox_batch {
+    struct fleet_reader items;
+    uint64_t sender;
+    bool open, from_channel;
+};
+
+struct inbox {
+    bool reading; /* an XREAD is under way, or its reply isn't worked through */
+    redisReply *reply, *channel_reply; /* what is being worked through, owned; NULL: nothing */
+    size_t next_entry;                 /* of the reply */
+    struct inbox_batch batch, channel_batch;
+    unsigned readings;
+    size_t entries; /* to be read at once */
+    char last[48];  /* id of the last entry read */
+    bool read_anything;
+    unsigned untrimmed;
+    uint64_t trimmed_ms, retry_ms;
+    struct inbox_source *sources;
+    struct seen_ids seen;
+    struct inbox_waiter *gathered, *waiting;
+    uint64_t token, stream_token, channel_token; /* barriers sent, and met */
+    uint64_t unmarked;                           /* up to this one some may not be in the stream */
+};
+
+struct inbox_reading {
+    struct fleet *f;
+    unsigned number;
+};
+
+bool inbox_init(struct fleet *f)
+{
+    f->inbox = calloc(1, sizeof(*f->inbox));
+    return f->inbox != NULL && seen_ids_init(&f->inbox->seen, f->hash_key, f->cfg.dedup_window_ms);
+}
+
+void inbox_free(struct fleet *f)
+{
+    struct inbox *in = f->inbox;
+    struct inbox_source *s;
+    struct inbox_source *next;
+
+    if (in == NULL)
+        return;
+    HASH_ITER (hh, in->sources, s, next) {
+        HASH_DEL(in->sources, s);
+        free(s);
+    }
+    seen_ids_fini(&in->seen);
+    freeReplyObject(in->reply);
+    freeReplyObject(in->channel_reply);
+    free(in);
+    f->inbox = NULL;
+}
+
+/* ---- repeats --------------------------------------------------------------------------------- */
+
+bool inbox_knows(struct fleet *f, struct message_id id)
+{
+    uint8_t key[SEEN_ID_BYTES];
+
+    fleet_id_write(key, id);
+    return seen_ids_note(&f->inbox->seen, key, f->now_ms);
+}
+
+void inbox_forget(struct fleet *f, struct message_id id)
+{
+    uint8_t key[SEEN_ID_BYTES];
+
+    fleet_id_write(key, id);
+    seen_ids_forget(&f->inbox->seen, key);
+}
+
+/* A batch with this number was here: a link replayed it. */
+static bool is_repeat(struct fleet *f, uint64_t sender, uint64_t number)
+{
+    struct inbox_source *s = NULL;
+
+    HASH_FIND(hh, f->inbox->sources, &sender, sizeof(sender), s);
+    if (s == NULL) {
+        s = calloc(1, sizeof(*s));
+        if (s == NULL)
+            return false;
+        s->id = sender;
+        HASH_ADD(hh, f->inbox->sources, id, sizeof(s->id), s);
+    }
+    if (number <= s->sequence)
+        return true;
+    s->sequence = number;
+    return false;
+}
+
+/* ---- barriers -------------------------------------------------------------------------------- */
+
+void inbox_barrier(struct fleet *f, inbox_barrier_fn *fn, void *arg)
+{
+    struct inbox_waiter *w = calloc(1, sizeof(*w));
+
+    if (w == NULL) {
+        fn(arg, true);
+        return;
+    }
+    w->fn = fn;
+    w->arg = arg;
+    w->next = f->inbox->gathered;
+    f->inbox->gathered = w;
+}
+
+/* A marker in the stream comes, however far behind this node is; one on the channel may be lost. */
+static bool is_met(const struct fleet *f, const struct inbox_waiter *w)
+{
+    const struct inbox *in = f->inbox;
+    bool late = f->now_ms >= w->until_ms;
+
+    return (w->token <= in->stream_token || (late && w->token <= in->unmarked)) &&
+           (w->token <= in->channel_token || late);
+}
+
+static void release_waiters(struct fleet *f)
+{
+    struct inbox *in = f->inbox;
+    struct inbox_waiter **at = &in->waiting;
+    struct inbox_waiter *due = NULL;
+
+    while (*at != NULL) {
+        struct inbox_waiter *w = *at;
+
+        if (is_met(f, w)) {
+            *at = w->next;
+            w->next = due;
+            due = w;
+        } else {
+            at = &w->next;
+        }
+    }
+    while (due != NULL) {
+        struct inbox_waiter *w = due;
+
+        due = w->next;
+        w->fn(w->arg, true);
+        free(w);
+    }
+}
+
+static void on_barrier_sent(void *arg, const redisReply *r)
+{
+    struct fleet *f = arg;
+
+    if (r == NULL || r->type == REDIS_REPLY_ERROR) /* given up, say */
+        f->inbox->unmarked = f->inbox->token;
+    /* No inbox: Redis lost it, and with it whatever was in it. */
+    if (r != NULL && r->type == REDIS_REPLY_NIL) {
+        f->inbox->stream_token = f->inbox->token;
+        release_waiters(f);
+        fleet_reload(f, "the inbox is gone");
+    }
+}
+
+static void send_barrier(struct fleet *f)
+{
+    struct inbox *in = f->inbox;
+    struct fleet_key channel = fleet_key_channel(&f->keys, f->id);
+    struct fleet_bytes b = {0};
+
+    if (in->gathered == NULL)
+        return;
+    in->token++;
+    while (in->gathered != NULL) {
+        struct inbox_waiter *w = in->gathered;
+
+        in->gathered = w->next;
+        w->token = in->token;
+        w->until_ms = f->now_ms + BARRIER_MS;
+        w->next = in->waiting;
+        in->waiting = w;
+    }
+    fleet_batch_begin(&b, f->id, in->token);
+    fleet_bytes_u8(&b, ITEM_BARRIER);
+    fleet_bytes_u64(&b, in->token);
+    outbox_write_small(f, f->id, &b, on_barrier_sent, f);
+    redis_queue_begin(f->q, 3);
+    redis_queue_str(f->q, "PUBLISH");
+    redis_queue_str(f->q, channel.text);
+    redis_queue_arg(f->q, b.data, b.len);
+    redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
+    fleet_bytes_fini(&b);
+}
+
+static void take_barrier(struct fleet *f, uint64_t token, bool from_channel)
+{
+    uint64_t *met = from_channel ? &f->inbox->channel_token : &f->inbox->stream_token;
+
+    if (token > *met)
+        *met = token;
+    release_waiters(f);
+}
+
+/* ---- items ----------------------------------------------------------------------------------- */
+
+static void take_message(struct fleet *f, struct fleet_reader *r)
+{
+    bool remember = false;
+    struct message *m = fleet_frame_get(r, &remember);
+
+    if (m == NULL)
+        return;
+    if (remember && inbox_knows(f, m->id))
+        metric_add(f->metrics.repeats, 1);
+    else
+        f->host.deliver(f->host.arg, m);
+    message_unref(m);
+}
+
+static void take_wake(struct fleet *f, struct fleet_reader *r)
+{
+    struct mqtt_slice client = fleet_reader_slice(r);
+
+    if (!r->failed)
+        f->host.wake(f->host.arg, (const char *)client.data, client.len);
+}
+
+static void take_let_go(struct fleet *f, uint64_t sender, struct fleet_reader *r)
+{
+    uint64_t request = fleet_reader_u64(r);
+    uint64_t epoch = fleet_reader_u64(r);
+    struct mqtt_slice client = fleet_reader_slice(r);
+
+    if (!r->failed)
+        fleet_connect_asked(f, sender, request, client, epoch);
+}
+
+static void batch_begin(struct fleet *f, struct inbox_batch *b, const void *data, size_t len,
+                        bool from_channel)
+{
+    uint64_t number;
+
+    b->items = fleet_reader_of(data, len);
+    b->sender = fleet_reader_u64(&b->items);
+    number = fleet_reader_u64(&b->items);
+    b->from_channel = from_channel;
+    b->open = from_channel || b->items.failed || !is_repeat(f, b->sender, number);
+    if (!b->open)
+        metric_add(f->metrics.repeats, 1);
+}
+
+static void take_item(struct fleet *f, struct inbox_batch *b)
+{
+    struct fleet_reader *r = &b->items;
+
+    switch (fleet_reader_u8(r)) {
+    case ITEM_MESSAGE:
+        take_message(f, r);
+        break;
+    case ITEM_WAKE:
+        take_wake(f, r);
+        break;
+    case ITEM_LET_GO:
+        take_let_go(f, b->sender, r);
+        break;
+    case ITEM_GONE:
+        fleet_connect_answered(f, b->sender, fleet_reader_u64(r));
+        break;
+    case ITEM_VOID:
+        fleet_frame_skip(r);
+        break;
+    case ITEM_GAP:
+        metric_add(f->metrics.gaps, 1);
+        f->host.gap(f->host.arg);
+        break;
+    case ITEM_BARRIER:
+        take_barrier(f, fleet_reader_u64(r), b->from_channel);
+        break;
+    default:
+        r->failed = true;
+    }
+}
+
+/* Items until the box is over, one at least. True: that was all, or the node starts over. */
+static bool batch_go_on(struct fleet *f, struct inbox_batch *b)
+{
+    uint32_t before = router_worked_us(f->router);
+
+    while (b->open && fleet_reader_more(&b->items) && !f->must_start_over) {
+        uint32_t now;
+
+        if (!router_takes_more(f->router))
+            return false;
+        take_item(f, b);
+        now = router_worked_us(f->router);
+        if (timebox_spend(f->box, ITEM_US + now - before) && fleet_reader_more(&b->items))
+            return false;
+        before = now;
+    }
+    if (b->open && b->items.failed)
+        LOG_LIMITED(LOG_LEVEL_ERROR, "batch_malformed", KV_UINT("sender", b->sender));
+    b->open = false;
+    return true;
+}
+
+/* ---- the channel ----------------------------------------------------------------------------- */
+
+static void channel_go_on(struct fleet *f)
+{
+    struct inbox *in = f->inbox;
+
+    if (in->channel_reply == NULL)
+        return;
+    if (!batch_go_on(f, &in->channel_batch)) {
+        fleet_wake(f);
+        return;
+    }
+    freeReplyObject(in->channel_reply);
+    in->channel_reply = NULL;
+    redis_link_pause(f->channel, false);
+}
+
+void inbox_take_channel(struct fleet *f, const char *payload, size_t len)
+{
+    struct inbox *in = f->inbox;
+
+    batch_begin(f, &in->channel_batch, payload, len, true);
+    if (batch_go_on(f, &in->channel_batch))
+        return;
+    in->channel_reply = redis_link_keep_reply(f->channel);
+    redis_link_pause(f->channel, true);
+    fleet_wake(f);
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static void begin_entry(struct fleet *f, const redisReply *entry)
+{
+    struct inbox *in = f->inbox;
+    const redisReply *fields = entry->elements == 2 ? entry->element[1] : NULL;
+
+    if (fields == NULL)
+        return;
+    snprintf(in->last, sizeof(in->last), "%s", entry->element[0]->str);
+    in->read_anything = true;
+    in->untrimmed++;
+    if (fields->elements >= 2 && strcmp(fields->element[0]->str, "d") == 0)
+        batch_begin(f, &in->batch, fields->element[1]->str, fields->element[1]->len, false);
+}
+
+static void drop_replies(struct fleet *f)
+{
+    struct inbox *in = f->inbox;
+
+    freeReplyObject(in->reply);
+    freeReplyObject(in->channel_reply);
+    in->reply = in->channel_reply = NULL;
+    in->batch.open = in->channel_batch.open = false;
+    if (f->channel != NULL)
+        redis_link_pause(f->channel, false);
+}
+
+/* Works through the reply until the box is over. */
+static void entries_go_on(struct fleet *f)
+{
+    struct inbox *in = f->inbox;
+    const redisReply *entries;
+
+    if (in->reply == NULL)
+        return;
+    entries = in->reply->element[0]->element[1];
+    while (batch_go_on(f, &in->batch) && !f->must_start_over) {
+        if (in->next_entry == entries->elements) {
+            freeReplyObject(in->reply);
+            in->reply = NULL;
+            in->reading = false;
+            inbox_tick(f);
+            return;
+        }
+        begin_entry(f, entries->element[in->next_entry++]);
+        if (timebox_is_over(f->box))
+            break;
+    }
+    if (!f->must_start_over)
+        fleet_wake(f);
+}
+
+void inbox_go_on(struct fleet *f)
+{
+    entries_go_on(f);
+    if (!f->must_start_over)
+        channel_go_on(f);
+}
+
+/* The next reading is as big as fits in READ_BYTES, going by this one. It grows step by step, and
+ * shrinks when little comes: what comes next may be large. */
+static void adapt(struct inbox *in, const redisReply *entries)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < entries->elements; i++) {
+        const redisReply *e = entries->element[i];
+
+        if (e->elements == 2 && e->element[1]->elements >= 2)
+            bytes += e->element[1]->element[1]->len;
+    }
+    if (bytes > READ_BYTES)
+        in->entries = entries->elements * READ_BYTES / bytes;
+    else if (entries->elements == in->entries)
+        in->entries *= 2;
+    else
+        in->entries /= 2;
+    if (in->entries < ENTRIES_MIN)
+        in->entries = ENTRIES_MIN;
+    if (in->entries > ENTRIES_MAX)
+        in->entries = ENTRIES_MAX;
+}
+
+static void on_length(void *arg, const redisReply *r)
+{
+    struct fleet *f = arg;
+
+    if (r != NULL && r->type == REDIS_REPLY_INTEGER && r->integer == 0)
+        fleet_reload(f, "the inbox is gone");
+}
+
+/* Nothing came for a while. An inbox always has its last entry, or nobody can send to it. */
+static void look_for_inbox(struct fleet *f)
+{
+    struct fleet_key key = fleet_key_inbox(&f->keys, f->id);
+
+    redis_queue_begin(f->q, 2);
+    redis_queue_str(f->q, "XLEN");
+    redis_queue_str(f->q, key.text);
+    redis_queue_end(f->q, REDIS_VOLATILE, on_length, f);
+}
+
+static void on_read(void *arg, const redisReply *r)
+{
+    struct inbox_reading *reading = arg;
+    struct fleet *f = reading->f;
+    bool current = reading->number == f->inbox->readings;
+
+    free(reading);
+    if (!current)
+        return;
+    if (r != NULL && r->type == REDIS_REPLY_ARRAY && r->elements == 1 &&
+        r->element[0]->elements == 2) {
+        adapt(f->inbox, r->element[0]->element[1]);
+        f->inbox->reply = redis_link_keep_reply(f->inbox_link);
+        f->inbox->next_entry = 0;
+        entries_go_on(f);
+        return;
+    }
+    f->inbox->reading = false;
+    if (r == NULL)
+        return;
+    if (r->type == REDIS_REPLY_ERROR) {
+        f->inbox->retry_ms = f->now_ms + 500;
+    } else if (r->type == REDIS_REPLY_NIL) {
+        look_for_inbox(f);
+    }
+    if (!f->must_start_over)
+        inbox_tick(f);
+}
+
+void inbox_start(struct fleet *f)
+{
+    struct inbox *in = f->inbox;
+
+    drop_replies(f);
+    snprintf(in->last, sizeof(in->last), "0-0");
+    in->reading = false;
+    in->readings++;
+    in->entries = ENTRIES_MIN;
+    in->read_anything = false;
+    in->untrimmed = 0;
+}
+
+/* a is below b; ids are <ms>-<number>. */
+static bool is_below(const char *a, const char *b)
+{
+    char *a_rest;
+    char *b_rest;
+    uint64_t a_ms = strtoull(a, &a_rest, 10);
+    uint64_t b_ms = strtoull(b, &b_rest, 10);
+
+    if (a_ms != b_ms || *a_rest != '-' || *b_rest != '-')
+        return a_ms < b_ms;
+    return strtoull(a_rest + 1, NULL, 10) < strtoull(b_rest + 1, NULL, 10);
+}
+
+/* Redis lost the stream, and its clock is behind what it was (another server took over, say): new
+ * entries would be below the last one read, and never be read. */
+void inbox_has_entry(struct fleet *f, const char *id)
+{
+    if (!is_below(id, f->inbox->last))
+        return;
+    LOG_WARN("inbox_made_anew", KV_STR("node", f->hex), KV_STR("last", f->inbox->last),
+             KV_STR("now", id));
+    inbox_start(f);
+    redis_link_reset(f->inbox_link, "the inbox is read anew"); /* it waits behind the former last */
+}
+
+void inbox_tick(struct fleet *f)
+{
+    struct inbox *in = f->inbox;
+    struct redis_queue *q = redis_link_queue(f->inbox_link);
+    struct fleet_key key = fleet_key_inbox(&f->keys, f->id);
+    struct inbox_reading *reading;
+
+    if (in->waiting != NULL)
+        release_waiters(f);
+    if (in->reading || !f->joined || f->now_ms < in->retry_ms)
+        return;
+    reading = malloc(sizeof(*reading));
+    if (reading == NULL)
+        return;
+    *reading = (struct inbox_reading){.f = f, .number = in->readings};
+    in->reading = true;
+    redis_queue_begin(q, 8);
+    redis_queue_str(q, "XREAD");
+    redis_queue_str(q, "COUNT");
+    redis_queue_u64(q, in->entries);
+    redis_queue_str(q, "BLOCK");
+    redis_queue_u64(q, BLOCK_MS);
+    redis_queue_str(q, "STREAMS");
+    redis_queue_str(q, key.text);
+    redis_queue_str(q, in->last);
+    redis_queue_end(q, REDIS_REPLAY, on_read, reading);
+}
+
+/* Trims what was dealt with, now and then. Trimming by MINID keeps that one entry itself. */
+static void trim(struct fleet *f)
+{
+    struct inbox *in = f->inbox;
+    struct fleet_key key = fleet_key_inbox(&f->keys, f->id);
+
+    if (in->untrimmed == 0 ||
+        (in->untrimmed < TRIM_ENTRIES && f->now_ms - in->trimmed_ms < TRIM_MS))
+        return;
+    in->untrimmed = 0;
+    in->trimmed_ms = f->now_ms;
+    redis_queue_begin(f->q, 4);
+    redis_queue_str(f->q, "XTRIM");
+    redis_queue_str(f->q, key.text);
+    redis_queue_str(f->q, "MINID");
+    redis_queue_str(f->q, in->last);
+    redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
+}
+
+void inbox_flush(struct fleet *f)
+{
+    send_barrier(f);
+    trim(f);
+}
+
+void inbox_reset(struct fleet *f)
+{
+    struct inbox *in = f->inbox;
+
+    in->token++;
+    in->stream_token = in->channel_token = in->token;
+    while (in->gathered != NULL || in->waiting != NULL) {
+        struct inbox_waiter **list = in->gathered != NULL ? &in->gathered : &in->waiting;
+        struct inbox_waiter *w = *list;
+
+        *list = w->next;
+        w->fn(w->arg, false);
+        free(w);
+    }
+}

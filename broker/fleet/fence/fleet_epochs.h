@@ -1,0 +1,49 @@
+/*
+ * fleet_epochs - how new what was last said of a durable session is, so that what is said late can
+ * be told and ignored.
+ *
+ * Every entry of the log about a session carries the epoch of the connection that it comes from. A
+ * former owner that stood still says its part after the new owner did: its epoch is lower, and
+ * nobody may act on it. Ended sessions are remembered like others.
+ * Data flow: fleet_load.c notes what it reads, fleet_log.c and fleet_retell.c ask before they act.
+ * Bounds:    a session is forgotten when nothing was said of it for FLEET_EPOCHS_KEEP_MS to twice
+ *            that, or when FLEET_EPOCHS_MAX others were noted since; what is said of it then counts
+ *            as new. Late words come within a lease: their node is dead after it, and the dead can't
+ *            write. 16 bytes a place in two tables, at most three quarters full.
+ * Ownership: embedded; the tables are its own. Out of memory: nothing is noted.
+ */
+#ifndef FLOTILLA_BROKER_FLEET_FENCE_FLEET_EPOCHS_H
+#define FLOTILLA_BROKER_FLEET_FENCE_FLEET_EPOCHS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/mqtt/mqtt.h"
+
+enum { FLEET_EPOCHS_KEEP_MS = 10 * 60 * 1000, FLEET_EPOCHS_MAX = 1 << 19 };
+
+struct fleet_epoch {
+    uint64_t client; /* keyed hash of its id; 0: a free place */
+    uint64_t epoch;
+};
+
+struct fleet_epoch_table {
+    struct fleet_epoch *places;
+    size_t size, count; /* size is a power of two */
+};
+
+struct fleet_epochs {
+    uint64_t key; /* of the hash, drawn at start */
+    struct fleet_epoch_table young, old;
+    uint64_t turned_ms; /* when young became what it is */
+};
+
+void fleet_epochs_init(struct fleet_epochs *e, uint64_t key, uint64_t now_ms);
+void fleet_epochs_fini(struct fleet_epochs *e);
+/* False when something newer was noted of this client: what this epoch says is late. Notes it
+ * otherwise. */
+bool fleet_epochs_pass(struct fleet_epochs *e, struct mqtt_slice client, uint64_t epoch,
+                       uint64_t now_ms);
+
+#endif

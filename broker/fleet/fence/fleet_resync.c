@@ -1,0 +1,142 @@
+/* What Redis has of a durable session goes to the core; what it hasn't any more is taken from it. The
+ * log may be behind: what it brings again afterwards ends at the same. */
+#include "broker/fleet/fence/fleet_resync.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/fleet/node/fleet.h"
+
+/* What the core has of a session, and Redis hasn't (any more). */
+struct stale {
+    const struct store_subscription *subs; /* by filter */
+    size_t count;
+    struct fleet_bytes filters;
+};
+
+static int compare(const void *a, const void *b)
+{
+    const struct mqtt_slice *x = &((const struct store_subscription *)a)->filter;
+    const struct mqtt_slice *y = &((const struct store_subscription *)b)->filter;
+    size_t shorter = x->len < y->len ? x->len : y->len;
+    int order = shorter > 0 ? memcmp(x->data, y->data, shorter) : 0;
+
+    return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
+}
+
+static void note_if_stale(void *arg, const struct store_subscription *sub)
+{
+    struct stale *stale = arg;
+
+    if (stale->count == 0 || bsearch(sub, stale->subs, stale->count, sizeof(*sub), compare) == NULL)
+        fleet_bytes_slice(&stale->filters, sub->filter);
+}
+
+static void drop_stale(struct fleet *f, struct mqtt_slice client,
+                       const struct store_subscription *subs, size_t count)
+{
+    struct stale stale = {.subs = subs, .count = count};
+    const char *id = (const char *)client.data;
+    struct fleet_reader r;
+
+    f->host.each_subscription(f->host.arg, id, client.len, note_if_stale, &stale);
+    r = fleet_reader_of(stale.filters.data, stale.filters.len);
+    while (fleet_reader_more(&r))
+        f->host.durable_unsubscribed(f->host.arg, id, client.len, fleet_reader_slice(&r));
+    fleet_bytes_fini(&stale.filters);
+}
+
+void fleet_resync_add(struct fleet *f, struct fleet_session_ref session, const redisReply *subs)
+{
+    for (size_t i = 1; i + 1 < subs->elements; i += 2) {
+        struct store_subscription sub = {.filter = {.data = (const uint8_t *)subs->element[i]->str,
+                                                    .len = (uint32_t)subs->element[i]->len}};
+
+        fleet_options_read(subs->element[i + 1]->str, subs->element[i + 1]->len, &sub);
+        f->host.durable_subscribed(f->host.arg, (const char *)session.client.data,
+                                   session.client.len, &sub);
+    }
+}
+
+static bool may_take(struct fleet *f, struct fleet_session_ref session)
+{
+    /* Redis knows no such session: it ended, or was lost and its holder will assert it. */
+    bool is_true = session.epoch != 0 ? fleet_session_is_new(f, session) : !fleet_may_be_lost(f);
+
+    /* A session that is connected here is the core's own truth. */
+    return is_true && f->host.hold_of(f->host.arg, (const char *)session.client.data,
+                                      session.client.len) == NULL;
+}
+
+static void take_whole(struct fleet *f, struct fleet_session_ref session,
+                       const struct fleet_parts *parts)
+{
+    bool ok;
+    struct store_subscription *list = fleet_parts_list(parts, &ok);
+
+    if (list != NULL)
+        qsort(list, parts->count, sizeof(*list), compare);
+    if (ok) /* else at the next reload */
+        drop_stale(f, session.client, list, parts->count);
+    for (size_t i = 0; ok && i < parts->count; i++)
+        f->host.durable_subscribed(f->host.arg, (const char *)session.client.data,
+                                   session.client.len, &list[i]);
+    free(list);
+}
+
+void fleet_resync_take(struct fleet *f, struct fleet_session_ref session, const redisReply *subs)
+{
+    struct fleet_parts parts = {0};
+
+    if (!may_take(f, session))
+        return;
+    fleet_parts_take(&parts, subs, 1);
+    take_whole(f, session, &parts);
+    fleet_parts_fini(&parts);
+}
+
+void fleet_resync_take_part(struct fleet *f, struct fleet_session_ref session,
+                            const redisReply *subs, bool first)
+{
+    if (!may_take(f, session))
+        return;
+    if (first)
+        f->host.durable_ended(f->host.arg, (const char *)session.client.data, session.client.len);
+    fleet_resync_add(f, session, subs);
+}
+
+/* ---- one session ----------------------------------------------------------------------------- */
+
+struct resync {
+    struct fleet *f;
+    struct fleet_parts parts;
+    size_t len;
+    char client[];
+};
+
+/* All at once: a publish in between would miss those that weren't there yet. */
+static void on_session(void *arg, enum store_status status, uint64_t epoch)
+{
+    struct resync *s = arg;
+    struct fleet_session_ref session = {
+        .client = {.data = (const uint8_t *)s->client, .len = (uint32_t)s->len}, .epoch = epoch};
+
+    if (status == STORE_OK && may_take(s->f, session))
+        take_whole(s->f, session, &s->parts);
+    fleet_parts_fini(&s->parts);
+    free(s);
+}
+
+void fleet_resync(struct fleet *f, const char *client_id, size_t len)
+{
+    struct resync *s = calloc(1, sizeof(*s) + len);
+
+    if (s == NULL)
+        return; /* at the next reload, then */
+    s->f = f;
+    s->len = len;
+    memcpy(s->client, client_id, len);
+    fleet_parts_read(f,
+                     (struct mqtt_slice){.data = (const uint8_t *)s->client, .len = (uint32_t)len},
+                     "0", &s->parts, on_session, s);
+}

@@ -1,0 +1,48 @@
+/*
+ * fleet_taken - clients that others took from this node while it was silent (fleet_cut.h).
+ *
+ * Nobody waits any more for what this node does for them. Their connections here are closed without a
+ * will and without reading what lies in their sockets; connecting attempts end; and what is pending
+ * for them in commands without an answer is made void in place, so that the order and the numbers of
+ * all other parts stay as they are:
+ *     queues    a target's flags say that it is skipped
+ *     retained  a value's number is 0, below every high water
+ *     inboxes   a message's kind says that it is skipped
+ * Everything else that these connections do asks for its epoch at Redis (session scripts), carries it
+ * (log entries) or is harmless late (wake-ups, requests). Wills that this node was to publish for them
+ * are messages like others. QoS 0 on channels goes out: it was never promised.
+ * Data flow: fleet_register.c notes while it registers, then applies, before anything is replayed.
+ */
+#ifndef FLOTILLA_BROKER_FLEET_FENCE_FLEET_TAKEN_H
+#define FLOTILLA_BROKER_FLEET_FENCE_FLEET_TAKEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/mqtt/mqtt.h"
+
+struct fleet;
+struct timebox;
+
+/* On whose behalf something is written: a connection of a client, or a will. */
+struct fleet_behalf {
+    uint64_t client; /* keyed hash of its id; 0: nobody's */
+    uint64_t epoch;
+};
+
+struct fleet_behalf fleet_behalf_of(const struct fleet *f, const char *client_id, size_t len,
+                                    uint64_t epoch);
+
+void fleet_taken_add(struct fleet *f, const char *client_id, size_t len, uint64_t epoch);
+/* Client, epoch, ... as a cut noted them. */
+void fleet_taken_note(struct fleet *f, const char *data, size_t len);
+/* Voids what is pending, and begins to close the connections; nobody is served until that is done. */
+void fleet_taken_apply(struct fleet *f);
+/* Goes on with that: true when nothing is left to be closed. */
+bool fleet_taken_close(struct fleet *f, struct timebox *box);
+/* While it is applied: whether this was taken. */
+bool fleet_taken_has(const struct fleet *f, struct fleet_behalf behalf);
+void fleet_taken_reset(struct fleet *f);
+
+#endif

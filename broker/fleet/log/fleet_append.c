@@ -1,0 +1,395 @@
+/* Gathers changes and writes them as entries of the log, one at a time. */
+#include "broker/fleet/log/fleet_append.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/wire/fleet_piece.h"
+#include "common/log/log.h"
+
+enum { RETRY_MS = 300, CALL_US = 4 /* about what a completion costs, at least */ };
+
+struct fleet_append_wait {
+    struct fleet_append_wait *next;
+    uint64_t number;
+    uint64_t version;         /* of the log, once the entry is in it; 0 before */
+    enum store_status status; /* once it is due */
+    store_done_fn *done;
+    void *arg;
+};
+
+static void entry_free(struct fleet_entry *e)
+{
+    fleet_bytes_fini(&e->items);
+    fleet_bytes_fini(&e->routes);
+    free(e);
+}
+
+static bool has_room(const struct fleet_entry *e)
+{
+    struct fleet_piece piece = {.fields = e->item_count, .bytes = e->items.len};
+
+    return !e->closed && !fleet_piece_is_full(&piece);
+}
+
+/* The entry that gathers, which will have one more item. */
+static struct fleet_entry *gathering(struct fleet *f)
+{
+    struct fleet_append *a = &f->append;
+    struct fleet_entry *e = a->last;
+
+    if (e == NULL || !has_room(e)) {
+        e = calloc(1, sizeof(*e));
+        if (e == NULL) {
+            a->failed = true; /* noticed at the flush */
+            fleet_bytes_reset(&a->scrap.items, 0);
+            fleet_bytes_reset(&a->scrap.routes, 0);
+            a->scrap.number = ++a->numbered;
+            return &a->scrap;
+        }
+        e->number = ++a->numbered;
+        if (a->last != NULL)
+            a->last->next = e;
+        else
+            a->first = e;
+        a->last = e;
+    }
+    e->item_count++;
+    return e;
+}
+
+uint64_t fleet_append_route(struct fleet *f, enum fleet_log_item kind, struct mqtt_slice filter)
+{
+    struct fleet_append *a = &f->append;
+    struct fleet_entry *e = gathering(f);
+
+    fleet_bytes_u8(&e->items, (uint8_t)kind);
+    fleet_bytes_slice(&e->items, filter);
+    fleet_bytes_u8(&e->routes, (uint8_t)kind);
+    fleet_bytes_slice(&e->routes, filter);
+    e->route_count++;
+    e->added += kind == LOG_ROUTE_ADDED ? 1 : 0;
+    a->routes_added += kind == LOG_ROUTE_ADDED ? 1 : 0;
+    return e->number;
+}
+
+static struct fleet_entry *begin_item(struct fleet *f, enum fleet_log_item kind,
+                                      struct fleet_session_ref session)
+{
+    struct fleet_entry *e = gathering(f);
+
+    fleet_bytes_u8(&e->items, (uint8_t)kind);
+    fleet_bytes_slice(&e->items, session.client);
+    fleet_bytes_varint(&e->items, session.epoch);
+    return e;
+}
+
+uint64_t fleet_append_subscribed(struct fleet *f, struct fleet_session_ref session,
+                                 struct mqtt_slice filter, struct mqtt_slice options)
+{
+    struct fleet_entry *e = begin_item(f, LOG_SUBSCRIBED, session);
+
+    fleet_bytes_slice(&e->items, filter);
+    fleet_bytes_slice(&e->items, options);
+    return e->number;
+}
+
+uint64_t fleet_append_unsubscribed(struct fleet *f, struct fleet_session_ref session,
+                                   struct mqtt_slice filter)
+{
+    struct fleet_entry *e = begin_item(f, LOG_UNSUBSCRIBED, session);
+
+    fleet_bytes_slice(&e->items, filter);
+    return e->number;
+}
+
+uint64_t fleet_append_ended(struct fleet *f, struct fleet_session_ref session)
+{
+    return begin_item(f, LOG_SESSION_ENDED, session)->number;
+}
+
+void fleet_entry_dead(struct fleet_bytes *out, uint64_t node)
+{
+    fleet_bytes_u8(out, LOG_NODE_DEAD);
+    fleet_bytes_u64(out, node);
+}
+
+void fleet_append_wait(struct fleet *f, uint64_t number, store_done_fn *done, void *arg)
+{
+    struct fleet_append_wait *w;
+
+    if (number <= f->append.done) {
+        fleet_defer(f, done, arg, STORE_OK);
+        return;
+    }
+    w = calloc(1, sizeof(*w));
+    if (w == NULL) {
+        fleet_defer(f, done, arg, STORE_UNAVAILABLE);
+        return;
+    }
+    *w = (struct fleet_append_wait){
+        .next = f->append.waits, .number = number, .done = done, .arg = arg};
+    f->append.waits = w;
+}
+
+struct others_wait {
+    struct fleet_version_wait wait; /* first */
+    struct fleet *f;
+    store_done_fn *done;
+    void *arg;
+};
+
+static void on_answered(struct fleet_version_wait *wait, bool ok)
+{
+    struct others_wait *w = (struct others_wait *)wait;
+
+    w->done(w->arg, ok ? STORE_OK : STORE_UNAVAILABLE);
+    free(w);
+}
+
+static void on_in_log(void *arg, enum store_status status)
+{
+    struct others_wait *w = arg;
+
+    if (status == STORE_OK) {
+        fleet_version_check(w->f, &w->wait, on_answered);
+        return;
+    }
+    w->done(w->arg, status);
+    free(w);
+}
+
+void fleet_append_wait_for_others(struct fleet *f, uint64_t number, store_done_fn *done, void *arg)
+{
+    struct others_wait *w = NULL;
+
+    if (number > f->append.done)
+        w = calloc(1, sizeof(*w));
+    if (w == NULL) {
+        fleet_append_wait(f, number, done, arg);
+        return;
+    }
+    w->f = f;
+    w->done = done;
+    w->arg = arg;
+    fleet_append_wait(f, number, on_in_log, w);
+}
+
+static struct fleet_append_wait *take_due(struct fleet_append *a)
+{
+    struct fleet_append_wait *w = a->due;
+
+    if (w != NULL)
+        a->due = w->next;
+    return w;
+}
+
+static void call(struct fleet_append_wait *w, enum store_status status)
+{
+    w->done(w->arg, status);
+    free(w);
+}
+
+void fleet_append_go_on(struct fleet *f)
+{
+    struct fleet_append_wait *w;
+
+    while ((w = take_due(&f->append)) != NULL) {
+        call(w, w->status);
+        if (timebox_spend(f->box, CALL_US) && f->append.due != NULL) {
+            fleet_wake(f);
+            return;
+        }
+    }
+}
+
+static void is_due(struct fleet_append *a, struct fleet_append_wait *w)
+{
+    w->next = NULL;
+    if (a->due == NULL)
+        a->due = w;
+    else
+        a->due_tail->next = w;
+    a->due_tail = w;
+}
+
+/* Those whose entry has a version up to `applied` are due. The list is a stack: turned round, the
+ * oldest come first. */
+static void end_waits(struct fleet *f, uint64_t applied, enum store_status status)
+{
+    struct fleet_append_wait *list = f->append.waits;
+    struct fleet_append_wait *due = NULL;
+
+    f->append.waits = NULL;
+    for (struct fleet_append_wait **keep = &f->append.waits; list != NULL;) {
+        struct fleet_append_wait *w = list;
+
+        list = w->next;
+        if (w->version <= applied && (w->version != 0 || applied == UINT64_MAX)) {
+            w->next = due;
+            due = w;
+        } else {
+            w->next = NULL;
+            *keep = w;
+            keep = &w->next;
+        }
+    }
+    while (due != NULL) {
+        struct fleet_append_wait *w = due;
+
+        due = w->next;
+        w->status = status;
+        is_due(&f->append, w);
+    }
+}
+
+/* The entry is in the log. Who waits for it goes on when this node has read it there: the others
+ * read the log at the same pace, so their QoS 0 messages reach a subscription that is answered. */
+static void entry_written(struct fleet *f, uint64_t version)
+{
+    struct fleet_append *a = &f->append;
+
+    a->done = a->first->number;
+    a->version = version;
+    for (struct fleet_append_wait *w = a->waits; w != NULL; w = w->next)
+        if (w->version == 0 && w->number <= a->done)
+            w->version = version;
+    fleet_append_applied(f);
+}
+
+bool fleet_append_waits_for_log(const struct fleet *f)
+{
+    return f->append.waits != NULL && f->append.version > fleet_log_applied(f);
+}
+
+bool fleet_append_is_lost(const struct fleet *f, uint64_t version)
+{
+    return f->append.version > version;
+}
+
+void fleet_append_said_again(struct fleet *f)
+{
+    struct fleet_append *a = &f->append;
+    uint64_t number = gathering(f)->number;
+
+    for (struct fleet_append_wait *w = a->waits; w != NULL; w = w->next) {
+        if (w->version != 0) {
+            w->version = 0;
+            w->number = number;
+        }
+    }
+    a->version = 0;
+}
+
+void fleet_append_applied(struct fleet *f)
+{
+    if (f->append.waits != NULL)
+        end_waits(f, fleet_log_applied(f), STORE_OK);
+    fleet_append_go_on(f);
+}
+
+static void drop_first(struct fleet_append *a)
+{
+    struct fleet_entry *e = a->first;
+
+    a->routes_added -= e->added;
+    a->first = e->next;
+    if (a->first == NULL)
+        a->last = NULL;
+    entry_free(e);
+}
+
+static void on_append(void *arg, const redisReply *r)
+{
+    struct fleet *f = arg;
+    struct fleet_append *a = &f->append;
+    const char *word;
+
+    if (!a->in_flight)
+        return;
+    a->in_flight = false;
+    if (r == NULL) { /* being reset, or given up: said again, in another call */
+        a->retry_ms = f->now_ms + RETRY_MS;
+        return;
+    }
+    if (r->type != REDIS_REPLY_ARRAY) {
+        LOG_LIMITED(LOG_LEVEL_WARN, "log_append_failed", KV_STR("err", r->str));
+        a->retry_ms = f->now_ms + RETRY_MS;
+        return;
+    }
+    word = r->element[0]->str;
+    if (strcmp(word, "dead") == 0) {
+        fleet_is_dead(f);
+    } else if (strcmp(word, "unknown") == 0) {
+        a->retry_ms = f->now_ms + RETRY_MS;
+        fleet_reload(f, "Redis doesn't know this node");
+    } else {
+        if (r->elements > 2)
+            metric_set(f->metrics.log_bytes, r->element[2]->integer);
+        entry_written(f, r->elements > 1 ? strtoull(r->element[1]->str, NULL, 10) : 1);
+        drop_first(a);
+    }
+}
+
+static void write_entry(struct fleet *f)
+{
+    struct fleet_entry *e = f->append.first;
+    struct fleet_reader routes = fleet_reader_of(e->routes.data, e->routes.len);
+
+    scripts_begin(&f->scripts, f->q, SCRIPT_APPEND, f->keys.fleet, 5 + 2 * e->route_count);
+    redis_queue_str(f->q, f->hex);
+    redis_queue_u64(f->q, f->calls++);
+    redis_queue_arg(f->q, e->items.data, e->items.len);
+    redis_queue_u64(f->q, f->cfg.log_entries);
+    redis_queue_u64(f->q, f->cfg.log_bytes);
+    for (size_t i = 0; i < e->route_count; i++) {
+        char sign = (char)fleet_reader_u8(&routes);
+        struct mqtt_slice filter = fleet_reader_slice(&routes);
+
+        redis_queue_arg(f->q, &sign, 1);
+        redis_queue_arg(f->q, filter.data, filter.len);
+    }
+    redis_queue_end(f->q, REDIS_REPLAY, on_append, f);
+    e->closed = true;
+    f->append.in_flight = true;
+}
+
+void fleet_append_flush(struct fleet *f)
+{
+    struct fleet_append *a = &f->append;
+
+    if (a->in_flight || f->now_ms < a->retry_ms)
+        return;
+    if (a->failed || (a->first != NULL && (a->first->items.failed || a->first->routes.failed))) {
+        LOG_ERROR("log_append_out_of_memory", KV_STR("node", f->hex));
+        fleet_is_dead(f); /* what others know of this node is wrong now: begin anew */
+        return;
+    }
+    if (a->first != NULL)
+        write_entry(f);
+}
+
+void fleet_append_reset(struct fleet *f)
+{
+    struct fleet_append *a = &f->append;
+
+    while (a->first != NULL)
+        drop_first(a);
+    a->failed = a->in_flight = false;
+    a->routes_added = 0; /* some may have gone to the scrap */
+    a->retry_ms = 0;
+    a->done = a->numbered;
+    a->version = 0;
+    end_waits(f, UINT64_MAX, STORE_UNAVAILABLE);
+    for (struct fleet_append_wait *w; (w = take_due(a)) != NULL;)
+        call(w, STORE_UNAVAILABLE);
+}
+
+void fleet_append_free(struct fleet *f)
+{
+    while (f->append.first != NULL)
+        drop_first(&f->append);
+    fleet_bytes_fini(&f->append.scrap.items);
+    fleet_bytes_fini(&f->append.scrap.routes);
+}

@@ -1,0 +1,51 @@
+/*
+ * fleet_replicas - `durability: replica`: waits until a replica has what Redis has answered.
+ *
+ * Data flow: fleet_version.c asks when the answer that it waited for on the command connection is
+ *            there; so everything before it has been done by Redis. This module then sends WAIT on
+ *            a connection of its own. (On the command connection each WAIT would stop everything
+ *            behind it for as long as the replica is away.) One WAIT at a time: who asks meanwhile
+ *            shares the next one.
+ * Trouble:   too few replicas: it is asked again, until one is back. Nobody is told until then.
+ *            `flotilla_redis_replica_missing` and the log say so.
+ * Run:       a WAIT is worth something only if it was answered by the run of Redis that the command
+ *            connection speaks with.
+ * Ownership: a waiter is embedded in whoever waits, and belongs to the list until it is called.
+ */
+#ifndef FLOTILLA_BROKER_FLEET_LOG_FLEET_REPLICAS_H
+#define FLOTILLA_BROKER_FLEET_LOG_FLEET_REPLICAS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct fleet;
+struct fleet_replica_wait;
+
+/* Not ok: the node starts over or ends. */
+typedef void fleet_replica_fn(struct fleet_replica_wait *w, bool ok);
+struct fleet_replica_wait {
+    struct fleet_replica_wait *next;
+    fleet_replica_fn *fn;
+};
+
+struct fleet_replica_list {
+    struct fleet_replica_wait *head, *tail;
+};
+
+struct fleet_replicas {
+    struct fleet_replica_list gathered; /* for the next WAIT */
+    struct fleet_replica_list asking;   /* those of the one that is under way */
+    bool under_way, missing;
+    bool probe; /* ask although nobody waits: is there a replica at all? */
+    unsigned asked;
+    uint64_t retry_ms;
+    char run_id[48]; /* of the Redis that answers WAIT */
+};
+
+void fleet_replicas_wait(struct fleet *f, struct fleet_replica_wait *w, fleet_replica_fn *fn);
+/* The connection for WAIT was greeted. */
+void fleet_replicas_greeted(struct fleet *f, const char *run_id);
+void fleet_replicas_flush(struct fleet *f);
+void fleet_replicas_reset(struct fleet *f);
+
+#endif

@@ -1,0 +1,134 @@
+/* Says in the log what a dead node, or a reply that was lost, may have left unsaid. Whatever is
+ * said twice is harmless. */
+#include "broker/fleet/log/fleet_retell.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/fleet/node/fleet.h"
+
+struct ended {
+    struct fleet *f;
+    uint64_t epoch;
+    size_t len;
+    char client[];
+};
+
+static void on_logged(void *arg, enum store_status status)
+{
+    struct ended *e = arg;
+    struct fleet *f = e->f;
+
+    if (status == STORE_OK) {
+        struct fleet_key key =
+            fleet_key_clients(&f->keys, fleet_client_bucket(&f->keys, e->client, e->len));
+
+        scripts_begin(&f->scripts, f->q, SCRIPT_TOLD, key.text, 2);
+        redis_queue_arg(f->q, e->client, e->len);
+        redis_queue_u64(f->q, e->epoch);
+        redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
+    }
+    free(e);
+}
+
+uint64_t fleet_session_ended(struct fleet *f, struct fleet_session_ref session)
+{
+    uint64_t entry = fleet_append_ended(f, session);
+    struct ended *e = malloc(sizeof(*e) + session.client.len);
+
+    if (e == NULL)
+        return entry; /* said again later, then */
+    e->f = f;
+    e->epoch = session.epoch;
+    e->len = session.client.len;
+    memcpy(e->client, session.client.data, session.client.len);
+    fleet_append_wait(f, entry, on_logged, e);
+    return entry;
+}
+
+static struct mqtt_slice slice_of(const redisReply *r)
+{
+    return (struct mqtt_slice){.data = (const uint8_t *)r->str, .len = (uint32_t)r->len};
+}
+
+/* {filter, options, ...} from its element `from` on. */
+static void retell_subscriptions(struct fleet *f, struct fleet_session_ref session,
+                                 const redisReply *subs, size_t from)
+{
+    bool news = fleet_session_is_new(f, session);
+
+    for (size_t i = from; i + 1 < subs->elements; i += 2) {
+        struct store_subscription sub = {.filter = slice_of(subs->element[i])};
+        struct mqtt_slice options = slice_of(subs->element[i + 1]);
+
+        fleet_append_subscribed(f, session, sub.filter, options);
+        if (!news)
+            continue;
+        fleet_options_read(options.data, options.len, &sub);
+        f->host.durable_subscribed(f->host.arg, (const char *)session.client.data,
+                                   session.client.len, &sub);
+    }
+}
+
+void fleet_retell_subscriptions(struct fleet *f, struct fleet_session_ref session,
+                                const redisReply *subs)
+{
+    retell_subscriptions(f, session, subs, 0);
+}
+
+uint64_t fleet_retell_removals(struct fleet *f, struct fleet_session_ref session,
+                               const redisReply *filters)
+{
+    uint64_t entry = 0;
+
+    for (size_t i = 0; i < filters->elements; i++) {
+        struct mqtt_slice filter = slice_of(filters->element[i]);
+
+        entry = fleet_append_unsubscribed(f, session, filter);
+        if (fleet_session_is_new(f, session))
+            f->host.durable_unsubscribed(f->host.arg, (const char *)session.client.data,
+                                         session.client.len, filter);
+    }
+    return entry;
+}
+
+void fleet_retell_end(struct fleet *f, struct fleet_session_ref session, const redisReply *later)
+{
+    const char *epoch = later->elements > 0 ? later->element[0]->str : "";
+
+    fleet_session_ended(f, session);
+    if (fleet_session_is_new(f, session))
+        f->host.durable_ended(f->host.arg, (const char *)session.client.data, session.client.len);
+    session.epoch = strtoull(epoch, NULL, 10);
+    if (session.epoch != 0)
+        retell_subscriptions(f, session, later, 1);
+}
+
+struct retelling {
+    struct fleet *f;
+    struct fleet_session_ref session;
+};
+
+static void retell_one(void *arg, const struct store_subscription *sub)
+{
+    struct retelling *t = arg;
+    struct fleet_options o = fleet_options_write(sub);
+
+    fleet_append_subscribed(t->f, t->session, sub->filter,
+                            (struct mqtt_slice){.data = o.bytes, .len = (uint32_t)o.len});
+}
+
+bool fleet_retell_own(struct fleet *f, struct fleet_session_ref session)
+{
+    const char *id = (const char *)session.client.data;
+    struct store_hold *hold = f->host.hold_of(f->host.arg, id, session.client.len);
+    struct retelling t = {.f = f, .session = session};
+
+    if (hold == NULL || !hold->durable || hold->epoch == 0 || hold->epoch < session.epoch)
+        return false;
+    t.session.epoch = hold->epoch;
+    if (hold->store_data == NULL)
+        return fleet_connect_each_subscription(f, hold, retell_one, &t);
+    f->host.each_subscription(f->host.arg, id, session.client.len, retell_one, &t);
+    return true;
+}

@@ -1,0 +1,36 @@
+/*
+ * fleet_retell - what the log must say although who did it may die before it is said.
+ *
+ * A durable session's end is noted in its bucket's `due` (member e<client>, and its epoch in `de`) by
+ * the script that ends it. The note goes when the log has it. Until then the next claim of that
+ * client says it again, and so does whoever finds the note due (fleet_will.c). Removals of
+ * subscriptions that the log may not have are in the session's `pu`, and said again by the next
+ * claim, or by who reaps their node.
+ * Ownership: `subs` is a reply that lives until the caller's function returns.
+ */
+#ifndef FLOTILLA_BROKER_FLEET_LOG_FLEET_RETELL_H
+#define FLOTILLA_BROKER_FLEET_LOG_FLEET_RETELL_H
+
+#include "broker/fleet/log/fleet_append.h"
+
+struct fleet;
+struct redisReply;
+
+/* A script ended the session: the log says so, then the note goes. Returns the entry's number. */
+uint64_t fleet_session_ended(struct fleet *f, struct fleet_session_ref session);
+/* {filter, options, ...}: said again, to the log and to the core. */
+void fleet_retell_subscriptions(struct fleet *f, struct fleet_session_ref session,
+                                const struct redisReply *subs);
+/* {filter, ...}: removed. Returns the number of the entry, 0 when there are none. */
+uint64_t fleet_retell_removals(struct fleet *f, struct fleet_session_ref session,
+                               const struct redisReply *filters);
+/* Nobody has the client now, and its former session's end may not be in the log. `later`: epoch of
+ * the session that it has since or '', then its subscriptions. */
+void fleet_retell_end(struct fleet *f, struct fleet_session_ref session,
+                      const struct redisReply *later);
+/* Another node said something of a session that is connected here, at this or an older epoch: who
+ * hasn't heard of this connection believes it. Says its subscriptions again. False when the session
+ * isn't held here, or is newer elsewhere. */
+bool fleet_retell_own(struct fleet *f, struct fleet_session_ref session);
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * route - the filters that this node announces to the others (rule 6).
+ *
+ *     (none) -> ANNOUNCED -> LINGERING -> (none)
+ *                   ^-----------'
+ *
+ * A filter that nobody here uses any more lingers before it is withdrawn: clients that come and go
+ * don't make every node of the fleet work.
+ */
+#ifndef FLOTILLA_BROKER_FLEET_LOG_ROUTE_H
+#define FLOTILLA_BROKER_FLEET_LOG_ROUTE_H
+
+#include <sys/queue.h>
+
+#include "common/base/hash_table.h"
+#include "common/mqtt/mqtt.h"
+
+struct fleet;
+struct route;
+struct timebox;
+
+TAILQ_HEAD(route_list, route);
+
+struct routes {
+    struct hash_table by_filter;
+    uint64_t hash_key;
+    struct route_list all, lingering; /* the latter in the order of their ends */
+    unsigned round;                   /* counts the times that all are announced again */
+    struct route *at;                 /* the next to be announced in this round */
+};
+
+/* False when out of memory. */
+bool routes_init(struct routes *r, uint64_t hash_key);
+/* Once all are dropped. */
+void routes_fini(struct routes *r);
+
+/* A session here has the filter. Returns the log entry to wait for, 0 when all nodes know. */
+uint64_t route_want(struct fleet *f, struct mqtt_slice filter);
+/* The last session here let it go. */
+void route_unwant(struct fleet *f, struct mqtt_slice filter);
+/* The same for a session that is still connecting, of which the core knows nothing yet: the route
+ * is announced before, and stays until the connecting is over, whichever way. */
+uint64_t route_hold(struct fleet *f, struct mqtt_slice filter);
+/* Its connecting is over; after it has come true the core holds the filter. */
+void route_release(struct fleet *f, struct mqtt_slice filter);
+void route_tick(struct fleet *f);
+size_t route_count(const struct fleet *f);
+/* Everything is to be announced again: Redis lost it. */
+void route_announce_all(struct fleet *f);
+/* Announces some of that: true when all is. */
+bool route_announce_some(struct fleet *f, struct timebox *box);
+void routes_reset(struct fleet *f);
+/* The same in pieces: true when none is left. */
+bool routes_drop(struct fleet *f, struct timebox *box);
+
+#endif

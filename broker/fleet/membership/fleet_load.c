@@ -1,0 +1,481 @@
+/* Entering the fleet, and reloading after Redis lost data or the log had a hole (rules 3, 9).
+ *
+ *     IDLE -> JOINING -> LOADING -> CATCHING_UP -> done
+ *               ^------------ a reload, at any time
+ *
+ * The log's version is noted with the join; then everything is read, in chunks, some at a time;
+ * then the log is applied from the noted version on. Repeats are harmless, so what is read may be
+ * newer than that version. The node is ready once it is past what was last when reading ended. */
+#include "broker/fleet/node/fleet.h"
+
+#include <event2/util.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/log/log.h"
+
+enum load_state { LOAD_IDLE, LOAD_JOINING, LOAD_LOADING, LOAD_CATCHING_UP, LOAD_DONE };
+
+enum { BUCKETS_AT_ONCE = 32, ROUTES_A_CHUNK = 1000, RETRY_MS = 200, FORMAT_RETRY_MS = 1000 };
+
+struct fleet_load {
+    enum load_state state;
+    bool again;          /* a reload, not the first load */
+    unsigned generation; /* counts loads */
+    unsigned next_bucket, under_way;
+    uint64_t from;
+    uint64_t joined_at_boot_ms; /* when the join was sent */
+    uint64_t retry_ms;
+    bool knows_secret; /* which the fleet has, or that it has none */
+    char standing[41]; /* beats of an older format's brokers, when they were last seen ... */
+    uint64_t standing_since_ms; /* ... to have changed */
+};
+
+/* One chunk being read; carries what it takes to ask for the next. */
+struct load_step {
+    struct fleet *f;
+    unsigned generation;
+    unsigned bucket; /* of clients */
+    uint64_t node;   /* or the node whose routes are read */
+};
+
+bool fleet_load_init(struct fleet *f)
+{
+    f->load = calloc(1, sizeof(*f->load));
+    return f->load != NULL;
+}
+
+void fleet_load_free(struct fleet *f)
+{
+    free(f->load);
+    f->load = NULL;
+}
+
+void fleet_load_reset(struct fleet *f)
+{
+    unsigned generation = f->load->generation + 1;
+
+    *f->load = (struct fleet_load){.generation = generation};
+}
+
+static void restart(struct fleet *f, const char *why)
+{
+    if (f->load->state != LOAD_IDLE)
+        LOG_WARN("load_starts_again", KV_STR("node", f->hex), KV_STR("err", why));
+    f->load->state = LOAD_IDLE;
+    f->load->retry_ms = f->now_ms + RETRY_MS;
+}
+
+/* ---- ready
+ * ----------------------------------------------------------------------------------------
+ */
+
+struct load_ready {
+    struct fleet_version_wait wait; /* first */
+    struct fleet *f;
+    unsigned generation;
+};
+
+static void on_caught_up(struct fleet_version_wait *w, bool ok)
+{
+    struct load_ready *ready = (struct load_ready *)w;
+    struct fleet *f = ready->f;
+    struct fleet_load *l = f->load;
+    bool current = ready->generation == l->generation && l->state == LOAD_CATCHING_UP;
+
+    free(ready);
+    if (!current)
+        return;
+    if (!ok) {
+        restart(f, "the fleet's version can't be read");
+        return;
+    }
+    l->state = LOAD_DONE;
+    if (f->state == FLEET_STARTING)
+        f->state = FLEET_READY;
+    metric_set(f->metrics.ready, 1);
+    LOG_INFO("node_ready", KV_STR("node", f->hex), KV_UINT("ver", fleet_log_applied(f)),
+             KV_BOOL("again", l->again));
+    fleet_sweep_soon(f);
+}
+
+static void finish(struct fleet *f)
+{
+    struct fleet_load *l = f->load;
+    struct load_ready *ready = calloc(1, sizeof(*ready));
+    struct route_node *n;
+    struct route_node *next;
+
+    if (ready == NULL) {
+        restart(f, "out of memory");
+        return;
+    }
+    HASH_ITER (hh, f->nodes, n, next)
+        if (n->generation != l->generation)
+            fleet_node_remove(f, n);
+    l->state = LOAD_CATCHING_UP;
+    ready->f = f;
+    ready->generation = l->generation;
+    fleet_log_start(f, l->from);
+    fleet_version_check(f, &ready->wait, on_caught_up);
+}
+
+/* ---- reading
+ * ----------------------------------------------------------------------------------------
+ */
+
+static void read_bucket(struct fleet *f, unsigned bucket, const char *cursor, size_t cursor_len);
+static void read_routes(struct fleet *f, uint64_t node, const char *cursor, size_t cursor_len);
+
+/* Another chunk was read to its end: what is next? */
+static void step_done(struct fleet *f)
+{
+    struct fleet_load *l = f->load;
+
+    l->under_way--;
+    while (l->next_bucket < FLEET_CLIENT_BUCKETS && l->under_way < BUCKETS_AT_ONCE)
+        read_bucket(f, l->next_bucket++, "0", 1);
+    if (l->under_way == 0 && l->state == LOAD_LOADING)
+        finish(f);
+}
+
+static struct load_step *step_new(struct fleet *f)
+{
+    struct load_step *s = calloc(1, sizeof(*s));
+
+    if (s == NULL)
+        return NULL;
+    s->f = f;
+    s->generation = f->load->generation;
+    f->load->under_way++;
+    return s;
+}
+
+/* True when the reply belongs to the load that is going on and is an array of at least two. */
+static bool step_is_good(struct fleet *f, const struct load_step *s, const redisReply *r)
+{
+    if (s->generation != f->load->generation || f->load->state != LOAD_LOADING)
+        return false;
+    if (r != NULL && r->type == REDIS_REPLY_ARRAY && r->elements >= 1)
+        return true;
+    restart(f, r != NULL && r->type == REDIS_REPLY_ERROR ? r->str : "no answer");
+    return false;
+}
+
+/* A session, whole or a part of it: see load.lua. */
+static void take_client(struct fleet *f, const redisReply *client, const redisReply *subs)
+{
+    const char *epoch = subs->element[0]->str;
+    bool first = *epoch == '*';
+    bool part = first || *epoch == '+';
+    struct fleet_session_ref session = {
+        .client = {.data = (const uint8_t *)client->str, .len = (uint32_t)client->len},
+        .epoch = strtoull(part ? epoch + 1 : epoch, NULL, 10)};
+
+    if (f->load->again && part)
+        fleet_resync_take_part(f, session, subs, first);
+    else if (f->load->again)
+        fleet_resync_take(f, session, subs);
+    else if (fleet_session_is_new(f, session))
+        fleet_resync_add(f, session, subs);
+}
+
+static void on_bucket(void *arg, const redisReply *r)
+{
+    struct load_step *s = arg;
+    struct fleet *f = s->f;
+    unsigned bucket = s->bucket;
+    bool good = step_is_good(f, s, r);
+
+    free(s);
+    if (!good)
+        return;
+    for (size_t i = 1; i + 1 < r->elements; i += 2)
+        take_client(f, r->element[i], r->element[i + 1]);
+    if (strcmp(r->element[0]->str, "0") != 0)
+        read_bucket(f, bucket, r->element[0]->str, r->element[0]->len);
+    step_done(f);
+}
+
+static void read_bucket(struct fleet *f, unsigned bucket, const char *cursor, size_t cursor_len)
+{
+    struct fleet_key key = fleet_key_clients(&f->keys, bucket);
+    struct load_step *s = step_new(f);
+
+    if (s == NULL) {
+        restart(f, "out of memory");
+        return;
+    }
+    s->bucket = bucket;
+    scripts_begin(&f->scripts, f->q, SCRIPT_LOAD, key.text, 1);
+    redis_queue_arg(f->q, cursor, cursor_len);
+    redis_queue_end(f->q, REDIS_REPLAY, on_bucket, s);
+}
+
+static void on_routes(void *arg, const redisReply *r)
+{
+    struct load_step *s = arg;
+    struct fleet *f = s->f;
+    struct route_node *n = fleet_node_find(f, s->node);
+    uint64_t node = s->node;
+    bool good = step_is_good(f, s, r);
+
+    free(s);
+    if (!good)
+        return;
+    if (n != NULL && r->elements == 2) {
+        const redisReply *filters = r->element[1];
+
+        for (size_t i = 0; i < filters->elements; i++)
+            router_route_add(f->router, n,
+                             (struct mqtt_slice){.data = (uint8_t *)filters->element[i]->str,
+                                                 .len = (uint32_t)filters->element[i]->len});
+        if (strcmp(r->element[0]->str, "0") != 0)
+            read_routes(f, node, r->element[0]->str, r->element[0]->len);
+    }
+    step_done(f);
+}
+
+static void read_routes(struct fleet *f, uint64_t node, const char *cursor, size_t cursor_len)
+{
+    struct fleet_key key = fleet_key_routes(&f->keys, node);
+    struct load_step *s = step_new(f);
+
+    if (s == NULL) {
+        restart(f, "out of memory");
+        return;
+    }
+    s->node = node;
+    redis_queue_begin(f->q, 5);
+    redis_queue_str(f->q, "SSCAN");
+    redis_queue_str(f->q, key.text);
+    redis_queue_arg(f->q, cursor, cursor_len);
+    redis_queue_str(f->q, "COUNT");
+    redis_queue_u64(f->q, ROUTES_A_CHUNK);
+    redis_queue_end(f->q, REDIS_REPLAY, on_routes, s);
+}
+
+static void on_nodes(void *arg, const redisReply *r)
+{
+    struct load_step *s = arg;
+    struct fleet *f = s->f;
+    bool good = step_is_good(f, s, r);
+
+    free(s);
+    if (!good)
+        return;
+    for (size_t i = 0; i < r->elements; i++) {
+        struct route_node *n;
+        uint64_t id;
+
+        if (!fleet_hex_parse(r->element[i]->str, r->element[i]->len, &id) || id == f->id)
+            continue;
+        n = fleet_node_get(f, id);
+        if (n == NULL) {
+            restart(f, "out of memory");
+            return;
+        }
+        n->generation = f->load->generation;
+        read_routes(f, id, "0", 1);
+    }
+    step_done(f);
+}
+
+static void begin_loading(struct fleet *f)
+{
+    struct fleet_load *l = f->load;
+    struct load_step *s;
+
+    l->state = LOAD_LOADING;
+    l->next_bucket = 0;
+    l->under_way = 0;
+    s = step_new(f);
+    if (s == NULL) {
+        restart(f, "out of memory");
+        return;
+    }
+    redis_queue_begin(f->q, 2);
+    redis_queue_str(f->q, "HKEYS");
+    redis_queue_str(f->q, f->keys.nodes);
+    redis_queue_end(f->q, REDIS_REPLAY, on_nodes, s);
+}
+
+/* ---- entering
+ * -----------------------------------------------------------------------------------------
+ */
+
+/* The data is of another format. Brokers of an older one may still be at work on it: they are gone
+ * when their beats have stood still for a lease, and the next join says so. */
+static void refuse_format(struct fleet *f, const char *found, const char *beats)
+{
+    struct fleet_load *l = f->load;
+    struct fleet_key inbox = fleet_key_inbox(&f->keys, f->id);
+    char speaks[12];
+
+    if (l->standing_since_ms == 0 || strcmp(l->standing, beats) != 0) {
+        evutil_snprintf(l->standing, sizeof(l->standing), "%s", beats);
+        l->standing_since_ms = f->now_ms;
+    }
+    evutil_snprintf(speaks, sizeof(speaks), "%d", FLEET_FORMAT);
+    LOG_LIMITED(LOG_LEVEL_ERROR, "fleet_format_differs", KV_STR("found", found),
+                KV_STR("speaks", speaks),
+                KV_STR("needed", strcmp(found, "1") == 0
+                                     ? "all brokers of the former version stopped"
+                                     : "brokers of the version that wrote it, another database, or "
+                                       "another fleet.name"));
+    f->trouble =
+        "the data in Redis has a format that this version doesn't speak, or that brokers of "
+        "another version use: see the log";
+    redis_queue_begin(f->q, 2);
+    redis_queue_str(f->q, "UNLINK");
+    redis_queue_str(f->q, inbox.text);
+    redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
+    l->state = LOAD_IDLE;
+    l->retry_ms = f->now_ms + FORMAT_RETRY_MS;
+}
+
+/* By which buckets are computed. False: the fleet has another one than this node's holds go by. */
+static bool take_secret(struct fleet *f, const redisReply *r)
+{
+    struct fleet_load *l = f->load;
+    struct fleet_keys before = f->keys;
+
+    if (!fleet_keys_set_secret(&f->keys, r->str, r->len))
+        return false;
+    if (l->knows_secret)
+        return before.keyed == f->keys.keyed &&
+               memcmp(before.secret, f->keys.secret, sizeof(before.secret)) == 0;
+    l->knows_secret = true;
+    if (!f->keys.keyed)
+        LOG_INFO("buckets_unkeyed",
+                 KV_STR("why", "this fleet's data is from before there were keys"),
+                 KV_STR("effect", "clients can choose ids that meet in one bucket"));
+    return true;
+}
+
+/* What Redis has of this node may be less than what it was told. */
+static void say_again(struct fleet *f, size_t routes)
+{
+    const struct fleet_load *l = f->load;
+    bool lost = routes != route_count(f) || fleet_append_is_lost(f, l->from);
+
+    if (l->again)
+        fleet_versions_rejoined(f, l->from);
+    fleet_say_again(f, l->again, lost);
+    if (l->again)
+        fleet_connects_begin_again(f);
+}
+
+static void on_join(void *arg, const redisReply *r)
+{
+    struct fleet *f = arg;
+    struct fleet_load *l = f->load;
+
+    if (l->state != LOAD_JOINING)
+        return;
+    if (r == NULL || r->type != REDIS_REPLY_ARRAY) {
+        restart(f, r != NULL && r->type == REDIS_REPLY_ERROR ? r->str : "no answer");
+        return;
+    }
+    if (strcmp(r->element[0]->str, "dead") == 0) {
+        l->state = LOAD_IDLE;
+        fleet_is_dead(f);
+        return;
+    }
+    if (strcmp(r->element[0]->str, "format") == 0) {
+        refuse_format(f, r->element[1]->str, r->element[2]->str);
+        return;
+    }
+    f->trouble = NULL;
+    if (!take_secret(f, r->element[3])) {
+        LOG_WARN("fleet_secret_differs", KV_STR("node", f->hex));
+        l->state = LOAD_IDLE;
+        fleet_is_dead(f); /* other nodes look elsewhere for what this one holds: begin anew */
+        return;
+    }
+    if (r->element[4]->len > 0)
+        LOG_INFO("fleet_format_carried_on", KV_STR("from", r->element[4]->str),
+                 KV_UINT("to", FLEET_FORMAT));
+    if (!f->joined)
+        heart_begin(f->heart, f->id, l->joined_at_boot_ms);
+    f->joined = true;
+    f->joined_ms = clock_boottime_ms();
+    memcpy(f->known_run, f->run_id, sizeof(f->known_run));
+    fleet_register_keep(f);
+    fleet_usage_ask(f);
+    l->from = strtoull(r->element[1]->str, NULL, 10);
+    say_again(f, (size_t)r->element[2]->integer);
+    begin_loading(f);
+}
+
+/* Without an inbox nobody could send here: Redis is full, say. */
+static void on_inbox(void *arg, const redisReply *r)
+{
+    struct fleet *f = arg;
+
+    if (r != NULL && r->type == REDIS_REPLY_STRING)
+        inbox_has_entry(f, r->str);
+    if (f->load->state == LOAD_JOINING && fleet_reply_status(r) != STORE_OK)
+        restart(f, r != NULL ? r->str : "no answer");
+}
+
+static void join(struct fleet *f)
+{
+    struct fleet_key inbox = fleet_key_inbox(&f->keys, f->id);
+    struct fleet_load *l = f->load;
+    uint8_t secret[SIPHASH_KEY_SIZE];
+    char secret_hex[FLEET_SECRET_HEX + 1] = "";
+    bool stood = l->standing_since_ms != 0 && f->now_ms - l->standing_since_ms > f->cfg.lease_ms;
+
+    l->state = LOAD_JOINING;
+    l->generation++;
+    l->joined_at_boot_ms = f->boot_ms;
+    evutil_secure_rng_get_bytes(secret, sizeof(secret));
+    if (!l->knows_secret)
+        fleet_secret_write(secret, secret_hex);
+    else if (f->keys.keyed) /* Redis may have lost it */
+        fleet_secret_write(f->keys.secret, secret_hex);
+    /* The inbox first: from the join on, others may send to it. */
+    redis_queue_begin(f->q, 5);
+    redis_queue_str(f->q, "XADD");
+    redis_queue_str(f->q, inbox.text);
+    redis_queue_str(f->q, "*");
+    redis_queue_str(f->q, "h");
+    redis_queue_str(f->q, "");
+    redis_queue_end(f->q, REDIS_REPLAY, on_inbox, f);
+    scripts_begin(&f->scripts, f->q, SCRIPT_JOIN, f->keys.fleet, 4);
+    redis_queue_str(f->q, f->hex);
+    redis_queue_u64(f->q, FLEET_FORMAT);
+    redis_queue_str(f->q, secret_hex);
+    redis_queue_str(f->q, stood ? l->standing : "");
+    redis_queue_end(f->q, REDIS_REPLAY, on_join, f);
+}
+
+void fleet_load_tick(struct fleet *f)
+{
+    struct fleet_load *l = f->load;
+
+    if (l->state != LOAD_IDLE || f->state == FLEET_LEFT || f->now_ms < l->retry_ms ||
+        !redis_link_is_up(f->commands))
+        return;
+    join(f);
+}
+
+void fleet_reload(struct fleet *f, const char *why)
+{
+    struct fleet_load *l = f->load;
+
+    if (l->state == LOAD_IDLE || l->state == LOAD_JOINING)
+        return; /* about to */
+    if (f->state == FLEET_LEFT || f->must_start_over)
+        return;
+    f->lost_until_ms = f->now_ms + f->cfg.lease_ms;
+    LOG_WARN("fleet_reloads", KV_STR("node", f->hex), KV_STR("err", why));
+    metric_add(f->metrics.reloads, 1);
+    fleet_log_stop(f);
+    l->again = true;
+    l->state = LOAD_IDLE;
+    l->retry_ms = 0;
+    fleet_wake(f);
+}

@@ -1,0 +1,148 @@
+/* This node was declared dead. It forgets everything and begins anew under another id. There may be a
+ * hundred thousand clients and a million routes to forget, so it goes in pieces, a turn's box each:
+ *
+ *     HOLDS      connections lose their hold: what the core says of them from now on is nobody's
+ *     -> CORE    the core closes all clients and forgets all sessions; it serves nobody meanwhile
+ *     -> COMMANDS  what wasn't answered is told that it won't be
+ *     -> ROUTES  those of this node
+ *     -> then the rest at once, which is little: it begins anew
+ *
+ * Until then no link is read or written. */
+#include "broker/fleet/membership/fleet_over.h"
+
+#include <event2/util.h>
+#include <string.h>
+
+#include "broker/fleet/node/fleet.h"
+#include "common/log/log.h"
+
+enum { HOLD_US = 1, COMMAND_US = 1 };
+
+void fleet_take_new_id(struct fleet *f)
+{
+    do
+        evutil_secure_rng_get_bytes(&f->id, sizeof(f->id));
+    while (f->id == 0);
+    fleet_hex(f->id, f->hex);
+    f->registration = (struct fleet_registration){.warned = f->registration.warned};
+}
+
+void fleet_drop_everything(struct fleet *f)
+{
+    struct redis_link *links[] = {f->commands, f->inbox_link, f->log_link, f->channel,
+                                  f->replica_link};
+    struct timebox *box = f->box;
+    struct timebox endless;
+
+    timebox_open_at(&endless, UINT64_MAX, 0, 0);
+    f->box = &endless; /* who waited is told now, or the store is freed */
+    for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+        if (links[i] != NULL) {
+            redis_link_hold(links[i], false);
+            redis_link_reset(links[i], "the node starts over or ends");
+        }
+    }
+    fleet_load_reset(f);
+    fleet_log_stop(f);
+    while (f->nodes != NULL)
+        fleet_node_remove(f, f->nodes);
+    reapers_free(f);
+    fleet_cut_reset(f);
+    fleet_taken_reset(f);
+    inbox_reset(f);
+    fleet_connect_reset(f);
+    fleet_acks_reset(f);
+    fleet_retaining_reset(f);
+    fleet_retained_reset(f);
+    fleet_queues_reset(f);
+    fleet_append_reset(f);
+    routes_reset(f);
+    fleet_replicas_reset(f);
+    fleet_versions_reset(f);
+    fleet_publish_reset(f);
+    fleet_run_deferred(f, false);
+    fleet_connect_reset(f); /* who waited for that */
+    f->box = box;
+}
+
+void fleet_start_over(struct fleet *f)
+{
+    f->must_start_over = false;
+    f->state = FLEET_STARTING;
+    f->joined = f->unsure = false;
+    f->over.step = OVER_HOLDS;
+    f->store.suspended = true;
+    metric_set(f->metrics.ready, 0);
+    metric_add(f->metrics.start_overs, 1);
+    heart_end(f->heart);
+}
+
+static bool detach_holds(struct fleet *f, struct timebox *box)
+{
+    while (f->holds != NULL) {
+        fleet_hold_drop(f->holds);
+        if (timebox_spend(box, HOLD_US))
+            return f->holds == NULL;
+    }
+    return true;
+}
+
+static bool drop_commands(struct fleet *f, struct timebox *box)
+{
+    while (f->over.commands > 0) {
+        f->over.commands--;
+        redis_queue_give_up(f->q);
+        if (timebox_spend(box, COMMAND_US))
+            break;
+    }
+    return f->over.commands == 0;
+}
+
+static void begin_anew(struct fleet *f)
+{
+    char old[FLEET_HEX_SIZE];
+
+    memcpy(old, f->hex, sizeof(old));
+    fleet_drop_everything(f);
+    fleet_take_new_id(f);
+    f->run_id[0] = '\0';
+    f->store.suspended = false;
+    LOG_WARN("node_starts_over", KV_STR("was", old), KV_STR("node", f->hex));
+    if (f->state != FLEET_STARTING)
+        return; /* it ends */
+    inbox_start(f);
+    fleet_load_tick(f);
+}
+
+/* True when the step is done. */
+static bool go_on(struct fleet *f, struct timebox *box)
+{
+    switch (f->over.step) {
+    case OVER_HOLDS:
+        return detach_holds(f, box);
+    case OVER_CORE:
+        if (!f->host.start_over(f->host.arg, box))
+            return false;
+        f->over.commands = redis_link_leave(f->commands, "the node starts over");
+        return true;
+    case OVER_COMMANDS:
+        return drop_commands(f, box);
+    case OVER_ROUTES:
+        return routes_drop(f, box);
+    case OVER_NOT:
+        break;
+    }
+    return false;
+}
+
+void fleet_over_go_on(struct fleet *f, struct timebox *box)
+{
+    do {
+        if (!go_on(f, box)) {
+            fleet_wake(f);
+            return;
+        }
+        f->over.step = f->over.step == OVER_ROUTES ? OVER_NOT : f->over.step + 1;
+    } while (f->over.step != OVER_NOT);
+    begin_anew(f);
+}

@@ -1,0 +1,32 @@
+/*
+ * fleet_say_again - rule 9: tells Redis again what this node's connections hold and announce, in pieces.
+ *
+ * Data flow: fleet_load.c begins it at a join; fleet.c's ticks go on; who writes for a session says
+ *            fleet_say_hold before, so that nothing comes before what it is based on.
+ */
+#ifndef FLOTILLA_BROKER_FLEET_MEMBERSHIP_FLEET_SAY_AGAIN_H
+#define FLOTILLA_BROKER_FLEET_MEMBERSHIP_FLEET_SAY_AGAIN_H
+
+#include <stdbool.h>
+
+struct fleet;
+struct fleet_hold;
+
+struct fleet_saying {
+    unsigned round;        /* counts the times; a hold notes the one it was asserted in */
+    struct fleet_hold *at; /* the next to be looked at */
+    bool under_way;
+    bool lost; /* the log lost some, too */
+};
+
+/* `again`: the node was in the fleet before. `lost`: the log hasn't all that this node said. */
+void fleet_say_again(struct fleet *f, bool again, bool lost);
+void fleet_say_tick(struct fleet *f);
+/* Before a command of this session: what Redis may have lost of it goes first. */
+void fleet_say_hold(struct fleet_hold *h);
+/* At once, whatever was said before. */
+void fleet_hold_assert(struct fleet_hold *h);
+/* Another run of Redis: assertions that weren't answered are made for that one. */
+void fleet_holds_run_changed(struct fleet *f);
+
+#endif

@@ -1,0 +1,258 @@
+/* Clears up behind a dead node: frees the clients it still owned, publishes their wills, tells the
+ * log again what it may have left half said, and removes its inbox. Goes through the buckets some
+ * at a time, in chunks; who does it is noted in Redis, so that another node resumes it should the
+ * reaper die (fleet_beat.c). Whatever is done twice is harmless. */
+#include "broker/fleet/node/fleet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log/log.h"
+
+enum { BUCKETS_AT_ONCE = 16, CLIENTS_AT_ONCE = 50, WILLS_MAX = 200 };
+
+struct reaper {
+    struct reaper *next;
+    struct fleet *f;
+    uint64_t victim;
+    char hex[FLEET_HEX_SIZE];
+    unsigned next_bucket;
+    unsigned under_way;                   /* script calls and wills */
+    unsigned wills;                       /* of them */
+    unsigned unfinished[BUCKETS_AT_ONCE]; /* buckets with more clients, to be asked next */
+    unsigned unfinished_count;
+    size_t clients;
+    bool ended, failed;
+};
+
+struct reaper_step {
+    struct reaper *reaper;
+    unsigned bucket;
+};
+
+static void ask(struct reaper *rp, unsigned bucket);
+
+static struct reaper *find(struct fleet *f, uint64_t victim)
+{
+    for (struct reaper *rp = f->reapers; rp != NULL; rp = rp->next)
+        if (rp->victim == victim)
+            return rp;
+    return NULL;
+}
+
+static void remove_reaper(struct reaper *rp)
+{
+    struct reaper **at = &rp->f->reapers;
+
+    while (*at != rp)
+        at = &(*at)->next;
+    *at = rp->next;
+    free(rp);
+}
+
+static void clear_topics(struct reaper *rp)
+{
+    struct fleet *f = rp->f;
+
+    for (unsigned bucket = 0; bucket < FLEET_TOPIC_BUCKETS; bucket++) {
+        struct fleet_key key = fleet_key_topics(&f->keys, bucket);
+
+        redis_queue_begin(f->q, 3);
+        redis_queue_str(f->q, "HDEL");
+        redis_queue_arg2(f->q, key.text, strlen(key.text), "hw", 2);
+        redis_queue_str(f->q, rp->hex);
+        redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
+    }
+}
+
+static void finish(struct reaper *rp)
+{
+    struct fleet *f = rp->f;
+    struct fleet_key inbox = fleet_key_inbox(&f->keys, rp->victim);
+
+    clear_topics(rp);
+    redis_queue_begin(f->q, 2);
+    redis_queue_str(f->q, "UNLINK");
+    redis_queue_str(f->q, inbox.text);
+    redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
+    redis_queue_begin(f->q, 3);
+    redis_queue_str(f->q, "HDEL");
+    redis_queue_str(f->q, f->keys.reap);
+    redis_queue_str(f->q, rp->hex);
+    redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
+    LOG_INFO("node_reaped", KV_STR("node", rp->hex), KV_UINT("clients", rp->clients));
+    remove_reaper(rp);
+}
+
+/* Each bucket brings clients, and each of them may bring a will: no more are asked for while many
+ * are on their way. */
+static bool may_ask(const struct reaper *rp)
+{
+    bool left = rp->unfinished_count > 0 || rp->next_bucket < FLEET_CLIENT_BUCKETS;
+
+    return left && !rp->failed && rp->wills < WILLS_MAX &&
+           rp->under_way - rp->wills + rp->unfinished_count < BUCKETS_AT_ONCE + 1 &&
+           rp->under_way - rp->wills < BUCKETS_AT_ONCE;
+}
+
+/* Keeps some buckets and not too many wills under way. A failed one is begun again when the next
+ * beat shows that the reaping isn't done. */
+static void go_on(struct reaper *rp)
+{
+    /* This node starts over or ends: no more calls. Or who has a client says so first. */
+    if (rp->f->freeing || !rp->f->joined || fleet_may_be_lost(rp->f))
+        rp->failed = true;
+    while (may_ask(rp)) {
+        if (rp->unfinished_count > 0)
+            ask(rp, rp->unfinished[--rp->unfinished_count]);
+        else
+            ask(rp, rp->next_bucket++);
+    }
+    if (rp->under_way > 0)
+        return;
+    if (rp->failed)
+        remove_reaper(rp);
+    else
+        finish(rp);
+}
+
+static void on_will(void *arg, enum store_status status)
+{
+    struct reaper *rp = arg;
+
+    (void)status; /* a failed one is tried again from `due` */
+    rp->under_way--;
+    rp->wills--;
+    if (!rp->ended)
+        go_on(rp);
+    else if (rp->under_way == 0)
+        free(rp);
+}
+
+/* client, epoch, will, subscriptions, filters being removed */
+static void take_client(struct reaper *rp, struct redisReply **e)
+{
+    struct fleet_session_ref session = {
+        .client = {.data = (const uint8_t *)e[0]->str, .len = (uint32_t)e[0]->len},
+        .epoch = strtoull(e[1]->str, NULL, 10)};
+
+    rp->clients++;
+    /* What the dead node did to the session may not have reached the log. */
+    fleet_retell_removals(rp->f, session, e[4]);
+    fleet_retell_subscriptions(rp->f, session, e[3]);
+    if (e[2]->len == 0)
+        return;
+    rp->under_way++;
+    rp->wills++;
+    fleet_will_publish(rp->f, e[0]->str, e[0]->len, session.epoch, e[2]->str, e[2]->len, on_will,
+                       rp);
+}
+
+static void on_reaped(void *arg, const redisReply *r)
+{
+    struct reaper_step *step = arg;
+    struct reaper *rp = step->reaper;
+    unsigned bucket = step->bucket;
+
+    free(step);
+    if (rp->ended) {
+        if (--rp->under_way == 0)
+            free(rp);
+        return;
+    }
+    if (r == NULL || r->type != REDIS_REPLY_ARRAY) {
+        rp->failed = true;
+    } else {
+        for (size_t i = 1; i + 4 < r->elements; i += 5)
+            take_client(rp, &r->element[i]);
+        if (r->element[0]->integer > 0)
+            rp->unfinished[rp->unfinished_count++] = bucket;
+    }
+    rp->under_way--;
+    go_on(rp);
+}
+
+static void ask(struct reaper *rp, unsigned bucket)
+{
+    struct fleet *f = rp->f;
+    struct fleet_key key = fleet_key_clients(&f->keys, bucket);
+    struct reaper_step *step = malloc(sizeof(*step));
+
+    if (step == NULL) {
+        rp->failed = true;
+        return;
+    }
+    *step = (struct reaper_step){.reaper = rp, .bucket = bucket};
+    rp->under_way++;
+    scripts_begin(&f->scripts, f->q, SCRIPT_REAP, key.text, 3);
+    redis_queue_str(f->q, rp->hex);
+    redis_queue_str(f->q, f->hex);
+    redis_queue_u64(f->q, CLIENTS_AT_ONCE);
+    redis_queue_end(f->q, REDIS_REPLAY, on_reaped, step);
+}
+
+/* Only now nothing that it wrote can come any more. */
+static void on_cut(void *arg, enum store_status status)
+{
+    struct reaper *rp = arg;
+
+    rp->under_way--;
+    if (rp->ended) {
+        free(rp);
+        return;
+    }
+    rp->failed |= status != STORE_OK;
+    go_on(rp);
+}
+
+/* EVALSHA sha 1 key · victim, ...: one that has no clients. */
+static void void_call(void *each_arg, void *arg, struct redis_args args)
+{
+    struct reaper_step *step = arg;
+    size_t len = 0;
+    char *victim = NULL;
+
+    (void)each_arg;
+    for (size_t i = 0; i < 4 + 1; i++)
+        victim = redis_args_next(&args, &len);
+    if (victim != NULL)
+        memset(victim, '0', len);
+    if (!step->reaper->ended)
+        step->reaper->failed = true;
+}
+
+void reapers_run_changed(struct fleet *f)
+{
+    redis_queue_each(f->q, on_reaped, void_call, NULL);
+}
+
+void reaper_start(struct fleet *f, uint64_t victim)
+{
+    struct reaper *rp;
+
+    if (find(f, victim) != NULL || victim == f->id)
+        return;
+    rp = calloc(1, sizeof(*rp));
+    if (rp == NULL)
+        return; /* the next beat asks again */
+    rp->f = f;
+    rp->victim = victim;
+    fleet_hex(victim, rp->hex);
+    rp->next = f->reapers;
+    f->reapers = rp;
+    LOG_INFO("node_reaping", KV_STR("node", rp->hex));
+    rp->under_way++;
+    fleet_cut_dead(f, victim, on_cut, rp);
+}
+
+void reapers_free(struct fleet *f)
+{
+    while (f->reapers != NULL) {
+        struct reaper *rp = f->reapers;
+
+        f->reapers = rp->next;
+        rp->ended = true;
+        if (rp->under_way == 0)
+            free(rp);
+    }
+}

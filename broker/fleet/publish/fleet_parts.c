@@ -1,0 +1,160 @@
+/* Asks session.lua again and again, each time for a piece (fleet_piece.h). */
+#include "broker/fleet/publish/fleet_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/fleet/node/fleet.h"
+
+void fleet_parts_fini(struct fleet_parts *p)
+{
+    fleet_bytes_fini(&p->text);
+    *p = (struct fleet_parts){0};
+}
+
+static struct mqtt_slice slice_of(const redisReply *r)
+{
+    return (struct mqtt_slice){.data = (const uint8_t *)r->str, .len = (uint32_t)r->len};
+}
+
+void fleet_parts_take(struct fleet_parts *p, const redisReply *r, size_t from)
+{
+    for (size_t i = from; i + 1 < r->elements; i += 2, p->count++) {
+        fleet_bytes_slice(&p->text, slice_of(r->element[i]));
+        fleet_bytes_slice(&p->text, slice_of(r->element[i + 1]));
+    }
+}
+
+struct store_subscription *fleet_parts_list(const struct fleet_parts *p, bool *ok)
+{
+    struct fleet_reader r = fleet_reader_of(p->text.data, p->text.len);
+    struct store_subscription *list = p->count > 0 ? calloc(p->count, sizeof(*list)) : NULL;
+
+    *ok = !p->text.failed && (list != NULL || p->count == 0);
+    for (size_t i = 0; *ok && i < p->count; i++) {
+        struct mqtt_slice options;
+
+        list[i].filter = fleet_reader_slice(&r);
+        options = fleet_reader_slice(&r);
+        fleet_options_read(options.data, options.len, &list[i]);
+    }
+    if (*ok)
+        return list;
+    free(list);
+    return NULL;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+enum { READS_AT_ONCE = 2 };
+
+struct parts_read {
+    struct fleet *f;
+    struct parts_read *next;
+    struct fleet_parts *parts;
+    fleet_parts_fn *done;
+    void *arg;
+    char cursor[24];
+    size_t len;
+    char client[];
+};
+
+static void finish(struct parts_read *rd, enum store_status status, uint64_t epoch)
+{
+    rd->done(rd->arg, status, epoch);
+    free(rd);
+}
+
+static struct parts_read *take_waiting(struct fleet_parts_reads *reads)
+{
+    struct parts_read *rd = reads->first;
+
+    if (rd != NULL)
+        reads->first = rd->next;
+    if (reads->first == NULL)
+        reads->last = NULL;
+    return rd;
+}
+
+static void on_part(void *arg, const redisReply *r);
+
+static void ask(struct parts_read *rd)
+{
+    struct fleet *f = rd->f;
+    struct fleet_key key =
+        fleet_key_clients(&f->keys, fleet_client_bucket(&f->keys, rd->client, rd->len));
+
+    scripts_begin(&f->scripts, f->q, SCRIPT_SESSION, key.text, 2);
+    redis_queue_arg(f->q, rd->client, rd->len);
+    redis_queue_str(f->q, rd->cursor);
+    redis_queue_end(f->q, REDIS_REPLAY, on_part, rd);
+}
+
+/* One is over. Without an answer those that wait get none either. */
+static void go_on(struct fleet *f, bool answered)
+{
+    struct fleet_parts_reads *reads = &f->parts_reads;
+    struct parts_read *rd;
+
+    reads->under_way--;
+    while ((!answered || reads->under_way < READS_AT_ONCE) && (rd = take_waiting(reads)) != NULL) {
+        if (!answered) {
+            finish(rd, STORE_UNAVAILABLE, 0);
+            continue;
+        }
+        reads->under_way++;
+        ask(rd);
+    }
+}
+
+/* {cursor, epoch, filter, options, ...} */
+static void on_part(void *arg, const redisReply *r)
+{
+    struct parts_read *rd = arg;
+    struct fleet *f = rd->f;
+    enum store_status status = fleet_reply_status(r);
+    uint64_t epoch = 0;
+
+    if (status == STORE_OK && (r->type != REDIS_REPLY_ARRAY || r->elements < 2))
+        status = STORE_UNAVAILABLE;
+    if (status == STORE_OK) {
+        epoch = strtoull(r->element[1]->str, NULL, 10);
+        fleet_parts_take(rd->parts, r, 2);
+        if (strcmp(r->element[0]->str, "0") != 0) {
+            snprintf(rd->cursor, sizeof(rd->cursor), "%s", r->element[0]->str);
+            ask(rd);
+            return;
+        }
+    }
+    finish(rd, status, epoch);
+    go_on(f, r != NULL);
+}
+
+void fleet_parts_read(struct fleet *f, struct mqtt_slice client, const char *cursor,
+                      struct fleet_parts *parts, fleet_parts_fn *done, void *arg)
+{
+    struct fleet_parts_reads *reads = &f->parts_reads;
+    struct parts_read *rd = calloc(1, sizeof(*rd) + client.len);
+
+    if (rd == NULL) {
+        done(arg, STORE_UNAVAILABLE, 0);
+        return;
+    }
+    rd->f = f;
+    rd->parts = parts;
+    rd->done = done;
+    rd->arg = arg;
+    rd->len = client.len;
+    memcpy(rd->client, client.data, client.len);
+    snprintf(rd->cursor, sizeof(rd->cursor), "%s", cursor);
+    if (reads->under_way < READS_AT_ONCE) {
+        reads->under_way++;
+        ask(rd);
+        return;
+    }
+    if (reads->last != NULL)
+        reads->last->next = rd;
+    else
+        reads->first = rd;
+    reads->last = rd;
+}

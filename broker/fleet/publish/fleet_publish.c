@@ -1,0 +1,682 @@
+/* Rule 5: a message of QoS 1 or 2 is done when it is in each queue, on its way to each node, and
+ * Redis had no change of routes or subscriptions that this node doesn't know.
+ *
+ *     bind the packet id (QoS 2 of a durable publisher)
+ *       -> behind an earlier one of the publisher that may be matched again, wait for it
+ *       -> gather: retained value, queues, inboxes   <--.
+ *       -> everything sent: ask for the version         |
+ *       -> answered: the first answer is what is owed   |
+ *       -> the log is that far: match again if need be -' only if somebody is new
+ *       -> complete, in the order of the publisher's calls
+ *
+ * The commands go through one ordered link, so the version's answer comes behind all others. Who
+ * subscribed after the first answer did so after the publish: a log that never rests is no reason to
+ * ask for ever. Unless Redis may have lost something: then what comes later may be what was said long
+ * ago, and each answer is owed anew. */
+#include "broker/fleet/node/fleet.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "broker/base/account.h"
+#include "broker/base/id_set.h"
+#include "common/log/log.h"
+
+enum {
+    AGAIN_MS = 100,
+    PAST_MS = 50, /* well above a round trip, below what a client needs to come back elsewhere */
+};
+
+struct fleet_publish {
+    struct fleet_version_wait wait; /* first */
+    struct fleet *f;
+    struct fleet_publish *next; /* of the same publisher, or in a list of those that wait */
+    struct fleet_publish *next_again;
+    LIST_ENTRY(fleet_publish) all;
+    struct fleet_behalf behalf; /* who publishes: a connection, or a will's */
+    bool taken;                 /* it isn't this node's to publish any more */
+    struct message *message;
+    struct fleet_hold *hold; /* the publisher's, NULL: none, or it is gone */
+    store_done_fn *done;
+    void *arg;
+    struct id_set nodes, clients; /* ids of nodes, hashes of client ids */
+    uint64_t matched;             /* version of the log that the targets belong to */
+    uint64_t owed;                /* whoever had subscribed by then gets it; 0: not known yet */
+    uint64_t owed_lost_ms;        /* the fleet's lost_until_ms when that was answered */
+    unsigned run;                 /* of Redis, when the first of it was gathered */
+    unsigned unsent;              /* parts gathered and not sent */
+    enum store_status status;
+    bool remember, queue_only, retained, finished, missed, unknown;
+    bool behind; /* waits for an earlier one of the publisher before it is matched */
+    uint64_t again_ms;
+};
+
+struct fleet_publishing {
+    LIST_HEAD(, fleet_publish) all;
+    struct fleet_publish *again, *again_tail; /* to be matched again a little later */
+    struct fleet_bytes frame;                 /* the message being gathered */
+};
+
+bool fleet_publishing_init(struct fleet *f)
+{
+    f->publishing = calloc(1, sizeof(*f->publishing));
+    return f->publishing != NULL;
+}
+
+void fleet_publishing_free(struct fleet *f)
+{
+    if (f->publishing == NULL)
+        return;
+    fleet_bytes_fini(&f->publishing->frame);
+    free(f->publishing);
+    f->publishing = NULL;
+}
+
+static size_t message_size(const struct message *m)
+{
+    return sizeof(*m) + m->topic.len + m->payload.len + m->props.len + m->publisher.len;
+}
+
+/* ---- completing ------------------------------------------------------------------------------ */
+
+static void publish_free(struct fleet_publish *p)
+{
+    LIST_REMOVE(p, all);
+    if (p->hold != NULL)
+        fleet_hold_unref(p->hold);
+    message_unref(p->message);
+    id_set_fini(&p->nodes);
+    id_set_fini(&p->clients);
+    account_delete(ACCOUNT_REQUESTS, p, sizeof(*p));
+}
+
+static void call_done(struct fleet_publish *p)
+{
+    if (p->done != NULL)
+        p->done(p->arg, p->status);
+    publish_free(p);
+}
+
+static void release_behind(struct fleet_hold *h);
+
+static struct fleet_publish *take_finished(struct fleet_hold *h)
+{
+    struct fleet_publish *p = h->publishes;
+
+    if (p == NULL || !p->finished)
+        return NULL;
+    h->publishes = p->next;
+    if (h->publishes == NULL)
+        h->publishes_tail = NULL;
+    return p;
+}
+
+/* Calls what is finished at the head of the publisher's list. */
+static void complete_in_order(struct fleet_hold *h)
+{
+    struct fleet_publish *p;
+
+    h->refs++;
+    while ((p = take_finished(h)) != NULL) {
+        call_done(p);
+        release_behind(h);
+    }
+    fleet_hold_unref(h);
+}
+
+static void finish(struct fleet_publish *p)
+{
+    struct fleet_hold *h = p->hold;
+
+    p->finished = true;
+    if (h == NULL)
+        call_done(p);
+    else
+        complete_in_order(h);
+}
+
+/* ---- taken away ------------------------------------------------------------------------------ */
+
+void fleet_publish_void(struct fleet *f)
+{
+    struct fleet_publish *p;
+
+    LIST_FOREACH (p, &f->publishing->all, all)
+        p->taken |= fleet_taken_has(f, p->behalf);
+}
+
+bool fleet_publish_is_void(const struct fleet_publish *p)
+{
+    return p->taken;
+}
+
+struct mqtt_slice fleet_publish_topic(const struct fleet_publish *p)
+{
+    return p->message->topic;
+}
+
+/* ---- gathering ------------------------------------------------------------------------------- */
+
+static void on_version(struct fleet_version_wait *w, bool ok);
+
+void fleet_publish_gathered(struct fleet_publish *p)
+{
+    p->unsent++;
+}
+
+static void ask_version(struct fleet_publish *p)
+{
+    p->wait.writes = p->message->qos > 0;
+    fleet_version_check(p->f, &p->wait, on_version);
+}
+
+void fleet_publish_issued(struct fleet_publish *p)
+{
+    if (--p->unsent == 0)
+        ask_version(p);
+}
+
+void fleet_publish_failed(struct fleet_publish *p, enum store_status status)
+{
+    if (p->status == STORE_OK)
+        p->status = status;
+}
+
+void fleet_publish_held(struct fleet_publish *p, uint64_t client, uint64_t node)
+{
+    if (p->queue_only) {
+        fleet_publish_failed(p, STORE_FULL);
+        return;
+    }
+    if (client != 0)
+        id_set_remove(&p->clients, client);
+    if (node != 0)
+        id_set_remove(&p->nodes, node);
+    if (client == 0 && node == 0)
+        p->retained = false;
+    p->missed = true;
+    fleet_full(p->f);
+}
+
+void fleet_publish_missed(struct fleet_publish *p, uint64_t node)
+{
+    id_set_remove(&p->nodes, node);
+    p->missed = true;
+}
+
+void fleet_publish_unknown(struct fleet_publish *p, uint64_t client)
+{
+    id_set_remove(&p->clients, client);
+    p->unknown = true;
+}
+
+static void gather_nodes(struct fleet_publish *p, const struct store_targets *t)
+{
+    struct fleet *f = p->f;
+    struct fleet_bytes *frame = &f->publishing->frame;
+
+    fleet_bytes_reset(frame, 1 << 20);
+    for (size_t i = 0; i < t->node_count; i++) {
+        struct route_node *n = t->nodes[i];
+
+        if (id_set_has(&p->nodes, n->id))
+            continue;
+        id_set_add(&p->nodes, n->id); /* without memory it is served twice, at worst */
+        if (frame->len == 0)
+            fleet_frame_put(frame, p->message, p->remember);
+        if (frame->failed)
+            fleet_publish_failed(p, STORE_UNAVAILABLE);
+        else if (p->message->qos == 0)
+            fleet_channel_add(f, n, frame);
+        else
+            outbox_add_message(f, n, p, frame);
+    }
+}
+
+static void gather_queues(struct fleet_publish *p, const struct store_targets *t)
+{
+    for (size_t i = 0; i < t->queue_count; i++) {
+        const struct store_queue_target *target = &t->queues[i];
+        uint64_t id = fleet_hash(target->client_id, target->client_id_len);
+
+        if (id_set_has(&p->clients, id))
+            continue;
+        id_set_add(&p->clients, id);
+        fleet_queue_add(p->f, p, p->message, target,
+                        (struct fleet_queue_how){
+                            .remember = p->remember, .is_value = p->queue_only, .client = id});
+    }
+}
+
+static uint64_t applied_now(const struct fleet *f)
+{
+    return fleet_log_is_valid(f) ? fleet_log_applied(f) : 0;
+}
+
+/* Nothing was lost since it was answered, and all that was said before is in the log. */
+static bool owed_holds(const struct fleet_publish *p)
+{
+    return p->owed_lost_ms == p->f->lost_until_ms && !fleet_may_be_lost(p->f);
+}
+
+/* Nobody else is to be found. */
+static bool is_settled(const struct fleet_publish *p)
+{
+    return p->owed > 0 && p->matched >= p->owed && !p->missed && owed_holds(p);
+}
+
+/* The round is gathered. Where the last one found nobody new there is nothing to ask about. */
+static void issue(struct fleet_publish *p)
+{
+    if (p->unsent == 1 && is_settled(p) && p->status == STORE_OK)
+        finish(p);
+    else
+        fleet_publish_issued(p);
+}
+
+/* One round: what these targets ask for and didn't get yet. */
+static void gather(struct fleet_publish *p, const struct store_targets *t)
+{
+    struct fleet *f = p->f;
+
+    if (p->matched == UINT64_MAX)
+        p->run = f->runs;
+    p->matched = applied_now(f);
+    p->unsent++; /* nothing is asked before all is gathered */
+    if (p->taken) {
+        fleet_publish_issued(p);
+        return;
+    }
+    if (p->message->retain && !p->queue_only && !p->retained) {
+        p->retained = true;
+        fleet_retain(f, p, p->behalf, p->message, p->remember);
+    }
+    gather_queues(p, t);
+    if (!p->queue_only)
+        gather_nodes(p, t);
+    issue(p);
+}
+
+/* Its connection ended some time ago, so it isn't acknowledged any more, and its client may have
+ * published it again elsewhere, with newer ones. (At QoS 0 it isn't, and who comes late may get it.) */
+static bool is_of_the_past(const struct fleet_publish *p)
+{
+    const struct fleet_hold *h = p->hold;
+    bool ended = h != NULL && h->hold == NULL && p->f->now_ms - h->ended_ms >= PAST_MS;
+
+    return ended && (p->message->qos > 0 || p->message->retain);
+}
+
+static void match(struct fleet_publish *p)
+{
+    struct store_targets t = {0};
+
+    p->taken |= is_of_the_past(p);
+    p->missed = p->unknown = false;
+    router_targets(p->f->router, p->message, &t);
+    gather(p, &t);
+}
+
+/* Later than its publisher's other ones, perhaps: who has left may have published it again elsewhere,
+ * and newer ones behind it, and who subscribed since would get it after those. It was never
+ * acknowledged. */
+static void match_again(struct fleet_publish *p)
+{
+    if (p->hold != NULL && p->hold->hold == NULL)
+        p->taken = true;
+    match(p);
+}
+
+/* The log went on since `earlier` was matched, and Redis may say so: then it is matched again, and
+ * who is new must get it before what comes behind it. While everything is loaded anew, routes come
+ * without a version. */
+static bool may_match_again(const struct fleet_publish *earlier)
+{
+    const struct fleet *f = earlier->f;
+
+    return earlier->behind || earlier->missed || !fleet_log_is_valid(f) ||
+           earlier->matched != applied_now(f);
+}
+
+static void wait_behind(struct fleet_publish *p)
+{
+    p->behind = true;
+    p->hold->behind++;
+}
+
+/* Matches those that needn't wait any more for the one before them. */
+static void release_behind(struct fleet_hold *h)
+{
+    struct fleet *f = h->fleet;
+    struct fleet_publish *earlier = NULL;
+    bool ends = f->freeing || !f->joined; /* nobody is told any more */
+
+    for (struct fleet_publish *p = h->publishes; p != NULL && h->behind > 0;
+         earlier = p, p = p->next) {
+        if (!p->behind)
+            continue;
+        if (!ends && earlier != NULL && may_match_again(earlier))
+            return;
+        p->behind = false;
+        h->behind--;
+        if (ends) {
+            fleet_publish_failed(p, STORE_UNAVAILABLE);
+            p->finished = true;
+        } else {
+            match_again(p);
+        }
+    }
+}
+
+/* The one before it has the last word. */
+static void match_in_order(struct fleet_publish *p)
+{
+    struct fleet_publish *earlier = NULL;
+
+    for (struct fleet_publish *q = p->hold != NULL ? p->hold->publishes : p; q != p; q = q->next)
+        earlier = q;
+    if (earlier != NULL && may_match_again(earlier))
+        wait_behind(p);
+    else
+        match(p);
+}
+
+static void match_new_targets(struct fleet_publish *p)
+{
+    struct fleet_hold *h = p->hold;
+
+    if (h != NULL)
+        h->refs++;
+    match_again(p); /* may free it */
+    if (h == NULL)
+        return;
+    release_behind(h);
+    fleet_hold_unref(h);
+}
+
+/* In order: what waits longest is matched first. */
+static void later(struct fleet_publish *p)
+{
+    struct fleet_publishing *pub = p->f->publishing;
+
+    p->again_ms = p->f->now_ms + AGAIN_MS;
+    p->f->held_bytes += message_size(p->message);
+    p->next_again = NULL;
+    if (pub->again == NULL)
+        pub->again = p;
+    else
+        pub->again_tail->next_again = p;
+    pub->again_tail = p;
+}
+
+/* `durability: replica`: another Redis took over before a replica had all of it, and may have none
+ * of it, although the first one answered. */
+static bool may_be_lost(const struct fleet_publish *p)
+{
+    return p->f->cfg.durability == DURABILITY_REPLICA && p->run != p->f->runs;
+}
+
+/* From the beginning. At QoS 2 only if whoever has it already will know it again; else it isn't
+ * acknowledged, and its publisher decides. */
+static void publish_again(struct fleet_publish *p)
+{
+    if (p->queue_only || (p->message->qos == 2 && !p->remember)) {
+        fleet_publish_failed(p, STORE_UNAVAILABLE);
+        finish(p);
+        return;
+    }
+    id_set_clear(&p->nodes);
+    id_set_clear(&p->clients);
+    p->retained = false;
+    p->matched = UINT64_MAX;
+    p->owed = 0;
+    match_new_targets(p);
+}
+
+static void note_owed(struct fleet_publish *p, uint64_t version)
+{
+    if (p->owed > 0 && version >= p->owed && owed_holds(p))
+        return;
+    p->owed = version;
+    p->owed_lost_ms = p->f->lost_until_ms;
+}
+
+static void on_version(struct fleet_version_wait *w, bool ok)
+{
+    struct fleet_publish *p = (struct fleet_publish *)w;
+
+    if (p->taken)
+        p->status = STORE_FENCED;
+    if (!ok)
+        fleet_publish_failed(p, STORE_UNAVAILABLE);
+    if (p->status == STORE_OK && may_be_lost(p)) {
+        publish_again(p);
+        return;
+    }
+    note_owed(p, w->version);
+    if (p->unknown && fleet_may_be_lost(p->f))
+        p->missed = true;
+    if (p->status != STORE_OK || p->queue_only)
+        finish(p);
+    else if (p->missed)
+        later(p);
+    else if (p->matched >= p->owed)
+        finish(p);
+    else
+        match_new_targets(p);
+}
+
+void fleet_publish_tick(struct fleet *f)
+{
+    struct fleet_publishing *pub = f->publishing;
+
+    if (!fleet_log_is_valid(f) || f->full)
+        return;
+    while (pub->again != NULL && f->now_ms >= pub->again->again_ms) {
+        struct fleet_publish *p = pub->again;
+
+        pub->again = p->next_again;
+        f->held_bytes -= message_size(p->message);
+        match_new_targets(p);
+    }
+}
+
+void fleet_publish_reset(struct fleet *f)
+{
+    while (f->publishing != NULL && f->publishing->again != NULL) {
+        struct fleet_publish *p = f->publishing->again;
+
+        f->publishing->again = p->next_again;
+        f->held_bytes -= message_size(p->message);
+        fleet_publish_failed(p, STORE_UNAVAILABLE);
+        finish(p);
+    }
+}
+
+/* ---- QoS 2 of a durable publisher ------------------------------------------------------------ */
+
+/* The packet id is bound to an id: to this message's, or to that of an earlier try. */
+static bool take_bound_id(struct fleet_publish *p, const redisReply *r)
+{
+    struct message_id bound;
+    struct message *again;
+
+    if (!fleet_id_read(r->str, r->len, &bound))
+        return false;
+    if (bound.node == p->message->id.node && bound.sequence == p->message->id.sequence)
+        return true;
+    again = fleet_message_with_id(p->message, bound);
+    if (again == NULL)
+        return false;
+    message_unref(p->message);
+    p->message = again;
+    return true;
+}
+
+static void on_bound(void *arg, const redisReply *r)
+{
+    struct fleet_publish *p = arg;
+    struct fleet *f = p->f;
+
+    p->status = fleet_reply_status(r);
+    if (p->status == STORE_OK && p->taken) {
+        p->status = STORE_FENCED;
+    } else if (p->status == STORE_OK && r->len == 0) {
+        p->status = STORE_FENCED;
+        if (p->hold != NULL)
+            fleet_hold_fenced(p->hold);
+    } else if (p->status == STORE_OK && !take_bound_id(p, r)) {
+        p->status = STORE_UNAVAILABLE;
+    }
+    if (p->status != STORE_OK) {
+        finish(p);
+        return;
+    }
+    if (!inbox_knows(f, p->message->id))
+        f->host.deliver(f->host.arg, p->message);
+    match_in_order(p);
+}
+
+static void bind_packet_id(struct fleet_publish *p, struct store_hold *hold, uint16_t packet_id)
+{
+    struct fleet *f = p->f;
+    struct fleet_key key = fleet_key_clients(&f->keys, p->hold->bucket);
+    uint8_t id[16];
+
+    fleet_id_write(id, p->message->id);
+    fleet_say_hold(p->hold);
+    scripts_begin(&f->scripts, f->q, SCRIPT_QOS2, key.text, 4);
+    redis_queue_arg(f->q, hold->client_id, hold->client_id_len);
+    redis_queue_u64(f->q, hold->epoch);
+    redis_queue_u64(f->q, packet_id);
+    redis_queue_arg(f->q, id, sizeof(id));
+    redis_queue_end(f->q, REDIS_REPLAY, on_bound, p);
+}
+
+struct qos2_end {
+    struct fleet_hold *hold;
+    store_done_fn *done;
+    void *arg;
+};
+
+static void on_qos2_end(void *arg, const redisReply *r)
+{
+    struct qos2_end *end = arg;
+    enum store_status status = fleet_reply_status(r);
+
+    if (status == STORE_OK && r->integer == 0) {
+        status = STORE_FENCED;
+        fleet_hold_fenced(end->hold);
+    }
+    if (end->done != NULL)
+        end->done(end->arg, status);
+    fleet_hold_unref(end->hold);
+    free(end);
+}
+
+void fleet_publish_end_qos2(struct fleet *f, struct store_hold *hold, uint16_t packet_id,
+                            store_done_fn *done, void *arg)
+{
+    struct fleet_hold *h = hold->store_data;
+    struct qos2_end *end = h != NULL ? malloc(sizeof(*end)) : NULL;
+    struct fleet_key key;
+
+    if (end == NULL) {
+        fleet_defer(f, done, arg, STORE_UNAVAILABLE);
+        return;
+    }
+    if (!hold->durable) { /* nothing was bound */
+        free(end);
+        fleet_defer(f, done, arg, STORE_OK);
+        return;
+    }
+    *end = (struct qos2_end){.hold = h, .done = done, .arg = arg};
+    h->refs++;
+    fleet_say_hold(h);
+    key = fleet_key_clients(&f->keys, h->bucket);
+    scripts_begin(&f->scripts, f->q, SCRIPT_QOS2_END, key.text, 3);
+    redis_queue_arg(f->q, hold->client_id, hold->client_id_len);
+    redis_queue_u64(f->q, hold->epoch);
+    redis_queue_u64(f->q, packet_id);
+    redis_queue_end(f->q, REDIS_REPLAY, on_qos2_end, end);
+}
+
+/* ---- the call -------------------------------------------------------------------------------- */
+
+static struct fleet_behalf behalf_of(struct fleet *f, const struct store_publish_request *req)
+{
+    const struct fleet_hold *h = req->hold != NULL ? req->hold->store_data : NULL;
+
+    if (h != NULL)
+        return h->behalf;
+    return fleet_will_behalf(f, req->message);
+}
+
+/* QoS 0: into the nodes' batches, and that's that (unless `consistency: strict` wants the version
+ * checked, as for the others). */
+static void publish_bulk(struct fleet *f, const struct store_publish_request *req)
+{
+    struct fleet_bytes *frame = &f->publishing->frame;
+
+    if (req->message->retain && !req->queue_only)
+        fleet_retain(f, NULL, behalf_of(f, req), req->message, fleet_will_is(f, req->message));
+    if (req->targets.node_count == 0 || req->queue_only)
+        return;
+    fleet_bytes_reset(frame, 1 << 20);
+    fleet_frame_put(frame, req->message, fleet_will_is(f, req->message));
+    for (size_t i = 0; i < req->targets.node_count; i++)
+        if (!frame->failed)
+            fleet_channel_add(f, req->targets.nodes[i], frame);
+}
+
+/* Behind the publisher's earlier ones: they complete in order. */
+static void queue_behind(struct fleet_publish *p, struct fleet_hold *h)
+{
+    p->hold = h;
+    h->refs++;
+    if (h->publishes_tail != NULL)
+        h->publishes_tail->next = p;
+    else
+        h->publishes = p;
+    h->publishes_tail = p;
+}
+
+void fleet_publish(struct fleet *f, const struct store_publish_request *req, store_done_fn *done,
+                   void *arg)
+{
+    struct fleet_hold *h = req->hold != NULL ? req->hold->store_data : NULL;
+    struct fleet_publish *earlier;
+    struct fleet_publish *p;
+
+    if (req->message->qos == 0 && f->cfg.consistency != CONSISTENCY_STRICT) {
+        publish_bulk(f, req);
+        fleet_defer(f, done, arg, STORE_OK);
+        return;
+    }
+    p = account_new(ACCOUNT_REQUESTS, sizeof(*p));
+    if (p == NULL || f->state == FLEET_LEFT || (req->qos2_packet_id != 0 && h == NULL)) {
+        account_delete(ACCOUNT_REQUESTS, p, sizeof(*p));
+        fleet_defer(f, done, arg, STORE_UNAVAILABLE);
+        return;
+    }
+    p->f = f;
+    p->behalf = behalf_of(f, req);
+    LIST_INSERT_HEAD(&f->publishing->all, p, all);
+    p->nodes.key = p->clients.key = f->id;
+    p->message = message_ref(req->message);
+    p->done = done;
+    p->arg = arg;
+    p->queue_only = req->queue_only;
+    p->matched = UINT64_MAX; /* not yet */
+    p->remember = req->qos2_packet_id != 0 || fleet_will_is(f, req->message);
+    earlier = h != NULL ? h->publishes_tail : NULL;
+    if (h != NULL)
+        queue_behind(p, h);
+    if (req->qos2_packet_id != 0)
+        bind_packet_id(p, req->hold, req->qos2_packet_id);
+    else if (!p->queue_only && earlier != NULL && may_match_again(earlier))
+        wait_behind(p);
+    else
+        gather(p, &req->targets);
+}

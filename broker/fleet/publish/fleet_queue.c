@@ -1,0 +1,332 @@
+/* Gathers a turn's messages for durable sessions: one script call a bucket, each message in it
+ * once, many sessions each. The script names the sessions' owners, who are woken. */
+#include "broker/fleet/node/fleet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log/log.h"
+
+/* A call's bounds: a target costs Redis 7 us (with `seen` 10), and what is copied for the targets
+ * 1 ms a megabyte. */
+enum { TARGETS_MAX = 128, BYTES_MAX = 256 * 1024, COPIED_MAX = 4 << 20 };
+enum { FLAG_RETAIN = 0x04, FLAG_VALUE = 0x08 };
+
+struct queue_message {
+    const struct message *message; /* a publish holds it; only compared */
+    size_t at, len;                /* of the frame, in bytes */
+    uint8_t id[16];
+    bool remember;
+};
+
+struct queue_target {
+    size_t at, len; /* of the client id, in bytes */
+    unsigned message;
+    uint8_t flags;
+    uint64_t client; /* hash of the client id */
+};
+
+struct queue_batch {
+    struct fleet *f;
+    struct queue_batch *next; /* among those to be sent */
+    unsigned bucket;
+    struct fleet_bytes bytes;
+    struct queue_message messages[TARGETS_MAX];
+    size_t message_count;
+    size_t copied; /* bytes of the messages of all targets */
+    struct queue_target targets[TARGETS_MAX];
+    size_t target_count;
+    struct fleet_publish *publishes[TARGETS_MAX]; /* one a target */
+};
+
+struct fleet_queues {
+    struct queue_batch *open[FLEET_CLIENT_BUCKETS];
+    struct queue_batch *first, *last;
+};
+
+bool fleet_queues_init(struct fleet *f)
+{
+    f->queues = calloc(1, sizeof(*f->queues));
+    return f->queues != NULL;
+}
+
+void fleet_queues_free(struct fleet *f)
+{
+    free(f->queues);
+    f->queues = NULL;
+}
+
+static void batch_free(struct queue_batch *b)
+{
+    fleet_bytes_fini(&b->bytes);
+    free(b);
+}
+
+static void tell_owner(struct fleet *f, const redisReply *owner, const redisReply *client)
+{
+    struct route_node *n;
+    uint64_t id;
+
+    if (!fleet_hex_parse(owner->str, owner->len, &id))
+        return;
+    if (id == f->id) {
+        f->host.wake(f->host.arg, client->str, client->len);
+        return;
+    }
+    n = fleet_node_find(f, id);
+    if (n != NULL)
+        outbox_add_wake(f, n,
+                        (struct mqtt_slice){.data = (const uint8_t *)client->str,
+                                            .len = (uint32_t)client->len});
+}
+
+/* Redis has no such session: it ended, or was lost and is told again by who holds it. */
+static void note_unknown(struct queue_batch *b, const redisReply *number)
+{
+    unsigned long i = strtoul(number->str + 1, NULL, 10);
+
+    if (i < b->target_count)
+        fleet_publish_unknown(b->publishes[i], b->targets[i].client);
+}
+
+static void note_full(struct queue_batch *b, const redisReply *number, const redisReply *client)
+{
+    unsigned long i = strtoul(number->str + 1, NULL, 10);
+    struct mqtt_slice topic = {0};
+
+    if (i < b->target_count)
+        topic = fleet_publish_topic(b->publishes[i]);
+    LOG_LIMITED(LOG_LEVEL_WARN, "queue_full", KV_BYTES("client_id", client->str, client->len),
+                KV_BYTES("topic", topic.data, topic.len),
+                KV_UINT("messages", fleet_usage_queue_messages(&b->f->usage)),
+                KV_UINT("bytes", fleet_usage_queue_bytes(&b->f->usage)),
+                KV_STR("effect", "its next messages are dropped until it has read some"));
+}
+
+static void refuse_all(struct queue_batch *b, enum store_status status)
+{
+    for (size_t i = 0; i < b->target_count; i++) {
+        if (status == STORE_FULL)
+            fleet_publish_held(b->publishes[i], b->targets[i].client, 0);
+        else
+            fleet_publish_failed(b->publishes[i], status);
+    }
+}
+
+static void on_queued(void *arg, const redisReply *r)
+{
+    struct queue_batch *b = arg;
+    struct fleet *f = b->f;
+    enum store_status status = fleet_reply_status(r);
+
+    if (status != STORE_OK) {
+        refuse_all(b, status);
+    } else if (r->type == REDIS_REPLY_ARRAY) {
+        metric_add(f->metrics.queue_dropped, (uint64_t)r->element[0]->integer);
+        for (size_t i = 1; i + 1 < r->elements; i += 2) {
+            if (r->element[i]->str[0] == '#')
+                note_unknown(b, r->element[i]);
+            else if (r->element[i]->str[0] == '~')
+                metric_add(f->metrics.seen_dropped, strtoull(r->element[i + 1]->str, NULL, 10));
+            else if (r->element[i]->str[0] == '!')
+                note_full(b, r->element[i], r->element[i + 1]);
+            else
+                tell_owner(f, r->element[i], r->element[i + 1]);
+        }
+    }
+    batch_free(b);
+}
+
+/* The flags of a target that is skipped. */
+enum { FLAGS_VOID = 'x' };
+
+/* EVALSHA sha 1 key · node, call, four limits, count · frame, id a message · client, index, flags a
+ * target */
+static void void_targets(void *each_arg, void *arg, struct redis_args args)
+{
+    const struct queue_batch *b = arg;
+    size_t before = 4 + 7 + 2 * b->message_count;
+    size_t len;
+
+    (void)each_arg;
+    for (size_t i = 0; i < before; i++)
+        redis_args_next(&args, &len);
+    for (size_t i = 0; i < b->target_count; i++) {
+        char *flags;
+
+        redis_args_next(&args, &len);
+        redis_args_next(&args, &len);
+        flags = redis_args_next(&args, &len);
+        if (flags != NULL && fleet_publish_is_void(b->publishes[i]))
+            *flags = FLAGS_VOID;
+    }
+}
+
+void fleet_queues_void(struct fleet *f)
+{
+    redis_queue_each(f->q, on_queued, void_targets, NULL);
+}
+
+static void retag(void *each_arg, void *arg, struct redis_args args)
+{
+    const struct fleet *f = each_arg;
+
+    (void)arg;
+    scripts_end_arg(args, 1, f->run_tag); /* of the node's field */
+}
+
+void fleet_queues_run_changed(struct fleet *f)
+{
+    redis_queue_each(f->q, on_queued, retag, f);
+}
+
+static void write_batch(struct fleet *f, struct queue_batch *b)
+{
+    struct fleet_key key = fleet_key_clients(&f->keys, b->bucket);
+    struct redis_queue *q = f->q;
+    char run[sizeof(f->run_tag) + 1];
+
+    snprintf(run, sizeof(run), ":%s", f->run_tag);
+    scripts_begin(&f->scripts, q, SCRIPT_QUEUE, key.text,
+                  7 + 2 * b->message_count + 3 * b->target_count);
+    redis_queue_arg2(q, f->hex, FLEET_HEX_SIZE - 1, run, strlen(run));
+    redis_queue_u64(q, f->calls++);
+    redis_queue_u64(q, fleet_usage_queue_messages(&f->usage));
+    redis_queue_u64(q, fleet_usage_queue_bytes(&f->usage));
+    redis_queue_u64(q, f->cfg.dedup_window_ms);
+    redis_queue_u64(q, f->cfg.dedup_limit);
+    redis_queue_u64(q, b->message_count);
+    for (size_t i = 0; i < b->message_count; i++) {
+        redis_queue_arg(q, b->bytes.data + b->messages[i].at, b->messages[i].len);
+        redis_queue_arg(q, b->messages[i].id, b->messages[i].remember ? 16 : 0);
+    }
+    for (size_t i = 0; i < b->target_count; i++) {
+        redis_queue_arg(q, b->bytes.data + b->targets[i].at, b->targets[i].len);
+        redis_queue_u64(q, b->targets[i].message);
+        redis_queue_arg(q, &b->targets[i].flags, 1);
+    }
+    redis_queue_end(q, REDIS_REPLAY, on_queued, b);
+}
+
+static void send_batch(struct fleet *f, struct queue_batch *b)
+{
+    for (size_t i = 0; i < b->target_count; i++) {
+        if (b->bytes.failed)
+            fleet_publish_failed(b->publishes[i], STORE_UNAVAILABLE);
+        fleet_publish_issued(b->publishes[i]);
+    }
+    if (f->queues->open[b->bucket] == b)
+        f->queues->open[b->bucket] = NULL;
+    if (b->bytes.failed) {
+        batch_free(b);
+        return;
+    }
+    write_batch(f, b);
+    fleet_bytes_fini(&b->bytes); /* the link has it now */
+}
+
+void fleet_queues_flush(struct fleet *f)
+{
+    while (f->queues->first != NULL) {
+        struct queue_batch *b = f->queues->first;
+
+        f->queues->first = b->next;
+        if (f->queues->first == NULL)
+            f->queues->last = NULL;
+        send_batch(f, b);
+    }
+}
+
+/* The bucket's batch with room for one more target. NULL when out of memory. */
+static struct queue_batch *open_batch(struct fleet *f, unsigned bucket)
+{
+    struct queue_batch *b = f->queues->open[bucket];
+
+    if (b != NULL && b->target_count < TARGETS_MAX && b->bytes.len < BYTES_MAX &&
+        b->copied < COPIED_MAX)
+        return b;
+    b = malloc(sizeof(*b));
+    if (b == NULL)
+        return NULL;
+    b->f = f;
+    b->next = NULL;
+    b->bucket = bucket;
+    b->bytes = (struct fleet_bytes){0};
+    b->message_count = b->target_count = 0;
+    b->copied = 0;
+    f->queues->open[bucket] = b; /* a full one before it stays in the list, in order */
+    if (f->queues->last != NULL)
+        f->queues->last->next = b;
+    else
+        f->queues->first = b;
+    f->queues->last = b;
+    return b;
+}
+
+static void add_message(struct queue_batch *b, const struct message *m, bool remember)
+{
+    struct queue_message *qm;
+
+    if (b->message_count > 0 && b->messages[b->message_count - 1].message == m)
+        return;
+    qm = &b->messages[b->message_count++];
+    qm->message = m;
+    qm->at = b->bytes.len;
+    fleet_frame_put(&b->bytes, m, remember);
+    qm->len = b->bytes.len - qm->at;
+    qm->remember = remember;
+    fleet_id_write(qm->id, m->id);
+}
+
+void fleet_queue_add(struct fleet *f, struct fleet_publish *p, const struct message *m,
+                     const struct store_queue_target *target, struct fleet_queue_how how)
+{
+    unsigned bucket = fleet_client_bucket(&f->keys, target->client_id, target->client_id_len);
+    struct queue_batch *b = open_batch(f, bucket);
+    struct queue_target *t;
+
+    if (b == NULL) {
+        fleet_publish_failed(p, STORE_UNAVAILABLE);
+        return;
+    }
+    add_message(b, m, how.remember);
+    t = &b->targets[b->target_count];
+    t->message = (unsigned)b->message_count - 1;
+    t->at = b->bytes.len;
+    t->len = target->client_id_len;
+    t->client = how.client;
+    b->copied += b->messages[t->message].len;
+    t->flags = target->qos;
+    if (how.is_value || (m->retain && target->retain_as_published))
+        t->flags |= FLAG_RETAIN;
+    t->flags |= how.is_value ? FLAG_VALUE : 0;
+    fleet_bytes_put(&b->bytes, target->client_id, target->client_id_len);
+    b->publishes[b->target_count++] = p;
+    fleet_publish_gathered(p);
+}
+
+static void drop_batch(struct queue_batch *b)
+{
+    for (size_t i = 0; i < b->target_count; i++) {
+        fleet_publish_failed(b->publishes[i], STORE_UNAVAILABLE);
+        fleet_publish_issued(b->publishes[i]);
+    }
+    batch_free(b);
+}
+
+/* Empty before anybody is told. */
+void fleet_queues_reset(struct fleet *f)
+{
+    struct queue_batch *list;
+
+    if (f->queues == NULL)
+        return;
+    list = f->queues->first;
+    *f->queues = (struct fleet_queues){0};
+    while (list != NULL) {
+        struct queue_batch *b = list;
+
+        list = b->next;
+        drop_batch(b);
+    }
+}

@@ -1,0 +1,259 @@
+/* Retained values in Redis: set by one script a bucket and turn, behind the live messages of that turn
+ * (fleet_retained_read.c says why). A bucket is chosen by the topic's first level. A call has a bound in
+ * values and bytes, so that it doesn't stall Redis. */
+#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/wire/fleet_piece.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log/log.h"
+
+/* ---- setting --------------------------------------------------------------------------------- */
+
+/* Who sets a value. */
+struct retain_for {
+    struct fleet_publish *publish; /* waits for it; NULL: nobody does (QoS 0) */
+    struct fleet_behalf behalf;
+    bool remember; /* its id: it may come twice */
+    uint8_t id[16];
+};
+
+/* What one call sets. */
+struct retain_batch {
+    struct fleet *f;
+    struct retain_batch *next; /* of the same bucket and turn */
+    struct fleet_piece piece;
+    struct fleet_bytes values; /* topic, frame (empty: clear); each a slice */
+    size_t count, size;
+    struct retain_for *values_for; /* of each value */
+};
+
+struct fleet_retaining {
+    struct retain_batch *open[FLEET_TOPIC_BUCKETS], *last[FLEET_TOPIC_BUCKETS];
+    struct fleet_bytes frame;
+    uint64_t sequence;
+    bool any;
+};
+
+bool fleet_retaining_init(struct fleet *f)
+{
+    f->retaining = calloc(1, sizeof(*f->retaining));
+    return f->retaining != NULL;
+}
+
+void fleet_retaining_free(struct fleet *f)
+{
+    if (f->retaining == NULL)
+        return;
+    fleet_bytes_fini(&f->retaining->frame);
+    free(f->retaining);
+    f->retaining = NULL;
+}
+
+static void batch_free(struct retain_batch *b)
+{
+    fleet_bytes_fini(&b->values);
+    free(b->values_for);
+    free(b);
+}
+
+static void fail_publishes(const struct retain_batch *b, enum store_status status)
+{
+    for (size_t i = 0; i < b->count; i++)
+        if (b->values_for[i].publish != NULL && status == STORE_FULL)
+            fleet_publish_held(b->values_for[i].publish, 0, 0);
+        else if (b->values_for[i].publish != NULL)
+            fleet_publish_failed(b->values_for[i].publish, status);
+}
+
+static void issue_publishes(const struct retain_batch *b)
+{
+    for (size_t i = 0; i < b->count; i++)
+        if (b->values_for[i].publish != NULL)
+            fleet_publish_issued(b->values_for[i].publish);
+}
+
+static void note_dropped(struct fleet *f, const redisReply *count, const redisReply *topic)
+{
+    if (count->integer == 0)
+        return;
+    metric_add(f->metrics.retained_dropped, (uint64_t)count->integer);
+    LOG_LIMITED(LOG_LEVEL_WARN, "retained_not_kept", KV_BYTES("topic", topic->str, topic->len),
+                KV_STR("key", "limits.max_stored_bytes"));
+}
+
+static void on_retained(void *arg, const redisReply *r)
+{
+    struct retain_batch *b = arg;
+    enum store_status status = fleet_reply_status(r);
+
+    if (status != STORE_OK)
+        fail_publishes(b, status);
+    else if (r->type == REDIS_REPLY_ARRAY && r->elements == 2)
+        note_dropped(b->f, r->element[0], r->element[1]);
+    batch_free(b);
+}
+
+/* EVALSHA sha 1 key · node, window, ids, room · number, topic, frame, id a value. Number 0 is below every high water. */
+static void void_values(void *each_arg, void *arg, struct redis_args args)
+{
+    const struct fleet *f = each_arg;
+    const struct retain_batch *b = arg;
+    size_t len;
+
+    for (size_t i = 0; i < 4 + 4; i++)
+        redis_args_next(&args, &len);
+    for (size_t i = 0; i < b->count; i++) {
+        char *number = redis_args_next(&args, &len);
+
+        if (number != NULL && fleet_taken_has(f, b->values_for[i].behalf))
+            memset(number, '0', len);
+        for (size_t k = 0; k < 3; k++)
+            redis_args_next(&args, &len);
+    }
+}
+
+void fleet_retaining_void(struct fleet *f)
+{
+    redis_queue_each(f->q, on_retained, void_values, f);
+}
+
+static void write_batch(struct fleet *f, unsigned bucket, struct retain_batch *b)
+{
+    struct fleet_key key = fleet_key_topics(&f->keys, bucket);
+    struct fleet_reader r = fleet_reader_of(b->values.data, b->values.len);
+
+    scripts_begin(&f->scripts, f->q, SCRIPT_RETAIN, key.text, 4 + 4 * b->count);
+    redis_queue_str(f->q, f->hex);
+    redis_queue_u64(f->q, f->cfg.dedup_window_ms);
+    redis_queue_u64(f->q, (uint64_t)f->cfg.dedup_limit * 5);
+    redis_queue_str(f->q, fleet_usage_takes_retained(&f->usage) ? "1" : "0");
+    for (size_t i = 0; i < b->count; i++) {
+        struct mqtt_slice topic = fleet_reader_slice(&r);
+        struct mqtt_slice frame = fleet_reader_slice(&r);
+
+        redis_queue_u64(f->q, ++f->retaining->sequence);
+        redis_queue_arg(f->q, topic.data, topic.len);
+        redis_queue_arg(f->q, frame.data, frame.len);
+        redis_queue_arg(f->q, b->values_for[i].id, b->values_for[i].remember ? 16 : 0);
+    }
+    redis_queue_end(f->q, REDIS_REPLAY, on_retained, b);
+    fleet_bytes_fini(&b->values);
+}
+
+static void send_batch(struct fleet *f, unsigned bucket)
+{
+    struct retain_batch *b = f->retaining->open[bucket];
+
+    f->retaining->open[bucket] = b->next;
+    if (b->values.failed)
+        fail_publishes(b, STORE_UNAVAILABLE);
+    issue_publishes(b);
+    if (b->values.failed)
+        batch_free(b);
+    else
+        write_batch(f, bucket, b);
+}
+
+static bool note_value(struct retain_batch *b, const struct retain_for *value)
+{
+    if (b->count == b->size) {
+        size_t size = b->size == 0 ? 16 : b->size * 2;
+        struct retain_for *list = realloc(b->values_for, size * sizeof(*list));
+
+        if (list == NULL)
+            return false;
+        b->values_for = list;
+        b->size = size;
+    }
+    b->values_for[b->count++] = *value;
+    if (value->publish != NULL)
+        fleet_publish_gathered(value->publish);
+    return true;
+}
+
+/* The bucket's batch that this value goes into. NULL when out of memory. */
+static struct retain_batch *batch_for(struct fleet *f, unsigned bucket, size_t bytes)
+{
+    struct fleet_retaining *ret = f->retaining;
+    struct retain_batch *b = ret->open[bucket] != NULL ? ret->last[bucket] : NULL;
+    struct retain_batch *next;
+
+    if (b != NULL && fleet_piece_take(&b->piece, bytes))
+        return b;
+    next = calloc(1, sizeof(*next));
+    if (next == NULL)
+        return NULL;
+    next->f = f;
+    fleet_piece_take(&next->piece, bytes);
+    if (b != NULL)
+        b->next = next;
+    else
+        ret->open[bucket] = next;
+    ret->last[bucket] = next;
+    return next;
+}
+
+void fleet_retain(struct fleet *f, struct fleet_publish *p, struct fleet_behalf behalf,
+                  const struct message *m, bool remember)
+{
+    struct retain_for value = {.publish = p, .behalf = behalf, .remember = remember};
+    struct fleet_retaining *ret = f->retaining;
+    unsigned bucket = fleet_topic_bucket(m->topic);
+    struct retain_batch *b;
+
+    if (p == NULL && (!f->joined || !fleet_accepts(f))) {
+        metric_add(f->metrics.bulk_dropped, 1);
+        return;
+    }
+    b = batch_for(f, bucket, m->topic.len + m->payload.len);
+    fleet_id_write(value.id, m->id);
+    if (b == NULL || !note_value(b, &value)) {
+        if (p != NULL)
+            fleet_publish_failed(p, STORE_UNAVAILABLE);
+        return;
+    }
+    fleet_bytes_reset(&ret->frame, 1 << 20);
+    if (m->payload.len > 0)
+        fleet_frame_put(&ret->frame, m, false);
+    fleet_bytes_slice(&b->values, m->topic);
+    fleet_bytes_slice(&b->values, fleet_bytes_all(&ret->frame));
+    b->values.failed |= ret->frame.failed;
+    ret->any = true;
+}
+
+bool fleet_retaining_is_due(const struct fleet *f)
+{
+    return f->retaining->any;
+}
+
+void fleet_retaining_flush(struct fleet *f)
+{
+    if (!f->retaining->any)
+        return;
+    f->retaining->any = false;
+    for (unsigned bucket = 0; bucket < FLEET_TOPIC_BUCKETS; bucket++)
+        while (f->retaining->open[bucket] != NULL)
+            send_batch(f, bucket);
+}
+
+void fleet_retaining_reset(struct fleet *f)
+{
+    struct fleet_retaining *ret = f->retaining;
+
+    if (ret == NULL)
+        return;
+    for (unsigned bucket = 0; bucket < FLEET_TOPIC_BUCKETS; bucket++) {
+        while (ret->open[bucket] != NULL) {
+            struct retain_batch *b = ret->open[bucket];
+
+            ret->open[bucket] = b->next;
+            fail_publishes(b, STORE_UNAVAILABLE);
+            issue_publishes(b);
+            batch_free(b);
+        }
+    }
+    ret->any = false;
+    ret->sequence = 0; /* of the next id's values */
+}

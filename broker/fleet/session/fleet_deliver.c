@@ -1,0 +1,274 @@
+/* Rule 8: reads a session's queue, and tells Redis what the client acknowledged. Nothing is written
+ * when a message is sent: the packet id follows from the sequence. Acknowledgements of a turn go in
+ * one call a session. */
+#include "broker/fleet/node/fleet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log/log.h"
+
+enum { ACKS_AT_ONCE = 500, FLAG_QOS = 0x03, FLAG_RETAIN = 0x04, FLAG_VALUE = 0x08 };
+
+/* Waits for the acknowledgements of its turn to be in. */
+struct fleet_release {
+    struct fleet_release *next;
+    store_done_fn *done;
+    void *arg;
+};
+
+/* ---- acknowledgements ------------------------------------------------------------------------ */
+
+struct acks_sent {
+    struct fleet_hold *hold;
+    struct fleet_release *releases;
+};
+
+/* The list is a stack: turned round, they complete in the order of the calls. */
+static void call_releases(struct fleet_release *list, enum store_status status)
+{
+    struct fleet_release *ordered = NULL;
+
+    while (list != NULL) {
+        struct fleet_release *r = list;
+
+        list = r->next;
+        r->next = ordered;
+        ordered = r;
+    }
+    while (ordered != NULL) {
+        struct fleet_release *r = ordered;
+
+        ordered = r->next;
+        r->done(r->arg, status);
+        free(r);
+    }
+}
+
+static void on_acks(void *arg, const redisReply *r)
+{
+    struct acks_sent *sent = arg;
+    enum store_status status = fleet_reply_status(r);
+
+    if (status == STORE_OK && r->integer == 0) {
+        status = STORE_FENCED;
+        fleet_hold_fenced(sent->hold);
+    }
+    call_releases(sent->releases, status);
+    fleet_hold_unref(sent->hold);
+    free(sent);
+}
+
+static void send_acks(struct fleet *f, struct fleet_hold *h)
+{
+    struct acks_sent *sent = malloc(sizeof(*sent));
+    struct fleet_key key = fleet_key_clients(&f->keys, h->bucket);
+    struct fleet_reader r = fleet_reader_of(h->acks.data, h->acks.len);
+
+    if (sent == NULL || h->acks.failed || h->hold == NULL) {
+        call_releases(h->releases, STORE_UNAVAILABLE);
+        free(sent);
+    } else {
+        fleet_say_hold(h);
+        *sent = (struct acks_sent){.hold = h, .releases = h->releases};
+        h->refs++;
+        scripts_begin(&f->scripts, f->q, SCRIPT_ACK, key.text, 3 + 2 * h->ack_count);
+        redis_queue_arg(f->q, h->hold->client_id, h->hold->client_id_len);
+        redis_queue_u64(f->q, h->hold->epoch);
+        redis_queue_str(f->q, h->run);
+        for (unsigned i = 0; i < h->ack_count; i++) {
+            char what = (char)fleet_reader_u8(&r);
+
+            redis_queue_arg(f->q, &what, 1);
+            redis_queue_u64(f->q, fleet_reader_varint(&r));
+        }
+        redis_queue_end(f->q, REDIS_REPLAY, on_acks, sent);
+    }
+    h->releases = NULL;
+    h->ack_count = 0;
+    fleet_bytes_reset(&h->acks, 1024);
+}
+
+void fleet_acks_flush_hold(struct fleet *f, struct fleet_hold *h)
+{
+    if (h->ack_count > 0)
+        send_acks(f, h);
+}
+
+void fleet_acks_flush(struct fleet *f)
+{
+    while (f->acking != NULL) {
+        struct fleet_hold *h = f->acking;
+
+        f->acking = h->next_acking;
+        h->acking = false;
+        fleet_acks_flush_hold(f, h);
+        fleet_hold_unref(h);
+    }
+}
+
+void fleet_acks_reset(struct fleet *f)
+{
+    while (f->acking != NULL) {
+        struct fleet_hold *h = f->acking;
+        struct fleet_release *releases = h->releases;
+
+        f->acking = h->next_acking;
+        h->acking = false;
+        h->releases = NULL;
+        h->ack_count = 0;
+        call_releases(releases, STORE_UNAVAILABLE);
+        fleet_hold_unref(h);
+    }
+}
+
+void fleet_ack(struct fleet *f, struct store_hold *hold, char what, uint64_t sequence,
+               store_done_fn *done, void *arg)
+{
+    struct fleet_hold *h = hold->store_data;
+    struct fleet_release *release = NULL;
+
+    if (done != NULL)
+        release = malloc(sizeof(*release));
+    if (h == NULL || (done != NULL && release == NULL)) {
+        free(release);
+        fleet_defer(f, done, arg, STORE_UNAVAILABLE);
+        return;
+    }
+    fleet_bytes_u8(&h->acks, (uint8_t)what);
+    fleet_bytes_varint(&h->acks, sequence);
+    h->ack_count++;
+    if (release != NULL) {
+        *release = (struct fleet_release){.next = h->releases, .done = done, .arg = arg};
+        h->releases = release;
+    }
+    if (!h->acking) {
+        h->acking = true;
+        h->refs++;
+        h->next_acking = f->acking;
+        f->acking = h;
+    }
+    if (h->ack_count >= ACKS_AT_ONCE)
+        send_acks(f, h);
+}
+
+/* ---- fetching -------------------------------------------------------------------------------- */
+
+struct fetch_op {
+    struct fleet_hold *hold;
+    store_fetch_fn *done;
+    void *arg;
+};
+
+static bool take_entry(struct store_entry *e, const redisReply *sequence, const redisReply *entry,
+                       uint64_t sent_before)
+{
+    struct fleet_reader r;
+    uint8_t flags;
+    bool remember;
+
+    if (entry->len < 2)
+        return false;
+    flags = (uint8_t)entry->str[0];
+    r = fleet_reader_of(entry->str + 1, entry->len - 1);
+    *e = (struct store_entry){.sequence = strtoull(sequence->str, NULL, 10),
+                              .qos = flags & FLAG_QOS,
+                              .retain = (flags & FLAG_RETAIN) != 0,
+                              .is_value = (flags & FLAG_VALUE) != 0};
+    e->duplicate = e->sequence <= sent_before;
+    e->message = fleet_frame_get(&r, &remember);
+    return e->message != NULL;
+}
+
+static void tell_entries(struct fetch_op *op, const redisReply *r)
+{
+    size_t most = (r->elements - 3) / 2;
+    struct store_entry *entries = most > 0 ? malloc(most * sizeof(*entries)) : NULL;
+    size_t count = 0;
+
+    if (most > 0 && entries == NULL) {
+        op->done(op->arg, STORE_UNAVAILABLE, NULL, 0, false);
+        return;
+    }
+    for (size_t i = 3; i + 1 < r->elements; i += 2) {
+        if (!take_entry(&entries[count], r->element[i], r->element[i + 1],
+                        (uint64_t)r->element[2]->integer)) {
+            LOG_LIMITED(LOG_LEVEL_ERROR, "queue_entry_malformed",
+                        KV_STR("sequence", r->element[i]->str));
+            continue;
+        }
+        if (entries[count].sequence > op->hold->sent)
+            op->hold->sent = entries[count].sequence;
+        count++;
+    }
+    op->done(op->arg, STORE_OK, entries, count, r->element[1]->integer > 0);
+    for (size_t i = 0; i < count; i++)
+        message_unref(entries[i].message);
+    free(entries);
+}
+
+/* Another run of Redis answers, and the connection wasn't asserted there yet: whether what it has now
+ * under these sequences is what the client was sent under them is found out first. */
+static bool is_too_early(const struct fleet_hold *h)
+{
+    return strcmp(h->run, h->fleet->run_tag) != 0;
+}
+
+static void on_fetch(void *arg, const redisReply *r)
+{
+    struct fetch_op *op = arg;
+    enum store_status status = fleet_reply_status(r);
+
+    if (status == STORE_OK && r->element[0]->integer == 0) {
+        status = STORE_FENCED;
+        fleet_hold_fenced(op->hold);
+    }
+    if (status == STORE_OK && is_too_early(op->hold)) {
+        op->hold->fetch_later = true;
+        op->done(op->arg, STORE_OK, NULL, 0, false);
+    } else if (status == STORE_OK)
+        tell_entries(op, r);
+    else
+        op->done(op->arg, status, NULL, 0, false);
+    fleet_hold_unref(op->hold);
+    free(op);
+}
+
+static void on_unavailable(void *arg, enum store_status status)
+{
+    struct fetch_op *op = arg;
+
+    op->done(op->arg, status, NULL, 0, false);
+    free(op);
+}
+
+void fleet_fetch(struct fleet *f, struct store_hold *hold, uint64_t from, size_t max,
+                 size_t max_bytes, store_fetch_fn *done, void *arg)
+{
+    struct fleet_hold *h = hold->store_data;
+    struct fetch_op *op = malloc(sizeof(*op));
+    struct fleet_key key;
+    char from_text[32];
+
+    if (op == NULL) {
+        done(arg, STORE_UNAVAILABLE, NULL, 0, false);
+        return;
+    }
+    *op = (struct fetch_op){.hold = h, .done = done, .arg = arg};
+    if (h == NULL) {
+        fleet_defer(f, on_unavailable, op, STORE_UNAVAILABLE);
+        return;
+    }
+    h->refs++;
+    key = fleet_key_clients(&f->keys, h->bucket);
+    snprintf(from_text, sizeof(from_text), "%llu-0", (unsigned long long)from);
+    fleet_say_hold(h);
+    fleet_acks_flush_hold(f, h); /* what was acknowledged isn't read again */
+    scripts_begin(&f->scripts, f->q, SCRIPT_FETCH, key.text, 5);
+    redis_queue_arg(f->q, hold->client_id, hold->client_id_len);
+    redis_queue_u64(f->q, hold->epoch);
+    redis_queue_str(f->q, from_text);
+    redis_queue_u64(f->q, max);
+    redis_queue_u64(f->q, max_bytes);
+    redis_queue_end(f->q, REDIS_REPLAY, on_fetch, op);
+}

@@ -1,0 +1,288 @@
+/* The end of a connection: what it published goes first, then its session is let go of, and its will,
+ * if it is due, is published. Comes from the core, and from connecting attempts that give back what
+ * they took. */
+#include "broker/fleet/node/fleet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/base/account.h"
+#include "common/log/log.h"
+
+/* Who asked for the client waits a second for it (fleet_connect.c). A will may take as long as Redis is
+ * full: whether it is out, he finds out himself. */
+enum { WILL_MS = 300 };
+
+struct disconnect_op {
+    struct fleet *f;
+    uint64_t epoch;
+    uint64_t entry;
+    uint32_t expiry_s;
+    unsigned runs;           /* of Redis, when it was told */
+    struct fleet_bytes will; /* due now; as this node has it */
+    store_done_fn *done;
+    void *arg;
+    bool waits; /* for its will; in the list */
+    uint64_t until_ms;
+    TAILQ_ENTRY(disconnect_op) waiting;
+    /* Of a durable session, which may have to be asserted once more. */
+    struct fleet_hold *h; /* NULL: it isn't */
+    struct store_hold hold;
+    bool again;
+    char *user;
+    size_t client_len;
+    char client[];
+};
+
+static void op_free(struct disconnect_op *op)
+{
+    fleet_hold_unref(op->h);
+    fleet_bytes_fini(&op->will);
+    free(op->user);
+    free(op);
+}
+
+static void tell(struct disconnect_op *op, enum store_status status)
+{
+    store_done_fn *done = op->done;
+
+    op->done = NULL;
+    if (done != NULL && status == STORE_OK)
+        fleet_append_wait(op->f, op->entry, done, op->arg);
+    else if (done != NULL)
+        done(op->arg, status);
+}
+
+static void finish(struct disconnect_op *op, enum store_status status)
+{
+    tell(op, status);
+    op_free(op);
+}
+
+/* ---- the will -------------------------------------------------------------------------------- */
+
+static void stop_waiting(struct disconnect_op *op)
+{
+    if (op->waits)
+        TAILQ_REMOVE(&op->f->disconnects, op, waiting);
+    op->waits = false;
+}
+
+static void on_will_published(void *arg, enum store_status status)
+{
+    struct disconnect_op *op = arg;
+
+    stop_waiting(op);
+    finish(op, status);
+}
+
+static void publish_will(struct disconnect_op *op, const void *frame, size_t len)
+{
+    op->waits = true;
+    op->until_ms = op->f->now_ms + WILL_MS;
+    TAILQ_INSERT_TAIL(&op->f->disconnects, op, waiting);
+    fleet_will_publish(op->f, op->client, op->client_len, op->epoch, frame, len, on_will_published,
+                       op);
+}
+
+void fleet_disconnect_tick(struct fleet *f)
+{
+    struct disconnect_op *op;
+
+    while ((op = TAILQ_FIRST(&f->disconnects)) != NULL && f->now_ms >= op->until_ms) {
+        stop_waiting(op);
+        tell(op, STORE_OK);
+    }
+}
+
+/* ---- another run of Redis -------------------------------------------------------------------- */
+
+static void write_disconnect(struct disconnect_op *op, bool due, uint64_t grace_ms);
+
+static void say_subscribed(void *arg, const struct store_subscription *sub)
+{
+    struct disconnect_op *op = arg;
+    struct fleet_options o = fleet_options_write(sub);
+    struct fleet_session_ref session = {
+        .client = {.data = (const uint8_t *)op->client, .len = (uint32_t)op->client_len},
+        .epoch = op->epoch};
+
+    fleet_append_subscribed(op->f, session, sub->filter,
+                            (struct mqtt_slice){.data = o.bytes, .len = (uint32_t)o.len});
+}
+
+/* Redis may have an older session than the one that ended, or none, and nobody else has it to assert:
+ * it is told as if it were connected still, and then that it isn't. */
+static void begin_again(struct disconnect_op *op)
+{
+    struct fleet *f = op->f;
+    struct fleet_hold *h = op->h;
+    bool due = op->will.len > 0;
+
+    op->again = false;
+    op->runs = f->runs;
+    if (f->host.hold_of(f->host.arg, op->client, op->client_len) != NULL) {
+        finish(op, STORE_OK); /* it is back, and asserts itself */
+        return;
+    }
+    if (due)
+        h->will = op->will;
+    h->hold = &op->hold;
+    fleet_hold_assert(h);
+    h->hold = NULL;
+    if (due)
+        h->will = (struct fleet_bytes){0};
+    f->host.each_subscription(f->host.arg, op->client, op->client_len, say_subscribed, op);
+    write_disconnect(op, due, 0);
+}
+
+/* ---- the call -------------------------------------------------------------------------------- */
+
+static void on_disconnect(void *arg, const redisReply *r)
+{
+    struct disconnect_op *op = arg;
+    struct fleet *f = op->f;
+    enum store_status status = fleet_reply_status(r);
+
+    if (status != STORE_OK || r->type != REDIS_REPLY_ARRAY || r->elements != 3) {
+        finish(op, status != STORE_OK ? status : STORE_UNAVAILABLE);
+        return;
+    }
+    if (op->again) {
+        begin_again(op);
+        return;
+    }
+    if (r->element[1]->integer == 1)
+        op->entry = fleet_session_ended(
+            f, (struct fleet_session_ref){
+                   .client = {.data = (const uint8_t *)op->client, .len = (uint32_t)op->client_len},
+                   .epoch = op->epoch});
+    if (r->element[2]->len > 0)
+        publish_will(op, r->element[2]->str, r->element[2]->len);
+    else if (op->will.len > 0 && op->runs != f->runs && strcmp(r->element[0]->str, "lost") == 0)
+        publish_will(op, op->will.data, op->will.len); /* another Redis, without it */
+    else
+        finish(op, STORE_OK);
+}
+
+static void void_will(void *each_arg, void *arg, struct redis_args args)
+{
+    const struct fleet *f = each_arg;
+    struct disconnect_op *op = arg;
+
+    (void)args;
+    if (fleet_taken_has(f, fleet_behalf_of(f, op->client, op->client_len, op->epoch)))
+        op->will.len = 0;
+}
+
+void fleet_disconnects_void(struct fleet *f)
+{
+    redis_queue_each(f->q, on_disconnect, void_will, f);
+}
+
+/* EVALSHA sha 1 key · client, epoch, ...: of an epoch that nobody has it does nothing. */
+static void void_call(void *each_arg, void *arg, struct redis_args args)
+{
+    struct disconnect_op *op = arg;
+    size_t len = 0;
+    char *epoch = NULL;
+
+    (void)each_arg;
+    for (size_t i = 0; i < 4 + 2; i++)
+        epoch = redis_args_next(&args, &len);
+    if (epoch == NULL || op->h == NULL)
+        return;
+    memset(epoch, '0', len);
+    op->again = true;
+}
+
+void fleet_disconnects_run_changed(struct fleet *f)
+{
+    redis_queue_each(f->q, on_disconnect, void_call, NULL);
+}
+
+static void write_disconnect(struct disconnect_op *op, bool due, uint64_t grace_ms)
+{
+    struct fleet *f = op->f;
+    const struct fleet_hold *h = op->hold.store_data;
+    struct fleet_key key = fleet_key_clients(&f->keys, h->bucket);
+
+    scripts_begin(&f->scripts, f->q, SCRIPT_DISCONNECT, key.text, 8);
+    redis_queue_arg(f->q, op->client, op->client_len);
+    redis_queue_u64(f->q, op->epoch);
+    redis_queue_str(f->q, f->hex);
+    redis_queue_str(f->q, due ? "1" : "0");
+    redis_queue_u64(f->q, grace_ms);
+    if (op->expiry_s == UINT32_MAX)
+        redis_queue_str(f->q, "-1");
+    else
+        redis_queue_u64(f->q, op->expiry_s);
+    redis_queue_u64(f->q, h->sent);
+    redis_queue_str(f->q, h->unsaid > 0 ? "1" : "0");
+    redis_queue_end(f->q, REDIS_REPLAY, on_disconnect, op);
+}
+
+static struct disconnect_op *op_new(struct fleet *f, struct store_hold *hold, uint32_t expiry_s)
+{
+    struct fleet_hold *h = hold->store_data;
+    struct disconnect_op *op = calloc(1, sizeof(*op) + hold->client_id_len + 1);
+
+    if (op == NULL)
+        return NULL;
+    op->f = f;
+    op->epoch = hold->epoch;
+    op->expiry_s = expiry_s;
+    op->runs = f->runs;
+    op->client_len = hold->client_id_len;
+    memcpy(op->client, hold->client_id, hold->client_id_len);
+    op->hold = *hold;
+    op->hold.client_id = op->client;
+    op->hold.user = NULL;
+    if (!hold->durable || expiry_s == 0)
+        return op;
+    if (hold->user != NULL && (op->user = strdup(hold->user)) == NULL) {
+        free(op);
+        return NULL;
+    }
+    op->hold.user = op->user;
+    op->h = h;
+    h->refs++;
+    return op;
+}
+
+/* What it published comes before its end. Behind it, a stall in between would bring it after what the
+ * client publishes next, at a broker that has nobody to ask for it. In the turn's order. */
+static void flush_publishes(struct fleet *f, const struct fleet_hold *h)
+{
+    if (h->publishes == NULL && !fleet_retaining_is_due(f))
+        return;
+    fleet_queues_flush(f);
+    outboxes_flush(f);
+    if (fleet_can_act(f))
+        fleet_channel_flush(f, fleet_retaining_is_due(f));
+    fleet_retaining_flush(f);
+}
+
+void fleet_disconnect(struct fleet *f, struct store_hold *hold, bool publish_will,
+                      uint32_t session_expiry_s, store_done_fn *done, void *arg)
+{
+    struct fleet_hold *h = hold->store_data;
+    struct disconnect_op *op = h != NULL ? op_new(f, hold, session_expiry_s) : NULL;
+
+    if (op == NULL) {
+        fleet_defer(f, done, arg, h == NULL ? STORE_OK : STORE_UNAVAILABLE);
+        return;
+    }
+    op->done = done;
+    op->arg = arg;
+    fleet_say_hold(h);
+    if (publish_will && hold->will_grace_s == 0 && h->will_delay_s == 0) {
+        account_uncount(ACCOUNT_CLIENTS, h->will.data);
+        op->will = h->will;
+        h->will = (struct fleet_bytes){0};
+    }
+    fleet_acks_flush_hold(f, h);
+    flush_publishes(f, h);
+    write_disconnect(op, publish_will, (uint64_t)hold->will_grace_s * 1000);
+    fleet_hold_drop(h);
+}

@@ -1,0 +1,154 @@
+/* The redis store: the table of operations, each handed to the fleet's module that does it. */
+#include "broker/fleet/node/fleet.h"
+
+static struct fleet *fleet_of(struct store *s)
+{
+    return (struct fleet *)s;
+}
+
+static void op_connect(struct store *s, const struct store_connect_request *req,
+                       store_connect_fn *done, void *arg)
+{
+    fleet_connect(fleet_of(s), req, done, arg);
+}
+
+static void op_disconnect(struct store *s, struct store_hold *hold, bool publish_will,
+                          uint32_t session_expiry_s, store_done_fn *done, void *arg)
+{
+    fleet_disconnect(fleet_of(s), hold, publish_will, session_expiry_s, done, arg);
+}
+
+static void op_subscribe(struct store *s, struct store_hold *hold,
+                         const struct store_subscription *subs, size_t count, store_done_fn *done,
+                         void *arg)
+{
+    fleet_subscribe(fleet_of(s), hold, subs, count, done, arg);
+}
+
+static void op_unsubscribe(struct store *s, struct store_hold *hold,
+                           const struct mqtt_slice *filters, size_t count, store_done_fn *done,
+                           void *arg)
+{
+    fleet_unsubscribe(fleet_of(s), hold, filters, count, done, arg);
+}
+
+static void op_interest_ended(struct store *s, struct mqtt_slice filter)
+{
+    route_unwant(fleet_of(s), filter);
+}
+
+static void op_publish(struct store *s, const struct store_publish_request *req,
+                       store_done_fn *done, void *arg)
+{
+    fleet_publish(fleet_of(s), req, done, arg);
+}
+
+static void op_qos2_end(struct store *s, struct store_hold *hold, uint16_t packet_id,
+                        store_done_fn *done, void *arg)
+{
+    fleet_publish_end_qos2(fleet_of(s), hold, packet_id, done, arg);
+}
+
+static void op_fetch(struct store *s, struct store_hold *hold, uint64_t from, size_t max,
+                     size_t max_bytes, store_fetch_fn *done, void *arg)
+{
+    fleet_fetch(fleet_of(s), hold, from, max, max_bytes, done, arg);
+}
+
+static void op_ack(struct store *s, struct store_hold *hold, uint64_t sequence)
+{
+    fleet_ack(fleet_of(s), hold, 'a', sequence, NULL, NULL);
+}
+
+static void op_release(struct store *s, struct store_hold *hold, uint64_t sequence,
+                       store_done_fn *done, void *arg)
+{
+    fleet_ack(fleet_of(s), hold, 'r', sequence, done, arg);
+}
+
+static void op_complete(struct store *s, struct store_hold *hold, uint64_t sequence)
+{
+    fleet_ack(fleet_of(s), hold, 'c', sequence, NULL, NULL);
+}
+
+static struct store_retained_read *op_retained_start(struct store *s, struct mqtt_slice filter,
+                                                     store_retained_fn *each,
+                                                     store_retained_chunk_fn *chunk,
+                                                     store_done_fn *done, void *arg)
+{
+    return fleet_retained_start(fleet_of(s), filter, each, chunk, done, arg);
+}
+
+static void op_input(struct store *s, struct timebox *box)
+{
+    fleet_input(fleet_of(s), box);
+}
+
+static void op_flush(struct store *s)
+{
+    fleet_flush(fleet_of(s));
+}
+
+static enum store_health op_health(const struct store *s)
+{
+    return fleet_health((const struct fleet *)s);
+}
+
+static const char *op_trouble(const struct store *s)
+{
+    return fleet_trouble((const struct fleet *)s);
+}
+
+static bool op_accepts(const struct store *s)
+{
+    return fleet_accepts((const struct fleet *)s);
+}
+
+static void op_shutdown(struct store *s, uint64_t deadline_ms, store_done_fn *done, void *arg)
+{
+    fleet_shutdown(fleet_of(s), deadline_ms, done, arg);
+}
+
+static void op_free(struct store *s)
+{
+    fleet_free(fleet_of(s));
+}
+
+static const struct store_ops redis_ops = {
+    .name = "redis",
+    .untargeted_is_done = false,
+    .connect = op_connect,
+    .disconnect = op_disconnect,
+    .subscribe = op_subscribe,
+    .unsubscribe = op_unsubscribe,
+    .interest_ended = op_interest_ended,
+    .publish = op_publish,
+    .qos2_end = op_qos2_end,
+    .fetch = op_fetch,
+    .ack = op_ack,
+    .release = op_release,
+    .complete = op_complete,
+    .retained_start = op_retained_start,
+    .retained_continue = fleet_retained_continue,
+    .retained_cancel = fleet_retained_cancel,
+    .input = op_input,
+    .flush = op_flush,
+    .health = op_health,
+    .trouble = op_trouble,
+    .accepts = op_accepts,
+    .shutdown = op_shutdown,
+    .free = op_free,
+};
+
+struct store *store_redis_new(struct event_base *base, const struct store_redis_config *cfg,
+                              const struct store_host *host, struct router *router,
+                              struct metrics *metrics, char *err, size_t errlen)
+{
+    struct fleet *f = fleet_new(base, cfg, host, router, metrics, err, errlen);
+
+    if (f == NULL)
+        return NULL;
+    f->store.ops = &redis_ops;
+    f->store.checks_qos0 = cfg->consistency == CONSISTENCY_STRICT;
+    return &f->store;
+}

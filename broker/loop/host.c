@@ -1,0 +1,212 @@
+/*
+ * The store's requests to the core: deliveries and wills from elsewhere, connections to let go,
+ * durable sessions that other brokers serve.
+ */
+#include "broker/loop/host.h"
+
+#include <stddef.h>
+
+#include "broker/client/client.h"
+#include "broker/client/deliver.h"
+#include "broker/loop/turn.h"
+#include "broker/routing/router.h"
+#include "broker/routing/session.h"
+#include "common/log/log.h"
+
+enum { CLOSE_US = 8, FORGET_US = 1 }; /* about what a client's end costs, and a session's */
+
+static struct session *find(const struct broker *b, const char *id, size_t len)
+{
+    struct mqtt_slice slice = {.data = (const uint8_t *)id, .len = (uint32_t)len};
+    return session_table_find(b->sessions, slice);
+}
+
+static void on_deliver(void *arg, struct message *m)
+{
+    struct broker *b = arg;
+    router_deliver_local(b->router, m);
+}
+
+static void on_publish_will(void *arg, struct message *m, store_done_fn *done, void *done_arg)
+{
+    struct broker *b = arg;
+    struct mqtt_publish fields = {.qos = m->qos,
+                                  .retain = m->retain,
+                                  .topic = m->topic,
+                                  .payload = m->payload,
+                                  .props.raw = m->props};
+    struct router_publish p = {.publish = &fields, .message = m};
+    if (router_route(b->router, &p) == ROUTE_STORE)
+        router_store(b->router, &p, done, done_arg);
+    else
+        done(done_arg, STORE_OK);
+}
+
+static void on_wake(void *arg, const char *id, size_t len)
+{
+    struct session *s = find(arg, id, len);
+    if (s != NULL && s->client != NULL && s->client->state == CLIENT_ONLINE)
+        deliver_wake(s->client);
+}
+
+static void on_let_go(void *arg, const char *id, size_t len, uint64_t epoch, store_done_fn *done,
+                      void *done_arg)
+{
+    struct session *s = find(arg, id, len);
+    struct client *c = s != NULL ? s->client : NULL;
+    if (c == NULL || c->state != CLIENT_ONLINE || c->hold.epoch > epoch)
+        done(done_arg, STORE_OK);
+    else
+        client_let_go(c, done, done_arg);
+}
+
+static void on_fenced(void *arg, struct store_hold *hold)
+{
+    (void)arg;
+    client_abandon((struct client *)((char *)hold - offsetof(struct client, hold)), END_TAKEN_OVER);
+}
+
+static void on_durable_subscribed(void *arg, const char *id, size_t len,
+                                  const struct store_subscription *sub)
+{
+    struct broker *b = arg;
+    struct session *s = find(b, id, len);
+    struct mqtt_slice slice = {.data = (const uint8_t *)id, .len = (uint32_t)len};
+    if (s == NULL)
+        s = session_table_add(b->sessions, slice, true);
+    struct subscription_options options = {.qos = sub->qos,
+                                           .no_local = sub->no_local,
+                                           .retain_as_published = sub->retain_as_published};
+    if (s == NULL || !router_subscribe(b->router, s, sub->filter, options))
+        LOG_ERROR("no_memory", KV_BYTES("client_id", id, len));
+    else if (s->client == NULL)
+        s->durable = true;
+}
+
+/* A session of which nothing is known any more. */
+static void forget_if_empty(struct broker *b, struct session *s)
+{
+    if (s->client == NULL && s->subscriber.count == 0)
+        session_table_remove(b->sessions, s);
+}
+
+static void on_durable_unsubscribed(void *arg, const char *id, size_t len, struct mqtt_slice filter)
+{
+    struct broker *b = arg;
+    struct session *s = find(b, id, len);
+    if (s == NULL)
+        return;
+    router_unsubscribe(b->router, s, filter);
+    forget_if_empty(b, s);
+}
+
+static void on_durable_ended(void *arg, const char *id, size_t len)
+{
+    struct broker *b = arg;
+    struct session *s = find(b, id, len);
+    if (s == NULL || !s->durable)
+        return;
+    router_unsubscribe_all(b->router, s);
+    forget_if_empty(b, s);
+}
+
+static void on_each_subscription(void *arg, const char *id, size_t len, store_subscription_fn *each,
+                                 void *each_arg)
+{
+    struct broker *b = arg;
+    struct session *s = find(b, id, len);
+    if (s != NULL)
+        router_each_subscription(b->router, s, each, each_arg);
+}
+
+static struct store_hold *on_hold_of(void *arg, const char *id, size_t len)
+{
+    struct session *s = find(arg, id, len);
+    return s != NULL && s->client != NULL ? &s->client->hold : NULL;
+}
+
+static uint64_t on_each_unfinished(void *arg, const char *id, size_t len, store_sequence_fn *each,
+                                   void *each_arg)
+{
+    struct session *s = find(arg, id, len);
+    const struct client *c = s != NULL ? s->client : NULL;
+    if (c == NULL || c->state != CLIENT_ONLINE)
+        return 0;
+    for (uint64_t at = c->inflight.base; at < c->inflight.end; at++)
+        if (inflight_state(&c->inflight, at) != INFLIGHT_DONE)
+            each(each_arg, at);
+    return c->next_sequence;
+}
+
+static void on_gap(void *arg)
+{
+    struct broker *b = arg;
+    uint32_t told = 0;
+    for (struct client *c = b->clients; c != NULL; c = c->next) {
+        if (c->state != CLIENT_ONLINE || c->hold.durable ||
+            c->session->subscriber.acknowledged_count == 0)
+            continue;
+        client_doom(c, END_GAP); /* closed in the phase for it */
+        told++;
+    }
+    LOG_WARN("messages_lost", KV_UINT("clients_closed", told));
+}
+
+/* Those that come meanwhile are closed as well: the node that they came to is no more. */
+static bool abandon_clients(struct broker *b, struct timebox *box)
+{
+    while (b->clients != NULL) {
+        client_abandon(b->clients, END_START_OVER);
+        if (timebox_spend(box, CLOSE_US))
+            return b->clients == NULL;
+    }
+    return true;
+}
+
+static bool forget_sessions(struct broker *b, struct timebox *box)
+{
+    struct session *s;
+    while ((s = session_table_any(b->sessions, &b->forget_at)) != NULL) {
+        if (!router_unsubscribe_some(b->router, s, box))
+            return false;
+        session_table_remove(b->sessions, s);
+        if (timebox_spend(box, FORGET_US))
+            return session_table_count(b->sessions) == 0;
+    }
+    return true;
+}
+
+static bool on_start_over(void *arg, struct timebox *box)
+{
+    struct broker *b = arg;
+    if (!b->starting_over)
+        LOG_WARN("start_over", KV_UINT("clients", b->client_count));
+    b->starting_over = !abandon_clients(b, box) || !forget_sessions(b, box);
+    return !b->starting_over;
+}
+
+static void on_clients_shift_clocks(void *arg, uint64_t by_ms)
+{
+    turn_lost(arg, by_ms);
+}
+
+struct store_host host_of(struct broker *b)
+{
+    return (struct store_host){
+        .arg = b,
+        .deliver = on_deliver,
+        .publish_will = on_publish_will,
+        .wake = on_wake,
+        .let_go = on_let_go,
+        .fenced = on_fenced,
+        .durable_subscribed = on_durable_subscribed,
+        .durable_unsubscribed = on_durable_unsubscribed,
+        .durable_ended = on_durable_ended,
+        .hold_of = on_hold_of,
+        .each_unfinished = on_each_unfinished,
+        .each_subscription = on_each_subscription,
+        .gap = on_gap,
+        .start_over = on_start_over,
+        .clients_shift_clocks = on_clients_shift_clocks,
+    };
+}

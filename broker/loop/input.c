@@ -1,0 +1,388 @@
+/*
+ * The turn's second phase for one client: socket, decoder, handlers.
+ */
+#include "broker/loop/input.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/base/account.h"
+#include "broker/client/client.h"
+#include "broker/client/fanout.h"
+#include "broker/client/leave.h"
+#include "broker/loop/shed.h"
+#include "broker/net/listener.h"
+#include "broker/protocol/handle.h"
+#include "broker/routing/router.h"
+#include "common/log/log.h"
+#include "common/net/proxy_protocol.h"
+
+enum {
+    DELIVERIES_PER_TURN = 20000, /* that one client's input may cause before others have a go */
+    READS_PER_TURN = 1,
+    STEPS_PER_DELIVERY = 4, /* of the topic tree, that take as long as a delivery */
+    DELIVERIES_PER_US = 4,
+    LOOK_BYTES = 4096,
+    SMALL_REST = 4096,       /* nobody needs to make room for it */
+    GATHER_FROM = 32 * 1024, /* packets from this size on are read straight into their own buffer */
+};
+
+/* What was read and isn't handled yet. */
+struct rest {
+    uint32_t len, capacity;
+    uint32_t need;       /* more than this much is needed to go on; 0: it can be handled any time */
+    uint32_t window_len; /* of len, when the window began in which a begun packet must grow */
+    uint64_t window_began; /* 0: not yet */
+    uint8_t bytes[];
+};
+
+void input_drop_rest(struct client *c)
+{
+    if (c->rest == NULL)
+        return;
+    account_free(ACCOUNT_BEGUN, c->rest);
+    c->rest = NULL;
+}
+
+static bool takes_packets(const struct client *c)
+{
+    if (c->pause != 0 || c->doomed)
+        return false;
+    return c->state == CLIENT_ONLINE || c->state == CLIENT_CONNECTING || c->state == CLIENT_PROXY;
+}
+
+static void fail(struct client *c, const char *text)
+{
+    char peer[PEER_TEXT_MAX];
+    LOG_LIMITED(LOG_LEVEL_INFO, "client_malformed", KV_STR("client_id", client_id_text(c)),
+                KV_STR("peer", peer_text(&c->transport->peer, peer)), KV_STR("err", text));
+    client_close(c, END_MALFORMED);
+}
+
+/* Takes the PROXY header off the start. Returns its length, or 0: more is needed, or closed. */
+static size_t take_proxy_header(struct client *c, const uint8_t *buf, size_t len, uint32_t *need)
+{
+    struct proxy_info info;
+    size_t used = 0;
+    bool required = listener_requires_proxy(c->listener);
+    switch (proxy_parse(buf, len, &info, &used)) {
+    case PROXY_NEED_MORE:
+        *need = (uint32_t)len + 1;
+        return 0;
+    case PROXY_NOT_PROXY:
+        if (required)
+            break;
+        client_set_state(c, CLIENT_CONNECTING);
+        return 0;
+    case PROXY_MALFORMED:
+        break;
+    case PROXY_OK:
+        if (!info.local) {
+            c->transport->peer = peer_from_sockaddr((const struct sockaddr *)&info.source);
+            c->proxied = true;
+        }
+        client_set_state(c, CLIENT_CONNECTING);
+        return used;
+    }
+    client_close(c, END_PROXY);
+    return 0;
+}
+
+/* A message for many while another one is handed out to many: it stays where it is, and so does what
+ * follows it. */
+static bool must_wait(struct client *c, const struct mqtt_packet *p)
+{
+    struct broker *b = c->broker;
+    if (p->type != MQTT_PUBLISH || !router_must_wait(b->router, &p->u.publish))
+        return false;
+    fanout_hold(b->fanouts, c);
+    return true;
+}
+
+static void note_packet(struct client *c, size_t size)
+{
+    (void)size;
+    c->broker->stats.received_packets++;
+}
+
+/* What was done before a packet. */
+struct done_before {
+    uint64_t steps;
+    uint32_t deliveries;
+};
+
+static struct done_before done_so_far(const struct broker *b)
+{
+    return (struct done_before){.steps = *b->steps, .deliveries = b->deliveries};
+}
+
+/* Looking for receivers counts, too: it may find none and still take long. True: no time is left. */
+static bool spend(struct broker *b, struct done_before *before)
+{
+    uint64_t steps = *b->steps - before->steps;
+    uint32_t us = 1 + (b->deliveries - before->deliveries) / DELIVERIES_PER_US;
+    if (steps > 0) {
+        b->deliveries += (uint32_t)(steps / STEPS_PER_DELIVERY);
+        us += (uint32_t)(steps / ROUTER_STEPS_PER_US);
+    }
+    *before = (struct done_before){.steps = before->steps + steps, .deliveries = b->deliveries};
+    return timebox_spend(&b->box, us);
+}
+
+/* Handles whole packets from the start of the bytes; returns how many bytes are done with. */
+static size_t handle_bytes(struct client *c, const uint8_t *buf, size_t len, uint32_t *need,
+                           uint32_t budget)
+{
+    struct broker *b = c->broker;
+    struct done_before before = done_so_far(b);
+    size_t at = 0;
+    *need = 0;
+    if (c->state == CLIENT_PROXY) {
+        at = take_proxy_header(c, buf, len, need);
+        if (c->state == CLIENT_PROXY)
+            return 0;
+    }
+    struct mqtt_decode_opts opts = {.version = (enum mqtt_version)c->version, /* until CONNECT */
+                                    .max_packet = b->packet_limits[0],
+                                    .max_by_type = b->packet_limits};
+    while (at < len && takes_packets(c) && b->deliveries < budget) {
+        struct mqtt_packet packet;
+        struct mqtt_decode_error err;
+        size_t size;
+        switch (mqtt_decode(buf + at, len - at, &opts, &packet, &size, &err)) {
+        case DECODE_NEED_MORE:
+            *need = (uint32_t)size;
+            return at;
+        case DECODE_MALFORMED:
+            fail(c, err.text);
+            return len;
+        case DECODE_OK:
+            if (fanouts_busy(b->fanouts) && must_wait(c, &packet))
+                return at;
+            at += size;
+            note_packet(c, size);
+            handle_packet(c, &packet);
+            break;
+        }
+        if (spend(b, &before))
+            break;
+    }
+    return at;
+}
+
+size_t input_rest_bytes(const struct client *c)
+{
+    return c->rest != NULL ? sizeof(*c->rest) + c->rest->capacity : 0;
+}
+
+static void begin_window(const struct client *c, struct rest *r)
+{
+    r->window_began = c->broker->now_ms;
+    r->window_len = r->len;
+}
+
+bool input_is_too_slow(struct client *c)
+{
+    struct rest *r = c->rest;
+    if (r == NULL || r->len >= r->need)
+        return false;
+    if (!takes_packets(c) || r->window_began == 0) { /* not read: it is ours to wait */
+        begin_window(c, r);
+        return false;
+    }
+    if (c->broker->now_ms - r->window_began < SLOW_WINDOW_MS)
+        return false;
+    bool slow = r->len - r->window_len < SLOW_WINDOW_BYTES;
+    begin_window(c, r);
+    return slow;
+}
+
+/* Room for a rest of this length. False: there is none, and the client is closed. */
+static bool make_rest(struct client *c, size_t len)
+{
+    if (len > SMALL_REST && !shed_make_room(c, len)) {
+        client_close(c, END_MEMORY);
+        return false;
+    }
+    struct rest *r = account_alloc(ACCOUNT_BEGUN, sizeof(*r) + len);
+    if (r == NULL) {
+        client_close(c, END_NO_MEMORY);
+        return false;
+    }
+    r->capacity = (uint32_t)len;
+    r->window_began = c->rest != NULL ? c->rest->window_began : 0;
+    r->window_len = c->rest != NULL ? c->rest->window_len : 0;
+    input_drop_rest(c);
+    c->rest = r;
+    shed_note(c);
+    return true;
+}
+
+/* Keeps bytes that may be (part of) the client's current rest. `same`: of the packet that was begun
+ * before. */
+static void keep_rest(struct client *c, const uint8_t *from, size_t len, uint32_t need, bool same)
+{
+    if (len == 0 || c->state == CLIENT_CLOSED) {
+        input_drop_rest(c);
+        return;
+    }
+    struct rest *r = c->rest;
+    if (r != NULL && from >= r->bytes && from <= r->bytes + r->len) {
+        memmove(r->bytes, from, len);
+    } else {
+        if ((r == NULL || r->capacity < len) && !make_rest(c, len))
+            return;
+        r = c->rest;
+        memcpy(r->bytes, from, len);
+    }
+    if (!same)
+        r->window_began = 0;
+    r->len = (uint32_t)len;
+    r->need = need;
+}
+
+static void handle_and_keep(struct client *c, const uint8_t *buf, size_t len, uint32_t budget)
+{
+    uint32_t need;
+    size_t done = handle_bytes(c, buf, len, &need, budget);
+    if (c->state == CLIENT_CLOSED)
+        return;
+    keep_rest(c, buf + done, len - done, need, done == 0);
+    if (c->state == CLIENT_CLAIMING)
+        handle_connect_claim(c); /* the shared buffer is free for a client it takes over */
+}
+
+static void on_read_end(struct client *c, ssize_t n)
+{
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        c->readable = false;
+    else
+        client_close(c, n == 0 ? END_EOF : END_IO_ERROR);
+}
+
+static void note_read(struct client *c, const uint8_t *bytes, size_t n, size_t asked)
+{
+    pace_note_burst(&c->broker->pace, &c->pace, bytes[0], c->broker->now_ms);
+    c->last_input_ms = c->broker->client_ms;
+    c->broker->stats.received_bytes += n;
+    leave_note_read(c, n);
+    if (n == asked || c->eof)
+        return;
+    c->readable = false; /* edge-triggered: the next byte will tell */
+    if (!c->look_again) {
+        c->look_again = true;
+        if (c->state == CLIENT_ONLINE)
+            client_arm_timer(c);
+    }
+}
+
+/* A packet larger than the shared buffer: grows with what has come, not with what is announced. */
+static void read_into_rest(struct client *c, uint32_t budget)
+{
+    struct rest *r = c->rest;
+    if (r->capacity == r->len) {
+        uint32_t wanted = r->len * 2 < GATHER_FROM ? GATHER_FROM : r->len * 2;
+        uint32_t capacity = wanted < r->need ? wanted : r->need;
+        if (!shed_make_room(c, capacity - r->capacity)) {
+            client_close(c, END_MEMORY);
+            return;
+        }
+        r = account_realloc(ACCOUNT_BEGUN, r, sizeof(*r) + capacity);
+        if (r == NULL) {
+            client_close(c, END_NO_MEMORY);
+            return;
+        }
+        r->capacity = capacity;
+        c->rest = r;
+    }
+    size_t room = r->capacity - r->len;
+    ssize_t n = c->transport->ops->read(c->transport, r->bytes + r->len, room);
+    if (n <= 0) {
+        on_read_end(c, n);
+        return;
+    }
+    note_read(c, r->bytes + r->len, (size_t)n, room);
+    r->len += (uint32_t)n;
+    if (r->len >= r->need)
+        handle_and_keep(c, r->bytes, r->len, budget);
+}
+
+static void read_shared(struct client *c, uint32_t budget)
+{
+    uint8_t *buf = c->broker->read_buffer;
+    size_t had = 0;
+    if (c->rest != NULL) {
+        had = c->rest->len;
+        memcpy(buf, c->rest->bytes, had);
+    }
+    ssize_t n = c->transport->ops->read(c->transport, buf + had, READ_SIZE);
+    if (n <= 0) {
+        on_read_end(c, n);
+        return;
+    }
+    note_read(c, buf + had, (size_t)n, READ_SIZE);
+    handle_and_keep(c, buf, had + (size_t)n, budget);
+}
+
+/* One step: true when something was done and more may be there. */
+static bool step(struct client *c, uint32_t budget)
+{
+    if (!takes_packets(c))
+        return false;
+    struct rest *r = c->rest;
+    if (r != NULL && r->len >= r->need) {
+        handle_and_keep(c, r->bytes, r->len, budget);
+        return true;
+    }
+    if (!c->readable)
+        return false;
+    if (r != NULL && (r->need > GATHER_FROM || r->len > REST_MAX))
+        read_into_rest(c, budget);
+    else
+        read_shared(c, budget);
+    return true;
+}
+
+static bool has_more(const struct client *c)
+{
+    return takes_packets(c) && (c->readable || (c->rest != NULL && c->rest->len >= c->rest->need));
+}
+
+/* Its password is being checked, or the store asked: a client that has gone needn't be waited for,
+ * nor take its client id from whoever has it meanwhile. What it sent behind its CONNECT is taken off
+ * the socket once; if it ends after that, it still counts. */
+static void look_for_end(struct client *c)
+{
+    bool waits = c->state == CLIENT_AUTHENTICATING || c->state == CLIENT_CLAIMING;
+    if (!waits || !c->readable || c->rest != NULL)
+        return;
+    uint8_t *buf = c->broker->read_buffer;
+    ssize_t n = c->transport->ops->read(c->transport, buf, LOOK_BYTES);
+    if (n <= 0) {
+        on_read_end(c, n);
+        return;
+    }
+    note_read(c, buf, (size_t)n, LOOK_BYTES);
+    keep_rest(c, buf, (size_t)n, 0, false);
+}
+
+void client_run(struct client *c)
+{
+    c->broker->deliveries = 0;
+    for (int i = 0; i <= READS_PER_TURN && step(c, DELIVERIES_PER_TURN); i++)
+        if (c->broker->deliveries >= DELIVERIES_PER_TURN || timebox_is_over(&c->broker->box))
+            break;
+    look_for_end(c);
+    bool more = has_more(c);
+    if (more)
+        client_mark_ready(c);
+    leave_after_input(c, !more);
+}
+
+bool input_has_left(struct client *c)
+{
+    c->readable = true; /* its end may be there unannounced: the process may have stood still */
+    look_for_end(c);
+    return c->state == CLIENT_CLOSED;
+}

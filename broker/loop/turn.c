@@ -1,0 +1,357 @@
+/*
+ * The broker's loop, and its lists of clients. A client is on a list at most once; each list is
+ * taken whole before it is worked through, so what is marked meanwhile is for the next turn (or the
+ * next phase).
+ */
+#include "broker/loop/turn.h"
+
+#include <event2/event.h>
+
+#include "broker/client/client.h"
+#include "broker/client/fanout.h"
+#include "broker/loop/shed.h"
+#include "broker/routing/router.h"
+#include "common/base/clock.h"
+
+enum {
+    STALL_MS = 1000, /* a gap between turns that clients aren't to blame for */
+    TICK_MS = 100,   /* between two looks at the wheel */
+    WRITE_US = 4,    /* about a write to a socket */
+    RESUME_US = 1,
+    END_US = 1000000000,
+};
+
+static void push(struct client_list *list, struct client *c)
+{
+    if (list->tail == NULL)
+        list->head = c;
+    list->tail = c;
+}
+
+void client_mark_ready(struct client *c)
+{
+    struct client_list *list = &c->broker->ready;
+    if (c->on_ready)
+        return;
+    c->on_ready = true;
+    c->ready_next = NULL;
+    if (list->tail != NULL)
+        list->tail->ready_next = c;
+    push(list, c);
+}
+
+void client_mark_work(struct client *c)
+{
+    struct client_list *list = &c->broker->work;
+    if (c->on_work)
+        return;
+    c->on_work = true;
+    c->work_next = NULL;
+    if (list->tail != NULL)
+        list->tail->work_next = c;
+    push(list, c);
+}
+
+void client_mark_flush(struct client *c)
+{
+    struct broker *b = c->broker;
+    flush_rule_note(&c->flush_rule, b->feeder, b->first_feeder);
+    if (c->on_flush)
+        return;
+    bool later =
+        flush_rule_waits(&c->flush_rule) || b->feeder == b->first_feeder; /* that is the store */
+    struct client_list *list = later ? &b->flush : &b->flush_soon;
+    c->on_flush = true;
+    c->flush_next = NULL;
+    if (list->tail != NULL)
+        list->tail->flush_next = c;
+    push(list, c);
+}
+
+static struct client *take(struct client_list *list)
+{
+    struct client *head = list->head;
+    list->head = NULL;
+    list->tail = NULL;
+    return head;
+}
+
+/* Three of a turn's phases do the same with a list of their own. */
+struct list_phase {
+    struct client_list *list;
+    enum turn_phase phase;
+    uint32_t cost_us; /* of a client, at least: how often the box looks at the clock */
+    struct client **(*next_of)(struct client *c);
+    void (*run)(struct broker *b, struct client *c);
+};
+
+static struct client **ready_next(struct client *c)
+{
+    return &c->ready_next;
+}
+
+static struct client **work_next(struct client *c)
+{
+    return &c->work_next;
+}
+
+static struct client **flush_next(struct client *c)
+{
+    return &c->flush_next;
+}
+
+/* What is left of a list goes before what was marked meanwhile. */
+static void put_back(const struct list_phase *p, struct client *head, struct client *tail)
+{
+    *p->next_of(tail) = p->list->head;
+    if (p->list->tail == NULL)
+        p->list->tail = tail;
+    p->list->head = head;
+}
+
+/* Clients of the list in order, one at least, until the broker's box is over. */
+static void run_list(struct broker *b, const struct list_phase *p)
+{
+    struct client *tail = p->list->tail;
+    for (struct client *c = take(p->list), *next; c != NULL; c = next) {
+        next = *p->next_of(c);
+        p->run(b, c);
+        if (timebox_spend(&b->box, p->cost_us) && next != NULL) {
+            put_back(p, next, tail);
+            turn_clock_cut(&b->clock, p->phase);
+            return;
+        }
+    }
+}
+
+static void flush_one(struct broker *b, struct client *c)
+{
+    (void)b;
+    c->on_flush = false;
+    client_flush(c);
+}
+
+static void flush_late_one(struct broker *b, struct client *c)
+{
+    flush_rule_written(&c->flush_rule);
+    flush_one(b, c);
+}
+
+static void work_one(struct broker *b, struct client *c)
+{
+    (void)b;
+    c->on_work = false;
+    client_work(c);
+}
+
+/* What the last feeder caused and needn't wait for others. */
+static void flush_soon(struct broker *b)
+{
+    if (b->flush_soon.head != NULL)
+        run_list(b, &(struct list_phase){.list = &b->flush_soon,
+                                         .phase = TURN_FLUSH,
+                                         .cost_us = WRITE_US,
+                                         .next_of = flush_next,
+                                         .run = flush_one});
+    b->feeder++;
+}
+
+static void ready_one(struct broker *b, struct client *c)
+{
+    c->on_ready = false;
+    client_run(c);
+    flush_soon(b);
+    shed_check(b);
+}
+
+static void run_ready(struct broker *b)
+{
+    run_list(b, &(struct list_phase){.list = &b->ready,
+                                     .phase = TURN_CLIENTS,
+                                     .cost_us = TIMEBOX_LOOK_US,
+                                     .next_of = ready_next,
+                                     .run = ready_one});
+}
+
+static void run_work(struct broker *b)
+{
+    run_list(b, &(struct list_phase){.list = &b->work,
+                                     .phase = TURN_WORK,
+                                     .cost_us = TIMEBOX_LOOK_US,
+                                     .next_of = work_next,
+                                     .run = work_one});
+}
+
+static void run_flush(struct broker *b)
+{
+    flush_soon(b);
+    run_list(b, &(struct list_phase){.list = &b->flush,
+                                     .phase = TURN_FLUSH,
+                                     .cost_us = WRITE_US,
+                                     .next_of = flush_next,
+                                     .run = flush_late_one});
+    b->flush_behind = b->flush.head != NULL;
+}
+
+/* Frees closed clients that nothing refers to any more. However late it is in the turn some are
+ * looked at, or they would pile up. */
+static void free_dead(struct broker *b)
+{
+    enum { AT_LEAST = 16 };
+    struct client *last = b->dead.tail;
+    bool more = b->dead.head != NULL;
+    for (unsigned looks = 0; more && (looks < AT_LEAST || !timebox_is_over(&b->box)); looks++) {
+        struct client *c = b->dead.head;
+        b->dead.head = c->next;
+        if (c->next == NULL)
+            b->dead.tail = NULL;
+        more = c != last;
+        if (c->on_ready || c->on_work || c->on_flush)
+            client_mark_dead(c); /* next turn */
+        else
+            client_free(c);
+        timebox_spend(&b->box, 1);
+    }
+    if (more)
+        turn_clock_cut(&b->clock, TURN_FREE);
+}
+
+void client_mark_dead(struct client *c)
+{
+    struct client_list *list = &c->broker->dead;
+    c->next = NULL;
+    if (list->tail != NULL)
+        list->tail->next = c;
+    push(list, c);
+}
+
+void turn_lost(struct broker *b, uint64_t ms)
+{
+    b->client_ms -= ms;
+}
+
+/* Clients that were held back because the store took no publishes. */
+static void resume_paused(struct broker *b)
+{
+    b->resuming = false;
+    if (b->paused_for_store == 0 || !store_accepts(b->store) || b->memory.level == MEMORY_FULL)
+        return;
+    while (!TAILQ_EMPTY(&b->paused)) {
+        client_resume(TAILQ_FIRST(&b->paused), PAUSE_STORE);
+        if (timebox_spend(&b->box, RESUME_US)) {
+            b->resuming = !TAILQ_EMPTY(&b->paused); /* in the next turn, if it still takes them */
+            return;
+        }
+    }
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    struct broker *b = arg;
+    (void)fd;
+    (void)what;
+    b->tick_due = true;
+}
+
+static void open_box(struct broker *b, enum turn_phase phase)
+{
+    turn_clock_open(&b->clock, &b->box, phase);
+}
+
+static void begin(struct broker *b)
+{
+    uint64_t before = b->now_ms;
+    turn_clock_begin(&b->clock);
+    b->now_ms = b->clock.began_ns / 1000000;
+    b->client_ms += b->now_ms - before;
+    if (b->now_ms - before > STALL_MS)
+        turn_lost(b, b->now_ms - before);
+    b->stats.turns++;
+}
+
+static void take_store_input(struct broker *b)
+{
+    b->first_feeder = b->feeder;
+    open_box(b, TURN_STORE_INPUT);
+    if (fanouts_busy(b->fanouts) && !b->store->suspended)
+        fanouts_go_on(b->fanouts, b->flush_behind ? FANOUT_PIECE / 8 : FANOUT_PIECE, &b->box);
+    store_input(b->store, &b->box);
+    router_go_on(b->router, &b->box);
+    if (timebox_is_over(&b->box))
+        turn_clock_cut(&b->clock, TURN_STORE_INPUT);
+    b->feeder++;
+}
+
+static void serve_clients(struct broker *b)
+{
+    shed_check(b);
+    resume_paused(b);
+    open_box(b, TURN_CLIENTS);
+    run_ready(b);
+    if (b->tick_due) { /* after reading: what a client sent in time counts also if we were late */
+        b->tick_due = false;
+        open_box(b, TURN_TIMERS);
+        wheel_advance(&b->wheel, b->now_ms);
+        shed_tick(b);
+    }
+    open_box(b, TURN_WORK);
+    run_work(b);
+    open_box(b, TURN_FLUSH);
+    run_flush(b);
+    store_flush(b->store);
+    open_box(b, TURN_FREE);
+    free_dead(b);
+    leftovers_release(&b->leftovers, &b->box);
+}
+
+void turn_pass(struct broker *b)
+{
+    begin(b);
+    take_store_input(b);
+    if (!b->store->suspended)
+        serve_clients(b);
+    turn_clock_end(&b->clock);
+}
+
+void turn_run(struct broker *b)
+{
+    turn_clock_start(&b->clock);
+    while (b->state != BROKER_STOPPED) {
+        bool pending = b->ready.head != NULL || b->work.head != NULL || b->dead.head != NULL ||
+                       b->flush_soon.head != NULL || b->flush.head != NULL ||
+                       router_is_behind(b->router) || b->resuming ||
+                       leftovers_wait(&b->leftovers) || fanouts_busy(b->fanouts);
+        if (b->config->gather && pace_turn(&b->pace, b->now_ms) && !pending)
+            pace_rest(&b->pace);
+        event_base_loop(b->base, EVLOOP_ONCE | (pending ? EVLOOP_NONBLOCK : 0));
+        turn_pass(b);
+    }
+}
+
+bool turn_init(struct broker *b)
+{
+    static const struct timeval period = {.tv_usec = TICK_MS * 1000};
+    b->now_ms = b->client_ms = clock_monotonic_ms();
+    TAILQ_INIT(&b->paused);
+    wheel_init(&b->wheel, b->now_ms);
+    b->steps = router_steps(b->router);
+    b->fanouts = router_fanouts(b->router);
+    if (!turn_clock_init(&b->clock, b->metrics))
+        return false;
+    b->tick = event_new(b->base, -1, EV_PERSIST, on_tick, b);
+    return b->tick != NULL && event_add(b->tick, &period) == 0;
+}
+
+void turn_fini(struct broker *b)
+{
+    if (b->tick != NULL)
+        event_free(b->tick);
+    timebox_open_at(&b->box, clock_monotonic_ns(), 0, END_US);
+    fanouts_drop(b->fanouts);
+    run_ready(b);
+    run_work(b);
+    run_flush(b);
+    free_dead(b);
+    leftovers_fini(&b->leftovers);
+    chunk_pool_fini(&b->chunks);
+}

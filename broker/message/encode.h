@@ -1,0 +1,56 @@
+/*
+ * encode - one PUBLISH on its way to several receivers: encoded once per variant, and made into a
+ * reference-counted message only when somebody has to keep it.
+ *
+ * Data flow: router.c (or a queue) begins a delivery from what a publisher sent or from a kept
+ *            message; deliver.c asks for the variant that a receiver needs, copies it into the
+ *            receiver's output and puts flags and packet id into the copy.
+ * Ownership: the delivery lives on the stack of who made it and borrows the publish; `message` is
+ *            referenced by it, if there is one. Encoded bytes belong to the encoder and are good
+ *            until the next delivery begins.
+ */
+#ifndef FLOTILLA_BROKER_MESSAGE_ENCODE_H
+#define FLOTILLA_BROKER_MESSAGE_ENCODE_H
+
+#include "broker/message/message.h"
+
+struct encoder;
+struct encoder *encoder_new(void);
+void encoder_free(struct encoder *e);
+
+struct delivery {
+    struct encoder *encoder;
+    const struct mqtt_publish
+        *publish;            /* topic, payload, properties; QoS and retain as published */
+    struct message *message; /* NULL until somebody must keep it */
+    struct message_id id;
+    struct mqtt_slice publisher;
+};
+
+/* `publish` from a client; the message isn't kept by anyone yet. */
+struct delivery delivery_of_publish(struct encoder *e, const struct mqtt_publish *publish,
+                                    struct message_id id, struct mqtt_slice publisher);
+/* `scratch` gets the message's fields and must live as long as the delivery. */
+struct delivery delivery_of_message(struct encoder *e, struct message *m,
+                                    struct mqtt_publish *scratch);
+/* The message, made now if it wasn't. Owned by the delivery. NULL when out of memory. */
+struct message *delivery_message(struct delivery *d);
+void delivery_end(struct delivery *d);
+
+struct encoded {
+    const uint8_t *bytes;
+    size_t len;
+    size_t id_at;  /* of the packet id, 0 at QoS 0 */
+    size_t packet; /* length of the whole packet */
+    bool whole;    /* bytes are all of it; else the payload follows by reference */
+};
+/* NULL when out of memory. Byte 0 lacks QoS, DUP and retain, and the packet id is 0. */
+const struct encoded *delivery_encode(struct delivery *d, enum mqtt_version version, bool with_id);
+
+/* The first byte of a PUBLISH (3.3.1). */
+static inline uint8_t publish_first_byte(uint8_t qos, bool retain, bool dup)
+{
+    return (uint8_t)(0x30u | (dup ? 8u : 0u) | (unsigned)qos << 1 | (retain ? 1u : 0u));
+}
+
+#endif

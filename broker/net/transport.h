@@ -1,0 +1,59 @@
+/*
+ * transport - how a client's bytes come and go: a small table of operations, so that protocol code
+ * never sees a socket. TCP here (transport_tcp.c); WebSocket and the load balancer's trunk fit in.
+ *
+ * Data flow: a transport reports readiness through `ready` (which only marks the client); the turn
+ *            then reads and writes through the operations.
+ * Readiness: edge-triggered. After READABLE the client reads until the transport says EAGAIN or
+ *            gives less than was asked for (with TRANSPORT_EOF seen: until the end); after EAGAIN
+ *            on writing, WRITABLE tells when to go on.
+ * Ownership: the client owns its transport. free closes.
+ */
+#ifndef FLOTILLA_BROKER_NET_TRANSPORT_H
+#define FLOTILLA_BROKER_NET_TRANSPORT_H
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "common/net/peer.h"
+
+struct event_base;
+struct transport;
+
+enum transport_ready { TRANSPORT_READABLE = 1, TRANSPORT_WRITABLE = 2, TRANSPORT_EOF = 4 };
+typedef void transport_ready_fn(void *arg, unsigned ready);
+
+struct transport_ops {
+    /* From now on `ready` is called. False when out of memory. */
+    bool (*start)(struct transport *t);
+    /* As recv: bytes, 0 at the end, or -1 with errno. */
+    ssize_t (*read)(struct transport *t, void *buf, size_t len);
+    /* As writev; may take a part. */
+    ssize_t (*writev)(struct transport *t, const struct iovec *iov, int count);
+    /* No more bytes will be written: the peer reads its last ones and then the end. */
+    void (*finish)(struct transport *t);
+    void (*free)(struct transport *t);
+    /* For how many ms no byte has arrived at this host, by the kernel's count: what lay in the socket
+     * while this process stood still is as old as that. 0 when it isn't known. May be NULL. */
+    uint32_t (*silent_ms)(struct transport *t);
+};
+
+struct transport {
+    const struct transport_ops *ops;
+    transport_ready_fn *ready;
+    void *arg;
+    struct peer peer;
+};
+
+static inline bool transport_start(struct transport *t, transport_ready_fn *ready, void *arg)
+{
+    t->ready = ready;
+    t->arg = arg;
+    return t->ops->start(t);
+}
+
+/* Takes the connected, non-blocking socket. NULL when out of memory (fd is closed). `ready` isn't
+ * called before transport_start. */
+struct transport *transport_tcp_new(struct event_base *base, int fd, const struct peer *peer);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * Dispatch of packets by type. Which packets may come from a client at all is the decoder's check;
+ * that CONNECT is the first and only one is checked here (3.1.1: 3.1).
+ */
+#include "broker/protocol/handle.h"
+
+#include "broker/client/client.h"
+#include "common/log/log.h"
+
+static void handle_pingreq(struct client *c, const struct mqtt_packet *p)
+{
+    static const struct mqtt_packet pong = {.type = MQTT_PINGRESP};
+    (void)p;
+    if (!client_send(c, &pong))
+        client_doom(c, END_NO_MEMORY);
+}
+
+static void handle_disconnect(struct client *c, const struct mqtt_packet *p)
+{
+    (void)p;
+    c->clean_exit = true;
+    client_close(c, END_DISCONNECT);
+}
+
+typedef void handle_fn(struct client *c, const struct mqtt_packet *p);
+static handle_fn *const handlers[] = {
+    [MQTT_CONNECT] = handle_connect,
+    [MQTT_PUBLISH] = handle_publish,
+    [MQTT_PUBACK] = handle_puback,
+    [MQTT_PUBREC] = handle_pubrec,
+    [MQTT_PUBREL] = handle_pubrel,
+    [MQTT_PUBCOMP] = handle_pubcomp,
+    [MQTT_SUBSCRIBE] = handle_subscribe,
+    [MQTT_UNSUBSCRIBE] = handle_unsubscribe,
+    [MQTT_PINGREQ] = handle_pingreq,
+    [MQTT_DISCONNECT] = handle_disconnect,
+    [MQTT_AUTH] = NULL, /* 5.0 */
+};
+_Static_assert(sizeof(handlers) / sizeof(handlers[0]) == MQTT_AUTH + 1, "a handler a packet type");
+
+static __attribute__((noinline, cold)) void out_of_order(struct client *c, enum mqtt_type type)
+{
+    LOG_LIMITED(LOG_LEVEL_INFO, "client_out_of_order", KV_STR("client_id", client_id_text(c)),
+                KV_STR("packet", mqtt_type_name(type)));
+    client_close(c, END_MALFORMED);
+}
+
+void handle_packet(struct client *c, const struct mqtt_packet *p)
+{
+    bool first = c->state == CLIENT_CONNECTING;
+    handle_fn *handler = handlers[p->type];
+    if (first != (p->type == MQTT_CONNECT) || handler == NULL)
+        out_of_order(c, p->type);
+    else
+        handler(c, p);
+}
+
+bool handle_topic_fits(const struct client *c, struct mqtt_slice topic)
+{
+    const struct limits_config *limits = &c->broker->config->limits;
+    uint32_t levels = 1;
+    if (topic.len > limits->max_topic_length)
+        return false;
+    if (topic.len < limits->max_topic_levels)
+        return true; /* has fewer levels than bytes */
+    for (uint32_t i = 0; i < topic.len; i++)
+        levels += topic.data[i] == '/';
+    return levels <= limits->max_topic_levels;
+}

@@ -1,0 +1,42 @@
+/*
+ * handle - what each packet of a client means. One handler a packet type; input.c dispatches here.
+ *
+ * Handlers may close the client: nothing about it is assumed afterwards but its state.
+ */
+#ifndef FLOTILLA_BROKER_PROTOCOL_HANDLE_H
+#define FLOTILLA_BROKER_PROTOCOL_HANDLE_H
+
+#include "common/mqtt/mqtt.h"
+
+struct client;
+struct request;
+
+void handle_packet(struct client *c, const struct mqtt_packet *p);
+
+void handle_connect(struct client *c, const struct mqtt_packet *p);
+void handle_publish(struct client *c, const struct mqtt_packet *p);
+void handle_puback(struct client *c, const struct mqtt_packet *p);
+void handle_pubrec(struct client *c, const struct mqtt_packet *p);
+void handle_pubrel(struct client *c, const struct mqtt_packet *p);
+void handle_pubcomp(struct client *c, const struct mqtt_packet *p);
+void handle_subscribe(struct client *c, const struct mqtt_packet *p);
+void handle_unsubscribe(struct client *c, const struct mqtt_packet *p);
+
+/* After CONNECT, once the shared read buffer is free: takes over an older connection of the client
+ * id and asks the store for it. */
+void handle_connect_claim(struct client *c);
+/* While AUTHENTICATING: goes on if the verdict has come. */
+void handle_connect_login_done(struct client *c);
+/* The verdict didn't come in time. */
+void handle_connect_login_late(struct client *c);
+void connect_attempt_free(struct client *c);
+/* A long list of filters goes on; its client is closed. */
+void handle_list_go_on(struct client *c);
+void handle_list_abandon(struct client *c);
+/* Sends the SUBACK, then what is retained. */
+void handle_subscribe_answer(struct client *c, struct request *q);
+
+/* Depth and length of a topic or filter are within the limits. */
+bool handle_topic_fits(const struct client *c, struct mqtt_slice topic);
+
+#endif

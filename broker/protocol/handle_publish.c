@@ -1,0 +1,112 @@
+/*
+ * PUBLISH and PUBREL from a client: checks, then the router; the acknowledgement when the message
+ * is safe.
+ */
+#include "broker/auth/auth.h"
+#include "broker/client/client.h"
+#include "broker/client/request.h"
+#include "broker/protocol/handle.h"
+#include "broker/routing/router.h"
+#include "broker/routing/session.h"
+#include "common/log/log.h"
+
+/* A publish that isn't allowed is acknowledged and dropped: 3.1.1 has no other way to go on
+ * (3.3.5).
+ */
+static bool is_allowed(struct client *c, const struct mqtt_publish *p)
+{
+    struct broker *b = c->broker;
+    if (!handle_topic_fits(c, p->topic)) {
+        b->stats.dropped[DROP_LIMIT]++;
+        return false;
+    }
+    if (!auth_may_write(b->auth, c, session_id(c->session), p->topic)) {
+        b->stats.dropped[DROP_DENIED]++;
+        LOG_DEBUG("publish_denied", KV_STR("client_id", client_id_text(c)),
+                  KV_BYTES("topic", p->topic.data, p->topic.len));
+        return false;
+    }
+    return true;
+}
+
+static void take_qos0(struct client *c, const struct router_publish *r)
+{
+    struct router *router = c->broker->router;
+    if (router_route(router, r) == ROUTE_STORE)
+        router_store(router, r, NULL, NULL);
+}
+
+static void take_acknowledged(struct client *c, const struct router_publish *r,
+                              enum mqtt_type answer)
+{
+    struct broker *b = c->broker;
+    uint16_t packet_id = r->publish->packet_id;
+    if (router_route(b->router, r) == ROUTE_DONE) {
+        request_answer(c, answer, packet_id);
+        return;
+    }
+    struct request *q =
+        request_new(c, answer, packet_id,
+                    router_copies(b->router) * (r->publish->topic.len + r->publish->payload.len));
+    if (q == NULL)
+        return;
+    router_store(b->router, r, request_done, q);
+    if (!store_accepts(b->store) || b->memory.level == MEMORY_FULL)
+        client_pause(c, PAUSE_STORE);
+}
+
+/* 4.3.3: a packet id that wasn't released yet is the same message again. */
+static bool is_first(struct client *c, const struct mqtt_publish *p)
+{
+    if (packet_ids_has(&c->open_qos2, p->packet_id))
+        return false;
+    if (c->open_qos2.count >= c->broker->config->limits.max_open_qos2)
+        client_doom(c, END_OPEN_QOS2); /* 3.1.1 has no other way to slow it down */
+    else if (!packet_ids_add(&c->open_qos2, p->packet_id))
+        client_doom(c, END_NO_MEMORY);
+    return !c->doomed;
+}
+
+void handle_publish(struct client *c, const struct mqtt_packet *packet)
+{
+    const struct mqtt_publish *p = &packet->u.publish;
+    struct broker_stats *stats = &c->broker->stats;
+    struct router_publish r = {.publish = p, .publisher = c->session, .hold = &c->hold};
+
+    stats->received[p->qos]++;
+    stats->received_payload += p->payload.len;
+    bool allowed = is_allowed(c, p);
+    switch (p->qos) {
+    case 0:
+        if (allowed)
+            take_qos0(c, &r);
+        return;
+    case 1:
+        if (allowed)
+            take_acknowledged(c, &r, MQTT_PUBACK);
+        else
+            request_answer(c, MQTT_PUBACK, p->packet_id);
+        return;
+    default:
+        if (c->hold.durable)
+            r.qos2_packet_id = p->packet_id;
+        if (is_first(c, p) && allowed)
+            take_acknowledged(c, &r, MQTT_PUBREC);
+        else if (!c->doomed)
+            request_answer(c, MQTT_PUBREC, p->packet_id);
+        return;
+    }
+}
+
+void handle_pubrel(struct client *c, const struct mqtt_packet *packet)
+{
+    uint16_t packet_id = packet->u.ack.packet_id;
+    packet_ids_remove(&c->open_qos2, packet_id);
+    if (!c->hold.durable) {
+        request_answer(c, MQTT_PUBCOMP, packet_id);
+        return;
+    }
+    struct request *q = request_new(c, MQTT_PUBCOMP, packet_id, 0);
+    if (q != NULL)
+        store_qos2_end(c->broker->store, &c->hold, packet_id, request_done, q);
+}

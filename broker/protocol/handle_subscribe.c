@@ -1,0 +1,345 @@
+/*
+ * SUBSCRIBE and UNSUBSCRIBE, by rule 6: the local tree, the store (in a fleet: everybody), SUBACK,
+ * then retained messages.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/auth/auth.h"
+#include "broker/base/account.h"
+#include "broker/client/client.h"
+#include "broker/client/request.h"
+#include "broker/client/retained_delivery.h"
+#include "broker/protocol/handle.h"
+#include "broker/routing/router.h"
+#include "broker/routing/session.h"
+#include "common/base/hash.h"
+#include "common/base/hash_table.h"
+#include "common/log/log.h"
+
+/* ---- one filter ------------------------------------------------------------------------------ */
+
+/* What bars one more subscription, NULL if nothing does. A filter that the session holds already is
+ * replaced, which needs no room. */
+static const char *bound(struct client *c, struct mqtt_slice filter)
+{
+    const struct limits_config *limits = &c->broker->config->limits;
+    const struct subscriber *s = &c->session->subscriber;
+    const char *name = NULL;
+    if (s->count >= limits->max_subscriptions)
+        name = "max_subscriptions";
+    else if (s->plus_count >= limits->max_plus_subscriptions &&
+             memchr(filter.data, '+', filter.len) != NULL)
+        name = "max_plus_subscriptions";
+    else if (s->filter_bytes + (uint64_t)filter.len > limits->max_subscription_bytes)
+        name = "max_subscription_bytes";
+    else if (!memory_budget_takes_lasting(&c->broker->memory, account_lasting()))
+        name = "max_memory";
+    if (name == NULL || router_is_subscribed(c->broker->router, c->session, filter, NULL))
+        return NULL;
+    return name;
+}
+
+/* Why the filter isn't granted, NULL if it may be. "$share/..." would be a plain filter here, which
+ * nothing ever matches: better refused than granted in vain. */
+static const char *objection(struct client *c, struct mqtt_slice filter)
+{
+    if (mqtt_filter_is_shared(filter))
+        return "shared subscriptions are not supported";
+    if (!handle_topic_fits(c, filter))
+        return "topic limits";
+    if (!auth_may_subscribe(c->broker->auth, c, filter))
+        return "access control";
+    return bound(c, filter);
+}
+
+static void grant(struct client *c, struct wish *w)
+{
+    struct router *router = c->broker->router;
+    struct subscription_options options = {
+        .qos = w->code, .no_local = c->bridge, .retain_as_published = c->bridge};
+    static const char *const refusals[] = {
+        [ROUTER_CROWDED] = "one topic would match too many filters with + of all clients",
+        [ROUTER_NO_MEMORY] = "no memory"};
+    const char *why = objection(c, w->filter);
+    w->replaced =
+        c->hold.durable && router_is_subscribed(router, c->session, w->filter, &w->before);
+    if (why == NULL)
+        why = refusals[router_grant(router, c->session, w->filter, options)];
+    if (why == NULL)
+        return;
+    w->code = MQTT_QOS_FAILURE;
+    LOG_LIMITED(LOG_LEVEL_INFO, "subscribe_refused", KV_STR("client_id", client_id_text(c)),
+                KV_BYTES("filter", w->filter.data, w->filter.len), KV_STR("reason", why));
+}
+
+/* The store couldn't take it: the tree has again what the store has. */
+static void take_back(struct client *c, const struct wish *w)
+{
+    struct router *router = c->broker->router;
+    if (w->replaced)
+        router_subscribe(router, c->session, w->filter, w->before);
+    else
+        router_unsubscribe(router, c->session, w->filter);
+}
+
+/* Not found: as a filter that isn't granted, nobody else is told. */
+static uint8_t revoke(struct client *c, struct mqtt_slice filter)
+{
+    if (!router_unsubscribe(c->broker->router, c->session, filter))
+        return MQTT_QOS_FAILURE;
+    retained_delivery_remove(c, filter);
+    return 0;
+}
+
+/* ---- lists of filters, in pieces ------------------------------------------------------------- */
+
+/* A packet may name tens of thousands of filters. They are worked through in pieces, so that others
+ * have a go in between, here and in the store; the client isn't read before the last one, and its
+ * answer says all. */
+enum { PIECE_FILTERS = 500, PIECE_BYTES = 32 * 1024, FILTER_US = 2 };
+
+static size_t list_size(const struct mqtt_subscribe *s)
+{
+    return s->count * sizeof(struct wish) + s->list.len;
+}
+
+/* What the packet names, texts included: the read buffer is others' before the last piece. */
+static bool copy_list(const struct mqtt_subscribe *s, bool subscribe, struct request *q)
+{
+    q->wishes = account_alloc(ACCOUNT_REQUESTS, list_size(s));
+    if (q->wishes == NULL)
+        return false;
+    uint8_t *text = (uint8_t *)&q->wishes[s->count];
+    struct mqtt_filter f = {0};
+    for (uint32_t at = 0; mqtt_filters_next(s, subscribe, &at, &f);) {
+        memcpy(text, f.filter.data, f.filter.len);
+        q->wishes[q->count++] =
+            (struct wish){.filter = {.data = text, .len = f.filter.len}, .code = f.qos};
+        text += f.filter.len;
+    }
+    return true;
+}
+
+/* The next piece's filters are granted, or taken from the tree. */
+static void take_piece(struct client *c, struct request *q)
+{
+    uint32_t bytes = 0;
+    q->piece = q->taken;
+    while (q->taken < q->count && q->taken - q->piece < PIECE_FILTERS && bytes < PIECE_BYTES) {
+        struct wish *w = &q->wishes[q->taken++];
+        bytes += w->filter.len;
+        if (q->answer == MQTT_SUBACK)
+            grant(c, w);
+        else
+            w->code = revoke(c, w->filter);
+        if (timebox_spend(&c->broker->box, FILTER_US))
+            break;
+    }
+}
+
+static void end_list(struct request *q, enum store_status status)
+{
+    struct client *c = q->client;
+    if (c->listing == q) {
+        c->listing = NULL;
+        client_resume(c, PAUSE_LIST);
+    }
+    request_done(q, status);
+}
+
+/* The store couldn't take this piece of a SUBSCRIBE: the SUBACK says it. From the last to the first,
+ * as one filter may be named twice. */
+static void refuse_piece(struct client *c, struct request *q)
+{
+    for (uint32_t i = q->taken; i-- > q->piece;) {
+        if (q->wishes[i].code != MQTT_QOS_FAILURE && c->state == CLIENT_ONLINE)
+            take_back(c, &q->wishes[i]);
+        q->wishes[i].code = MQTT_QOS_FAILURE;
+    }
+}
+
+static void on_piece(void *arg, enum store_status status)
+{
+    struct request *q = arg;
+    struct client *c = q->client;
+    if (q->answer == MQTT_SUBACK && (status == STORE_UNAVAILABLE || status == STORE_FULL)) {
+        refuse_piece(c, q);
+        status = STORE_OK;
+    }
+    if (q->taken == q->count || status != STORE_OK || c->state != CLIENT_ONLINE) {
+        end_list(q, status);
+        return;
+    }
+    q->due = true;
+    client_mark_work(c);
+}
+
+/* For finding a filter that is named again. */
+struct named {
+    struct hash_link link;
+    struct mqtt_slice filter;
+};
+
+static bool is_named(const struct hash_table *t, const struct named *n)
+{
+    for (const struct hash_link *l = hash_table_chain(t, n->link.hash); l != NULL; l = l->next) {
+        const struct named *other = HASH_OWNER(l, struct named, link);
+        if (l->hash == n->link.hash && other->filter.len == n->filter.len &&
+            memcmp(other->filter.data, n->filter.data, n->filter.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What the piece was granted, from its last filter to its first, into `subs`. Of a filter that it
+ * names several times the last options hold (3.8.4), so the store gets these only. */
+static size_t collect_granted(const struct client *c, const struct request *q,
+                              struct store_subscription *subs)
+{
+    struct named all[PIECE_FILTERS];
+    struct hash_table table;
+    size_t count = 0;
+    if (!hash_table_init(&table))
+        return SIZE_MAX;
+    for (uint32_t i = q->taken; i-- > q->piece;) {
+        const struct wish *w = &q->wishes[i];
+        struct named *n = &all[count];
+        n->filter = w->filter;
+        n->link.hash = (uint32_t)hash_bytes(c->broker->hash_key, w->filter.data, w->filter.len);
+        if (w->code == MQTT_QOS_FAILURE || is_named(&table, n))
+            continue;
+        hash_table_add(&table, &n->link, n->link.hash);
+        subs[count++] = (struct store_subscription){.filter = w->filter,
+                                                    .qos = w->code,
+                                                    .no_local = c->bridge,
+                                                    .retain_as_published = c->bridge};
+    }
+    hash_table_fini(&table);
+    return count;
+}
+
+static void store_piece_subscribed(struct client *c, struct request *q)
+{
+    struct store_subscription *subs = calloc(q->taken - q->piece, sizeof(*subs));
+    size_t count = subs != NULL ? collect_granted(c, q, subs) : SIZE_MAX;
+    if (count == SIZE_MAX)
+        on_piece(q, STORE_UNAVAILABLE);
+    else if (count > 0)
+        store_subscribe(c->broker->store, &c->hold, subs, count, on_piece, q);
+    else
+        on_piece(q, STORE_OK);
+    free(subs);
+}
+
+static void store_piece_unsubscribed(struct client *c, struct request *q)
+{
+    struct mqtt_slice *filters = calloc(q->taken - q->piece, sizeof(*filters));
+    if (filters == NULL) {
+        client_doom(c, END_NO_MEMORY);
+        end_list(q, STORE_UNAVAILABLE);
+        return;
+    }
+    size_t count = 0;
+    for (uint32_t i = q->piece; i < q->taken; i++)
+        if (q->wishes[i].code != MQTT_QOS_FAILURE)
+            filters[count++] = q->wishes[i].filter;
+    if (count > 0)
+        store_unsubscribe(c->broker->store, &c->hold, filters, count, on_piece, q);
+    else
+        on_piece(q, STORE_OK);
+    free(filters);
+}
+
+static void run_piece(struct client *c, struct request *q)
+{
+    take_piece(c, q);
+    if (q->taken < q->count && c->listing == NULL) {
+        c->listing = q;
+        client_pause(c, PAUSE_LIST);
+    }
+    if (q->answer == MQTT_SUBACK)
+        store_piece_subscribed(c, q);
+    else
+        store_piece_unsubscribed(c, q);
+}
+
+static void begin_list(struct client *c, const struct mqtt_subscribe *s, struct request *q)
+{
+    if (copy_list(s, q->answer == MQTT_SUBACK, q)) {
+        run_piece(c, q);
+        return;
+    }
+    client_doom(c, END_NO_MEMORY);
+    request_done(q, STORE_UNAVAILABLE);
+}
+
+void handle_list_go_on(struct client *c)
+{
+    struct request *q = c->listing;
+    if (q == NULL || !q->due)
+        return;
+    q->due = false;
+    run_piece(c, q);
+}
+
+void handle_list_abandon(struct client *c)
+{
+    struct request *q = c->listing;
+    c->listing = NULL; /* if a piece is in the store, its completion ends the request */
+    if (q != NULL && q->due)
+        request_done(q, STORE_UNAVAILABLE);
+}
+
+/* ---- the packets ----------------------------------------------------------------------------- */
+
+void handle_subscribe(struct client *c, const struct mqtt_packet *packet)
+{
+    const struct mqtt_subscribe *s = &packet->u.subscribe;
+    struct request *q = request_new(c, MQTT_SUBACK, s->packet_id, list_size(s));
+    if (q == NULL)
+        return;
+    retained_delivery_expect(c);
+    begin_list(c, s, q);
+}
+
+void handle_unsubscribe(struct client *c, const struct mqtt_packet *packet)
+{
+    const struct mqtt_subscribe *s = &packet->u.subscribe;
+    struct request *q = request_new(c, MQTT_UNSUBACK, s->packet_id, list_size(s));
+    if (q != NULL)
+        begin_list(c, s, q);
+}
+
+static bool has_refused(const struct request *q)
+{
+    for (uint32_t i = 0; i < q->count; i++)
+        if (q->wishes[i].code == MQTT_QOS_FAILURE)
+            return true;
+    return false;
+}
+
+void handle_subscribe_answer(struct client *c, struct request *q)
+{
+    if (c->version == MQTT_V31 && has_refused(q)) {
+        client_doom(c, END_SUBSCRIBE_REFUSED); /* 3.1 has no 0x80: to be told nothing is worse */
+        return;
+    }
+    uint8_t *codes = malloc(q->count);
+    if (codes == NULL) {
+        client_doom(c, END_NO_MEMORY);
+        return;
+    }
+    for (uint32_t i = 0; i < q->count; i++)
+        codes[i] = q->wishes[i].code;
+    struct mqtt_packet p = {
+        .type = MQTT_SUBACK,
+        .u.suback = {.packet_id = q->packet_id, .codes = {.data = codes, .len = q->count}}};
+    if (!client_send(c, &p))
+        client_doom(c, END_NO_MEMORY);
+    free(codes);
+    for (uint32_t i = 0; i < q->count; i++)
+        if (q->wishes[i].code != MQTT_QOS_FAILURE)
+            retained_delivery_add(c, q->wishes[i].filter, q->wishes[i].code);
+    retained_delivery_expected(c);
+}

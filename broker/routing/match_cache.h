@@ -1,0 +1,40 @@
+/*
+ * match_cache - remembers who matched a topic name, so that a topic seen a moment ago costs one
+ * probe instead of a walk through the topic tree.
+ *
+ * Data flow: router.c asks here first, and puts here what the tree said.
+ * Validity:  a change of an exact filter forgets that topic; a change of a filter with wildcards
+ *            raises the generation, which makes every entry stale at once. So an entry never holds
+ *            a subscriber that has left the tree.
+ * Bounds:    a fixed number of slots (four to a set, the stale one or the next one in turn makes
+ *            place) and of bytes in all entries together; above it everything is dropped.
+ */
+#ifndef FLOTILLA_BROKER_ROUTING_MATCH_CACHE_H
+#define FLOTILLA_BROKER_ROUTING_MATCH_CACHE_H
+
+#include "broker/routing/topic_tree.h"
+
+struct match_cache;
+
+struct match_entry {
+    uint32_t hash, generation;
+    uint32_t count;      /* sessions, first in items */
+    uint32_t node_count; /* nodes of the fleet, after them */
+    uint32_t topic_len;
+    struct topic_match items[]; /* then the topic's bytes */
+};
+
+struct match_cache *match_cache_new(uint64_t hash_key);
+/* Forgets all if that is worth it: memory is short. */
+void match_cache_trim(struct match_cache *c);
+void match_cache_free(struct match_cache *c);
+
+/* NULL when it isn't there. Entries live until the next put or forget. */
+const struct match_entry *match_cache_get(struct match_cache *c, struct mqtt_slice topic);
+/* Stores a copy of the tree's answer, sessions and nodes apart. NULL when out of memory. */
+const struct match_entry *match_cache_put(struct match_cache *c, struct mqtt_slice topic,
+                                          const struct topic_matches *m);
+/* A subscription to this filter came, changed or went. */
+void match_cache_forget(struct match_cache *c, struct mqtt_slice filter, bool wildcard);
+
+#endif

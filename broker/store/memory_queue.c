@@ -1,0 +1,130 @@
+/*
+ * A durable session's messages in memory. store_memory.c pushes and reads.
+ */
+#include "broker/store/memory_queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/base/account.h"
+
+void memory_queue_init(struct memory_queue *q)
+{
+    memset(q, 0, sizeof(*q));
+    q->first = 1;
+    q->after = 1;
+}
+
+static struct memory_entry *entry(const struct memory_queue *q, uint64_t sequence)
+{
+    return &q->ring[sequence & (q->capacity - 1)];
+}
+
+static size_t size_of(const struct message *m)
+{
+    return sizeof(struct memory_entry) + sizeof(*m) + m->topic.len + m->payload.len;
+}
+
+static void drop(struct memory_queue *q, struct memory_entry *e)
+{
+    q->count--;
+    q->bytes -= size_of(e->message);
+    message_unref(e->message);
+    e->message = NULL;
+}
+
+/* One entry less, holes counted; the last one takes the queue along. */
+static bool release(void *queue)
+{
+    struct memory_queue *q = queue;
+    if (q->first < q->after) {
+        struct memory_entry *e = entry(q, q->first++);
+        if (e->message != NULL)
+            drop(q, e);
+    }
+    if (q->first < q->after)
+        return true;
+    account_free(ACCOUNT_QUEUES, q->ring);
+    free(q);
+    return false;
+}
+
+void memory_queue_fini(struct memory_queue *q, struct leftovers *to)
+{
+    uint64_t entries = q->after - q->first;
+    struct memory_queue *rest = entries > 0 ? malloc(sizeof(*rest)) : NULL;
+    if (rest != NULL) {
+        *rest = *q;
+        leftovers_add(to, release, rest, entries, q->bytes);
+        memset(q, 0, sizeof(*q));
+        return;
+    }
+    for (uint64_t s = q->first; s < q->after; s++)
+        if (entry(q, s)->message != NULL)
+            drop(q, entry(q, s));
+    account_free(ACCOUNT_QUEUES, q->ring);
+    memset(q, 0, sizeof(*q));
+}
+
+static bool grow(struct memory_queue *q)
+{
+    uint32_t capacity = q->capacity == 0 ? 16 : q->capacity * 2;
+    struct memory_entry *ring = account_zalloc(ACCOUNT_QUEUES, capacity * sizeof(*ring));
+    if (ring == NULL)
+        return false;
+    for (uint64_t s = q->first; s < q->after; s++)
+        ring[s & (capacity - 1)] = *entry(q, s);
+    account_free(ACCOUNT_QUEUES, q->ring);
+    q->ring = ring;
+    q->capacity = capacity;
+    return true;
+}
+
+bool memory_queue_push(struct memory_queue *q, struct memory_entry e)
+{
+    if (q->after - q->first == q->capacity && !grow(q))
+        return false;
+    message_ref(e.message);
+    *entry(q, q->after++) = e;
+    message_keep(e.message);
+    q->count++;
+    q->bytes += size_of(e.message);
+    return true;
+}
+
+void memory_queue_remove(struct memory_queue *q, uint64_t sequence)
+{
+    if (sequence < q->first || sequence >= q->after || entry(q, sequence)->message == NULL)
+        return;
+    drop(q, entry(q, sequence));
+    while (q->first < q->after && entry(q, q->first)->message == NULL)
+        q->first++;
+    if (q->first == q->after) { /* an idle session keeps no ring */
+        account_free(ACCOUNT_QUEUES, q->ring);
+        q->ring = NULL;
+        q->capacity = 0;
+    }
+}
+
+size_t memory_queue_read(struct memory_queue *q, uint64_t from, struct store_entry *out, size_t max,
+                         size_t max_bytes, bool *more)
+{
+    size_t count = 0;
+    size_t bytes = 0;
+    uint64_t s = from > q->first ? from : q->first;
+    for (; s < q->after && count < max && bytes < max_bytes; s++) {
+        struct memory_entry *e = entry(q, s);
+        if (e->message == NULL)
+            continue;
+        out[count++] = (struct store_entry){.sequence = s,
+                                            .message = e->message,
+                                            .qos = e->qos,
+                                            .retain = e->retain,
+                                            .is_value = e->is_value,
+                                            .duplicate = e->sent};
+        bytes += size_of(e->message);
+        e->sent = true;
+    }
+    *more = s < q->after;
+    return count;
+}

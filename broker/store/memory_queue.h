@@ -1,0 +1,41 @@
+/*
+ * memory_queue - the queue of one durable session in the memory store: what is to be delivered at
+ * QoS 1 and 2, by sequence, until it is acknowledged.
+ *
+ * Shape:     a ring from the oldest unacknowledged entry on; one acknowledged out of turn leaves a
+ *            hole until the older ones go.
+ * Ownership: embedded; entries hold a reference to their message.
+ */
+#ifndef FLOTILLA_BROKER_STORE_MEMORY_QUEUE_H
+#define FLOTILLA_BROKER_STORE_MEMORY_QUEUE_H
+
+#include "broker/base/leftovers.h"
+#include "broker/store/store.h"
+
+struct memory_entry {
+    struct message *message; /* NULL: acknowledged */
+    uint8_t qos;
+    bool retain;
+    bool is_value; /* as in store_entry */
+    bool sent;     /* was fetched before */
+};
+
+struct memory_queue {
+    struct memory_entry *ring;
+    uint32_t capacity;     /* power of two */
+    uint32_t count;        /* entries with a message */
+    uint64_t bytes;        /* of them */
+    uint64_t first, after; /* sequences [first, after) are in the ring; after is the next one's */
+};
+
+void memory_queue_init(struct memory_queue *q);
+/* Its messages are released later. */
+void memory_queue_fini(struct memory_queue *q, struct leftovers *to);
+/* References the message. False when out of memory. */
+bool memory_queue_push(struct memory_queue *q, struct memory_entry e);
+void memory_queue_remove(struct memory_queue *q, uint64_t sequence);
+/* Fills up to `max` entries (about max_bytes) from this sequence on and notes them as sent. */
+size_t memory_queue_read(struct memory_queue *q, uint64_t from, struct store_entry *out, size_t max,
+                         size_t max_bytes, bool *more);
+
+#endif

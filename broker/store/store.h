@@ -1,0 +1,364 @@
+/*
+ * store - where what must outlive a connection, or a broker, is kept; and the way to other brokers.
+ *
+ * Two kinds: `memory` (one broker, store_memory.c) and `redis` (a fleet, store_redis.c and
+ * fleet*.c).
+ *
+ * Data flow: the protocol handlers and the router call store_* functions; each has one completion,
+ *            called exactly once, either before the call returns (memory) or in a later turn of the
+ *            loop (redis), also on failure and at shutdown. In the other direction the store calls
+ *            struct store_host, which the broker's core implements.
+ *            The redis store completes and calls its host only from store_input, never from
+ *            another call.
+ * Order:     operations of one session take effect in the order of the calls, and complete in it.
+ * Fence:     while the redis store isn't sure to be alive (fleet protocol, rule 2) it completes
+ *            nothing; so no acknowledgement that waits for a completion is sent. Therefore in core:
+ *            CONNACK, SUBACK, UNSUBACK, PUBACK, PUBREC, PUBREL (outgoing) and PUBCOMP each wait for
+ *            the completion of the operation they stand for.
+ * Ownership: arguments are borrowed for the call; messages are referenced by the store as needed.
+ *            Slices in results are valid during the completion only.
+ * Errors:    enum store_status. STORE_UNAVAILABLE leaves the client unacknowledged (its own resend
+ *            is the retry). The store does its retries itself first.
+ */
+#ifndef FLOTILLA_BROKER_STORE_STORE_H
+#define FLOTILLA_BROKER_STORE_STORE_H
+
+#include "broker/message/message.h"
+
+struct store;
+struct evbuffer;
+struct timebox;
+
+enum store_status {
+    STORE_OK,
+    STORE_UNAVAILABLE, /* the store can't be reached, or the node is shutting down */
+    STORE_FULL,        /* refused: a bound was hit (Redis out of memory, a queue's limit) */
+    STORE_FENCED,      /* the session now belongs to a newer connection elsewhere: close this one */
+    STORE_NOT_OWNER,   /* store_connect: the client id is another user's. Nothing has changed */
+};
+typedef void store_done_fn(void *arg, enum store_status status);
+
+/* ---- sessions -------------------------------------------------------------------------------- */
+
+/* One granted subscription. */
+struct store_subscription {
+    struct mqtt_slice filter;
+    uint8_t qos;
+    bool no_local, retain_as_published;
+    uint32_t subscription_id; /* v5, 0: none */
+};
+
+struct store_will {
+    struct message *message; /* NULL: no will. Its retain and qos are the will's */
+    uint32_t delay_s;
+};
+
+/* A connection's hold on its client id. The core makes one per CONNECT, embeds it in its client or
+ * session, and passes it to every later call. */
+struct store_hold {
+    char *client_id; /* NUL-terminated, owned by the core */
+    uint32_t client_id_len;
+    bool durable; /* the session outlives the connection */
+    /* Whose the session is from now on: a user name, or NULL for who gave none. Another one's is
+     * refused, unless `any_user`. Both stay as they are while the hold lives. */
+    const char *user;
+    bool any_user;
+    /* When its CONNECT arrived (CLOCK_BOOTTIME). Of two connections of a client the one whose CONNECT
+     * came later is the newer one, whenever the store gets to know of them. */
+    uint64_t arrived_ms;
+    uint64_t epoch; /* set by store_connect: fences writes of an older owner */
+    /* Set before store_disconnect, 0 otherwise: the will waits at least this long, and a new
+     * connection of the client cancels it (a draining broker's clients come back elsewhere). */
+    uint32_t will_grace_s;
+    void *store_data; /* the store's own, NULL before connect and after disconnect */
+};
+
+struct store_connect_request {
+    struct store_hold *hold;   /* client_id and durable are set */
+    bool clean_start;          /* drop what a durable session of this id has */
+    uint32_t session_expiry_s; /* UINT32_MAX: never */
+    struct store_will will;
+};
+/* An outgoing QoS 2 message whose PUBREC came: PUBREL must be (re)sent, in order. */
+struct store_connect_result {
+    bool session_present;
+    const struct store_subscription *subscriptions; /* of the durable session */
+    size_t subscription_count;
+    bool subscriptions_kept;   /* they are what this broker knows of it already (memory store) */
+    bool subscriptions_told;   /* by durable_subscribed, before (redis store) */
+    const uint16_t *open_qos2; /* incoming packet ids: PUBREC'd or half done, not PUBREL'd */
+    size_t open_qos2_count;
+    const uint64_t *released; /* sequences PUBREC'd and not PUBCOMP'd: send PUBREL */
+    size_t released_count;
+    uint64_t next_sequence; /* of the queue's first undelivered entry; fetch from here */
+};
+typedef void store_connect_fn(void *arg, enum store_status status,
+                              const struct store_connect_result *result);
+
+/* Completes when every durable_* change that other nodes made to this session before was passed to
+ * the host, so that none arrives late and undoes what this connection does.
+ * Takes the client id for this connection in the whole fleet: a living connection elsewhere lets go
+ * first, a dead owner's will is published first. (A connection of the same id on this broker was
+ * closed by the core, through store_disconnect, before this call.)
+ * STORE_FENCED: a connection whose CONNECT arrived later has had the client id already. */
+void store_connect(struct store *s, const struct store_connect_request *req, store_connect_fn *done,
+                   void *arg);
+
+/* The connection ended. `publish_will`: it ended without DISCONNECT, so the will given at connect
+ * is due (with its delay); the store publishes it once through store_host.publish_will, or drops
+ * it. A durable session goes on, expiring after session_expiry_s; another ends. */
+void store_disconnect(struct store *s, struct store_hold *hold, bool publish_will,
+                      uint32_t session_expiry_s, store_done_fn *done, void *arg);
+
+/* Adds (or replaces) subscriptions. When it completes, every QoS 1/2 message acknowledged from now
+ * on by any broker reaches this session. The core has put them in the topic tree before. */
+void store_subscribe(struct store *s, struct store_hold *hold,
+                     const struct store_subscription *subs, size_t count, store_done_fn *done,
+                     void *arg);
+/* The core has taken them from the topic tree before. */
+void store_unsubscribe(struct store *s, struct store_hold *hold, const struct mqtt_slice *filters,
+                       size_t count, store_done_fn *done, void *arg);
+
+/* The last connected session of this broker that held the filter let it go (unsubscribed, ended or
+ * disconnected): the route isn't needed any more (the store lets it linger). The first one to hold
+ * it needs no call of its own: store_subscribe and store_connect (its subscriptions) tell. */
+void store_interest_ended(struct store *s, struct mqtt_slice filter);
+
+/* ---- publishing
+ * ---------------------------------------------------------------------------------- */
+
+/* What the router found for one message, beyond the local deliveries it makes itself. */
+struct store_targets {
+    /* Durable sessions that get it from their queue (effective QoS 1 or 2). */
+    struct store_queue_target {
+        const char *client_id; /* lives as long as the session table's entry */
+        uint32_t client_id_len;
+        uint8_t qos; /* effective */
+        bool retain_as_published;
+        void *session; /* struct session *, for the memory store */
+    } * queues;
+    size_t queue_count;
+    /* Nodes with a matching route (struct route_node of the fleet, as given to router_route_add).
+     */
+    void **nodes;
+    size_t node_count;
+};
+
+/* An incoming QoS 2 message of a durable session: its packet id is bound to its message id first,
+ * so that a resend after a crash, on any broker, is the same message. */
+struct store_publish_request {
+    struct message *message;
+    struct store_hold *hold; /* the publisher's; NULL for wills, $SYS */
+    uint16_t qos2_packet_id; /* of a durable publisher, else 0 */
+    /* A retained value on its way to one new durable subscription: it goes to the queue target only
+     * (with the retain flag set when delivered); the retained value itself and other nodes are left
+     * alone. The message has an id of its own. */
+    bool queue_only;
+    struct store_targets targets;
+};
+/* A request with qos2_packet_id: the core makes no local delivery itself (router_targets only, no
+ * delivery); the store calls host->deliver once the packet id is bound and so the message's id is
+ * known, and not at all when this broker had the message already. `targets` are used the same.
+ * QoS 0: forwards to nodes' batches (and sets the retained value, if retain); `done` may be NULL.
+ * QoS 1 and 2: completes when the message is in each queue and on its way to each node, and no
+ * subscription that was there before the completion was missed (rule 5). An empty payload with
+ * retain clears the retained value. */
+void store_publish(struct store *s, const struct store_publish_request *req, store_done_fn *done,
+                   void *arg);
+
+/* The publisher sent PUBREL: forgets the packet id. Completion: send PUBCOMP. */
+void store_qos2_end(struct store *s, struct store_hold *hold, uint16_t packet_id,
+                    store_done_fn *done, void *arg);
+
+/* ---- delivering from a durable session's queue ----------------------------------------------- */
+
+struct store_entry {
+    uint64_t sequence;       /* of the session, from 1; packet id = (sequence - 1) % 65535 + 1 */
+    struct message *message; /* referenced by the receiver if kept */
+    uint8_t qos;             /* effective */
+    bool retain;             /* flag to send */
+    bool is_value;           /* a retained value for a new subscription (queue_only), not live */
+    bool duplicate;          /* was (maybe) sent before on an earlier connection */
+};
+/* `more`: further entries are there already. */
+typedef void store_fetch_fn(void *arg, enum store_status status, const struct store_entry *entries,
+                            size_t count, bool more);
+/* Reads entries with sequence >= from, at most `max` and at most about max_bytes. An empty answer
+ * means: nothing now, store_host.wake tells when there is. One fetch per session at a time. */
+void store_fetch(struct store *s, struct store_hold *hold, uint64_t from, size_t max,
+                 size_t max_bytes, store_fetch_fn *done, void *arg);
+/* PUBACK came (QoS 1). Nothing waits for it. */
+void store_ack(struct store *s, struct store_hold *hold, uint64_t sequence);
+/* PUBREC came (QoS 2): the entry goes, the sequence is noted as released. Completion: send PUBREL.
+ */
+void store_release(struct store *s, struct store_hold *hold, uint64_t sequence, store_done_fn *done,
+                   void *arg);
+/* PUBCOMP came. Nothing waits for it. */
+void store_complete(struct store *s, struct store_hold *hold, uint64_t sequence);
+
+/* ---- retained messages ----------------------------------------------------------------------- */
+
+typedef void store_retained_fn(void *arg, const struct message *m);
+/* Reads all retained messages that match the filter, in chunks; `each` per message, then done.
+ * Never cut short: a failed read is completed as such. The core pauses a reading by not calling
+ * store_retained_continue: after each chunk `chunk` is called, and the next is read only on
+ * continue. */
+struct store_retained_read;
+typedef void store_retained_chunk_fn(void *arg, struct store_retained_read *read);
+struct store_retained_read *store_retained_start(struct store *s, struct mqtt_slice filter,
+                                                 store_retained_fn *each,
+                                                 store_retained_chunk_fn *chunk,
+                                                 store_done_fn *done, void *arg);
+void store_retained_continue(struct store_retained_read *read);
+void store_retained_cancel(
+    struct store_retained_read *read); /* no further calls; may be called in `each` */
+
+/* ---- the turn -------------------------------------------------------------------------------- */
+
+/* First in a turn: reads what the store has to say, until it is drained or the box is over; what is
+ * left comes first in the next turn. */
+void store_input(struct store *s, struct timebox *box);
+/* Last in a turn: sends what this turn gathered, once. */
+void store_flush(struct store *s);
+
+enum store_health { STORE_STARTING, STORE_READY, STORE_TROUBLED };
+enum store_health store_health(const struct store *s);
+/* What an operator should know of it, in a sentence; NULL: nothing. It may be ready all the same. */
+const char *store_trouble(const struct store *s);
+/* True while a publish can be taken: false asks the core to stop reading publishers (rule 9). */
+bool store_accepts(const struct store *s);
+/* Ends: releases what can be released within the deadline, then calls done. For SIGTERM. */
+void store_shutdown(struct store *s, uint64_t deadline_ms, store_done_fn *done, void *arg);
+void store_free(struct store *s);
+
+/* ---- what the store tells the core
+ * ---------------------------------------------------------------- */
+
+struct router;
+
+typedef void store_subscription_fn(void *arg, const struct store_subscription *sub);
+typedef void store_sequence_fn(void *arg, uint64_t sequence);
+
+struct store_host {
+    void *arg;
+    /* A message of another broker for this broker's own connected sessions: deliver to clean ones
+     * at any QoS, to durable ones only where the effective QoS is 0 (the rest comes from their
+     * queues). */
+    void (*deliver)(void *arg, struct message *m);
+    /* A will is due: publish it like any message (router + store_publish) and call done. */
+    void (*publish_will)(void *arg, struct message *m, store_done_fn *done, void *done_arg);
+    /* The queue of this client, if it is connected here, has (or may have) something new. */
+    void (*wake)(void *arg, const char *client_id, size_t len);
+    /* Another broker wants this client: if its connection here is of this epoch or an older one,
+     * read its socket to EAGAIN, await what is under way, close it (reason: taken over), call
+     * store_disconnect as for any close; then `done`. Also when it isn't here, or store_connect
+     * goes on for it (the store ends that itself). */
+    void (*let_go)(void *arg, const char *client_id, size_t len, uint64_t epoch,
+                   store_done_fn *done, void *done_arg);
+    /* A session's newer connection is elsewhere: close the one that has this hold, no will, no
+     * store calls. */
+    void (*fenced)(void *arg, struct store_hold *hold);
+    /* Durable sessions of the fleet, for the topic tree (redis store only): what other nodes did,
+     * in the log's order, and everything when a new node loads; and what a connection here subscribes
+     * to from before, ahead of its completion. Not what this node did itself: the core has done that
+     * already. A repeat of what is there is harmless. */
+    void (*durable_subscribed)(void *arg, const char *client_id, size_t len,
+                               const struct store_subscription *sub);
+    void (*durable_unsubscribed)(void *arg, const char *client_id, size_t len,
+                                 struct mqtt_slice filter);
+    void (*durable_ended)(void *arg, const char *client_id, size_t len);
+    /* Calls `each` for each subscription of this session, if it is known here. For rule 9: Redis
+     * lost them. */
+    void (*each_subscription)(void *arg, const char *client_id, size_t len,
+                              store_subscription_fn *each, void *each_arg);
+    /* The hold of this client's connection or connecting attempt here, NULL: there is none. */
+    struct store_hold *(*hold_of)(void *arg, const char *client_id, size_t len);
+    /* The sequences that the durable session's connection here was sent and hasn't finished.
+     * Returns the next one that it will fetch from, 0: there is no such connection. */
+    uint64_t (*each_unfinished)(void *arg, const char *client_id, size_t len,
+                                store_sequence_fn *each, void *each_arg);
+    /* QoS 1/2 messages for this broker were lost (its inbox was over its cap): close the clean
+     * clients that have a subscription at QoS 1 or 2, so that they learn of it. */
+    void (*gap)(void *arg);
+    /* This node was declared dead: close all clients without wills and forget all sessions and
+     * remote state; the store starts over under a new id. False: the box was over first, and it is
+     * called again in the next turn. The store is suspended meanwhile. */
+    bool (*start_over)(void *arg, struct timebox *box);
+    /* Keep-alive clocks: time in which the broker was unsure doesn't count. */
+    void (*clients_shift_clocks)(void *arg, uint64_t by_ms);
+};
+
+struct event_base;
+struct metrics;
+struct store_redis_config; /* of broker_config.h: redis url, timeouts, lease, limits */
+
+struct broker_stats;
+struct memory_budget;
+
+struct store_memory_config {
+    uint64_t hash_key;
+    uint32_t queue_limit;               /* messages a session; one more is dropped and counted */
+    uint64_t queue_limit_bytes;         /* a session */
+    uint32_t session_limit;             /* durable ones; one more is STORE_FULL; 0: no limit */
+    uint32_t retained_limit;            /* topics; one more is dropped and counted */
+    const struct memory_budget *budget; /* what lasts keeps to a part of it; NULL: no bound */
+    struct broker_stats *stats;         /* where it counts */
+};
+struct store *store_memory_new(const struct store_memory_config *cfg,
+                               const struct store_host *host);
+/* `router` gets the routes of other nodes (router_route_add/remove). NULL with a sentence in err.
+ */
+struct store *store_redis_new(struct event_base *base, const struct store_redis_config *cfg,
+                              const struct store_host *host, struct router *router,
+                              struct metrics *metrics, char *err, size_t errlen);
+
+/* ---- behind the functions above: one table a kind
+ * ------------------------------------------------- */
+
+struct store_ops {
+    const char *name;
+    /* A publish without queue targets, nodes and retain needs no call: this broker is the whole
+     * fleet. The router then makes no message for it. */
+    bool untargeted_is_done;
+    void (*connect)(struct store *, const struct store_connect_request *, store_connect_fn *,
+                    void *);
+    void (*disconnect)(struct store *, struct store_hold *, bool, uint32_t, store_done_fn *,
+                       void *);
+    void (*subscribe)(struct store *, struct store_hold *, const struct store_subscription *,
+                      size_t, store_done_fn *, void *);
+    void (*unsubscribe)(struct store *, struct store_hold *, const struct mqtt_slice *, size_t,
+                        store_done_fn *, void *);
+    void (*interest_ended)(struct store *, struct mqtt_slice);
+    void (*publish)(struct store *, const struct store_publish_request *, store_done_fn *, void *);
+    void (*qos2_end)(struct store *, struct store_hold *, uint16_t, store_done_fn *, void *);
+    void (*fetch)(struct store *, struct store_hold *, uint64_t, size_t, size_t, store_fetch_fn *,
+                  void *);
+    void (*ack)(struct store *, struct store_hold *, uint64_t);
+    void (*release)(struct store *, struct store_hold *, uint64_t, store_done_fn *, void *);
+    void (*complete)(struct store *, struct store_hold *, uint64_t);
+    struct store_retained_read *(*retained_start)(struct store *, struct mqtt_slice,
+                                                  store_retained_fn *, store_retained_chunk_fn *,
+                                                  store_done_fn *, void *);
+    void (*retained_continue)(struct store_retained_read *);
+    void (*retained_cancel)(struct store_retained_read *);
+    void (*input)(struct store *, struct timebox *);
+    void (*flush)(struct store *);
+    enum store_health (*health)(const struct store *);
+    const char *(*trouble)(const struct store *); /* NULL: never any */
+    bool (*accepts)(const struct store *);
+    void (*shutdown)(struct store *, uint64_t, store_done_fn *, void *);
+    void (*free)(struct store *);
+};
+/* First member of each kind's struct. */
+struct store {
+    const struct store_ops *ops;
+    /* QoS 0 is published through the store even when nobody else is known to want it: a
+     * subscription made elsewhere a moment ago may not be known yet (`consistency: strict`). */
+    bool checks_qos0;
+    bool suspended; /* nobody is served: clients are being closed that may not act any more */
+};
+struct store_retained_read {
+    struct store *store;
+};
+
+#endif

@@ -1,0 +1,630 @@
+/*
+ * The store of a broker that stands alone: durable sessions, their queues, retained messages and
+ * wills in this process' memory. Every call completes before it returns.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/base/account.h"
+#include "broker/base/broker_stats.h"
+#include "broker/base/leftovers.h"
+#include "broker/base/memory_budget.h"
+#include "broker/message/packet_ids.h"
+#include "broker/store/memory_queue.h"
+#include "broker/store/memory_read.h"
+#include "broker/store/retained_tree.h"
+#include "broker/store/store.h"
+#include "common/base/clock.h"
+#include "common/base/hash.h"
+#include "common/base/hash_table.h"
+#include "common/base/timebox.h"
+#include "common/base/wheel.h"
+#include "common/log/log.h"
+
+/* What is kept of a client id: of a durable session always, else while a will or a connection is.
+ */
+struct memory_session {
+    struct hash_link by_id;
+    struct store_memory *store;
+    struct store_hold *hold; /* NULL: offline */
+    char *user;              /* whose it is; NULL: of who gave no user name */
+    bool durable;
+    bool full_said; /* that its queue is full; until it is half empty */
+    struct memory_queue queue;
+    struct packet_ids open_qos2;
+    uint64_t *released; /* sequences, in order */
+    uint32_t released_count, released_capacity;
+    struct message *will;
+    uint32_t will_delay_s;
+    struct wheel_timer will_due, expiry_due;
+    uint32_t id_len;
+    char id[];
+};
+
+struct store_memory {
+    struct store base; /* first member */
+    struct store_memory_config config;
+    struct store_host host;
+    struct hash_table sessions; /* by id */
+    uint32_t durable_count;
+    struct retained_tree *retained;
+    struct wheel wheel;          /* wills and expiries */
+    struct leftovers leftovers;  /* queues of sessions that ended */
+    struct timebox *box;         /* of this turn; NULL outside of it */
+    struct store_entry *scratch; /* what a fetch answers */
+    size_t scratch_size;
+};
+
+static struct store_memory *memory_of(struct store *s)
+{
+    return (struct store_memory *)s;
+}
+
+/* ---- sessions -------------------------------------------------------------------------------- */
+
+static uint32_t hash_of(const struct store_memory *s, const char *id, uint32_t len)
+{
+    return (uint32_t)hash_bytes(s->config.hash_key, id, len);
+}
+
+static struct memory_session *find_session(struct store_memory *s, const char *id, uint32_t len)
+{
+    struct hash_link *l = hash_table_chain(&s->sessions, hash_of(s, id, len));
+    for (; l != NULL; l = l->next) {
+        struct memory_session *m = HASH_OWNER(l, struct memory_session, by_id);
+        if (m->id_len == len && memcmp(m->id, id, len) == 0)
+            return m;
+    }
+    return NULL;
+}
+
+static void on_will_due(struct wheel_timer *t);
+static void on_expiry_due(struct wheel_timer *t);
+
+static struct memory_session *add_session(struct store_memory *s, const struct store_hold *hold)
+{
+    struct memory_session *m = account_zalloc(ACCOUNT_SESSIONS, sizeof(*m) + hold->client_id_len);
+    if (m == NULL)
+        return NULL;
+    m->store = s;
+    m->will_due.due = on_will_due;
+    m->expiry_due.due = on_expiry_due;
+    memory_queue_init(&m->queue);
+    m->id_len = hold->client_id_len;
+    memcpy(m->id, hold->client_id, hold->client_id_len);
+    hash_table_add(&s->sessions, &m->by_id, hash_of(s, m->id, m->id_len));
+    return m;
+}
+
+static void set_durable(struct store_memory *s, struct memory_session *m, bool durable)
+{
+    s->durable_count += (uint32_t)durable - (uint32_t)m->durable;
+    m->durable = durable;
+}
+
+static void drop_will(struct memory_session *m)
+{
+    wheel_cancel(&m->will_due);
+    message_unref(m->will);
+    m->will = NULL;
+}
+
+static void forget_state(struct memory_session *m)
+{
+    memory_queue_fini(&m->queue, &m->store->leftovers);
+    memory_queue_init(&m->queue);
+    packet_ids_fini(&m->open_qos2);
+    account_free(ACCOUNT_SESSIONS, m->released);
+    m->released = NULL;
+    m->released_count = 0;
+    m->released_capacity = 0;
+}
+
+static void free_session(struct store_memory *s, struct memory_session *m)
+{
+    hash_table_remove(&s->sessions, &m->by_id);
+    wheel_cancel(&m->expiry_due);
+    drop_will(m);
+    forget_state(m);
+    memory_queue_fini(&m->queue, &s->leftovers);
+    if (m->hold != NULL)
+        m->hold->store_data = NULL;
+    account_free(ACCOUNT_SESSIONS, m->user);
+    account_free(ACCOUNT_SESSIONS, m);
+}
+
+static char *copy_user(const char *user)
+{
+    size_t size = strlen(user) + 1;
+    char *copy = account_alloc(ACCOUNT_SESSIONS, size);
+    return copy != NULL ? memcpy(copy, user, size) : NULL;
+}
+
+static bool is_users(const struct memory_session *m, const char *user)
+{
+    if (m->user == NULL || user == NULL)
+        return m->user == user;
+    return strcmp(m->user, user) == 0;
+}
+
+/* Of a session or a connection; a will that waits is all that is left of one. */
+static bool is_another_users(const struct memory_session *m, const struct store_hold *hold)
+{
+    return m != NULL && (m->durable || m->hold != NULL) && !hold->any_user &&
+           !is_users(m, hold->user);
+}
+
+/* Nobody is connected, nothing is durable, no will waits. */
+static void free_if_over(struct store_memory *s, struct memory_session *m)
+{
+    if (m->hold == NULL && !m->durable && m->will == NULL)
+        free_session(s, m);
+}
+
+static void will_published(void *arg, enum store_status status)
+{
+    (void)arg;
+    (void)status;
+}
+
+static void publish_will(struct store_memory *s, struct memory_session *m)
+{
+    struct message *will = m->will;
+    wheel_cancel(&m->will_due);
+    m->will = NULL;
+    if (will == NULL)
+        return;
+    s->host.publish_will(s->host.arg, will, will_published, NULL);
+    message_unref(will);
+}
+
+static void end_session(struct store_memory *s, struct memory_session *m)
+{
+    bool was_durable = m->durable;
+    set_durable(s, m, false);
+    forget_state(m);
+    if (was_durable)
+        s->host.durable_ended(s->host.arg, m->id, m->id_len);
+    publish_will(s, m); /* at the latest when the session ends (5.0: 3.1.2.5) */
+    free_if_over(s, m);
+}
+
+static void on_will_due(struct wheel_timer *t)
+{
+    struct memory_session *m = (void *)((char *)t - offsetof(struct memory_session, will_due));
+    publish_will(m->store, m);
+    free_if_over(m->store, m);
+}
+
+static void on_expiry_due(struct wheel_timer *t)
+{
+    struct memory_session *m = (void *)((char *)t - offsetof(struct memory_session, expiry_due));
+    struct store_memory *s = m->store;
+    if (timebox_is_over(s->box)) {
+        wheel_set(&s->wheel, t, t->at_ms); /* next time: thousands may be due at once */
+        return;
+    }
+    end_session(s, m);
+    timebox_spend(s->box, TIMEBOX_LOOK_US); /* it may have had many subscriptions */
+}
+
+static bool takes_lasting(const struct store_memory *s)
+{
+    return s->config.budget == NULL ||
+           memory_budget_takes_lasting(s->config.budget, account_lasting());
+}
+
+static bool takes_queued(const struct store_memory *s, uint64_t queue_bytes)
+{
+    return s->config.budget == NULL ||
+           memory_budget_takes_queued(s->config.budget, account_lasting(), queue_bytes);
+}
+
+static bool has_room_for(const struct store_memory *s, const struct memory_session *m,
+                         const struct store_hold *hold)
+{
+    bool is_new = hold->durable && (m == NULL || !m->durable);
+    if (!is_new)
+        return true;
+    return takes_lasting(s) &&
+           (s->config.session_limit == 0 || s->durable_count < s->config.session_limit);
+}
+
+/* The session becomes this connection's. */
+static void attach(struct store_memory *s, struct memory_session *m,
+                   const struct store_connect_request *req)
+{
+    if (m->hold != NULL)
+        m->hold->store_data = NULL;
+    wheel_cancel(&m->expiry_due);
+    if (req->clean_start || !(req->hold->any_user || is_users(m, req->hold->user)))
+        publish_will(s, m); /* it ends the old session, with which a delayed will is due */
+    if (req->clean_start)
+        forget_state(m);
+    drop_will(m); /* who comes back to his session cancels it */
+    set_durable(s, m, req->hold->durable);
+    m->hold = req->hold;
+    m->will = req->will.message != NULL ? message_ref(req->will.message) : NULL;
+    m->will_delay_s = req->will.delay_s;
+    req->hold->store_data = m;
+    req->hold->epoch++;
+}
+
+static void memory_connect(struct store *store, const struct store_connect_request *req,
+                           store_connect_fn *done, void *arg)
+{
+    struct store_memory *s = memory_of(store);
+    const struct store_hold *hold = req->hold;
+    struct store_connect_result result = {.subscriptions_kept = true};
+    struct memory_session *m = find_session(s, hold->client_id, hold->client_id_len);
+    if (is_another_users(m, hold)) {
+        done(arg, STORE_NOT_OWNER, NULL);
+        return;
+    }
+    if (!has_room_for(s, m, hold)) {
+        LOG_LIMITED(
+            LOG_LEVEL_WARN, "durable_sessions_full", KV_STR("client_id", hold->client_id),
+            KV_UINT("sessions", s->durable_count), KV_UINT("limit", s->config.session_limit),
+            KV_STR("key", takes_lasting(s) ? "limits.max_durable_sessions" : "limits.max_memory"),
+            KV_STR("effect", "no new durable sessions; those that are there come back"));
+        done(arg, STORE_FULL, NULL);
+        return;
+    }
+    bool needed = hold->durable || req->will.message != NULL;
+    if (m == NULL && !needed) {
+        done(arg, STORE_OK, &result);
+        return;
+    }
+    if (m == NULL)
+        m = add_session(s, hold);
+    char *user = m != NULL && hold->user != NULL ? copy_user(hold->user) : NULL;
+    if (m == NULL || (user == NULL && hold->user != NULL)) {
+        if (m != NULL)
+            free_if_over(s, m);
+        done(arg, STORE_UNAVAILABLE, NULL);
+        return;
+    }
+    result.session_present = m->durable && !req->clean_start;
+    attach(s, m, req);
+    account_free(ACCOUNT_SESSIONS, m->user);
+    m->user = user;
+    result.open_qos2 = m->open_qos2.items;
+    result.open_qos2_count = m->open_qos2.count;
+    result.released = m->released;
+    result.released_count = m->released_count;
+    result.next_sequence = m->queue.first;
+    done(arg, STORE_OK, &result);
+}
+
+static void memory_disconnect(struct store *store, struct store_hold *hold, bool will,
+                              uint32_t session_expiry_s, store_done_fn *done, void *arg)
+{
+    struct store_memory *s = memory_of(store);
+    struct memory_session *m = hold->store_data;
+    if (m != NULL) {
+        uint64_t now = clock_monotonic_ms();
+        uint32_t delay =
+            m->will_delay_s > hold->will_grace_s ? m->will_delay_s : hold->will_grace_s;
+        hold->store_data = NULL;
+        m->hold = NULL;
+        if (!will)
+            drop_will(m);
+        else if (delay == 0)
+            publish_will(s, m);
+        else if (m->will != NULL)
+            wheel_set(&s->wheel, &m->will_due, now + (uint64_t)delay * 1000);
+        if (m->durable && session_expiry_s == 0)
+            end_session(s, m);
+        else if (m->durable && session_expiry_s != UINT32_MAX)
+            wheel_set(&s->wheel, &m->expiry_due, now + (uint64_t)session_expiry_s * 1000);
+        else
+            free_if_over(s, m);
+    }
+    done(arg, STORE_OK);
+}
+
+/* The core keeps a durable session's subscriptions in its topic tree. */
+static void memory_subscribe(struct store *store, struct store_hold *hold,
+                             const struct store_subscription *subs, size_t count,
+                             store_done_fn *done, void *arg)
+{
+    (void)store;
+    (void)hold;
+    (void)subs;
+    (void)count;
+    done(arg, STORE_OK);
+}
+
+static void memory_unsubscribe(struct store *store, struct store_hold *hold,
+                               const struct mqtt_slice *filters, size_t count, store_done_fn *done,
+                               void *arg)
+{
+    (void)store;
+    (void)hold;
+    (void)filters;
+    (void)count;
+    done(arg, STORE_OK);
+}
+
+/* ---- publishing ------------------------------------------------------------------------------ */
+
+static void keep_retained(struct store_memory *s, struct message *m)
+{
+    bool is_new = retained_tree_get(s->retained, m->topic) == NULL;
+    if (m->payload.len == 0) {
+        retained_tree_remove(s->retained, m->topic);
+    } else if (is_new && retained_tree_count(s->retained) >= s->config.retained_limit) {
+        s->config.stats->dropped[DROP_RETAINED_FULL]++;
+    } else if (is_new ? !takes_lasting(s) : !takes_queued(s, 0)) {
+        retained_tree_remove(s->retained, m->topic); /* no value rather than an old one */
+        s->config.stats->dropped[DROP_MEMORY]++;
+    } else if (!retained_tree_put(s->retained, m)) {
+        s->config.stats->dropped[DROP_NO_MEMORY]++;
+    }
+    s->config.stats->retained = retained_tree_count(s->retained);
+}
+
+static void say_full(struct memory_session *session, const struct message *m)
+{
+    const struct memory_queue *q = &session->queue;
+    if (session->full_said)
+        return;
+    session->full_said = true;
+    LOG_LIMITED(LOG_LEVEL_WARN, "queue_full", KV_BYTES("client_id", session->id, session->id_len),
+                KV_BYTES("topic", m->topic.data, m->topic.len), KV_UINT("messages", q->count),
+                KV_UINT("bytes", q->bytes),
+                KV_STR("effect", "its next messages are dropped until it has read some"));
+}
+
+static void queue_for(struct store_memory *s, const struct store_queue_target *t, struct message *m,
+                      bool is_value)
+{
+    struct memory_session *session = find_session(s, t->client_id, t->client_id_len);
+    if (session == NULL || !session->durable)
+        return;
+    struct memory_queue *q = &session->queue;
+    if (q->count >= s->config.queue_limit || q->bytes >= s->config.queue_limit_bytes) {
+        s->config.stats->dropped[DROP_QUEUE_FULL]++;
+        say_full(session, m);
+        return;
+    }
+    if (session->full_said && q->count < s->config.queue_limit / 2 &&
+        q->bytes < s->config.queue_limit_bytes / 2)
+        session->full_said = false;
+    struct memory_entry e = {.message = m,
+                             .qos = t->qos,
+                             .retain = m->retain && t->retain_as_published,
+                             .is_value = is_value};
+    if (!takes_queued(s, q->bytes))
+        s->config.stats->dropped[DROP_MEMORY]++;
+    else if (!memory_queue_push(q, e))
+        s->config.stats->dropped[DROP_NO_MEMORY]++;
+    else if (session->hold != NULL)
+        s->host.wake(s->host.arg, session->id, session->id_len);
+}
+
+/* True when this packet id of a durable publisher was published before. */
+static bool is_repeat(const struct store_publish_request *req)
+{
+    struct memory_session *m = req->hold != NULL ? req->hold->store_data : NULL;
+    if (req->qos2_packet_id == 0 || m == NULL)
+        return false;
+    if (packet_ids_has(&m->open_qos2, req->qos2_packet_id))
+        return true;
+    packet_ids_add(&m->open_qos2, req->qos2_packet_id);
+    return false;
+}
+
+static void memory_publish(struct store *store, const struct store_publish_request *req,
+                           store_done_fn *done, void *arg)
+{
+    struct store_memory *s = memory_of(store);
+    struct message *m = req->message;
+    if (!is_repeat(req)) {
+        if (m->retain && !req->queue_only)
+            keep_retained(s, m);
+        for (size_t i = 0; i < req->targets.queue_count; i++)
+            queue_for(s, &req->targets.queues[i], m, req->queue_only);
+        if (req->qos2_packet_id != 0)
+            s->host.deliver(s->host.arg, m);
+    }
+    if (done != NULL)
+        done(arg, STORE_OK);
+}
+
+static void memory_qos2_end(struct store *store, struct store_hold *hold, uint16_t packet_id,
+                            store_done_fn *done, void *arg)
+{
+    struct memory_session *m = hold->store_data;
+    (void)store;
+    if (m != NULL)
+        packet_ids_remove(&m->open_qos2, packet_id);
+    done(arg, STORE_OK);
+}
+
+/* ---- delivering ------------------------------------------------------------------------------ */
+
+static bool reserve_scratch(struct store_memory *s, size_t count)
+{
+    if (s->scratch_size >= count)
+        return true;
+    struct store_entry *grown = realloc(s->scratch, count * sizeof(*grown));
+    if (grown == NULL)
+        return false;
+    s->scratch = grown;
+    s->scratch_size = count;
+    return true;
+}
+
+static void memory_fetch(struct store *store, struct store_hold *hold, uint64_t from, size_t max,
+                         size_t max_bytes, store_fetch_fn *done, void *arg)
+{
+    struct store_memory *s = memory_of(store);
+    struct memory_session *m = hold->store_data;
+    bool more = false;
+    size_t count = 0;
+    if (m == NULL) {
+        done(arg, STORE_FENCED, NULL, 0, false);
+        return;
+    }
+    if (!reserve_scratch(s, max)) {
+        done(arg, STORE_UNAVAILABLE, NULL, 0, false);
+        return;
+    }
+    count = memory_queue_read(&m->queue, from, s->scratch, max, max_bytes, &more);
+    done(arg, STORE_OK, s->scratch, count, more);
+}
+
+static void memory_ack(struct store *store, struct store_hold *hold, uint64_t sequence)
+{
+    struct memory_session *m = hold->store_data;
+    (void)store;
+    if (m != NULL)
+        memory_queue_remove(&m->queue, sequence);
+}
+
+static bool note_released(struct memory_session *m, uint64_t sequence)
+{
+    if (m->released_count == m->released_capacity) {
+        uint32_t more = m->released_capacity == 0 ? 8 : m->released_capacity * 2;
+        uint64_t *grown = account_realloc(ACCOUNT_SESSIONS, m->released, more * sizeof(*grown));
+        if (grown == NULL)
+            return false;
+        m->released = grown;
+        m->released_capacity = more;
+    }
+    m->released[m->released_count++] = sequence;
+    return true;
+}
+
+static void memory_release(struct store *store, struct store_hold *hold, uint64_t sequence,
+                           store_done_fn *done, void *arg)
+{
+    struct memory_session *m = hold->store_data;
+    (void)store;
+    if (m != NULL && !note_released(m, sequence)) {
+        done(arg, STORE_UNAVAILABLE);
+        return;
+    }
+    if (m != NULL)
+        memory_queue_remove(&m->queue, sequence);
+    done(arg, m != NULL ? STORE_OK : STORE_FENCED);
+}
+
+static void memory_complete(struct store *store, struct store_hold *hold, uint64_t sequence)
+{
+    struct memory_session *m = hold->store_data;
+    (void)store;
+    for (uint32_t i = 0; m != NULL && i < m->released_count; i++) {
+        if (m->released[i] != sequence)
+            continue;
+        m->released_count--;
+        memmove(&m->released[i], &m->released[i + 1],
+                (m->released_count - i) * sizeof(*m->released));
+        return;
+    }
+}
+
+/* ---- retained -------------------------------------------------------------------------------- */
+
+static struct store_retained_read *start_read(struct store *store, struct mqtt_slice filter,
+                                              store_retained_fn *each,
+                                              store_retained_chunk_fn *chunk, store_done_fn *done,
+                                              void *arg)
+{
+    struct memory_read_request r = {
+        .filter = filter, .each = each, .chunk = chunk, .done = done, .arg = arg};
+    return memory_read_start(store, memory_of(store)->retained, &r);
+}
+
+/* ---- the turn, and the end ------------------------------------------------------------------- */
+
+static void memory_input(struct store *store, struct timebox *box)
+{
+    struct store_memory *s = memory_of(store);
+    s->box = box;
+    wheel_advance(&s->wheel, clock_monotonic_ms());
+    leftovers_release(&s->leftovers, box);
+    s->box = NULL;
+}
+
+static void memory_flush(struct store *store)
+{
+    (void)store;
+}
+
+static enum store_health memory_health(const struct store *store)
+{
+    (void)store;
+    return STORE_READY;
+}
+
+static bool memory_accepts(const struct store *store)
+{
+    (void)store;
+    return true;
+}
+
+static void memory_shutdown(struct store *store, uint64_t deadline_ms, store_done_fn *done,
+                            void *arg)
+{
+    (void)store;
+    (void)deadline_ms;
+    done(arg, STORE_OK);
+}
+
+static void memory_free(struct store *store)
+{
+    struct store_memory *s = memory_of(store);
+    struct hash_link *link;
+    for (uint32_t at = 0; (link = hash_table_any(&s->sessions, &at)) != NULL;)
+        free_session(s, HASH_OWNER(link, struct memory_session, by_id));
+    hash_table_fini(&s->sessions);
+    leftovers_fini(&s->leftovers);
+    retained_tree_free(s->retained);
+    free(s->scratch);
+    free(s);
+}
+
+static const struct store_ops memory_ops = {
+    .name = "memory",
+    .untargeted_is_done = true,
+    .connect = memory_connect,
+    .disconnect = memory_disconnect,
+    .subscribe = memory_subscribe,
+    .unsubscribe = memory_unsubscribe,
+    .publish = memory_publish,
+    .qos2_end = memory_qos2_end,
+    .fetch = memory_fetch,
+    .ack = memory_ack,
+    .release = memory_release,
+    .complete = memory_complete,
+    .retained_start = start_read,
+    .retained_continue = memory_read_continue,
+    .retained_cancel = memory_read_cancel,
+    .input = memory_input,
+    .flush = memory_flush,
+    .health = memory_health,
+    .accepts = memory_accepts,
+    .shutdown = memory_shutdown,
+    .free = memory_free,
+};
+
+struct store *store_memory_new(const struct store_memory_config *cfg, const struct store_host *host)
+{
+    struct store_memory *s = calloc(1, sizeof(*s));
+    if (s == NULL)
+        return NULL;
+    s->base.ops = &memory_ops;
+    s->config = *cfg;
+    s->host = *host;
+    s->retained = retained_tree_new(cfg->hash_key);
+    if (s->retained == NULL || !hash_table_init(&s->sessions)) {
+        retained_tree_free(s->retained);
+        free(s);
+        return NULL;
+    }
+    wheel_init(&s->wheel, clock_monotonic_ms());
+    leftovers_init(&s->leftovers);
+    return &s->base;
+}

@@ -1,0 +1,28 @@
+/*
+ * redis_greeting - what is said first on a new connection to Redis, and what is learnt from it.
+ *
+ * AUTH and SELECT as the URL says, CLIENT SETNAME and ID, INFO, then SCRIPT LOAD of every script,
+ * all in one pipeline. What the link's owner asks next goes the same way. Belongs to redis_link; does no I/O.
+ */
+#ifndef FLOTILLA_COMMON_REDIS_REDIS_GREETING_H
+#define FLOTILLA_COMMON_REDIS_REDIS_GREETING_H
+
+#include "common/redis/redis_link.h"
+
+enum redis_greeting_result { REDIS_GREETING_MORE, REDIS_GREETING_DONE, REDIS_GREETING_REFUSED };
+
+struct redis_greeting {
+    struct redis_queue out;
+    struct redis_server_info info;
+    bool refused;
+};
+
+bool redis_greeting_begin(struct redis_greeting *g, const struct redis_url *url, const char *name,
+                          const struct redis_script *scripts, size_t script_count);
+void redis_greeting_end(struct redis_greeting *g);
+const char *redis_greeting_unwritten(const struct redis_greeting *g, size_t *len);
+void redis_greeting_wrote(struct redis_greeting *g, size_t len);
+enum redis_greeting_result redis_greeting_reply(struct redis_greeting *g,
+                                                const struct redisReply *reply);
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * redis_link - one ordered connection to a Redis server that comes back by itself.
+ *
+ * Data flow: callers put commands into redis_link_queue(); redis_link_input (first in a turn of the
+ *            loop) reads until EAGAIN and hands out replies; redis_link_flush (last in a turn)
+ *            writes once. libevent's callbacks only wake the loop. So everything the owner is told
+ *            happens inside redis_link_input.
+ *
+ *     WAITING (backoff) -> RESOLVING -> CONNECTING -> GREETING -> UP
+ *         ^------------------- any failure, timeout ---------------'
+ *
+ * Greeting:  AUTH, SELECT, INFO, SCRIPT LOAD of every script; then the owner's `greeted` decides,
+ *            `enter` may ask more, and what was never answered is replayed in the same order. So
+ *            each write must be idempotent.
+ * Errors:    a lost connection, a command without answer for command_timeout_ms, and replies that
+ *            say "not now" (NOSCRIPT, LOADING, READONLY, BUSY, MASTERDOWN, MISCONF, NOREPLICAS,
+ *            NOAUTH; NOPERM for CLIENT REPLY SKIP) lead to a reconnect with jittered backoff.
+ *            Other error replies go to the command's function. Answers that lie unread on a
+ *            connection that the server has closed, when this process slept, count as lost: what
+ *            they say may be over.
+ * Bound:     a command that times out three times in a row, alone on its connection, is what the
+ *            server can't do in time: it is given up (its function gets NULL, `given_up` is told)
+ *            rather than written again for ever.
+ * hiredis:   its parser (redisReader) on a stream of our own: 0.14's async context copies each
+ *            command twice, has no timeouts, resolves names blocking, and forgets what was
+ *            unanswered.
+ */
+#ifndef FLOTILLA_COMMON_REDIS_REDIS_LINK_H
+#define FLOTILLA_COMMON_REDIS_REDIS_LINK_H
+
+#include "common/redis/redis_queue.h"
+#include "common/redis/redis_url.h"
+
+struct event_base;
+struct redis_link;
+struct redisReply;
+struct timebox;
+
+enum redis_link_state {
+    REDIS_LINK_WAITING,
+    REDIS_LINK_RESOLVING,
+    REDIS_LINK_CONNECTING,
+    REDIS_LINK_GREETING,
+    REDIS_LINK_UP,
+};
+
+/* What the server said about itself when it was greeted. */
+struct redis_server_info {
+    char run_id[48];
+    char version[24];
+    unsigned major;
+    uint64_t maxmemory;
+    char maxmemory_policy[32];
+    bool may_skip_replies; /* CLIENT REPLY is allowed to this user */
+    uint64_t connection;   /* the server's id of this connection; 0: it doesn't say */
+};
+
+struct redis_script {
+    const char *text;
+    size_t len;
+};
+
+struct redis_link_config {
+    const char *name; /* a literal, for logs */
+    const struct redis_url *url;
+    uint64_t connect_timeout_ms, command_timeout_ms;
+    uint64_t backoff_min_ms, backoff_max_ms;
+    const struct redis_script *scripts; /* live as long as the link */
+    size_t script_count;
+    bool pubsub; /* "message" replies go to `message` */
+
+    void *arg;
+    /* The server is there. False: it can't be used (logged by the owner), try again later. */
+    bool (*greeted)(void *arg, struct redis_link *link, const struct redis_server_info *info);
+    /* Before anything is replayed, and again each time that all commands which it put into
+     * redis_link_greeting() are answered: the link is up when it puts none. Their functions are
+     * told NULL when the connection goes first. False: as for `greeted`. May be NULL. */
+    bool (*enter)(void *arg, struct redis_link *link);
+    /* It was up and isn't any more. May be NULL. */
+    void (*lost)(void *arg, struct redis_link *link, const char *why);
+    /* A command (so it begins, as it is written) was given up. May be NULL. */
+    void (*given_up)(void *arg, struct redis_link *link, const char *command, size_t len);
+    /* A sampled round trip. May be NULL. */
+    void (*round_trip)(void *arg, double seconds);
+    void (*message)(void *arg, const char *payload, size_t len);
+};
+
+struct redis_link *redis_link_new(struct event_base *base, const struct redis_link_config *cfg);
+/* Tells every pending command NULL. */
+void redis_link_free(struct redis_link *l);
+
+struct redis_queue *redis_link_queue(struct redis_link *l);
+/* For `enter`. */
+struct redis_queue *redis_link_greeting(struct redis_link *l);
+
+/* Hands out replies until the box (NULL: none) is over, one at least; those left come first next
+ * time, and wake the loop for it. */
+void redis_link_input(struct redis_link *l, uint64_t now_ms, struct timebox *box);
+/* In a reply's or a message's function: the reply is the caller's from now on (freeReplyObject), so
+ * that it can be worked through in several turns. */
+struct redisReply *redis_link_keep_reply(struct redis_link *l);
+/* While paused, no reply is handed out: the owner isn't done with an earlier one. */
+void redis_link_pause(struct redis_link *l, bool paused);
+void redis_link_flush(struct redis_link *l, uint64_t now_ms);
+
+/* While held, nothing but greetings is written, and replies stay unread. */
+void redis_link_hold(struct redis_link *l, bool held);
+/* Closes the connection and connects anew at once; pending commands are replayed. */
+void redis_link_reconnect(struct redis_link *l, const char *why);
+/* Ends a pause before the next try. */
+void redis_link_hurry(struct redis_link *l);
+/* The same as redis_link_reconnect, forgetting all pending commands (each is told NULL). */
+void redis_link_reset(struct redis_link *l, const char *why);
+/* The first half of that: closes the connection. Who has more pending commands than may be told at
+ * once then gives up so many as it returns (redis_queue_give_up), before the next input or flush. */
+size_t redis_link_leave(struct redis_link *l, const char *why);
+
+bool redis_link_is_up(const struct redis_link *l);
+enum redis_link_state redis_link_state(const struct redis_link *l);
+uint64_t redis_link_reconnects(const struct redis_link *l);
+
+#endif

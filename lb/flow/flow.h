@@ -1,0 +1,136 @@
+/*
+ * flow - one client connection and the server connection it is spliced to.
+ *
+ * Data flow: acceptor.c opens flows; the poller, the wheel and the worker's lists call flow_handle,
+ *            which moves the flow through its states. flow_setup.c has the states before relaying,
+ *            flow_relay.c those after. What is decided without I/O stands in flow_rules.h.
+ * Ownership: lives and dies on one worker. Holds the snapshot it was accepted under, its listener
+ *            and its server (chosen: connection and reference). A closed flow is on the worker's
+ *            list of closed ones until the end of the turn, since its events may still be in
+ *            flight.
+ * Memory:    about 350 bytes while it relays plain and nothing is pending.
+ *
+ *            accepted ──TLS, no server up──► queueing
+ *              │  │                             │ a server came up
+ *        plain │  └──TLS──► handshaking ◄───────┘
+ *              ▼                 │ done
+ *            choosing ◄──────────┘
+ *              │   ▲ another server: refused, timed out,
+ *       chosen │   │ or failed before its first byte
+ *              ▼   │
+ *            connecting ──established──► trying ──first byte──► relaying
+ *                                                                  │ one side ended
+ *                                                                  ▼
+ *                                                              half-closed
+ *
+ *            and from each state to closed: time is up, nothing left to try, both sides ended.
+ */
+#ifndef FLOTILLA_LB_FLOW_FLOW_H
+#define FLOTILLA_LB_FLOW_FLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include "common/base/pace.h"
+#include "common/base/wheel.h"
+#include "common/metrics/metrics.h"
+#include "lb/flow/flow_rules.h"
+#include "lb/stream/poller.h"
+#include "lb/stream/relay.h"
+#include "lb/stream/stall.h"
+#include "lb/stream/stream.h"
+
+struct attempt;
+struct listener;
+struct server;
+struct snapshot;
+struct snapshot_listener;
+struct worker;
+
+enum flow_state {
+    FLOW_ACCEPTED,
+    FLOW_QUEUEING,    /* TLS: no server is up, so the handshake waits */
+    FLOW_HANDSHAKING, /* TLS */
+    FLOW_CHOOSING,    /* wants a server; waits when there is none */
+    FLOW_CONNECTING,
+    FLOW_TRYING, /* connected; what the client sent is held until the server's first byte */
+    FLOW_RELAYING,
+    FLOW_HALF_CLOSED, /* one side ended; its last bytes, and the other side's, are on their way */
+    FLOW_CLOSED,
+};
+#define FLOW_STATES (FLOW_CLOSED + 1)
+
+/* A flow is on one of its worker's lists at most. */
+enum flow_place { FLOW_NOWHERE, FLOW_ON_READY, FLOW_ON_WAITING, FLOW_ON_CLOSED };
+
+struct flow_end {
+    struct poll_target target;
+    struct stream stream;
+};
+
+struct flow {
+    struct flow_end client, server;
+    struct relay up;   /* client to server */
+    struct relay down; /* server to client */
+    struct worker *worker;
+    struct listener *listener;
+    struct snapshot *snapshot;
+    const struct snapshot_listener *settings; /* in the snapshot */
+    struct server *chosen;                    /* NULL: none */
+    struct attempt *attempt;                  /* NULL from relaying on */
+    struct stall up_stall, down_stall;        /* of the server, of the client */
+    struct wheel_timer timer;
+    TAILQ_ENTRY(flow) link; /* `place` says of which list */
+    LIST_ENTRY(flow) all;
+    uint64_t since_ms;    /* when the state was entered */
+    uint64_t progress_ms; /* when bytes last moved */
+    struct pace_client pace;
+    enum flow_state state;
+    enum flow_place place;
+    bool expired;   /* the timer is why the state runs */
+    bool uncounted; /* the server ended its side: it no longer counts this flow (server_leave) */
+    bool secured;   /* its TLS handshake is done: it counts as one of its kind of records */
+};
+
+/* Starts a flow of an accepted connection; takes `fd` and a reserved place of the listener, also on
+ * failure (false: out of memory or watches). `index` is the listener's in the snapshot. */
+bool flow_open(struct worker *w, struct listener *l, struct snapshot *snapshot, size_t index,
+               int fd, const struct sockaddr_storage *peer);
+
+/* Goes on as far as the streams' flags allow. */
+void flow_handle(struct flow *f);
+
+void flow_close(struct flow *f);
+
+/* Releases the memory of a closed flow that is on no list. */
+void flow_free(struct flow *f);
+
+const char *flow_state_name(enum flow_state state);
+
+/* ---- between the flow_*.c ---- */
+
+/* Makes what can be made of the state the flow is in; returns the state it ought to be in. */
+typedef enum flow_state flow_run_fn(struct flow *f);
+flow_run_fn flow_run_accepted, flow_run_queueing, flow_run_handshaking, flow_run_choosing,
+    flow_run_connecting, flow_run_trying, flow_run_relaying, flow_run_half_closed;
+void flow_enter_half_closed(struct flow *f);
+
+/* In flow_client.c. False: more of the client's first bytes is needed to choose a server. */
+bool flow_knows_client(struct flow *f);
+/* FLOW_CLOSED: what the client sent may not be sent on. Until attempt.looked_at is set, the bytes
+ * that are held must wait. */
+enum flow_state flow_look_at_client(struct flow *f);
+
+/* Moves the flow to another of the worker's lists (or to none). */
+void flow_place(struct flow *f, enum flow_place place);
+void flow_set_timer(struct flow *f, uint64_t at_ms); /* 0: none */
+/* Leaves an earlier one; 0: changes nothing. */
+void flow_set_timer_by(struct flow *f, uint64_t at_ms);
+void flow_leave_server(struct flow *f);
+/* TLS flows are counted by whose records they use. */
+metric_gauge *flow_records_gauge(struct flow *f);
+
+#endif

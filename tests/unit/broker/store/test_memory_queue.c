@@ -1,0 +1,110 @@
+/* memory_queue: sequences, acknowledgements in any order, repeats. */
+#include "broker/store/memory_queue.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct message *make(char c)
+{
+    struct mqtt_publish p = {.topic = {(const uint8_t *)"t", 1},
+                             .payload = {(const uint8_t *)&c, 1}};
+    return message_new(&p, (struct message_id){0}, (struct mqtt_slice){0});
+}
+
+static void push(struct memory_queue *q, int count)
+{
+    for (int i = 0; i < count; i++) {
+        struct message *m = make((char)i);
+        assert_true(memory_queue_push(q, (struct memory_entry){.message = m, .qos = 1}));
+        message_unref(m);
+    }
+}
+
+static void fini(struct memory_queue *q)
+{
+    struct leftovers left;
+    leftovers_init(&left);
+    memory_queue_fini(q, &left);
+    leftovers_fini(&left);
+}
+
+static void entries_come_in_order_with_consecutive_sequences(void **state)
+{
+    (void)state;
+    struct memory_queue q;
+    struct store_entry out[8];
+    bool more;
+    memory_queue_init(&q);
+    push(&q, 100);
+    uint64_t from = 1;
+    for (int round = 0; round < 13; round++) {
+        size_t n = memory_queue_read(&q, from, out, 8, 1 << 20, &more);
+        assert_int_equal(n, round < 12 ? 8 : 4);
+        assert_int_equal(more, round < 12);
+        for (size_t i = 0; i < n; i++) {
+            assert_int_equal(out[i].sequence, from + i);
+            assert_int_equal(out[i].message->payload.data[0], from + i - 1);
+            assert_false(out[i].duplicate);
+        }
+        from += n;
+    }
+    fini(&q);
+}
+
+static void acknowledged_entries_are_gone_and_unacknowledged_ones_come_again(void **state)
+{
+    (void)state;
+    struct memory_queue q;
+    struct store_entry out[8];
+    bool more;
+    memory_queue_init(&q);
+    push(&q, 4);
+    memory_queue_read(&q, 1, out, 3, 1 << 20, &more);
+    memory_queue_remove(&q, 2);
+    memory_queue_remove(&q, 2);
+    memory_queue_remove(&q, 99);
+    assert_int_equal(q.first, 1);
+    assert_int_equal(memory_queue_read(&q, 1, out, 8, 1 << 20, &more), 3);
+    assert_int_equal(out[0].sequence, 1);
+    assert_true(out[0].duplicate);
+    assert_int_equal(out[1].sequence, 3);
+    assert_true(out[1].duplicate);
+    assert_int_equal(out[2].sequence, 4);
+    assert_false(out[2].duplicate);
+    memory_queue_remove(&q, 1);
+    assert_int_equal(q.first, 3);
+    fini(&q);
+}
+
+static void an_emptied_queue_goes_on_counting(void **state)
+{
+    (void)state;
+    struct memory_queue q;
+    struct store_entry out[2];
+    bool more;
+    memory_queue_init(&q);
+    push(&q, 1);
+    memory_queue_remove(&q, 1);
+    assert_int_equal(q.count, 0);
+    assert_int_equal(q.bytes, 0);
+    assert_null(q.ring);
+    push(&q, 1);
+    assert_int_equal(memory_queue_read(&q, 0, out, 2, 1 << 20, &more), 1);
+    assert_int_equal(out[0].sequence, 2);
+    fini(&q);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(entries_come_in_order_with_consecutive_sequences),
+        cmocka_unit_test(acknowledged_entries_are_gone_and_unacknowledged_ones_come_again),
+        cmocka_unit_test(an_emptied_queue_goes_on_counting),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,197 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/net/address.h"
+#include "lb/config/lb_config.h"
+#include "tests/unit/temp_file.h"
+
+static bool load(const char *text, struct lb_config *config, struct config_error *err)
+{
+    temp_file_write(text, strlen(text));
+    memset(err, 0, sizeof(*err));
+    return lb_config_load(temp_file, config, err);
+}
+
+#define HEAD                                                                                       \
+    "listeners:\n"                                                                                 \
+    "  - { name: in, bind: 127.0.0.1:0, backend: b }\n"                                            \
+    "backends:\n"                                                                                  \
+    "  b:\n"
+
+static void the_example_file_loads_and_has_three_servers(void **state)
+{
+    (void)state;
+    struct lb_config config;
+    struct config_error err;
+    assert_true(lb_config_load(TEST_SOURCE_DIR "/conf/lb.yaml", &config, &err));
+    const struct backend_config *b = config.backends.items;
+    const struct server_config *s = b->servers.items;
+    assert_string_equal(b->name, "brokers");
+    assert_int_equal(b->servers.count, 3);
+    assert_string_equal(s[2].name, "broker3");
+    assert_string_equal(s[2].address, "127.0.0.1:18833");
+    assert_int_equal(b->proxy_protocol, LB_PROXY_V2);
+    assert_int_equal(b->health_check.type, LB_CHECK_MQTT);
+    lb_config_free(&config);
+}
+
+static void the_designs_example_loads(void **state)
+{
+    (void)state;
+    struct lb_config config;
+    struct config_error err;
+    assert_true(
+        load("workers: auto\n"
+             "listeners:\n"
+             "  - name: mqtts\n"
+             "    bind: 0.0.0.0:1883\n"
+             "    backend: brokers\n"
+             "    tls: { certificate: tls/server.pem, key: tls/server.key, "
+             "min_version: \"1.2\" }\n"
+             "backends:\n"
+             "  brokers:\n"
+             "    balance: leastconn\n"
+             "    proxy_protocol: v2\n"
+             "    health_check: { type: mqtt, interval: 2s, timeout: 1s, rise: 2, fall: 3 }\n"
+             "    servers:\n"
+             "      - { name: broker1, address: 127.0.0.1:18831, weight: 1 }\n"
+             "    discover: { dns: \"broker:1883\", refresh: 1s }\n"
+             "admin: { bind: 127.0.0.1:9901 }\n"
+             "log: { level: info, format: text }\n",
+             &config, &err));
+    const struct listener_config *l = config.listeners.items;
+    const struct backend_config *b = config.backends.items;
+    assert_string_equal(l->tls->certificate, "/tmp/tls/server.pem");
+    assert_int_equal(b->discover->hold_ms, 30000);
+    assert_int_equal(b->health_check.fast_interval_ms, 250);
+    assert_int_equal(b->slow_start_ms, 0);
+    assert_true(lb_config_workers(&config) >= 1);
+    lb_config_free(&config);
+}
+
+static void unnamed_things_are_named_by_their_address(void **state)
+{
+    (void)state;
+    struct lb_config config;
+    struct config_error err;
+    assert_true(load("listeners: [ { bind: \"*:1883\", backend: b } ]\n"
+                     "backends: { b: { servers: [ { address: \"[::1]:1884\" } ] } }\n",
+                     &config, &err));
+    const struct listener_config *l = config.listeners.items;
+    const struct backend_config *b = config.backends.items;
+    assert_string_equal(l->name, "*:1883");
+    assert_string_equal(((struct server_config *)b->servers.items)->name, "[::1]:1884");
+    lb_config_free(&config);
+}
+
+struct mistake {
+    const char *text;
+    int line;
+    const char *says; /* the message contains both */
+    const char *key;
+};
+
+static const struct mistake mistakes[] = {
+    {HEAD "    servers: [ { address: 127.0.0.1:1 } ]\n    health_check: { rise: x }\n", 6, "rise",
+     "health_check"},
+    {HEAD "    servers:\n      - { address: 127.0.0.1:1, wieght: 2 }\n", 6, "wieght", "servers"},
+    {HEAD "    servers: [ { address: broker1:1883 } ]\n", 5, "address", "discover.dns"},
+    {HEAD "    balance: fastest\n", 5, "balance", "leastconn"},
+    {HEAD "    servers:\n      - { name: a, address: 127.0.0.1:1 }\n"
+          "      - { name: a, address: 127.0.0.1:2 }\n",
+     7, "servers[1].name", "'a'"},
+    {HEAD "    servers:\n      - { name: a, address: 127.0.0.1:1 }\n"
+          "      - name: b\n        address: 127.0.0.1:1\n",
+     8, "servers[1].address", "127.0.0.1:1"},
+    {HEAD "    balance: random\n", 5, "backends.b", "servers, discover"},
+    {HEAD "    servers: [ { address: 127.0.0.1:1 } ]\n    health_check: { type: http }\n", 6,
+     "backends.b.health_check", "port"},
+    {HEAD "    discover: { dns: broker }\n", 5, "discover", "port"},
+    {HEAD "    servers: [ { address: 127.0.0.1:1 } ]\n    health_check: { password: x }\n", 6,
+     "health_check", "username"},
+    {"listeners:\n  - bind: 127.0.0.1:1\n    backend: nobody\nbackends:\n  b:\n"
+     "    servers: [ { address: 127.0.0.1:1 } ]\n",
+     3, "listeners[0].backend", "nobody"},
+    {"listeners:\n  - { bind: 127.0.0.1:7, backend: b }\n"
+     "  - { name: two, bind: 127.0.0.1:7, backend: b }\n"
+     "backends: { b: { servers: [ { address: 127.0.0.1:1 } ] } }\n",
+     3, "listeners[1].bind", "127.0.0.1:7"},
+    {"listeners: [ { bind: broker:7, backend: b } ]\nbackends: {}\n", 1, "bind", "IP address"},
+    {"listeners:\n  - { bind: 127.0.0.1:7, backend: b }\n"
+     "backends: { b: { servers: [ { address: 127.0.0.1:1 } ] } }\n"
+     "admin: { bind: \"*:7\" }\n",
+     4, "admin.bind", "taken by listeners[0].bind"},
+    {"listeners:\n  - { bind: \"*:9901\", backend: b }\n"
+     "backends: { b: { servers: [ { address: 127.0.0.1:1 } ] } }\n",
+     2, "listeners[0].bind", "taken by admin.bind (127.0.0.1:9901)"},
+    {"listeners: [ { bind: 127.0.0.1:7, backend: b, tls: { certificate: a, key: b, client_auth: "
+     "required } } ]\n",
+     1, "tls", "client_ca"},
+    {"workers: many\n", 1, "workers", "auto"},
+    {"listeners: []\nbackends: { b: { servers: [ { address: 127.0.0.1:1 } ] } }\n", 1, "listeners",
+     "at least one"},
+};
+
+static void each_mistake_is_told_with_line_and_key(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
+        struct lb_config config;
+        struct config_error err;
+        assert_false(load(mistakes[i].text, &config, &err));
+        if (err.line != mistakes[i].line || strstr(err.text, mistakes[i].says) == NULL ||
+            strstr(err.text, mistakes[i].key) == NULL)
+            fail_msg("mistake %zu: line %d: %s", i, err.line, err.text);
+        assert_non_null(strstr(err.text, temp_file));
+    }
+}
+
+static void addresses_are_parsed_and_formatted(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *formatted; /* NULL: not an address */
+    } table[] = {
+        {"10.0.0.3:1883", "10.0.0.3:1883"},
+        {"[fe80::1]:1883", "[fe80::1]:1883"},
+        {"*:80", NULL},
+        {"10.0.0.3", NULL},
+        {"10.0.0.3:", NULL},
+        {"10.0.0.3:65536", NULL},
+        {"fe80::1:1883", NULL},
+        {"host:1883", NULL},
+        {":1883", NULL},
+        {"10.0.0.3:+1", NULL},
+    };
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct sockaddr_storage addr;
+        socklen_t len;
+        char text[LB_ADDRESS_MAX];
+        bool ok = lb_address_parse(table[i].text, &addr, &len);
+        assert_int_equal(ok, table[i].formatted != NULL);
+        if (!ok)
+            continue;
+        lb_address_format(&addr, text, sizeof(text));
+        assert_string_equal(text, table[i].formatted);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_example_file_loads_and_has_three_servers),
+        cmocka_unit_test(the_designs_example_loads),
+        cmocka_unit_test(unnamed_things_are_named_by_their_address),
+        cmocka_unit_test(each_mistake_is_told_with_line_and_key),
+        cmocka_unit_test(addresses_are_parsed_and_formatted),
+    };
+    return cmocka_run_group_tests(tests, temp_file_make, temp_file_remove);
+}
