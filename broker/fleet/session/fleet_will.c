@@ -64,14 +64,6 @@ void fleet_wills_free(struct fleet *f)
     f->wills = NULL;
 }
 
-struct fleet_behalf fleet_will_behalf(struct fleet *f, const struct message *m)
-{
-    for (const struct will_op *op = f->wills->ops; op != NULL; op = op->next)
-        if (op->message == m)
-            return fleet_behalf_of(f, op->client, op->client_len, op->epoch);
-    return (struct fleet_behalf){0};
-}
-
 void fleet_wills_each(struct fleet *f, void (*each)(struct fleet *, struct fleet_session_ref))
 {
     for (const struct will_op *op = f->wills->ops; op != NULL; op = op->next)
@@ -92,6 +84,15 @@ static struct will_op *find(struct fleet *f, const struct message *m)
 bool fleet_will_is(struct fleet *f, const struct message *m)
 {
     return find(f, m) != NULL;
+}
+
+struct fleet_behalf fleet_will_behalf(struct fleet *f, const struct message *m)
+{
+    const struct will_op *op = find(f, m);
+
+    if (op == NULL)
+        return (struct fleet_behalf){0};
+    return fleet_behalf_of(f, op->client, op->client_len, op->epoch);
 }
 
 static void op_free(struct will_op *op)

@@ -4,7 +4,8 @@
  *
  * A bed's node keeps what the store told it: routes and durable subscriptions (from which it
  * computes targets, standing in for the router), messages delivered, wake-ups, wills. A node that
- * is `stopped` gets no turns, as a process under SIGSTOP.
+ * is `stopped` gets no turns, as a process under SIGSTOP. One that `keeps_wills` is publishing them
+ * until bed_end_wills.
  */
 #ifndef FLOTILLA_TESTS_UNIT_BROKER_FLEET_FLEET_BED_H
 #define FLOTILLA_TESTS_UNIT_BROKER_FLEET_FLEET_BED_H
@@ -41,6 +42,14 @@ struct bed_message {
     uint64_t sequence;
 };
 
+/* One that is under way, until `done` is called. */
+struct bed_will_op {
+    struct bed_will_op *next;
+    char payload[BED_TEXT];
+    store_done_fn *done;
+    void *arg;
+};
+
 struct bed_node {
     struct bed *bed;
     struct store *store;
@@ -53,6 +62,8 @@ struct bed_node {
     struct bed_message *got; /* by host->deliver */
     size_t got_count, got_size;
     struct bed_message will;
+    bool keeps_wills;
+    struct bed_will_op *kept_wills;
     unsigned wills, wakes, fenced, start_overs, gaps, asked, shifts;
     char last_woken[BED_TEXT], last_fenced[BED_TEXT], last_asked[BED_TEXT];
     struct bed_client *clients;
@@ -200,6 +211,18 @@ static inline void bed_deliver(void *arg, struct message *m)
     bed_note(&n->got, &n->got_count, &n->got_size, m);
 }
 
+static inline void bed_keep_will(struct bed_node *n, const struct message *m, store_done_fn *done,
+                                 void *done_arg)
+{
+    struct bed_will_op *op = malloc(sizeof(*op));
+
+    assert_non_null(op);
+    *op = (struct bed_will_op){.next = n->kept_wills, .done = done, .arg = done_arg};
+    bed_text(op->payload, m->payload.data, m->payload.len);
+    n->kept_wills = op;
+    n->wills++;
+}
+
 static inline void bed_publish_will(void *arg, struct message *m, store_done_fn *done,
                                     void *done_arg)
 {
@@ -209,12 +232,31 @@ static inline void bed_publish_will(void *arg, struct message *m, store_done_fn 
     size_t count = 0;
     size_t size = 0;
 
+    if (n->keeps_wills) {
+        bed_keep_will(n, m, done, done_arg);
+        return;
+    }
     bed_note(&list, &count, &size, m);
     n->will = list[0];
     free(list);
     n->wills++;
     router_targets((struct router *)n, m, &req.targets);
     n->store->ops->publish(n->store, &req, done, done_arg);
+}
+
+/* Those that are kept. */
+static inline void bed_end_wills(struct bed_node *n, enum store_status status)
+{
+    struct bed_will_op *list = n->kept_wills;
+
+    n->kept_wills = NULL;
+    while (list != NULL) {
+        struct bed_will_op *op = list;
+
+        list = op->next;
+        op->done(op->arg, status);
+        free(op);
+    }
 }
 
 static inline void bed_wake(void *arg, const char *client_id, size_t len)
@@ -454,6 +496,7 @@ static inline void bed_kill(struct bed *b, struct bed_node *n)
     for (struct bed_client *c = n->clients; c != NULL; c = c->next)
         if (c->asked_done != NULL)
             c->asked_done(c->asked_arg, STORE_UNAVAILABLE);
+    bed_end_wills(n, STORE_UNAVAILABLE);
     n->store->ops->free(n->store);
     while (n->clients != NULL) {
         struct bed_client *c = n->clients;
