@@ -61,6 +61,8 @@ struct bed_node {
     size_t sub_count;
     struct bed_message *got; /* by host->deliver */
     size_t got_count, got_size;
+    const struct store_targets *crowd; /* whom all is for; NULL: as `subs` and `routes` say */
+    uint64_t match_begun_ns;           /* of CPU, when router_targets last said that */
     struct bed_message will;
     bool keeps_wills;
     struct bed_will_op *kept_wills;
@@ -94,6 +96,7 @@ struct bed_client {
     uint64_t released[8];
     int status; /* of the last completion, -1: none yet */
     unsigned completions;
+    uint64_t done_ns; /* of CPU, at the last of them */
     struct bed_message *entries;
     size_t entry_count, entry_size;
     bool fetched, more;
@@ -155,6 +158,11 @@ void router_targets(struct router *r, const struct message *m, struct store_targ
     static struct store_queue_target queues[BED_LIST];
     struct bed_node *n = (struct bed_node *)r;
 
+    if (n->crowd != NULL) {
+        *out = *n->crowd;
+        n->match_begun_ns = clock_thread_cpu_ns();
+        return;
+    }
     *out = (struct store_targets){.nodes = nodes, .queues = queues};
     for (size_t i = 0; i < n->route_count; i++) {
         bool there = false;
@@ -636,6 +644,7 @@ static inline void bed_on_done(void *arg, enum store_status status)
 
     c->status = (int)status;
     c->completions++;
+    c->done_ns = clock_thread_cpu_ns();
 }
 
 static inline void bed_on_connect(void *arg, enum store_status status,

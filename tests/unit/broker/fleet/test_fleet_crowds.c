@@ -1,4 +1,4 @@
-/* Fleet protocol with very many wills at once: what is done for one of them, or beside them, costs the
+/* Fleet protocol with very many sessions, or wills, at once: what is done for one of them costs the
  * same however many others there are. Costs are CPU time, and compared with what the same number of
  * calls takes where there are few: a walk through all of them each time takes ten times that and
  * more. */
@@ -24,6 +24,136 @@ static void assert_within(uint64_t took_ns, uint64_t bound_ns)
         print_error("it took %llu us, %llu were enough\n", (unsigned long long)took_ns / 1000,
                     (unsigned long long)bound_ns / 1000);
     assert_true(took_ns < bound_ns);
+}
+
+/* ---- a publish to many sessions -------------------------------------------------------------- */
+
+enum { CROWD = 100000, SERVED = 20000, FEW = 500 };
+
+struct crowd {
+    struct store_targets targets;
+    struct store_queue_target queues[CROWD];
+    char ids[CROWD][16];
+};
+
+static const struct crowd *crowd_of(size_t count)
+{
+    static struct crowd c;
+
+    for (size_t i = 0; i < count; i++) {
+        int len = snprintf(c.ids[i], sizeof(c.ids[i]), "c%zu", i);
+
+        c.queues[i] = (struct store_queue_target){
+            .client_id = c.ids[i], .client_id_len = (uint32_t)len, .qos = 1};
+    }
+    c.targets = (struct store_targets){.queues = c.queues, .queue_count = count};
+    return &c;
+}
+
+/* Durable ones that nobody holds. */
+static void add_sessions_to_redis(struct bed_node *n, const struct crowd *c)
+{
+    const struct fleet_keys *keys = &fleet_of(n)->keys;
+    redisContext *redis = n->bed->redis;
+
+    for (size_t i = 0; i < c->targets.queue_count; i++) {
+        struct fleet_key key = fleet_key_clients(
+            keys, fleet_client_bucket(keys, c->ids[i], c->queues[i].client_id_len));
+
+        redisAppendCommand(redis, "HSET %ss:%s dur 1", key.text, c->ids[i]);
+    }
+    for (size_t i = 0; i < c->targets.queue_count; i++) {
+        void *reply = NULL;
+
+        assert_int_equal(redisGetReply(redis, &reply), REDIS_OK);
+        freeReplyObject(reply);
+    }
+}
+
+static long long messages_in_queues(struct bed *b)
+{
+    redisReply *r =
+        redisCommand(b->redis, "EVAL %s 0",
+                     "local n = 0 for _, k in ipairs(redis.call('KEYS', 'fl:{s*}:q:*')) do "
+                     "n = n + redis.call('XLEN', k) end return n");
+    long long count = r != NULL && r->type == REDIS_REPLY_INTEGER ? r->integer : -1;
+
+    freeReplyObject(r);
+    return count;
+}
+
+/* What it takes to gather the whole crowd for many publishes, to a few each. */
+static uint64_t cost_of_few_at_a_time(struct bed *b, const struct crowd *crowd)
+{
+    struct bed_node *n = bed_add_ready(b);
+    struct bed_client *p = bed_connect(n, "few", false);
+    struct store_targets few = {.queue_count = FEW};
+    uint64_t begun_ns;
+    uint64_t cost_ns;
+
+    n->crowd = &few;
+    begun_ns = clock_thread_cpu_ns();
+    for (size_t i = 0; i < crowd->targets.queue_count; i += FEW) {
+        few.queues = &crowd->targets.queues[i];
+        bed_publish_begin(p, "t", "x", 1, false, 0);
+    }
+    cost_ns = clock_thread_cpu_ns() - begun_ns;
+    bed_kill(b, n); /* nothing was sent */
+    return cost_ns;
+}
+
+/* Whom it went to is noted; and forgotten again, as Redis knows none of these sessions. */
+static void rule_5_each_of_many_sessions_costs_a_publish_the_same(void **state)
+{
+    struct bed *b = *state;
+    const struct crowd *crowd = crowd_of(CROWD);
+    uint64_t few_ns;
+    uint64_t begun_ns;
+    struct bed_node *n;
+    struct bed_client *p;
+
+    allow_long_turns(b);
+    few_ns = cost_of_few_at_a_time(b, crowd);
+    n = bed_add_ready(b);
+    p = bed_connect(n, "p", false);
+    n->crowd = &crowd->targets;
+    bed_publish_begin(p, "t", "x", 1, false, 0);
+    begun_ns = clock_thread_cpu_ns();
+    assert_within(begun_ns - n->match_begun_ns, 4 * few_ns);
+    BED_UNTIL_MS(b, p->status == STORE_OK, 60000);
+    assert_within(p->done_ns - begun_ns, 4 * few_ns);
+    assert_int_equal(messages_in_queues(b), 0);
+}
+
+/* It is matched again, as somebody has subscribed meanwhile: all but that one were served. */
+static void rule_5_who_was_served_is_known_at_once_among_many(void **state)
+{
+    struct bed *b = *state;
+    const struct crowd *crowd = crowd_of(SERVED);
+    uint64_t few_ns;
+    struct bed_node *one;
+    struct bed_node *two;
+    struct bed_client *p;
+    struct bed_client *c;
+    uint64_t first_match_ns;
+
+    allow_long_turns(b);
+    few_ns = cost_of_few_at_a_time(b, crowd);
+    one = bed_add_ready(b);
+    two = bed_add_ready(b);
+    p = bed_connect(one, "p", false);
+    c = bed_connect(two, "c", false);
+    add_sessions_to_redis(one, crowd);
+    one->crowd = &crowd->targets;
+    one->stopped = true;
+    bed_subscribe(c, "t", 1);
+    one->stopped = false;
+    bed_publish_begin(p, "t", "x", 1, false, 0);
+    first_match_ns = one->match_begun_ns;
+    BED_UNTIL_MS(b, p->status == STORE_OK, 60000);
+    assert_true(one->match_begun_ns != first_match_ns);
+    assert_within(p->done_ns - one->match_begun_ns, few_ns / 4);
+    assert_int_equal(messages_in_queues(b), crowd->targets.queue_count);
 }
 
 /* ---- wills ----------------------------------------------------------------------------------- */
@@ -96,6 +226,8 @@ int main(void)
 {
 #define IN_BED(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
     const struct CMUnitTest tests[] = {
+        IN_BED(rule_5_each_of_many_sessions_costs_a_publish_the_same),
+        IN_BED(rule_5_who_was_served_is_known_at_once_among_many),
         IN_BED(wills_under_way_cost_nobody_anything),
     };
 
