@@ -1,7 +1,7 @@
 /* Fleet protocol with very many sessions, or wills, at once: what is done for one of them costs the
- * same however many others there are. Costs are CPU time, and compared with what the same number of
- * calls takes where there are few: a walk through all of them each time takes ten times that and
- * more. */
+ * same however many others there are, and a dead node's wills aren't all under way at once. Costs are
+ * CPU time, and compared with what the same number of calls takes where there are few: a walk through
+ * all of them each time takes ten times that and more. */
 #include "broker/fleet/node/fleet.h"
 #include "tests/unit/broker/fleet/fleet_bed.h"
 
@@ -222,6 +222,98 @@ static void wills_under_way_cost_nobody_anything(void **state)
     assert_int_equal(p->status, STORE_OK);
 }
 
+/* ---- a dead node's wills --------------------------------------------------------------------- */
+
+enum {
+    AT_ONCE = 200, /* while so many wills are under way no more clients are asked for */
+    CALLS_AT_ONCE = 16,
+    CLIENTS_A_CALL = 50,
+    BUCKETS = 330, /* with one client each: every other bucket */
+    FULL = 321,    /* the bucket with many: half of the others come before it */
+    IN_FULL = 120,
+    DEAD = BUCKETS + IN_FULL,
+};
+
+static bool take_place(unsigned room[FLEET_CLIENT_BUCKETS], unsigned bucket)
+{
+    if (room[bucket] == 0)
+        return false;
+    room[bucket]--;
+    return true;
+}
+
+/* Each with a will that says which one it is. */
+static void connect_those_who_will_die(struct bed_node *n)
+{
+    const struct fleet_keys *keys = &fleet_of(n)->keys;
+    unsigned room[FLEET_CLIENT_BUCKETS] = {[FULL] = IN_FULL};
+    struct bed_client *clients[DEAD];
+    char id[16];
+    char number[16];
+    struct bed_will will = {.topic = "w", .payload = number, .qos = 1};
+    int count = 0;
+
+    for (int i = 0; i < BUCKETS; i++)
+        room[2 * i] = 1;
+    for (int i = 0; count < DEAD; i++) {
+        int len = snprintf(id, sizeof(id), "c%d", i);
+
+        if (!take_place(room, fleet_client_bucket(keys, id, (size_t)len)))
+            continue;
+        snprintf(number, sizeof(number), "%d", count);
+        clients[count++] = bed_connect_begin(n, id, false, true, &will);
+    }
+    for (int i = 0; i < DEAD; i++)
+        BED_UNTIL_MS(n->bed, clients[i]->status == STORE_OK, 60000);
+}
+
+/* How many are under way. Each comes once. */
+static unsigned note_wills(const struct bed_node *n, bool came[DEAD])
+{
+    unsigned count = 0;
+
+    for (const struct bed_will_op *op = n->kept_wills; op != NULL; op = op->next, count++) {
+        int number = atoi(op->payload);
+
+        assert_in_range(number, 0, DEAD - 1);
+        assert_false(came[number]);
+        came[number] = true;
+    }
+    return count;
+}
+
+static void rule_1_the_wills_of_a_dead_node_come_in_rounds(void **state)
+{
+    struct bed *b = *state;
+    bool came[DEAD] = {false};
+    unsigned count = 0;
+    struct bed_node *one;
+    struct bed_node *two;
+
+    b->cfg.lease_ms = 2000;
+    b->cfg.hang_ms = 60000; /* a long turn is none of death's business here */
+    one = bed_add_ready(b);
+    two = bed_add_ready(b);
+    two->keeps_wills = true;
+    connect_those_who_will_die(one);
+    bed_kill(b, one);
+    while (count < DEAD) {
+        unsigned enough = count + AT_ONCE < DEAD ? count + AT_ONCE : DEAD;
+        unsigned round;
+
+        BED_UNTIL_MS(b, two->wills >= enough, 10000);
+        bed_run(b, 200); /* no more of them come before these are out */
+        round = note_wills(two, came);
+        assert_true(round < AT_ONCE + CLIENTS_A_CALL + CALLS_AT_ONCE);
+        count += round;
+        assert_int_equal(two->wills, count);
+        bed_end_wills(two, STORE_OK);
+    }
+    BED_UNTIL(b, bed_redis(b, "HLEN fl:{r}:reap") == 0);
+    BED_UNTIL(b, bed_redis(b, "KEYS fl:{s*}:dw:*") == 0);
+    assert_int_equal(two->wills, DEAD);
+}
+
 int main(void)
 {
 #define IN_BED(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
@@ -229,6 +321,7 @@ int main(void)
         IN_BED(rule_5_each_of_many_sessions_costs_a_publish_the_same),
         IN_BED(rule_5_who_was_served_is_known_at_once_among_many),
         IN_BED(wills_under_way_cost_nobody_anything),
+        IN_BED(rule_1_the_wills_of_a_dead_node_come_in_rounds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
