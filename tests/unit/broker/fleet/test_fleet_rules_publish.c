@@ -146,6 +146,56 @@ static void rule_5_a_subscription_unknown_to_the_publisher_is_not_missed(void **
     }
 }
 
+/* Until its broker has acknowledged something. */
+static void rule_5_qos_0_is_published_with_what_its_broker_knows(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *c = bed_connect(one, "c", false);
+    struct bed_client *p = bed_connect(two, "p", false);
+    bool first;
+
+    two->stopped = true;
+    bed_subscribe(c, "t", 1);
+    two->stopped = false;
+    bed_publish(p, "t", "too early", 0);
+    bed_publish(p, "t", "acknowledged", 1);
+    bed_publish(p, "t", "behind it", 0);
+    BED_UNTIL(b, one->got_count == 2);
+    bed_run(b, 50);
+    assert_int_equal(one->got_count, 2);
+    first = strcmp(one->got[0].payload, "acknowledged") == 0; /* they come on two ways */
+    assert_string_equal(one->got[first ? 0 : 1].payload, "acknowledged");
+    assert_string_equal(one->got[first ? 1 : 0].payload, "behind it");
+}
+
+static void rule_5_with_strict_consistency_qos_0_misses_no_subscription_either(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one;
+    struct bed_node *two;
+    struct bed_client *c;
+    struct bed_client *p;
+
+    b->cfg.consistency = CONSISTENCY_STRICT;
+    one = bed_add_ready(b);
+    two = bed_add_ready(b);
+    c = bed_connect(one, "c", false);
+    p = bed_connect(two, "p", false);
+    for (int i = 0; i < 30; i++) {
+        char topic[16];
+
+        snprintf(topic, sizeof(topic), "t/%d", i);
+        two->stopped = true;
+        bed_subscribe(c, topic, 0);
+        two->stopped = false;
+        bed_publish(p, topic, topic, 0);
+        BED_UNTIL(b, one->got_count == (size_t)i + 1);
+        assert_string_equal(one->got[i].payload, topic);
+    }
+}
+
 /* Other clients come and go all the time: each of the publisher's questions meets a newer log. */
 static void rule_5_a_log_that_never_rests_holds_up_no_publish(void **state)
 {
@@ -434,6 +484,8 @@ int main(void)
         IN_BED(rule_5_qos_1_is_acknowledged_when_it_is_in_the_inbox),
         IN_BED(rule_5_ten_thousand_arrive_in_order),
         IN_BED(rule_5_a_subscription_unknown_to_the_publisher_is_not_missed),
+        IN_BED(rule_5_qos_0_is_published_with_what_its_broker_knows),
+        IN_BED(rule_5_with_strict_consistency_qos_0_misses_no_subscription_either),
         IN_BED(rule_5_a_log_that_never_rests_holds_up_no_publish),
         IN_BED(rule_9_who_is_said_again_late_gets_a_publish_that_is_under_way),
         IN_BED(rule_5_what_wasnt_acknowledged_goes_to_nobody_new_once_its_publisher_has_left),
