@@ -1,26 +1,78 @@
-"""consistency: strict: what is published anywhere after a SUBACK arrives at QoS 0 too."""
+"""What is published at another broker right after a SUBACK, while others subscribe and unsubscribe all the time.
+
+At QoS 1 all of it arrives. So does QoS 0 with `consistency: strict`, and else whatever is published behind an
+acknowledgement; before, a few may be missed.
+"""
+import threading
+
 import harness
+import mqtt_raw as m
+from harness import background
 from services import Fleet
 
-ROUNDS = 60
+ROUNDS = 100
+AT_ONCE, ACKNOWLEDGED, BEHIND = b"at once", b"acknowledged", b"behind it"
 
 
-class Strict(harness.FleetTest):
+def come_and_go(client, base, stop):
+    n = 0
+    while not stop.is_set():
+        n += 1
+        client.subscribe("%s/%d" % (base, n))
+        client.unsubscribe("%s/%d" % (base, n))
+
+
+class RightAfterSuback:
+    def rounds(self):
+        """The payloads that each round's subscriber got, in which nothing is missing but AT_ONCE."""
+        stop = threading.Event()
+        subscriber, publisher = self.fleet[0].connect(self.unique("sub")), self.fleet[1].connect(self.unique("pub"))
+        comers = [b.connect(self.unique("other")) for b in self.fleet]
+        for client in (subscriber, publisher, *comers):
+            self.addCleanup(client.close)
+        others = [background(come_and_go, c, self.unique("other/"), stop) for c in comers]
+        try:
+            return [self.round(subscriber, publisher, self.unique("now/")) for _ in range(ROUNDS)]
+        finally:
+            stop.set()
+            for other in others:
+                other.result(20)
+
+    @staticmethod
+    def round(subscriber, publisher, topic):
+        subscriber.subscribe((topic, 1))
+        pid = publisher.pid()
+        publisher.send(m.publish(topic, AT_ONCE, 0) + m.publish(topic, ACKNOWLEDGED, 1, pid))
+        publisher.expect(m.PUBACK, pid=pid)
+        publisher.publish(topic, BEHIND, 0)
+        got = subscriber.collect(lambda all: {ACKNOWLEDGED, BEHIND} <= {g.payload for g in all}, timeout=20)
+        subscriber.unsubscribe(topic)  # nothing else comes before its answer
+        return sorted(g.payload for g in got)
+
+
+class Relaxed(RightAfterSuback, harness.FleetTest):
+    shared = True
+
+    @staticmethod
+    def build(holder):
+        holder.fleet = Fleet(holder.scope, brokers=2)
+
+    def test_qos_1_arrives_and_nearly_all_of_qos_0(self):
+        everything, without = sorted((AT_ONCE, ACKNOWLEDGED, BEHIND)), sorted((ACKNOWLEDGED, BEHIND))
+        rounds = self.rounds()
+        self.assertEqual([r for r in rounds if r not in (everything, without)], [])
+        self.assertLess(rounds.count(without), ROUNDS // 10)
+
+
+class Strict(RightAfterSuback, harness.FleetTest):
     shared = True
 
     @staticmethod
     def build(holder):
         holder.fleet = Fleet(holder.scope, brokers=3, broker_config={"fleet": {"consistency": "strict"}})
 
-    def test_a_qos_0_message_right_after_the_suback_of_another_broker_arrives(self):
-        publisher = self.fleet[0].connect(self.unique("pub"))
-        self.addCleanup(publisher.close)
-        for n in range(ROUNDS):
-            topic = self.unique("now/")
-            with self.fleet[1 + n % 2].connect(self.unique("sub")) as subscriber:
-                subscriber.subscribe((topic, 0))
-                publisher.publish(topic, "first", 0)
-                subscriber.expect_message(topic, "first", 0, retain=False)
+    def test_qos_0_arrives_too(self):
+        self.assertEqual(self.rounds(), [sorted((AT_ONCE, ACKNOWLEDGED, BEHIND))] * ROUNDS)
 
     def test_the_order_of_qos_0_messages_is_kept_while_subscribers_come(self):
         publisher = self.fleet[0].connect(self.unique("pub"))
