@@ -11,10 +11,10 @@
 #include "lb/backend/backend.h"
 #include "lb/backend/server.h"
 #include "lb/flow/attempt.h"
-#include "lb/loop/worker.h"
 #include "lb/stream/stream_record.h"
 #include "lb/worker/listener.h"
 #include "lb/worker/snapshot.h"
+#include "lb/worker/worker.h"
 
 static const char *const state_names[FLOW_STATES] = {
     [FLOW_ACCEPTED] = "accepted",       [FLOW_QUEUEING] = "queueing",

@@ -11,8 +11,8 @@
 #include "common/net/proxy_protocol.h"
 #include "lb/backend/backend.h"
 #include "lb/flow/attempt.h"
-#include "lb/loop/worker.h"
 #include "lb/worker/snapshot.h"
+#include "lb/worker/worker.h"
 
 #define HASHED_ID_MAX 1024u /* of a longer client id the beginning counts */
 

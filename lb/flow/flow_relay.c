@@ -10,8 +10,8 @@
 #include "common/log/log.h"
 #include "lb/backend/backend.h"
 #include "lb/backend/server.h"
-#include "lb/loop/worker.h"
 #include "lb/worker/snapshot.h"
+#include "lb/worker/worker.h"
 
 static enum relay_verdict pump(struct flow *f, struct relay *r, struct stream *from,
                                struct stream *to, metric_counter *worker_bytes,

@@ -15,13 +15,13 @@
 #include "lb/backend/server.h"
 #include "lb/flow/attempt.h"
 #include "lb/health/own_trouble.h"
-#include "lb/loop/worker.h"
 #include "lb/stream/stream_record.h"
 #include "lb/stream/stream_tls.h"
 #include "lb/tls/tls.h"
 #include "lb/tls/tls_clients.h"
 #include "lb/worker/listener.h"
 #include "lb/worker/snapshot.h"
+#include "lb/worker/worker.h"
 
 static const struct backend_config *config_of(const struct flow *f)
 {

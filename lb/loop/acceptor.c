@@ -11,11 +11,11 @@
 
 #include "common/log/log.h"
 #include "lb/flow/flow.h"
-#include "lb/loop/worker.h"
-#include "lb/loop/workers.h"
 #include "lb/worker/command.h"
 #include "lb/worker/listener.h"
 #include "lb/worker/snapshot.h"
+#include "lb/worker/worker.h"
+#include "lb/worker/worker_set.h"
 
 /* Connections accepted at most while a listener is retired. */
 #define RETIRE_ACCEPTS 8192
@@ -60,7 +60,7 @@ static void hand_over(struct acceptor *a, struct worker *taker, int fd,
 static void admit(struct acceptor *a, int fd, const struct sockaddr_storage *peer)
 {
     struct worker *w = a->worker;
-    struct worker *taker = workers_taker(w->set, w);
+    struct worker *taker = worker_set_taker(w->set, w);
     metric_add(&w->counters.accepted, 1);
     metric_add_shared(&a->listener->counts->accepted, 1);
     if (taker != w)
@@ -88,7 +88,7 @@ static void accept_failed(struct acceptor *a, int err)
 /* Not the last descriptors: checks, discovery, HTTP and reloads need some. */
 static bool has_descriptors(struct acceptor *a)
 {
-    if (workers_have_room(a->worker->set))
+    if (worker_set_has_room(a->worker->set))
         return true;
     LOG_LIMITED(LOG_LEVEL_WARN, "accept_paused", KV_STR("listener", config_of(a)->name),
                 KV_STR("err", "as many flows as there are file descriptors for"));

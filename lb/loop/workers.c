@@ -1,7 +1,7 @@
 /*
  * The control thread's side of the workers: it opens the sockets, so that a configuration that
  * can't be bound is refused whole, and posts commands. What the workers do with them is in
- * worker.c.
+ * worker_loop.c.
  */
 #include "lb/loop/workers.h"
 
@@ -13,16 +13,16 @@
 
 #include "common/base/clock.h"
 #include "lb/backend/server.h"
-#include "lb/loop/worker.h"
+#include "lb/loop/worker_loop.h"
 #include "lb/worker/listener.h"
 #include "lb/worker/snapshot.h"
+#include "lb/worker/worker.h"
+#include "lb/worker/worker_set.h"
 
 struct workers {
     struct snapshot *snapshot;   /* in force; NULL before the first */
     struct listener **listeners; /* references, in the snapshot's order */
-    _Atomic size_t flow_limit;   /* 0: none */
-    unsigned count;
-    struct worker *items[];
+    struct worker_set *set;
 };
 
 /* A configuration being prepared: for each listener, whether it is new, and its sockets then. */
@@ -34,12 +34,17 @@ struct plan {
 
 struct workers *workers_new(unsigned count)
 {
-    struct workers *w = calloc(1, sizeof(*w) + count * sizeof(w->items[0]));
-    if (w == NULL)
+    struct workers *w = calloc(1, sizeof(*w));
+    struct worker_set *set = calloc(1, sizeof(*set) + count * sizeof(set->items[0]));
+    if (w == NULL || set == NULL) {
+        free(w);
+        free(set);
         return NULL;
-    for (; w->count < count; w->count++) {
-        w->items[w->count] = worker_new(w, w->count);
-        if (w->items[w->count] == NULL) {
+    }
+    w->set = set;
+    for (; set->count < count; set->count++) {
+        set->items[set->count] = worker_loop_start(set, set->count);
+        if (set->items[set->count] == NULL) {
             workers_free(w);
             return NULL;
         }
@@ -62,10 +67,11 @@ void workers_free(struct workers *w)
 {
     if (w == NULL)
         return;
-    for (unsigned i = 0; i < w->count; i++)
-        worker_stop(w->items[i]);
-    for (unsigned i = 0; i < w->count; i++)
-        worker_free(w->items[i]);
+    for (unsigned i = 0; i < w->set->count; i++)
+        worker_loop_stop(w->set->items[i]);
+    for (unsigned i = 0; i < w->set->count; i++)
+        worker_loop_free(w->set->items[i]);
+    free(w->set);
     forget_listeners(w);
     free(w);
 }
@@ -110,14 +116,15 @@ static bool plan_fill(struct plan *p, const struct workers *w, const struct snap
         const struct snapshot_listener *s = &next->listeners[i];
         struct listener *known = find_listener(w, &s->addr);
         p->listeners[i] =
-            known != NULL ? listener_ref(known)
-                          : listener_open(&s->addr, s->addrlen, (int)s->config->backlog,
-                                          &p->fds[i * w->count], w->count, reason, sizeof(reason));
+            known != NULL
+                ? listener_ref(known)
+                : listener_open(&s->addr, s->addrlen, (int)s->config->backlog,
+                                &p->fds[i * w->set->count], w->set->count, reason, sizeof(reason));
         if (p->listeners[i] == NULL) {
             snprintf(err, errlen, "listener '%s': can't bind %s: %s", s->config->name,
                      s->config->bind, reason);
-            for (unsigned k = 0; k < w->count; k++)
-                p->fds[i * w->count + k] = -1;
+            for (unsigned k = 0; k < w->set->count; k++)
+                p->fds[i * w->set->count + k] = -1;
             return false;
         }
         if (s->is_second && known == NULL)
@@ -149,22 +156,22 @@ static struct command *apply_command(const struct plan *p, struct snapshot *next
 /* All commands are made before any is posted: it is all or nothing. */
 static bool post_plan(struct workers *w, struct plan *p, struct snapshot *next)
 {
-    struct command **commands = calloc(w->count + 1, sizeof(*commands));
+    struct command **commands = calloc(w->set->count + 1, sizeof(*commands));
     bool ok = commands != NULL;
-    for (unsigned k = 0; ok && k < w->count; k++) {
+    for (unsigned k = 0; ok && k < w->set->count; k++) {
         commands[k] = apply_command(p, next);
         ok = commands[k] != NULL;
     }
-    for (unsigned k = 0; commands != NULL && k < w->count; k++) {
+    for (unsigned k = 0; commands != NULL && k < w->set->count; k++) {
         if (!ok) {
             command_free(commands[k]);
             continue;
         }
         for (size_t i = 0; i < p->count; i++) {
-            commands[k]->sockets[i].fd = p->fds[i * w->count + k];
-            p->fds[i * w->count + k] = -1;
+            commands[k]->sockets[i].fd = p->fds[i * w->set->count + k];
+            p->fds[i * w->set->count + k] = -1;
         }
-        command_post(&w->items[k]->commands, commands[k]);
+        command_post(&w->set->items[k]->commands, commands[k]);
     }
     free(commands);
     return ok;
@@ -173,7 +180,7 @@ static bool post_plan(struct workers *w, struct plan *p, struct snapshot *next)
 bool workers_apply(struct workers *w, struct snapshot *next, char *err, size_t errlen)
 {
     struct plan plan;
-    bool ok = plan_init(&plan, next->listener_count, w->count);
+    bool ok = plan_init(&plan, next->listener_count, w->set->count);
     snprintf(err, errlen, "out of memory");
     ok = ok && plan_fill(&plan, w, next, err, errlen);
     ok = ok && post_plan(w, &plan, next);
@@ -183,7 +190,7 @@ bool workers_apply(struct workers *w, struct snapshot *next, char *err, size_t e
         w->listeners = plan.listeners;
         plan.listeners = NULL;
     }
-    plan_fini(&plan, w->count);
+    plan_fini(&plan, w->set->count);
     return ok;
 }
 
@@ -192,13 +199,13 @@ bool workers_apply(struct workers *w, struct snapshot *next, char *err, size_t e
 static void post_all(struct workers *w, enum command_kind kind, struct server *s,
                      uint64_t deadline_ms)
 {
-    for (unsigned i = 0; i < w->count; i++) {
+    for (unsigned i = 0; i < w->set->count; i++) {
         struct command *c = command_new(kind);
         if (c == NULL)
             continue;
         c->server = s == NULL ? NULL : server_ref(s);
         c->deadline_ms = deadline_ms;
-        command_post(&w->items[i]->commands, c);
+        command_post(&w->set->items[i]->commands, c);
     }
 }
 
@@ -217,49 +224,16 @@ void workers_drain(struct workers *w, uint64_t timeout_ms)
     post_all(w, COMMAND_DRAIN, NULL, clock_monotonic_ms() + timeout_ms);
 }
 
-static size_t flows_of(const struct worker *w)
-{
-    return (size_t)atomic_load_explicit(&w->counters.flows, memory_order_relaxed) +
-           atomic_load_explicit(&w->incoming, memory_order_relaxed);
-}
-
 size_t workers_flows(const struct workers *w)
 {
-    size_t sum = 0;
-    for (unsigned i = 0; i < w->count; i++)
-        sum += flows_of(w->items[i]);
-    return sum;
+    return worker_set_flows(w->set);
 }
 
 void workers_share_descriptors(struct workers *w, size_t flows, int spare_from)
 {
-    atomic_store(&w->flow_limit, flows);
-    for (unsigned i = 0; i < w->count; i++)
-        atomic_store(&w->items[i]->pipes.spare_from, spare_from);
-}
-
-bool workers_have_room(const struct workers *w)
-{
-    size_t limit = atomic_load_explicit(&w->flow_limit, memory_order_relaxed);
-    return limit == 0 || workers_flows(w) < limit;
-}
-
-/* Below this many flows it isn't worth a wake-up of another thread. */
-#define SHARE_FROM 32
-
-struct worker *workers_taker(const struct workers *set, struct worker *w)
-{
-    size_t own = flows_of(w);
-    if (set->count < 2 || own < SHARE_FROM)
-        return w;
-    size_t sum = 0;
-    struct worker *least = w;
-    for (unsigned i = 0; i < set->count; i++) {
-        sum += flows_of(set->items[i]);
-        if (flows_of(set->items[i]) < flows_of(least))
-            least = set->items[i];
-    }
-    return own * set->count * 5 > sum * 6 ? least : w;
+    atomic_store(&w->set->flow_limit, flows);
+    for (unsigned i = 0; i < w->set->count; i++)
+        atomic_store(&w->set->items[i]->pipes.spare_from, spare_from);
 }
 
 static const struct listener *listener_named(const struct workers *w, const char *name)
@@ -279,7 +253,7 @@ unsigned workers_port(const struct workers *w, const char *listener)
 
 unsigned workers_count(const struct workers *w)
 {
-    return w->count;
+    return w->set->count;
 }
 
 static uint64_t value_of(const metric_counter *c)
@@ -294,7 +268,7 @@ static uint64_t gauge_of(const metric_gauge *g)
 
 void workers_stats(const struct workers *w, unsigned index, struct worker_stats *out)
 {
-    const struct worker_counters *c = &w->items[index]->counters;
+    const struct worker_counters *c = &w->set->items[index]->counters;
     *out = (struct worker_stats){
         .accepted = value_of(&c->accepted),
         .flows = gauge_of(&c->flows),

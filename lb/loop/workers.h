@@ -47,8 +47,6 @@ void workers_drain(struct workers *w, uint64_t timeout_ms);
 /* No more than so many flows at once, and no pipe with a descriptor from `spare_from` on: both get
  * by without, what else needs a descriptor doesn't. As at first, 0: no such bound. */
 void workers_share_descriptors(struct workers *w, size_t flows, int spare_from);
-/* Whether one more may be accepted. From any worker's thread. */
-bool workers_have_room(const struct workers *w);
 
 /* Flows of all workers, waiting and handshaking ones included. */
 size_t workers_flows(const struct workers *w);

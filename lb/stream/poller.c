@@ -1,5 +1,5 @@
 /*
- * The thin layer over epoll that worker.c turns around.
+ * The thin layer over epoll that worker_loop.c turns around.
  */
 #include "lb/stream/poller.h"
 

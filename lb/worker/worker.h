@@ -1,13 +1,12 @@
 /*
- * worker - one thread: its poller, deadlines, flows and listening sockets.
+ * worker - what one thread works with: its poller, deadlines, flows and listening sockets. No code:
+ * acceptors and flows use it, lb/loop/worker_loop.c turns it.
  *
- * Data flow: one turn is: poll, call the targets (accept, or move a flow on), flows that ran out of
- *            budget in the turn before, deadlines, commands of the control thread, free what ended.
- * Ownership: belongs to struct workers; everything reached from here belongs to the thread alone,
+ * Ownership: belongs to its worker_set; everything reached from here belongs to the thread alone,
  *            but for the command queue and the counters.
  */
-#ifndef FLOTILLA_LB_LOOP_WORKER_H
-#define FLOTILLA_LB_LOOP_WORKER_H
+#ifndef FLOTILLA_LB_WORKER_WORKER_H
+#define FLOTILLA_LB_WORKER_WORKER_H
 
 #include <openssl/bio.h>
 #include <pthread.h>
@@ -27,7 +26,7 @@
 struct acceptor;
 struct flow;
 struct record_env;
-struct workers;
+struct worker_set;
 
 /* One writer each, read by the admin. Meanings are those of struct worker_stats. */
 struct worker_counters {
@@ -44,7 +43,7 @@ LIST_HEAD(flow_all, flow);
 LIST_HEAD(acceptor_list, acceptor);
 
 struct worker {
-    struct workers *set;
+    struct worker_set *set;
     unsigned index;
     pthread_t thread;
     bool stopping;
@@ -68,16 +67,5 @@ struct worker {
     struct worker_counters counters;
     _Atomic unsigned incoming; /* connections that others handed over and that aren't flows yet */
 };
-
-/* Starts the thread. NULL: out of memory, descriptors or threads. */
-struct worker *worker_new(struct workers *set, unsigned index);
-/* Ends the thread with all its flows. */
-void worker_stop(struct worker *w);
-/* Only once all workers of the set are stopped: they look at each other. NULL is harmless. */
-void worker_free(struct worker *w);
-
-/* The worker that should take a connection accepted by `w`: `w` itself, unless it has a fifth more
- * flows than the average. In workers.c, which knows them all. */
-struct worker *workers_taker(const struct workers *set, struct worker *w);
 
 #endif

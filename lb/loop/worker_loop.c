@@ -1,7 +1,7 @@
 /*
  * The loop of one thread, and what it does on the control thread's commands.
  */
-#include "lb/loop/worker.h"
+#include "lb/loop/worker_loop.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +16,7 @@
 #include "lb/stream/stream_tls.h"
 #include "lb/worker/listener.h"
 #include "lb/worker/snapshot.h"
+#include "lb/worker/worker.h"
 
 static struct acceptor *acceptor_of(struct worker *w, const struct listener *l)
 {
@@ -207,7 +208,7 @@ static bool start_thread(struct worker *w)
     return ok;
 }
 
-void worker_free(struct worker *w)
+void worker_loop_free(struct worker *w)
 {
     if (w == NULL)
         return;
@@ -220,7 +221,7 @@ void worker_free(struct worker *w)
     free(w);
 }
 
-struct worker *worker_new(struct workers *set, unsigned index)
+struct worker *worker_loop_start(struct worker_set *set, unsigned index)
 {
     struct worker *w = calloc(1, sizeof(*w));
     if (w == NULL)
@@ -243,13 +244,13 @@ struct worker *worker_new(struct workers *set, unsigned index)
         w->bio_method == NULL || w->records == NULL ||
         !poller_add(&w->poller, w->commands.event_fd, EPOLLIN, &w->commands.target) ||
         !start_thread(w)) {
-        worker_free(w);
+        worker_loop_free(w);
         return NULL;
     }
     return w;
 }
 
-void worker_stop(struct worker *w)
+void worker_loop_stop(struct worker *w)
 {
     struct command *c;
     do /* without memory for it, wait until others have given some back */
