@@ -1,9 +1,10 @@
 /*
  * flow - one client connection and the server connection it is spliced to.
  *
- * Data flow: acceptor.c opens flows; the poller, the wheel and the worker's lists call flow_handle,
- *            which moves the flow through its states. flow_setup.c has the states before relaying,
- *            flow_relay.c those after. What is decided without I/O stands in flow_rules.h.
+ * Data flow: acceptor.c opens flows; the poller, the wheel and the worker's lists call flow_handle
+ *            (flow_life.h), which moves the flow through its states. flow_setup.h has the states
+ *            before relaying, flow_relay.h those after. What is decided without I/O stands in
+ *            flow_rules.h.
  * Ownership: lives and dies on one worker. Holds the snapshot it was accepted under, its listener
  *            and its server (chosen: connection and reference). A closed flow is on the worker's
  *            list of closed ones until the end of the turn, since its events may still be in
@@ -32,12 +33,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
-#include <sys/socket.h>
 
 #include "common/base/pace.h"
 #include "common/base/wheel.h"
 #include "common/metrics/metrics.h"
-#include "lb/flow/flow_rules.h"
 #include "lb/stream/poller.h"
 #include "lb/stream/relay.h"
 #include "lb/stream/stall.h"
@@ -95,34 +94,10 @@ struct flow {
     bool secured;   /* its TLS handshake is done: it counts as one of its kind of records */
 };
 
-/* Starts a flow of an accepted connection; takes `fd` and a reserved place of the listener, also on
- * failure (false: out of memory or watches). `index` is the listener's in the snapshot. */
-bool flow_open(struct worker *w, struct listener *l, struct snapshot *snapshot, size_t index,
-               int fd, const struct sockaddr_storage *peer);
-
-/* Goes on as far as the streams' flags allow. */
-void flow_handle(struct flow *f);
-
-void flow_close(struct flow *f);
-
-/* Releases the memory of a closed flow that is on no list. */
-void flow_free(struct flow *f);
-
 const char *flow_state_name(enum flow_state state);
-
-/* ---- between the flow_*.c ---- */
 
 /* Makes what can be made of the state the flow is in; returns the state it ought to be in. */
 typedef enum flow_state flow_run_fn(struct flow *f);
-flow_run_fn flow_run_accepted, flow_run_queueing, flow_run_handshaking, flow_run_choosing,
-    flow_run_connecting, flow_run_trying, flow_run_relaying, flow_run_half_closed;
-void flow_enter_half_closed(struct flow *f);
-
-/* In flow_client.c. False: more of the client's first bytes is needed to choose a server. */
-bool flow_knows_client(struct flow *f);
-/* FLOW_CLOSED: what the client sent may not be sent on. Until attempt.looked_at is set, the bytes
- * that are held must wait. */
-enum flow_state flow_look_at_client(struct flow *f);
 
 /* Moves the flow to another of the worker's lists (or to none). */
 void flow_place(struct flow *f, enum flow_place place);

@@ -3,7 +3,7 @@
  * who it is, where servers are chosen by that, and that it doesn't pose as somebody else. The bytes
  * are read by common/mqtt/decode/mqtt_peek.h and common/net/proxy_protocol.h; flow_setup.c asks.
  */
-#include "lb/flow/flow.h"
+#include "lb/flow/flow_client.h"
 
 #include "common/log/log.h"
 #include "common/mqtt/decode/mqtt_peek.h"

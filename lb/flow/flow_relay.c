@@ -5,11 +5,12 @@
  * is given up in time, lest it holds sockets, memory and a pipe without end. Nothing of that costs
  * anything while bytes move.
  */
-#include "lb/flow/flow.h"
+#include "lb/flow/flow_relay.h"
 
 #include "common/log/log.h"
 #include "lb/backend/backend.h"
 #include "lb/backend/server.h"
+#include "lb/flow/flow_rules.h"
 #include "lb/worker/snapshot.h"
 #include "lb/worker/worker.h"
 

@@ -2,7 +2,7 @@
  * A flow's states before it relays: waiting, TLS, choosing a server, connecting to it, and trying
  * whether it answers. Everything here may happen again with another server.
  */
-#include "lb/flow/flow.h"
+#include "lb/flow/flow_setup.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,6 +14,8 @@
 #include "lb/backend/backend.h"
 #include "lb/backend/server.h"
 #include "lb/flow/attempt.h"
+#include "lb/flow/flow_client.h"
+#include "lb/flow/flow_rules.h"
 #include "lb/health/own_trouble.h"
 #include "lb/stream/stream_record.h"
 #include "lb/stream/stream_tls.h"

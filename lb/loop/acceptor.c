@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "common/log/log.h"
-#include "lb/flow/flow.h"
+#include "lb/flow/flow_life.h"
 #include "lb/worker/command.h"
 #include "lb/worker/listener.h"
 #include "lb/worker/snapshot.h"

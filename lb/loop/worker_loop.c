@@ -11,6 +11,7 @@
 #include "common/log/log.h"
 #include "lb/backend/server.h"
 #include "lb/flow/flow.h"
+#include "lb/flow/flow_life.h"
 #include "lb/loop/acceptor.h"
 #include "lb/stream/stream_record.h"
 #include "lb/stream/stream_tls.h"
