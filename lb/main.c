@@ -14,8 +14,9 @@
 
 #include "common/log/log.h"
 #include "common/process/descriptors.h"
-#include "lb/admin/control.h"
+#include "lb/config/lb_config.h"
 #include "lb/reload.h"
+#include "lb/service.h"
 
 static const char usage[] =
     "Usage: flotilla-lb --config FILE [--check]\n"
@@ -57,13 +58,13 @@ static int run(const char *config_path)
 {
     signal(SIGPIPE, SIG_IGN);
     log_start();
-    struct control *c = control_new(config_path);
+    struct control *c = service_new(config_path);
     if (c == NULL)
         return 1;
     bool started = reload_first(c);
     if (started)
-        control_run(c);
-    control_free(c);
+        service_run(c);
+    service_free(c);
     return started ? 0 : 1;
 }
 

@@ -1,8 +1,8 @@
 /*
- * control - the control thread's context: what main makes, and reload, admin and metrics share.
+ * control - the control thread's context, which the service, a reload and the HTTP port share.
  *
- * Data flow: main makes it, reload.c fills it from the file, the event loop runs it: checks,
- *            discovery, HTTP, signals. The workers carry traffic on their own; they are commanded
+ * Data flow: lb/service.c makes it and runs it, lb/reload.c fills it from the file, admin.c and
+ *            lb_metrics.c read it. The workers carry traffic on their own; they are commanded
  *            through workers.h and report through the servers' atomics.
  * Ownership: owns everything in it.
  * Threads:   the control thread's.
@@ -43,13 +43,6 @@ struct control {
     bool draining;
     uint64_t drain_until_ms;
 };
-
-/* NULL: the reason was logged. Nothing is bound or started before reload_first. */
-struct control *control_new(const char *config_path);
-void control_free(struct control *c);
-
-/* Until a signal ends it. */
-void control_run(struct control *c);
 
 struct pool *control_find_pool(const struct control *c, const char *backend);
 /* snapshot_set_fn: the pool's set, the pool made when there is none. */
