@@ -5,11 +5,11 @@
  */
 #include "lb/backend/backend.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lb/backend/balance.h"
-#include "lb/backend/server_set.h"
 
 struct backend {
     _Atomic unsigned refs;

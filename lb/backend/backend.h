@@ -16,17 +16,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lb/backend/server.h"
+#include "lb/backend/server_set.h"
 #include "lb/config/lb_config.h"
 
 struct backend;
 
-struct choose_request {
-    const struct server *const *exclude; /* servers this flow tried already */
-    size_t exclude_count;
-    uint64_t hash;   /* balance: hash; backend_hash of the client id */
-    uint64_t now_ms; /* CLOCK_MONOTONIC, for slow start */
-};
+/* A view on `set`. What it needs of `config` is copied; it takes a reference to the set.
+ * NULL: out of memory. */
+struct backend *backend_new(const struct backend_config *config, struct server_set *set);
 
 struct backend *backend_ref(struct backend *b);
 void backend_unref(struct backend *b);

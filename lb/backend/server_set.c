@@ -6,8 +6,12 @@
 #include "lb/backend/server_set.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
+
+#include "lb/backend/balance.h"
+#include "lb/backend/server.h"
 
 struct slot {
     struct server *server;

@@ -11,12 +11,18 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-#include "lb/backend/backend.h"
-#include "lb/backend/balance.h"
-#include "lb/backend/server.h"
-
+struct balance_policy;
+struct server;
 struct server_set;
+
+struct choose_request {
+    const struct server *const *exclude; /* servers this flow tried already */
+    size_t exclude_count;
+    uint64_t hash;   /* balance: hash; backend_hash of the client id */
+    uint64_t now_ms; /* CLOCK_MONOTONIC, for slow start */
+};
 
 struct server_set *server_set_new(void);
 struct server_set *server_set_ref(struct server_set *set);
@@ -32,9 +38,5 @@ struct server *server_set_choose(struct server_set *set, const struct balance_po
 
 /* Whether some server takes flows now. */
 bool server_set_is_available(struct server_set *set);
-
-/* backend.c: a view on `set`. What it needs of `config` is copied; it takes a reference to the set.
- * NULL: out of memory. */
-struct backend *backend_new(const struct backend_config *config, struct server_set *set);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "common/net/address.h"
 #include "lb/backend/backend.h"
+#include "lb/backend/server.h"
 #include "lb/backend/server_set.h"
 
 static struct server *make_server(const char *name)

@@ -15,6 +15,7 @@
 #include "common/base/clock.h"
 #include "common/log/log.h"
 #include "common/net/address.h"
+#include "lb/backend/backend.h"
 #include "lb/discovery/pool.h"
 
 #define LIST_MAX 4

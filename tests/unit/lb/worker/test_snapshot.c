@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "lb/backend/server.h"
 #include "lb/backend/server_set.h"
 #include "lb/worker/snapshot.h"
 
