@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/process/regular_file.h"
 #include "lb/tls/records/tls_provider.h"
 #include "lb/tls/tls_clients.h"
+#include "lb/tls/tls_error.h"
 #include "lb/tls/tls_identity.h"
 #include "lb/tls/tls_tickets.h"
 
@@ -22,27 +22,6 @@ static const char ciphers_tls13[] =
  * that exchange costs it 65 us more. Devices that only have P-256 are served all the same. */
 static const char groups[] = "X25519:P-256:P-384";
 static const unsigned char alpn_mqtt[] = {'m', 'q', 't', 't'};
-
-const char *tls_error(char *buf, size_t size)
-{
-    unsigned long code = ERR_get_error();
-    const char *reason = code == 0 ? "" : ERR_reason_error_string(code);
-    /* A system error (no such file) has no reason string of OpenSSL's own. */
-    if (code != 0 && ERR_SYSTEM_ERROR(code))
-        reason = strerror(ERR_GET_REASON(code));
-    snprintf(buf, size, "%s", reason == NULL ? "unknown error" : reason);
-    ERR_clear_error();
-    return buf;
-}
-
-FILE *tls_file_open(const char *what, const char *name, char *err, size_t errlen)
-{
-    const char *cause;
-    FILE *file = regular_file_open(name, &cause);
-    if (file == NULL)
-        snprintf(err, errlen, "%s '%s': %s", what, name, cause);
-    return file;
-}
 
 /* A client that says which protocols it speaks, and MQTT isn't among them, is told that by an alert
  * (RFC 7301, 3.2) rather than served something else. Most say nothing. */

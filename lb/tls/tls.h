@@ -14,7 +14,6 @@
 
 #include <openssl/ssl.h>
 #include <stddef.h>
-#include <stdio.h>
 
 #include "lb/config/lb_config.h"
 
@@ -23,12 +22,5 @@ struct tls_tickets;
 /* `tickets` NULL: connections are never resumed. */
 SSL_CTX *tls_context_new(const struct tls_config *config, struct tls_tickets *tickets, char *err,
                          size_t errlen);
-
-/* A file of tls_config's for reading (common/process/regular_file.h). NULL: `err` says why; `what` is its key.
- */
-FILE *tls_file_open(const char *what, const char *name, char *err, size_t errlen);
-
-/* OpenSSL's oldest queued reason as text, and the queue is empty after it. */
-const char *tls_error(char *buf, size_t size);
 
 #endif

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "lb/config/lb_config.h"
-#include "lb/tls/tls.h"
+#include "lb/tls/tls_error.h"
 
 /* What the tickets of a context are bound to: a hash over everything that was added, in order. */
 struct binding {

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #include "lb/config/lb_config.h"
-#include "lb/tls/tls.h"
+#include "lb/tls/tls_error.h"
 
 static bool fail(char *err, size_t errlen, const char *what, const char *file)
 {

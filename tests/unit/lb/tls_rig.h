@@ -13,6 +13,7 @@
 #include "lb/stream/stream_tls.h"
 #include "lb/tls/records/tls_provider.h"
 #include "lb/tls/tls.h"
+#include "lb/tls/tls_error.h"
 #include "lb/tls/tls_tickets.h"
 #include "tests/unit/lb/tls_fixture.h"
 

@@ -13,6 +13,7 @@
 #include <openssl/err.h>
 
 #include "lb/tls/tls_clients.h"
+#include "lb/tls/tls_error.h"
 #include "tests/unit/lb/tls_rig.h"
 
 static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};

@@ -1,0 +1,18 @@
+/*
+ * tls_error - why a file of a tls_config, or what is in it, can't be used: in words for whoever wrote
+ * the configuration.
+ */
+#ifndef FLOTILLA_LB_TLS_TLS_ERROR_H
+#define FLOTILLA_LB_TLS_TLS_ERROR_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+/* A file of tls_config's for reading (common/process/regular_file.h). NULL: `err` says why; `what`
+ * is its key. */
+FILE *tls_file_open(const char *what, const char *name, char *err, size_t errlen);
+
+/* OpenSSL's oldest queued reason as text, and the queue is empty after it. */
+const char *tls_error(char *buf, size_t size);
+
+#endif
