@@ -15,6 +15,7 @@
 #include "broker/broker.h"
 #include "broker/net/listener.h"
 #include "common/log/log.h"
+#include "common/net/address.h"
 #include "common/process/descriptors.h"
 #include "common/redis/redis_url.h"
 
@@ -124,7 +125,7 @@ static bool load(const struct command_line *line, struct broker_config *config)
         return false;
     }
     for (size_t i = 0; i < line->listen_count; i++) {
-        const char *wrong = config_check_address(line->listen[i]);
+        const char *wrong = address_check(line->listen[i]);
         if (wrong != NULL) {
             fprintf(stderr, "flotilla-broker: --listen %s: expected %s\n", line->listen[i], wrong);
             return false;

@@ -12,6 +12,7 @@
 #include "common/http/http_host.h"
 #include "common/log/log.h"
 #include "common/mqtt/mqtt.h"
+#include "common/net/address.h"
 #include "common/net/bind_address.h"
 #include "common/net/peer.h"
 #include "common/redis/redis_url.h"
@@ -32,7 +33,7 @@ static const struct config_field listener_fields[] = {
      .kind = CONFIG_STRING,
      FIELD(listener_config, bind),
      .required = true,
-     .check = config_check_address,
+     .check = address_check,
      .help = "Address and port to accept clients on: 0.0.0.0:1883, [::]:1883 (IPv6 alone), *:1883 "
              "and localhost:1883 (both)."},
     {.key = "protocol",
@@ -533,7 +534,7 @@ static const struct config_field admin_fields[] = {
     {.key = "bind",
      .kind = CONFIG_STRING,
      FIELD(admin_config, bind),
-     .check = config_check_address,
+     .check = address_check,
      .help = "Address of /metrics, /healthz and /readyz. Without it there is no admin port."},
     {.key = "hosts",
      .kind = CONFIG_STRINGS,

@@ -118,7 +118,5 @@ void config_describe(const struct config_schema *schema, struct evbuffer *out);
 /* Scalars, also for command lines. False when the text isn't one. */
 bool config_parse_duration(const char *text, uint64_t *ms);
 bool config_parse_size(const char *text, uint64_t *bytes);
-/* A `check`: "host:port", "[v6]:port", "*:port". */
-const char *config_check_address(const char *text);
 
 #endif

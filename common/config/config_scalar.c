@@ -1,10 +1,9 @@
 /*
- * Scalars of the configuration: numbers with units, words, addresses. Knows nothing of YAML; the
+ * Scalars of the configuration: numbers with units, and words. Knows nothing of YAML; the
  * same functions serve files, the defaults in the tables and command lines.
  */
 #include "common/config/config_scalar.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -293,44 +292,4 @@ void config_scalar_expected(const struct config_field *field, const char *text, 
     case CONFIG_POSITION:
         return;
     }
-}
-
-static bool host_is_name(const char *host, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (!isalnum((unsigned char)host[i]) && strchr("._-", host[i]) == NULL)
-            return false;
-    }
-    return len > 0 && len <= 253;
-}
-
-static bool host_is_ipv6(const char *host, size_t len)
-{
-    char text[INET6_ADDRSTRLEN];
-    struct in6_addr addr;
-    const char *zone = memchr(host, '%', len);
-    size_t n = zone != NULL ? (size_t)(zone - host) : len;
-
-    if (n >= sizeof(text))
-        return false;
-    memcpy(text, host, n);
-    text[n] = '\0';
-    return inet_pton(AF_INET6, text, &addr) == 1;
-}
-
-const char *config_check_address(const char *text)
-{
-    static const char expected[] = "an address like host:port, [v6]:port or *:port";
-    const char *colon = strrchr(text, ':');
-    const char *rest;
-    uint64_t port;
-
-    if (colon == NULL || !parse_digits(colon + 1, &port, &rest) || *rest != '\0' || port > 65535)
-        return expected;
-    size_t len = (size_t)(colon - text);
-    if (len == 1 && text[0] == '*')
-        return NULL;
-    if (len >= 2 && text[0] == '[' && text[len - 1] == ']')
-        return host_is_ipv6(text + 1, len - 2) ? NULL : expected;
-    return host_is_name(text, len) ? NULL : expected;
 }

@@ -11,6 +11,7 @@
 #include "common/http/http_origin.h"
 #include "common/http/http_queue.h"
 #include "common/log/log.h"
+#include "common/net/address.h"
 #include "common/net/bind_address.h"
 
 #include <errno.h>
@@ -298,7 +299,7 @@ static bool listen_at(struct http_admin *a, const char *bind, char *cause, size_
 
     if (!bind_resolve(bind, &found)) {
         (void)snprintf(cause, size, "not an address %s",
-                       config_check_address(bind) != NULL ? "like host:port" : "of this host");
+                       address_check(bind) != NULL ? "like host:port" : "of this host");
         return false;
     }
     bind_drop_missing(&found);

@@ -9,27 +9,21 @@
 #include <strings.h>
 
 #include "common/config/config.h"
+#include "common/net/address.h"
 
 #define NAME_MAX_BYTES 253u /* RFC 1035, 2.3.4, as text */
-
-static bool is_port(const char *text)
-{
-    return text[0] == '\0' || (text[0] == ':' && text[1] != '\0' &&
-                               strspn(text + 1, "0123456789") == strlen(text + 1));
-}
 
 /* Takes brackets and port off into `out`. False: not of this form. */
 static bool split(const char *host, char out[NAME_MAX_BYTES + 1], bool *bracketed)
 {
-    *bracketed = host[0] == '[';
-    const char *start = host + *bracketed;
-    size_t len = strcspn(start, *bracketed ? "]" : ":");
-    const char *rest = start + len;
-    if (len == 0 || len > NAME_MAX_BYTES || (*bracketed && rest[0] != ']'))
+    struct address_parts p;
+    if (address_split(host, strlen(host), &p) != ADDRESS_OK || p.host_len == 0 ||
+        p.host_len > NAME_MAX_BYTES)
         return false;
-    memcpy(out, start, len);
-    out[len] = '\0';
-    return is_port(rest + *bracketed);
+    memcpy(out, p.host, p.host_len);
+    out[p.host_len] = '\0';
+    *bracketed = p.bracketed;
+    return p.port == NULL || (p.port_len > 0 && strspn(p.port, "0123456789") == p.port_len);
 }
 
 static bool is_listed(const char *name, const struct config_strings *names)

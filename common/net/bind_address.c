@@ -11,18 +11,19 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "common/net/address.h"
+
 #define HOST_MAX 256
 
 /* Host (without brackets) and port of "host:port". */
 static bool split(const char *text, char host[HOST_MAX], const char **port)
 {
-    const char *colon = strrchr(text, ':');
-    if (config_check_address(text) != NULL || (size_t)(colon - text) >= HOST_MAX)
+    struct address_parts parts;
+    if (address_check(text) != NULL || address_split(text, strlen(text), &parts) != ADDRESS_OK ||
+        parts.host_len >= HOST_MAX)
         return false;
-    bool bracketed = text[0] == '[';
-    snprintf(host, HOST_MAX, "%.*s", (int)(colon - text) - (bracketed ? 2 : 0),
-             text + (bracketed ? 1 : 0));
-    *port = colon + 1;
+    snprintf(host, HOST_MAX, "%.*s", (int)parts.host_len, parts.host);
+    *port = parts.port;
     return true;
 }
 

@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/net/address.h"
 #include "common/process/regular_file.h"
+
+#define DEFAULT_PORT 6379
 
 static int hex_digit(char c)
 {
@@ -104,38 +107,24 @@ static const char *parse_unix(const char *at, struct redis_url *out)
     return NULL;
 }
 
-/* host, host:port, [v6], [v6]:port */
 static const char *parse_host(const char *at, const char *end, struct redis_url *out)
 {
-    const char *host_end = end;
-    const char *port = NULL;
-    uint32_t number = 6379;
-
-    if (at < end && *at == '[') {
-        host_end = memchr(at, ']', (size_t)(end - at));
-        if (host_end == NULL)
-            return "expected ']' behind the IPv6 address";
-        at++;
-        if (host_end + 1 < end) {
-            if (host_end[1] != ':')
-                return "expected ':port' behind the IPv6 address";
-            port = host_end + 2;
-        }
-    } else {
-        const char *colon = memchr(at, ':', (size_t)(end - at));
-
-        if (colon != NULL) {
-            host_end = colon;
-            port = colon + 1;
-        }
+    struct address_parts p;
+    switch (address_split(at, (size_t)(end - at), &p)) {
+    case ADDRESS_UNCLOSED:
+        return "expected ']' behind the IPv6 address";
+    case ADDRESS_TRAILING:
+        return "expected ':port' behind the IPv6 address";
+    case ADDRESS_OK:
+        break;
     }
-    if (port != NULL && (!parse_number(port, (size_t)(end - port), 65535, &number) || number == 0))
+    out->port = DEFAULT_PORT;
+    if (p.port != NULL && (!address_parse_port(p.port, p.port_len, &out->port) || out->port == 0))
         return "expected a port from 1 to 65535";
-    if (!copy_decoded(at, (size_t)(host_end - at), out->host, sizeof(out->host)))
+    if (!copy_decoded(p.host, p.host_len, out->host, sizeof(out->host)))
         return "expected a host name of at most 255 bytes";
     if (out->host[0] == '\0')
         strcpy(out->host, "127.0.0.1");
-    out->port = (uint16_t)number;
     return NULL;
 }
 

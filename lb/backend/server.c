@@ -46,7 +46,7 @@ struct server *server_new(const char *backend, const char *name,
     }
     s->addr = *addr;
     s->addrlen = addrlen;
-    lb_address_format(addr, s->address, sizeof(s->address));
+    address_format(addr, s->address, sizeof(s->address));
     s->source = source;
     s->key = identity(s);
     s->notify_fd = notify_fd;

@@ -54,7 +54,7 @@ struct server_counters {
 struct server {
     char *name;    /* "broker1", or the address when it came from DNS */
     char *backend; /* the backend's name, for logs and metrics */
-    char address[LB_ADDRESS_MAX];
+    char address[ADDRESS_TEXT_MAX];
     struct sockaddr_storage addr;
     socklen_t addrlen;
     enum server_source source;

@@ -39,7 +39,7 @@ static const char *check_server_address(const char *text)
 {
     struct sockaddr_storage addr;
     socklen_t len;
-    if (!lb_address_parse(text, &addr, &len) || lb_address_port(&addr) == 0)
+    if (!address_parse(text, &addr, &len) || address_port(&addr) == 0)
         return "an IP address and port, as 10.0.0.3:1883 (a name goes into discover.dns)";
     return NULL;
 }

@@ -177,7 +177,7 @@ void discovery_set_add(struct discovery_set *set, struct discovery_target *t,
     struct discovered *f = &p->fresh[p->fresh_count++];
     *f = (struct discovered){.addrlen = len};
     memcpy(&f->addr, addr, len);
-    lb_address_set_port(&f->addr, t->port);
+    address_set_port(&f->addr, t->port);
     set->kept++;
 }
 

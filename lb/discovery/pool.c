@@ -157,7 +157,7 @@ static bool apply_list(struct pool *p, const struct backend_config *config)
     for (size_t i = 0; i < config->servers.count; i++) {
         struct sockaddr_storage addr;
         socklen_t addrlen;
-        if (!lb_address_parse(list[i].address, &addr, &addrlen))
+        if (!address_parse(list[i].address, &addr, &addrlen))
             continue; /* the loader made sure of it */
         struct member *m = find_member(p, SERVER_FROM_LIST, list[i].name, &addr);
         if (m == NULL) {
@@ -177,8 +177,7 @@ static bool is_listed(const struct backend_config *config, const struct server *
     for (size_t i = 0; i < config->servers.count; i++) {
         struct sockaddr_storage addr;
         socklen_t addrlen;
-        if (strcmp(list[i].name, s->name) == 0 &&
-            lb_address_parse(list[i].address, &addr, &addrlen) &&
+        if (strcmp(list[i].name, s->name) == 0 && address_parse(list[i].address, &addr, &addrlen) &&
             discovery_same_address(&addr, &s->addr))
             return true;
     }
@@ -211,8 +210,8 @@ bool pool_apply_discovered(struct pool *p, const struct discovered *found, size_
 {
     bool ok = true;
     for (size_t i = 0; i < count; i++) {
-        char name[LB_ADDRESS_MAX];
-        lb_address_format(&found[i].addr, name, sizeof(name));
+        char name[ADDRESS_TEXT_MAX];
+        address_format(&found[i].addr, name, sizeof(name));
         struct member *m = find_member(p, SERVER_FROM_DNS, name, &found[i].addr);
         if (m != NULL)
             member_reweight(m, found[i].weight);

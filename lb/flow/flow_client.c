@@ -40,8 +40,8 @@ bool flow_knows_client(struct flow *f)
 
 static enum flow_state refuse_proxy_header(struct flow *f)
 {
-    char peer[LB_ADDRESS_MAX];
-    lb_address_format(&f->attempt->peer, peer, sizeof(peer));
+    char peer[ADDRESS_TEXT_MAX];
+    address_format(&f->attempt->peer, peer, sizeof(peer));
     metric_add(&f->worker->counters.proxy_headers_refused, 1);
     LOG_LIMITED(LOG_LEVEL_WARN, "proxy_header_refused",
                 KV_STR("listener", f->settings->config->name), KV_STR("peer", peer));

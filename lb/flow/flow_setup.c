@@ -67,8 +67,8 @@ enum flow_state flow_run_queueing(struct flow *f)
 
 static enum flow_state handshake_failed(struct flow *f, const char *why)
 {
-    char peer[LB_ADDRESS_MAX];
-    lb_address_format(&f->attempt->peer, peer, sizeof(peer));
+    char peer[ADDRESS_TEXT_MAX];
+    address_format(&f->attempt->peer, peer, sizeof(peer));
     metric_add(&f->worker->counters.handshake_fails, 1);
     metric_add_shared(&f->listener->counts->handshake_fails, 1);
     LOG_LIMITED(LOG_LEVEL_INFO, "tls_handshake_failed",

@@ -148,7 +148,7 @@ static struct probe_spec spec_of(const struct checker *c)
     };
     uint32_t port = c->check_port != 0 ? c->check_port : c->config->port;
     if (port != 0)
-        lb_address_set_port(&spec.addr, port);
+        address_set_port(&spec.addr, port);
     return spec;
 }
 

@@ -53,8 +53,8 @@ static size_t mqtt_request(const struct probe_spec *spec, uint8_t *buf, size_t s
 
 static size_t http_request(const struct probe_spec *spec, uint8_t *buf, size_t size)
 {
-    char host[LB_ADDRESS_MAX];
-    lb_address_format(&spec->addr, host, sizeof(host));
+    char host[ADDRESS_TEXT_MAX];
+    address_format(&spec->addr, host, sizeof(host));
     int n = snprintf((char *)buf, size,
                      "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: flotilla-lb\r\n"
                      "Connection: close\r\n\r\n",

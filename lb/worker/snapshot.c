@@ -83,7 +83,7 @@ static bool add_addresses(struct snapshot *s, const struct snapshot_listener *li
     if (!bind_parse(like->config->bind, &addresses))
         return false; /* the loader made sure of it */
     bind_drop_missing(&addresses);
-    if (lb_address_port(&addresses.items[0].addr) == 0)
+    if (address_port(&addresses.items[0].addr) == 0)
         addresses.count = 1;
     for (size_t i = 0; i < addresses.count; i++)
         add_address(s, like, &addresses.items[i], i > 0);

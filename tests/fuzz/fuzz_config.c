@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/net/address.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const balance_names[] = {"leastconn", "roundrobin", NULL};
@@ -41,7 +43,7 @@ static const struct config_field server_fields[] = {
     {.key = "address",
      .kind = CONFIG_STRING,
      .at = offsetof(struct server, address),
-     .check = config_check_address},
+     .check = address_check},
     {.key = "address", .kind = CONFIG_POSITION, .at = offsetof(struct server, address_at)},
 };
 static const struct config_schema server_schema = CONFIG_SCHEMA(struct server, server_fields);

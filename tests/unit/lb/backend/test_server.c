@@ -15,7 +15,7 @@ static struct server *make_server(const char *name)
 {
     struct sockaddr_storage addr;
     socklen_t len;
-    assert_true(lb_address_parse("127.0.0.1:1883", &addr, &len));
+    assert_true(address_parse("127.0.0.1:1883", &addr, &len));
     struct server *s = server_new("b", name, &addr, len, 1, SERVER_FROM_LIST, -1);
     assert_non_null(s);
     return s;

@@ -154,36 +154,6 @@ static void each_mistake_is_told_with_line_and_key(void **state)
     }
 }
 
-static void addresses_are_parsed_and_formatted(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text, *formatted; /* NULL: not an address */
-    } table[] = {
-        {"10.0.0.3:1883", "10.0.0.3:1883"},
-        {"[fe80::1]:1883", "[fe80::1]:1883"},
-        {"*:80", NULL},
-        {"10.0.0.3", NULL},
-        {"10.0.0.3:", NULL},
-        {"10.0.0.3:65536", NULL},
-        {"fe80::1:1883", NULL},
-        {"host:1883", NULL},
-        {":1883", NULL},
-        {"10.0.0.3:+1", NULL},
-    };
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        struct sockaddr_storage addr;
-        socklen_t len;
-        char text[LB_ADDRESS_MAX];
-        bool ok = lb_address_parse(table[i].text, &addr, &len);
-        assert_int_equal(ok, table[i].formatted != NULL);
-        if (!ok)
-            continue;
-        lb_address_format(&addr, text, sizeof(text));
-        assert_string_equal(text, table[i].formatted);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,7 +161,6 @@ int main(void)
         cmocka_unit_test(the_designs_example_loads),
         cmocka_unit_test(unnamed_things_are_named_by_their_address),
         cmocka_unit_test(each_mistake_is_told_with_line_and_key),
-        cmocka_unit_test(addresses_are_parsed_and_formatted),
     };
     return cmocka_run_group_tests(tests, temp_file_make, temp_file_remove);
 }

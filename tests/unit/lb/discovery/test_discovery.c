@@ -295,10 +295,10 @@ static void all_a_and_aaaa_records_are_found_with_the_port(void **state)
     f->server.v6 = 2;
     start(f);
     assert_true(run_until_count(f, 5, 5000));
-    char text[LB_ADDRESS_MAX];
-    lb_address_format(&f->seen.last[0].addr, text, sizeof(text));
+    char text[ADDRESS_TEXT_MAX];
+    address_format(&f->seen.last[0].addr, text, sizeof(text));
     assert_string_equal(text, "10.0.0.1:1883");
-    lb_address_format(&f->seen.last[4].addr, text, sizeof(text));
+    address_format(&f->seen.last[4].addr, text, sizeof(text));
     assert_string_equal(text, "[::2]:1883");
 }
 
@@ -368,8 +368,8 @@ static void srv_records_bring_targets_ports_and_weights(void **state)
     f->server.v4 = 2;
     start(f);
     assert_true(run_until_count(f, 6, 5000));
-    assert_int_equal(lb_address_port(&f->seen.last[0].addr), 2001);
-    assert_int_equal(lb_address_port(&f->seen.last[2].addr), 2003);
+    assert_int_equal(address_port(&f->seen.last[0].addr), 2001);
+    assert_int_equal(address_port(&f->seen.last[2].addr), 2003);
     assert_int_equal(f->seen.last[0].weight, 5);
 }
 
@@ -388,7 +388,7 @@ static void one_target_fails(struct fixture *f, enum mode mode)
     assert_int_equal(f->seen.count, 6);
     assert_true(run_until_count(f, 4, 5000));
     for (size_t i = 0; i < 4; i++)
-        assert_int_not_equal(lb_address_port(&f->seen.last[i].addr), 2002);
+        assert_int_not_equal(address_port(&f->seen.last[i].addr), 2002);
     assert_false(run_until_count(f, 0, 1500));
     assert_int_equal(f->seen.count, 4);
     assert_int_equal(discovery_stats(f->discovery)->names_failing, 1);

@@ -123,7 +123,7 @@ static void a_family_that_is_left_out_goes_at_once_if_the_other_one_is_there(voi
 static struct discovered make(const char *address, unsigned weight)
 {
     struct discovered d = {.weight = weight};
-    assert_true(lb_address_parse(address, &d.addr, &d.addrlen));
+    assert_true(address_parse(address, &d.addr, &d.addrlen));
     return d;
 }
 
@@ -134,8 +134,8 @@ static void duplicates_are_dropped_and_order_does_not_matter(void **state)
                                  make("10.0.0.1:1883", 1), make("10.0.0.2:1883", 1),
                                  make("10.0.0.2:1884", 1), make("[::1]:1883", 1)};
     assert_int_equal(discovery_normalize(found, 6), 4);
-    char text[LB_ADDRESS_MAX];
-    lb_address_format(&found[0].addr, text, sizeof(text));
+    char text[ADDRESS_TEXT_MAX];
+    address_format(&found[0].addr, text, sizeof(text));
     assert_string_equal(text, "10.0.0.1:1883");
     assert_int_equal(discovery_normalize(found, 0), 0);
 }

@@ -43,10 +43,10 @@ static void on_close_flows(struct server *server, void *arg)
 
 static void set_list(struct fixture *f, size_t count, const char *const names[])
 {
-    static char addresses[LIST_MAX][LB_ADDRESS_MAX];
+    static char addresses[LIST_MAX][ADDRESS_TEXT_MAX];
     for (size_t i = 0; i < count; i++) {
         /* the address follows from the name, so that a name keeps it wherever it stands */
-        snprintf(addresses[i], LB_ADDRESS_MAX, "127.0.0.1:%d", 1000 + names[i][0]);
+        snprintf(addresses[i], ADDRESS_TEXT_MAX, "127.0.0.1:%d", 1000 + names[i][0]);
         f->list[i] =
             (struct server_config){.name = (char *)names[i], .address = addresses[i], .weight = 1};
     }
@@ -285,10 +285,10 @@ static void a_backend_that_is_gone_is_over_once_drained(void **state)
 static size_t find_addresses(struct discovered *found, size_t count, unsigned first)
 {
     for (size_t i = 0; i < count; i++) {
-        char text[LB_ADDRESS_MAX];
+        char text[ADDRESS_TEXT_MAX];
         snprintf(text, sizeof(text), "10.0.0.%zu:1883", first + i);
         found[i] = (struct discovered){.weight = 1};
-        assert_true(lb_address_parse(text, &found[i].addr, &found[i].addrlen));
+        assert_true(address_parse(text, &found[i].addr, &found[i].addrlen));
     }
     return discovery_normalize(found, count);
 }

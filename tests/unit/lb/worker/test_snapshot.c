@@ -78,7 +78,7 @@ static void a_new_view_shares_the_servers_of_the_old_one(void **state)
     struct snapshot *next = snapshot_build(&second, "test", 2, one_set, set, NULL, &err);
     struct sockaddr_storage addr;
     socklen_t len;
-    assert_true(lb_address_parse("127.0.0.1:3", &addr, &len));
+    assert_true(address_parse("127.0.0.1:3", &addr, &len));
     struct server *s = server_new("one", "x", &addr, len, 1, SERVER_FROM_LIST, -1);
     atomic_store(&s->health, SERVER_UP);
     assert_true(server_set_add(set, s));
