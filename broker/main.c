@@ -14,6 +14,7 @@
 #include "broker/auth/auth_files.h"
 #include "broker/broker.h"
 #include "broker/net/listener.h"
+#include "common/config/config_describe.h"
 #include "common/log/log.h"
 #include "common/net/address.h"
 #include "common/process/descriptors.h"

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/config/config_describe.h"
 #include "common/log/log.h"
 #include "common/process/descriptors.h"
 #include "lb/config/lb_config.h"

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "broker/fleet/wire/fleet_keys.h"
+#include "common/config/config_scalar.h"
 #include "common/http/http_host.h"
 #include "common/log/log.h"
 #include "common/mqtt/mqtt.h"

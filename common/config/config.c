@@ -6,16 +6,16 @@
  */
 #include "common/config/config.h"
 
-#include "common/config/config_scalar.h"
-#include "common/config/config_suggest.h"
-#include "common/config/config_yaml.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "common/config/config_scalar.h"
+#include "common/config/config_suggest.h"
+#include "common/config/config_yaml.h"
 
 #define NAMES_MAX 4096    /* of one CONFIG_MAP; each is compared with all before it */
 #define VALUES_MAX 100000 /* aliases could make a small file large */
@@ -33,56 +33,13 @@ static bool fill_value(struct loader *l, const struct config_field *f, yaml_node
 static bool fill_struct(struct loader *l, const struct config_schema *schema, yaml_node_t *node,
                         char *out);
 
-/* --- errors --- */
-
-static void error_start(struct config_error *err, const char *name, struct config_position at,
-                        const char *path)
-{
-    err->line = at.line;
-    err->column = at.column;
-    if (at.line > 0)
-        (void)snprintf(err->text, sizeof(err->text), "%s:%d:%d: ", name, at.line, at.column);
-    else
-        (void)snprintf(err->text, sizeof(err->text), "%s: ", name);
-    if (path != NULL && path[0] != '\0') {
-        size_t used = strlen(err->text);
-        (void)snprintf(err->text + used, sizeof(err->text) - used, "%s: ", path);
-    }
-}
-
-__attribute__((format(printf, 2, 0))) static void error_append(struct config_error *err,
-                                                               const char *format, va_list ap)
-{
-    size_t used = strlen(err->text);
-
-    (void)vsnprintf(err->text + used, sizeof(err->text) - used, format, ap);
-    for (char *p = err->text; *p != '\0'; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f) /* one line, whatever the file holds */
-            *p = '?';
-    }
-}
-
-bool config_fail(struct config_error *err, const char *name, struct config_position at,
-                 const char *key_path, const char *format, ...)
-{
-    va_list ap;
-
-    error_start(err, name, at, key_path);
-    va_start(ap, format);
-    error_append(err, format, ap);
-    va_end(ap);
-    return false;
-}
-
 /* Fails at a node (NULL: at the file as a whole) with the path walked so far. */
 __attribute__((format(printf, 3, 4))) static bool fail(struct loader *l, const yaml_node_t *node,
                                                        const char *format, ...)
 {
     va_list ap;
-
-    error_start(l->err, l->name, config_yaml_position(node), l->path);
     va_start(ap, format);
-    error_append(l->err, format, ap);
+    config_fail_list(l->err, l->name, config_yaml_position(node), l->path, format, ap);
     va_end(ap);
     return false;
 }

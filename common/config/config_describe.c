@@ -2,11 +2,14 @@
  * The reference table of docs/configuration.md, made from the same tables that the loader obeys. A
  * test compares the document with this output, so the two can't drift apart.
  */
-#include "common/config/config_scalar.h"
+#include "common/config/config_describe.h"
 
 #include <event2/buffer.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "common/config/config_scalar.h"
+#include "common/config/config_schema.h"
 
 #define PATH_MAX_BYTES 256
 

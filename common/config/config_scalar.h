@@ -8,7 +8,11 @@
 #ifndef FLOTILLA_COMMON_CONFIG_CONFIG_SCALAR_H
 #define FLOTILLA_COMMON_CONFIG_CONFIG_SCALAR_H
 
-#include "common/config/config.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/config/config_schema.h"
 
 enum config_scalar_result { CONFIG_SCALAR_OK, CONFIG_SCALAR_WRONG, CONFIG_SCALAR_NO_MEMORY };
 
@@ -29,5 +33,9 @@ void config_scalar_range(const struct config_field *field, char *buf, size_t siz
 /* The field's words joined by `separator`, cut when they don't fit. */
 void config_scalar_words(const struct config_field *field, const char *separator, char *buf,
                          size_t size);
+
+/* Scalars, also for command lines. False when the text isn't one. */
+bool config_parse_duration(const char *text, uint64_t *ms);
+bool config_parse_size(const char *text, uint64_t *bytes);
 
 #endif

@@ -2,9 +2,9 @@
  * length. */
 #include "common/config/config_suggest.h"
 
-#include "common/config/config.h"
-
 #include <string.h>
+
+#include "common/config/config_schema.h"
 
 #define KEY_MAX 64 /* no suggestion for longer keys */
 

@@ -8,9 +8,11 @@
 #ifndef FLOTILLA_COMMON_CONFIG_CONFIG_YAML_H
 #define FLOTILLA_COMMON_CONFIG_CONFIG_YAML_H
 
-#include "common/config/config.h"
-
+#include <stdbool.h>
+#include <stddef.h>
 #include <yaml.h>
+
+#include "common/config/config_error.h"
 
 /* The text of a file, of which at most one byte more than allowed is read; NULL: see errno. */
 char *config_yaml_read(const char *path, size_t *len);

@@ -6,7 +6,7 @@
 #include "common/http/http_admin.h"
 
 #include "common/base/clock.h"
-#include "common/config/config.h"
+#include "common/config/config_schema.h"
 #include "common/http/http_connections.h"
 #include "common/http/http_origin.h"
 #include "common/http/http_queue.h"

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/config/config.h"
+#include "common/config/config_schema.h"
 #include "common/net/address.h"
 
 #define NAME_MAX_BYTES 253u /* RFC 1035, 2.3.4, as text */

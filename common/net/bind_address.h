@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
-#include "common/config/config.h"
+#include "common/config/config_error.h"
 
 #define BIND_ADDRESSES_MAX 4u /* of a name; more are left out */
 

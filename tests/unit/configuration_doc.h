@@ -18,7 +18,7 @@
 #include <cmocka.h>
 #include <event2/buffer.h>
 
-#include "common/config/config.h"
+#include "common/config/config_describe.h"
 
 static char *read_file(const char *path)
 {

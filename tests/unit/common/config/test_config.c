@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "common/config/config_describe.h"
+#include "common/config/config_scalar.h"
 #include "common/net/address.h"
 
 struct tls {
