@@ -284,5 +284,7 @@ bool mqtt_filter_split_shared(struct mqtt_slice filter, struct mqtt_slice *group
 /* For logs and metrics: "PUBLISH", "not_authorized"; never NULL. */
 const char *mqtt_type_name(enum mqtt_type type);
 const char *mqtt_reason_name(uint8_t reason);
+/* Whether the sender may put this reason code into this v5 packet (2.4 and each packet's table). */
+bool mqtt_reason_allowed(enum mqtt_type type, bool from_server, uint8_t reason);
 
 #endif

@@ -2,7 +2,6 @@
  * Names of packet types and reason codes, for logs and metrics, and which v5 packet may carry which
  * reason code (2.4 and the tables of 3.2, 3.4 to 3.7, 3.9, 3.11, 3.14, 3.15).
  */
-#include "common/mqtt/decode/mqtt_decoder.h"
 #include "common/mqtt/mqtt.h"
 
 #define IN(type) (1u << (type))

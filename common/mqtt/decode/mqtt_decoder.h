@@ -1,7 +1,7 @@
 /*
  * mqtt_decoder - what the parts of the decoder share: the packet being decoded and its verdict.
  *
- * Internal to common/mqtt*.c. mqtt_decode.c has checked the fixed header when it hands a packet to
+ * Internal to common/mqtt/decode. mqtt_decode.c has checked the fixed header when it hands a packet to
  * one of the functions below; `in` covers exactly the packet's remaining length. Each returns false
  * after mqtt_decoder_fail, and sets every field of its part of `out` otherwise.
  */
@@ -50,9 +50,6 @@ static inline bool mqtt_decoder_packet_id(struct mqtt_decoder *d, uint16_t *out)
  * gets a bit for each property id that is present. */
 bool mqtt_decoder_props(struct mqtt_decoder *d, unsigned where, struct mqtt_props *out,
                         uint64_t *seen);
-
-/* Whether the sender may put this reason code into this v5 packet (2.4 and each packet's table). */
-bool mqtt_reason_allowed(enum mqtt_type type, bool from_server, uint8_t reason);
 
 bool mqtt_decode_connect(struct mqtt_decoder *d, struct mqtt_packet *out);
 bool mqtt_decode_connack(struct mqtt_decoder *d, struct mqtt_packet *out);
