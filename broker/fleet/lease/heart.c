@@ -14,7 +14,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "broker/fleet/lease/heart_report.h"
+#include "broker/fleet/lease/lease.h"
+#include "broker/fleet/lease/watch.h"
+#include "broker/fleet/wire/fleet_keys.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"
 

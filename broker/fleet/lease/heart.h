@@ -22,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "broker/fleet/wire/fleet_keys.h"
+#include "broker/fleet/lease/heart_report.h"
 #include "broker/fleet/wire/scripts.h"
 
 struct heart;
@@ -33,37 +33,6 @@ struct heart_config {
     const char *prefix; /* of the fleet's keys; lives as long as the heart */
     uint64_t lease_ms, interval_ms, hang_ms;
     int wake_fd; /* an eventfd of the loop: a report is there */
-};
-
-enum heart_word { HEART_NOTHING, HEART_ALIVE, HEART_UNKNOWN, HEART_DEAD };
-
-/* A node that stood still for a whole lease. */
-struct heart_suspect {
-    uint64_t node, stood_ms;
-    char beat[24]; /* its last one, as Redis has it */
-};
-
-/* A dead node that is being cleared up behind. */
-struct heart_reaping {
-    uint64_t victim, reaper;
-    bool reaper_lives;
-};
-
-struct heart_report {
-    enum heart_word word;
-    uint64_t node;    /* for which it was answered */
-    uint64_t ver;     /* of the log */
-    uint64_t applied; /* what the loop had applied of it when the beat was sent */
-    uint64_t sent_ms; /* CLOCK_BOOTTIME */
-    char run_id[48];
-    struct heart_suspect *suspects;
-    size_t suspect_count;
-    struct heart_reaping *reaping;
-    size_t reaping_count;
-    bool listed; /* `nodes` is the list of all, as of the beat sent at listed_ms */
-    uint64_t *nodes;
-    size_t node_count;
-    uint64_t listed_ms;
 };
 
 /* NULL when out of memory or threads. */
@@ -83,6 +52,5 @@ uint64_t heart_alive_ms(const struct heart *h);
 unsigned heart_connects(const struct heart *h);
 /* False: there is none. The caller frees what it took. */
 bool heart_take(struct heart *h, struct heart_report *out);
-void heart_report_fini(struct heart_report *r);
 
 #endif

@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/lease/lease.h"
+#include "broker/fleet/lease/watch.h"
+#include "broker/fleet/wire/fleet_keys.h"
+
 void heart_report_fini(struct heart_report *r)
 {
     free(r->suspects);
