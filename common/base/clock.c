@@ -34,6 +34,11 @@ uint64_t clock_realtime_ms(void)
     return read_ms(CLOCK_REALTIME);
 }
 
+uint64_t clock_monotonic_us(void)
+{
+    return read_ns(CLOCK_MONOTONIC) / 1000u;
+}
+
 uint64_t clock_monotonic_ns(void)
 {
     return read_ns(CLOCK_MONOTONIC);

@@ -2,7 +2,7 @@
  * clock - the clocks the project reads, in milliseconds where the name says nothing else.
  *
  * clock_monotonic_ms: timeouts and rates inside one process; stands still while the host sleeps.
- * clock_monotonic_ns: the same clock, for spans shorter than that.
+ * clock_monotonic_us, clock_monotonic_ns: the same clock, for spans shorter than that.
  * clock_boottime_ms:  leases (CLOCK_BOOTTIME); goes on while the host sleeps, so that a process
  *                     woken from a suspend knows that its lease ran out.
  * clock_realtime_ms:  wall clock since 1970 (UTC), for what people and other hosts read. May jump.
@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 uint64_t clock_monotonic_ms(void);
+uint64_t clock_monotonic_us(void);
 uint64_t clock_monotonic_ns(void);
 uint64_t clock_boottime_ms(void);
 uint64_t clock_realtime_ms(void);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/redis/redis_url.h"
+
 static void must_be_ok(void *arg, const redisReply *reply)
 {
     struct redis_greeting *g = arg;

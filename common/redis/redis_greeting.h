@@ -7,7 +7,29 @@
 #ifndef FLOTILLA_COMMON_REDIS_REDIS_GREETING_H
 #define FLOTILLA_COMMON_REDIS_REDIS_GREETING_H
 
-#include "common/redis/redis_link.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/redis/redis_queue.h"
+
+struct redis_url;
+
+/* What the server said about itself when it was greeted. */
+struct redis_server_info {
+    char run_id[48];
+    char version[24];
+    unsigned major;
+    uint64_t maxmemory;
+    char maxmemory_policy[32];
+    bool may_skip_replies; /* CLIENT REPLY is allowed to this user */
+    uint64_t connection;   /* the server's id of this connection; 0: it doesn't say */
+};
+
+struct redis_script {
+    const char *text;
+    size_t len;
+};
 
 enum redis_greeting_result { REDIS_GREETING_MORE, REDIS_GREETING_DONE, REDIS_GREETING_REFUSED };
 

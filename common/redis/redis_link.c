@@ -1,34 +1,28 @@
-/* The state machine and the I/O of one Redis connection. redis_queue.c keeps the commands;
- * redis_greeting.c knows what is said first on a new connection. */
+/*
+ * The state machine of one Redis connection: redis_dial.c finds the server, redis_socket.c moves the
+ * bytes, redis_greeting.c knows what is said first, redis_queue.c keeps the commands.
+ */
 #include "common/redis/redis_link.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/util.h>
+#include <hiredis/hiredis.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/timebox.h"
 #include "common/log/log.h"
-#include "common/redis/redis_greeting.h"
+#include "common/redis/redis_dial.h"
+#include "common/redis/redis_socket.h"
 
-#include <errno.h>
-#include <event2/dns.h>
-#include <event2/event.h>
-#include <event2/util.h>
-#include <hiredis/hiredis.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/un.h>
-#include <time.h>
-#include <unistd.h>
-
-enum { READ_CHUNK = 65536, READ_BOUND = 1 << 20, KEEP_PARSED = 1 << 20, ADDRESSES_MAX = 8 };
 /* Up for so long: trouble is followed by another try at once. */
 enum { STEADY_MS = 1000 };
 /* In a row, after which a command is given up. */
 enum { TIMEOUTS_MAX = 3 };
 /* Between two inputs; owners look at least ten times as often. */
 enum { SLEPT_MS = 500 };
-enum { REPLY_US = TIMEBOX_LOOK_US / 4 };
 
 struct redis_link {
     struct redis_link_config cfg;
@@ -36,47 +30,24 @@ struct redis_link {
     enum redis_link_state state;
     struct redis_queue queue;
     struct redis_greeting greeting;
-    int fd;
-    struct event *readable, *writable; /* of fd; writable only while a write is blocked */
-    struct event *timer;               /* wakes the loop; what is due is decided by the clock */
-    redisReader *reader;
+    struct redis_dial dial;
+    struct redis_socket socket;
+    struct event *timer; /* wakes the loop; what is due is decided by the clock */
     unsigned connection; /* counts connections: tells a reply's function closed this one */
-    bool held, ready_to_read, write_blocked;
-    bool greeted;       /* the server's own part of the greeting is over */
-    uint64_t looked_ms; /* last redis_link_input */
-    bool paused;
-    bool unfinished; /* replies that were read may not have been handed out */
-    redisReply *current;
-
+    bool held;
+    bool greeted;         /* the server's own part of the greeting is over */
+    uint64_t looked_ms;   /* last redis_link_input */
     uint64_t deadline_ms; /* of WAITING, and of the states up to GREETING */
     uint64_t progress_ms; /* last reply, or the first write to an idle connection */
     uint64_t up_since_ms;
-    unsigned failures; /* in a row */
-    uint64_t reconnects;
+    unsigned failures;   /* in a row */
     uint64_t sample_us;  /* when the command whose round trip is being measured was written */
     size_t sample_ahead; /* replies until that one; 0: none is */
-
-    struct evdns_base *dns;
-    struct evdns_getaddrinfo_request *resolving;
-    struct sockaddr_storage addresses[ADDRESSES_MAX];
-    socklen_t address_lens[ADDRESSES_MAX];
-    size_t address_count;
 };
-
-static void begin_connecting(struct redis_link *l, uint64_t now_ms);
-
-static uint64_t now_us(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
-}
 
 static void wake_after(struct redis_link *l, uint64_t ms)
 {
     struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
-
     evtimer_add(l->timer, &tv);
 }
 
@@ -85,42 +56,14 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what, (void)arg; /* redis_link_input looks at the clock */
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
-{
-    struct redis_link *l = arg;
-
-    (void)fd, (void)what;
-    l->ready_to_read = true;
-}
-
-static void on_writable(evutil_socket_t fd, short what, void *arg)
-{
-    struct redis_link *l = arg;
-
-    (void)fd, (void)what;
-    l->write_blocked = false;
-}
-
-/* ---- leaving a connection -------------------------------------------------------------------- */
+/* ---- leaving a connection ---- */
 
 static void close_connection(struct redis_link *l)
 {
-    if (l->resolving != NULL)
-        evdns_getaddrinfo_cancel(l->resolving); /* its callback clears `resolving` */
-    if (l->readable != NULL)
-        event_free(l->readable);
-    if (l->writable != NULL)
-        event_free(l->writable);
-    l->readable = l->writable = NULL;
-    if (l->fd >= 0)
-        close(l->fd);
-    l->fd = -1;
-    if (l->reader != NULL)
-        redisReaderFree(l->reader);
-    l->reader = NULL;
+    redis_dial_cancel(&l->dial);
+    redis_socket_close(&l->socket);
     l->connection++;
-    l->ready_to_read = l->write_blocked = l->greeted = false;
-    l->ready_to_read = l->write_blocked = l->unfinished = false;
+    l->greeted = false;
     l->sample_ahead = 0;
     l->queue.may_skip = false;
     redis_greeting_end(&l->greeting);
@@ -133,7 +76,6 @@ static uint64_t backoff_ms(const struct redis_link *l)
     unsigned doublings = l->failures > 16 ? 16 : l->failures;
     uint64_t ms = l->cfg.backoff_min_ms << doublings;
     uint64_t jitter;
-
     if (ms > l->cfg.backoff_max_ms)
         ms = l->cfg.backoff_max_ms;
     evutil_secure_rng_get_bytes(&jitter, sizeof(jitter));
@@ -145,20 +87,18 @@ static void leave(struct redis_link *l, enum log_level level, const char *why, b
 {
     bool was_up = l->state == REDIS_LINK_UP;
     uint64_t now_ms = clock_monotonic_ms();
-    uint64_t ms;
     char reason[160]; /* `why` may go with the connection */
-
+    evutil_snprintf(reason, sizeof(reason), "%s", why);
     if (was_up) /* a new trouble, not the last one's next try; but don't spin */
         l->failures = now_ms - l->up_since_ms >= STEADY_MS ? 0 : 1;
-    ms = wait || l->failures > 0 ? backoff_ms(l) : 0;
-    evutil_snprintf(reason, sizeof(reason), "%s", why);
+    uint64_t pause_ms = wait || l->failures > 0 ? backoff_ms(l) : 0;
     LOG_LIMITED(level, "redis_link_down", KV_STR("link", l->cfg.name), KV_STR("err", reason),
-                KV_UINT("retry_in_ms", ms));
+                KV_UINT("retry_in_ms", pause_ms));
     close_connection(l);
     l->state = REDIS_LINK_WAITING;
     l->failures++;
-    l->deadline_ms = now_ms + ms;
-    wake_after(l, ms);
+    l->deadline_ms = now_ms + pause_ms;
+    wake_after(l, pause_ms);
     redis_queue_rewind(&l->queue);
     if (was_up && l->cfg.lost != NULL)
         l->cfg.lost(l->cfg.arg, l, reason);
@@ -169,136 +109,52 @@ static void fail(struct redis_link *l, const char *why, bool wait)
     leave(l, LOG_LEVEL_WARN, why, wait);
 }
 
-/* ---- getting to a connection ----------------------------------------------------------------- */
+/* ---- getting to a connection ---- */
 
-static void on_resolved(int result, struct evutil_addrinfo *list, void *arg)
+static void on_found(void *arg)
 {
-    struct redis_link *l = arg;
-
-    l->resolving = NULL;
-    l->address_count = 0;
-    for (struct evutil_addrinfo *i = list; result == 0 && i != NULL; i = i->ai_next) {
-        if (l->address_count == ADDRESSES_MAX)
-            break;
-        memcpy(&l->addresses[l->address_count], i->ai_addr, i->ai_addrlen);
-        l->address_lens[l->address_count++] = i->ai_addrlen;
-    }
-    if (list != NULL)
-        evutil_freeaddrinfo(list);
-    if (result != EVUTIL_EAI_CANCEL)
-        wake_after(l, 0);
-}
-
-static bool begin_resolving(struct redis_link *l)
-{
-    struct evutil_addrinfo hints = {
-        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP};
-    char port[8];
-
-    if (l->dns == NULL)
-        l->dns = evdns_base_new(l->base, EVDNS_BASE_INITIALIZE_NAMESERVERS |
-                                             EVDNS_BASE_DISABLE_WHEN_INACTIVE);
-    if (l->dns == NULL)
-        return false;
-    evutil_snprintf(port, sizeof(port), "%u", l->cfg.url->port);
-    l->address_count = 0;
-    l->state = REDIS_LINK_RESOLVING;
-    /* May call back before it returns, and then returns NULL. */
-    l->resolving = evdns_getaddrinfo(l->dns, l->cfg.url->host, port, &hints, on_resolved, l);
-    return true;
-}
-
-/* An address that needs no resolver: a unix socket, or numbers. */
-static bool take_literal_address(struct redis_link *l)
-{
-    struct sockaddr_storage *a = &l->addresses[0];
-
-    memset(a, 0, sizeof(*a));
-    l->address_count = 1;
-    if (l->cfg.url->path[0] != '\0') {
-        struct sockaddr_un *un = (struct sockaddr_un *)a;
-
-        un->sun_family = AF_UNIX;
-        memcpy(un->sun_path, l->cfg.url->path, sizeof(un->sun_path));
-        l->address_lens[0] = sizeof(*un);
-        return true;
-    }
-    struct sockaddr_in *in4 = (struct sockaddr_in *)a;
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)a;
-
-    if (evutil_inet_pton(AF_INET, l->cfg.url->host, &in4->sin_addr) == 1) {
-        in4->sin_family = AF_INET;
-        in4->sin_port = htons(l->cfg.url->port);
-        l->address_lens[0] = sizeof(*in4);
-        return true;
-    }
-    memset(a, 0, sizeof(*a));
-    if (evutil_inet_pton(AF_INET6, l->cfg.url->host, &in6->sin6_addr) == 1) {
-        in6->sin6_family = AF_INET6;
-        in6->sin6_port = htons(l->cfg.url->port);
-        l->address_lens[0] = sizeof(*in6);
-        return true;
-    }
-    return false;
+    wake_after(arg, 0);
 }
 
 /* Opens the socket to the next of the known addresses; what comes of it is seen when it gets
  * writable. */
 static void open_socket(struct redis_link *l)
 {
-    size_t i = l->failures % l->address_count;
-    const struct sockaddr *to = (const struct sockaddr *)&l->addresses[i];
-    int on = 1;
-
-    l->fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (l->fd < 0) {
+    int fd = redis_dial_open(&l->dial, l->failures);
+    if (fd < 0)
         fail(l, strerror(errno), true);
-        return;
-    }
-    if (to->sa_family != AF_UNIX) {
-        setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        setsockopt(l->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    }
-    if (connect(l->fd, to, l->address_lens[i]) != 0 && errno != EINPROGRESS) {
-        fail(l, strerror(errno), true);
-        return;
-    }
-    l->readable = event_new(l->base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
-    l->writable = event_new(l->base, l->fd, EV_WRITE, on_writable, l);
-    l->reader = redisReaderCreate();
-    if (l->readable == NULL || l->writable == NULL || l->reader == NULL ||
-        event_add(l->writable, NULL) != 0) {
+    else if (!redis_socket_open(&l->socket, l->base, fd))
         fail(l, "out of memory", true);
-        return;
-    }
-    l->reader->maxbuf = KEEP_PARSED;
-    l->write_blocked = true; /* until it is connected */
-    l->state = REDIS_LINK_CONNECTING;
+    else
+        l->state = REDIS_LINK_CONNECTING;
 }
 
 static void begin_connecting(struct redis_link *l, uint64_t now_ms)
 {
     l->deadline_ms = now_ms + l->cfg.connect_timeout_ms;
     wake_after(l, l->cfg.connect_timeout_ms + 1);
-    if (take_literal_address(l))
+    switch (redis_dial_find(&l->dial)) {
+    case REDIS_DIAL_KNOWN:
         open_socket(l);
-    else if (!begin_resolving(l))
+        break;
+    case REDIS_DIAL_ASKED:
+        l->state = REDIS_LINK_RESOLVING;
+        break;
+    case REDIS_DIAL_FAILED:
         fail(l, "no resolver", true);
+        break;
+    }
 }
 
 static void begin_greeting(struct redis_link *l)
 {
-    int err = 0;
-    socklen_t len = sizeof(err);
-
-    if (getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0)
-        err = errno;
+    int err = redis_socket_error(&l->socket);
     if (err != 0) {
         fail(l, strerror(err), true);
         return;
     }
     l->state = REDIS_LINK_GREETING;
-    if (event_add(l->readable, NULL) != 0 ||
+    if (!redis_socket_listen(&l->socket, true) ||
         !redis_greeting_begin(&l->greeting, l->cfg.url, l->cfg.name, l->cfg.scripts,
                               l->cfg.script_count))
         fail(l, "out of memory", true);
@@ -311,10 +167,9 @@ static void be_up(struct redis_link *l)
     LOG_INFO("redis_link_up", KV_STR("link", l->cfg.name),
              KV_STR("version", l->greeting.info.version), KV_UINT("replayed", l->queue.count));
     redis_greeting_end(&l->greeting);
-    l->reconnects++;
     l->up_since_ms = l->progress_ms = clock_monotonic_ms();
     if (l->held)
-        event_del(l->readable);
+        redis_socket_listen(&l->socket, false);
     wake_after(l, l->cfg.command_timeout_ms);
 }
 
@@ -323,7 +178,6 @@ static void finish_greeting(struct redis_link *l)
 {
     unsigned connection = l->connection;
     bool usable = l->greeted || l->cfg.greeted(l->cfg.arg, l, &l->greeting.info);
-
     l->greeted = true;
     if (usable && l->connection == connection && l->cfg.enter != NULL)
         usable = l->cfg.enter(l->cfg.arg, l);
@@ -340,7 +194,7 @@ static void finish_greeting(struct redis_link *l)
     }
 }
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 /* Errors that mean "not now", or that this connection's scripts or login are gone. */
 static bool is_transient(const struct redis_link *l, const redisReply *r)
@@ -348,7 +202,6 @@ static bool is_transient(const struct redis_link *l, const redisReply *r)
     static const char *const starts[] = {"NOSCRIPT", "LOADING",    "READONLY",
                                          "BUSY ",    "MASTERDOWN", "MISCONF",
                                          "NOAUTH",   "NOREPLICAS", "UNKILLABLE"};
-
     if (r->type != REDIS_REPLY_ERROR)
         return false;
     for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
@@ -369,7 +222,7 @@ static void count_sample(struct redis_link *l)
 {
     if (l->sample_ahead == 0 || --l->sample_ahead > 0)
         return;
-    l->cfg.round_trip(l->cfg.arg, (double)(now_us() - l->sample_us) / 1e6);
+    l->cfg.round_trip(l->cfg.arg, (double)(clock_monotonic_us() - l->sample_us) / 1e6);
 }
 
 static void take_reply(struct redis_link *l, const redisReply *r, uint64_t now_ms)
@@ -379,7 +232,6 @@ static void take_reply(struct redis_link *l, const redisReply *r, uint64_t now_m
         fail(l, r->str, true); /* what the owner asks isn't refused, but comes too early */
     } else if (l->state == REDIS_LINK_GREETING) {
         enum redis_greeting_result result = redis_greeting_reply(&l->greeting, r);
-
         if (result == REDIS_GREETING_DONE)
             finish_greeting(l);
         else if (result == REDIS_GREETING_REFUSED)
@@ -395,71 +247,38 @@ static void take_reply(struct redis_link *l, const redisReply *r, uint64_t now_m
     }
 }
 
-/* Hands out the replies that are complete, one at least. False when the connection was left
- * meanwhile, or there was no time for all. */
-static bool take_replies(struct redis_link *l, uint64_t now_ms, struct timebox *box)
+struct reading {
+    struct redis_link *link;
+    uint64_t now_ms;
+};
+
+/* One reply. False: the connection was left meanwhile. */
+static bool on_reply(void *arg, redisReply *reply)
 {
-    unsigned connection = l->connection;
-
-    for (bool over = false;; over = box != NULL && timebox_spend(box, REPLY_US)) {
-        void *reply = NULL;
-
-        if (over || l->paused) {
-            l->unfinished = true;
-            l->progress_ms = now_ms;
-            wake_after(l, 0);
-            return false;
-        }
-
-        if (redisReaderGetReply(l->reader, &reply) != REDIS_OK) {
-            fail(l, l->reader->errstr, true);
-            return false;
-        }
-        if (reply == NULL)
-            return true;
-        l->current = reply;
-        take_reply(l, reply, now_ms);
-        freeReplyObject(l->current);
-        l->current = NULL;
-        if (l->connection != connection)
-            return false;
-    }
+    const struct reading *r = arg;
+    unsigned connection = r->link->connection;
+    take_reply(r->link, reply, r->now_ms);
+    return r->link->connection == connection;
 }
 
 static void read_socket(struct redis_link *l, uint64_t now_ms, struct timebox *box)
 {
-    char chunk[READ_CHUNK];
-
-    if (l->unfinished) {
-        l->unfinished = false;
-        if (!take_replies(l, now_ms, box))
-            return;
-    }
-    if (!l->ready_to_read)
-        return;
-    l->ready_to_read = false;
-    for (size_t total = 0; total < READ_BOUND;) {
-        ssize_t n = read(l->fd, chunk, sizeof(chunk));
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            return;
-        if (n <= 0) {
-            fail(l, n == 0 ? "closed by Redis" : strerror(errno), false);
-            return;
-        }
-        total += (size_t)n;
-        if (redisReaderFeed(l->reader, chunk, (size_t)n) != REDIS_OK) {
-            fail(l, "out of memory", true);
-            return;
-        }
-        if (!take_replies(l, now_ms, box)) {
-            l->ready_to_read = (size_t)n == sizeof(chunk) && l->fd >= 0;
-            return;
-        }
-        if ((size_t)n < sizeof(chunk))
-            return;
+    struct reading reading = {.link = l, .now_ms = now_ms};
+    const char *why = NULL;
+    switch (redis_socket_read(&l->socket, box, on_reply, &reading, &why)) {
+    case REDIS_SOCKET_LEFT:
+        l->progress_ms = now_ms;
+        wake_after(l, 0);
+        break;
+    case REDIS_SOCKET_CLOSED:
+        fail(l, why, false);
+        break;
+    case REDIS_SOCKET_BROKEN:
+        fail(l, why, true);
+        break;
+    case REDIS_SOCKET_DRAINED:
+    case REDIS_SOCKET_STOPPED:
+        break;
     }
 }
 
@@ -468,7 +287,6 @@ static void give_up_oldest(struct redis_link *l)
 {
     size_t len;
     const char *command = redis_queue_oldest(&l->queue, &len);
-
     if (l->cfg.given_up != NULL)
         l->cfg.given_up(l->cfg.arg, l, command, len);
     redis_queue_give_up(&l->queue);
@@ -477,7 +295,6 @@ static void give_up_oldest(struct redis_link *l)
 static void time_out(struct redis_link *l)
 {
     bool give_up = redis_queue_timed_out(&l->queue, TIMEOUTS_MAX);
-
     fail(l, "a command timed out", true);
     if (give_up && l->queue.count > 0)
         give_up_oldest(l);
@@ -487,7 +304,6 @@ static void time_out(struct redis_link *l)
 static void check_progress(struct redis_link *l, uint64_t now_ms)
 {
     uint64_t waited;
-
     if (!redis_queue_awaits(&l->queue))
         l->progress_ms = now_ms;
     waited = now_ms - l->progress_ms;
@@ -501,16 +317,12 @@ static void check_progress(struct redis_link *l, uint64_t now_ms)
  * nothing any more. They may tell of a right that others took away since, by closing it. */
 static bool is_stale(struct redis_link *l, uint64_t slept_ms)
 {
-    struct pollfd p = {.fd = l->fd, .events = POLLRDHUP};
-
-    return slept_ms > SLEPT_MS && poll(&p, 1, 0) == 1 &&
-           (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+    return slept_ms > SLEPT_MS && redis_socket_is_closed_by_peer(&l->socket);
 }
 
 void redis_link_input(struct redis_link *l, uint64_t now_ms, struct timebox *box)
 {
     uint64_t slept_ms = now_ms - l->looked_ms;
-
     l->looked_ms = now_ms;
     redis_queue_settle(&l->queue);
     switch (l->state) {
@@ -521,21 +333,21 @@ void redis_link_input(struct redis_link *l, uint64_t now_ms, struct timebox *box
             wake_after(l, l->deadline_ms - now_ms);
         return;
     case REDIS_LINK_RESOLVING:
-        if (l->resolving != NULL && now_ms < l->deadline_ms)
+        if (redis_dial_is_asking(&l->dial) && now_ms < l->deadline_ms)
             return;
-        if (l->address_count > 0)
+        if (l->dial.address_count > 0)
             open_socket(l);
         else
             fail(l, "the host name can't be resolved", true);
         return;
     case REDIS_LINK_CONNECTING:
-        if (!l->write_blocked)
+        if (!l->socket.write_blocked)
             begin_greeting(l);
         else if (now_ms >= l->deadline_ms)
             fail(l, "connecting timed out", true);
         return;
     case REDIS_LINK_GREETING:
-        if (l->ready_to_read || l->unfinished)
+        if (l->socket.ready_to_read || l->socket.unfinished)
             read_socket(l, now_ms, box);
         else if (now_ms >= l->deadline_ms)
             fail(l, "the greeting timed out", true);
@@ -554,32 +366,15 @@ void redis_link_input(struct redis_link *l, uint64_t now_ms, struct timebox *box
     }
 }
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
-/* Writes what the socket takes; the number of bytes, or -1 when the connection failed. */
+/* The number of bytes, or -1 when the connection failed: that is found when it is read. */
 static ssize_t write_socket(struct redis_link *l, const char *bytes, size_t len)
 {
-    size_t done = 0;
-
-    while (done < len) {
-        ssize_t n = send(l->fd, bytes + done, len - done, MSG_NOSIGNAL);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
-            /* What the server said before it closed is read first. */
-            l->ready_to_read = true;
-            wake_after(l, 0);
-            return -1;
-        }
-        if (n < 0) {
-            l->write_blocked = true;
-            event_add(l->writable, NULL);
-            break;
-        }
-        done += (size_t)n;
-    }
-    return (ssize_t)done;
+    ssize_t n = redis_socket_write(&l->socket, bytes, len);
+    if (n < 0)
+        wake_after(l, 0);
+    return n;
 }
 
 void redis_link_flush(struct redis_link *l, uint64_t now_ms)
@@ -587,8 +382,7 @@ void redis_link_flush(struct redis_link *l, uint64_t now_ms)
     const char *bytes;
     size_t len;
     ssize_t n;
-
-    if (l->write_blocked)
+    if (l->socket.write_blocked)
         return;
     if (l->state == REDIS_LINK_GREETING) {
         bytes = redis_greeting_unwritten(&l->greeting, &len);
@@ -605,7 +399,7 @@ void redis_link_flush(struct redis_link *l, uint64_t now_ms)
     if (!redis_queue_awaits(&l->queue))
         l->progress_ms = now_ms;
     if (l->cfg.round_trip != NULL && l->sample_ahead == 0) {
-        l->sample_us = now_us();
+        l->sample_us = clock_monotonic_us();
         l->sample_ahead = redis_queue_answers(&l->queue);
     }
     n = write_socket(l, bytes, len);
@@ -613,17 +407,17 @@ void redis_link_flush(struct redis_link *l, uint64_t now_ms)
         l->progress_ms = now_ms;
 }
 
-/* ---- the rest -------------------------------------------------------------------------------- */
+/* ---- the rest ---- */
 
 struct redis_link *redis_link_new(struct event_base *base, const struct redis_link_config *cfg)
 {
     struct redis_link *l = calloc(1, sizeof(*l));
-
     if (l == NULL)
         return NULL;
     l->cfg = *cfg;
     l->base = base;
-    l->fd = -1;
+    l->socket.fd = -1;
+    l->dial = (struct redis_dial){.base = base, .url = cfg->url, .found = on_found, .arg = l};
     l->state = REDIS_LINK_WAITING;
     l->looked_ms = clock_monotonic_ms();
     l->timer = evtimer_new(base, on_timer, l);
@@ -643,8 +437,7 @@ void redis_link_free(struct redis_link *l)
     l->state = REDIS_LINK_WAITING;
     redis_queue_reset(&l->queue);
     redis_queue_fini(&l->queue);
-    if (l->dns != NULL)
-        evdns_base_free(l->dns, 0);
+    redis_dial_fini(&l->dial);
     if (l->timer != NULL)
         event_free(l->timer);
     free(l);
@@ -662,27 +455,24 @@ struct redis_queue *redis_link_greeting(struct redis_link *l)
 
 redisReply *redis_link_keep_reply(struct redis_link *l)
 {
-    redisReply *reply = l->current;
-
-    l->current = NULL;
-    return reply;
+    return redis_socket_keep(&l->socket);
 }
 
 void redis_link_pause(struct redis_link *l, bool paused)
 {
-    l->paused = paused;
+    l->socket.paused = paused;
 }
 
 void redis_link_hold(struct redis_link *l, bool held)
 {
     if (l->state == REDIS_LINK_UP && held && !l->held)
-        event_del(l->readable); /* level-triggered: it would spin */
+        redis_socket_listen(&l->socket, false);
     if (l->held && !held) {
         if (l->state == REDIS_LINK_UP)
-            event_add(l->readable, NULL);
+            redis_socket_listen(&l->socket, true);
         l->progress_ms = clock_monotonic_ms(); /* silence while held was ours */
         l->looked_ms = 0;                      /* and so is what was said meanwhile */
-        l->ready_to_read = true;
+        l->socket.ready_to_read = true;
         wake_after(l, 0);
     }
     l->held = held;
@@ -690,7 +480,7 @@ void redis_link_hold(struct redis_link *l, bool held)
 
 void redis_link_reconnect(struct redis_link *l, const char *why)
 {
-    if (l->fd >= 0)
+    if (l->socket.fd >= 0)
         fail(l, why, false);
 }
 
@@ -704,7 +494,7 @@ void redis_link_hurry(struct redis_link *l)
 
 size_t redis_link_leave(struct redis_link *l, const char *why)
 {
-    if (l->fd >= 0)
+    if (l->socket.fd >= 0)
         leave(l, LOG_LEVEL_DEBUG, why, false);
     return l->queue.count;
 }
@@ -723,9 +513,4 @@ bool redis_link_is_up(const struct redis_link *l)
 enum redis_link_state redis_link_state(const struct redis_link *l)
 {
     return l->state;
-}
-
-uint64_t redis_link_reconnects(const struct redis_link *l)
-{
-    return l->reconnects;
 }

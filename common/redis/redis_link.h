@@ -28,6 +28,11 @@
 #ifndef FLOTILLA_COMMON_REDIS_REDIS_LINK_H
 #define FLOTILLA_COMMON_REDIS_REDIS_LINK_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/redis/redis_greeting.h"
 #include "common/redis/redis_queue.h"
 #include "common/redis/redis_url.h"
 
@@ -42,22 +47,6 @@ enum redis_link_state {
     REDIS_LINK_CONNECTING,
     REDIS_LINK_GREETING,
     REDIS_LINK_UP,
-};
-
-/* What the server said about itself when it was greeted. */
-struct redis_server_info {
-    char run_id[48];
-    char version[24];
-    unsigned major;
-    uint64_t maxmemory;
-    char maxmemory_policy[32];
-    bool may_skip_replies; /* CLIENT REPLY is allowed to this user */
-    uint64_t connection;   /* the server's id of this connection; 0: it doesn't say */
-};
-
-struct redis_script {
-    const char *text;
-    size_t len;
 };
 
 struct redis_link_config {
@@ -117,6 +106,5 @@ size_t redis_link_leave(struct redis_link *l, const char *why);
 
 bool redis_link_is_up(const struct redis_link *l);
 enum redis_link_state redis_link_state(const struct redis_link *l);
-uint64_t redis_link_reconnects(const struct redis_link *l);
 
 #endif
