@@ -5,21 +5,14 @@
 #include "broker/client/request.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "broker/admin/broker_metrics.h"
 #include "broker/base/account.h"
 #include "broker/client/client.h"
 #include "broker/protocol/handle.h"
+#include "common/base/clock.h"
 
 enum { BYTES_MAX = 1 << 30 }; /* as large as the limit may be */
-
-static uint64_t now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 static void request_free(struct request *q)
 {
@@ -65,7 +58,7 @@ struct request *request_new(struct client *c, enum mqtt_type answer, uint16_t pa
 {
     struct request *q = append(c, answer, packet_id, bytes);
     if (q != NULL) {
-        q->started_us = now_us();
+        q->started_us = clock_monotonic_us();
         c->ops++;
     }
     return q;
@@ -106,7 +99,7 @@ void request_done(void *arg, enum store_status status)
 {
     struct request *q = arg;
     struct client *c = q->client;
-    broker_metrics_store_took(c->broker, now_us() - q->started_us);
+    broker_metrics_store_took(c->broker, clock_monotonic_us() - q->started_us);
     if (c->state == CLIENT_CLOSED) {
         request_free(q);
         client_op_done(c);

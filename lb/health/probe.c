@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "lb/health/own_trouble.h"
 
 #define REQUEST_MAX 1536
@@ -43,13 +43,6 @@ struct probe {
     uint8_t answer[ANSWER_MAX];
 };
 
-static uint64_t now_us(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
-}
-
 static void probe_free(struct probe *p)
 {
     if (p == NULL)
@@ -70,7 +63,8 @@ void probe_cancel(struct probe *p)
 
 static void finish(struct probe *p, enum probe_verdict verdict, const char *error)
 {
-    struct probe_result result = {.verdict = verdict, .took_us = now_us() - p->started_us};
+    struct probe_result result = {.verdict = verdict,
+                                  .took_us = clock_monotonic_us() - p->started_us};
     snprintf(result.error, sizeof(result.error), "%s", error);
     probe_done_fn *fn = p->fn;
     void *arg = p->arg;
@@ -176,7 +170,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
     (void)what;
     /* A timer that comes far too late tells of this process (stopped, or starved), not of the
      * server, whose answer may be waiting. */
-    if (now_us() - p->started_us > 2000 * p->timeout_ms + LATE_US)
+    if (clock_monotonic_us() - p->started_us > 2000 * p->timeout_ms + LATE_US)
         finish(p, PROBE_IMPOSSIBLE, "the load balancer itself stood still");
     else
         finish(p, PROBE_FAIL,
@@ -204,7 +198,7 @@ struct probe *probe_start(struct event_base *base, const struct probe_spec *spec
                         .fd = -1,
                         .fn = fn,
                         .arg = arg};
-    p->started_us = now_us();
+    p->started_us = clock_monotonic_us();
     struct timeval timeout = {.tv_sec = (time_t)(spec->timeout_ms / 1000),
                               .tv_usec = (suseconds_t)(spec->timeout_ms % 1000 * 1000)};
     if (!probe_request(spec, p->request, sizeof(p->request), &p->request_len))

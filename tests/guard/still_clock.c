@@ -9,6 +9,11 @@ uint64_t clock_monotonic_ms(void)
     return NOW_MS;
 }
 
+uint64_t clock_monotonic_us(void)
+{
+    return (uint64_t)NOW_MS * 1000;
+}
+
 uint64_t clock_monotonic_ns(void)
 {
     return (uint64_t)NOW_MS * 1000000;

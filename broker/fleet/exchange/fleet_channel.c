@@ -2,9 +2,9 @@
  * what can't be sent now is dropped and counted. */
 #include "broker/fleet/node/fleet.h"
 
-#include <time.h>
-
 #include <event2/event.h>
+
+#include "common/base/clock.h"
 
 enum {
     BATCH_GAP_US = 250,
@@ -80,14 +80,6 @@ void fleet_channel_add(struct fleet *f, struct route_node *n, const struct fleet
         send_batch(f, n);
 }
 
-static uint64_t now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 /* Many turns with a message or two each would cost three processes a wake-up a batch. So after a
  * batch the next one gathers for a moment; one that comes alone goes at once, and so do all when a
  * retained value is to follow them. */
@@ -100,7 +92,7 @@ void fleet_channel_flush(struct fleet *f, bool now_all)
         if (n->bulk_count == 0)
             continue;
         if (now == 0)
-            now = now_us();
+            now = clock_monotonic_us();
         if (now_all || now - n->bulk_sent_us >= BATCH_GAP_US) {
             send_batch(f, n);
             n->bulk_sent_us = now;

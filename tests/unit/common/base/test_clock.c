@@ -20,6 +20,17 @@ static void clocks_count_milliseconds_forward(void **state)
     assert_in_range(clock_boottime_ms() - boottime, 19, 10000);
 }
 
+static void the_finer_clocks_are_the_same_one(void **state)
+{
+    uint64_t ms = clock_monotonic_ms();
+    uint64_t us = clock_monotonic_us();
+    uint64_t ns = clock_monotonic_ns();
+
+    (void)state;
+    assert_true(us / 1000 >= ms && ns / 1000 >= us);
+    assert_true(clock_monotonic_ms() >= ns / 1000000);
+}
+
 static void boottime_is_never_behind_monotonic(void **state)
 {
     uint64_t monotonic = clock_monotonic_ms();
@@ -41,6 +52,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clocks_count_milliseconds_forward),
+        cmocka_unit_test(the_finer_clocks_are_the_same_one),
         cmocka_unit_test(boottime_is_never_behind_monotonic),
         cmocka_unit_test(realtime_is_the_wall_clock),
     };
