@@ -4,8 +4,6 @@
  */
 #include "broker/admin/broker_metrics.h"
 
-#include <stdio.h>
-
 #include <event2/buffer.h>
 #include <event2/event.h>
 
@@ -17,6 +15,7 @@
 #include "broker/routing/session.h"
 #include "broker/store/store.h"
 #include "common/http/http_admin.h"
+#include "common/http/http_health.h"
 #include "common/metrics/metrics.h"
 #include "common/metrics/process_metrics.h"
 
@@ -180,25 +179,15 @@ static void get_metrics(struct evhttp_request *req, const char *tail, void *arg)
     evbuffer_free(body);
 }
 
-static void get_health(struct evhttp_request *req, const char *tail, void *arg)
-{
-    (void)tail;
-    (void)arg;
-    http_admin_reply_text(req, 200, "alive\n");
-}
-
 static void get_ready(struct evhttp_request *req, const char *tail, void *arg)
 {
-    const char *why_not = broker_not_ready(arg);
-    char text[160];
     (void)tail;
-    snprintf(text, sizeof(text), "%s\n", why_not != NULL ? why_not : "ready");
-    http_admin_reply_text(req, why_not != NULL ? 503 : 200, text);
+    http_health_ready(req, broker_not_ready(arg));
 }
 
 bool broker_metrics_serve(struct broker *b)
 {
     return http_admin_route(b->admin, HTTP_GET, "/metrics", get_metrics, b) &&
-           http_admin_route(b->admin, HTTP_GET, "/healthz", get_health, b) &&
+           http_admin_route(b->admin, HTTP_GET, "/healthz", http_health_alive, NULL) &&
            http_admin_route(b->admin, HTTP_GET, "/readyz", get_ready, b);
 }

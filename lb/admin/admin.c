@@ -13,6 +13,8 @@
 
 #include "common/base/clock.h"
 #include "common/http/http_admin.h"
+#include "common/http/http_health.h"
+#include "common/http/http_json.h"
 #include "common/log/log.h"
 #include "common/metrics/metrics.h"
 #include "common/metrics/process_metrics.h"
@@ -48,20 +50,12 @@ static void on_page(struct evhttp_request *req, const char *tail, void *arg)
         evbuffer_free(body);
 }
 
-static void on_healthz(struct evhttp_request *req, const char *tail, void *arg)
-{
-    (void)tail;
-    (void)arg;
-    http_admin_reply_text(req, 200, "ok");
-}
-
 static void on_readyz(struct evhttp_request *req, const char *tail, void *arg)
 {
     const struct admin *a = arg;
-    char why[256] = "ready";
+    char why[256];
     (void)tail;
-    bool ready = control_is_ready(a->control, why, sizeof(why));
-    http_admin_reply_text(req, ready ? 200 : 503, why);
+    http_health_ready(req, control_is_ready(a->control, why, sizeof(why)) ? NULL : why);
 }
 
 static void on_metrics(struct evhttp_request *req, const char *tail, void *arg)
@@ -78,25 +72,11 @@ static void on_metrics(struct evhttp_request *req, const char *tail, void *arg)
     evbuffer_free(body);
 }
 
-static void reply_json(struct evhttp_request *req, cJSON *json)
-{
-    char *text = json == NULL ? NULL : cJSON_PrintUnformatted(json);
-    struct evbuffer *body = evbuffer_new();
-    cJSON_Delete(json);
-    if (text == NULL || body == NULL || evbuffer_add_printf(body, "%s\n", text) < 0)
-        http_admin_reply_text(req, 500, "out of memory");
-    else
-        http_admin_reply(req, 200, "application/json", body);
-    cJSON_free(text);
-    if (body != NULL)
-        evbuffer_free(body);
-}
-
 static void on_servers(struct evhttp_request *req, const char *tail, void *arg)
 {
     const struct admin *a = arg;
     (void)tail;
-    reply_json(req, api_servers(a->control, clock_monotonic_ms()));
+    http_json_reply(req, 200, api_servers(a->control, clock_monotonic_ms()));
 }
 
 /* ---- changing ---- */
@@ -149,7 +129,7 @@ static const struct {
     const char *(*set)(struct member *m, const cJSON *body);
 } changes[] = {{"state", set_state}, {"weight", set_weight}};
 
-static void change(struct evhttp_request *req, struct admin *a, struct member *m, const char *what)
+static void change(struct evhttp_request *req, struct member *m, const char *what)
 {
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
         if (strcmp(changes[i].what, what) != 0)
@@ -164,17 +144,16 @@ static void change(struct evhttp_request *req, struct admin *a, struct member *m
         if (problem != NULL)
             http_admin_reply_text(req, 400, problem);
         else
-            reply_json(req, api_server(m, clock_monotonic_ms()));
+            http_json_reply(req, 200, api_server(m, clock_monotonic_ms()));
         return;
     }
-    (void)a;
     http_admin_reply_text(req, 404, "no such thing; expected state or weight");
 }
 
 /* <backend>/<server>[/<what>]: names may be percent-encoded, and "[fe80::1]:1883" is one. */
 static void on_server(struct evhttp_request *req, const char *tail, void *arg)
 {
-    struct admin *a = arg;
+    const struct admin *a = arg;
     char parts[3][256] = {"", "", ""};
     for (size_t i = 0; i < 3 && *tail != '\0'; i++) {
         size_t len = strcspn(tail, "/");
@@ -192,11 +171,11 @@ static void on_server(struct evhttp_request *req, const char *tail, void *arg)
     if (m == NULL || *tail != '\0')
         http_admin_reply_text(req, 404, "no such server");
     else if (is_post)
-        change(req, a, m, parts[2]);
+        change(req, m, parts[2]);
     else if (parts[2][0] != '\0')
         http_admin_reply_text(req, 405, "expected POST");
     else
-        reply_json(req, api_server(m, clock_monotonic_ms()));
+        http_json_reply(req, 200, api_server(m, clock_monotonic_ms()));
 }
 
 /* ---- binding ---- */
@@ -204,7 +183,7 @@ static void on_server(struct evhttp_request *req, const char *tail, void *arg)
 static bool add_routes(struct http_admin *http, struct admin *a)
 {
     return http_admin_route(http, HTTP_GET, "/", on_page, a) &&
-           http_admin_route(http, HTTP_GET, "/healthz", on_healthz, a) &&
+           http_admin_route(http, HTTP_GET, "/healthz", http_health_alive, NULL) &&
            http_admin_route(http, HTTP_GET, "/readyz", on_readyz, a) &&
            http_admin_route(http, HTTP_GET, "/metrics", on_metrics, a) &&
            http_admin_route(http, HTTP_GET, "/api/servers", on_servers, a) &&

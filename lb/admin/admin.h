@@ -2,7 +2,7 @@
  * admin - the HTTP port: which path is answered by what.
  *
  *   GET  /                    status page
- *   GET  /healthz             200: the control thread runs
+ *   GET  /healthz             200: the control thread runs (common/http/http_health.h)
  *   GET  /readyz              200: takes devices; 503 and the reason: drains, or no server is up
  *   GET  /metrics             Prometheus
  *   GET  /api/servers         all there is to know, as JSON
