@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
 #include "common/base/clock.h"
 #include "common/log/log.h"
@@ -65,7 +64,7 @@ static const struct backend_config *find_config(const struct snapshot *s, const 
 static void apply_pools(struct control *c, const struct snapshot *s)
 {
     struct pool *p;
-    DL_FOREACH (c->pools, p)
+    TAILQ_FOREACH (p, &c->pools, link)
         pool_apply(p, find_config(s, p->name));
 }
 

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include <utlist.h>
 
 #include "common/base/clock.h"
 #include "common/log/log.h"
@@ -37,7 +36,7 @@ static void on_notify(evutil_socket_t fd, short what, void *arg)
     (void)what;
     ssize_t n = read(fd, &marks, sizeof(marks));
     (void)n; /* EAGAIN would be a wake-up too many */
-    DL_FOREACH (c->pools, p)
+    TAILQ_FOREACH (p, &c->pools, link)
         pool_collect_reports(p);
 }
 
@@ -45,7 +44,7 @@ static void sample_rates(struct control *c, uint64_t now_ms)
 {
     struct pool *p;
     double elapsed_s = (double)(now_ms - c->sampled_at_ms) / 1000.0;
-    DL_FOREACH (c->pools, p)
+    TAILQ_FOREACH (p, &c->pools, link)
         pool_sample(p, elapsed_s);
     c->sampled_at_ms = now_ms;
 }
@@ -65,15 +64,15 @@ static void end_when_drained(struct control *c, uint64_t now_ms)
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct control *c = arg;
-    struct pool *p;
     struct pool *next;
     uint64_t now_ms = clock_monotonic_ms();
     (void)fd;
     (void)what;
-    DL_FOREACH_SAFE (c->pools, p, next) {
+    for (struct pool *p = TAILQ_FIRST(&c->pools); p != NULL; p = next) {
+        next = TAILQ_NEXT(p, link);
         pool_tend(p, now_ms);
         if (pool_is_over(p)) {
-            DL_DELETE(c->pools, p);
+            TAILQ_REMOVE(&c->pools, p, link);
             pool_free(p);
         }
     }
@@ -152,6 +151,7 @@ struct control *service_new(const char *config_path)
     struct control *c = calloc(1, sizeof(*c));
     if (c == NULL)
         return NULL;
+    TAILQ_INIT(&c->pools);
     c->notify_fd = -1;
     c->config_path = config_path;
     c->started_at_ms = c->sampled_at_ms = clock_monotonic_ms();
@@ -176,13 +176,12 @@ fail:
 void service_free(struct control *c)
 {
     struct pool *p;
-    struct pool *next;
     if (c == NULL)
         return;
     workers_free(c->workers); /* first: its threads use all the rest */
     admin_free(c->admin);
-    DL_FOREACH_SAFE (c->pools, p, next) {
-        DL_DELETE(c->pools, p);
+    while ((p = TAILQ_FIRST(&c->pools)) != NULL) {
+        TAILQ_REMOVE(&c->pools, p, link);
         pool_free(p);
     }
     snapshot_unref(c->snapshot);

@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
 #define HEADERS_MAX_BYTES 8192
@@ -34,7 +35,7 @@
 #define SWEEP_MS 250
 
 struct route {
-    struct route *next;
+    SLIST_ENTRY(route) link;
     int methods;
     const char *path; /* borrowed literal */
     size_t len;
@@ -50,7 +51,7 @@ struct http_admin {
     size_t listener_count;
     struct event *sweep; /* every SWEEP_MS */
     struct event *soon;  /* sweeps at once */
-    struct route *routes;
+    SLIST_HEAD(, route) routes;
     struct http_connections connections;
     struct http_queue queue;
     size_t accepted;             /* since the last sweep */
@@ -146,9 +147,9 @@ static const struct route *find_route(const struct http_admin *a, const char *pa
                                       int *allowed)
 {
     const struct route *best = NULL;
-
+    const struct route *r;
     *allowed = 0;
-    for (const struct route *r = a->routes; r != NULL; r = r->next) {
+    SLIST_FOREACH (r, &a->routes, link) {
         if (!route_matches(r, path))
             continue;
         *allowed |= r->methods;
@@ -248,8 +249,7 @@ bool http_admin_route(struct http_admin *a, int methods, const char *path, http_
     r->prefix = r->len > 1 && path[r->len - 1] == '/';
     r->fn = fn;
     r->arg = arg;
-    r->next = a->routes;
-    a->routes = r;
+    SLIST_INSERT_HEAD(&a->routes, r, link);
     return true;
 }
 
@@ -397,6 +397,7 @@ void http_admin_set_connections(struct http_admin *a, unsigned max)
 
 void http_admin_free(struct http_admin *a)
 {
+    struct route *r;
     if (a == NULL)
         return;
     if (a->http != NULL)
@@ -407,9 +408,8 @@ void http_admin_free(struct http_admin *a)
         event_free(a->sweep);
     if (a->soon != NULL)
         event_free(a->soon);
-    while (a->routes != NULL) {
-        struct route *r = a->routes;
-        a->routes = r->next;
+    while ((r = SLIST_FIRST(&a->routes)) != NULL) {
+        SLIST_REMOVE_HEAD(&a->routes, link);
         free(r);
     }
     free_hosts(&a->hosts);

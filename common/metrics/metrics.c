@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
@@ -25,7 +26,7 @@ struct metric_histogram {
 };
 
 struct series {
-    struct series *next;
+    STAILQ_ENTRY(series) link;
     char *labels; /* owned; "" when none */
     metric_counter counter;
     metric_gauge gauge;
@@ -33,39 +34,44 @@ struct series {
 };
 
 struct family {
-    struct family *next;
+    STAILQ_ENTRY(family) link;
     const char *name, *help;
     enum metric_type type;
-    struct series *series;
+    STAILQ_HEAD(, series) series;
 };
 
 struct collector {
-    struct collector *next;
+    STAILQ_ENTRY(collector) link;
     metrics_collect_fn *fn;
     void *arg;
 };
 
 struct metrics {
-    struct family *families;
-    struct collector *collectors;
+    STAILQ_HEAD(, family) families;
+    STAILQ_HEAD(, collector) collectors;
 };
 
 /* A family's text while rendering. */
 struct page {
-    struct page *next;
+    STAILQ_ENTRY(page) link;
     char *name; /* owned */
     struct evbuffer *text;
 };
 
 struct metrics_writer {
-    struct page *pages;
+    STAILQ_HEAD(, page) pages;
     struct page
         *current; /* of the last metrics_emit_family; NULL: out of memory, text is dropped */
 };
 
 struct metrics *metrics_new(void)
 {
-    return calloc(1, sizeof(struct metrics));
+    struct metrics *m = calloc(1, sizeof(*m));
+    if (m == NULL)
+        return NULL;
+    STAILQ_INIT(&m->families);
+    STAILQ_INIT(&m->collectors);
+    return m;
 }
 
 static void series_free(struct series *s)
@@ -77,23 +83,28 @@ static void series_free(struct series *s)
     free(s);
 }
 
+static void family_free(struct family *f)
+{
+    struct series *s;
+    while ((s = STAILQ_FIRST(&f->series)) != NULL) {
+        STAILQ_REMOVE_HEAD(&f->series, link);
+        series_free(s);
+    }
+    free(f);
+}
+
 void metrics_free(struct metrics *m)
 {
+    struct family *f;
+    struct collector *c;
     if (m == NULL)
         return;
-    while (m->families != NULL) {
-        struct family *f = m->families;
-        m->families = f->next;
-        while (f->series != NULL) {
-            struct series *s = f->series;
-            f->series = s->next;
-            series_free(s);
-        }
-        free(f);
+    while ((f = STAILQ_FIRST(&m->families)) != NULL) {
+        STAILQ_REMOVE_HEAD(&m->families, link);
+        family_free(f);
     }
-    while (m->collectors != NULL) {
-        struct collector *c = m->collectors;
-        m->collectors = c->next;
+    while ((c = STAILQ_FIRST(&m->collectors)) != NULL) {
+        STAILQ_REMOVE_HEAD(&m->collectors, link);
         free(c);
     }
     free(m);
@@ -104,21 +115,22 @@ void metrics_free(struct metrics *m)
 static struct family *family_get(struct metrics *m, enum metric_type type, const char *name,
                                  const char *help)
 {
-    struct family **at = &m->families;
-
-    for (; *at != NULL; at = &(*at)->next) {
-        if (strcmp((*at)->name, name) == 0) {
-            assert((*at)->type == type);
-            return *at;
+    struct family *f;
+    STAILQ_FOREACH (f, &m->families, link) {
+        if (strcmp(f->name, name) == 0) {
+            assert(f->type == type);
+            return f;
         }
     }
-    *at = calloc(1, sizeof(**at));
-    if (*at != NULL) {
-        (*at)->name = name;
-        (*at)->help = help;
-        (*at)->type = type;
-    }
-    return *at;
+    f = calloc(1, sizeof(*f));
+    if (f == NULL)
+        return NULL;
+    f->name = name;
+    f->help = help;
+    f->type = type;
+    STAILQ_INIT(&f->series);
+    STAILQ_INSERT_TAIL(&m->families, f, link);
+    return f;
 }
 
 /* Finds or makes a series, at the end of its family's list. */
@@ -126,21 +138,20 @@ static struct series *series_get(struct metrics *m, enum metric_type type, const
                                  const char *help, const char *labels)
 {
     struct family *f = family_get(m, type, name, help);
-    struct series **at;
-
+    struct series *s;
     if (f == NULL)
         return NULL;
     labels = labels != NULL ? labels : "";
-    for (at = &f->series; *at != NULL; at = &(*at)->next) {
-        if (strcmp((*at)->labels, labels) == 0)
-            return *at;
+    STAILQ_FOREACH (s, &f->series, link) {
+        if (strcmp(s->labels, labels) == 0)
+            return s;
     }
-    struct series *s = calloc(1, sizeof(*s));
+    s = calloc(1, sizeof(*s));
     if (s == NULL || (s->labels = strdup(labels)) == NULL) {
         series_free(s);
         return NULL;
     }
-    *at = s;
+    STAILQ_INSERT_TAIL(&f->series, s, link);
     return s;
 }
 
@@ -191,15 +202,12 @@ void metric_observe(struct metric_histogram *h, double value)
 
 bool metrics_collector(struct metrics *m, metrics_collect_fn *fn, void *arg)
 {
-    struct collector **at = &m->collectors;
-
-    while (*at != NULL)
-        at = &(*at)->next;
-    *at = calloc(1, sizeof(**at));
-    if (*at == NULL)
+    struct collector *c = calloc(1, sizeof(*c));
+    if (c == NULL)
         return false;
-    (*at)->fn = fn;
-    (*at)->arg = arg;
+    c->fn = fn;
+    c->arg = arg;
+    STAILQ_INSERT_TAIL(&m->collectors, c, link);
     return true;
 }
 
@@ -300,19 +308,21 @@ static struct page *page_new(const char *name)
 void metrics_emit_family(struct metrics_writer *w, const char *name, const char *type,
                          const char *help)
 {
-    struct page **at = &w->pages;
-
-    while (*at != NULL && strcmp((*at)->name, name) != 0)
-        at = &(*at)->next;
-    w->current = *at;
-    if (*at != NULL)
+    struct page *p;
+    STAILQ_FOREACH (p, &w->pages, link) {
+        if (strcmp(p->name, name) == 0)
+            break;
+    }
+    w->current = p;
+    if (p != NULL)
         return;
-    w->current = *at = page_new(name);
-    if (*at == NULL)
+    w->current = p = page_new(name);
+    if (p == NULL)
         return;
-    evbuffer_add_printf((*at)->text, "# HELP %s ", name);
-    add_help((*at)->text, help);
-    evbuffer_add_printf((*at)->text, "\n# TYPE %s %s\n", name, type);
+    STAILQ_INSERT_TAIL(&w->pages, p, link);
+    evbuffer_add_printf(p->text, "# HELP %s ", name);
+    add_help(p->text, help);
+    evbuffer_add_printf(p->text, "\n# TYPE %s %s\n", name, type);
 }
 
 /* name{labels,extra} value */
@@ -389,20 +399,22 @@ static void emit_series(struct metrics_writer *w, const struct family *f, struct
 
 void metrics_render(struct metrics *m, struct evbuffer *out)
 {
-    struct metrics_writer w = {NULL, NULL};
-
-    for (struct family *f = m->families; f != NULL; f = f->next) {
+    struct metrics_writer w = {.pages = STAILQ_HEAD_INITIALIZER(w.pages)};
+    struct family *f;
+    struct series *s;
+    struct collector *c;
+    struct page *p;
+    STAILQ_FOREACH (f, &m->families, link) {
         metrics_emit_family(&w, f->name, type_names[f->type], f->help);
-        for (struct series *s = f->series; s != NULL; s = s->next)
+        STAILQ_FOREACH (s, &f->series, link)
             emit_series(&w, f, s);
     }
-    for (struct collector *c = m->collectors; c != NULL; c = c->next) {
+    STAILQ_FOREACH (c, &m->collectors, link) {
         w.current = NULL;
         c->fn(&w, c->arg);
     }
-    while (w.pages != NULL) {
-        struct page *p = w.pages;
-        w.pages = p->next;
+    while ((p = STAILQ_FIRST(&w.pages)) != NULL) {
+        STAILQ_REMOVE_HEAD(&w.pages, link);
         evbuffer_add_buffer(out, p->text);
         page_free(p);
     }

@@ -13,9 +13,7 @@
 
 #include <event2/event.h>
 
-struct work_list {
-    struct work *head, *tail;
-};
+STAILQ_HEAD(work_list, work);
 
 struct work_pool {
     pthread_mutex_t lock;
@@ -28,32 +26,6 @@ struct work_pool {
     unsigned thread_count;
     pthread_t threads[];
 };
-
-static void append(struct work_list *list, struct work *w)
-{
-    w->next = NULL;
-    if (list->tail != NULL)
-        list->tail->next = w;
-    else
-        list->head = w;
-    list->tail = w;
-}
-
-static struct work *take_first(struct work_list *list)
-{
-    struct work *w = list->head;
-    list->head = w->next;
-    if (list->head == NULL)
-        list->tail = NULL;
-    return w;
-}
-
-static struct work *take_all(struct work_list *list)
-{
-    struct work *head = list->head;
-    *list = (struct work_list){0};
-    return head;
-}
 
 /* ---- in the threads -------------------------------------------------------------------------- */
 
@@ -71,18 +43,19 @@ static void *run_thread(void *arg)
     (void)setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + p->config.nice);
     pthread_mutex_lock(&p->lock);
     while (true) {
-        while (p->todo.head == NULL && !p->stopping)
+        while (STAILQ_EMPTY(&p->todo) && !p->stopping)
             pthread_cond_wait(&p->more, &p->lock);
         if (p->stopping)
             break;
-        struct work *w = take_first(&p->todo);
+        struct work *w = STAILQ_FIRST(&p->todo);
+        STAILQ_REMOVE_HEAD(&p->todo, link);
         pthread_mutex_unlock(&p->lock);
         w->run(w);
         w->ran = true;
         pthread_mutex_lock(&p->lock);
-        if (p->done.head == NULL)
+        if (STAILQ_EMPTY(&p->done))
             wake_loop(p);
-        append(&p->done, w);
+        STAILQ_INSERT_TAIL(&p->done, w, link);
     }
     pthread_mutex_unlock(&p->lock);
     return NULL;
@@ -90,10 +63,16 @@ static void *run_thread(void *arg)
 
 /* ---- in the loop's thread -------------------------------------------------------------------- */
 
-static void finish(struct work *head)
+/* What is on the list now. Work that is done with may be submitted again, or freed. */
+static void finish(struct work_pool *p, struct work_list *list)
 {
-    for (struct work *w = head, *next; w != NULL; w = next) {
-        next = w->next;
+    struct work_list now = STAILQ_HEAD_INITIALIZER(now);
+    struct work *w;
+    pthread_mutex_lock(&p->lock);
+    STAILQ_CONCAT(&now, list);
+    pthread_mutex_unlock(&p->lock);
+    while ((w = STAILQ_FIRST(&now)) != NULL) {
+        STAILQ_REMOVE_HEAD(&now, link);
         w->done(w);
     }
 }
@@ -105,17 +84,14 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (read(fd, &count, sizeof(count)) < 0)
         return;
-    pthread_mutex_lock(&p->lock);
-    struct work *head = take_all(&p->done);
-    pthread_mutex_unlock(&p->lock);
-    finish(head);
+    finish(p, &p->done);
 }
 
 void work_pool_submit(struct work_pool *p, struct work *w)
 {
     w->ran = false;
     pthread_mutex_lock(&p->lock);
-    append(&p->todo, w);
+    STAILQ_INSERT_TAIL(&p->todo, w, link);
     pthread_cond_signal(&p->more);
     pthread_mutex_unlock(&p->lock);
 }
@@ -142,6 +118,8 @@ struct work_pool *work_pool_new(struct event_base *base, const struct work_pool_
     if (p == NULL)
         return NULL;
     p->config = *config;
+    STAILQ_INIT(&p->todo);
+    STAILQ_INIT(&p->done);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->more, NULL);
     p->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -171,8 +149,8 @@ void work_pool_free(struct work_pool *p)
     if (p == NULL)
         return;
     join_threads(p);
-    finish(take_all(&p->done));
-    finish(take_all(&p->todo));
+    finish(p, &p->done);
+    finish(p, &p->todo);
     if (p->wake != NULL)
         event_free(p->wake);
     if (p->wake_fd >= 0)

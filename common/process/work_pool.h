@@ -17,12 +17,13 @@
 #define FLOTILLA_COMMON_PROCESS_WORK_POOL_H
 
 #include <stdbool.h>
+#include <sys/queue.h>
 
 struct event_base;
 struct work_pool;
 
 struct work {
-    struct work *next;
+    STAILQ_ENTRY(work) link;
     void (*run)(struct work *w);  /* in a thread of the pool */
     void (*done)(struct work *w); /* in the loop's thread; may free it */
     bool ran;

@@ -3,7 +3,6 @@
  */
 #include "lb/admin/api.h"
 
-#include <utlist.h>
 
 #include "lb/admin/control.h"
 
@@ -142,9 +141,9 @@ cJSON *api_servers(const struct control *c, uint64_t now_ms)
     add_listeners(root, c);
     cJSON *list = cJSON_AddArrayToObject(root, "servers");
     const struct pool *p;
-    DL_FOREACH (c->pools, p) {
+    TAILQ_FOREACH (p, &c->pools, link) {
         const struct member *m;
-        DL_FOREACH (p->members, m)
+        TAILQ_FOREACH (m, &p->members, link)
             cJSON_AddItemToArray(list, api_server(m, now_ms));
     }
     return root;

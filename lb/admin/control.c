@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <utlist.h>
 
 static void on_server_up(void *arg)
 {
@@ -23,7 +22,7 @@ static void on_close_flows(struct server *server, void *arg)
 struct pool *control_find_pool(const struct control *c, const char *backend)
 {
     struct pool *p;
-    DL_FOREACH (c->pools, p)
+    TAILQ_FOREACH (p, &c->pools, link)
         if (strcmp(p->name, backend) == 0)
             return p;
     return NULL;
@@ -40,7 +39,7 @@ struct server_set *control_set(const char *backend, void *control)
                                                    .close_flows = on_close_flows,
                                                    .arg = c});
         if (p != NULL)
-            DL_APPEND(c->pools, p);
+            TAILQ_INSERT_TAIL(&c->pools, p, link);
     }
     return p == NULL ? NULL : p->set;
 }

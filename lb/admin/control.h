@@ -32,7 +32,7 @@ struct control {
     bool own_records;            /* TLS 1.3 may leave OpenSSL: tls_selfcheck.h has tried it */
     struct tls_tickets *tickets;
     struct snapshot *snapshot; /* in force; NULL before the first */
-    struct pool *pools;        /* utlist */
+    struct pool_list pools;
     struct admin *admin;
     struct event *notify_event, *tick_event, *signal_events[4];
     int notify_fd;

@@ -5,7 +5,6 @@
 #include "lb/admin/lb_metrics.h"
 
 #include <stdio.h>
-#include <utlist.h>
 
 #include "lb/admin/control.h"
 #include "lb/discovery/discovery.h"
@@ -116,8 +115,8 @@ static void collect_servers(struct metrics_writer *w, const struct control *c)
     for (size_t i = 0; i < COUNT(server_families); i++) {
         metrics_emit_family(w, server_families[i].name, server_families[i].type,
                             server_families[i].help);
-        DL_FOREACH (c->pools, p)
-            DL_FOREACH (p->members, m) {
+        TAILQ_FOREACH (p, &c->pools, link)
+            TAILQ_FOREACH (m, &p->members, link) {
                 server_labels(m, labels, sizeof(labels));
                 metrics_emit(w, server_families[i].name, labels, server_families[i].value(m));
             }
@@ -131,8 +130,8 @@ static void collect_server_states(struct metrics_writer *w, const struct control
     const struct member *m;
     char labels[LABELS_MAX];
     metrics_emit_family(w, name, "gauge", "1 for the state that the server is in");
-    DL_FOREACH (c->pools, p)
-        DL_FOREACH (p->members, m) {
+    TAILQ_FOREACH (p, &c->pools, link)
+        TAILQ_FOREACH (m, &p->members, link) {
             server_labels(m, labels, sizeof(labels));
             metrics_label(labels, sizeof(labels), "state",
                           server_state_name(server_state(m->server)));
@@ -146,10 +145,10 @@ static void collect_backends(struct metrics_writer *w, const struct control *c)
     const struct pool *p;
     const struct member *m;
     metrics_emit_family(w, name, "gauge", "Servers that take new flows");
-    DL_FOREACH (c->pools, p) {
+    TAILQ_FOREACH (p, &c->pools, link) {
         char labels[LABELS_MAX] = "";
         unsigned active = 0;
-        DL_FOREACH (p->members, m)
+        TAILQ_FOREACH (m, &p->members, link)
             active += server_takes_flows(m->server);
         metrics_label(labels, sizeof(labels), "backend", p->name);
         metrics_emit(w, name, labels, active);
@@ -184,7 +183,7 @@ static void collect_discovery(struct metrics_writer *w, const struct control *c)
     for (size_t i = 0; i < COUNT(discovery_families); i++) {
         metrics_emit_family(w, discovery_families[i].name, discovery_families[i].type,
                             discovery_families[i].help);
-        DL_FOREACH (c->pools, p) {
+        TAILQ_FOREACH (p, &c->pools, link) {
             char labels[LABELS_MAX] = "";
             if (p->discovery == NULL)
                 continue;

@@ -7,7 +7,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
 #include "common/base/clock.h"
 #include "common/log/log.h"
@@ -73,7 +72,7 @@ static bool member_add(struct pool *p, const char *name, const struct sockaddr_s
                   KV_STR("err", "out of memory"));
         return false;
     }
-    DL_APPEND(p->members, m);
+    TAILQ_INSERT_TAIL(&p->members, m, link);
     LOG_INFO("server_added", KV_STR("backend", p->name), KV_STR("server", name),
              KV_STR("address", m->server->address), KV_STR("source", source_name(m->server)),
              KV_UINT("weight", weight));
@@ -143,7 +142,7 @@ static struct member *find_member(struct pool *p, enum server_source source, con
                                   const struct sockaddr_storage *addr)
 {
     struct member *m;
-    DL_FOREACH (p->members, m)
+    TAILQ_FOREACH (m, &p->members, link)
         if (!m->removed && m->server->source == source && strcmp(m->server->name, name) == 0 &&
             discovery_same_address(&m->server->addr, addr))
             return m;
@@ -190,7 +189,7 @@ static void remove_unlisted(struct pool *p, const struct backend_config *config,
                             uint64_t drain_timeout_ms)
 {
     struct member *m;
-    DL_FOREACH (p->members, m)
+    TAILQ_FOREACH (m, &p->members, link)
         if (!m->removed && m->server->source == SERVER_FROM_LIST &&
             (config == NULL || !is_listed(config, m->server)))
             member_remove(m, drain_timeout_ms);
@@ -220,7 +219,7 @@ bool pool_apply_discovered(struct pool *p, const struct discovered *found, size_
                              SERVER_FROM_DNS, 0);
     }
     struct member *m;
-    DL_FOREACH (p->members, m)
+    TAILQ_FOREACH (m, &p->members, link)
         if (!m->removed && m->server->source == SERVER_FROM_DNS &&
             !is_found(found, count, m->server))
             member_remove(m, p->config->drain_timeout_ms);
@@ -240,7 +239,7 @@ static bool apply_discovery(struct pool *p, const struct backend_config *config)
         return pool_apply_discovered(p, NULL, 0);
     }
     struct member *m;
-    DL_FOREACH (p->members, m)
+    TAILQ_FOREACH (m, &p->members, link)
         if (!m->removed && m->server->source == SERVER_FROM_DNS)
             member_configure(m, 0);
     if (p->discovery != NULL)
@@ -257,6 +256,7 @@ struct pool *pool_new(const char *name, const struct pool_owner *owner)
     struct pool *p = calloc(1, sizeof(*p));
     if (p == NULL)
         return NULL;
+    TAILQ_INIT(&p->members);
     p->owner = *owner;
     p->name = strdup(name);
     p->set = server_set_new();
@@ -270,12 +270,11 @@ struct pool *pool_new(const char *name, const struct pool_owner *owner)
 void pool_free(struct pool *p)
 {
     struct member *m;
-    struct member *next;
     if (p == NULL)
         return;
     discovery_free(p->discovery);
-    DL_FOREACH_SAFE (p->members, m, next) {
-        DL_DELETE(p->members, m);
+    while ((m = TAILQ_FIRST(&p->members)) != NULL) {
+        TAILQ_REMOVE(&p->members, m, link);
         server_set_remove(p->set, m->server);
         member_free(m);
     }
@@ -290,7 +289,7 @@ static void remove_all(struct pool *p)
     uint64_t drain_timeout_ms = p->config == NULL ? 0 : p->config->drain_timeout_ms;
     discovery_free(p->discovery);
     p->discovery = NULL;
-    DL_FOREACH (p->members, m)
+    TAILQ_FOREACH (m, &p->members, link)
         if (!m->removed)
             member_remove(m, drain_timeout_ms);
     p->config = NULL;
@@ -330,15 +329,15 @@ static void forget(struct pool *p, struct member *m, uint64_t now_ms)
     LOG_INFO("server_drained", KV_STR("backend", m->server->backend),
              KV_STR("server", m->server->name),
              KV_UINT("took_ms", now_ms - m->checker.changed_at_ms));
-    DL_DELETE(p->members, m);
+    TAILQ_REMOVE(&p->members, m, link);
     member_free(m);
 }
 
 void pool_tend(struct pool *p, uint64_t now_ms)
 {
-    struct member *m;
     struct member *next;
-    DL_FOREACH_SAFE (p->members, m, next) {
+    for (struct member *m = TAILQ_FIRST(&p->members); m != NULL; m = next) {
+        next = TAILQ_NEXT(m, link);
         if (flows_are_overdue(m->server, now_ms))
             close_overdue(p, m->server, now_ms);
         if (m->removed && atomic_load(&m->server->connections) == 0)
@@ -348,7 +347,7 @@ void pool_tend(struct pool *p, uint64_t now_ms)
 
 bool pool_is_over(const struct pool *p)
 {
-    return p->config == NULL && p->members == NULL;
+    return p->config == NULL && TAILQ_EMPTY(&p->members);
 }
 
 static double per_second(uint64_t now, uint64_t *last, double elapsed_s)
@@ -361,7 +360,7 @@ static double per_second(uint64_t now, uint64_t *last, double elapsed_s)
 void pool_sample(struct pool *p, double elapsed_s)
 {
     struct member *m;
-    DL_FOREACH (p->members, m) {
+    TAILQ_FOREACH (m, &p->members, link) {
         const struct server_counters *c = &m->server->counters;
         struct member_rates *r = &m->rates;
         r->flows_per_s = per_second(atomic_load(&c->flows), &r->flows, elapsed_s);
@@ -373,7 +372,7 @@ void pool_sample(struct pool *p, double elapsed_s)
 void pool_collect_reports(struct pool *p)
 {
     struct member *m;
-    DL_FOREACH (p->members, m)
+    TAILQ_FOREACH (m, &p->members, link)
         if (!m->removed)
             checker_collect_reports(&m->checker);
 }
@@ -381,7 +380,7 @@ void pool_collect_reports(struct pool *p)
 struct member *pool_find(struct pool *p, const char *server)
 {
     struct member *m;
-    DL_FOREACH (p->members, m)
+    TAILQ_FOREACH (m, &p->members, link)
         if (!m->removed && strcmp(m->server->name, server) == 0)
             return m;
     return NULL;

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "lb/backend/server.h"
 #include "lb/backend/server_set.h"
@@ -34,7 +35,7 @@ struct member_rates {
 };
 
 struct member {
-    struct member *prev, *next; /* utlist */
+    TAILQ_ENTRY(member) link;
     struct pool *pool;
     struct server *server;
     struct checker checker;
@@ -53,14 +54,16 @@ struct pool_owner {
 };
 
 struct pool {
-    struct pool *prev, *next; /* utlist, the owner's */
+    TAILQ_ENTRY(pool) link; /* the owner's */
     char *name;
     struct pool_owner owner;
     const struct backend_config *config; /* NULL: the backend isn't configured any more */
     struct server_set *set;
     struct discovery *discovery;
-    struct member *members;
+    TAILQ_HEAD(, member) members;
 };
+
+TAILQ_HEAD(pool_list, pool);
 
 struct pool *pool_new(const char *name, const struct pool_owner *owner);
 void pool_free(struct pool *p);

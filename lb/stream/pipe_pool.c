@@ -49,10 +49,10 @@ static struct pipe *open_pipe(struct pipe_pool *p)
 
 struct pipe *pipe_pool_take(struct pipe_pool *p)
 {
-    struct pipe *pipe = p->idle;
+    struct pipe *pipe = SLIST_FIRST(&p->idle);
     if (pipe == NULL)
         return open_pipe(p);
-    p->idle = pipe->next;
+    SLIST_REMOVE_HEAD(&p->idle, link);
     p->idle_count--;
     return pipe;
 }
@@ -65,16 +65,15 @@ void pipe_pool_give(struct pipe_pool *p, struct pipe *pipe)
         close_pipe(p, pipe);
         return;
     }
-    pipe->next = p->idle;
-    p->idle = pipe;
+    SLIST_INSERT_HEAD(&p->idle, pipe, link);
     p->idle_count++;
 }
 
 void pipe_pool_fini(struct pipe_pool *p)
 {
-    while (p->idle != NULL) {
-        struct pipe *pipe = p->idle;
-        p->idle = pipe->next;
+    struct pipe *pipe;
+    while ((pipe = SLIST_FIRST(&p->idle)) != NULL) {
+        SLIST_REMOVE_HEAD(&p->idle, link);
         p->idle_count--;
         close_pipe(p, pipe);
     }

@@ -12,6 +12,7 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <sys/queue.h>
 
 #define PIPE_POOL_MAX 256
 #define PIPE_POOL_IDLE 16
@@ -21,12 +22,12 @@
 
 struct pipe {
     int read_fd, write_fd;
-    size_t bytes;      /* in the pipe now */
-    struct pipe *next; /* in the pool's list of idle ones */
+    size_t bytes;           /* in the pipe now */
+    SLIST_ENTRY(pipe) link; /* in the pool's list of idle ones */
 };
 
 struct pipe_pool {
-    struct pipe *idle;
+    SLIST_HEAD(, pipe) idle;
     unsigned idle_count;
     unsigned open_count;    /* idle and borrowed */
     _Atomic int spare_from; /* descriptors from this one on are for others; 0: none are */

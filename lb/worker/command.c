@@ -55,7 +55,7 @@ static void on_posted(struct poll_target *target, uint32_t events)
 bool command_queue_init(struct command_queue *q)
 {
     q->target.ready = on_posted;
-    q->last = &q->first;
+    STAILQ_INIT(&q->commands);
     q->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     return pthread_mutex_init(&q->lock, NULL) == 0 && q->event_fd >= 0;
 }
@@ -73,10 +73,8 @@ void command_queue_fini(struct command_queue *q)
 void command_post(struct command_queue *q, struct command *c)
 {
     static const uint64_t one = 1;
-    c->next = NULL;
     pthread_mutex_lock(&q->lock);
-    *q->last = c;
-    q->last = &c->next;
+    STAILQ_INSERT_TAIL(&q->commands, c, link);
     pthread_mutex_unlock(&q->lock);
     (void)!write(q->event_fd, &one, sizeof(one));
 }
@@ -84,12 +82,9 @@ void command_post(struct command_queue *q, struct command *c)
 struct command *command_take(struct command_queue *q)
 {
     pthread_mutex_lock(&q->lock);
-    struct command *c = q->first;
-    if (c != NULL) {
-        q->first = c->next;
-        if (q->first == NULL)
-            q->last = &q->first;
-    }
+    struct command *c = STAILQ_FIRST(&q->commands);
+    if (c != NULL)
+        STAILQ_REMOVE_HEAD(&q->commands, link);
     pthread_mutex_unlock(&q->lock);
     return c;
 }

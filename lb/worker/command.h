@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 
 #include "lb/stream/poller.h"
@@ -39,7 +40,7 @@ struct command_socket {
 };
 
 struct command {
-    struct command *next;
+    STAILQ_ENTRY(command) link;
     enum command_kind kind;
     struct snapshot *snapshot; /* reference */
     struct command_socket *sockets;
@@ -60,7 +61,7 @@ struct command_queue {
     int event_fd;
     bool due; /* the worker's: something was posted since the last take */
     pthread_mutex_t lock;
-    struct command *first, **last;
+    STAILQ_HEAD(, command) commands;
 };
 
 bool command_queue_init(struct command_queue *q);

@@ -10,7 +10,6 @@
 #include <event2/event.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include <utlist.h>
 
 #include "common/base/clock.h"
 #include "common/log/log.h"
@@ -96,7 +95,7 @@ static size_t count_members(const struct fixture *f, bool removed)
 {
     const struct member *m;
     size_t n = 0;
-    DL_FOREACH (f->pool->members, m)
+    TAILQ_FOREACH (m, &f->pool->members, link)
         n += m->removed == removed;
     return n;
 }
