@@ -1,4 +1,6 @@
-/* Thin reading of the kernel's clocks. Pure functions take `now_ms` instead of calling these. */
+/*
+ * Thin reading of the kernel's clocks. Pure functions take `now_ms` instead of calling these.
+ */
 #include "common/base/clock.h"
 
 #include <time.h>

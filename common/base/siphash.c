@@ -1,4 +1,6 @@
-/* Bytes in, 64 bits out; no state. */
+/*
+ * Bytes in, 64 bits out; no state.
+ */
 #include "common/base/siphash.h"
 
 #include <endian.h>

@@ -1,4 +1,6 @@
-/* Two clocks: the wall's, which costs no system call, says when it is worth asking the thread's. */
+/*
+ * Two clocks: the wall's, which costs no system call, says when it is worth asking the thread's.
+ */
 #include "common/base/timebox.h"
 
 #include "common/base/clock.h"

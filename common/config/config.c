@@ -44,7 +44,7 @@ __attribute__((format(printf, 3, 4))) static bool fail(struct loader *l, const y
     return false;
 }
 
-/* --- the path of keys --- */
+/* ---- the path of keys ---- */
 
 /* Both return the length to hand to path_pop. */
 static size_t path_push_key(struct loader *l, const char *key)
@@ -99,7 +99,7 @@ static bool fail_unknown_key(struct loader *l, const struct config_schema *schem
     return fail(l, key, "unknown key, expected one of %s", keys);
 }
 
-/* --- filling values --- */
+/* ---- filling values ---- */
 
 static bool fill_scalar(struct loader *l, const struct config_field *f, yaml_node_t *node,
                         char *value)
@@ -275,7 +275,7 @@ static bool fill_value(struct loader *l, const struct config_field *f, yaml_node
     return true;
 }
 
-/* --- structs --- */
+/* ---- structs ---- */
 
 static int field_index(const struct config_schema *schema, const char *key)
 {
@@ -391,7 +391,7 @@ static bool fill_struct(struct loader *l, const struct config_schema *schema, ya
     return problem == NULL || fail(l, node, "%s", problem);
 }
 
-/* --- documents --- */
+/* ---- documents ---- */
 
 bool config_parse(const char *name, const char *text, size_t len,
                   const struct config_schema *schema, void *out, struct config_error *err)
@@ -434,7 +434,7 @@ bool config_load(const char *path, const struct config_schema *schema, void *out
     return ok;
 }
 
-/* --- release --- */
+/* ---- release ---- */
 
 static void free_strings(struct config_strings *s)
 {

@@ -1,5 +1,7 @@
-/* Helps config.c to answer a mistyped key: the nearest by edit distance, within a third of its
- * length. */
+/*
+ * Helps config.c to answer a mistyped key: the nearest by edit distance, within a third of its
+ * length.
+ */
 #include "common/config/config_suggest.h"
 
 #include <string.h>

@@ -1,4 +1,6 @@
-/* Reads text and documents for config.c; what the nodes mean is decided there. */
+/*
+ * Reads text and documents for config.c; what the nodes mean is decided there.
+ */
 #include "common/config/config_yaml.h"
 
 #include <errno.h>

@@ -70,7 +70,7 @@ static const struct {
 };
 #define METHODS_KNOWN (sizeof(methods_known) / sizeof(methods_known[0]))
 
-/* --- connections --- */
+/* ---- connections ---- */
 
 static void on_sweep(evutil_socket_t fd, short what, void *arg)
 {
@@ -128,7 +128,7 @@ static void on_complete(struct evhttp_request *req, void *arg)
     sweep_soon(a); /* it may end with this reply: let its socket go at once */
 }
 
-/* --- routes --- */
+/* ---- routes ---- */
 
 static bool route_matches(const struct route *r, const char *path)
 {
@@ -253,7 +253,7 @@ bool http_admin_route(struct http_admin *a, int methods, const char *path, http_
     return true;
 }
 
-/* --- listening --- */
+/* ---- listening ---- */
 
 static struct evconnlistener *listen_on(struct event_base *base, const struct bind_address *address)
 {
@@ -421,7 +421,7 @@ int http_admin_port(const struct http_admin *a)
     return a->port;
 }
 
-/* --- for handlers --- */
+/* ---- for handlers ---- */
 
 /* evhttp (2.1) would send a HEAD reply's body; the length must be told all the same. */
 static void drop_head_body(struct evkeyvalq *headers, struct evbuffer *body)

@@ -1,5 +1,5 @@
 /*
- * See the header: http_admin.c hands new connections and written replies here, and sweeps.
+ * http_admin.c hands new connections and written replies here, and sweeps.
  */
 #include "common/http/http_connections.h"
 

@@ -1,5 +1,5 @@
 /*
- * See the header; http_admin.c asks before it looks at anything else of a request.
+ * http_admin.c asks before it looks at anything else of a request.
  */
 #include "common/http/http_host.h"
 

@@ -1,4 +1,6 @@
-/* See the header; http_admin.c asks before it looks for a route. */
+/*
+ * http_admin.c asks before it looks for a route.
+ */
 #include "common/http/http_origin.h"
 
 #include "common/http/http_host.h"

@@ -1,4 +1,6 @@
-/* See the header; requests come from http_admin.c, which answers them when they are due. */
+/*
+ * Requests come from http_admin.c, which answers them when they are due.
+ */
 #include "common/http/http_queue.h"
 
 #include <event2/event.h>

@@ -1,5 +1,5 @@
 /*
- * See the header: log.c's lines go in, log_writer.c's thread takes them out.
+ * log.c's lines go in, log_writer.c's thread takes them out.
  */
 #include "common/log/log_ring.h"
 

@@ -110,7 +110,7 @@ void metrics_free(struct metrics *m)
     free(m);
 }
 
-/* --- registration --- */
+/* ---- registration ---- */
 
 static struct family *family_get(struct metrics *m, enum metric_type type, const char *name,
                                  const char *help)
@@ -211,7 +211,7 @@ bool metrics_collector(struct metrics *m, metrics_collect_fn *fn, void *arg)
     return true;
 }
 
-/* --- text --- */
+/* ---- text ---- */
 
 static size_t escape_label_char(char c, char out[2])
 {

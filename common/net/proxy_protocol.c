@@ -31,7 +31,7 @@ static const char v1_signature[6] = {'P', 'R', 'O', 'X', 'Y', ' '};
 static const size_t v2_address_size[] = {
     [V2_UNSPEC] = 0, [V2_INET] = 12, [V2_INET6] = 36, [V2_UNIX] = 216};
 
-/* --- bounded reading and writing --- */
+/* ---- bounded reading and writing ---- */
 
 struct reader {
     const uint8_t *at;
@@ -104,7 +104,7 @@ static void put_u16(struct writer *w, size_t v)
     put_u8(w, (unsigned)(v & 0xff));
 }
 
-/* --- addresses --- */
+/* ---- addresses ---- */
 
 static void set_ipv4(struct sockaddr_storage *out, const uint8_t *addr, const uint8_t *port)
 {
@@ -124,7 +124,7 @@ static void set_ipv6(struct sockaddr_storage *out, const uint8_t *addr, const ui
     memcpy(&in6->sin6_port, port, 2);
 }
 
-/* --- version 1 --- */
+/* ---- version 1 ---- */
 
 /* The next word of a v1 line, without its separating space. False when there is none. */
 static bool take_word(struct reader *line, char *out, size_t size)
@@ -220,7 +220,7 @@ static enum proxy_result parse_v1(const uint8_t *buf, size_t len, struct proxy_i
     return PROXY_OK;
 }
 
-/* --- version 2 --- */
+/* ---- version 2 ---- */
 
 static uint32_t crc32c(uint32_t crc, const uint8_t *p, size_t n)
 {
@@ -339,7 +339,7 @@ static enum proxy_result parse_v2(const uint8_t *buf, size_t len, struct proxy_i
     return PROXY_OK;
 }
 
-/* --- both --- */
+/* ---- both ---- */
 
 static bool starts_like(const uint8_t *buf, size_t len, const void *signature, size_t size)
 {
@@ -380,7 +380,7 @@ enum proxy_result proxy_parse(const uint8_t *buf, size_t len, struct proxy_info 
     return result;
 }
 
-/* --- writing --- */
+/* ---- writing ---- */
 
 static bool is_mapped(const struct sockaddr_storage *a)
 {

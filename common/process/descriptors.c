@@ -1,5 +1,5 @@
 /*
- * See the header; both main.c ask for the limit, acceptors and listeners keep to the share.
+ * Both programs ask for the limit at their start; acceptors and listeners keep to the share.
  */
 #include "common/process/descriptors.h"
 

@@ -1,5 +1,5 @@
 /*
- * See the header. A process is in one group of version 2 ("0::/path"), or in one of the memory
+ * A process is in one group of version 2 ("0::/path"), or in one of the memory
  * controller of version 1 ("N:memory:/path"); every group above limits it too. In a container the
  * path is often of the host, where it can't be seen: then the mount's top is the container's group.
  */

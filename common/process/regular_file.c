@@ -1,4 +1,6 @@
-/* Used for password, ACL, certificate and key files, by whoever loads them. */
+/*
+ * Used for password, ACL, certificate and key files, by whoever loads them.
+ */
 #include "common/process/regular_file.h"
 
 #include <errno.h>

@@ -1,4 +1,6 @@
-/* Under the tables of passwd.c and login_memory.c. */
+/*
+ * Under the tables of passwd.c and login_memory.c.
+ */
 #include "common/process/secret_memory.h"
 
 #include <string.h>

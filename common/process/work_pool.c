@@ -27,7 +27,7 @@ struct work_pool {
     pthread_t threads[];
 };
 
-/* ---- in the threads -------------------------------------------------------------------------- */
+/* ---- in the threads ---- */
 
 static void wake_loop(const struct work_pool *p)
 {
@@ -61,7 +61,7 @@ static void *run_thread(void *arg)
     return NULL;
 }
 
-/* ---- in the loop's thread -------------------------------------------------------------------- */
+/* ---- in the loop's thread ---- */
 
 /* What is on the list now. Work that is done with may be submitted again, or freed. */
 static void finish(struct work_pool *p, struct work_list *list)

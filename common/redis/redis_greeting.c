@@ -1,5 +1,7 @@
-/* The pipeline that opens a connection: a redis_queue of its own, whose functions note what the
- * server says about itself. redis_link.c writes it and hands in the replies. */
+/*
+ * The pipeline that opens a connection: a redis_queue of its own, whose functions note what the
+ * server says about itself. redis_link.c writes it and hands in the replies.
+ */
 #include "common/redis/redis_greeting.h"
 
 #include <hiredis/hiredis.h>

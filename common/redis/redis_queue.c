@@ -1,6 +1,8 @@
-/* One contiguous buffer of commands in Redis' own format and a ring that says where each ends and
+/*
+ * One contiguous buffer of commands in Redis' own format and a ring that says where each ends and
  * who wants its reply. Appending copies each argument once; answering moves `start`; replaying
- * moves `written` back. redis_link.c does the I/O. */
+ * moves `written` back. redis_link.c does the I/O.
+ */
 #include "common/redis/redis_queue.h"
 
 #include <stdlib.h>

@@ -1,5 +1,7 @@
-/* A strict parser for the one string that says where Redis is; used by the configuration check and
- * by redis_link. */
+/*
+ * A strict parser for the one string that says where Redis is; used by the configuration check and
+ * by redis_link.
+ */
 #include "common/redis/redis_url.h"
 
 #include <stdio.h>

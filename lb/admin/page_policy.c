@@ -1,5 +1,5 @@
 /*
- * See the header; admin.c makes the policy once and sends it with the page.
+ * admin.c makes the policy once and sends it with the page.
  */
 #include "lb/admin/page_policy.h"
 

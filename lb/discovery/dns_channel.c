@@ -1,5 +1,5 @@
 /*
- * See the header. discovery.c asks; this opens sockets, waits for them and keeps c-ares' time.
+ * discovery.c asks; this opens sockets, waits for them and keeps c-ares' time.
  */
 #include "lb/discovery/dns_channel.h"
 

@@ -1,5 +1,5 @@
 /*
- * See the header. The buffer starts at a size that fits the usual CONNECT and doubles.
+ * The buffer starts at a size that fits the usual CONNECT and doubles.
  */
 #include "lb/flow/attempt.h"
 

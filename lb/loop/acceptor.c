@@ -1,5 +1,6 @@
 /*
- * See the header.
+ * What the poller reports becomes flows (flow_life.c), or a command for the worker that has fewer
+ * (worker_set.c). While it pauses, connections wait in the backlog.
  */
 #include "lb/loop/acceptor.h"
 

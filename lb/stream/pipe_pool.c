@@ -1,5 +1,5 @@
 /*
- * See the header. relay.c is the only user.
+ * Borrowed and given back by relay.c alone, a pipe for as long as a direction has bulk in it.
  */
 #include "lb/stream/pipe_pool.h"
 

@@ -1,5 +1,5 @@
 /*
- * See the header. flow_relay.c says when to look.
+ * flow_relay.c says when to look.
  */
 #include "lb/stream/stall.h"
 

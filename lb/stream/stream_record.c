@@ -1,5 +1,5 @@
 /*
- * See the header. One shared buffer serves both ways, since a call either reads or writes: `wire`
+ * One shared buffer serves both ways, since a call either reads or writes: `wire`
  * has the bytes of the socket's side, the caller's buffer those of the other.
  */
 #include "lb/stream/stream_record.h"

@@ -1,5 +1,5 @@
 /*
- * See the header. OpenSSL's error queue is empty between any two calls here: whoever meets an error
+ * OpenSSL's error queue is empty between any two calls here: whoever meets an error
  * clears it, so that SSL_get_error needs no clearing in the hot path.
  */
 #include "lb/stream/stream_tls.h"

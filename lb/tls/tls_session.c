@@ -1,5 +1,5 @@
 /*
- * See the header. A server that asked for no certificate after the handshake gets one kind of
+ * A server that asked for no certificate after the handshake gets one kind of
  * handshake message still: KeyUpdate.
  */
 #include "lb/tls/tls_session.h"

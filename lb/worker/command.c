@@ -1,5 +1,6 @@
 /*
- * See the header.
+ * The control thread and the other workers post, the worker takes at the end of its turn. One lock for
+ * a few commands a second; connections that are handed over come in while a worker has too many.
  */
 #include "lb/worker/command.h"
 

@@ -1,5 +1,5 @@
 /*
- * See the header: OpenSSL's parameters in, tls_hkdf.h does the work.
+ * OpenSSL's parameters come in, tls_hkdf.c does the work.
  */
 #include "lb/tls/records/tls_kdf.h"
 
