@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/fleet/fence/seen_ids.h"
+#include "broker/fleet/exchange/seen_ids.h"
 #include "common/log/log.h"
 
 enum {

@@ -1,6 +1,6 @@
 /* Two generations of an open-addressed table: the young one becomes the old one when its time is
  * over or it is full, and the old one goes. So nothing is ever searched for what has expired. */
-#include "broker/fleet/fence/fleet_epochs.h"
+#include "broker/fleet/log/fleet_epochs.h"
 
 #include <stdlib.h>
 #include <string.h>

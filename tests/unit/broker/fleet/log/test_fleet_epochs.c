@@ -1,5 +1,5 @@
 /* fleet_epochs: what is said late of a session can be told, for a time and within a bound. */
-#include "broker/fleet/fence/fleet_epochs.h"
+#include "broker/fleet/log/fleet_epochs.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

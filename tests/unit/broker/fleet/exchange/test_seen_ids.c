@@ -1,5 +1,5 @@
 /* seen_ids: what was noted is known for the window, whatever else comes, and nothing takes long. */
-#include "broker/fleet/fence/seen_ids.h"
+#include "broker/fleet/exchange/seen_ids.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

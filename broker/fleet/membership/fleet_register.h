@@ -10,8 +10,8 @@
  * way, and would come behind what is replayed.
  * Data flow: redis_link calls fleet_register_enter while it greets the `commands` connection.
  */
-#ifndef FLOTILLA_BROKER_FLEET_FENCE_FLEET_REGISTER_H
-#define FLOTILLA_BROKER_FLEET_FENCE_FLEET_REGISTER_H
+#ifndef FLOTILLA_BROKER_FLEET_MEMBERSHIP_FLEET_REGISTER_H
+#define FLOTILLA_BROKER_FLEET_MEMBERSHIP_FLEET_REGISTER_H
 
 #include <stdbool.h>
 #include <stdint.h>

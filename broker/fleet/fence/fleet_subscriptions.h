@@ -7,8 +7,8 @@
  * of before and a little of after a change, which the log brings, too.
  * Ownership: the parts hold a copy; the list points into it.
  */
-#ifndef FLOTILLA_BROKER_FLEET_PUBLISH_FLEET_PARTS_H
-#define FLOTILLA_BROKER_FLEET_PUBLISH_FLEET_PARTS_H
+#ifndef FLOTILLA_BROKER_FLEET_FENCE_FLEET_SUBSCRIPTIONS_H
+#define FLOTILLA_BROKER_FLEET_FENCE_FLEET_SUBSCRIPTIONS_H
 
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/store/store.h"

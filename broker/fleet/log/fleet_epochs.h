@@ -12,8 +12,8 @@
  *            write. 16 bytes a place in two tables, at most three quarters full.
  * Ownership: embedded; the tables are its own. Out of memory: nothing is noted.
  */
-#ifndef FLOTILLA_BROKER_FLEET_FENCE_FLEET_EPOCHS_H
-#define FLOTILLA_BROKER_FLEET_FENCE_FLEET_EPOCHS_H
+#ifndef FLOTILLA_BROKER_FLEET_LOG_FLEET_EPOCHS_H
+#define FLOTILLA_BROKER_FLEET_LOG_FLEET_EPOCHS_H
 
 #include <stdbool.h>
 #include <stddef.h>

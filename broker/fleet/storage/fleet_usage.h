@@ -14,8 +14,8 @@
  * Deciding:  fleet_usage_note and the questions do no I/O, and take the time.
  * Ownership: embedded in struct fleet; holds no memory of its own.
  */
-#ifndef FLOTILLA_BROKER_FLEET_PUBLISH_FLEET_USAGE_H
-#define FLOTILLA_BROKER_FLEET_PUBLISH_FLEET_USAGE_H
+#ifndef FLOTILLA_BROKER_FLEET_STORAGE_FLEET_USAGE_H
+#define FLOTILLA_BROKER_FLEET_STORAGE_FLEET_USAGE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* Asks session.lua again and again, each time for a piece (fleet_piece.h). */
-#include "broker/fleet/publish/fleet_parts.h"
+#include "broker/fleet/fence/fleet_subscriptions.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* A table for finding and a list for ageing. */
-#include "broker/fleet/fence/seen_ids.h"
+#include "broker/fleet/exchange/seen_ids.h"
 
 #include <stdlib.h>
 #include <string.h>

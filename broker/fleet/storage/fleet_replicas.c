@@ -1,6 +1,6 @@
 /* Asks Redis by WAIT whether a replica has everything, for all who wait for that; again and again
  * while none has. */
-#include "broker/fleet/log/fleet_replicas.h"
+#include "broker/fleet/storage/fleet_replicas.h"
 
 #include <event2/util.h>
 #include <string.h>

@@ -8,7 +8,7 @@
  *     -> then the rest at once, which is little: it begins anew
  *
  * Until then no link is read or written. */
-#include "broker/fleet/membership/fleet_over.h"
+#include "broker/fleet/fleet_over.h"
 
 #include <event2/util.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Asks register.lua until there is no cut that this node doesn't know of; closes earlier connections;
  * hands what was taken to fleet_taken.c. */
-#include "broker/fleet/fence/fleet_register.h"
+#include "broker/fleet/membership/fleet_register.h"
 
 #include <hiredis/hiredis.h>
 #include <inttypes.h>

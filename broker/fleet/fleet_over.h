@@ -5,8 +5,8 @@
  * Data flow: whoever learns of the death says fleet_is_dead; fleet.c begins at the end of the same
  *            input and goes on at the begin of the next ones, in which nothing else is done.
  */
-#ifndef FLOTILLA_BROKER_FLEET_MEMBERSHIP_FLEET_OVER_H
-#define FLOTILLA_BROKER_FLEET_MEMBERSHIP_FLEET_OVER_H
+#ifndef FLOTILLA_BROKER_FLEET_FLEET_OVER_H
+#define FLOTILLA_BROKER_FLEET_FLEET_OVER_H
 
 #include <stddef.h>
 

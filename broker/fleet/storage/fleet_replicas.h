@@ -12,8 +12,8 @@
  *            connection speaks with.
  * Ownership: a waiter is embedded in whoever waits, and belongs to the list until it is called.
  */
-#ifndef FLOTILLA_BROKER_FLEET_LOG_FLEET_REPLICAS_H
-#define FLOTILLA_BROKER_FLEET_LOG_FLEET_REPLICAS_H
+#ifndef FLOTILLA_BROKER_FLEET_STORAGE_FLEET_REPLICAS_H
+#define FLOTILLA_BROKER_FLEET_STORAGE_FLEET_REPLICAS_H
 
 #include <stdbool.h>
 #include <stdint.h>

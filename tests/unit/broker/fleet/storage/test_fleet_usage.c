@@ -1,5 +1,5 @@
 /* fleet_usage: what the fleet has in Redis is counted, and has limits. */
-#include "broker/fleet/publish/fleet_usage.h"
+#include "broker/fleet/storage/fleet_usage.h"
 #include "tests/unit/broker/fleet/fleet_bed.h"
 
 /* ---- deciding -------------------------------------------------------------------------------- */

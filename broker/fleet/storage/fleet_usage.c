@@ -1,5 +1,5 @@
 /* Gathers what the buckets count, tells it, and decides by the fleet's sums. */
-#include "broker/fleet/publish/fleet_usage.h"
+#include "broker/fleet/storage/fleet_usage.h"
 
 #include "broker/fleet/node/fleet.h"
 #include "common/log/log.h"

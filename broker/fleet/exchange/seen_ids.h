@@ -6,8 +6,8 @@
  * Bound:     SEEN_IDS_MAX; beyond it the oldest is forgotten early.
  * Ownership: embedded in its owner. Times are ms of a monotonic clock.
  */
-#ifndef FLOTILLA_BROKER_FLEET_FENCE_SEEN_IDS_H
-#define FLOTILLA_BROKER_FLEET_FENCE_SEEN_IDS_H
+#ifndef FLOTILLA_BROKER_FLEET_EXCHANGE_SEEN_IDS_H
+#define FLOTILLA_BROKER_FLEET_EXCHANGE_SEEN_IDS_H
 
 #include <sys/queue.h>
 
