@@ -15,9 +15,9 @@ static bool list_subscriptions(struct connect_op *op)
 {
     bool ok;
 
-    op->subs = fleet_parts_list(&op->parts, &ok);
+    op->subs = fleet_subscriptions_list(&op->text, &ok);
     op->result.subscriptions = op->subs;
-    op->result.subscription_count = ok ? op->parts.count : 0;
+    op->result.subscription_count = ok ? op->text.count : 0;
     return ok;
 }
 
@@ -84,7 +84,7 @@ static bool take_claim(struct connect_op *op, const redisReply *r)
     op->result.next_sequence = e[6]->len > 0 ? number_of(e[6]) : number_of(e[4]) + 1;
     op->wills[0] = number_of(e[8]);
     op->wills[1] = number_of(e[7]);
-    fleet_parts_take(&op->parts, e[9], 0);
+    fleet_subscriptions_take(&op->text, e[9], 0);
     return take_ids(op, e[10], e[11]);
 }
 
@@ -152,8 +152,8 @@ static void on_claim(void *arg, const redisReply *r)
     connect_pass_on_asked(op);
     op->state = CONNECT_READING;
     if (strcmp(r->element[14]->str, "0") != 0)
-        fleet_parts_read(op->f, connect_session(op).client, r->element[14]->str, &op->parts,
-                         on_read, op);
+        fleet_subscriptions_read(op->f, connect_session(op).client, r->element[14]->str, &op->text,
+                                 on_read, op);
     else
         on_read(op, STORE_OK, op->hold->epoch);
 }

@@ -24,7 +24,7 @@ static void free_result(struct connect_op *op)
     free(op->subs);
     free(op->open_qos2);
     free(op->released);
-    fleet_parts_fini(&op->parts);
+    fleet_subscriptions_fini(&op->text);
     op->subs = NULL;
     op->open_qos2 = NULL;
     op->released = NULL;

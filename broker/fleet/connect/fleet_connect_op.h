@@ -3,7 +3,7 @@
  * fleet_connect_list.c, which finds it, and by fleet_let_go.c, which gives way to newer claims.
  *
  *     CLAIMING       the claim script raises the epoch and says who had the client (fleet_claim.c)
- *     -> READING     subscriptions that the claim's answer had no room for (fleet_claim.c, fleet_parts.h)
+ *     -> READING     subscriptions that the claim's answer had no room for (fleet_claim.c, fleet_subscriptions.h)
  *     -> LETTING_GO  each former owner is asked to let go; from one that doesn't answer within a
  *                    second, or is dead, the client is taken (fleet_owners.c, fleet_cut.h)
  *     -> SEIZING     a will that its owner didn't deal with is taken and published (fleet_seize.c)
@@ -105,7 +105,7 @@ struct connect_op {
     struct store_subscription *subs;
     uint16_t *open_qos2;
     uint64_t *released;
-    struct fleet_parts parts; /* of the subscriptions */
+    struct fleet_subscriptions text; /* which `subs` points into */
 };
 
 TAILQ_HEAD(connect_queue, connect_op);

@@ -14,7 +14,7 @@ enum {
 /* Routes that are held no more. */
 struct route_release {
     struct route_release *next;
-    struct fleet_parts parts; /* the text */
+    struct fleet_subscriptions text;
     struct store_subscription *subs;
     size_t left;
 };
@@ -93,7 +93,7 @@ static void release_piece(struct fleet *f, struct route_release *r)
 static void release_free(struct route_release *r)
 {
     free(r->subs);
-    fleet_parts_fini(&r->parts);
+    fleet_subscriptions_fini(&r->text);
     free(r);
 }
 
@@ -103,10 +103,10 @@ static struct route_release *release_begin(struct connect_op *op)
 
     if (r == NULL)
         return NULL;
-    r->parts = op->parts;
+    r->text = op->text;
     r->subs = op->subs;
     r->left = op->restored;
-    op->parts = (struct fleet_parts){0};
+    op->text = (struct fleet_subscriptions){0};
     op->subs = NULL;
     op->result.subscriptions = NULL;
     op->result.subscription_count = 0;

@@ -69,16 +69,16 @@ static bool may_take(struct fleet *f, struct fleet_session_ref session)
 }
 
 static void take_whole(struct fleet *f, struct fleet_session_ref session,
-                       const struct fleet_parts *parts)
+                       const struct fleet_subscriptions *all)
 {
     bool ok;
-    struct store_subscription *list = fleet_parts_list(parts, &ok);
+    struct store_subscription *list = fleet_subscriptions_list(all, &ok);
 
     if (list != NULL)
-        qsort(list, parts->count, sizeof(*list), compare);
+        qsort(list, all->count, sizeof(*list), compare);
     if (ok) /* else at the next reload */
-        drop_stale(f, session.client, list, parts->count);
-    for (size_t i = 0; ok && i < parts->count; i++)
+        drop_stale(f, session.client, list, all->count);
+    for (size_t i = 0; ok && i < all->count; i++)
         f->host.durable_subscribed(f->host.arg, (const char *)session.client.data,
                                    session.client.len, &list[i]);
     free(list);
@@ -86,13 +86,13 @@ static void take_whole(struct fleet *f, struct fleet_session_ref session,
 
 void fleet_resync_take(struct fleet *f, struct fleet_session_ref session, const redisReply *subs)
 {
-    struct fleet_parts parts = {0};
+    struct fleet_subscriptions all = {0};
 
     if (!may_take(f, session))
         return;
-    fleet_parts_take(&parts, subs, 1);
-    take_whole(f, session, &parts);
-    fleet_parts_fini(&parts);
+    fleet_subscriptions_take(&all, subs, 1);
+    take_whole(f, session, &all);
+    fleet_subscriptions_fini(&all);
 }
 
 void fleet_resync_take_part(struct fleet *f, struct fleet_session_ref session,
@@ -109,7 +109,7 @@ void fleet_resync_take_part(struct fleet *f, struct fleet_session_ref session,
 
 struct resync {
     struct fleet *f;
-    struct fleet_parts parts;
+    struct fleet_subscriptions subs;
     size_t len;
     char client[];
 };
@@ -122,8 +122,8 @@ static void on_session(void *arg, enum store_status status, uint64_t epoch)
         .client = {.data = (const uint8_t *)s->client, .len = (uint32_t)s->len}, .epoch = epoch};
 
     if (status == STORE_OK && may_take(s->f, session))
-        take_whole(s->f, session, &s->parts);
-    fleet_parts_fini(&s->parts);
+        take_whole(s->f, session, &s->subs);
+    fleet_subscriptions_fini(&s->subs);
     free(s);
 }
 
@@ -136,7 +136,7 @@ void fleet_resync(struct fleet *f, const char *client_id, size_t len)
     s->f = f;
     s->len = len;
     memcpy(s->client, client_id, len);
-    fleet_parts_read(f,
-                     (struct mqtt_slice){.data = (const uint8_t *)s->client, .len = (uint32_t)len},
-                     "0", &s->parts, on_session, s);
+    fleet_subscriptions_read(
+        f, (struct mqtt_slice){.data = (const uint8_t *)s->client, .len = (uint32_t)len}, "0",
+        &s->subs, on_session, s);
 }

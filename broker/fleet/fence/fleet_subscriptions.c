@@ -6,10 +6,10 @@
 
 #include "broker/fleet/node/fleet.h"
 
-void fleet_parts_fini(struct fleet_parts *p)
+void fleet_subscriptions_fini(struct fleet_subscriptions *p)
 {
     fleet_bytes_fini(&p->text);
-    *p = (struct fleet_parts){0};
+    *p = (struct fleet_subscriptions){0};
 }
 
 static struct mqtt_slice slice_of(const redisReply *r)
@@ -17,7 +17,7 @@ static struct mqtt_slice slice_of(const redisReply *r)
     return (struct mqtt_slice){.data = (const uint8_t *)r->str, .len = (uint32_t)r->len};
 }
 
-void fleet_parts_take(struct fleet_parts *p, const redisReply *r, size_t from)
+void fleet_subscriptions_take(struct fleet_subscriptions *p, const redisReply *r, size_t from)
 {
     for (size_t i = from; i + 1 < r->elements; i += 2, p->count++) {
         fleet_bytes_slice(&p->text, slice_of(r->element[i]));
@@ -25,7 +25,7 @@ void fleet_parts_take(struct fleet_parts *p, const redisReply *r, size_t from)
     }
 }
 
-struct store_subscription *fleet_parts_list(const struct fleet_parts *p, bool *ok)
+struct store_subscription *fleet_subscriptions_list(const struct fleet_subscriptions *p, bool *ok)
 {
     struct fleet_reader r = fleet_reader_of(p->text.data, p->text.len);
     struct store_subscription *list = p->count > 0 ? calloc(p->count, sizeof(*list)) : NULL;
@@ -48,26 +48,26 @@ struct store_subscription *fleet_parts_list(const struct fleet_parts *p, bool *o
 
 enum { READS_AT_ONCE = 2 };
 
-struct parts_read {
+struct subscription_read {
     struct fleet *f;
-    struct parts_read *next;
-    struct fleet_parts *parts;
-    fleet_parts_fn *done;
+    struct subscription_read *next;
+    struct fleet_subscriptions *subs;
+    fleet_subscriptions_fn *done;
     void *arg;
     char cursor[24];
     size_t len;
     char client[];
 };
 
-static void finish(struct parts_read *rd, enum store_status status, uint64_t epoch)
+static void finish(struct subscription_read *rd, enum store_status status, uint64_t epoch)
 {
     rd->done(rd->arg, status, epoch);
     free(rd);
 }
 
-static struct parts_read *take_waiting(struct fleet_parts_reads *reads)
+static struct subscription_read *take_waiting(struct fleet_subscription_reads *reads)
 {
-    struct parts_read *rd = reads->first;
+    struct subscription_read *rd = reads->first;
 
     if (rd != NULL)
         reads->first = rd->next;
@@ -78,7 +78,7 @@ static struct parts_read *take_waiting(struct fleet_parts_reads *reads)
 
 static void on_part(void *arg, const redisReply *r);
 
-static void ask(struct parts_read *rd)
+static void ask(struct subscription_read *rd)
 {
     struct fleet *f = rd->f;
     struct fleet_key key =
@@ -93,8 +93,8 @@ static void ask(struct parts_read *rd)
 /* One is over. Without an answer those that wait get none either. */
 static void go_on(struct fleet *f, bool answered)
 {
-    struct fleet_parts_reads *reads = &f->parts_reads;
-    struct parts_read *rd;
+    struct fleet_subscription_reads *reads = &f->subscription_reads;
+    struct subscription_read *rd;
 
     reads->under_way--;
     while ((!answered || reads->under_way < READS_AT_ONCE) && (rd = take_waiting(reads)) != NULL) {
@@ -110,7 +110,7 @@ static void go_on(struct fleet *f, bool answered)
 /* {cursor, epoch, filter, options, ...} */
 static void on_part(void *arg, const redisReply *r)
 {
-    struct parts_read *rd = arg;
+    struct subscription_read *rd = arg;
     struct fleet *f = rd->f;
     enum store_status status = fleet_reply_status(r);
     uint64_t epoch = 0;
@@ -119,7 +119,7 @@ static void on_part(void *arg, const redisReply *r)
         status = STORE_UNAVAILABLE;
     if (status == STORE_OK) {
         epoch = strtoull(r->element[1]->str, NULL, 10);
-        fleet_parts_take(rd->parts, r, 2);
+        fleet_subscriptions_take(rd->subs, r, 2);
         if (strcmp(r->element[0]->str, "0") != 0) {
             snprintf(rd->cursor, sizeof(rd->cursor), "%s", r->element[0]->str);
             ask(rd);
@@ -130,18 +130,19 @@ static void on_part(void *arg, const redisReply *r)
     go_on(f, r != NULL);
 }
 
-void fleet_parts_read(struct fleet *f, struct mqtt_slice client, const char *cursor,
-                      struct fleet_parts *parts, fleet_parts_fn *done, void *arg)
+void fleet_subscriptions_read(struct fleet *f, struct mqtt_slice client, const char *cursor,
+                              struct fleet_subscriptions *subs, fleet_subscriptions_fn *done,
+                              void *arg)
 {
-    struct fleet_parts_reads *reads = &f->parts_reads;
-    struct parts_read *rd = calloc(1, sizeof(*rd) + client.len);
+    struct fleet_subscription_reads *reads = &f->subscription_reads;
+    struct subscription_read *rd = calloc(1, sizeof(*rd) + client.len);
 
     if (rd == NULL) {
         done(arg, STORE_UNAVAILABLE, 0);
         return;
     }
     rd->f = f;
-    rd->parts = parts;
+    rd->subs = subs;
     rd->done = done;
     rd->arg = arg;
     rd->len = client.len;

@@ -1,11 +1,11 @@
 /*
- * fleet_parts - a durable session's subscriptions, read from Redis in pieces.
+ * fleet_subscriptions - a durable session's subscriptions, read from Redis in pieces.
  *
  * A session may have thousands: read at once they would hold up everybody at Redis. A claim brings the
  * first piece (claim.lua) and the rest is read behind it (session.lua); meanwhile nobody else changes
  * them, as the claim fenced the former connection. What is read of another's session may be a little
  * of before and a little of after a change, which the log brings, too.
- * Ownership: the parts hold a copy; the list points into it.
+ * Ownership: it holds a copy; the list points into it.
  */
 #ifndef FLOTILLA_BROKER_FLEET_FENCE_FLEET_SUBSCRIPTIONS_H
 #define FLOTILLA_BROKER_FLEET_FENCE_FLEET_SUBSCRIPTIONS_H
@@ -18,26 +18,28 @@ struct redisReply;
 
 /* Those that are read at a node: two at once, so that a hundred clients with thousands of filters each
  * don't put a hundred pieces before everybody's commands. */
-struct fleet_parts_reads {
-    struct parts_read *first, *last; /* that wait */
+struct fleet_subscription_reads {
+    struct subscription_read *first, *last; /* that wait */
     unsigned under_way;
 };
 
-struct fleet_parts {
+struct fleet_subscriptions {
     struct fleet_bytes text; /* filter, options; each a slice */
     size_t count;            /* a filter may be there twice */
 };
 
-void fleet_parts_fini(struct fleet_parts *p);
+void fleet_subscriptions_fini(struct fleet_subscriptions *p);
 /* {..., filter, options, ...} from an element on. */
-void fleet_parts_take(struct fleet_parts *p, const struct redisReply *r, size_t from);
+void fleet_subscriptions_take(struct fleet_subscriptions *p, const struct redisReply *r,
+                              size_t from);
 /* The caller frees it. NULL when there are none, or no memory, which `ok` tells. */
-struct store_subscription *fleet_parts_list(const struct fleet_parts *p, bool *ok);
+struct store_subscription *fleet_subscriptions_list(const struct fleet_subscriptions *p, bool *ok);
 
 /* `epoch`: the session's, of the last piece. */
-typedef void fleet_parts_fn(void *arg, enum store_status status, uint64_t epoch);
-/* Reads on from a cursor ("0": from the beginning) to the end. `parts` stays where it is until then. */
-void fleet_parts_read(struct fleet *f, struct mqtt_slice client, const char *cursor,
-                      struct fleet_parts *parts, fleet_parts_fn *done, void *arg);
+typedef void fleet_subscriptions_fn(void *arg, enum store_status status, uint64_t epoch);
+/* Reads on from a cursor ("0": from the beginning) to the end. `subs` stays where it is until then. */
+void fleet_subscriptions_read(struct fleet *f, struct mqtt_slice client, const char *cursor,
+                              struct fleet_subscriptions *subs, fleet_subscriptions_fn *done,
+                              void *arg);
 
 #endif

@@ -21,21 +21,21 @@
 #include "broker/base/broker_config.h"
 #include "broker/fleet/exchange/fleet_outbox.h"
 #include "broker/fleet/fence/fleet_cut.h"
-#include "broker/fleet/log/fleet_epochs.h"
-#include "broker/fleet/membership/fleet_register.h"
 #include "broker/fleet/fence/fleet_resync.h"
+#include "broker/fleet/fence/fleet_subscriptions.h"
 #include "broker/fleet/fence/fleet_taken.h"
+#include "broker/fleet/fleet_over.h"
 #include "broker/fleet/lease/heart.h"
 #include "broker/fleet/log/fleet_append.h"
-#include "broker/fleet/storage/fleet_replicas.h"
+#include "broker/fleet/log/fleet_epochs.h"
 #include "broker/fleet/log/fleet_retell.h"
 #include "broker/fleet/log/fleet_version.h"
 #include "broker/fleet/log/route.h"
-#include "broker/fleet/fleet_over.h"
+#include "broker/fleet/membership/fleet_register.h"
 #include "broker/fleet/membership/fleet_say_again.h"
 #include "broker/fleet/node/fleet_clock.h"
 #include "broker/fleet/node/fleet_metrics.h"
-#include "broker/fleet/fence/fleet_subscriptions.h"
+#include "broker/fleet/storage/fleet_replicas.h"
 #include "broker/fleet/storage/fleet_usage.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_frame.h"
@@ -168,7 +168,7 @@ struct fleet {
     struct inbox *inbox;
     struct fleet_connects *connects;
     struct route_release *releases; /* fleet_restore.c */
-    struct fleet_parts_reads parts_reads;
+    struct fleet_subscription_reads subscription_reads;
     struct reaper *reapers;
     struct fleet_wills *wills;
     struct fleet_usage usage;
