@@ -11,12 +11,46 @@
 #include "broker/fleet/fleet_over.h"
 
 #include <event2/util.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/connect/fleet_connect.h"
+#include "broker/fleet/exchange/fleet_nodes.h"
+#include "broker/fleet/exchange/inbox.h"
+#include "broker/fleet/fence/fleet_cut.h"
+#include "broker/fleet/fence/fleet_taken.h"
+#include "broker/fleet/hold/fleet_hold.h"
+#include "broker/fleet/lease/heart.h"
+#include "broker/fleet/log/fleet_append.h"
+#include "broker/fleet/log/fleet_log.h"
+#include "broker/fleet/log/fleet_version.h"
+#include "broker/fleet/log/route.h"
+#include "broker/fleet/membership/fleet_load.h"
+#include "broker/fleet/membership/fleet_register.h"
+#include "broker/fleet/membership/reaper.h"
 #include "broker/fleet/node/fleet.h"
+#include "broker/fleet/publish/fleet_publish.h"
+#include "broker/fleet/publish/fleet_queue.h"
+#include "broker/fleet/publish/fleet_retained.h"
+#include "broker/fleet/publish/fleet_retained_read.h"
+#include "broker/fleet/session/fleet_deliver.h"
+#include "broker/fleet/storage/fleet_replicas.h"
+#include "common/base/timebox.h"
 #include "common/log/log.h"
 
 enum { HOLD_US = 1, COMMAND_US = 1 };
+
+bool fleet_over_init(struct fleet *f)
+{
+    f->over = calloc(1, sizeof(*f->over));
+    return f->over != NULL;
+}
+
+void fleet_over_free(struct fleet *f)
+{
+    free(f->over);
+    f->over = NULL;
+}
 
 void fleet_take_new_id(struct fleet *f)
 {
@@ -24,7 +58,7 @@ void fleet_take_new_id(struct fleet *f)
         evutil_secure_rng_get_bytes(&f->id, sizeof(f->id));
     while (f->id == 0);
     fleet_hex(f->id, f->hex);
-    f->registration = (struct fleet_registration){.warned = f->registration.warned};
+    fleet_register_new_id(f);
 }
 
 void fleet_drop_everything(struct fleet *f)
@@ -70,7 +104,7 @@ void fleet_start_over(struct fleet *f)
     f->must_start_over = false;
     f->state = FLEET_STARTING;
     f->joined = f->unsure = false;
-    f->over.step = OVER_HOLDS;
+    f->over->step = OVER_HOLDS;
     f->store.suspended = true;
     metric_set(f->metrics.ready, 0);
     metric_add(f->metrics.start_overs, 1);
@@ -89,13 +123,13 @@ static bool detach_holds(struct fleet *f, struct timebox *box)
 
 static bool drop_commands(struct fleet *f, struct timebox *box)
 {
-    while (f->over.commands > 0) {
-        f->over.commands--;
+    while (f->over->commands > 0) {
+        f->over->commands--;
         redis_queue_give_up(f->q);
         if (timebox_spend(box, COMMAND_US))
             break;
     }
-    return f->over.commands == 0;
+    return f->over->commands == 0;
 }
 
 static void begin_anew(struct fleet *f)
@@ -117,13 +151,13 @@ static void begin_anew(struct fleet *f)
 /* True when the step is done. */
 static bool go_on(struct fleet *f, struct timebox *box)
 {
-    switch (f->over.step) {
+    switch (f->over->step) {
     case OVER_HOLDS:
         return detach_holds(f, box);
     case OVER_CORE:
         if (!f->host.start_over(f->host.arg, box))
             return false;
-        f->over.commands = redis_link_leave(f->commands, "the node starts over");
+        f->over->commands = redis_link_leave(f->commands, "the node starts over");
         return true;
     case OVER_COMMANDS:
         return drop_commands(f, box);
@@ -142,7 +176,7 @@ void fleet_over_go_on(struct fleet *f, struct timebox *box)
             fleet_wake(f);
             return;
         }
-        f->over.step = f->over.step == OVER_ROUTES ? OVER_NOT : f->over.step + 1;
-    } while (f->over.step != OVER_NOT);
+        f->over->step = f->over->step == OVER_ROUTES ? OVER_NOT : f->over->step + 1;
+    } while (f->over->step != OVER_NOT);
     begin_anew(f);
 }

@@ -8,6 +8,7 @@
 #ifndef FLOTILLA_BROKER_FLEET_FLEET_OVER_H
 #define FLOTILLA_BROKER_FLEET_FLEET_OVER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct fleet;
@@ -20,6 +21,8 @@ struct fleet_over {
     size_t commands; /* OVER_COMMANDS: left */
 };
 
+bool fleet_over_init(struct fleet *f);
+void fleet_over_free(struct fleet *f);
 void fleet_start_over(struct fleet *f);
 /* While a step is to be done: does some. */
 void fleet_over_go_on(struct fleet *f, struct timebox *box);

@@ -1,5 +1,15 @@
 /* The redis store: the table of operations, each handed to the fleet's module that does it. */
+#include "broker/fleet/connect/fleet_connect.h"
+#include "broker/fleet/fleet_leave.h"
+#include "broker/fleet/fleet_start.h"
+#include "broker/fleet/fleet_turn.h"
+#include "broker/fleet/log/route.h"
 #include "broker/fleet/node/fleet.h"
+#include "broker/fleet/publish/fleet_publish.h"
+#include "broker/fleet/publish/fleet_retained_read.h"
+#include "broker/fleet/session/fleet_deliver.h"
+#include "broker/fleet/session/fleet_disconnect.h"
+#include "broker/fleet/session/fleet_session.h"
 
 static struct fleet *fleet_of(struct store *s)
 {

@@ -3,7 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/connect/fleet_connect.h"
 #include "broker/fleet/connect/fleet_connect_op.h"
+#include "broker/fleet/exchange/fleet_nodes.h"
+#include "broker/fleet/fence/fleet_subscriptions.h"
+#include "broker/fleet/hold/fleet_hold.h"
+#include "broker/fleet/log/fleet_epochs.h"
+#include "broker/fleet/log/fleet_retell.h"
+#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/node/fleet_behalf.h"
+#include "broker/fleet/storage/fleet_usage.h"
 #include "common/log/log.h"
 
 static uint64_t number_of(const redisReply *r)
@@ -126,7 +135,8 @@ static void note_full(const struct connect_op *op)
 
     metric_add(f->metrics.sessions_refused, 1);
     LOG_LIMITED(LOG_LEVEL_WARN, "durable_sessions_full", KV_STR("client_id", op->hold->client_id),
-                KV_UINT("sessions", f->usage.sessions), KV_UINT("limit", f->usage.limits.sessions),
+                KV_UINT("sessions", f->usage->sessions),
+                KV_UINT("limit", f->usage->limits.sessions),
                 KV_STR("key", "limits.max_durable_sessions"),
                 KV_STR("effect", "no new durable sessions; those that are there come back"));
 }
@@ -137,7 +147,7 @@ static void on_claim(void *arg, const redisReply *r)
     enum store_status status = claim_status(r);
 
     if (op->may_make)
-        fleet_usage_settle(&op->f->usage, status == STORE_OK && r->element[13]->integer == 1);
+        fleet_usage_settle(op->f->usage, status == STORE_OK && r->element[13]->integer == 1);
     if (status == STORE_FULL)
         note_full(op);
     if (status == STORE_OK && !take_claim(op, r))
@@ -178,9 +188,9 @@ void connect_claim(struct connect_op *op)
 
     op->state = CONNECT_CLAIMING;
     op->may_make =
-        op->hold->durable && fleet_usage_has_room(&f->usage, HASH_COUNT(f->nodes) + 1, f->now_ms);
+        op->hold->durable && fleet_usage_has_room(f->usage, HASH_COUNT(f->nodes) + 1, f->now_ms);
     if (op->may_make)
-        fleet_usage_promise(&f->usage);
+        fleet_usage_promise(f->usage);
     scripts_begin(&f->scripts, f->q, SCRIPT_CLAIM, key.text, 11);
     redis_queue_arg(f->q, op->hold->client_id, op->hold->client_id_len);
     redis_queue_str(f->q, f->hex);

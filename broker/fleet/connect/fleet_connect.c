@@ -1,12 +1,25 @@
 /* Rule 7: a connection takes its client id in the whole fleet. The states are in fleet_connect_op.h;
  * here are begin and end, SETTLING, and what happens to attempts from outside. */
-#include "broker/base/account.h"
-#include "broker/fleet/connect/fleet_connect_op.h"
+#include "broker/fleet/connect/fleet_connect.h"
 
 #include <event2/util.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/base/account.h"
+#include "broker/fleet/connect/fleet_connect_op.h"
+#include "broker/fleet/exchange/inbox.h"
+#include "broker/fleet/fence/fleet_resync.h"
+#include "broker/fleet/fence/fleet_subscriptions.h"
+#include "broker/fleet/hold/fleet_hold.h"
+#include "broker/fleet/log/fleet_append.h"
+#include "broker/fleet/log/fleet_version.h"
+#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/node/fleet_behalf.h"
+#include "broker/fleet/node/fleet_clock.h"
+#include "broker/fleet/session/fleet_disconnect.h"
+#include "broker/fleet/wire/fleet_frame.h"
+#include "common/base/timebox.h"
 #include "common/log/log.h"
 
 enum { DUE_US = 5 };
@@ -302,7 +315,7 @@ static struct connect_op *op_new(struct fleet *f, const struct store_connect_req
     op->h->refs++; /* the list's and the op's */
     op->h->expiry_s = req->session_expiry_s;
     op->h->will_delay_s = req->will.delay_s;
-    op->h->arrived = fleet_clock_at(&f->clock, req->hold->arrived_ms);
+    op->h->arrived = fleet_clock_at(f->clock, req->hold->arrived_ms);
     if (req->will.message != NULL)
         fleet_frame_put(&op->h->will, req->will.message, true);
     account_count(ACCOUNT_CLIENTS, op->h->will.data);

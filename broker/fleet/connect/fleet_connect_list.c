@@ -1,10 +1,14 @@
 /* Connections on their way to their client ids, each found by its client, by the request that was sent
  * for it, and when its wait is over. Thousands come at once after a failover: nothing here walks over
  * all of them. */
-#include "broker/fleet/connect/fleet_connect_op.h"
-
 #include <stdlib.h>
 #include <string.h>
+
+#include "broker/fleet/connect/fleet_connect.h"
+#include "broker/fleet/connect/fleet_connect_op.h"
+#include "broker/fleet/hold/fleet_hold.h"
+#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/node/fleet_behalf.h"
 
 struct fleet_connects {
     struct connect_op *ops;

@@ -21,6 +21,8 @@
 
 #include <sys/queue.h>
 
+#include "broker/fleet/fence/fleet_subscriptions.h"
+#include "broker/fleet/hold/fleet_hold.h"
 #include "broker/fleet/node/fleet.h"
 #include "common/base/hash_table.h"
 

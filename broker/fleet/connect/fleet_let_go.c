@@ -4,7 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/connect/fleet_connect.h"
 #include "broker/fleet/connect/fleet_connect_op.h"
+#include "broker/fleet/exchange/fleet_nodes.h"
+#include "broker/fleet/exchange/fleet_outbox.h"
+#include "broker/fleet/node/fleet.h"
 #include "common/log/log.h"
 
 static bool is_about(const struct let_go *l, const struct connect_op *op)

@@ -3,7 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/connect/fleet_connect.h"
 #include "broker/fleet/connect/fleet_connect_op.h"
+#include "broker/fleet/exchange/fleet_nodes.h"
+#include "broker/fleet/exchange/fleet_outbox.h"
+#include "broker/fleet/fence/fleet_cut.h"
+#include "broker/fleet/hold/fleet_hold.h"
+#include "broker/fleet/node/fleet.h"
 #include "common/log/log.h"
 
 /* No older connection is left anywhere: the next claim needn't ask them any more. */

@@ -2,9 +2,13 @@
  * or the core has told that it is online, and the core's tree is told of it, before CONNACK. A session
  * may have ten thousand filters, and a crowd of them may come at once: they are worked through in
  * pieces, a turn's box for all. So is the way back. */
-#include "broker/fleet/connect/fleet_connect_op.h"
-
 #include <stdlib.h>
+
+#include "broker/fleet/connect/fleet_connect_op.h"
+#include "broker/fleet/fence/fleet_subscriptions.h"
+#include "broker/fleet/log/route.h"
+#include "broker/fleet/node/fleet.h"
+#include "common/base/timebox.h"
 
 enum {
     PIECE = 250,  /* filters, even if there is no time: else a flood would stop it */

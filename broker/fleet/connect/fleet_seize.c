@@ -3,6 +3,11 @@
 #include <string.h>
 
 #include "broker/fleet/connect/fleet_connect_op.h"
+#include "broker/fleet/fence/fleet_cut.h"
+#include "broker/fleet/hold/fleet_hold.h"
+#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/session/fleet_will.h"
+#include "broker/fleet/storage/fleet_full.h"
 
 enum { SEIZE_BUSY_MS = 1000 };
 

@@ -1,9 +1,15 @@
 /* QoS 0 between nodes: a batch a turn and node, by PUBLISH to the node's channel. At most once:
  * what can't be sent now is dropped and counted. */
-#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/exchange/fleet_channel.h"
 
 #include <event2/event.h>
+#include <stdlib.h>
 
+#include "broker/fleet/exchange/fleet_nodes.h"
+#include "broker/fleet/exchange/fleet_outbox.h"
+#include "broker/fleet/exchange/inbox.h"
+#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/wire/fleet_bytes.h"
 #include "common/base/clock.h"
 
 enum {
@@ -14,6 +20,23 @@ enum {
     PING_MS = 3000,
     ANSWERED_EVERY_MS = 500
 };
+
+struct fleet_channel {
+    uint64_t ping_next_ms;
+    uint64_t answered_ms; /* when a PUBLISH was sent that is answered */
+};
+
+bool fleet_channel_init(struct fleet *f)
+{
+    f->channel_state = calloc(1, sizeof(*f->channel_state));
+    return f->channel_state != NULL;
+}
+
+void fleet_channel_free(struct fleet *f)
+{
+    free(f->channel_state);
+    f->channel_state = NULL;
+}
 
 static void on_subscribed(void *arg, const redisReply *r)
 {
@@ -41,9 +64,9 @@ void fleet_channel_message(struct fleet *f, const char *payload, size_t len)
  * by that. */
 static enum redis_command_flags begin_publish(struct fleet *f)
 {
-    if (f->now_ms - f->channel_answered_ms < ANSWERED_EVERY_MS)
+    if (f->now_ms - f->channel_state->answered_ms < ANSWERED_EVERY_MS)
         return redis_queue_begin_silent(f->q, 3);
-    f->channel_answered_ms = f->now_ms;
+    f->channel_state->answered_ms = f->now_ms;
     redis_queue_begin(f->q, 3);
     return REDIS_VOLATILE;
 }
@@ -107,9 +130,9 @@ void fleet_channel_tick(struct fleet *f)
 {
     struct redis_queue *q = redis_link_queue(f->channel);
 
-    if (f->now_ms < f->ping_next_ms || !redis_link_is_up(f->channel))
+    if (f->now_ms < f->channel_state->ping_next_ms || !redis_link_is_up(f->channel))
         return;
-    f->ping_next_ms = f->now_ms + PING_MS;
+    f->channel_state->ping_next_ms = f->now_ms + PING_MS;
     redis_queue_begin(q, 1);
     redis_queue_str(q, "PING");
     redis_queue_end(q, REDIS_VOLATILE, NULL, NULL);

@@ -1,9 +1,12 @@
 /* The table of other nodes: made when the log or a beat first names one, gone when it is dead. */
-#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/exchange/fleet_nodes.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/connect/fleet_connect.h"
+#include "broker/fleet/node/fleet.h"
+#include "broker/routing/router.h"
 #include "common/log/log.h"
 
 struct route_node *fleet_node_find(struct fleet *f, uint64_t id)

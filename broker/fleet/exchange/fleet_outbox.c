@@ -6,7 +6,11 @@
 #include <string.h>
 
 #include "broker/base/account.h"
+#include "broker/fleet/connect/fleet_connect.h"
+#include "broker/fleet/exchange/fleet_nodes.h"
 #include "broker/fleet/node/fleet.h"
+#include "broker/fleet/publish/fleet_publish.h"
+#include "broker/fleet/wire/fleet_frame.h"
 #include "common/log/log.h"
 
 enum {

@@ -1,12 +1,20 @@
 /* What other nodes sent to this one: batches from the inbox stream (QoS 1 and 2, wake-ups,
  * requests) and from the channel (QoS 0). Each item goes to who deals with it; batches and messages
  * that were here before are dropped. What was dealt with is trimmed from the stream. */
-#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/exchange/inbox.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <uthash.h>
 
+#include "broker/fleet/connect/fleet_connect.h"
+#include "broker/fleet/exchange/fleet_outbox.h"
 #include "broker/fleet/exchange/seen_ids.h"
+#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/wire/fleet_bytes.h"
+#include "broker/fleet/wire/fleet_frame.h"
+#include "broker/routing/router.h"
+#include "common/base/timebox.h"
 #include "common/log/log.h"
 
 enum {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/exchange/fleet_nodes.h"
 #include "broker/fleet/node/fleet.h"
 #include "common/log/log.h"
 

@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/fence/fleet_subscriptions.h"
+#include "broker/fleet/log/fleet_epochs.h"
 #include "broker/fleet/node/fleet.h"
+#include "broker/fleet/wire/fleet_options.h"
 
 /* What the core has of a session, and Redis hasn't (any more). */
 struct stale {

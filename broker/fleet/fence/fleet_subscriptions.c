@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "broker/fleet/node/fleet.h"
+#include "broker/fleet/wire/fleet_options.h"
 
 void fleet_subscriptions_fini(struct fleet_subscriptions *p)
 {
@@ -47,6 +48,25 @@ struct store_subscription *fleet_subscriptions_list(const struct fleet_subscript
 /* ---- reading --------------------------------------------------------------------------------- */
 
 enum { READS_AT_ONCE = 2 };
+
+/* Those that are read at a node: two at once, so that a hundred clients with thousands of filters each
+ * don't put a hundred pieces before everybody's commands. */
+struct fleet_subscription_reads {
+    struct subscription_read *first, *last; /* that wait */
+    unsigned under_way;
+};
+
+bool fleet_subscription_reads_init(struct fleet *f)
+{
+    f->subscription_reads = calloc(1, sizeof(*f->subscription_reads));
+    return f->subscription_reads != NULL;
+}
+
+void fleet_subscription_reads_free(struct fleet *f)
+{
+    free(f->subscription_reads);
+    f->subscription_reads = NULL;
+}
 
 struct subscription_read {
     struct fleet *f;
@@ -93,7 +113,7 @@ static void ask(struct subscription_read *rd)
 /* One is over. Without an answer those that wait get none either. */
 static void go_on(struct fleet *f, bool answered)
 {
-    struct fleet_subscription_reads *reads = &f->subscription_reads;
+    struct fleet_subscription_reads *reads = f->subscription_reads;
     struct subscription_read *rd;
 
     reads->under_way--;
@@ -134,7 +154,7 @@ void fleet_subscriptions_read(struct fleet *f, struct mqtt_slice client, const c
                               struct fleet_subscriptions *subs, fleet_subscriptions_fn *done,
                               void *arg)
 {
-    struct fleet_subscription_reads *reads = &f->subscription_reads;
+    struct fleet_subscription_reads *reads = f->subscription_reads;
     struct subscription_read *rd = calloc(1, sizeof(*rd) + client.len);
 
     if (rd == NULL) {

@@ -16,13 +16,6 @@
 struct fleet;
 struct redisReply;
 
-/* Those that are read at a node: two at once, so that a hundred clients with thousands of filters each
- * don't put a hundred pieces before everybody's commands. */
-struct fleet_subscription_reads {
-    struct subscription_read *first, *last; /* that wait */
-    unsigned under_way;
-};
-
 struct fleet_subscriptions {
     struct fleet_bytes text; /* filter, options; each a slice */
     size_t count;            /* a filter may be there twice */
@@ -35,6 +28,9 @@ void fleet_subscriptions_take(struct fleet_subscriptions *p, const struct redisR
 /* The caller frees it. NULL when there are none, or no memory, which `ok` tells. */
 struct store_subscription *fleet_subscriptions_list(const struct fleet_subscriptions *p, bool *ok);
 
+/* Of the node that reads them. */
+bool fleet_subscription_reads_init(struct fleet *f);
+void fleet_subscription_reads_free(struct fleet *f);
 /* `epoch`: the session's, of the last piece. */
 typedef void fleet_subscriptions_fn(void *arg, enum store_status status, uint64_t epoch);
 /* Reads on from a cursor ("0": from the beginning) to the end. `subs` stays where it is until then. */

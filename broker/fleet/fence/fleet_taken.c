@@ -4,9 +4,19 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <uthash.h>
 
+#include "broker/fleet/connect/fleet_connect.h"
+#include "broker/fleet/exchange/fleet_outbox.h"
+#include "broker/fleet/hold/fleet_hold.h"
 #include "broker/fleet/node/fleet.h"
-#include "common/base/hash.h"
+#include "broker/fleet/publish/fleet_publish.h"
+#include "broker/fleet/publish/fleet_queue.h"
+#include "broker/fleet/publish/fleet_retained.h"
+#include "broker/fleet/session/fleet_deliver.h"
+#include "broker/fleet/session/fleet_disconnect.h"
+#include "broker/fleet/wire/fleet_bytes.h"
+#include "common/base/timebox.h"
 #include "common/log/log.h"
 
 enum { CLOSE_US = 8 }; /* about what a connection's end costs */
@@ -24,14 +34,6 @@ static struct fleet_taken *find(const struct fleet *f, uint64_t client)
 
     HASH_FIND(hh, f->taken, &client, sizeof(client), t);
     return t;
-}
-
-/* Keyed: nobody can choose an id to be taken for another. */
-struct fleet_behalf fleet_behalf_of(const struct fleet *f, const char *client_id, size_t len,
-                                    uint64_t epoch)
-{
-    return (struct fleet_behalf){.client = hash_bytes(f->epochs.key, client_id, len) | 1,
-                                 .epoch = epoch};
 }
 
 void fleet_taken_add(struct fleet *f, const char *client_id, size_t len, uint64_t epoch)

@@ -20,19 +20,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/mqtt/mqtt.h"
+#include "broker/fleet/node/fleet_behalf.h"
 
 struct fleet;
 struct timebox;
-
-/* On whose behalf something is written: a connection of a client, or a will. */
-struct fleet_behalf {
-    uint64_t client; /* keyed hash of its id; 0: nobody's */
-    uint64_t epoch;
-};
-
-struct fleet_behalf fleet_behalf_of(const struct fleet *f, const char *client_id, size_t len,
-                                    uint64_t epoch);
 
 void fleet_taken_add(struct fleet *f, const char *client_id, size_t len, uint64_t epoch);
 /* Client, epoch, ... as a cut noted them. */

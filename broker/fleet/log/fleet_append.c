@@ -4,8 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/log/fleet_log.h"
+#include "broker/fleet/log/fleet_version.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/wire/fleet_piece.h"
+#include "common/base/timebox.h"
 #include "common/log/log.h"
 
 enum { RETRY_MS = 300, CALL_US = 4 /* about what a completion costs, at least */ };
@@ -18,6 +21,12 @@ struct fleet_append_wait {
     store_done_fn *done;
     void *arg;
 };
+
+bool fleet_append_init(struct fleet *f)
+{
+    f->append = calloc(1, sizeof(*f->append));
+    return f->append != NULL;
+}
 
 static void entry_free(struct fleet_entry *e)
 {
@@ -36,7 +45,7 @@ static bool has_room(const struct fleet_entry *e)
 /* The entry that gathers, which will have one more item. */
 static struct fleet_entry *gathering(struct fleet *f)
 {
-    struct fleet_append *a = &f->append;
+    struct fleet_append *a = f->append;
     struct fleet_entry *e = a->last;
 
     if (e == NULL || !has_room(e)) {
@@ -61,7 +70,7 @@ static struct fleet_entry *gathering(struct fleet *f)
 
 uint64_t fleet_append_route(struct fleet *f, enum fleet_log_item kind, struct mqtt_slice filter)
 {
-    struct fleet_append *a = &f->append;
+    struct fleet_append *a = f->append;
     struct fleet_entry *e = gathering(f);
 
     fleet_bytes_u8(&e->items, (uint8_t)kind);
@@ -119,7 +128,7 @@ void fleet_append_wait(struct fleet *f, uint64_t number, store_done_fn *done, vo
 {
     struct fleet_append_wait *w;
 
-    if (number <= f->append.done) {
+    if (number <= f->append->done) {
         fleet_defer(f, done, arg, STORE_OK);
         return;
     }
@@ -129,8 +138,8 @@ void fleet_append_wait(struct fleet *f, uint64_t number, store_done_fn *done, vo
         return;
     }
     *w = (struct fleet_append_wait){
-        .next = f->append.waits, .number = number, .done = done, .arg = arg};
-    f->append.waits = w;
+        .next = f->append->waits, .number = number, .done = done, .arg = arg};
+    f->append->waits = w;
 }
 
 struct others_wait {
@@ -164,7 +173,7 @@ void fleet_append_wait_for_others(struct fleet *f, uint64_t number, store_done_f
 {
     struct others_wait *w = NULL;
 
-    if (number > f->append.done)
+    if (number > f->append->done)
         w = calloc(1, sizeof(*w));
     if (w == NULL) {
         fleet_append_wait(f, number, done, arg);
@@ -195,9 +204,9 @@ void fleet_append_go_on(struct fleet *f)
 {
     struct fleet_append_wait *w;
 
-    while ((w = take_due(&f->append)) != NULL) {
+    while ((w = take_due(f->append)) != NULL) {
         call(w, w->status);
-        if (timebox_spend(f->box, CALL_US) && f->append.due != NULL) {
+        if (timebox_spend(f->box, CALL_US) && f->append->due != NULL) {
             fleet_wake(f);
             return;
         }
@@ -218,11 +227,11 @@ static void is_due(struct fleet_append *a, struct fleet_append_wait *w)
  * oldest come first. */
 static void end_waits(struct fleet *f, uint64_t applied, enum store_status status)
 {
-    struct fleet_append_wait *list = f->append.waits;
+    struct fleet_append_wait *list = f->append->waits;
     struct fleet_append_wait *due = NULL;
 
-    f->append.waits = NULL;
-    for (struct fleet_append_wait **keep = &f->append.waits; list != NULL;) {
+    f->append->waits = NULL;
+    for (struct fleet_append_wait **keep = &f->append->waits; list != NULL;) {
         struct fleet_append_wait *w = list;
 
         list = w->next;
@@ -240,7 +249,7 @@ static void end_waits(struct fleet *f, uint64_t applied, enum store_status statu
 
         due = w->next;
         w->status = status;
-        is_due(&f->append, w);
+        is_due(f->append, w);
     }
 }
 
@@ -248,7 +257,7 @@ static void end_waits(struct fleet *f, uint64_t applied, enum store_status statu
  * read the log at the same pace, so their QoS 0 messages reach a subscription that is answered. */
 static void entry_written(struct fleet *f, uint64_t version)
 {
-    struct fleet_append *a = &f->append;
+    struct fleet_append *a = f->append;
 
     a->done = a->first->number;
     a->version = version;
@@ -260,17 +269,17 @@ static void entry_written(struct fleet *f, uint64_t version)
 
 bool fleet_append_waits_for_log(const struct fleet *f)
 {
-    return f->append.waits != NULL && f->append.version > fleet_log_applied(f);
+    return f->append->waits != NULL && f->append->version > fleet_log_applied(f);
 }
 
 bool fleet_append_is_lost(const struct fleet *f, uint64_t version)
 {
-    return f->append.version > version;
+    return f->append->version > version;
 }
 
 void fleet_append_said_again(struct fleet *f)
 {
-    struct fleet_append *a = &f->append;
+    struct fleet_append *a = f->append;
     uint64_t number = gathering(f)->number;
 
     for (struct fleet_append_wait *w = a->waits; w != NULL; w = w->next) {
@@ -284,7 +293,7 @@ void fleet_append_said_again(struct fleet *f)
 
 void fleet_append_applied(struct fleet *f)
 {
-    if (f->append.waits != NULL)
+    if (f->append->waits != NULL)
         end_waits(f, fleet_log_applied(f), STORE_OK);
     fleet_append_go_on(f);
 }
@@ -303,7 +312,7 @@ static void drop_first(struct fleet_append *a)
 static void on_append(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
-    struct fleet_append *a = &f->append;
+    struct fleet_append *a = f->append;
     const char *word;
 
     if (!a->in_flight)
@@ -334,7 +343,7 @@ static void on_append(void *arg, const redisReply *r)
 
 static void write_entry(struct fleet *f)
 {
-    struct fleet_entry *e = f->append.first;
+    struct fleet_entry *e = f->append->first;
     struct fleet_reader routes = fleet_reader_of(e->routes.data, e->routes.len);
 
     scripts_begin(&f->scripts, f->q, SCRIPT_APPEND, f->keys.fleet, 5 + 2 * e->route_count);
@@ -352,12 +361,12 @@ static void write_entry(struct fleet *f)
     }
     redis_queue_end(f->q, REDIS_REPLAY, on_append, f);
     e->closed = true;
-    f->append.in_flight = true;
+    f->append->in_flight = true;
 }
 
 void fleet_append_flush(struct fleet *f)
 {
-    struct fleet_append *a = &f->append;
+    struct fleet_append *a = f->append;
 
     if (a->in_flight || f->now_ms < a->retry_ms)
         return;
@@ -372,7 +381,7 @@ void fleet_append_flush(struct fleet *f)
 
 void fleet_append_reset(struct fleet *f)
 {
-    struct fleet_append *a = &f->append;
+    struct fleet_append *a = f->append;
 
     while (a->first != NULL)
         drop_first(a);
@@ -388,8 +397,12 @@ void fleet_append_reset(struct fleet *f)
 
 void fleet_append_free(struct fleet *f)
 {
-    while (f->append.first != NULL)
-        drop_first(&f->append);
-    fleet_bytes_fini(&f->append.scrap.items);
-    fleet_bytes_fini(&f->append.scrap.routes);
+    if (f->append == NULL)
+        return;
+    while (f->append->first != NULL)
+        drop_first(f->append);
+    fleet_bytes_fini(&f->append->scrap.items);
+    fleet_bytes_fini(&f->append->scrap.routes);
+    free(f->append);
+    f->append = NULL;
 }

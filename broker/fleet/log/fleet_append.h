@@ -9,6 +9,7 @@
 #ifndef FLOTILLA_BROKER_FLEET_LOG_FLEET_APPEND_H
 #define FLOTILLA_BROKER_FLEET_LOG_FLEET_APPEND_H
 
+#include "broker/fleet/node/fleet_behalf.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/store/store.h"
 
@@ -50,12 +51,8 @@ struct fleet_append {
     struct fleet_append_wait *due, *due_tail; /* to be called */
 };
 
-/* A durable session, and the epoch of the connection that changed it: what an older one says late is
- * ignored (fleet_epochs.h). */
-struct fleet_session_ref {
-    struct mqtt_slice client;
-    uint64_t epoch;
-};
+bool fleet_append_init(struct fleet *f);
+void fleet_append_free(struct fleet *f);
 
 /* These return the number of the entry that will tell it. */
 uint64_t fleet_append_route(struct fleet *f, enum fleet_log_item kind, struct mqtt_slice filter);
@@ -83,7 +80,6 @@ bool fleet_append_is_lost(const struct fleet *f, uint64_t version);
 void fleet_append_said_again(struct fleet *f);
 void fleet_append_flush(struct fleet *f);
 void fleet_append_reset(struct fleet *f);
-void fleet_append_free(struct fleet *f);
 
 /* The entry that declares a node dead, for the kill script. */
 void fleet_entry_dead(struct fleet_bytes *out, uint64_t node);

@@ -3,22 +3,28 @@
 #include "broker/fleet/log/fleet_epochs.h"
 
 #include <stdlib.h>
-#include <string.h>
 
+#include "broker/fleet/node/fleet.h"
 #include "common/base/hash.h"
 
 enum { FIRST_SIZE = 64 };
 
-void fleet_epochs_init(struct fleet_epochs *e, uint64_t key, uint64_t now_ms)
+struct fleet_epochs *fleet_epochs_new(uint64_t key, uint64_t now_ms)
 {
-    *e = (struct fleet_epochs){.key = key, .turned_ms = now_ms};
+    struct fleet_epochs *e = malloc(sizeof(*e));
+
+    if (e != NULL)
+        *e = (struct fleet_epochs){.key = key, .turned_ms = now_ms};
+    return e;
 }
 
-void fleet_epochs_fini(struct fleet_epochs *e)
+void fleet_epochs_free(struct fleet_epochs *e)
 {
+    if (e == NULL)
+        return;
     free(e->young.places);
     free(e->old.places);
-    memset(e, 0, sizeof(*e));
+    free(e);
 }
 
 /* The client's place, or the free one where it belongs. NULL: the table has no places. */
@@ -90,4 +96,9 @@ bool fleet_epochs_pass(struct fleet_epochs *e, struct mqtt_slice client, uint64_
     if (epoch != young)
         note(&e->young, hash, epoch);
     return true;
+}
+
+bool fleet_session_is_new(struct fleet *f, struct fleet_session_ref session)
+{
+    return fleet_epochs_pass(f->epochs, session.client, session.epoch, f->now_ms);
 }

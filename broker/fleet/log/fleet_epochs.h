@@ -10,7 +10,7 @@
  *            that, or when FLEET_EPOCHS_MAX others were noted since; what is said of it then counts
  *            as new. Late words come within a lease: their node is dead after it, and the dead can't
  *            write. 16 bytes a place in two tables, at most three quarters full.
- * Ownership: embedded; the tables are its own. Out of memory: nothing is noted.
+ * Ownership: the tables are its own. Out of memory: nothing is noted.
  */
 #ifndef FLOTILLA_BROKER_FLEET_LOG_FLEET_EPOCHS_H
 #define FLOTILLA_BROKER_FLEET_LOG_FLEET_EPOCHS_H
@@ -19,9 +19,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/mqtt/mqtt.h"
+#include "broker/fleet/node/fleet_behalf.h"
 
 enum { FLEET_EPOCHS_KEEP_MS = 10 * 60 * 1000, FLEET_EPOCHS_MAX = 1 << 19 };
+
+struct fleet;
 
 struct fleet_epoch {
     uint64_t client; /* keyed hash of its id; 0: a free place */
@@ -39,11 +41,14 @@ struct fleet_epochs {
     uint64_t turned_ms; /* when young became what it is */
 };
 
-void fleet_epochs_init(struct fleet_epochs *e, uint64_t key, uint64_t now_ms);
-void fleet_epochs_fini(struct fleet_epochs *e);
+/* NULL when out of memory. */
+struct fleet_epochs *fleet_epochs_new(uint64_t key, uint64_t now_ms);
+void fleet_epochs_free(struct fleet_epochs *e);
 /* False when something newer was noted of this client: what this epoch says is late. Notes it
  * otherwise. */
 bool fleet_epochs_pass(struct fleet_epochs *e, struct mqtt_slice client, uint64_t epoch,
                        uint64_t now_ms);
+/* The same of a session at this node. False: of this session something newer is known. */
+bool fleet_session_is_new(struct fleet *f, struct fleet_session_ref session);
 
 #endif

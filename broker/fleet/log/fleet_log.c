@@ -6,12 +6,25 @@
  * wake-up a node an entry. There, entries that come close together are read together: the next
  * XREAD waits a little, unless somebody waits for the log. A small fleet reads at once, since what
  * is published at QoS 0 in that little while may miss the newest subscriptions. */
-#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/log/fleet_log.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/exchange/fleet_nodes.h"
+#include "broker/fleet/hold/fleet_sweep.h"
+#include "broker/fleet/log/fleet_append.h"
+#include "broker/fleet/log/fleet_epochs.h"
+#include "broker/fleet/log/fleet_retell.h"
+#include "broker/fleet/log/fleet_version.h"
+#include "broker/fleet/membership/fleet_beat.h"
+#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/node/fleet_behalf.h"
+#include "broker/fleet/wire/fleet_bytes.h"
+#include "broker/fleet/wire/fleet_options.h"
+#include "broker/routing/router.h"
+#include "common/base/timebox.h"
 #include "common/log/log.h"
 
 enum {

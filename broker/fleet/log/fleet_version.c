@@ -3,7 +3,10 @@
 
 #include <stdlib.h>
 
+#include "broker/fleet/log/fleet_log.h"
 #include "broker/fleet/node/fleet.h"
+#include "broker/fleet/storage/fleet_replicas.h"
+#include "common/base/timebox.h"
 
 enum { CALL_US = 4 }; /* at least: a publish may have to be matched again */
 
@@ -17,12 +20,30 @@ struct version_asking {
     bool failed;
 };
 
+struct fleet_versions {
+    struct fleet_version_wait *gathered;               /* for the next GET */
+    struct fleet_version_wait *waiting, *waiting_tail; /* answered, ahead of the log */
+    struct fleet_version_wait *due, *due_tail;         /* to be called */
+};
+
+bool fleet_versions_init(struct fleet *f)
+{
+    f->versions = calloc(1, sizeof(*f->versions));
+    return f->versions != NULL;
+}
+
+void fleet_versions_free(struct fleet *f)
+{
+    free(f->versions);
+    f->versions = NULL;
+}
+
 void fleet_version_check(struct fleet *f, struct fleet_version_wait *w, fleet_version_fn *fn)
 {
     w->fn = fn;
     w->version = 0;
-    w->next = f->versions.gathered;
-    f->versions.gathered = w;
+    w->next = f->versions->gathered;
+    f->versions->gathered = w;
 }
 
 static void call_all(struct fleet_version_wait *list, bool ok)
@@ -53,23 +74,23 @@ static void append(struct fleet_version_wait **head, struct fleet_version_wait *
 
 static void wait_for_log(struct fleet *f, struct fleet_version_wait *w)
 {
-    append(&f->versions.waiting, &f->versions.waiting_tail, w);
+    append(&f->versions->waiting, &f->versions->waiting_tail, w);
 }
 
 static void is_due(struct fleet *f, struct fleet_version_wait *w, bool ok)
 {
     w->ok = ok;
-    append(&f->versions.due, &f->versions.due_tail, w);
+    append(&f->versions->due, &f->versions->due_tail, w);
 }
 
 void fleet_versions_go_on(struct fleet *f)
 {
     struct fleet_version_wait *w;
 
-    while ((w = f->versions.due) != NULL) {
-        f->versions.due = w->next;
+    while ((w = f->versions->due) != NULL) {
+        f->versions->due = w->next;
         w->fn(w, w->ok);
-        if (timebox_spend(f->box, CALL_US) && f->versions.due != NULL) {
+        if (timebox_spend(f->box, CALL_US) && f->versions->due != NULL) {
             fleet_wake(f);
             return;
         }
@@ -78,12 +99,12 @@ void fleet_versions_go_on(struct fleet *f)
 
 bool fleet_versions_wait(const struct fleet *f)
 {
-    return f->versions.waiting != NULL;
+    return f->versions->waiting != NULL;
 }
 
 void fleet_versions_rejoined(struct fleet *f, uint64_t version)
 {
-    for (struct fleet_version_wait *w = f->versions.waiting; w != NULL; w = w->next)
+    for (struct fleet_version_wait *w = f->versions->waiting; w != NULL; w = w->next)
         if (w->version > version)
             w->version = version;
 }
@@ -103,7 +124,7 @@ static void answer(struct version_asking *a, struct fleet_version_wait *list)
             wait_for_log(f, w);
     }
     fleet_versions_go_on(f);
-    if (f->versions.waiting != NULL)
+    if (f->versions->waiting != NULL)
         fleet_log_tick(f);
 }
 
@@ -176,10 +197,10 @@ static struct fleet_version_wait *take_gathered(struct fleet *f)
 {
     struct fleet_version_wait *list = NULL;
 
-    while (f->versions.gathered != NULL) {
-        struct fleet_version_wait *w = f->versions.gathered;
+    while (f->versions->gathered != NULL) {
+        struct fleet_version_wait *w = f->versions->gathered;
 
-        f->versions.gathered = w->next;
+        f->versions->gathered = w->next;
         w->next = list;
         list = w;
     }
@@ -190,7 +211,7 @@ void fleet_versions_flush(struct fleet *f)
 {
     struct version_asking *a;
 
-    if (f->versions.gathered == NULL)
+    if (f->versions->gathered == NULL)
         return;
     a = calloc(1, sizeof(*a));
     if (a == NULL)
@@ -206,9 +227,9 @@ void fleet_versions_flush(struct fleet *f)
 
 void fleet_versions_applied(struct fleet *f)
 {
-    struct fleet_version_wait *list = f->versions.waiting;
+    struct fleet_version_wait *list = f->versions->waiting;
 
-    f->versions.waiting = f->versions.waiting_tail = NULL;
+    f->versions->waiting = f->versions->waiting_tail = NULL;
     while (list != NULL) {
         struct fleet_version_wait *w = list;
 
@@ -223,11 +244,11 @@ void fleet_versions_applied(struct fleet *f)
 
 void fleet_versions_reset(struct fleet *f)
 {
-    struct fleet_version_wait *due = f->versions.due;
-    struct fleet_version_wait *waiting = f->versions.waiting;
+    struct fleet_version_wait *due = f->versions->due;
+    struct fleet_version_wait *waiting = f->versions->waiting;
 
-    f->versions.due = f->versions.due_tail = NULL;
-    f->versions.waiting = f->versions.waiting_tail = NULL;
+    f->versions->due = f->versions->due_tail = NULL;
+    f->versions->waiting = f->versions->waiting_tail = NULL;
     call_all(due, false);
     call_all(waiting, false);
     call_all(take_gathered(f), false);

@@ -23,12 +23,8 @@ struct fleet_version_wait {
     bool writes; /* with durability `replica`: a replica must have what was written before */
 };
 
-struct fleet_versions {
-    struct fleet_version_wait *gathered;               /* for the next GET */
-    struct fleet_version_wait *waiting, *waiting_tail; /* answered, ahead of the log */
-    struct fleet_version_wait *due, *due_tail;         /* to be called */
-};
-
+bool fleet_versions_init(struct fleet *f);
+void fleet_versions_free(struct fleet *f);
 void fleet_version_check(struct fleet *f, struct fleet_version_wait *w, fleet_version_fn *fn);
 void fleet_versions_flush(struct fleet *f);
 /* Somebody waits for a version that the log has to bring. */

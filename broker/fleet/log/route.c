@@ -3,10 +3,15 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "broker/base/account.h"
+#include "broker/fleet/log/fleet_append.h"
 #include "broker/fleet/node/fleet.h"
+#include "broker/routing/router.h"
 #include "common/base/hash.h"
+#include "common/base/hash_table.h"
+#include "common/base/timebox.h"
 
 enum { ROUTE_US = 1 }; /* about what one costs */
 
@@ -25,29 +30,45 @@ struct route {
     uint8_t filter[];
 };
 
-bool routes_init(struct routes *r, uint64_t hash_key)
+TAILQ_HEAD(route_list, route);
+
+struct routes {
+    struct hash_table by_filter;
+    struct route_list all, lingering; /* the latter in the order of their ends */
+    unsigned round;                   /* counts the times that all are announced again */
+    struct route *at;                 /* the next to be announced in this round */
+};
+
+bool routes_init(struct fleet *f)
 {
+    struct routes *r = f->routes = calloc(1, sizeof(*r));
+
+    if (r == NULL)
+        return false;
     TAILQ_INIT(&r->all);
     TAILQ_INIT(&r->lingering);
-    r->hash_key = hash_key;
     return hash_table_init(&r->by_filter);
 }
 
-void routes_fini(struct routes *r)
+void routes_free(struct fleet *f)
 {
-    hash_table_fini(&r->by_filter);
+    if (f->routes == NULL)
+        return;
+    hash_table_fini(&f->routes->by_filter);
+    free(f->routes);
+    f->routes = NULL;
 }
 
 static uint32_t hash_of(const struct fleet *f, struct mqtt_slice filter)
 {
-    return (uint32_t)hash_bytes(f->routes.hash_key, filter.data, filter.len);
+    return (uint32_t)hash_bytes(f->hash_key, filter.data, filter.len);
 }
 
 static struct route *find(struct fleet *f, struct mqtt_slice filter)
 {
     uint32_t hash = hash_of(f, filter);
 
-    for (struct hash_link *l = hash_table_chain(&f->routes.by_filter, hash); l != NULL;
+    for (struct hash_link *l = hash_table_chain(&f->routes->by_filter, hash); l != NULL;
          l = l->next) {
         struct route *r = HASH_OWNER(l, struct route, by_filter);
 
@@ -59,13 +80,13 @@ static struct route *find(struct fleet *f, struct mqtt_slice filter)
 
 static void stop_lingering(struct fleet *f, struct route *r)
 {
-    TAILQ_REMOVE(&f->routes.lingering, r, lingering);
+    TAILQ_REMOVE(&f->routes->lingering, r, lingering);
     r->state = ROUTE_ANNOUNCED;
 }
 
 static void say(struct fleet *f, struct route *r)
 {
-    r->round = f->routes.round;
+    r->round = f->routes->round;
     r->entry = fleet_append_route(f, LOG_ROUTE_ADDED,
                                   (struct mqtt_slice){.data = r->filter, .len = r->len});
 }
@@ -79,8 +100,8 @@ static struct route *add(struct fleet *f, struct mqtt_slice filter)
     r->len = filter.len;
     memcpy(r->filter, filter.data, filter.len);
     say(f, r);
-    hash_table_add(&f->routes.by_filter, &r->by_filter, hash_of(f, filter));
-    TAILQ_INSERT_TAIL(&f->routes.all, r, all);
+    hash_table_add(&f->routes->by_filter, &r->by_filter, hash_of(f, filter));
+    TAILQ_INSERT_TAIL(&f->routes->all, r, all);
     return r;
 }
 
@@ -93,14 +114,14 @@ static struct route *announce(struct fleet *f, struct mqtt_slice filter)
         return add(f, filter);
     if (r->state == ROUTE_LINGERING)
         stop_lingering(f, r);
-    if (r->round != f->routes.round)
+    if (r->round != f->routes->round)
         say(f, r);
     return r;
 }
 
 static uint64_t entry_to_await(const struct fleet *f, const struct route *r)
 {
-    return r != NULL && r->entry > f->append.done ? r->entry : 0;
+    return r != NULL && r->entry > f->append->done ? r->entry : 0;
 }
 
 uint64_t route_want(struct fleet *f, struct mqtt_slice filter)
@@ -136,15 +157,15 @@ void route_unwant(struct fleet *f, struct mqtt_slice filter)
         return;
     r->state = ROUTE_LINGERING;
     r->until_ms = f->now_ms + f->cfg.route_linger_ms;
-    TAILQ_INSERT_TAIL(&f->routes.lingering, r, lingering);
+    TAILQ_INSERT_TAIL(&f->routes->lingering, r, lingering);
 }
 
 static void forget(struct fleet *f, struct route *r)
 {
-    if (f->routes.at == r)
-        f->routes.at = TAILQ_NEXT(r, all);
-    hash_table_remove(&f->routes.by_filter, &r->by_filter);
-    TAILQ_REMOVE(&f->routes.all, r, all);
+    if (f->routes->at == r)
+        f->routes->at = TAILQ_NEXT(r, all);
+    hash_table_remove(&f->routes->by_filter, &r->by_filter);
+    TAILQ_REMOVE(&f->routes->all, r, all);
     account_free(ACCOUNT_SESSIONS, r);
 }
 
@@ -152,7 +173,7 @@ void route_tick(struct fleet *f)
 {
     struct route *r;
 
-    while ((r = TAILQ_FIRST(&f->routes.lingering)) != NULL && f->now_ms >= r->until_ms) {
+    while ((r = TAILQ_FIRST(&f->routes->lingering)) != NULL && f->now_ms >= r->until_ms) {
         stop_lingering(f, r);
         fleet_append_route(f, LOG_ROUTE_REMOVED,
                            (struct mqtt_slice){.data = r->filter, .len = r->len});
@@ -166,39 +187,39 @@ void route_tick(struct fleet *f)
 
 size_t route_count(const struct fleet *f)
 {
-    return f->routes.by_filter.count - f->append.routes_added; /* those aren't told yet */
+    return f->routes->by_filter.count - f->append->routes_added; /* those aren't told yet */
 }
 
 void route_announce_all(struct fleet *f)
 {
-    f->routes.round++;
-    f->routes.at = TAILQ_FIRST(&f->routes.all);
+    f->routes->round++;
+    f->routes->at = TAILQ_FIRST(&f->routes->all);
 }
 
 bool route_announce_some(struct fleet *f, struct timebox *box)
 {
-    while (f->routes.at != NULL) {
-        struct route *r = f->routes.at;
+    while (f->routes->at != NULL) {
+        struct route *r = f->routes->at;
 
-        f->routes.at = TAILQ_NEXT(r, all);
-        if (r->round != f->routes.round)
+        f->routes->at = TAILQ_NEXT(r, all);
+        if (r->round != f->routes->round)
             say(f, r);
         if (timebox_spend(box, ROUTE_US))
             break;
     }
-    return f->routes.at == NULL;
+    return f->routes->at == NULL;
 }
 
 /* The list of those that linger is of no use meanwhile. */
 bool routes_drop(struct fleet *f, struct timebox *box)
 {
-    TAILQ_INIT(&f->routes.lingering);
-    while (!TAILQ_EMPTY(&f->routes.all)) {
-        forget(f, TAILQ_FIRST(&f->routes.all));
+    TAILQ_INIT(&f->routes->lingering);
+    while (!TAILQ_EMPTY(&f->routes->all)) {
+        forget(f, TAILQ_FIRST(&f->routes->all));
         if (timebox_spend(box, ROUTE_US))
             break;
     }
-    return TAILQ_EMPTY(&f->routes.all);
+    return TAILQ_EMPTY(&f->routes->all);
 }
 
 void routes_reset(struct fleet *f)

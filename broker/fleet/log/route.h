@@ -10,29 +10,15 @@
 #ifndef FLOTILLA_BROKER_FLEET_LOG_ROUTE_H
 #define FLOTILLA_BROKER_FLEET_LOG_ROUTE_H
 
-#include <sys/queue.h>
-
-#include "common/base/hash_table.h"
 #include "common/mqtt/mqtt.h"
 
 struct fleet;
-struct route;
 struct timebox;
 
-TAILQ_HEAD(route_list, route);
-
-struct routes {
-    struct hash_table by_filter;
-    uint64_t hash_key;
-    struct route_list all, lingering; /* the latter in the order of their ends */
-    unsigned round;                   /* counts the times that all are announced again */
-    struct route *at;                 /* the next to be announced in this round */
-};
-
 /* False when out of memory. */
-bool routes_init(struct routes *r, uint64_t hash_key);
+bool routes_init(struct fleet *f);
 /* Once all are dropped. */
-void routes_fini(struct routes *r);
+void routes_free(struct fleet *f);
 
 /* A session here has the filter. Returns the log entry to wait for, 0 when all nodes know. */
 uint64_t route_want(struct fleet *f, struct mqtt_slice filter);

@@ -1,7 +1,7 @@
 /* What the node does about its beats: draws the fence while it can't be sure to be alive, learns who
  * is there, declares dead who stands still. The heart sends them, in a thread of its own; lease.c and
  * watch.c decide; reaper.c clears up behind the dead. */
-#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/membership/fleet_beat.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
@@ -9,8 +9,25 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "broker/fleet/exchange/fleet_nodes.h"
+#include "broker/fleet/fence/fleet_cut.h"
+#include "broker/fleet/lease/heart.h"
+#include "broker/fleet/lease/heart_report.h"
+#include "broker/fleet/log/fleet_append.h"
+#include "broker/fleet/log/fleet_log.h"
+#include "broker/fleet/membership/reaper.h"
+#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/wire/fleet_bytes.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"
+
+struct fleet_beat {
+    struct event *event;
+    int fd;                  /* the heart left a report */
+    unsigned connects;       /* of the heart's link, as counted */
+    uint64_t log_started_ms; /* CLOCK_BOOTTIME; see fleet_beat_log_started */
+    uint64_t unsure_since_ms;
+};
 
 /* ---- the fence ------------------------------------------------------------------------------- */
 
@@ -29,7 +46,7 @@ void fleet_fence(struct fleet *f)
     if (!f->joined || f->unsure || !heart_is_unsure(f->heart, f->boot_ms))
         return;
     f->unsure = true;
-    f->unsure_since_ms = f->now_ms;
+    f->beat->unsure_since_ms = f->now_ms;
     hold_links(f, true);
     metric_set(f->metrics.ready, 0);
     LOG_WARN("node_unsure", KV_STR("node", f->hex),
@@ -38,7 +55,7 @@ void fleet_fence(struct fleet *f)
 
 static void be_sure_again(struct fleet *f)
 {
-    uint64_t gap_ms = f->now_ms - f->unsure_since_ms;
+    uint64_t gap_ms = f->now_ms - f->beat->unsure_since_ms;
 
     if (!f->unsure)
         return;
@@ -182,7 +199,7 @@ static void take_alive(struct fleet *f, struct heart_report *r)
     for (size_t i = 0; i < r->reaping_count; i++)
         if (f->state == FLEET_READY && !fleet_may_be_lost(f))
             see_reaping(f, &r->reaping[i]);
-    if (fleet_log_is_valid(f) && r->sent_ms > f->log_started_ms && r->ver < r->applied)
+    if (fleet_log_is_valid(f) && r->sent_ms > f->beat->log_started_ms && r->ver < r->applied)
         fleet_reload(f, "Redis has an older version of the log");
 }
 
@@ -231,7 +248,7 @@ static void tell_heart(struct fleet *f)
 void fleet_beat_log_started(struct fleet *f)
 {
     tell_heart(f);
-    f->log_started_ms = clock_boottime_ms();
+    f->beat->log_started_ms = clock_boottime_ms();
 }
 
 void fleet_beat_input(struct fleet *f)
@@ -240,8 +257,8 @@ void fleet_beat_input(struct fleet *f)
     unsigned connects = heart_connects(f->heart);
 
     tell_heart(f);
-    metric_add(f->metrics.reconnects, connects - f->heart_connects);
-    f->heart_connects = connects;
+    metric_add(f->metrics.reconnects, connects - f->beat->connects);
+    f->beat->connects = connects;
     if (heart_take(f->heart, &r))
         take_report(f, &r);
     heart_report_fini(&r);
@@ -278,11 +295,14 @@ static struct redis_link_config link_config(const struct fleet *f)
 
 bool fleet_beat_init(struct fleet *f)
 {
-    f->heart_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (f->heart_fd < 0)
+    f->beat = calloc(1, sizeof(*f->beat));
+    if (f->beat == NULL)
         return false;
-    f->heart_event = event_new(f->base, f->heart_fd, EV_READ | EV_PERSIST, on_report, f);
-    if (f->heart_event == NULL || event_add(f->heart_event, NULL) != 0)
+    f->beat->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (f->beat->fd < 0)
+        return false;
+    f->beat->event = event_new(f->base, f->beat->fd, EV_READ | EV_PERSIST, on_report, f);
+    if (f->beat->event == NULL || event_add(f->beat->event, NULL) != 0)
         return false;
     f->heart = heart_new(&(struct heart_config){
         .link = link_config(f),
@@ -291,7 +311,7 @@ bool fleet_beat_init(struct fleet *f)
         .lease_ms = f->cfg.lease_ms,
         .interval_ms = f->cfg.beat_interval_ms,
         .hang_ms = f->cfg.hang_ms,
-        .wake_fd = f->heart_fd,
+        .wake_fd = f->beat->fd,
     });
     return f->heart != NULL;
 }
@@ -300,10 +320,12 @@ void fleet_beat_free(struct fleet *f)
 {
     heart_free(f->heart);
     f->heart = NULL;
-    if (f->heart_event != NULL)
-        event_free(f->heart_event);
-    f->heart_event = NULL;
-    if (f->heart_fd >= 0)
-        close(f->heart_fd);
-    f->heart_fd = -1;
+    if (f->beat == NULL)
+        return;
+    if (f->beat->event != NULL)
+        event_free(f->beat->event);
+    if (f->beat->fd >= 0)
+        close(f->beat->fd);
+    free(f->beat);
+    f->beat = NULL;
 }

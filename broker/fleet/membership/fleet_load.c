@@ -6,12 +6,29 @@
  * The log's version is noted with the join; then everything is read, in chunks, some at a time;
  * then the log is applied from the noted version on. Repeats are harmless, so what is read may be
  * newer than that version. The node is ready once it is past what was last when reading ended. */
-#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/membership/fleet_load.h"
 
 #include <event2/util.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/connect/fleet_connect.h"
+#include "broker/fleet/exchange/fleet_nodes.h"
+#include "broker/fleet/exchange/inbox.h"
+#include "broker/fleet/fence/fleet_resync.h"
+#include "broker/fleet/hold/fleet_sweep.h"
+#include "broker/fleet/lease/heart.h"
+#include "broker/fleet/log/fleet_append.h"
+#include "broker/fleet/log/fleet_epochs.h"
+#include "broker/fleet/log/fleet_log.h"
+#include "broker/fleet/log/fleet_version.h"
+#include "broker/fleet/log/route.h"
+#include "broker/fleet/membership/fleet_register.h"
+#include "broker/fleet/membership/fleet_say_again.h"
+#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/node/fleet_behalf.h"
+#include "broker/fleet/storage/fleet_usage.h"
+#include "broker/routing/router.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"
 

@@ -7,8 +7,39 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/fence/fleet_taken.h"
+#include "broker/fleet/hold/fleet_hold.h"
 #include "broker/fleet/node/fleet.h"
+#include "broker/fleet/node/fleet_behalf.h"
+#include "broker/fleet/session/fleet_will.h"
+#include "broker/fleet/wire/fleet_bytes.h"
 #include "common/log/log.h"
+
+struct fleet_registration {
+    enum { REGISTER_BEGIN, REGISTER_ASKED, REGISTER_DONE, REGISTER_FAILED } state;
+    uint64_t connection; /* the id of `commands` at Redis, 0: unknown */
+    uint64_t cut;        /* the last one that this node knows of */
+    bool other_run;      /* of Redis, than the one that was spoken with before */
+    bool warned;         /* of the right to kill that isn't there */
+};
+
+bool fleet_register_init(struct fleet *f)
+{
+    f->registration = calloc(1, sizeof(*f->registration));
+    return f->registration != NULL;
+}
+
+void fleet_register_free(struct fleet *f)
+{
+    free(f->registration);
+    f->registration = NULL;
+}
+
+void fleet_register_new_id(struct fleet *f)
+{
+    *f->registration = (struct fleet_registration){.connection = f->registration->connection,
+                                                   .warned = f->registration->warned};
+}
 
 static struct redis_queue *out(struct fleet *f)
 {
@@ -17,9 +48,9 @@ static struct redis_queue *out(struct fleet *f)
 
 void fleet_register_begin(struct fleet *f, uint64_t connection, bool other_run)
 {
-    f->registration.other_run = other_run;
-    f->registration.state = REGISTER_BEGIN;
-    f->connection = connection;
+    f->registration->other_run = other_run;
+    f->registration->state = REGISTER_BEGIN;
+    f->registration->connection = connection;
 }
 
 /* ---- may this user close connections? -------------------------------------------------------- */
@@ -30,16 +61,16 @@ static void on_may_kill(void *arg, const redisReply *r)
 
     if (r == NULL)
         return;
-    f->may_kill = r->type == REDIS_REPLY_INTEGER && f->connection != 0;
+    f->may_kill = r->type == REDIS_REPLY_INTEGER && f->registration->connection != 0;
     metric_set(f->metrics.cannot_cut, !f->may_kill);
-    if (!f->may_kill && !f->registration.warned)
+    if (!f->may_kill && !f->registration->warned)
         LOG_WARN("redis_user_may_not_kill",
                  KV_STR("err", r->type == REDIS_REPLY_ERROR ? r->str : "CLIENT ID is refused"),
                  KV_STR("needed", "+client|id +client|kill in the ACL of the brokers' user"),
                  KV_STR("effect",
                         "clients of a broker that stands still wait for most of its lease "
                         "before they can connect elsewhere"));
-    f->registration.warned = !f->may_kill;
+    f->registration->warned = !f->may_kill;
 }
 
 /* Closes nobody: there is no such id. */
@@ -135,9 +166,9 @@ static void take_cut(struct fleet *f, const redisReply *cut)
     char *end;
     uint64_t number = strtoull(cut->str, &end, 10);
 
-    if (*end != ' ' || number <= f->registration.cut)
+    if (*end != ' ' || number <= f->registration->cut)
         return;
-    f->registration.cut = number;
+    f->registration->cut = number;
     end++;
     fleet_taken_note(f, end, cut->len - (size_t)(end - cut->str));
 }
@@ -149,14 +180,14 @@ static void on_registered(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
 
-    f->registration.state = REGISTER_FAILED;
+    f->registration->state = REGISTER_FAILED;
     if (r == NULL)
         return;
     if (r->type != REDIS_REPLY_ARRAY || r->elements == 0) {
         LOG_LIMITED(LOG_LEVEL_ERROR, "redis_error", KV_STR("err", r->str));
         return;
     }
-    f->registration.state = REGISTER_DONE;
+    f->registration->state = REGISTER_DONE;
     if (strcmp(r->element[0]->str, "dead") == 0) {
         LOG_WARN("node_was_declared_dead", KV_STR("node", f->hex));
         fleet_is_dead(f);
@@ -174,25 +205,25 @@ static void ask(struct fleet *f)
 {
     struct fleet_key key = fleet_key_node(&f->keys, f->id);
 
-    f->registration.state = REGISTER_ASKED;
+    f->registration->state = REGISTER_ASKED;
     scripts_begin(&f->scripts, out(f), SCRIPT_REGISTER, key.text, 4);
     redis_queue_str(out(f), f->run_tag);
-    redis_queue_u64(out(f), f->connection);
-    redis_queue_u64(out(f), f->registration.cut);
+    redis_queue_u64(out(f), f->registration->connection);
+    redis_queue_u64(out(f), f->registration->cut);
     redis_queue_str(out(f), f->joined ? "1" : "0");
     redis_queue_end(out(f), REDIS_VOLATILE, on_registered, f);
 }
 
 bool fleet_register_enter(struct fleet *f)
 {
-    if (f->registration.state == REGISTER_BEGIN) {
+    if (f->registration->state == REGISTER_BEGIN) {
         ask_may_kill(f);
         ask(f);
-        if (f->registration.other_run)
+        if (f->registration->other_run)
             ask_about_publishers(f);
         return true;
     }
-    if (f->registration.state != REGISTER_DONE)
+    if (f->registration->state != REGISTER_DONE)
         return false;
     if (out(f)->count == 0 && !f->must_start_over)
         fleet_taken_apply(f);
@@ -204,7 +235,7 @@ void fleet_register_keep(struct fleet *f)
     struct fleet_key key = fleet_key_node(&f->keys, f->id);
     char field[64];
 
-    snprintf(field, sizeof(field), "c:%s:%" PRIu64, f->run_tag, f->connection);
+    snprintf(field, sizeof(field), "c:%s:%" PRIu64, f->run_tag, f->registration->connection);
     redis_queue_begin(f->q, 4);
     redis_queue_str(f->q, "HSET");
     redis_queue_arg2(f->q, key.text, strlen(key.text), "link", 4);

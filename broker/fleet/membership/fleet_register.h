@@ -18,13 +18,10 @@
 
 struct fleet;
 
-struct fleet_registration {
-    enum { REGISTER_BEGIN, REGISTER_ASKED, REGISTER_DONE, REGISTER_FAILED } state;
-    uint64_t cut;   /* the last one that this node knows of */
-    bool other_run; /* of Redis, than the one that was spoken with before */
-    bool warned;    /* of the right to kill that isn't there */
-};
-
+bool fleet_register_init(struct fleet *f);
+void fleet_register_free(struct fleet *f);
+/* The node has another id: nothing is registered. */
+void fleet_register_new_id(struct fleet *f);
 /* A new connection, with this id at Redis (0: it doesn't say). `other_run`: Redis may have lost what was
  * taken from this node, so it is asked whose the clients are that publish. */
 void fleet_register_begin(struct fleet *f, uint64_t connection, bool other_run);

@@ -8,13 +8,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/hold/fleet_hold.h"
+#include "broker/fleet/log/fleet_append.h"
+#include "broker/fleet/log/route.h"
 #include "broker/fleet/node/fleet.h"
+#include "broker/fleet/node/fleet_behalf.h"
+#include "broker/fleet/session/fleet_deliver.h"
+#include "broker/fleet/wire/fleet_bytes.h"
+#include "broker/fleet/wire/fleet_options.h"
 #include "broker/fleet/wire/fleet_piece.h"
+#include "common/base/timebox.h"
 #include "common/log/log.h"
 
 enum { PENDING_BYTES = 512 << 10 /* unanswered commands beside which holds are asserted */ };
 
 enum { WILL_GRACE_S = 30 };
+
+bool fleet_say_init(struct fleet *f)
+{
+    f->saying = calloc(1, sizeof(*f->saying));
+    return f->saying != NULL;
+}
+
+void fleet_say_free(struct fleet *f)
+{
+    free(f->saying);
+    f->saying = NULL;
+}
 
 static void on_ended(void *arg, enum store_status status)
 {
@@ -182,7 +202,7 @@ void fleet_hold_assert(struct fleet_hold *h)
     struct store_hold *hold = h->hold;
     struct assertion a = {0};
 
-    h->asserted = f->saying.round;
+    h->asserted = f->saying->round;
     if (hold->durable)
         note_session(f, h, &a);
     if (a.subs.failed || a.open.failed) {
@@ -218,7 +238,7 @@ void fleet_hold_assert(struct fleet_hold *h)
 void fleet_say_hold(struct fleet_hold *h)
 {
     /* Without store_data it is still connecting: its claim is made again. */
-    if (h->asserted != h->fleet->saying.round && h->hold != NULL && h->hold->store_data != NULL)
+    if (h->asserted != h->fleet->saying->round && h->hold != NULL && h->hold->store_data != NULL)
         fleet_hold_assert(h);
 }
 
@@ -238,14 +258,14 @@ static void retell_subscription(void *arg, const struct store_subscription *sub)
 static void say_hold_again(struct fleet *f, struct fleet_hold *h)
 {
     fleet_say_hold(h);
-    if (f->saying.lost && h->hold->store_data != NULL && h->hold->durable)
+    if (f->saying->lost && h->hold->store_data != NULL && h->hold->durable)
         f->host.each_subscription(f->host.arg, h->hold->client_id, h->hold->client_id_len,
                                   retell_subscription, h);
 }
 
 void fleet_say_again(struct fleet *f, bool again, bool lost)
 {
-    struct fleet_saying *s = &f->saying;
+    struct fleet_saying *s = f->saying;
 
     s->lost = s->lost || lost; /* the former walk may not have come to its end */
     if (lost)
@@ -261,10 +281,10 @@ void fleet_say_again(struct fleet *f, bool again, bool lost)
 /* One at least. False: there is more, or no time to see. */
 static bool say_holds(struct fleet *f)
 {
-    while (f->saying.at != NULL) {
-        struct fleet_hold *h = f->saying.at;
+    while (f->saying->at != NULL) {
+        struct fleet_hold *h = f->saying->at;
 
-        f->saying.at = h->next;
+        f->saying->at = h->next;
         say_hold_again(f, h);
         if (timebox_spend(f->box, TIMEBOX_LOOK_US)) {
             fleet_wake(f);
@@ -278,7 +298,7 @@ static bool say_holds(struct fleet *f)
 
 void fleet_say_tick(struct fleet *f)
 {
-    struct fleet_saying *s = &f->saying;
+    struct fleet_saying *s = f->saying;
 
     if (!s->under_way || !redis_link_is_up(f->commands))
         return;

@@ -19,6 +19,8 @@ struct fleet_saying {
     bool lost; /* the log lost some, too */
 };
 
+bool fleet_say_init(struct fleet *f);
+void fleet_say_free(struct fleet *f);
 /* `again`: the node was in the fleet before. `lost`: the log hasn't all that this node said. */
 void fleet_say_again(struct fleet *f, bool again, bool lost);
 void fleet_say_tick(struct fleet *f);

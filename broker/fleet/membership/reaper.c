@@ -2,11 +2,16 @@
  * log again what it may have left half said, and removes its inbox. Goes through the buckets some
  * at a time, in chunks; who does it is noted in Redis, so that another node resumes it should the
  * reaper die (fleet_beat.c). Whatever is done twice is harmless. */
-#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/membership/reaper.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/fence/fleet_cut.h"
+#include "broker/fleet/log/fleet_retell.h"
+#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/node/fleet_behalf.h"
+#include "broker/fleet/session/fleet_will.h"
 #include "common/log/log.h"
 
 enum { BUCKETS_AT_ONCE = 16, CLIENTS_AT_ONCE = 50, WILLS_MAX = 200 };

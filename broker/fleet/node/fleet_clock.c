@@ -55,25 +55,37 @@ struct fleet_moment fleet_clock_at(const struct fleet_clock *c, uint64_t boot_ms
                                  .latest = (uint64_t)((int64_t)boot_ms + best->high)};
 }
 
+bool fleet_clock_init(struct fleet *f)
+{
+    f->clock = calloc(1, sizeof(*f->clock));
+    return f->clock != NULL;
+}
+
+void fleet_clock_free(struct fleet *f)
+{
+    free(f->clock);
+    f->clock = NULL;
+}
+
 static void on_time(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
 
-    f->clock.asking = false;
+    f->clock->asking = false;
     if (r == NULL || r->type != REDIS_REPLY_ARRAY || r->elements != 2)
         return;
-    fleet_clock_note(&f->clock, f->clock.asked_boot_ms, clock_boottime_ms(),
+    fleet_clock_note(f->clock, f->clock->asked_boot_ms, clock_boottime_ms(),
                      strtoull(r->element[0]->str, NULL, 10) * 1000 +
                          strtoull(r->element[1]->str, NULL, 10) / 1000);
 }
 
 void fleet_clock_tick(struct fleet *f)
 {
-    if (f->clock.asking || f->now_ms < f->clock.ask_ms || !fleet_can_act(f))
+    if (f->clock->asking || f->now_ms < f->clock->ask_ms || !fleet_can_act(f))
         return;
-    f->clock.asking = true;
-    f->clock.ask_ms = f->now_ms + ASK_MS;
-    f->clock.asked_boot_ms = clock_boottime_ms();
+    f->clock->asking = true;
+    f->clock->ask_ms = f->now_ms + ASK_MS;
+    f->clock->asked_boot_ms = clock_boottime_ms();
     redis_queue_begin(f->q, 1);
     redis_queue_str(f->q, "TIME");
     redis_queue_end(f->q, REDIS_VOLATILE, on_time, f);

@@ -44,6 +44,9 @@ void fleet_clock_forget(struct fleet_clock *c);
 /* Nothing known: from 0 to UINT64_MAX. */
 struct fleet_moment fleet_clock_at(const struct fleet_clock *c, uint64_t boot_ms);
 
+/* The node's own: asks once a second. */
+bool fleet_clock_init(struct fleet *f);
+void fleet_clock_free(struct fleet *f);
 void fleet_clock_tick(struct fleet *f);
 
 #endif

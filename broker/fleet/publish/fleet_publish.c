@@ -13,7 +13,7 @@
  * subscribed after the first answer did so after the publish: a log that never rests is no reason to
  * ask for ever. Unless Redis may have lost something: then what comes later may be what was said long
  * ago, and each answer is owed anew. */
-#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/publish/fleet_publish.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,24 @@
 
 #include "broker/base/account.h"
 #include "broker/base/id_set.h"
-#include "common/log/log.h"
+#include "broker/fleet/exchange/fleet_channel.h"
+#include "broker/fleet/exchange/fleet_nodes.h"
+#include "broker/fleet/exchange/fleet_outbox.h"
+#include "broker/fleet/exchange/inbox.h"
+#include "broker/fleet/fence/fleet_taken.h"
+#include "broker/fleet/hold/fleet_hold.h"
+#include "broker/fleet/log/fleet_log.h"
+#include "broker/fleet/log/fleet_version.h"
+#include "broker/fleet/membership/fleet_say_again.h"
+#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/node/fleet_behalf.h"
+#include "broker/fleet/publish/fleet_queue.h"
+#include "broker/fleet/publish/fleet_retained.h"
+#include "broker/fleet/session/fleet_will.h"
+#include "broker/fleet/storage/fleet_full.h"
+#include "broker/fleet/wire/fleet_bytes.h"
+#include "broker/fleet/wire/fleet_frame.h"
+#include "broker/routing/router.h"
 
 enum {
     AGAIN_MS = 100,

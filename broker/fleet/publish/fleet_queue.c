@@ -1,10 +1,17 @@
 /* Gathers a turn's messages for durable sessions: one script call a bucket, each message in it
  * once, many sessions each. The script names the sessions' owners, who are woken. */
-#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/publish/fleet_queue.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/exchange/fleet_nodes.h"
+#include "broker/fleet/exchange/fleet_outbox.h"
+#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/publish/fleet_publish.h"
+#include "broker/fleet/storage/fleet_usage.h"
+#include "broker/fleet/wire/fleet_bytes.h"
+#include "broker/fleet/wire/fleet_frame.h"
 #include "common/log/log.h"
 
 /* A call's bounds: a target costs Redis 7 us (with `seen` 10), and what is copied for the targets
@@ -98,8 +105,8 @@ static void note_full(struct queue_batch *b, const redisReply *number, const red
         topic = fleet_publish_topic(b->publishes[i]);
     LOG_LIMITED(LOG_LEVEL_WARN, "queue_full", KV_BYTES("client_id", client->str, client->len),
                 KV_BYTES("topic", topic.data, topic.len),
-                KV_UINT("messages", fleet_usage_queue_messages(&b->f->usage)),
-                KV_UINT("bytes", fleet_usage_queue_bytes(&b->f->usage)),
+                KV_UINT("messages", fleet_usage_queue_messages(b->f->usage)),
+                KV_UINT("bytes", fleet_usage_queue_bytes(b->f->usage)),
                 KV_STR("effect", "its next messages are dropped until it has read some"));
 }
 
@@ -191,8 +198,8 @@ static void write_batch(struct fleet *f, struct queue_batch *b)
                   7 + 2 * b->message_count + 3 * b->target_count);
     redis_queue_arg2(q, f->hex, FLEET_HEX_SIZE - 1, run, strlen(run));
     redis_queue_u64(q, f->calls++);
-    redis_queue_u64(q, fleet_usage_queue_messages(&f->usage));
-    redis_queue_u64(q, fleet_usage_queue_bytes(&f->usage));
+    redis_queue_u64(q, fleet_usage_queue_messages(f->usage));
+    redis_queue_u64(q, fleet_usage_queue_bytes(f->usage));
     redis_queue_u64(q, f->cfg.dedup_window_ms);
     redis_queue_u64(q, f->cfg.dedup_limit);
     redis_queue_u64(q, b->message_count);

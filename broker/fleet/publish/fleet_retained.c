@@ -1,12 +1,18 @@
 /* Retained values in Redis: set by one script a bucket and turn, behind the live messages of that turn
  * (fleet_retained_read.c says why). A bucket is chosen by the topic's first level. A call has a bound in
  * values and bytes, so that it doesn't stall Redis. */
-#include "broker/fleet/node/fleet.h"
-#include "broker/fleet/wire/fleet_piece.h"
+#include "broker/fleet/publish/fleet_retained.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/fence/fleet_taken.h"
+#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/publish/fleet_publish.h"
+#include "broker/fleet/storage/fleet_usage.h"
+#include "broker/fleet/wire/fleet_bytes.h"
+#include "broker/fleet/wire/fleet_frame.h"
+#include "broker/fleet/wire/fleet_piece.h"
 #include "common/log/log.h"
 
 /* ---- setting --------------------------------------------------------------------------------- */
@@ -128,7 +134,7 @@ static void write_batch(struct fleet *f, unsigned bucket, struct retain_batch *b
     redis_queue_str(f->q, f->hex);
     redis_queue_u64(f->q, f->cfg.dedup_window_ms);
     redis_queue_u64(f->q, (uint64_t)f->cfg.dedup_limit * 5);
-    redis_queue_str(f->q, fleet_usage_takes_retained(&f->usage) ? "1" : "0");
+    redis_queue_str(f->q, fleet_usage_takes_retained(f->usage) ? "1" : "0");
     for (size_t i = 0; i < b->count; i++) {
         struct mqtt_slice topic = fleet_reader_slice(&r);
         struct mqtt_slice frame = fleet_reader_slice(&r);

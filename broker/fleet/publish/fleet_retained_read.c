@@ -9,16 +9,36 @@
  *
  * Values are told only when this node has read everything that was sent to it before they were read: so
  * the core has seen every live message that is older than they are. */
-#include "broker/fleet/node/fleet.h"
-#include "broker/fleet/wire/fleet_piece.h"
+#include "broker/fleet/publish/fleet_retained_read.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/log/log.h"
+#include "broker/fleet/exchange/inbox.h"
+#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/wire/fleet_bytes.h"
+#include "broker/fleet/wire/fleet_frame.h"
+#include "broker/fleet/wire/fleet_piece.h"
 
 /* Names are 64 kB at most: the first ones are few, then as many as fit by the size of those before. */
 enum { NAMES_FIRST = 16, NAMES_MAX = 100 };
+
+struct fleet_retained_reads {
+    struct retained_read *first;
+    bool large_under_way; /* one of them waits for a large value */
+};
+
+bool fleet_retained_reads_init(struct fleet *f)
+{
+    f->retained_reads = calloc(1, sizeof(*f->retained_reads));
+    return f->retained_reads != NULL;
+}
+
+void fleet_retained_reads_free(struct fleet *f)
+{
+    free(f->retained_reads);
+    f->retained_reads = NULL;
+}
 
 struct walk {
     struct retained_read *read;
@@ -76,7 +96,7 @@ static void read_free(struct retained_read *rd)
     if (rd->prev != NULL)
         rd->prev->next = rd->next;
     else
-        rd->f->retained_reads.first = rd->next;
+        rd->f->retained_reads->first = rd->next;
     if (rd->next != NULL)
         rd->next->prev = rd->prev;
     free(rd);
@@ -166,7 +186,7 @@ static void on_values(void *arg, const redisReply *r)
     if (status == STORE_OK)
         drop_matching(w, r->elements);
     if (v->is_large)
-        w->read->f->retained_reads.large_under_way = false;
+        w->read->f->retained_reads->large_under_way = false;
     values_part_done(v);
 }
 
@@ -197,7 +217,7 @@ static void ask_values(struct walk *w)
         return;
     }
     *v = (struct retained_values){.walk = w, .waits = 2, .is_large = w->is_large};
-    f->retained_reads.large_under_way |= w->is_large;
+    f->retained_reads->large_under_way |= w->is_large;
     scripts_begin(&f->scripts, f->q, SCRIPT_VALUES, key.text, 1 + count);
     redis_queue_u64(f->q, w->is_large ? 0 : FLEET_PIECE_BYTES);
     for (size_t i = 0; i < count; i++) {
@@ -297,7 +317,7 @@ static void step(struct walk *w)
 {
     if (w->match_count == 0 && !w->at_end)
         ask_names(w);
-    else if (w->match_count > 0 && !(w->is_large && w->read->f->retained_reads.large_under_way))
+    else if (w->match_count > 0 && !(w->is_large && w->read->f->retained_reads->large_under_way))
         ask_values(w);
 }
 
@@ -313,8 +333,8 @@ static void next_round(struct retained_read *rd)
 
 void fleet_retained_tick(struct fleet *f)
 {
-    for (struct retained_read *rd = f->retained_reads.first;
-         rd != NULL && !f->retained_reads.large_under_way; rd = rd->next)
+    for (struct retained_read *rd = f->retained_reads->first;
+         rd != NULL && !f->retained_reads->large_under_way; rd = rd->next)
         if (rd->waits)
             next_round(rd);
 }
@@ -378,10 +398,10 @@ struct store_retained_read *fleet_retained_start(struct fleet *f, struct mqtt_sl
     rd->arg = arg;
     rd->filter_len = filter.len;
     memcpy(rd->filter, filter.data, filter.len);
-    rd->next = f->retained_reads.first;
+    rd->next = f->retained_reads->first;
     if (rd->next != NULL)
         rd->next->prev = rd;
-    f->retained_reads.first = rd;
+    f->retained_reads->first = rd;
     plan(rd);
     next_round(rd);
     return &rd->base;
@@ -407,11 +427,11 @@ void fleet_retained_cancel(struct store_retained_read *read)
 /* Those that wait to be continued end here; what is under way was told by the link already. */
 void fleet_retained_reset(struct fleet *f)
 {
-    while (f->retained_reads.first != NULL) {
-        struct retained_read *rd = f->retained_reads.first;
+    while (f->retained_reads->first != NULL) {
+        struct retained_read *rd = f->retained_reads->first;
 
         rd->done(rd->arg, STORE_UNAVAILABLE);
         read_free(rd);
     }
-    f->retained_reads.large_under_way = false;
+    f->retained_reads->large_under_way = false;
 }

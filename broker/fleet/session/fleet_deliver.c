@@ -1,11 +1,16 @@
 /* Rule 8: reads a session's queue, and tells Redis what the client acknowledged. Nothing is written
  * when a message is sent: the packet id follows from the sequence. Acknowledgements of a turn go in
  * one call a session. */
-#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/session/fleet_deliver.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/hold/fleet_hold.h"
+#include "broker/fleet/membership/fleet_say_again.h"
+#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/wire/fleet_bytes.h"
+#include "broker/fleet/wire/fleet_frame.h"
 #include "common/log/log.h"
 
 enum { ACKS_AT_ONCE = 500, FLAG_QOS = 0x03, FLAG_RETAIN = 0x04, FLAG_VALUE = 0x08 };

@@ -1,13 +1,28 @@
 /* The end of a connection: what it published goes first, then its session is let go of, and its will,
  * if it is due, is published. Comes from the core, and from connecting attempts that give back what
  * they took. */
-#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/session/fleet_disconnect.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "broker/base/account.h"
-#include "common/log/log.h"
+#include "broker/fleet/exchange/fleet_channel.h"
+#include "broker/fleet/exchange/fleet_outbox.h"
+#include "broker/fleet/fence/fleet_taken.h"
+#include "broker/fleet/hold/fleet_hold.h"
+#include "broker/fleet/log/fleet_append.h"
+#include "broker/fleet/log/fleet_retell.h"
+#include "broker/fleet/membership/fleet_say_again.h"
+#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/node/fleet_behalf.h"
+#include "broker/fleet/publish/fleet_queue.h"
+#include "broker/fleet/publish/fleet_retained.h"
+#include "broker/fleet/session/fleet_deliver.h"
+#include "broker/fleet/session/fleet_will.h"
+#include "broker/fleet/wire/fleet_bytes.h"
+#include "broker/fleet/wire/fleet_options.h"
 
 /* Who asked for the client waits a second for it (fleet_connect.c). A will may take as long as Redis is
  * full: whether it is out, he finds out himself. */
@@ -33,6 +48,23 @@ struct disconnect_op {
     size_t client_len;
     char client[];
 };
+
+TAILQ_HEAD(disconnect_list, disconnect_op);
+
+bool fleet_disconnects_init(struct fleet *f)
+{
+    f->disconnects = malloc(sizeof(*f->disconnects));
+    if (f->disconnects == NULL)
+        return false;
+    TAILQ_INIT(f->disconnects);
+    return true;
+}
+
+void fleet_disconnects_free(struct fleet *f)
+{
+    free(f->disconnects);
+    f->disconnects = NULL;
+}
 
 static void op_free(struct disconnect_op *op)
 {
@@ -64,7 +96,7 @@ static void finish(struct disconnect_op *op, enum store_status status)
 static void stop_waiting(struct disconnect_op *op)
 {
     if (op->waits)
-        TAILQ_REMOVE(&op->f->disconnects, op, waiting);
+        TAILQ_REMOVE(op->f->disconnects, op, waiting);
     op->waits = false;
 }
 
@@ -80,7 +112,7 @@ static void publish_will(struct disconnect_op *op, const void *frame, size_t len
 {
     op->waits = true;
     op->until_ms = op->f->now_ms + WILL_MS;
-    TAILQ_INSERT_TAIL(&op->f->disconnects, op, waiting);
+    TAILQ_INSERT_TAIL(op->f->disconnects, op, waiting);
     fleet_will_publish(op->f, op->client, op->client_len, op->epoch, frame, len, on_will_published,
                        op);
 }
@@ -89,7 +121,7 @@ void fleet_disconnect_tick(struct fleet *f)
 {
     struct disconnect_op *op;
 
-    while ((op = TAILQ_FIRST(&f->disconnects)) != NULL && f->now_ms >= op->until_ms) {
+    while ((op = TAILQ_FIRST(f->disconnects)) != NULL && f->now_ms >= op->until_ms) {
         stop_waiting(op);
         tell(op, STORE_OK);
     }

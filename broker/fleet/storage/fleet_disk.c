@@ -1,13 +1,31 @@
 /* `durability: disk` promises what only an append-only file keeps that is synced at every write.
  * Whether Redis has one is asked at each connection and every few seconds; without it the broker
  * isn't ready and takes no clients. */
-#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/storage/fleet_disk.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/node/fleet.h"
 #include "common/log/log.h"
 
 enum { ASK_MS = 2000 };
+
+struct fleet_disk {
+    uint64_t ask_ms;
+};
+
+bool fleet_disk_init(struct fleet *f)
+{
+    f->disk = calloc(1, sizeof(*f->disk));
+    return f->disk != NULL;
+}
+
+void fleet_disk_free(struct fleet *f)
+{
+    free(f->disk);
+    f->disk = NULL;
+}
 
 /* The value of a setting in CONFIG GET's answer, "" when it isn't there. */
 static const char *setting(const redisReply *r, const char *name)
@@ -43,7 +61,7 @@ static void on_settings(void *arg, const redisReply *r)
 
 static void ask(struct fleet *f)
 {
-    f->disk_ask_ms = f->now_ms + ASK_MS;
+    f->disk->ask_ms = f->now_ms + ASK_MS;
     redis_queue_begin(f->q, 4);
     redis_queue_str(f->q, "CONFIG");
     redis_queue_str(f->q, "GET");
@@ -60,6 +78,6 @@ void fleet_disk_greeted(struct fleet *f)
 
 void fleet_disk_tick(struct fleet *f)
 {
-    if (f->cfg.durability == DURABILITY_DISK && f->now_ms >= f->disk_ask_ms && fleet_can_act(f))
+    if (f->cfg.durability == DURABILITY_DISK && f->now_ms >= f->disk->ask_ms && fleet_can_act(f))
         ask(f);
 }

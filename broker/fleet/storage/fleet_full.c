@@ -2,12 +2,31 @@
  * without acknowledgement until there is room (fleet_publish.c), subscriptions are refused, clients
  * connect, read their queues and acknowledge. Whether there is room again, a script is asked that
  * Redis refuses for want of it. */
-#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/storage/fleet_full.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/storage/fleet_replicas.h"
 #include "common/log/log.h"
+
+/* Of the time that Redis is full. */
+struct fleet_fullness {
+    uint64_t since_ms, ask_ms;
+};
+
+bool fleet_full_init(struct fleet *f)
+{
+    f->fullness = calloc(1, sizeof(*f->fullness));
+    return f->fullness != NULL;
+}
+
+void fleet_full_free(struct fleet *f)
+{
+    free(f->fullness);
+    f->fullness = NULL;
+}
 
 enum { ASK_MS = 250 };
 
@@ -33,8 +52,8 @@ void fleet_full(struct fleet *f)
     if (f->full)
         return;
     f->full = true;
-    f->full_since_ms = f->now_ms;
-    f->full_ask_ms = f->now_ms + ASK_MS;
+    f->fullness->since_ms = f->now_ms;
+    f->fullness->ask_ms = f->now_ms + ASK_MS;
     metric_set(f->metrics.full, 1);
     redis_queue_begin(f->q, 2);
     redis_queue_str(f->q, "INFO");
@@ -56,14 +75,15 @@ static void on_room(void *arg, const redisReply *r)
         return;
     f->full = false;
     metric_set(f->metrics.full, 0);
-    LOG_LIMITED(LOG_LEVEL_INFO, "redis_has_room", KV_UINT("took_ms", f->now_ms - f->full_since_ms));
+    LOG_LIMITED(LOG_LEVEL_INFO, "redis_has_room",
+                KV_UINT("took_ms", f->now_ms - f->fullness->since_ms));
 }
 
 void fleet_full_tick(struct fleet *f)
 {
-    if (!f->full || f->now_ms < f->full_ask_ms || !redis_link_is_up(f->commands))
+    if (!f->full || f->now_ms < f->fullness->ask_ms || !redis_link_is_up(f->commands))
         return;
-    f->full_ask_ms = f->now_ms + ASK_MS;
+    f->fullness->ask_ms = f->now_ms + ASK_MS;
     ask(f, on_room, f);
 }
 
@@ -88,7 +108,7 @@ static void on_answer(void *arg, const redisReply *r)
 
 void fleet_full_ask(struct fleet *f, store_done_fn *done, void *arg)
 {
-    bool waits = f->full || f->replicas.missing;
+    bool waits = f->full || fleet_replicas_missing(f);
     struct full_asked *asked = waits ? NULL : malloc(sizeof(*asked));
 
     if (asked == NULL) {

@@ -3,6 +3,7 @@
 #include "broker/fleet/storage/fleet_replicas.h"
 
 #include <event2/util.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "broker/fleet/node/fleet.h"
@@ -11,6 +12,36 @@
 /* A WAIT ends earlier when the replica has everything. RETRY_MS: after an answer that came at once.
  */
 enum { WAIT_MS = 1000, RETRY_MS = 100 };
+
+struct fleet_replica_list {
+    struct fleet_replica_wait *head, *tail;
+};
+
+struct fleet_replicas {
+    struct fleet_replica_list gathered; /* for the next WAIT */
+    struct fleet_replica_list asking;   /* those of the one that is under way */
+    bool under_way, missing;
+    bool probe; /* ask although nobody waits: is there a replica at all? */
+    uint64_t retry_ms;
+    char run_id[48]; /* of the Redis that answers WAIT */
+};
+
+bool fleet_replicas_init(struct fleet *f)
+{
+    f->replicas = calloc(1, sizeof(*f->replicas));
+    return f->replicas != NULL;
+}
+
+void fleet_replicas_free(struct fleet *f)
+{
+    free(f->replicas);
+    f->replicas = NULL;
+}
+
+bool fleet_replicas_missing(const struct fleet *f)
+{
+    return f->replicas->missing;
+}
 
 static void append(struct fleet_replica_list *to, struct fleet_replica_wait *w)
 {
@@ -56,7 +87,7 @@ static void put_back(struct fleet_replicas *rs)
 
 static void note_missing(struct fleet *f, bool missing)
 {
-    struct fleet_replicas *rs = &f->replicas;
+    struct fleet_replicas *rs = f->replicas;
 
     if (missing)
         LOG_LIMITED(LOG_LEVEL_ERROR, "replica_missing", KV_STR("durability", "replica"),
@@ -70,7 +101,7 @@ static void note_missing(struct fleet *f, bool missing)
 static void on_count(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
-    struct fleet_replicas *rs = &f->replicas;
+    struct fleet_replicas *rs = f->replicas;
     bool answered = r != NULL && r->type == REDIS_REPLY_INTEGER;
 
     if (!rs->under_way)
@@ -94,12 +125,12 @@ static void on_count(void *arg, const redisReply *r)
 void fleet_replicas_wait(struct fleet *f, struct fleet_replica_wait *w, fleet_replica_fn *fn)
 {
     w->fn = fn;
-    append(&f->replicas.gathered, w);
+    append(&f->replicas->gathered, w);
 }
 
 void fleet_replicas_greeted(struct fleet *f, const char *run_id)
 {
-    struct fleet_replicas *rs = &f->replicas;
+    struct fleet_replicas *rs = f->replicas;
 
     evutil_snprintf(rs->run_id, sizeof(rs->run_id), "%s", run_id);
     rs->probe = true;
@@ -122,7 +153,7 @@ static void ask(struct fleet *f)
 
 void fleet_replicas_flush(struct fleet *f)
 {
-    struct fleet_replicas *rs = &f->replicas;
+    struct fleet_replicas *rs = f->replicas;
 
     if (f->replica_link == NULL || rs->under_way || !redis_link_is_up(f->replica_link))
         return;
@@ -138,7 +169,7 @@ void fleet_replicas_flush(struct fleet *f)
 
 void fleet_replicas_reset(struct fleet *f)
 {
-    struct fleet_replicas *rs = &f->replicas;
+    struct fleet_replicas *rs = f->replicas;
 
     rs->under_way = false;
     put_back(rs);

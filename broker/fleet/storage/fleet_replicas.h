@@ -28,23 +28,13 @@ struct fleet_replica_wait {
     fleet_replica_fn *fn;
 };
 
-struct fleet_replica_list {
-    struct fleet_replica_wait *head, *tail;
-};
-
-struct fleet_replicas {
-    struct fleet_replica_list gathered; /* for the next WAIT */
-    struct fleet_replica_list asking;   /* those of the one that is under way */
-    bool under_way, missing;
-    bool probe; /* ask although nobody waits: is there a replica at all? */
-    unsigned asked;
-    uint64_t retry_ms;
-    char run_id[48]; /* of the Redis that answers WAIT */
-};
-
+bool fleet_replicas_init(struct fleet *f);
+void fleet_replicas_free(struct fleet *f);
 void fleet_replicas_wait(struct fleet *f, struct fleet_replica_wait *w, fleet_replica_fn *fn);
 /* The connection for WAIT was greeted. */
 void fleet_replicas_greeted(struct fleet *f, const char *run_id);
+/* There is none: whoever waits goes on waiting. */
+bool fleet_replicas_missing(const struct fleet *f);
 void fleet_replicas_flush(struct fleet *f);
 void fleet_replicas_reset(struct fleet *f);
 

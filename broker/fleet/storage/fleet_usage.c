@@ -1,6 +1,8 @@
 /* Gathers what the buckets count, tells it, and decides by the fleet's sums. */
 #include "broker/fleet/storage/fleet_usage.h"
 
+#include <stdlib.h>
+
 #include "broker/fleet/node/fleet.h"
 #include "common/log/log.h"
 
@@ -100,10 +102,28 @@ bool fleet_usage_takes_retained(const struct fleet_usage *u)
 
 /* ---- telling and asking ---------------------------------------------------------------------- */
 
+bool fleet_usage_init(struct fleet *f)
+{
+    f->usage = calloc(1, sizeof(*f->usage));
+    if (f->usage == NULL)
+        return false;
+    f->usage->limits = (struct fleet_usage_limits){.sessions = f->cfg.session_limit,
+                                                   .stored_bytes = f->cfg.stored_limit_bytes,
+                                                   .queue_messages = f->cfg.queue_limit,
+                                                   .queue_bytes = f->cfg.queue_limit_bytes};
+    return true;
+}
+
+void fleet_usage_free(struct fleet *f)
+{
+    free(f->usage);
+    f->usage = NULL;
+}
+
 void fleet_usage_count(struct fleet *f, unsigned bucket, uint32_t sessions)
 {
-    f->usage.counts[bucket] = sessions;
-    f->usage.untold[bucket] = true;
+    f->usage->counts[bucket] = sessions;
+    f->usage->untold[bucket] = true;
 }
 
 /* Where the limit comes from is what an operator asks who finds a short queue. */
@@ -118,7 +138,7 @@ static void tell_limit(const struct fleet_usage *u)
 static void on_usage(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
-    struct fleet_usage *u = &f->usage;
+    struct fleet_usage *u = f->usage;
     struct fleet_usage_memory memory;
     bool took = fleet_usage_takes_retained(u);
     uint64_t before = u->known ? stored_limit(u) : 0;
@@ -144,7 +164,7 @@ static void on_usage(void *arg, const redisReply *r)
 
 void fleet_usage_ask(struct fleet *f)
 {
-    struct fleet_usage *u = &f->usage;
+    struct fleet_usage *u = f->usage;
     unsigned buckets[TOLD_AT_ONCE];
     size_t count = 0;
 
@@ -166,7 +186,7 @@ void fleet_usage_ask(struct fleet *f)
 
 void fleet_usage_tick(struct fleet *f)
 {
-    if (f->now_ms >= f->usage.ask_next_ms && !f->usage.asking && f->state == FLEET_READY &&
+    if (f->now_ms >= f->usage->ask_next_ms && !f->usage->asking && f->state == FLEET_READY &&
         fleet_can_act(f))
         fleet_usage_ask(f);
 }

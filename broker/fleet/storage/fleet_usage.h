@@ -12,7 +12,7 @@
  *            to set a limit for there to be one: it is three quarters of Redis' maxmemory, or half of
  *            the memory of Redis' machine.
  * Deciding:  fleet_usage_note and the questions do no I/O, and take the time.
- * Ownership: embedded in struct fleet; holds no memory of its own.
+ * Ownership: the node's, one for all; holds no memory of its own.
  */
 #ifndef FLOTILLA_BROKER_FLEET_STORAGE_FLEET_USAGE_H
 #define FLOTILLA_BROKER_FLEET_STORAGE_FLEET_USAGE_H
@@ -51,6 +51,10 @@ struct fleet_usage {
     uint64_t ask_next_ms;
     bool asking;
 };
+
+/* With the limits of the configuration. False when out of memory. */
+bool fleet_usage_init(struct fleet *f);
+void fleet_usage_free(struct fleet *f);
 
 /* What the answer says. */
 void fleet_usage_note(struct fleet_usage *u, uint64_t sessions,

@@ -3,6 +3,11 @@
  * CPU time, and compared with what the same number of calls takes where there are few: a walk through
  * all of them each time takes ten times that and more. */
 #include "broker/fleet/node/fleet.h"
+#include "broker/fleet/session/fleet_will.h"
+#include "broker/fleet/wire/fleet_bytes.h"
+#include "broker/fleet/wire/fleet_frame.h"
+#include "broker/fleet/wire/fleet_keys.h"
+#include "common/base/clock.h"
 #include "tests/unit/broker/fleet/fleet_bed.h"
 
 static struct fleet *fleet_of(struct bed_node *n)

@@ -1,6 +1,14 @@
 /* What a node does for all its clients at once goes in pieces: here its turns have no time, so that each
  * piece is as small as it can be. */
+#include "broker/fleet/connect/fleet_connect.h"
+#include "broker/fleet/fence/fleet_taken.h"
+#include "broker/fleet/fleet_over.h"
+#include "broker/fleet/hold/fleet_hold.h"
+#include "broker/fleet/log/fleet_append.h"
+#include "broker/fleet/log/route.h"
+#include "broker/fleet/membership/fleet_say_again.h"
 #include "broker/fleet/node/fleet.h"
+#include "common/base/timebox.h"
 #include "tests/unit/broker/fleet/fleet_bed.h"
 
 enum { CROWD = 80, AT_ONCE = 4 };
@@ -27,7 +35,7 @@ static size_t holds_unsaid(const struct fleet *f)
     size_t count = 0;
 
     for (const struct fleet_hold *h = f->holds; h != NULL; h = h->next)
-        count += h->asserted != f->saying.round;
+        count += h->asserted != f->saying->round;
     return count;
 }
 
@@ -56,15 +64,15 @@ static void rule_9_a_crowd_is_told_again_in_pieces(void **state)
     struct bed_node *n = bed_add_ready(b);
     struct fleet *f = fleet_of(n);
     struct bed_client *crowd[CROWD];
-    unsigned round = f->saying.round;
+    unsigned round = f->saying->round;
     size_t left = CROWD;
 
     connect_crowd(n, crowd);
     assert_int_equal(sessions_in_redis(b), CROWD);
     b->without_time = true;
     freeReplyObject(redisCommand(b->redis, "FLUSHALL"));
-    BED_UNTIL(b, f->saying.round != round);
-    while (f->saying.at != NULL) {
+    BED_UNTIL(b, f->saying->round != round);
+    while (f->saying->at != NULL) {
         size_t now = holds_unsaid(f);
 
         assert_true(left - now <= AT_ONCE);
@@ -72,16 +80,16 @@ static void rule_9_a_crowd_is_told_again_in_pieces(void **state)
         if (left == CROWD / 2) { /* who does something before is told first */
             struct fleet_hold *last = crowd[0]->hold.store_data;
 
-            assert_int_not_equal(last->asserted, f->saying.round);
+            assert_int_not_equal(last->asserted, f->saying->round);
             b->without_time = false;
             fleet_say_hold(last);
             b->without_time = true;
-            assert_int_equal(last->asserted, f->saying.round);
+            assert_int_equal(last->asserted, f->saying->round);
             left--;
         }
         bed_turn(b);
     }
-    BED_UNTIL(b, !f->saying.under_way && holds_unsaid(f) == 0);
+    BED_UNTIL(b, !f->saying->under_way && holds_unsaid(f) == 0);
     BED_UNTIL(b, sessions_in_redis(b) == CROWD);
     b->without_time = false;
     BED_UNTIL(b, bed_ready(n));
@@ -118,8 +126,8 @@ static void rule_2_a_crowd_is_forgotten_in_pieces(void **state)
     bed_turn(b);
     size_t before = CROWD;
     size_t pieces = 0;
-    for (; f->over.step != OVER_NOT; pieces++) {
-        size_t now = hold_count(f) + route_count(f) + f->append.routes_added;
+    for (; f->over->step != OVER_NOT; pieces++) {
+        size_t now = hold_count(f) + route_count(f) + f->append->routes_added;
 
         assert_true(n->store->suspended);
         if (pieces > 0)
@@ -172,7 +180,7 @@ enum {
 
 static size_t routes_known(const struct fleet *f)
 {
-    return route_count(f) + f->append.routes_added;
+    return route_count(f) + f->append->routes_added;
 }
 
 /* A session with many filters, of which this node has no routes and the core knows nothing. */

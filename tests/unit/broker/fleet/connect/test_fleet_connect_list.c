@@ -3,13 +3,17 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <cmocka.h>
+
+#include "broker/fleet/connect/fleet_connect.h"
 #include "broker/fleet/connect/fleet_connect_op.h"
+#include "broker/fleet/hold/fleet_hold.h"
+#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/node/fleet_behalf.h"
 #include "common/base/clock.h"
 
 enum { MANY = 100000, ENOUGH_MS = 2000 /* a walk for each would take minutes */ };
@@ -44,7 +48,7 @@ static int setup(void **state)
 {
     struct crowd *crowd = calloc(1, sizeof(*crowd));
 
-    crowd->f.epochs.key = 42;
+    crowd->f.hash_key = 42;
     assert_true(fleet_connects_init(&crowd->f));
     crowd->all = calloc(MANY, sizeof(*crowd->all));
     crowd->begun_ns = clock_thread_cpu_ns();

@@ -1,0 +1,101 @@
+/* The list of holds. One that is dropped stays until nobody refers to it any more. */
+#include "broker/fleet/hold/fleet_hold.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/base/account.h"
+#include "broker/fleet/fence/fleet_resync.h"
+#include "broker/fleet/membership/fleet_say_again.h"
+#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/session/fleet_deliver.h"
+
+struct fleet_hold *fleet_hold_new(struct fleet *f, struct store_hold *hold)
+{
+    struct fleet_hold *h = calloc(1, sizeof(*h));
+
+    if (h == NULL)
+        return NULL;
+    h->fleet = f;
+    h->hold = hold;
+    h->refs = 1;
+    h->bucket = fleet_client_bucket(&f->keys, hold->client_id, hold->client_id_len);
+    h->behalf = fleet_behalf_of(f, hold->client_id, hold->client_id_len, 0);
+    h->asserted = f->saying->round;
+    h->next = f->holds;
+    if (h->next != NULL)
+        h->next->prev = h;
+    f->holds = h;
+    return h;
+}
+
+void fleet_hold_unref(struct fleet_hold *h)
+{
+    if (h == NULL || --h->refs > 0)
+        return;
+    fleet_bytes_fini(&h->acks);
+    account_uncount(ACCOUNT_CLIENTS, h->will.data);
+    fleet_bytes_fini(&h->will);
+    free(h);
+}
+
+void fleet_hold_drop(struct fleet_hold *h)
+{
+    struct fleet *f = h->fleet;
+
+    fleet_acks_flush_hold(f, h);
+    if (f->sweep_at == h)
+        f->sweep_at = h->next;
+    if (f->saying->at == h)
+        f->saying->at = h->next;
+    if (h->prev != NULL)
+        h->prev->next = h->next;
+    else
+        f->holds = h->next;
+    if (h->next != NULL)
+        h->next->prev = h->prev;
+    h->next = h->prev = NULL;
+    h->hold->store_data = NULL;
+    h->hold = NULL;
+    h->ended_ms = f->now_ms;
+    fleet_hold_unref(h);
+}
+
+void fleet_holds_detach(struct fleet *f)
+{
+    while (f->holds != NULL)
+        fleet_hold_drop(f->holds);
+}
+
+void fleet_hold_fenced(struct fleet_hold *h)
+{
+    struct fleet *f = h->fleet;
+    struct store_hold *hold = h->hold;
+
+    if (hold == NULL || hold->epoch == 0)
+        return;
+    if (hold->durable)
+        fleet_resync(f, hold->client_id, hold->client_id_len);
+    fleet_hold_drop(h); /* the core says nothing more about it */
+    f->host.fenced(f->host.arg, hold);
+}
+
+void fleet_hold_write_user(struct redis_queue *q, const struct store_hold *hold)
+{
+    if (hold->any_user)
+        redis_queue_str(q, "");
+    else if (hold->user == NULL)
+        redis_queue_str(q, "-");
+    else
+        redis_queue_arg2(q, "=", 1, hold->user, strlen(hold->user));
+}
+
+void fleet_session_script(struct fleet *f, struct store_hold *hold, enum script id, size_t args)
+{
+    struct fleet_hold *h = hold->store_data;
+    struct fleet_key key = fleet_key_clients(&f->keys, h->bucket);
+
+    scripts_begin(&f->scripts, f->q, id, key.text, 2 + args);
+    redis_queue_arg(f->q, hold->client_id, hold->client_id_len);
+    redis_queue_u64(f->q, hold->epoch);
+}

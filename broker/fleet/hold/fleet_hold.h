@@ -1,0 +1,59 @@
+/*
+ * fleet_hold - a connection's hold on its client id, as the store has it: from the begin of its claim to its
+ * end.
+ *
+ * Data flow: fleet_connect.c makes holds, fleet_disconnect.c ends them; what a client does goes through its
+ *            hold, which says in which bucket its session is.
+ * Ownership: counted. The list of all has one until the hold ends, and whoever waits for an answer has one.
+ */
+#ifndef FLOTILLA_BROKER_FLEET_HOLD_FLEET_HOLD_H
+#define FLOTILLA_BROKER_FLEET_HOLD_FLEET_HOLD_H
+
+#include "broker/fleet/node/fleet_behalf.h"
+#include "broker/fleet/node/fleet_clock.h"
+#include "broker/fleet/wire/fleet_bytes.h"
+#include "broker/fleet/wire/scripts.h"
+#include "broker/store/store.h"
+
+struct fleet;
+struct fleet_publish;
+struct fleet_release;
+
+struct fleet_hold {
+    struct fleet *fleet;
+    struct store_hold *hold; /* NULL once disconnected */
+    uint64_t ended_ms;       /* when that was */
+    struct fleet_hold *next, *prev;
+    unsigned refs, bucket;
+    unsigned asserted;          /* in which round of fleet_say_again */
+    struct fleet_behalf behalf; /* this connection */
+    char run[9];                /* of Redis, in which its sequences are known to be right */
+    bool fetch_later; /* something was fetched in another run, and is once that is known */
+    uint64_t sent; /* highest sequence fetched here, or that was gone from the queue at connect */
+    uint32_t expiry_s;
+    struct fleet_publish *publishes, *publishes_tail; /* completed in order */
+    unsigned behind;                                  /* how many of them wait to be matched */
+    unsigned unsaid;         /* removals of subscriptions that aren't in the log yet */
+    struct fleet_bytes acks; /* of this turn, see fleet_deliver.c */
+    unsigned ack_count;
+    struct fleet_release *releases;
+    struct fleet_hold *next_acking;
+    bool acking;
+    struct fleet_bytes will; /* frame; for rule 9 */
+    uint32_t will_delay_s;
+    struct fleet_moment arrived; /* its CONNECT, by Redis' clock */
+};
+
+struct fleet_hold *fleet_hold_new(struct fleet *f, struct store_hold *hold);
+void fleet_hold_unref(struct fleet_hold *h);
+/* Without a word to Redis, which knows nothing of it. */
+void fleet_hold_drop(struct fleet_hold *h);
+void fleet_holds_detach(struct fleet *f); /* the end */
+/* The script found a newer connection of this client. */
+void fleet_hold_fenced(struct fleet_hold *h);
+/* Whose it is, as scripts want it: '' any user's, '-' of who gave no user name, '=' and the name. */
+void fleet_hold_write_user(struct redis_queue *q, const struct store_hold *hold);
+/* Begins a session's script; `args` beside client and epoch. */
+void fleet_session_script(struct fleet *f, struct store_hold *hold, enum script id, size_t args);
+
+#endif

@@ -1,0 +1,19 @@
+/*
+ * reaper - clears up behind a dead node.
+ *
+ * Data flow: fleet_beat.c begins it when a beat shows that this node is to do it; who does is noted in Redis,
+ *            so that another one resumes it.
+ */
+#ifndef FLOTILLA_BROKER_FLEET_MEMBERSHIP_REAPER_H
+#define FLOTILLA_BROKER_FLEET_MEMBERSHIP_REAPER_H
+
+#include <stdint.h>
+
+struct fleet;
+
+void reapers_run_changed(struct fleet *f);
+
+void reaper_start(struct fleet *f, uint64_t victim);
+void reapers_free(struct fleet *f);
+
+#endif

@@ -1,0 +1,20 @@
+/*
+ * fleet_full - Redis has reached its maxmemory: what needs room waits.
+ */
+#ifndef FLOTILLA_BROKER_FLEET_STORAGE_FLEET_FULL_H
+#define FLOTILLA_BROKER_FLEET_STORAGE_FLEET_FULL_H
+
+#include "broker/store/store.h"
+
+struct fleet;
+
+bool fleet_full_init(struct fleet *f);
+void fleet_full_free(struct fleet *f);
+/* A write was refused for want of memory. */
+void fleet_full(struct fleet *f);
+void fleet_full_tick(struct fleet *f);
+/* Whether a publish that is begun now would be done: STORE_FULL when Redis has no room for it, or no
+ * replica that must have it. Who would wait as well takes nothing from who waits. */
+void fleet_full_ask(struct fleet *f, store_done_fn *done, void *arg);
+
+#endif
