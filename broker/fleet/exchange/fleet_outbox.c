@@ -367,7 +367,7 @@ static void mark_gap(struct fleet *f, struct route_node *n)
 
 void outboxes_tick(struct fleet *f)
 {
-    account_set(ACCOUNT_STORE, redis_queue_bytes(f->q) + outboxes_bytes(f));
+    account_set(ACCOUNT_STORE, redis_queue_bytes(f->q) + f->outbox_bytes);
     if (!fleet_can_act(f))
         return;
     for (struct route_node *n = f->nodes; n != NULL; n = n->hh.next) {
@@ -408,9 +408,4 @@ void outbox_drop(struct fleet *f, struct route_node *n)
         chunk_free(c);
         c = next;
     }
-}
-
-size_t outboxes_bytes(const struct fleet *f)
-{
-    return f->outbox_bytes;
 }

@@ -62,7 +62,5 @@ void outboxes_tick(struct fleet *f);
 void outbox_drop(struct fleet *f, struct route_node *n);
 /* Messages that are void (fleet_publish_is_void) aren't delivered, although they are in a chunk. */
 void outboxes_void(struct fleet *f);
-/* Bytes waiting in all outboxes. */
-size_t outboxes_bytes(const struct fleet *f);
 
 #endif

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/fleet/exchange/fleet_outbox.h"
 #include "common/base/timebox.h"
 #include "common/log/log.h"
 
@@ -107,6 +106,5 @@ bool fleet_accepts(const struct fleet *f)
         HELD_BOUND = 8 << 20,
     };
 
-    return redis_queue_bytes(f->q) + outboxes_bytes(f) < PENDING_BOUND &&
-           f->held_bytes < HELD_BOUND;
+    return redis_queue_bytes(f->q) + f->outbox_bytes < PENDING_BOUND && f->held_bytes < HELD_BOUND;
 }

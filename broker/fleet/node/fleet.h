@@ -68,11 +68,11 @@ struct fleet {
     bool may_kill;      /* connections of others there */
 
     /* How this node is. */
-    bool joined;          /* the lease runs */
-    uint64_t joined_ms;   /* when the last join was answered; CLOCK_BOOTTIME */
-    bool unsure;          /* whether it is alive: nobody is told anything */
-    bool must_start_over; /* found out deep in a reply's function */
-    bool closing_taken;   /* clients that others took are being closed */
+    bool joined;            /* the lease runs */
+    uint64_t joined_ms;     /* when the last join was answered; CLOCK_BOOTTIME */
+    bool unsure;            /* whether it is alive: nobody is told anything */
+    bool must_start_over;   /* found out deep in a reply's function */
+    bool closing_taken;     /* clients that others took are being closed */
     uint64_t lost_until_ms; /* Redis may have lost what its holders tell it again until then: see
                                fleet_may_be_lost */
     const char *trouble;    /* why no clients are taken, if it isn't the connection; a literal */
