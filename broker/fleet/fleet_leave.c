@@ -66,7 +66,7 @@ static void send_leave(struct fleet *f)
     redis_queue_arg(f->q, entry.data, entry.len);
     redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
     fleet_bytes_fini(&entry);
-    if (f->holds == NULL) {
+    if (f->holds->first == NULL) {
         redis_queue_begin(f->q, 3);
         redis_queue_str(f->q, "HDEL");
         redis_queue_str(f->q, f->keys.reap);
@@ -88,7 +88,7 @@ void fleet_leave_tick(struct fleet *f)
     if (f->now_ms >= f->leaving->deadline_ms)
         leave(f, STORE_UNAVAILABLE);
     else if (!f->leaving->kill_sent &&
-             (f->holds == NULL || f->now_ms + 1000 >= f->leaving->deadline_ms))
+             (f->holds->first == NULL || f->now_ms + 1000 >= f->leaving->deadline_ms))
         send_leave(f);
 }
 

@@ -113,10 +113,10 @@ void fleet_start_over(struct fleet *f)
 
 static bool detach_holds(struct fleet *f, struct timebox *box)
 {
-    while (f->holds != NULL) {
-        fleet_hold_drop(f->holds);
+    while (f->holds->first != NULL) {
+        fleet_hold_drop(f->holds->first);
         if (timebox_spend(box, HOLD_US))
-            return f->holds == NULL;
+            return f->holds->first == NULL;
     }
     return true;
 }

@@ -6,9 +6,20 @@
 
 #include "broker/base/account.h"
 #include "broker/fleet/fence/fleet_resync.h"
-#include "broker/fleet/membership/fleet_say_again.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/session/fleet_deliver.h"
+
+bool fleet_holds_init(struct fleet *f)
+{
+    f->holds = calloc(1, sizeof(*f->holds));
+    return f->holds != NULL;
+}
+
+void fleet_holds_free(struct fleet *f)
+{
+    free(f->holds);
+    f->holds = NULL;
+}
 
 struct fleet_hold *fleet_hold_new(struct fleet *f, struct store_hold *hold)
 {
@@ -21,11 +32,11 @@ struct fleet_hold *fleet_hold_new(struct fleet *f, struct store_hold *hold)
     h->refs = 1;
     h->bucket = fleet_client_bucket(&f->keys, hold->client_id, hold->client_id_len);
     h->behalf = fleet_behalf_of(f, hold->client_id, hold->client_id_len, 0);
-    h->asserted = f->saying->round;
-    h->next = f->holds;
+    h->asserted = f->holds->round;
+    h->next = f->holds->first;
     if (h->next != NULL)
         h->next->prev = h;
-    f->holds = h;
+    f->holds->first = h;
     return h;
 }
 
@@ -44,14 +55,14 @@ void fleet_hold_drop(struct fleet_hold *h)
     struct fleet *f = h->fleet;
 
     fleet_acks_flush_hold(f, h);
-    if (f->sweep_at == h)
-        f->sweep_at = h->next;
-    if (f->saying->at == h)
-        f->saying->at = h->next;
+    if (f->holds->sweep_at == h)
+        f->holds->sweep_at = h->next;
+    if (f->holds->say_at == h)
+        f->holds->say_at = h->next;
     if (h->prev != NULL)
         h->prev->next = h->next;
     else
-        f->holds = h->next;
+        f->holds->first = h->next;
     if (h->next != NULL)
         h->next->prev = h->prev;
     h->next = h->prev = NULL;
@@ -63,8 +74,8 @@ void fleet_hold_drop(struct fleet_hold *h)
 
 void fleet_holds_detach(struct fleet *f)
 {
-    while (f->holds != NULL)
-        fleet_hold_drop(f->holds);
+    while (f->holds != NULL && f->holds->first != NULL)
+        fleet_hold_drop(f->holds->first);
 }
 
 void fleet_hold_fenced(struct fleet_hold *h)

@@ -25,7 +25,7 @@ struct fleet_hold {
     uint64_t ended_ms;       /* when that was */
     struct fleet_hold *next, *prev;
     unsigned refs, bucket;
-    unsigned asserted;          /* in which round of fleet_say_again */
+    unsigned asserted;          /* in which round of all */
     struct fleet_behalf behalf; /* this connection */
     char run[9];                /* of Redis, in which its sequences are known to be right */
     bool fetch_later; /* something was fetched in another run, and is once that is known */
@@ -43,6 +43,19 @@ struct fleet_hold {
     uint32_t will_delay_s;
     struct fleet_moment arrived; /* its CONNECT, by Redis' clock */
 };
+
+/* All of a node. Who goes through them in pieces has a place here, which moves on when that hold goes. */
+struct fleet_holds {
+    struct fleet_hold *first;
+    struct fleet_hold *acking; /* those with acknowledgements of this turn */
+    struct fleet_hold *sweep_at;
+    uint64_t sweep_next_ms;
+    struct fleet_hold *say_at; /* fleet_say_again.c */
+    unsigned round; /* counts the times that all are asserted */
+};
+
+bool fleet_holds_init(struct fleet *f);
+void fleet_holds_free(struct fleet *f);
 
 struct fleet_hold *fleet_hold_new(struct fleet *f, struct store_hold *hold);
 void fleet_hold_unref(struct fleet_hold *h);

@@ -8,6 +8,5 @@
 struct fleet;
 
 void fleet_sweep_tick(struct fleet *f);
-void fleet_sweep_soon(struct fleet *f);
 
 #endif

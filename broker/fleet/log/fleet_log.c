@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "broker/fleet/exchange/fleet_nodes.h"
-#include "broker/fleet/hold/fleet_sweep.h"
 #include "broker/fleet/log/fleet_append.h"
 #include "broker/fleet/log/fleet_epochs.h"
 #include "broker/fleet/log/fleet_retell.h"

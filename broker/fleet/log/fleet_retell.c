@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "broker/fleet/connect/fleet_connect.h"
-#include "broker/fleet/hold/fleet_hold.h"
 #include "broker/fleet/log/fleet_epochs.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/wire/fleet_options.h"

@@ -16,7 +16,6 @@
 #include "broker/fleet/exchange/fleet_nodes.h"
 #include "broker/fleet/exchange/inbox.h"
 #include "broker/fleet/fence/fleet_resync.h"
-#include "broker/fleet/hold/fleet_sweep.h"
 #include "broker/fleet/lease/heart.h"
 #include "broker/fleet/log/fleet_append.h"
 #include "broker/fleet/log/fleet_epochs.h"

@@ -130,7 +130,7 @@ static void ask_whose(struct fleet *f, struct fleet_session_ref session)
 /* Their publishes would be replayed before they are asserted (rule 9). */
 static void ask_about_publishers(struct fleet *f)
 {
-    for (const struct fleet_hold *h = f->holds; h != NULL; h = h->next)
+    for (const struct fleet_hold *h = f->holds->first; h != NULL; h = h->next)
         if (h->publishes != NULL && h->hold->epoch != 0)
             ask_whose(f, (struct fleet_session_ref){
                              .client = {.data = (const uint8_t *)h->hold->client_id,

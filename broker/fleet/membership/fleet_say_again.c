@@ -202,7 +202,7 @@ void fleet_hold_assert(struct fleet_hold *h)
     struct store_hold *hold = h->hold;
     struct assertion a = {0};
 
-    h->asserted = f->saying->round;
+    h->asserted = f->holds->round;
     if (hold->durable)
         note_session(f, h, &a);
     if (a.subs.failed || a.open.failed) {
@@ -238,7 +238,7 @@ void fleet_hold_assert(struct fleet_hold *h)
 void fleet_say_hold(struct fleet_hold *h)
 {
     /* Without store_data it is still connecting: its claim is made again. */
-    if (h->asserted != h->fleet->saying->round && h->hold != NULL && h->hold->store_data != NULL)
+    if (h->asserted != h->fleet->holds->round && h->hold != NULL && h->hold->store_data != NULL)
         fleet_hold_assert(h);
 }
 
@@ -271,8 +271,8 @@ void fleet_say_again(struct fleet *f, bool again, bool lost)
     if (lost)
         route_announce_all(f);
     if (again) {
-        s->round++;
-        s->at = f->holds;
+        f->holds->round++;
+        f->holds->say_at = f->holds->first;
     }
     s->under_way = again || lost;
     fleet_say_tick(f);
@@ -281,10 +281,10 @@ void fleet_say_again(struct fleet *f, bool again, bool lost)
 /* One at least. False: there is more, or no time to see. */
 static bool say_holds(struct fleet *f)
 {
-    while (f->saying->at != NULL) {
-        struct fleet_hold *h = f->saying->at;
+    while (f->holds->say_at != NULL) {
+        struct fleet_hold *h = f->holds->say_at;
 
-        f->saying->at = h->next;
+        f->holds->say_at = h->next;
         say_hold_again(f, h);
         if (timebox_spend(f->box, TIMEBOX_LOOK_US)) {
             fleet_wake(f);

@@ -13,8 +13,6 @@ struct fleet;
 struct fleet_hold;
 
 struct fleet_saying {
-    unsigned round;        /* counts the times; a hold notes the one it was asserted in */
-    struct fleet_hold *at; /* the next to be looked at */
     bool under_way;
     bool lost; /* the log lost some, too */
 };

@@ -78,6 +78,7 @@ struct fleet {
     const char *trouble;    /* why no clients are taken, if it isn't the connection; a literal */
     bool full;              /* Redis has reached its maxmemory: fleet_full.c */
     bool not_durable;       /* Redis isn't set to keep what `durability` promises */
+    bool sweep_wanted;      /* see fleet_sweep_soon */
     size_t held_bytes;      /* of messages that wait to be matched again */
     size_t outbox_bytes;    /* of what waits for other nodes */
 
@@ -99,10 +100,7 @@ struct fleet {
     struct fleet_cutting *cuttings;
     struct fleet_taken *taken;
     struct fleet_subscription_reads *subscription_reads;
-    struct fleet_hold *holds;
-    struct fleet_hold *acking;
-    struct fleet_hold *sweep_at;
-    uint64_t sweep_next_ms;
+    struct fleet_holds *holds;
     struct fleet_publishing *publishing;
     struct fleet_queues *queues;
     struct fleet_retaining *retaining;
@@ -138,6 +136,11 @@ void fleet_wake(struct fleet *f);
 static inline bool fleet_can_act(const struct fleet *f)
 {
     return f->joined && !f->unsure && redis_link_is_up(f->commands);
+}
+/* Queues are to be looked at: a wake-up may have been lost. fleet_sweep.c does it in this turn or the next. */
+static inline void fleet_sweep_soon(struct fleet *f)
+{
+    f->sweep_wanted = true;
 }
 /* What Redis has of a session may be older than what its holder knows, who tells it a little later:
  * nobody ends a session or takes a will by that. */

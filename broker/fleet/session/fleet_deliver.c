@@ -102,10 +102,10 @@ void fleet_acks_flush_hold(struct fleet *f, struct fleet_hold *h)
 
 void fleet_acks_flush(struct fleet *f)
 {
-    while (f->acking != NULL) {
-        struct fleet_hold *h = f->acking;
+    while (f->holds->acking != NULL) {
+        struct fleet_hold *h = f->holds->acking;
 
-        f->acking = h->next_acking;
+        f->holds->acking = h->next_acking;
         h->acking = false;
         fleet_acks_flush_hold(f, h);
         fleet_hold_unref(h);
@@ -114,11 +114,11 @@ void fleet_acks_flush(struct fleet *f)
 
 void fleet_acks_reset(struct fleet *f)
 {
-    while (f->acking != NULL) {
-        struct fleet_hold *h = f->acking;
+    while (f->holds->acking != NULL) {
+        struct fleet_hold *h = f->holds->acking;
         struct fleet_release *releases = h->releases;
 
-        f->acking = h->next_acking;
+        f->holds->acking = h->next_acking;
         h->acking = false;
         h->releases = NULL;
         h->ack_count = 0;
@@ -150,8 +150,8 @@ void fleet_ack(struct fleet *f, struct store_hold *hold, char what, uint64_t seq
     if (!h->acking) {
         h->acking = true;
         h->refs++;
-        h->next_acking = f->acking;
-        f->acking = h;
+        h->next_acking = f->holds->acking;
+        f->holds->acking = h;
     }
     if (h->ack_count >= ACKS_AT_ONCE)
         send_acks(f, h);

@@ -34,8 +34,8 @@ static size_t holds_unsaid(const struct fleet *f)
 {
     size_t count = 0;
 
-    for (const struct fleet_hold *h = f->holds; h != NULL; h = h->next)
-        count += h->asserted != f->saying->round;
+    for (const struct fleet_hold *h = f->holds->first; h != NULL; h = h->next)
+        count += h->asserted != f->holds->round;
     return count;
 }
 
@@ -64,15 +64,15 @@ static void rule_9_a_crowd_is_told_again_in_pieces(void **state)
     struct bed_node *n = bed_add_ready(b);
     struct fleet *f = fleet_of(n);
     struct bed_client *crowd[CROWD];
-    unsigned round = f->saying->round;
+    unsigned round = f->holds->round;
     size_t left = CROWD;
 
     connect_crowd(n, crowd);
     assert_int_equal(sessions_in_redis(b), CROWD);
     b->without_time = true;
     freeReplyObject(redisCommand(b->redis, "FLUSHALL"));
-    BED_UNTIL(b, f->saying->round != round);
-    while (f->saying->at != NULL) {
+    BED_UNTIL(b, f->holds->round != round);
+    while (f->holds->say_at != NULL) {
         size_t now = holds_unsaid(f);
 
         assert_true(left - now <= AT_ONCE);
@@ -80,11 +80,11 @@ static void rule_9_a_crowd_is_told_again_in_pieces(void **state)
         if (left == CROWD / 2) { /* who does something before is told first */
             struct fleet_hold *last = crowd[0]->hold.store_data;
 
-            assert_int_not_equal(last->asserted, f->saying->round);
+            assert_int_not_equal(last->asserted, f->holds->round);
             b->without_time = false;
             fleet_say_hold(last);
             b->without_time = true;
-            assert_int_equal(last->asserted, f->saying->round);
+            assert_int_equal(last->asserted, f->holds->round);
             left--;
         }
         bed_turn(b);
@@ -102,7 +102,7 @@ static size_t hold_count(const struct fleet *f)
 {
     size_t count = 0;
 
-    for (const struct fleet_hold *h = f->holds; h != NULL; h = h->next)
+    for (const struct fleet_hold *h = f->holds->first; h != NULL; h = h->next)
         count++;
     return count;
 }
