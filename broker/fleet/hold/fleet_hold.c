@@ -7,7 +7,6 @@
 #include "broker/base/account.h"
 #include "broker/fleet/fence/fleet_resync.h"
 #include "broker/fleet/node/fleet.h"
-#include "broker/fleet/session/fleet_deliver.h"
 
 bool fleet_holds_init(struct fleet *f)
 {
@@ -54,7 +53,6 @@ void fleet_hold_drop(struct fleet_hold *h)
 {
     struct fleet *f = h->fleet;
 
-    fleet_acks_flush_hold(f, h);
     if (f->holds->sweep_at == h)
         f->holds->sweep_at = h->next;
     if (f->holds->say_at == h)

@@ -34,7 +34,7 @@ struct fleet_hold {
     struct fleet_publish *publishes, *publishes_tail; /* completed in order */
     unsigned behind;                                  /* how many of them wait to be matched */
     unsigned unsaid;         /* removals of subscriptions that aren't in the log yet */
-    struct fleet_bytes acks; /* of this turn, see fleet_deliver.c */
+    struct fleet_bytes acks; /* of this turn, see fleet_acks.c */
     unsigned ack_count;
     struct fleet_release *releases;
     struct fleet_hold *next_acking;
@@ -51,7 +51,7 @@ struct fleet_holds {
     struct fleet_hold *sweep_at;
     uint64_t sweep_next_ms;
     struct fleet_hold *say_at; /* fleet_say_again.c */
-    unsigned round; /* counts the times that all are asserted */
+    unsigned round;            /* counts the times that all are asserted */
 };
 
 bool fleet_holds_init(struct fleet *f);

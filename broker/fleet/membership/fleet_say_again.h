@@ -10,7 +10,6 @@
 #include <stdbool.h>
 
 struct fleet;
-struct fleet_hold;
 
 struct fleet_saying {
     bool under_way;
@@ -22,11 +21,5 @@ void fleet_say_free(struct fleet *f);
 /* `again`: the node was in the fleet before. `lost`: the log hasn't all that this node said. */
 void fleet_say_again(struct fleet *f, bool again, bool lost);
 void fleet_say_tick(struct fleet *f);
-/* Before a command of this session: what Redis may have lost of it goes first. */
-void fleet_say_hold(struct fleet_hold *h);
-/* At once, whatever was said before. */
-void fleet_hold_assert(struct fleet_hold *h);
-/* Another run of Redis: assertions that weren't answered are made for that one. */
-void fleet_holds_run_changed(struct fleet *f);
 
 #endif

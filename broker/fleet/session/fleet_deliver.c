@@ -1,13 +1,14 @@
 /* Rule 8: reads a session's queue, and tells Redis what the client acknowledged. Nothing is written
  * when a message is sent: the packet id follows from the sequence. Acknowledgements of a turn go in
- * one call a session. */
+ * one call a session (fleet_acks.c). */
 #include "broker/fleet/session/fleet_deliver.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/hold/fleet_acks.h"
+#include "broker/fleet/hold/fleet_assert.h"
 #include "broker/fleet/hold/fleet_hold.h"
-#include "broker/fleet/membership/fleet_say_again.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_frame.h"
@@ -15,114 +16,22 @@
 
 enum { ACKS_AT_ONCE = 500, FLAG_QOS = 0x03, FLAG_RETAIN = 0x04, FLAG_VALUE = 0x08 };
 
-/* Waits for the acknowledgements of its turn to be in. */
-struct fleet_release {
-    struct fleet_release *next;
-    store_done_fn *done;
-    void *arg;
-};
-
 /* ---- acknowledgements ------------------------------------------------------------------------ */
 
-struct acks_sent {
-    struct fleet_hold *hold;
-    struct fleet_release *releases;
-};
-
-/* The list is a stack: turned round, they complete in the order of the calls. */
-static void call_releases(struct fleet_release *list, enum store_status status)
+static void send_acks(struct fleet_hold *h)
 {
-    struct fleet_release *ordered = NULL;
-
-    while (list != NULL) {
-        struct fleet_release *r = list;
-
-        list = r->next;
-        r->next = ordered;
-        ordered = r;
-    }
-    while (ordered != NULL) {
-        struct fleet_release *r = ordered;
-
-        ordered = r->next;
-        r->done(r->arg, status);
-        free(r);
-    }
-}
-
-static void on_acks(void *arg, const redisReply *r)
-{
-    struct acks_sent *sent = arg;
-    enum store_status status = fleet_reply_status(r);
-
-    if (status == STORE_OK && r->integer == 0) {
-        status = STORE_FENCED;
-        fleet_hold_fenced(sent->hold);
-    }
-    call_releases(sent->releases, status);
-    fleet_hold_unref(sent->hold);
-    free(sent);
-}
-
-static void send_acks(struct fleet *f, struct fleet_hold *h)
-{
-    struct acks_sent *sent = malloc(sizeof(*sent));
-    struct fleet_key key = fleet_key_clients(&f->keys, h->bucket);
-    struct fleet_reader r = fleet_reader_of(h->acks.data, h->acks.len);
-
-    if (sent == NULL || h->acks.failed || h->hold == NULL) {
-        call_releases(h->releases, STORE_UNAVAILABLE);
-        free(sent);
-    } else {
-        fleet_say_hold(h);
-        *sent = (struct acks_sent){.hold = h, .releases = h->releases};
-        h->refs++;
-        scripts_begin(&f->scripts, f->q, SCRIPT_ACK, key.text, 3 + 2 * h->ack_count);
-        redis_queue_arg(f->q, h->hold->client_id, h->hold->client_id_len);
-        redis_queue_u64(f->q, h->hold->epoch);
-        redis_queue_str(f->q, h->run);
-        for (unsigned i = 0; i < h->ack_count; i++) {
-            char what = (char)fleet_reader_u8(&r);
-
-            redis_queue_arg(f->q, &what, 1);
-            redis_queue_u64(f->q, fleet_reader_varint(&r));
-        }
-        redis_queue_end(f->q, REDIS_REPLAY, on_acks, sent);
-    }
-    h->releases = NULL;
-    h->ack_count = 0;
-    fleet_bytes_reset(&h->acks, 1024);
-}
-
-void fleet_acks_flush_hold(struct fleet *f, struct fleet_hold *h)
-{
-    if (h->ack_count > 0)
-        send_acks(f, h);
+    if (h->ack_count == 0)
+        return;
+    fleet_say_hold(h);
+    fleet_acks_write(h);
 }
 
 void fleet_acks_flush(struct fleet *f)
 {
-    while (f->holds->acking != NULL) {
-        struct fleet_hold *h = f->holds->acking;
+    struct fleet_hold *h;
 
-        f->holds->acking = h->next_acking;
-        h->acking = false;
-        fleet_acks_flush_hold(f, h);
-        fleet_hold_unref(h);
-    }
-}
-
-void fleet_acks_reset(struct fleet *f)
-{
-    while (f->holds->acking != NULL) {
-        struct fleet_hold *h = f->holds->acking;
-        struct fleet_release *releases = h->releases;
-
-        f->holds->acking = h->next_acking;
-        h->acking = false;
-        h->releases = NULL;
-        h->ack_count = 0;
-        call_releases(releases, STORE_UNAVAILABLE);
+    while ((h = fleet_acks_take(f)) != NULL) {
+        send_acks(h);
         fleet_hold_unref(h);
     }
 }
@@ -131,30 +40,11 @@ void fleet_ack(struct fleet *f, struct store_hold *hold, char what, uint64_t seq
                store_done_fn *done, void *arg)
 {
     struct fleet_hold *h = hold->store_data;
-    struct fleet_release *release = NULL;
 
-    if (done != NULL)
-        release = malloc(sizeof(*release));
-    if (h == NULL || (done != NULL && release == NULL)) {
-        free(release);
+    if (h == NULL || !fleet_acks_add(h, what, sequence, done, arg))
         fleet_defer(f, done, arg, STORE_UNAVAILABLE);
-        return;
-    }
-    fleet_bytes_u8(&h->acks, (uint8_t)what);
-    fleet_bytes_varint(&h->acks, sequence);
-    h->ack_count++;
-    if (release != NULL) {
-        *release = (struct fleet_release){.next = h->releases, .done = done, .arg = arg};
-        h->releases = release;
-    }
-    if (!h->acking) {
-        h->acking = true;
-        h->refs++;
-        h->next_acking = f->holds->acking;
-        f->holds->acking = h;
-    }
-    if (h->ack_count >= ACKS_AT_ONCE)
-        send_acks(f, h);
+    else if (h->ack_count >= ACKS_AT_ONCE)
+        send_acks(h);
 }
 
 /* ---- fetching -------------------------------------------------------------------------------- */
@@ -268,7 +158,7 @@ void fleet_fetch(struct fleet *f, struct store_hold *hold, uint64_t from, size_t
     key = fleet_key_clients(&f->keys, h->bucket);
     snprintf(from_text, sizeof(from_text), "%llu-0", (unsigned long long)from);
     fleet_say_hold(h);
-    fleet_acks_flush_hold(f, h); /* what was acknowledged isn't read again */
+    fleet_acks_write(h); /* what was acknowledged isn't read again */
     scripts_begin(&f->scripts, f->q, SCRIPT_FETCH, key.text, 5);
     redis_queue_arg(f->q, hold->client_id, hold->client_id_len);
     redis_queue_u64(f->q, hold->epoch);

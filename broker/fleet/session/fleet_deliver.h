@@ -7,14 +7,12 @@
 #include "broker/store/store.h"
 
 struct fleet;
-struct fleet_hold;
 
 void fleet_fetch(struct fleet *f, struct store_hold *hold, uint64_t from, size_t max,
                  size_t max_bytes, store_fetch_fn *done, void *arg);
 void fleet_ack(struct fleet *f, struct store_hold *hold, char what, uint64_t sequence,
                store_done_fn *done, void *arg);
+/* Writes what was acknowledged in this turn. */
 void fleet_acks_flush(struct fleet *f);
-void fleet_acks_flush_hold(struct fleet *f, struct fleet_hold *h);
-void fleet_acks_reset(struct fleet *f);
 
 #endif

@@ -11,15 +11,15 @@
 #include "broker/fleet/exchange/fleet_channel.h"
 #include "broker/fleet/exchange/fleet_outbox.h"
 #include "broker/fleet/fence/fleet_taken.h"
+#include "broker/fleet/hold/fleet_acks.h"
+#include "broker/fleet/hold/fleet_assert.h"
 #include "broker/fleet/hold/fleet_hold.h"
 #include "broker/fleet/log/fleet_append.h"
 #include "broker/fleet/log/fleet_retell.h"
-#include "broker/fleet/membership/fleet_say_again.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/node/fleet_behalf.h"
 #include "broker/fleet/publish/fleet_queue.h"
 #include "broker/fleet/publish/fleet_retained.h"
-#include "broker/fleet/session/fleet_deliver.h"
 #include "broker/fleet/session/fleet_will.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_options.h"
@@ -313,7 +313,7 @@ void fleet_disconnect(struct fleet *f, struct store_hold *hold, bool publish_wil
         op->will = h->will;
         h->will = (struct fleet_bytes){0};
     }
-    fleet_acks_flush_hold(f, h);
+    fleet_acks_write(h);
     flush_publishes(f, h);
     write_disconnect(op, publish_will, (uint64_t)hold->will_grace_s * 1000);
     fleet_hold_drop(h);

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/hold/fleet_assert.h"
 #include "broker/fleet/hold/fleet_hold.h"
 #include "broker/fleet/log/fleet_append.h"
 #include "broker/fleet/log/route.h"
-#include "broker/fleet/membership/fleet_say_again.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/node/fleet_behalf.h"
 #include "broker/fleet/wire/fleet_bytes.h"

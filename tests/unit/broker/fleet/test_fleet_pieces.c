@@ -3,6 +3,7 @@
 #include "broker/fleet/connect/fleet_connect.h"
 #include "broker/fleet/fence/fleet_taken.h"
 #include "broker/fleet/fleet_over.h"
+#include "broker/fleet/hold/fleet_assert.h"
 #include "broker/fleet/hold/fleet_hold.h"
 #include "broker/fleet/log/fleet_append.h"
 #include "broker/fleet/log/route.h"

@@ -1,0 +1,139 @@
+/* Gathers a turn's acknowledgements of each hold, and writes them in one call. */
+#include "broker/fleet/hold/fleet_acks.h"
+
+#include <stdlib.h>
+
+#include "broker/fleet/hold/fleet_hold.h"
+#include "broker/fleet/node/fleet.h"
+#include "broker/fleet/wire/fleet_bytes.h"
+
+/* Waits for the acknowledgements of its turn to be in. */
+struct fleet_release {
+    struct fleet_release *next;
+    store_done_fn *done;
+    void *arg;
+};
+
+struct acks_sent {
+    struct fleet_hold *hold;
+    struct fleet_release *releases;
+};
+
+/* The list is a stack: turned round, they complete in the order of the calls. */
+static void call_releases(struct fleet_release *list, enum store_status status)
+{
+    struct fleet_release *ordered = NULL;
+
+    while (list != NULL) {
+        struct fleet_release *r = list;
+
+        list = r->next;
+        r->next = ordered;
+        ordered = r;
+    }
+    while (ordered != NULL) {
+        struct fleet_release *r = ordered;
+
+        ordered = r->next;
+        r->done(r->arg, status);
+        free(r);
+    }
+}
+
+static void on_acks(void *arg, const redisReply *r)
+{
+    struct acks_sent *sent = arg;
+    enum store_status status = fleet_reply_status(r);
+
+    if (status == STORE_OK && r->integer == 0) {
+        status = STORE_FENCED;
+        fleet_hold_fenced(sent->hold);
+    }
+    call_releases(sent->releases, status);
+    fleet_hold_unref(sent->hold);
+    free(sent);
+}
+
+static void write_acks(struct fleet *f, struct fleet_hold *h)
+{
+    struct acks_sent *sent = malloc(sizeof(*sent));
+    struct fleet_key key = fleet_key_clients(&f->keys, h->bucket);
+    struct fleet_reader r = fleet_reader_of(h->acks.data, h->acks.len);
+
+    if (sent == NULL || h->acks.failed || h->hold == NULL) {
+        call_releases(h->releases, STORE_UNAVAILABLE);
+        free(sent);
+    } else {
+        *sent = (struct acks_sent){.hold = h, .releases = h->releases};
+        h->refs++;
+        scripts_begin(&f->scripts, f->q, SCRIPT_ACK, key.text, 3 + 2 * h->ack_count);
+        redis_queue_arg(f->q, h->hold->client_id, h->hold->client_id_len);
+        redis_queue_u64(f->q, h->hold->epoch);
+        redis_queue_str(f->q, h->run);
+        for (unsigned i = 0; i < h->ack_count; i++) {
+            char what = (char)fleet_reader_u8(&r);
+
+            redis_queue_arg(f->q, &what, 1);
+            redis_queue_u64(f->q, fleet_reader_varint(&r));
+        }
+        redis_queue_end(f->q, REDIS_REPLAY, on_acks, sent);
+    }
+    h->releases = NULL;
+    h->ack_count = 0;
+    fleet_bytes_reset(&h->acks, 1024);
+}
+
+void fleet_acks_write(struct fleet_hold *h)
+{
+    if (h->ack_count > 0)
+        write_acks(h->fleet, h);
+}
+
+bool fleet_acks_add(struct fleet_hold *h, char what, uint64_t sequence, store_done_fn *done,
+                    void *arg)
+{
+    struct fleet_holds *holds = h->fleet->holds;
+    struct fleet_release *release = done != NULL ? malloc(sizeof(*release)) : NULL;
+
+    if (done != NULL && release == NULL)
+        return false;
+    fleet_bytes_u8(&h->acks, (uint8_t)what);
+    fleet_bytes_varint(&h->acks, sequence);
+    h->ack_count++;
+    if (release != NULL) {
+        *release = (struct fleet_release){.next = h->releases, .done = done, .arg = arg};
+        h->releases = release;
+    }
+    if (!h->acking) {
+        h->acking = true;
+        h->refs++;
+        h->next_acking = holds->acking;
+        holds->acking = h;
+    }
+    return true;
+}
+
+struct fleet_hold *fleet_acks_take(struct fleet *f)
+{
+    struct fleet_hold *h = f->holds->acking;
+
+    if (h == NULL)
+        return NULL;
+    f->holds->acking = h->next_acking;
+    h->acking = false;
+    return h;
+}
+
+void fleet_acks_reset(struct fleet *f)
+{
+    struct fleet_hold *h;
+
+    while ((h = fleet_acks_take(f)) != NULL) {
+        struct fleet_release *releases = h->releases;
+
+        h->releases = NULL;
+        h->ack_count = 0;
+        call_releases(releases, STORE_UNAVAILABLE);
+        fleet_hold_unref(h);
+    }
+}

@@ -1,0 +1,20 @@
+/*
+ * fleet_assert - tells Redis again what a connection holds, when it may have lost that (rule 9).
+ *
+ * Data flow: fleet_say_again.c begins a round and goes through all holds; who writes for a session says
+ *            fleet_say_hold before, so that nothing comes before what it is based on.
+ */
+#ifndef FLOTILLA_BROKER_FLEET_HOLD_FLEET_ASSERT_H
+#define FLOTILLA_BROKER_FLEET_HOLD_FLEET_ASSERT_H
+
+struct fleet;
+struct fleet_hold;
+
+/* Before a command of this session: what Redis may have lost of it goes first. */
+void fleet_say_hold(struct fleet_hold *h);
+/* At once, whatever was said before. */
+void fleet_hold_assert(struct fleet_hold *h);
+/* Another run of Redis: assertions that weren't answered are made for that one. */
+void fleet_holds_run_changed(struct fleet *f);
+
+#endif
