@@ -1,32 +1,12 @@
-/* A table of what was taken, for as long as it is applied. The modules that write for clients make
- * their own parts void: each knows its commands. */
+/* A table by the clients' hashes. */
 #include "broker/fleet/fence/fleet_taken.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
 
-#include "broker/fleet/connect/fleet_connect.h"
-#include "broker/fleet/exchange/fleet_outbox.h"
-#include "broker/fleet/hold/fleet_hold.h"
 #include "broker/fleet/node/fleet.h"
-#include "broker/fleet/publish/fleet_publish.h"
-#include "broker/fleet/publish/fleet_queue.h"
-#include "broker/fleet/publish/fleet_retained.h"
-#include "broker/fleet/session/fleet_deliver.h"
-#include "broker/fleet/session/fleet_disconnect.h"
 #include "broker/fleet/wire/fleet_bytes.h"
-#include "common/base/timebox.h"
-#include "common/log/log.h"
-
-enum { CLOSE_US = 8 }; /* about what a connection's end costs */
-
-struct fleet_taken {
-    UT_hash_handle hh;
-    struct fleet_behalf behalf; /* epoch: up to this one */
-    size_t len;
-    char client[];
-};
 
 static struct fleet_taken *find(const struct fleet *f, uint64_t client)
 {
@@ -76,66 +56,25 @@ bool fleet_taken_has(const struct fleet *f, struct fleet_behalf behalf)
     return t != NULL && behalf.epoch <= t->behalf.epoch;
 }
 
-/* What is gathered becomes commands like the rest, that wait for the link. */
-static void gather_all(struct fleet *f)
+size_t fleet_taken_count(const struct fleet *f)
 {
-    fleet_acks_flush(f);
-    fleet_queues_flush(f);
-    outboxes_flush(f);
-    fleet_retaining_flush(f);
+    return HASH_COUNT(f->taken);
 }
 
-static void close_one(struct fleet *f, const struct fleet_taken *t)
+struct fleet_taken *fleet_taken_pop(struct fleet *f)
 {
-    struct store_hold *hold = f->host.hold_of(f->host.arg, t->client, t->len);
+    struct fleet_taken *t = f->taken;
 
-    fleet_connect_taken(f, t->client, t->len, t->behalf.epoch);
-    if (hold != NULL && hold->store_data != NULL && hold->epoch <= t->behalf.epoch)
-        fleet_hold_fenced(hold->store_data);
-}
-
-/* A broker that stood still loses thousands at once. */
-bool fleet_taken_close(struct fleet *f, struct timebox *box)
-{
-    if (!f->closing_taken)
-        return true;
-    while (f->taken != NULL) {
-        struct fleet_taken *t = f->taken;
-
+    if (t != NULL)
         HASH_DEL(f->taken, t);
-        close_one(f, t);
-        free(t);
-        if (timebox_spend(box, CLOSE_US))
-            break;
-    }
-    f->closing_taken = f->store.suspended = f->taken != NULL;
-    return !f->closing_taken;
-}
-
-void fleet_taken_apply(struct fleet *f)
-{
-    if (f->taken == NULL)
-        return;
-    LOG_WARN("clients_taken", KV_STR("node", f->hex), KV_UINT("clients", HASH_COUNT(f->taken)),
-             KV_STR("why", "this node was silent when others asked for them"));
-    gather_all(f);
-    fleet_publish_void(f);
-    fleet_disconnects_void(f);
-    fleet_queues_void(f);
-    fleet_retaining_void(f);
-    outboxes_void(f);
-    f->closing_taken = true;
-    fleet_taken_close(f, f->box);
+    return t;
 }
 
 void fleet_taken_reset(struct fleet *f)
 {
     struct fleet_taken *t;
-    struct fleet_taken *next;
 
-    HASH_ITER (hh, f->taken, t, next) {
-        HASH_DEL(f->taken, t);
+    while ((t = fleet_taken_pop(f)) != NULL)
         free(t);
-    }
     f->closing_taken = false;
 }

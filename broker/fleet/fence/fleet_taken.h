@@ -1,17 +1,9 @@
 /*
  * fleet_taken - clients that others took from this node while it was silent (fleet_cut.h).
  *
- * Nobody waits any more for what this node does for them. Their connections here are closed without a
- * will and without reading what lies in their sockets; connecting attempts end; and what is pending
- * for them in commands without an answer is made void in place, so that the order and the numbers of
- * all other parts stay as they are:
- *     queues    a target's flags say that it is skipped
- *     retained  a value's number is 0, below every high water
- *     inboxes   a message's kind says that it is skipped
- * Everything else that these connections do asks for its epoch at Redis (session scripts), carries it
- * (log entries) or is harmless late (wake-ups, requests). Wills that this node was to publish for them
- * are messages like others. QoS 0 on channels goes out: it was never promised.
- * Data flow: fleet_register.c notes while it registers, then applies, before anything is replayed.
+ * Data flow: fleet_register.c notes them while it registers; fleet_taken_apply.c then takes them out one by one.
+ *            Meanwhile whoever wrote for a client asks here whether that was taken, and makes it void.
+ * Ownership: the table owns its entries.
  */
 #ifndef FLOTILLA_BROKER_FLEET_FENCE_FLEET_TAKEN_H
 #define FLOTILLA_BROKER_FLEET_FENCE_FLEET_TAKEN_H
@@ -19,19 +11,25 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <uthash.h>
 
 #include "broker/fleet/node/fleet_behalf.h"
 
 struct fleet;
-struct timebox;
+
+struct fleet_taken {
+    UT_hash_handle hh;
+    struct fleet_behalf behalf; /* epoch: up to this one */
+    size_t len;
+    char client[];
+};
 
 void fleet_taken_add(struct fleet *f, const char *client_id, size_t len, uint64_t epoch);
 /* Client, epoch, ... as a cut noted them. */
 void fleet_taken_note(struct fleet *f, const char *data, size_t len);
-/* Voids what is pending, and begins to close the connections; nobody is served until that is done. */
-void fleet_taken_apply(struct fleet *f);
-/* Goes on with that: true when nothing is left to be closed. */
-bool fleet_taken_close(struct fleet *f, struct timebox *box);
+size_t fleet_taken_count(const struct fleet *f);
+/* One of them, the caller's to free; NULL: there is none. */
+struct fleet_taken *fleet_taken_pop(struct fleet *f);
 /* While it is applied: whether this was taken. */
 bool fleet_taken_has(const struct fleet *f, struct fleet_behalf behalf);
 void fleet_taken_reset(struct fleet *f);

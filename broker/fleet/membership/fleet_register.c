@@ -9,6 +9,7 @@
 
 #include "broker/fleet/fence/fleet_taken.h"
 #include "broker/fleet/hold/fleet_hold.h"
+#include "broker/fleet/membership/fleet_taken_apply.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/node/fleet_behalf.h"
 #include "broker/fleet/session/fleet_will.h"

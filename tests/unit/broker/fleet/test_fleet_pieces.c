@@ -8,6 +8,7 @@
 #include "broker/fleet/log/fleet_append.h"
 #include "broker/fleet/log/route.h"
 #include "broker/fleet/membership/fleet_say_again.h"
+#include "broker/fleet/membership/fleet_taken_apply.h"
 #include "broker/fleet/node/fleet.h"
 #include "common/base/timebox.h"
 #include "tests/unit/broker/fleet/fleet_bed.h"
