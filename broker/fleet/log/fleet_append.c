@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/fleet/log/fleet_log.h"
 #include "broker/fleet/log/fleet_version.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/wire/fleet_piece.h"

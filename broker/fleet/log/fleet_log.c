@@ -17,7 +17,6 @@
 #include "broker/fleet/log/fleet_epochs.h"
 #include "broker/fleet/log/fleet_retell.h"
 #include "broker/fleet/log/fleet_version.h"
-#include "broker/fleet/membership/fleet_beat.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/node/fleet_behalf.h"
 #include "broker/fleet/wire/fleet_bytes.h"
@@ -37,12 +36,10 @@ enum {
 };
 
 struct fleet_log {
-    bool valid;        /* `applied` is a point of the log that this node has everything up to */
     bool reading;      /* an XREAD is under way, or its reply isn't applied to its end */
     redisReply *reply; /* what is being applied, owned; NULL: nothing */
     size_t next_entry;
     unsigned readings; /* tells an answer to a former start's XREAD */
-    uint64_t applied;
     uint64_t last_entry_ms, next_read_ms;
     uint64_t waited_since_ms; /* somebody waits, and nothing has come since; 0: nobody */
     struct event *timer;
@@ -82,16 +79,6 @@ void fleet_log_free(struct fleet *f)
     drop_reply(f->log);
     free(f->log);
     f->log = NULL;
-}
-
-bool fleet_log_is_valid(const struct fleet *f)
-{
-    return f->log->valid;
-}
-
-uint64_t fleet_log_applied(const struct fleet *f)
-{
-    return f->log->applied;
 }
 
 /* ---- applying -------------------------------------------------------------------------------- */
@@ -201,7 +188,7 @@ static void apply_items(struct fleet *f, uint64_t by, struct fleet_reader *r)
         }
     }
     if (r->failed)
-        LOG_LIMITED(LOG_LEVEL_ERROR, "log_entry_malformed", KV_UINT("ver", f->log->applied));
+        LOG_LIMITED(LOG_LEVEL_ERROR, "log_entry_malformed", KV_UINT("ver", f->log_applied));
 }
 
 /* One entry: id, [n, node, d, items]. False when the log has a hole before it. */
@@ -212,9 +199,9 @@ static bool apply_entry(struct fleet *f, const redisReply *entry)
     struct fleet_reader r;
     uint64_t by;
 
-    if (ver != f->log->applied + 1)
+    if (ver != f->log_applied + 1)
         return false;
-    f->log->applied = ver;
+    f->log_applied = ver;
     if (fields == NULL || fields->elements < 4 ||
         !fleet_hex_parse(fields->element[1]->str, fields->element[1]->len, &by))
         return true;
@@ -284,7 +271,7 @@ static void on_read(void *arg, const redisReply *r)
     free(reading);
     if (!current)
         return;
-    if (r != NULL && f->log->valid && r->type == REDIS_REPLY_ARRAY && r->elements == 1 &&
+    if (r != NULL && f->log_valid && r->type == REDIS_REPLY_ARRAY && r->elements == 1 &&
         r->element[0]->elements == 2) {
         f->log->reply = redis_link_keep_reply(f->log_link);
         f->log->next_entry = 0;
@@ -292,7 +279,7 @@ static void on_read(void *arg, const redisReply *r)
         return;
     }
     f->log->reading = false;
-    if (r == NULL || !f->log->valid)
+    if (r == NULL || !f->log_valid)
         return;
     if (r->type == REDIS_REPLY_ERROR)
         f->log->next_read_ms = f->now_ms + 500;
@@ -305,7 +292,7 @@ static void watch(struct fleet *f)
 {
     struct fleet_log *log = f->log;
 
-    if (!log->valid || !(fleet_versions_wait(f) || fleet_append_waits_for_log(f))) {
+    if (!f->log_valid || !(fleet_versions_wait(f) || fleet_append_waits_for_log(f))) {
         log->waited_since_ms = 0;
     } else if (log->waited_since_ms == 0) {
         log->waited_since_ms = f->now_ms;
@@ -323,7 +310,7 @@ void fleet_log_tick(struct fleet *f)
     char from[32];
 
     watch(f);
-    if (!log->valid || log->reading)
+    if (!f->log_valid || log->reading)
         return;
     if (!fleet_versions_wait(f) && f->now_ms < log->next_read_ms) {
         struct timeval tv = {.tv_usec = (suseconds_t)(log->next_read_ms - f->now_ms) * 1000};
@@ -337,7 +324,7 @@ void fleet_log_tick(struct fleet *f)
         return;
     *reading = (struct log_reading){.f = f, .number = log->readings};
     log->reading = true;
-    evutil_snprintf(from, sizeof(from), "%llu-0", (unsigned long long)log->applied);
+    evutil_snprintf(from, sizeof(from), "%llu-0", (unsigned long long)f->log_applied);
     redis_queue_begin(q, 8);
     redis_queue_str(q, "XREAD");
     redis_queue_str(q, "COUNT");
@@ -352,14 +339,13 @@ void fleet_log_tick(struct fleet *f)
 
 void fleet_log_start(struct fleet *f, uint64_t from)
 {
-    f->log->applied = from;
-    f->log->valid = true;
+    f->log_applied = from;
+    f->log_valid = true;
     f->log->reading = false;
     f->log->readings++;
     drop_reply(f->log);
     f->log->next_read_ms = 0;
     f->log->waited_since_ms = 0;
-    fleet_beat_log_started(f);
     fleet_log_tick(f);
     fleet_versions_applied(f); /* those who waited while there was no log */
     fleet_append_applied(f);
@@ -369,7 +355,7 @@ void fleet_log_stop(struct fleet *f)
 {
     if (f->log == NULL)
         return;
-    f->log->valid = false;
+    f->log_valid = false;
     f->log->waited_since_ms = 0;
     f->log->readings++;
     f->log->reading = false;

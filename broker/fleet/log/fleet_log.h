@@ -21,7 +21,5 @@ void fleet_log_go_on(struct fleet *f);
 /* Reads from here on. */
 void fleet_log_start(struct fleet *f, uint64_t from);
 void fleet_log_stop(struct fleet *f);
-bool fleet_log_is_valid(const struct fleet *f);
-uint64_t fleet_log_applied(const struct fleet *f);
 
 #endif

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "broker/fleet/log/fleet_log.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/storage/fleet_replicas.h"
 #include "common/base/timebox.h"
@@ -123,9 +122,7 @@ static void answer(struct version_asking *a, struct fleet_version_wait *list)
         else
             wait_for_log(f, w);
     }
-    fleet_versions_go_on(f);
-    if (f->versions->waiting != NULL)
-        fleet_log_tick(f);
+    fleet_versions_go_on(f); /* who waits for the log has it read by this turn's tick */
 }
 
 static void finish(struct version_asking *a)

@@ -14,7 +14,6 @@
 #include "broker/fleet/lease/heart.h"
 #include "broker/fleet/lease/heart_report.h"
 #include "broker/fleet/log/fleet_append.h"
-#include "broker/fleet/log/fleet_log.h"
 #include "broker/fleet/membership/reaper.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/wire/fleet_bytes.h"

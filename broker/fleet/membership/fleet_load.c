@@ -22,6 +22,7 @@
 #include "broker/fleet/log/fleet_log.h"
 #include "broker/fleet/log/fleet_version.h"
 #include "broker/fleet/log/route.h"
+#include "broker/fleet/membership/fleet_beat.h"
 #include "broker/fleet/membership/fleet_register.h"
 #include "broker/fleet/membership/fleet_say_again.h"
 #include "broker/fleet/node/fleet.h"
@@ -134,6 +135,7 @@ static void finish(struct fleet *f)
     ready->f = f;
     ready->generation = l->generation;
     fleet_log_start(f, l->from);
+    fleet_beat_log_started(f);
     fleet_version_check(f, &ready->wait, on_caught_up);
 }
 

@@ -58,7 +58,12 @@ struct fleet {
     char hex[FLEET_HEX_SIZE];
     uint64_t now_ms, boot_ms;
     struct timebox *box; /* of what is at work now */
-    uint64_t calls;      /* numbers of idempotent script calls */
+
+    /* How far this node is with the fleet's log: fleet_log.c reads it. */
+    bool log_valid; /* it has everything up to log_applied */
+    uint64_t log_applied;
+
+    uint64_t calls; /* numbers of idempotent script calls */
 
     /* The Redis that `commands` speaks with. */
     char run_id[48];
@@ -136,6 +141,14 @@ void fleet_wake(struct fleet *f);
 static inline bool fleet_can_act(const struct fleet *f)
 {
     return f->joined && !f->unsure && redis_link_is_up(f->commands);
+}
+static inline bool fleet_log_is_valid(const struct fleet *f)
+{
+    return f->log_valid;
+}
+static inline uint64_t fleet_log_applied(const struct fleet *f)
+{
+    return f->log_applied;
 }
 /* Queues are to be looked at: a wake-up may have been lost. fleet_sweep.c does it in this turn or the next. */
 static inline void fleet_sweep_soon(struct fleet *f)

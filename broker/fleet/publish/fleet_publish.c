@@ -28,7 +28,6 @@
 #include "broker/fleet/fence/fleet_taken.h"
 #include "broker/fleet/hold/fleet_assert.h"
 #include "broker/fleet/hold/fleet_hold.h"
-#include "broker/fleet/log/fleet_log.h"
 #include "broker/fleet/log/fleet_version.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/node/fleet_behalf.h"
