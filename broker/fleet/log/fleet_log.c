@@ -251,7 +251,7 @@ void fleet_log_go_on(struct fleet *f)
 {
     struct fleet_log *log = f->log;
 
-    if (log->reply == NULL || !apply_some(f))
+    if (log->reply == NULL || !fleet_log_is_valid(f) || !apply_some(f))
         return;
     log->waited_since_ms = 0; /* it comes */
     fleet_versions_applied(f);
@@ -271,7 +271,7 @@ static void on_read(void *arg, const redisReply *r)
     free(reading);
     if (!current)
         return;
-    if (r != NULL && f->log_valid && r->type == REDIS_REPLY_ARRAY && r->elements == 1 &&
+    if (r != NULL && fleet_log_is_valid(f) && r->type == REDIS_REPLY_ARRAY && r->elements == 1 &&
         r->element[0]->elements == 2) {
         f->log->reply = redis_link_keep_reply(f->log_link);
         f->log->next_entry = 0;
@@ -279,7 +279,7 @@ static void on_read(void *arg, const redisReply *r)
         return;
     }
     f->log->reading = false;
-    if (r == NULL || !f->log_valid)
+    if (r == NULL || !fleet_log_is_valid(f))
         return;
     if (r->type == REDIS_REPLY_ERROR)
         f->log->next_read_ms = f->now_ms + 500;
@@ -292,7 +292,7 @@ static void watch(struct fleet *f)
 {
     struct fleet_log *log = f->log;
 
-    if (!f->log_valid || !(fleet_versions_wait(f) || fleet_append_waits_for_log(f))) {
+    if (!fleet_log_is_valid(f) || !(fleet_versions_wait(f) || fleet_append_waits_for_log(f))) {
         log->waited_since_ms = 0;
     } else if (log->waited_since_ms == 0) {
         log->waited_since_ms = f->now_ms;
@@ -310,7 +310,7 @@ void fleet_log_tick(struct fleet *f)
     char from[32];
 
     watch(f);
-    if (!f->log_valid || log->reading)
+    if (!fleet_log_is_valid(f) || log->reading)
         return;
     if (!fleet_versions_wait(f) && f->now_ms < log->next_read_ms) {
         struct timeval tv = {.tv_usec = (suseconds_t)(log->next_read_ms - f->now_ms) * 1000};

@@ -74,6 +74,7 @@ void fleet_load_reset(struct fleet *f)
     unsigned generation = f->load->generation + 1;
 
     *f->load = (struct fleet_load){.generation = generation};
+    f->reload_why = NULL;
 }
 
 static void restart(struct fleet *f, const char *why)
@@ -84,9 +85,7 @@ static void restart(struct fleet *f, const char *why)
     f->load->retry_ms = f->now_ms + RETRY_MS;
 }
 
-/* ---- ready
- * ----------------------------------------------------------------------------------------
- */
+/* ---- ready ----------------------------------------------------------------------------------- */
 
 struct load_ready {
     struct fleet_version_wait wait; /* first */
@@ -99,7 +98,8 @@ static void on_caught_up(struct fleet_version_wait *w, bool ok)
     struct load_ready *ready = (struct load_ready *)w;
     struct fleet *f = ready->f;
     struct fleet_load *l = f->load;
-    bool current = ready->generation == l->generation && l->state == LOAD_CATCHING_UP;
+    bool current =
+        ready->generation == l->generation && l->state == LOAD_CATCHING_UP && f->reload_why == NULL;
 
     free(ready);
     if (!current)
@@ -139,9 +139,7 @@ static void finish(struct fleet *f)
     fleet_version_check(f, &ready->wait, on_caught_up);
 }
 
-/* ---- reading
- * ----------------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void read_bucket(struct fleet *f, unsigned bucket, const char *cursor, size_t cursor_len);
 static void read_routes(struct fleet *f, uint64_t node, const char *cursor, size_t cursor_len);
@@ -173,7 +171,8 @@ static struct load_step *step_new(struct fleet *f)
 /* True when the reply belongs to the load that is going on and is an array of at least two. */
 static bool step_is_good(struct fleet *f, const struct load_step *s, const redisReply *r)
 {
-    if (s->generation != f->load->generation || f->load->state != LOAD_LOADING)
+    if (s->generation != f->load->generation || f->load->state != LOAD_LOADING ||
+        f->reload_why != NULL)
         return false;
     if (r != NULL && r->type == REDIS_REPLY_ARRAY && r->elements >= 1)
         return true;
@@ -319,9 +318,7 @@ static void begin_loading(struct fleet *f)
     redis_queue_end(f->q, REDIS_REPLAY, on_nodes, s);
 }
 
-/* ---- entering
- * -----------------------------------------------------------------------------------------
- */
+/* ---- entering -------------------------------------------------------------------------------- */
 
 /* The data is of another format. Brokers of an older one may still be at work on it: they are gone
  * when their beats have stood still for a lease, and the next join says so. */
@@ -470,20 +467,12 @@ static void join(struct fleet *f)
     redis_queue_end(f->q, REDIS_REPLAY, on_join, f);
 }
 
-void fleet_load_tick(struct fleet *f)
+static void reload(struct fleet *f)
 {
     struct fleet_load *l = f->load;
+    const char *why = f->reload_why;
 
-    if (l->state != LOAD_IDLE || f->state == FLEET_LEFT || f->now_ms < l->retry_ms ||
-        !redis_link_is_up(f->commands))
-        return;
-    join(f);
-}
-
-void fleet_reload(struct fleet *f, const char *why)
-{
-    struct fleet_load *l = f->load;
-
+    f->reload_why = NULL;
     if (l->state == LOAD_IDLE || l->state == LOAD_JOINING)
         return; /* about to */
     if (f->state == FLEET_LEFT || f->must_start_over)
@@ -495,5 +484,16 @@ void fleet_reload(struct fleet *f, const char *why)
     l->again = true;
     l->state = LOAD_IDLE;
     l->retry_ms = 0;
-    fleet_wake(f);
+}
+
+void fleet_load_tick(struct fleet *f)
+{
+    struct fleet_load *l = f->load;
+
+    if (f->reload_why != NULL)
+        reload(f);
+    if (l->state != LOAD_IDLE || f->state == FLEET_LEFT || f->now_ms < l->retry_ms ||
+        !redis_link_is_up(f->commands))
+        return;
+    join(f);
 }

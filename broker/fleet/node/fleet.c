@@ -81,6 +81,13 @@ void fleet_is_dead(struct fleet *f)
         f->must_start_over = true;
 }
 
+void fleet_reload(struct fleet *f, const char *why)
+{
+    if (f->reload_why == NULL)
+        f->reload_why = why;
+    fleet_wake(f);
+}
+
 enum store_health fleet_health(const struct fleet *f)
 {
     if (f->state == FLEET_STARTING)

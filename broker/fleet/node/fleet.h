@@ -62,6 +62,7 @@ struct fleet {
     /* How far this node is with the fleet's log: fleet_log.c reads it. */
     bool log_valid; /* it has everything up to log_applied */
     uint64_t log_applied;
+    const char *reload_why; /* everything is to be read again (a literal); NULL: it isn't */
 
     uint64_t calls; /* numbers of idempotent script calls */
 
@@ -144,7 +145,7 @@ static inline bool fleet_can_act(const struct fleet *f)
 }
 static inline bool fleet_log_is_valid(const struct fleet *f)
 {
-    return f->log_valid;
+    return f->log_valid && f->reload_why == NULL;
 }
 static inline uint64_t fleet_log_applied(const struct fleet *f)
 {
@@ -159,12 +160,13 @@ static inline void fleet_sweep_soon(struct fleet *f)
  * nobody ends a session or takes a will by that. */
 static inline bool fleet_may_be_lost(const struct fleet *f)
 {
-    return f->now_ms < f->lost_until_ms;
+    return f->reload_why != NULL || f->now_ms < f->lost_until_ms;
 }
 /* What an answer means to an operation: NULL is unavailable, an error reply is full or trouble. */
 enum store_status fleet_reply_status(const redisReply *r);
 
-/* Redis has another history than this node knows, or the log has a hole. */
+/* Redis has another history than this node knows, or the log has a hole: from now on the log isn't valid, and
+ * fleet_load.c reads everything again at the end of this input. `why` is a literal. */
 void fleet_reload(struct fleet *f, const char *why);
 
 #endif
