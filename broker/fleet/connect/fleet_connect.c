@@ -288,8 +288,8 @@ void fleet_connect_taken(struct fleet *f, const char *client_id, size_t len, uin
         connect_finish(op, STORE_FENCED);
 }
 
-bool fleet_connect_each_subscription(struct fleet *f, const struct store_hold *hold,
-                                     store_subscription_fn *each, void *arg)
+bool connect_each_subscription(struct fleet *f, const struct store_hold *hold,
+                               store_subscription_fn *each, void *arg)
 {
     struct connect_op *op = connect_of_client(f, hold->client_id, hold->client_id_len);
 

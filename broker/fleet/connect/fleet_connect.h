@@ -19,16 +19,8 @@ void fleet_connect_tick(struct fleet *f);
  * and are made again (rule 9). */
 void fleet_connects_begin_again(struct fleet *f);
 void fleet_connect_reset(struct fleet *f);
-void fleet_connect_node_gone(struct fleet *f, uint64_t node);
-/* Another node asks for a client; and the answer to such a request. */
-void fleet_connect_asked(struct fleet *f, uint64_t node, uint64_t request, struct mqtt_slice client,
-                         uint64_t epoch);
-void fleet_connect_answered(struct fleet *f, uint64_t node, uint64_t request);
 void fleet_connects_run_changed(struct fleet *f);
 /* Connecting attempts of this client up to this epoch were taken from this node. */
 void fleet_connect_taken(struct fleet *f, const char *client_id, size_t len, uint64_t epoch);
-/* The subscriptions that the claim of a connecting attempt found. False: there is no such attempt. */
-bool fleet_connect_each_subscription(struct fleet *f, const struct store_hold *hold,
-                                     store_subscription_fn *each, void *arg);
 
 #endif

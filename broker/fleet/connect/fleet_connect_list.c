@@ -23,10 +23,18 @@ static const uint64_t wait_ms[CONNECT_WAIT_COUNT] = {
     [CONNECT_WAIT_SETTLED] = CONNECT_MS,
 };
 
+static const struct fleet_connect_ops ops = {
+    .node_gone = connect_node_gone,
+    .asked = connect_asked,
+    .answered = connect_answered,
+    .each_subscription = connect_each_subscription,
+};
+
 bool fleet_connects_init(struct fleet *f)
 {
     struct fleet_connects *c = f->connects = calloc(1, sizeof(*f->connects));
 
+    f->connect_ops = &ops;
     if (c == NULL)
         return false;
     for (size_t i = 0; i < CONNECT_WAIT_COUNT; i++)

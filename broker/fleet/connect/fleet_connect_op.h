@@ -155,6 +155,17 @@ void connect_pass_over_owners(struct connect_op *op);
  * would come in the midst of that. */
 bool connect_leave_owners(struct connect_op *op);
 
+/* ---- for modules below (struct fleet_connect_ops) -------------------------------------------- */
+
+void connect_node_gone(struct fleet *f, uint64_t node);
+void connect_asked(struct fleet *f, uint64_t node, uint64_t request, struct mqtt_slice client,
+                   uint64_t epoch);
+void connect_answered(struct fleet *f, uint64_t node, uint64_t request);
+bool connect_each_subscription(struct fleet *f, const struct store_hold *hold,
+                               store_subscription_fn *each, void *arg);
+
+/* ---- of an attempt ---------------------------------------------------------------------------- */
+
 struct fleet_session_ref connect_session(const struct connect_op *op);
 /* Somebody newer has claimed the client. */
 bool connect_is_fenced(const struct connect_op *op);

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/fleet/connect/fleet_connect.h"
 #include "broker/fleet/connect/fleet_connect_op.h"
 #include "broker/fleet/exchange/fleet_nodes.h"
 #include "broker/fleet/exchange/fleet_outbox.h"
@@ -21,7 +20,7 @@ static void answer(struct let_go *l)
     struct route_node *n;
 
     if (l->node == l->f->id) {
-        fleet_connect_answered(l->f, l->node, l->request);
+        connect_answered(l->f, l->node, l->request);
     } else {
         n = fleet_node_get(l->f, l->node); /* it may be newer than our last beat */
         if (n != NULL)
@@ -97,8 +96,8 @@ static struct let_go *let_go_new(struct fleet *f, uint64_t node, uint64_t reques
     return l;
 }
 
-void fleet_connect_asked(struct fleet *f, uint64_t node, uint64_t request, struct mqtt_slice client,
-                         uint64_t epoch)
+void connect_asked(struct fleet *f, uint64_t node, uint64_t request, struct mqtt_slice client,
+                   uint64_t epoch)
 {
     struct let_go *l = let_go_new(f, node, request, epoch, client);
 

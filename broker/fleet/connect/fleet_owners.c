@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/fleet/connect/fleet_connect.h"
 #include "broker/fleet/connect/fleet_connect_op.h"
 #include "broker/fleet/exchange/fleet_nodes.h"
 #include "broker/fleet/exchange/fleet_outbox.h"
@@ -106,7 +105,7 @@ static struct connect_owner *owner_asked(struct connect_op *op, uint64_t node)
     return NULL;
 }
 
-void fleet_connect_answered(struct fleet *f, uint64_t node, uint64_t request)
+void connect_answered(struct fleet *f, uint64_t node, uint64_t request)
 {
     struct connect_op *op = connect_of_request(f, request);
     struct connect_owner *o = op != NULL ? owner_asked(op, node) : NULL;
@@ -115,7 +114,7 @@ void fleet_connect_answered(struct fleet *f, uint64_t node, uint64_t request)
         owner_gone(o);
 }
 
-void fleet_connect_node_gone(struct fleet *f, uint64_t node)
+void connect_node_gone(struct fleet *f, uint64_t node)
 {
     struct connect_op *next;
 

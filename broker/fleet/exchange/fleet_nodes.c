@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/fleet/connect/fleet_connect.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/routing/router.h"
 #include "common/log/log.h"
@@ -45,7 +44,7 @@ void fleet_node_remove(struct fleet *f, struct route_node *n)
     outbox_drop(f, n);
     fleet_bytes_fini(&n->bulk);
     free(n);
-    fleet_connect_node_gone(f, id);
+    f->connect_ops->node_gone(f, id);
 }
 
 void fleet_nodes_rank(struct fleet *f, unsigned *rank, unsigned *count)

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "broker/base/account.h"
-#include "broker/fleet/connect/fleet_connect.h"
 #include "broker/fleet/exchange/fleet_nodes.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/publish/fleet_publish.h"
@@ -153,7 +152,7 @@ static void on_sent(void *arg, const redisReply *r)
             fleet_publish_missed(c->publishes[i], c->node);
     }
     if (status == STORE_OK && r->type == REDIS_REPLY_NIL)
-        fleet_connect_node_gone(sent->f, c->node);
+        sent->f->connect_ops->node_gone(sent->f, c->node);
     chunk_free(c);
     free(sent);
 }
@@ -260,7 +259,7 @@ static void on_requests_sent(void *arg, const redisReply *r)
     struct requests_sent *sent = arg;
 
     if (fleet_reply_status(r) == STORE_OK && r->type == REDIS_REPLY_NIL)
-        fleet_connect_node_gone(sent->f, sent->node);
+        sent->f->connect_ops->node_gone(sent->f, sent->node);
     free(sent);
 }
 

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <uthash.h>
 
-#include "broker/fleet/connect/fleet_connect.h"
 #include "broker/fleet/exchange/fleet_outbox.h"
 #include "broker/fleet/exchange/seen_ids.h"
 #include "broker/fleet/node/fleet.h"
@@ -269,7 +268,7 @@ static void take_let_go(struct fleet *f, uint64_t sender, struct fleet_reader *r
     struct mqtt_slice client = fleet_reader_slice(r);
 
     if (!r->failed)
-        fleet_connect_asked(f, sender, request, client, epoch);
+        f->connect_ops->asked(f, sender, request, client, epoch);
 }
 
 static void batch_begin(struct fleet *f, struct inbox_batch *b, const void *data, size_t len,
@@ -301,7 +300,7 @@ static void take_item(struct fleet *f, struct inbox_batch *b)
         take_let_go(f, b->sender, r);
         break;
     case ITEM_GONE:
-        fleet_connect_answered(f, b->sender, fleet_reader_u64(r));
+        f->connect_ops->answered(f, b->sender, fleet_reader_u64(r));
         break;
     case ITEM_VOID:
         fleet_frame_skip(r);

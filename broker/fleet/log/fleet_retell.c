@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/fleet/connect/fleet_connect.h"
 #include "broker/fleet/log/fleet_epochs.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/wire/fleet_options.h"
@@ -131,7 +130,7 @@ bool fleet_retell_own(struct fleet *f, struct fleet_session_ref session)
         return false;
     t.session.epoch = hold->epoch;
     if (hold->store_data == NULL)
-        return fleet_connect_each_subscription(f, hold, retell_one, &t);
+        return f->connect_ops->each_subscription(f, hold, retell_one, &t);
     f->host.each_subscription(f->host.arg, id, session.client.len, retell_one, &t);
     return true;
 }

@@ -36,6 +36,21 @@ enum fleet_state {
 
 struct fleet_deferred;
 
+struct fleet;
+
+/* What connecting attempts (connect/) do for modules that stand below them. */
+struct fleet_connect_ops {
+    /* A node is dead, or has no inbox: nobody waits for its answer any more. */
+    void (*node_gone)(struct fleet *f, uint64_t node);
+    /* Another node asks for a client; and the answer to such a request. */
+    void (*asked)(struct fleet *f, uint64_t node, uint64_t request, struct mqtt_slice client,
+                  uint64_t epoch);
+    void (*answered)(struct fleet *f, uint64_t node, uint64_t request);
+    /* The subscriptions that the claim of an attempt found. False: there is no such attempt. */
+    bool (*each_subscription)(struct fleet *f, const struct store_hold *hold,
+                              store_subscription_fn *each, void *arg);
+};
+
 struct fleet {
     struct store store; /* first */
     struct event_base *base;
@@ -115,6 +130,7 @@ struct fleet {
     struct fleet_due *due;
     struct disconnect_list *disconnects;
     struct fleet_connects *connects;
+    const struct fleet_connect_ops *connect_ops;
     struct route_release *releases; /* fleet_restore.c */
     struct heart *heart;
     struct fleet_beat *beat;
