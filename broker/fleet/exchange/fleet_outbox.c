@@ -7,8 +7,8 @@
 
 #include "broker/base/account.h"
 #include "broker/fleet/exchange/fleet_nodes.h"
+#include "broker/fleet/exchange/fleet_parts.h"
 #include "broker/fleet/node/fleet.h"
-#include "broker/fleet/publish/fleet_publish.h"
 #include "broker/fleet/wire/fleet_frame.h"
 #include "common/log/log.h"
 
@@ -56,11 +56,11 @@ static struct outbox_chunk *open_chunk(struct fleet *f, struct route_node *n)
     return c;
 }
 
-static bool note_publish(struct outbox_chunk *c, struct fleet_publish *p)
+static bool note_publish(struct outbox_chunk *c, struct fleet_parts *p)
 {
     if (c->publish_count == c->publish_size) {
         size_t size = c->publish_size == 0 ? 16 : c->publish_size * 2;
-        struct fleet_publish **list = realloc(c->publishes, size * sizeof(*list));
+        struct fleet_parts **list = realloc(c->publishes, size * sizeof(*list));
 
         if (list == NULL)
             return false;
@@ -78,16 +78,16 @@ static void count_bytes(struct fleet *f, struct route_node *n, size_t bytes)
     n->outbox.bytes = bytes;
 }
 
-void outbox_add_message(struct fleet *f, struct route_node *n, struct fleet_publish *p,
+void outbox_add_message(struct fleet *f, struct route_node *n, struct fleet_parts *p,
                         const struct fleet_bytes *frame)
 {
     struct outbox_chunk *c = open_chunk(f, n);
 
     if (c == NULL || !note_publish(c, p)) {
-        fleet_publish_failed(p, STORE_UNAVAILABLE);
+        fleet_parts_failed(p, STORE_UNAVAILABLE);
         return;
     }
-    fleet_publish_gathered(p);
+    fleet_parts_gathered(p);
     fleet_bytes_u8(&c->items, ITEM_MESSAGE);
     fleet_bytes_put(&c->items, frame->data, frame->len);
     c->messages++;
@@ -145,11 +145,11 @@ static void on_sent(void *arg, const redisReply *r)
 
     for (size_t i = 0; i < c->publish_count; i++) {
         if (status == STORE_FULL)
-            fleet_publish_held(c->publishes[i], 0, c->node);
+            fleet_parts_held(c->publishes[i], 0, c->node);
         else if (status != STORE_OK)
-            fleet_publish_failed(c->publishes[i], status);
+            fleet_parts_failed(c->publishes[i], status);
         else if (r->type == REDIS_REPLY_NIL)
-            fleet_publish_missed(c->publishes[i], c->node);
+            fleet_parts_missed(c->publishes[i], c->node);
     }
     if (status == STORE_OK && r->type == REDIS_REPLY_NIL)
         sent->f->connect_ops->node_gone(sent->f, c->node);
@@ -186,7 +186,7 @@ static void void_items(const struct outbox_chunk *c, uint8_t *items, size_t len)
         uint8_t *kind = items + (r.at - items);
 
         if (*kind == ITEM_MESSAGE || *kind == ITEM_VOID)
-            *kind = fleet_publish_is_void(c->publishes[at++]) ? ITEM_VOID : *kind;
+            *kind = c->publishes[at++]->taken ? ITEM_VOID : *kind;
         fleet_reader_u8(&r);
         skip_item(&r, *kind);
     }
@@ -222,8 +222,8 @@ static void send_chunk(struct fleet *f, struct route_node *n, struct outbox_chun
 
     for (size_t i = 0; i < c->publish_count; i++) {
         if (failed)
-            fleet_publish_failed(c->publishes[i], STORE_UNAVAILABLE);
-        fleet_publish_issued(c->publishes[i]);
+            fleet_parts_failed(c->publishes[i], STORE_UNAVAILABLE);
+        fleet_parts_issued(c->publishes[i]);
     }
     if (failed) {
         free(sent);
@@ -403,7 +403,7 @@ void outbox_drop(struct fleet *f, struct route_node *n)
         struct outbox_chunk *next = c->next;
 
         for (size_t i = 0; i < c->publish_count; i++)
-            fleet_publish_issued(c->publishes[i]);
+            fleet_parts_issued(c->publishes[i]);
         chunk_free(c);
         c = next;
     }

@@ -12,7 +12,7 @@
 #include "common/redis/redis_queue.h"
 
 struct fleet;
-struct fleet_publish;
+struct fleet_parts;
 struct route_node;
 
 /* Kinds of items in a batch. */
@@ -30,7 +30,7 @@ struct outbox_chunk {
     struct outbox_chunk *next;
     uint64_t node;
     struct fleet_bytes items; /* with the header in front */
-    struct fleet_publish **publishes;
+    struct fleet_parts **publishes;
     size_t publish_count, publish_size;
     size_t messages;
 };
@@ -47,7 +47,7 @@ struct outbox {
 /* The header of a batch; `number` 0 on channels. */
 void fleet_batch_begin(struct fleet_bytes *b, uint64_t sender, uint64_t number);
 
-void outbox_add_message(struct fleet *f, struct route_node *n, struct fleet_publish *p,
+void outbox_add_message(struct fleet *f, struct route_node *n, struct fleet_parts *p,
                         const struct fleet_bytes *frame);
 void outbox_add_wake(struct fleet *f, struct route_node *n, struct mqtt_slice client);
 void outbox_add_let_go(struct fleet *f, struct route_node *n, uint64_t request, uint64_t epoch,
@@ -60,7 +60,7 @@ void outboxes_flush(struct fleet *f);
 void outboxes_tick(struct fleet *f);
 /* Drops what waits: its node is gone, or this one starts over. */
 void outbox_drop(struct fleet *f, struct route_node *n);
-/* Messages that are void (fleet_publish_is_void) aren't delivered, although they are in a chunk. */
+/* Messages that are void (fleet_taken.h) aren't delivered, although they are in a chunk. */
 void outboxes_void(struct fleet *f);
 
 #endif

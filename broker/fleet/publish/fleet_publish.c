@@ -15,6 +15,7 @@
  * ago, and each answer is owed anew. */
 #include "broker/fleet/publish/fleet_publish.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -24,6 +25,7 @@
 #include "broker/fleet/exchange/fleet_channel.h"
 #include "broker/fleet/exchange/fleet_nodes.h"
 #include "broker/fleet/exchange/fleet_outbox.h"
+#include "broker/fleet/exchange/fleet_parts.h"
 #include "broker/fleet/exchange/inbox.h"
 #include "broker/fleet/fence/fleet_taken.h"
 #include "broker/fleet/hold/fleet_assert.h"
@@ -34,7 +36,6 @@
 #include "broker/fleet/publish/fleet_queue.h"
 #include "broker/fleet/publish/fleet_retained.h"
 #include "broker/fleet/session/fleet_will.h"
-#include "broker/fleet/storage/fleet_full.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_frame.h"
 #include "broker/routing/router.h"
@@ -46,24 +47,19 @@ enum {
 
 struct fleet_publish {
     struct fleet_version_wait wait; /* first */
-    struct fleet *f;
+    struct fleet_parts parts;
     struct fleet_publish *next; /* of the same publisher, or in a list of those that wait */
     struct fleet_publish *next_again;
     LIST_ENTRY(fleet_publish) all;
     struct fleet_behalf behalf; /* who publishes: a connection, or a will's */
-    bool taken;                 /* it isn't this node's to publish any more */
-    struct message *message;
-    struct fleet_hold *hold; /* the publisher's, NULL: none, or it is gone */
+    struct fleet_hold *hold;    /* the publisher's, NULL: none, or it is gone */
     store_done_fn *done;
     void *arg;
-    struct id_set nodes, clients; /* ids of nodes, hashes of client ids */
-    uint64_t matched;             /* version of the log that the targets belong to */
-    uint64_t owed;                /* whoever had subscribed by then gets it; 0: not known yet */
-    uint64_t owed_lost_ms;        /* the fleet's lost_until_ms when that was answered */
-    unsigned run;                 /* of Redis, when the first of it was gathered */
-    unsigned unsent;              /* parts gathered and not sent */
-    enum store_status status;
-    bool remember, queue_only, retained, finished, missed, unknown;
+    uint64_t matched;      /* version of the log that the targets belong to */
+    uint64_t owed;         /* whoever had subscribed by then gets it; 0: not known yet */
+    uint64_t owed_lost_ms; /* the fleet's lost_until_ms when that was answered */
+    unsigned run;          /* of Redis, when the first of it was gathered */
+    bool remember, finished;
     bool behind; /* waits for an earlier one of the publisher before it is matched */
     uint64_t again_ms;
 };
@@ -101,16 +97,16 @@ static void publish_free(struct fleet_publish *p)
     LIST_REMOVE(p, all);
     if (p->hold != NULL)
         fleet_hold_unref(p->hold);
-    message_unref(p->message);
-    id_set_fini(&p->nodes);
-    id_set_fini(&p->clients);
+    message_unref(p->parts.message);
+    id_set_fini(&p->parts.nodes);
+    id_set_fini(&p->parts.clients);
     account_delete(ACCOUNT_REQUESTS, p, sizeof(*p));
 }
 
 static void call_done(struct fleet_publish *p)
 {
     if (p->done != NULL)
-        p->done(p->arg, p->status);
+        p->done(p->arg, p->parts.status);
     publish_free(p);
 }
 
@@ -159,94 +155,39 @@ void fleet_publish_void(struct fleet *f)
     struct fleet_publish *p;
 
     LIST_FOREACH (p, &f->publishing->all, all)
-        p->taken |= fleet_taken_has(f, p->behalf);
-}
-
-bool fleet_publish_is_void(const struct fleet_publish *p)
-{
-    return p->taken;
-}
-
-struct mqtt_slice fleet_publish_topic(const struct fleet_publish *p)
-{
-    return p->message->topic;
+        p->parts.taken |= fleet_taken_has(f, p->behalf);
 }
 
 /* ---- gathering ------------------------------------------------------------------------------- */
 
 static void on_version(struct fleet_version_wait *w, bool ok);
 
-void fleet_publish_gathered(struct fleet_publish *p)
-{
-    p->unsent++;
-}
-
 static void ask_version(struct fleet_publish *p)
 {
-    p->wait.writes = p->message->qos > 0;
-    fleet_version_check(p->f, &p->wait, on_version);
-}
-
-void fleet_publish_issued(struct fleet_publish *p)
-{
-    if (--p->unsent == 0)
-        ask_version(p);
-}
-
-void fleet_publish_failed(struct fleet_publish *p, enum store_status status)
-{
-    if (p->status == STORE_OK)
-        p->status = status;
-}
-
-void fleet_publish_held(struct fleet_publish *p, uint64_t client, uint64_t node)
-{
-    if (p->queue_only) {
-        fleet_publish_failed(p, STORE_FULL);
-        return;
-    }
-    if (client != 0)
-        id_set_remove(&p->clients, client);
-    if (node != 0)
-        id_set_remove(&p->nodes, node);
-    if (client == 0 && node == 0)
-        p->retained = false;
-    p->missed = true;
-    fleet_full(p->f);
-}
-
-void fleet_publish_missed(struct fleet_publish *p, uint64_t node)
-{
-    id_set_remove(&p->nodes, node);
-    p->missed = true;
-}
-
-void fleet_publish_unknown(struct fleet_publish *p, uint64_t client)
-{
-    id_set_remove(&p->clients, client);
-    p->unknown = true;
+    p->wait.writes = p->parts.message->qos > 0;
+    fleet_version_check(p->parts.f, &p->wait, on_version);
 }
 
 static void gather_nodes(struct fleet_publish *p, const struct store_targets *t)
 {
-    struct fleet *f = p->f;
+    struct fleet *f = p->parts.f;
     struct fleet_bytes *frame = &f->publishing->frame;
 
     fleet_bytes_reset(frame, 1 << 20);
     for (size_t i = 0; i < t->node_count; i++) {
         struct route_node *n = t->nodes[i];
 
-        if (id_set_has(&p->nodes, n->id))
+        if (id_set_has(&p->parts.nodes, n->id))
             continue;
-        id_set_add(&p->nodes, n->id); /* without memory it is served twice, at worst */
+        id_set_add(&p->parts.nodes, n->id); /* without memory it is served twice, at worst */
         if (frame->len == 0)
-            fleet_frame_put(frame, p->message, p->remember);
+            fleet_frame_put(frame, p->parts.message, p->remember);
         if (frame->failed)
-            fleet_publish_failed(p, STORE_UNAVAILABLE);
-        else if (p->message->qos == 0)
+            fleet_parts_failed(&p->parts, STORE_UNAVAILABLE);
+        else if (p->parts.message->qos == 0)
             fleet_channel_add(f, n, frame);
         else
-            outbox_add_message(f, n, p, frame);
+            outbox_add_message(f, n, &p->parts, frame);
     }
 }
 
@@ -256,12 +197,13 @@ static void gather_queues(struct fleet_publish *p, const struct store_targets *t
         const struct store_queue_target *target = &t->queues[i];
         uint64_t id = fleet_hash(target->client_id, target->client_id_len);
 
-        if (id_set_has(&p->clients, id))
+        if (id_set_has(&p->parts.clients, id))
             continue;
-        id_set_add(&p->clients, id);
-        fleet_queue_add(p->f, p, p->message, target,
-                        (struct fleet_queue_how){
-                            .remember = p->remember, .is_value = p->queue_only, .client = id});
+        id_set_add(&p->parts.clients, id);
+        fleet_queue_add(p->parts.f, &p->parts, p->parts.message, target,
+                        (struct fleet_queue_how){.remember = p->remember,
+                                                 .is_value = p->parts.queue_only,
+                                                 .client = id});
     }
 }
 
@@ -273,43 +215,48 @@ static uint64_t applied_now(const struct fleet *f)
 /* Nothing was lost since it was answered, and all that was said before is in the log. */
 static bool owed_holds(const struct fleet_publish *p)
 {
-    return p->owed_lost_ms == p->f->lost_until_ms && !fleet_may_be_lost(p->f);
+    return p->owed_lost_ms == p->parts.f->lost_until_ms && !fleet_may_be_lost(p->parts.f);
 }
 
 /* Nobody else is to be found. */
 static bool is_settled(const struct fleet_publish *p)
 {
-    return p->owed > 0 && p->matched >= p->owed && !p->missed && owed_holds(p);
+    return p->owed > 0 && p->matched >= p->owed && !p->parts.missed && owed_holds(p);
+}
+
+static void all_sent(struct fleet_parts *parts)
+{
+    ask_version((struct fleet_publish *)((char *)parts - offsetof(struct fleet_publish, parts)));
 }
 
 /* The round is gathered. Where the last one found nobody new there is nothing to ask about. */
 static void issue(struct fleet_publish *p)
 {
-    if (p->unsent == 1 && is_settled(p) && p->status == STORE_OK)
+    if (p->parts.unsent == 1 && is_settled(p) && p->parts.status == STORE_OK)
         finish(p);
     else
-        fleet_publish_issued(p);
+        fleet_parts_issued(&p->parts);
 }
 
 /* One round: what these targets ask for and didn't get yet. */
 static void gather(struct fleet_publish *p, const struct store_targets *t)
 {
-    struct fleet *f = p->f;
+    struct fleet *f = p->parts.f;
 
     if (p->matched == UINT64_MAX)
         p->run = f->runs;
     p->matched = applied_now(f);
-    p->unsent++; /* nothing is asked before all is gathered */
-    if (p->taken) {
-        fleet_publish_issued(p);
+    p->parts.unsent++; /* nothing is asked before all is gathered */
+    if (p->parts.taken) {
+        fleet_parts_issued(&p->parts);
         return;
     }
-    if (p->message->retain && !p->queue_only && !p->retained) {
-        p->retained = true;
-        fleet_retain(f, p, p->behalf, p->message, p->remember);
+    if (p->parts.message->retain && !p->parts.queue_only && !p->parts.retained) {
+        p->parts.retained = true;
+        fleet_retain(f, &p->parts, p->behalf, p->parts.message, p->remember);
     }
     gather_queues(p, t);
-    if (!p->queue_only)
+    if (!p->parts.queue_only)
         gather_nodes(p, t);
     issue(p);
 }
@@ -319,18 +266,18 @@ static void gather(struct fleet_publish *p, const struct store_targets *t)
 static bool is_of_the_past(const struct fleet_publish *p)
 {
     const struct fleet_hold *h = p->hold;
-    bool ended = h != NULL && h->hold == NULL && p->f->now_ms - h->ended_ms >= PAST_MS;
+    bool ended = h != NULL && h->hold == NULL && p->parts.f->now_ms - h->ended_ms >= PAST_MS;
 
-    return ended && (p->message->qos > 0 || p->message->retain);
+    return ended && (p->parts.message->qos > 0 || p->parts.message->retain);
 }
 
 static void match(struct fleet_publish *p)
 {
     struct store_targets t = {0};
 
-    p->taken |= is_of_the_past(p);
-    p->missed = p->unknown = false;
-    router_targets(p->f->router, p->message, &t);
+    p->parts.taken |= is_of_the_past(p);
+    p->parts.missed = p->parts.unknown = false;
+    router_targets(p->parts.f->router, p->parts.message, &t);
     gather(p, &t);
 }
 
@@ -340,7 +287,7 @@ static void match(struct fleet_publish *p)
 static void match_again(struct fleet_publish *p)
 {
     if (p->hold != NULL && p->hold->hold == NULL)
-        p->taken = true;
+        p->parts.taken = true;
     match(p);
 }
 
@@ -349,9 +296,9 @@ static void match_again(struct fleet_publish *p)
  * without a version. */
 static bool may_match_again(const struct fleet_publish *earlier)
 {
-    const struct fleet *f = earlier->f;
+    const struct fleet *f = earlier->parts.f;
 
-    return earlier->behind || earlier->missed || !fleet_log_is_valid(f) ||
+    return earlier->behind || earlier->parts.missed || !fleet_log_is_valid(f) ||
            earlier->matched != applied_now(f);
 }
 
@@ -377,7 +324,7 @@ static void release_behind(struct fleet_hold *h)
         p->behind = false;
         h->behind--;
         if (ends) {
-            fleet_publish_failed(p, STORE_UNAVAILABLE);
+            fleet_parts_failed(&p->parts, STORE_UNAVAILABLE);
             p->finished = true;
         } else {
             match_again(p);
@@ -414,10 +361,10 @@ static void match_new_targets(struct fleet_publish *p)
 /* In order: what waits longest is matched first. */
 static void later(struct fleet_publish *p)
 {
-    struct fleet_publishing *pub = p->f->publishing;
+    struct fleet_publishing *pub = p->parts.f->publishing;
 
-    p->again_ms = p->f->now_ms + AGAIN_MS;
-    p->f->held_bytes += message_size(p->message);
+    p->again_ms = p->parts.f->now_ms + AGAIN_MS;
+    p->parts.f->held_bytes += message_size(p->parts.message);
     p->next_again = NULL;
     if (pub->again == NULL)
         pub->again = p;
@@ -430,21 +377,21 @@ static void later(struct fleet_publish *p)
  * of it, although the first one answered. */
 static bool may_be_lost(const struct fleet_publish *p)
 {
-    return p->f->cfg.durability == DURABILITY_REPLICA && p->run != p->f->runs;
+    return p->parts.f->cfg.durability == DURABILITY_REPLICA && p->run != p->parts.f->runs;
 }
 
 /* From the beginning. At QoS 2 only if whoever has it already will know it again; else it isn't
  * acknowledged, and its publisher decides. */
 static void publish_again(struct fleet_publish *p)
 {
-    if (p->queue_only || (p->message->qos == 2 && !p->remember)) {
-        fleet_publish_failed(p, STORE_UNAVAILABLE);
+    if (p->parts.queue_only || (p->parts.message->qos == 2 && !p->remember)) {
+        fleet_parts_failed(&p->parts, STORE_UNAVAILABLE);
         finish(p);
         return;
     }
-    id_set_clear(&p->nodes);
-    id_set_clear(&p->clients);
-    p->retained = false;
+    id_set_clear(&p->parts.nodes);
+    id_set_clear(&p->parts.clients);
+    p->parts.retained = false;
     p->matched = UINT64_MAX;
     p->owed = 0;
     match_new_targets(p);
@@ -455,27 +402,27 @@ static void note_owed(struct fleet_publish *p, uint64_t version)
     if (p->owed > 0 && version >= p->owed && owed_holds(p))
         return;
     p->owed = version;
-    p->owed_lost_ms = p->f->lost_until_ms;
+    p->owed_lost_ms = p->parts.f->lost_until_ms;
 }
 
 static void on_version(struct fleet_version_wait *w, bool ok)
 {
     struct fleet_publish *p = (struct fleet_publish *)w;
 
-    if (p->taken)
-        p->status = STORE_FENCED;
+    if (p->parts.taken)
+        p->parts.status = STORE_FENCED;
     if (!ok)
-        fleet_publish_failed(p, STORE_UNAVAILABLE);
-    if (p->status == STORE_OK && may_be_lost(p)) {
+        fleet_parts_failed(&p->parts, STORE_UNAVAILABLE);
+    if (p->parts.status == STORE_OK && may_be_lost(p)) {
         publish_again(p);
         return;
     }
     note_owed(p, w->version);
-    if (p->unknown && fleet_may_be_lost(p->f))
-        p->missed = true;
-    if (p->status != STORE_OK || p->queue_only)
+    if (p->parts.unknown && fleet_may_be_lost(p->parts.f))
+        p->parts.missed = true;
+    if (p->parts.status != STORE_OK || p->parts.queue_only)
         finish(p);
-    else if (p->missed)
+    else if (p->parts.missed)
         later(p);
     else if (p->matched >= p->owed)
         finish(p);
@@ -493,7 +440,7 @@ void fleet_publish_tick(struct fleet *f)
         struct fleet_publish *p = pub->again;
 
         pub->again = p->next_again;
-        f->held_bytes -= message_size(p->message);
+        f->held_bytes -= message_size(p->parts.message);
         match_new_targets(p);
     }
 }
@@ -504,8 +451,8 @@ void fleet_publish_reset(struct fleet *f)
         struct fleet_publish *p = f->publishing->again;
 
         f->publishing->again = p->next_again;
-        f->held_bytes -= message_size(p->message);
-        fleet_publish_failed(p, STORE_UNAVAILABLE);
+        f->held_bytes -= message_size(p->parts.message);
+        fleet_parts_failed(&p->parts, STORE_UNAVAILABLE);
         finish(p);
     }
 }
@@ -520,47 +467,47 @@ static bool take_bound_id(struct fleet_publish *p, const redisReply *r)
 
     if (!fleet_id_read(r->str, r->len, &bound))
         return false;
-    if (bound.node == p->message->id.node && bound.sequence == p->message->id.sequence)
+    if (bound.node == p->parts.message->id.node && bound.sequence == p->parts.message->id.sequence)
         return true;
-    again = fleet_message_with_id(p->message, bound);
+    again = fleet_message_with_id(p->parts.message, bound);
     if (again == NULL)
         return false;
-    message_unref(p->message);
-    p->message = again;
+    message_unref(p->parts.message);
+    p->parts.message = again;
     return true;
 }
 
 static void on_bound(void *arg, const redisReply *r)
 {
     struct fleet_publish *p = arg;
-    struct fleet *f = p->f;
+    struct fleet *f = p->parts.f;
 
-    p->status = fleet_reply_status(r);
-    if (p->status == STORE_OK && p->taken) {
-        p->status = STORE_FENCED;
-    } else if (p->status == STORE_OK && r->len == 0) {
-        p->status = STORE_FENCED;
+    p->parts.status = fleet_reply_status(r);
+    if (p->parts.status == STORE_OK && p->parts.taken) {
+        p->parts.status = STORE_FENCED;
+    } else if (p->parts.status == STORE_OK && r->len == 0) {
+        p->parts.status = STORE_FENCED;
         if (p->hold != NULL)
             fleet_hold_fenced(p->hold);
-    } else if (p->status == STORE_OK && !take_bound_id(p, r)) {
-        p->status = STORE_UNAVAILABLE;
+    } else if (p->parts.status == STORE_OK && !take_bound_id(p, r)) {
+        p->parts.status = STORE_UNAVAILABLE;
     }
-    if (p->status != STORE_OK) {
+    if (p->parts.status != STORE_OK) {
         finish(p);
         return;
     }
-    if (!inbox_knows(f, p->message->id))
-        f->host.deliver(f->host.arg, p->message);
+    if (!inbox_knows(f, p->parts.message->id))
+        f->host.deliver(f->host.arg, p->parts.message);
     match_in_order(p);
 }
 
 static void bind_packet_id(struct fleet_publish *p, struct store_hold *hold, uint16_t packet_id)
 {
-    struct fleet *f = p->f;
+    struct fleet *f = p->parts.f;
     struct fleet_key key = fleet_key_clients(&f->keys, p->hold->bucket);
     uint8_t id[16];
 
-    fleet_id_write(id, p->message->id);
+    fleet_id_write(id, p->parts.message->id);
     fleet_say_hold(p->hold);
     scripts_begin(&f->scripts, f->q, SCRIPT_QOS2, key.text, 4);
     redis_queue_arg(f->q, hold->client_id, hold->client_id_len);
@@ -676,14 +623,15 @@ void fleet_publish(struct fleet *f, const struct store_publish_request *req, sto
         fleet_defer(f, done, arg, STORE_UNAVAILABLE);
         return;
     }
-    p->f = f;
+    p->parts.f = f;
+    p->parts.all_sent = all_sent;
     p->behalf = behalf_of(f, req);
     LIST_INSERT_HEAD(&f->publishing->all, p, all);
-    p->nodes.key = p->clients.key = f->id;
-    p->message = message_ref(req->message);
+    p->parts.nodes.key = p->parts.clients.key = f->id;
+    p->parts.message = message_ref(req->message);
     p->done = done;
     p->arg = arg;
-    p->queue_only = req->queue_only;
+    p->parts.queue_only = req->queue_only;
     p->matched = UINT64_MAX; /* not yet */
     p->remember = req->qos2_packet_id != 0 || fleet_will_is(f, req->message);
     earlier = h != NULL ? h->publishes_tail : NULL;
@@ -691,7 +639,7 @@ void fleet_publish(struct fleet *f, const struct store_publish_request *req, sto
         queue_behind(p, h);
     if (req->qos2_packet_id != 0)
         bind_packet_id(p, req->hold, req->qos2_packet_id);
-    else if (!p->queue_only && earlier != NULL && may_match_again(earlier))
+    else if (!p->parts.queue_only && earlier != NULL && may_match_again(earlier))
         wait_behind(p);
     else
         gather(p, &req->targets);

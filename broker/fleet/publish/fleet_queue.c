@@ -7,8 +7,8 @@
 
 #include "broker/fleet/exchange/fleet_nodes.h"
 #include "broker/fleet/exchange/fleet_outbox.h"
+#include "broker/fleet/exchange/fleet_parts.h"
 #include "broker/fleet/node/fleet.h"
-#include "broker/fleet/publish/fleet_publish.h"
 #include "broker/fleet/storage/fleet_usage.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_frame.h"
@@ -43,7 +43,7 @@ struct queue_batch {
     size_t copied; /* bytes of the messages of all targets */
     struct queue_target targets[TARGETS_MAX];
     size_t target_count;
-    struct fleet_publish *publishes[TARGETS_MAX]; /* one a target */
+    struct fleet_parts *publishes[TARGETS_MAX]; /* one a target */
 };
 
 struct fleet_queues {
@@ -93,7 +93,7 @@ static void note_unknown(struct queue_batch *b, const redisReply *number)
     unsigned long i = strtoul(number->str + 1, NULL, 10);
 
     if (i < b->target_count)
-        fleet_publish_unknown(b->publishes[i], b->targets[i].client);
+        fleet_parts_unknown(b->publishes[i], b->targets[i].client);
 }
 
 static void note_full(struct queue_batch *b, const redisReply *number, const redisReply *client)
@@ -102,7 +102,7 @@ static void note_full(struct queue_batch *b, const redisReply *number, const red
     struct mqtt_slice topic = {0};
 
     if (i < b->target_count)
-        topic = fleet_publish_topic(b->publishes[i]);
+        topic = b->publishes[i]->message->topic;
     LOG_LIMITED(LOG_LEVEL_WARN, "queue_full", KV_BYTES("client_id", client->str, client->len),
                 KV_BYTES("topic", topic.data, topic.len),
                 KV_UINT("messages", fleet_usage_queue_messages(b->f->usage)),
@@ -114,9 +114,9 @@ static void refuse_all(struct queue_batch *b, enum store_status status)
 {
     for (size_t i = 0; i < b->target_count; i++) {
         if (status == STORE_FULL)
-            fleet_publish_held(b->publishes[i], b->targets[i].client, 0);
+            fleet_parts_held(b->publishes[i], b->targets[i].client, 0);
         else
-            fleet_publish_failed(b->publishes[i], status);
+            fleet_parts_failed(b->publishes[i], status);
     }
 }
 
@@ -164,7 +164,7 @@ static void void_targets(void *each_arg, void *arg, struct redis_args args)
         redis_args_next(&args, &len);
         redis_args_next(&args, &len);
         flags = redis_args_next(&args, &len);
-        if (flags != NULL && fleet_publish_is_void(b->publishes[i]))
+        if (flags != NULL && b->publishes[i]->taken)
             *flags = FLAGS_VOID;
     }
 }
@@ -219,8 +219,8 @@ static void send_batch(struct fleet *f, struct queue_batch *b)
 {
     for (size_t i = 0; i < b->target_count; i++) {
         if (b->bytes.failed)
-            fleet_publish_failed(b->publishes[i], STORE_UNAVAILABLE);
-        fleet_publish_issued(b->publishes[i]);
+            fleet_parts_failed(b->publishes[i], STORE_UNAVAILABLE);
+        fleet_parts_issued(b->publishes[i]);
     }
     if (f->queues->open[b->bucket] == b)
         f->queues->open[b->bucket] = NULL;
@@ -285,7 +285,7 @@ static void add_message(struct queue_batch *b, const struct message *m, bool rem
     fleet_id_write(qm->id, m->id);
 }
 
-void fleet_queue_add(struct fleet *f, struct fleet_publish *p, const struct message *m,
+void fleet_queue_add(struct fleet *f, struct fleet_parts *p, const struct message *m,
                      const struct store_queue_target *target, struct fleet_queue_how how)
 {
     unsigned bucket = fleet_client_bucket(&f->keys, target->client_id, target->client_id_len);
@@ -293,7 +293,7 @@ void fleet_queue_add(struct fleet *f, struct fleet_publish *p, const struct mess
     struct queue_target *t;
 
     if (b == NULL) {
-        fleet_publish_failed(p, STORE_UNAVAILABLE);
+        fleet_parts_failed(p, STORE_UNAVAILABLE);
         return;
     }
     add_message(b, m, how.remember);
@@ -309,14 +309,14 @@ void fleet_queue_add(struct fleet *f, struct fleet_publish *p, const struct mess
     t->flags |= how.is_value ? FLAG_VALUE : 0;
     fleet_bytes_put(&b->bytes, target->client_id, target->client_id_len);
     b->publishes[b->target_count++] = p;
-    fleet_publish_gathered(p);
+    fleet_parts_gathered(p);
 }
 
 static void drop_batch(struct queue_batch *b)
 {
     for (size_t i = 0; i < b->target_count; i++) {
-        fleet_publish_failed(b->publishes[i], STORE_UNAVAILABLE);
-        fleet_publish_issued(b->publishes[i]);
+        fleet_parts_failed(b->publishes[i], STORE_UNAVAILABLE);
+        fleet_parts_issued(b->publishes[i]);
     }
     batch_free(b);
 }

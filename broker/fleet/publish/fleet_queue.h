@@ -9,16 +9,16 @@
 #include "broker/store/store.h"
 
 struct fleet;
-struct fleet_publish;
+struct fleet_parts;
 
 bool fleet_queues_init(struct fleet *f);
 void fleet_queues_free(struct fleet *f);
 struct fleet_queue_how {
     bool remember;   /* the message's id */
     bool is_value;   /* a retained value */
-    uint64_t client; /* hash of the client id, for fleet_publish_unknown and _held */
+    uint64_t client; /* hash of the client id, for fleet_parts_unknown and _held */
 };
-void fleet_queue_add(struct fleet *f, struct fleet_publish *p, const struct message *m,
+void fleet_queue_add(struct fleet *f, struct fleet_parts *p, const struct message *m,
                      const struct store_queue_target *target, struct fleet_queue_how how);
 void fleet_queues_flush(struct fleet *f);
 /* What is void isn't written any more, although it was sent and isn't answered. */

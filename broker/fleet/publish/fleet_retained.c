@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/exchange/fleet_parts.h"
 #include "broker/fleet/fence/fleet_taken.h"
 #include "broker/fleet/node/fleet.h"
-#include "broker/fleet/publish/fleet_publish.h"
 #include "broker/fleet/storage/fleet_usage.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_frame.h"
@@ -19,7 +19,7 @@
 
 /* Who sets a value. */
 struct retain_for {
-    struct fleet_publish *publish; /* waits for it; NULL: nobody does (QoS 0) */
+    struct fleet_parts *publish; /* waits for it; NULL: nobody does (QoS 0) */
     struct fleet_behalf behalf;
     bool remember; /* its id: it may come twice */
     uint8_t id[16];
@@ -68,16 +68,16 @@ static void fail_publishes(const struct retain_batch *b, enum store_status statu
 {
     for (size_t i = 0; i < b->count; i++)
         if (b->values_for[i].publish != NULL && status == STORE_FULL)
-            fleet_publish_held(b->values_for[i].publish, 0, 0);
+            fleet_parts_held(b->values_for[i].publish, 0, 0);
         else if (b->values_for[i].publish != NULL)
-            fleet_publish_failed(b->values_for[i].publish, status);
+            fleet_parts_failed(b->values_for[i].publish, status);
 }
 
 static void issue_publishes(const struct retain_batch *b)
 {
     for (size_t i = 0; i < b->count; i++)
         if (b->values_for[i].publish != NULL)
-            fleet_publish_issued(b->values_for[i].publish);
+            fleet_parts_issued(b->values_for[i].publish);
 }
 
 static void note_dropped(struct fleet *f, const redisReply *count, const redisReply *topic)
@@ -175,7 +175,7 @@ static bool note_value(struct retain_batch *b, const struct retain_for *value)
     }
     b->values_for[b->count++] = *value;
     if (value->publish != NULL)
-        fleet_publish_gathered(value->publish);
+        fleet_parts_gathered(value->publish);
     return true;
 }
 
@@ -201,7 +201,7 @@ static struct retain_batch *batch_for(struct fleet *f, unsigned bucket, size_t b
     return next;
 }
 
-void fleet_retain(struct fleet *f, struct fleet_publish *p, struct fleet_behalf behalf,
+void fleet_retain(struct fleet *f, struct fleet_parts *p, struct fleet_behalf behalf,
                   const struct message *m, bool remember)
 {
     struct retain_for value = {.publish = p, .behalf = behalf, .remember = remember};
@@ -217,7 +217,7 @@ void fleet_retain(struct fleet *f, struct fleet_publish *p, struct fleet_behalf 
     fleet_id_write(value.id, m->id);
     if (b == NULL || !note_value(b, &value)) {
         if (p != NULL)
-            fleet_publish_failed(p, STORE_UNAVAILABLE);
+            fleet_parts_failed(p, STORE_UNAVAILABLE);
         return;
     }
     fleet_bytes_reset(&ret->frame, 1 << 20);

@@ -10,13 +10,13 @@
 #include "broker/fleet/node/fleet_behalf.h"
 
 struct fleet;
-struct fleet_publish;
+struct fleet_parts;
 struct message;
 
 bool fleet_retaining_init(struct fleet *f);
 void fleet_retaining_free(struct fleet *f);
 /* `p` may be NULL (QoS 0). `remember`: a second message of this id sets nothing. */
-void fleet_retain(struct fleet *f, struct fleet_publish *p, struct fleet_behalf behalf,
+void fleet_retain(struct fleet *f, struct fleet_parts *p, struct fleet_behalf behalf,
                   const struct message *m, bool remember);
 void fleet_retaining_void(struct fleet *f);
 void fleet_retaining_flush(struct fleet *f);
