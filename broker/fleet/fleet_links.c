@@ -7,6 +7,7 @@
 
 #include "broker/fleet/connect/fleet_connect.h"
 #include "broker/fleet/exchange/fleet_channel.h"
+#include "broker/fleet/exchange/inbox.h"
 #include "broker/fleet/fence/fleet_cut.h"
 #include "broker/fleet/hold/fleet_assert.h"
 #include "broker/fleet/membership/fleet_register.h"
@@ -120,7 +121,7 @@ static void on_given_up(void *arg, struct redis_link *link, const char *command,
 
 static void on_message(void *arg, const char *payload, size_t len)
 {
-    fleet_channel_message(arg, payload, len);
+    inbox_take_channel(arg, payload, len);
 }
 
 static void on_round_trip(void *arg, double seconds)

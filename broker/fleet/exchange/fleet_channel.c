@@ -6,9 +6,8 @@
 #include <stdlib.h>
 
 #include "broker/fleet/exchange/fleet_nodes.h"
-#include "broker/fleet/exchange/fleet_outbox.h"
-#include "broker/fleet/exchange/inbox.h"
 #include "broker/fleet/node/fleet.h"
+#include "broker/fleet/wire/fleet_batch.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "common/base/clock.h"
 
@@ -53,11 +52,6 @@ bool fleet_channel_greeted(struct fleet *f)
     redis_queue_str(q, key.text);
     redis_queue_end(q, REDIS_VOLATILE, on_subscribed, f);
     return true;
-}
-
-void fleet_channel_message(struct fleet *f, const char *payload, size_t len)
-{
-    inbox_take_channel(f, payload, len);
 }
 
 /* Nobody needs the answer to a PUBLISH, but for one now and then: a server that fell silent shows

@@ -18,7 +18,6 @@ struct route_node;
 bool fleet_channel_init(struct fleet *f);
 void fleet_channel_free(struct fleet *f);
 bool fleet_channel_greeted(struct fleet *f);
-void fleet_channel_message(struct fleet *f, const char *payload, size_t len);
 void fleet_channel_add(struct fleet *f, struct route_node *n, const struct fleet_bytes *frame);
 void fleet_channel_flush(struct fleet *f, bool now_all);
 void fleet_channel_tick(struct fleet *f);

@@ -41,7 +41,7 @@ void fleet_node_remove(struct fleet *f, struct route_node *n)
     router_node_removed(f->router, n);
     HASH_DEL(f->nodes, n);
     metric_set(f->metrics.nodes, (int64_t)HASH_COUNT(f->nodes) + 1);
-    outbox_drop(f, n);
+    outbox_drop(f, &n->outbox);
     fleet_bytes_fini(&n->bulk);
     free(n);
     f->connect_ops->node_gone(f, id);

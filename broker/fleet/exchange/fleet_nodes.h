@@ -9,7 +9,7 @@
 
 #include <uthash.h>
 
-#include "broker/fleet/exchange/fleet_outbox.h"
+#include "broker/fleet/exchange/outbox_chunk.h"
 #include "broker/fleet/wire/fleet_keys.h"
 
 struct fleet;

@@ -8,82 +8,27 @@
 #include "broker/base/account.h"
 #include "broker/fleet/exchange/fleet_nodes.h"
 #include "broker/fleet/exchange/fleet_parts.h"
+#include "broker/fleet/exchange/outbox_chunk.h"
 #include "broker/fleet/node/fleet.h"
+#include "broker/fleet/wire/fleet_batch.h"
+#include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_frame.h"
 #include "common/log/log.h"
 
 enum {
-    CHUNK_BYTES = 256 * 1024,
-    HEADER_BYTES = 16,
     ASK_LENGTH_MS = 50,
     PAUSED_ASK_MS = 100,
     HOLD_MS = 2000,
 };
 
-void fleet_batch_begin(struct fleet_bytes *b, uint64_t sender, uint64_t number)
-{
-    fleet_bytes_u64(b, sender);
-    fleet_bytes_u64(b, number);
-}
-
 /* ---- filling --------------------------------------------------------------------------------- */
-
-static void chunk_free(struct outbox_chunk *c)
-{
-    fleet_bytes_fini(&c->items);
-    free(c->publishes);
-    free(c);
-}
-
-/* The chunk that takes more; NULL when out of memory. */
-static struct outbox_chunk *open_chunk(struct fleet *f, struct route_node *n)
-{
-    struct outbox *o = &n->outbox;
-    struct outbox_chunk *c = o->tail;
-
-    if (c != NULL && c->items.len < CHUNK_BYTES && !c->items.failed)
-        return c;
-    c = calloc(1, sizeof(*c));
-    if (c == NULL)
-        return NULL;
-    c->node = n->id;
-    fleet_batch_begin(&c->items, f->id, 0); /* numbered when it is sent */
-    if (o->tail != NULL)
-        o->tail->next = c;
-    else
-        o->head = c;
-    o->tail = c;
-    return c;
-}
-
-static bool note_publish(struct outbox_chunk *c, struct fleet_parts *p)
-{
-    if (c->publish_count == c->publish_size) {
-        size_t size = c->publish_size == 0 ? 16 : c->publish_size * 2;
-        struct fleet_parts **list = realloc(c->publishes, size * sizeof(*list));
-
-        if (list == NULL)
-            return false;
-        c->publishes = list;
-        c->publish_size = size;
-    }
-    c->publishes[c->publish_count++] = p;
-    return true;
-}
-
-/* The sum over all nodes is asked for with each publish. */
-static void count_bytes(struct fleet *f, struct route_node *n, size_t bytes)
-{
-    f->outbox_bytes = f->outbox_bytes - n->outbox.bytes + bytes;
-    n->outbox.bytes = bytes;
-}
 
 void outbox_add_message(struct fleet *f, struct route_node *n, struct fleet_parts *p,
                         const struct fleet_bytes *frame)
 {
-    struct outbox_chunk *c = open_chunk(f, n);
+    struct outbox_chunk *c = outbox_open_chunk(f, &n->outbox, n->id);
 
-    if (c == NULL || !note_publish(c, p)) {
+    if (c == NULL || !outbox_chunk_note(c, p)) {
         fleet_parts_failed(p, STORE_UNAVAILABLE);
         return;
     }
@@ -91,12 +36,12 @@ void outbox_add_message(struct fleet *f, struct route_node *n, struct fleet_part
     fleet_bytes_u8(&c->items, ITEM_MESSAGE);
     fleet_bytes_put(&c->items, frame->data, frame->len);
     c->messages++;
-    count_bytes(f, n, n->outbox.bytes + frame->len);
+    outbox_count(f, &n->outbox, n->outbox.bytes + frame->len);
 }
 
 void outbox_add_wake(struct fleet *f, struct route_node *n, struct mqtt_slice client)
 {
-    struct outbox_chunk *c = open_chunk(f, n);
+    struct outbox_chunk *c = outbox_open_chunk(f, &n->outbox, n->id);
 
     if (c == NULL)
         return; /* the sweep finds it */
@@ -153,7 +98,7 @@ static void on_sent(void *arg, const redisReply *r)
     }
     if (status == STORE_OK && r->type == REDIS_REPLY_NIL)
         sent->f->connect_ops->node_gone(sent->f, c->node);
-    chunk_free(c);
+    outbox_chunk_free(c);
     free(sent);
 }
 
@@ -227,7 +172,7 @@ static void send_chunk(struct fleet *f, struct route_node *n, struct outbox_chun
     }
     if (failed) {
         free(sent);
-        chunk_free(c);
+        outbox_chunk_free(c);
         return;
     }
     *sent = (struct outbox_sent){.f = f, .chunk = c};
@@ -290,10 +235,8 @@ static void send_requests(struct fleet *f, struct route_node *n)
 /* Takes all chunks out and sends them. */
 static void send_all(struct fleet *f, struct route_node *n)
 {
-    struct outbox_chunk *c = n->outbox.head;
+    struct outbox_chunk *c = outbox_take(f, &n->outbox);
 
-    n->outbox.head = n->outbox.tail = NULL;
-    count_bytes(f, n, 0);
     while (c != NULL) {
         struct outbox_chunk *next = c->next;
 
@@ -355,8 +298,8 @@ static void mark_gap(struct fleet *f, struct route_node *n)
     metric_add(f->metrics.gaps, 1);
     LOG_LIMITED(LOG_LEVEL_WARN, "inbox_gap", KV_STR("node", n->hex),
                 KV_UINT("bytes", n->outbox.bytes));
-    outbox_drop(f, n);
-    c = open_chunk(f, n);
+    outbox_drop(f, &n->outbox);
+    c = outbox_open_chunk(f, &n->outbox, n->id);
     if (c == NULL)
         return;
     fleet_bytes_u8(&c->items, ITEM_GAP);
@@ -389,22 +332,5 @@ void outboxes_flush(struct fleet *f)
         }
         if (n->outbox.requests.len > 0)
             send_requests(f, n);
-    }
-}
-
-void outbox_drop(struct fleet *f, struct route_node *n)
-{
-    struct outbox_chunk *c = n->outbox.head;
-
-    fleet_bytes_fini(&n->outbox.requests);
-    n->outbox.head = n->outbox.tail = NULL;
-    count_bytes(f, n, 0);
-    while (c != NULL) {
-        struct outbox_chunk *next = c->next;
-
-        for (size_t i = 0; i < c->publish_count; i++)
-            fleet_parts_issued(c->publishes[i]);
-        chunk_free(c);
-        c = next;
     }
 }

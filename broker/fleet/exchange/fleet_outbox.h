@@ -8,44 +8,13 @@
 #ifndef FLOTILLA_BROKER_FLEET_EXCHANGE_FLEET_OUTBOX_H
 #define FLOTILLA_BROKER_FLEET_EXCHANGE_FLEET_OUTBOX_H
 
-#include "broker/fleet/wire/fleet_bytes.h"
+#include "common/mqtt/mqtt.h"
 #include "common/redis/redis_queue.h"
 
 struct fleet;
+struct fleet_bytes;
 struct fleet_parts;
 struct route_node;
-
-/* Kinds of items in a batch. */
-enum fleet_item {
-    ITEM_MESSAGE = 'M', /* frame */
-    ITEM_WAKE = 'W',    /* client: its queue has something */
-    ITEM_LET_GO = 'L',  /* request, epoch, client */
-    ITEM_GONE = 'D',    /* request: the answer to it */
-    ITEM_GAP = 'G',     /* messages were lost here */
-    ITEM_BARRIER = 'B', /* token */
-    ITEM_VOID = 'V',    /* frame: was taken from its sender before it was written */
-};
-
-struct outbox_chunk {
-    struct outbox_chunk *next;
-    uint64_t node;
-    struct fleet_bytes items; /* with the header in front */
-    struct fleet_parts **publishes;
-    size_t publish_count, publish_size;
-    size_t messages;
-};
-
-struct outbox {
-    struct outbox_chunk *head, *tail; /* not sent yet; the tail is being filled */
-    struct fleet_bytes requests;      /* and answers: a batch that goes behind them */
-    uint64_t paused_since_ms;         /* 0: not paused */
-    uint64_t length_asked_ms;
-    uint64_t length; /* of the inbox, as last seen */
-    size_t bytes;
-};
-
-/* The header of a batch; `number` 0 on channels. */
-void fleet_batch_begin(struct fleet_bytes *b, uint64_t sender, uint64_t number);
 
 void outbox_add_message(struct fleet *f, struct route_node *n, struct fleet_parts *p,
                         const struct fleet_bytes *frame);
@@ -58,8 +27,6 @@ void outbox_write_small(struct fleet *f, uint64_t node, const struct fleet_bytes
                         redis_reply_fn *fn, void *arg);
 void outboxes_flush(struct fleet *f);
 void outboxes_tick(struct fleet *f);
-/* Drops what waits: its node is gone, or this one starts over. */
-void outbox_drop(struct fleet *f, struct route_node *n);
 /* Messages that are void (fleet_taken.h) aren't delivered, although they are in a chunk. */
 void outboxes_void(struct fleet *f);
 

@@ -10,6 +10,7 @@
 #include "broker/fleet/exchange/fleet_outbox.h"
 #include "broker/fleet/exchange/seen_ids.h"
 #include "broker/fleet/node/fleet.h"
+#include "broker/fleet/wire/fleet_batch.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_frame.h"
 #include "broker/routing/router.h"

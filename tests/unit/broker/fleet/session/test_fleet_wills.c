@@ -1,8 +1,11 @@
 /* Fleet protocol: a will is published once, before its client's next CONNACK, whatever becomes of
  * the claims, the nodes and the runs of Redis in between. */
-#include "broker/fleet/exchange/fleet_outbox.h"
+#include "broker/fleet/wire/fleet_batch.h"
+#include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_frame.h"
 #include "broker/fleet/wire/fleet_keys.h"
+#include "broker/fleet/wire/scripts.h"
+#include "common/base/clock.h"
 #include "tests/unit/broker/fleet/fleet_bed.h"
 
 static const struct bed_will offline = {.topic = "w/1", .payload = "offline", .qos = 2};
