@@ -126,6 +126,7 @@ struct fleet {
     struct fleet_queues *queues;
     struct fleet_retaining *retaining;
     struct fleet_retained_reads *retained_reads;
+    struct fleet_will_entry *will_table;
     struct fleet_wills *wills;
     struct fleet_due *due;
     struct disconnect_list *disconnects;

@@ -35,7 +35,7 @@
 #include "broker/fleet/node/fleet_behalf.h"
 #include "broker/fleet/publish/fleet_queue.h"
 #include "broker/fleet/publish/fleet_retained.h"
-#include "broker/fleet/session/fleet_will.h"
+#include "broker/fleet/publish/fleet_will_table.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_frame.h"
 #include "broker/routing/router.h"

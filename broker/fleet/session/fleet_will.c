@@ -4,11 +4,11 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "broker/fleet/exchange/inbox.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/publish/fleet_publish.h"
+#include "broker/fleet/publish/fleet_will_table.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_frame.h"
 #include "broker/routing/router.h"
@@ -22,11 +22,9 @@ struct will_wait {
 };
 
 struct will_op {
+    struct fleet_will_entry entry; /* first; owns a reference to the message */
     struct will_op *next, *prev;
-    UT_hash_handle hh; /* by message id */
-    struct message_id id;
     struct fleet *f;
-    struct message *message;
     uint64_t epoch;
     bool was_here; /* it came to this node's clients before */
     store_done_fn *done;
@@ -38,7 +36,6 @@ struct will_op {
 
 struct fleet_wills {
     struct will_op *ops;
-    struct will_op *by_id;
 };
 
 bool fleet_wills_init(struct fleet *f)
@@ -53,14 +50,14 @@ void fleet_wills_free(struct fleet *f)
         struct will_op *op = f->wills->ops;
 
         f->wills->ops = op->next;
-        HASH_DEL(f->wills->by_id, op);
+        fleet_will_table_remove(f, &op->entry);
         while (op->waits != NULL) {
             struct will_wait *w = op->waits;
 
             op->waits = w->next;
             free(w);
         }
-        message_unref(op->message);
+        message_unref(op->entry.message);
         free(op);
     }
     free(f->wills);
@@ -75,29 +72,6 @@ void fleet_wills_each(struct fleet *f, void (*each)(struct fleet *, struct fleet
                                            .epoch = op->epoch});
 }
 
-static struct will_op *find(struct fleet *f, const struct message *m)
-{
-    struct will_op *op = NULL;
-
-    if (f->wills->by_id != NULL)
-        HASH_FIND(hh, f->wills->by_id, &m->id, sizeof(m->id), op);
-    return op;
-}
-
-bool fleet_will_is(struct fleet *f, const struct message *m)
-{
-    return find(f, m) != NULL;
-}
-
-struct fleet_behalf fleet_will_behalf(struct fleet *f, const struct message *m)
-{
-    const struct will_op *op = find(f, m);
-
-    if (op == NULL)
-        return (struct fleet_behalf){0};
-    return fleet_behalf_of(f, op->client, op->client_len, op->epoch);
-}
-
 static void op_free(struct will_op *op)
 {
     if (op->prev != NULL)
@@ -106,8 +80,8 @@ static void op_free(struct will_op *op)
         op->f->wills->ops = op->next;
     if (op->next != NULL)
         op->next->prev = op->prev;
-    HASH_DEL(op->f->wills->by_id, op);
-    message_unref(op->message);
+    fleet_will_table_remove(op->f, &op->entry);
+    message_unref(op->entry.message);
     free(op);
 }
 
@@ -178,7 +152,7 @@ static void on_published(void *arg, enum store_status status)
     if (status != STORE_OK) {
         /* It stays in `due`, from where some node tries again; this one has delivered nothing. */
         if (!op->was_here)
-            inbox_forget(f, op->message->id);
+            inbox_forget(f, op->entry.message->id);
         op_done(op, status);
         return;
     }
@@ -190,9 +164,9 @@ static void on_published(void *arg, enum store_status status)
  * all others; those that have it know it again. */
 static void publish_elsewhere(struct will_op *op)
 {
-    struct store_publish_request req = {.message = op->message};
+    struct store_publish_request req = {.message = op->entry.message};
 
-    router_targets(op->f->router, op->message, &req.targets);
+    router_targets(op->f->router, op->entry.message, &req.targets);
     fleet_publish(op->f, &req, on_published, op);
 }
 
@@ -215,7 +189,7 @@ void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, 
         return;
     }
     m->id = (struct message_id){.node = fleet_hash(client, client_len), .sequence = epoch};
-    under_way = find(f, m);
+    under_way = (struct will_op *)fleet_will_table_find(f, m);
     if (under_way != NULL) {
         wait_for(under_way, done, arg);
         free(op);
@@ -223,7 +197,7 @@ void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, 
         return;
     }
     op->f = f;
-    op->message = m;
+    op->entry.message = m;
     op->epoch = epoch;
     op->done = done;
     op->arg = arg;
@@ -233,8 +207,9 @@ void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, 
     if (op->next != NULL)
         op->next->prev = op;
     f->wills->ops = op;
-    op->id = m->id;
-    HASH_ADD(hh, f->wills->by_id, id, sizeof(op->id), op);
+    op->entry.id = m->id;
+    op->entry.behalf = fleet_behalf_of(f, client, client_len, epoch);
+    fleet_will_table_add(f, &op->entry);
     op->was_here = m->qos > 0 && inbox_knows(f, m->id);
     if (op->was_here)
         publish_elsewhere(op);

@@ -14,10 +14,7 @@ void fleet_wills_free(struct fleet *f);
 /* Publishes a will that a script gave to this node, clears it, then calls done. */
 void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, uint64_t epoch,
                         const void *frame, size_t len, store_done_fn *done, void *arg);
-/* On whose behalf a will is published that is under way here; nobody's when it isn't one. */
-struct fleet_behalf fleet_will_behalf(struct fleet *f, const struct message *m);
 /* Calls for each will that is under way. */
 void fleet_wills_each(struct fleet *f, void (*each)(struct fleet *, struct fleet_session_ref));
-/* This message is a will being published: queues and inboxes must remember its id. */
-bool fleet_will_is(struct fleet *f, const struct message *m);
+
 #endif
