@@ -17,6 +17,7 @@
 #include "broker/fleet/connect/fleet_connect.h"
 #include "broker/fleet/exchange/fleet_nodes.h"
 #include "broker/fleet/exchange/inbox.h"
+#include "broker/fleet/exchange/inbox_barrier.h"
 #include "broker/fleet/fence/fleet_cut.h"
 #include "broker/fleet/fence/fleet_taken.h"
 #include "broker/fleet/hold/fleet_acks.h"
@@ -83,7 +84,7 @@ void fleet_drop_everything(struct fleet *f)
     reapers_free(f);
     fleet_cut_reset(f);
     fleet_taken_reset(f);
-    inbox_reset(f);
+    inbox_barriers_reset(f);
     fleet_connect_reset(f);
     fleet_acks_reset(f);
     fleet_retaining_reset(f);

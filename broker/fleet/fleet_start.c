@@ -9,6 +9,7 @@
 #include "broker/fleet/connect/fleet_connect.h"
 #include "broker/fleet/exchange/fleet_channel.h"
 #include "broker/fleet/exchange/inbox.h"
+#include "broker/fleet/exchange/inbox_barrier.h"
 #include "broker/fleet/fence/fleet_subscriptions.h"
 #include "broker/fleet/fleet_leave.h"
 #include "broker/fleet/fleet_links.h"
@@ -84,6 +85,7 @@ static bool init_modules(struct fleet *f, struct metrics *metrics)
         fleet_usage_init,
         fleet_channel_init,
         inbox_init,
+        inbox_barriers_init,
         routes_init,
         fleet_versions_init,
         fleet_append_init,
@@ -170,6 +172,7 @@ static void free_modules(struct fleet *f)
         fleet_append_free,
         fleet_versions_free,
         routes_free,
+        inbox_barriers_free,
         inbox_free,
         fleet_channel_free,
         fleet_usage_free,

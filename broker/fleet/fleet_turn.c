@@ -5,6 +5,7 @@
 #include "broker/fleet/exchange/fleet_channel.h"
 #include "broker/fleet/exchange/fleet_outbox.h"
 #include "broker/fleet/exchange/inbox.h"
+#include "broker/fleet/exchange/inbox_barrier.h"
 #include "broker/fleet/fence/fleet_cut.h"
 #include "broker/fleet/fleet_leave.h"
 #include "broker/fleet/fleet_over.h"
@@ -45,6 +46,7 @@ static void run_ticks(struct fleet *f)
     fleet_say_tick(f);
     fleet_clock_tick(f);
     fleet_log_tick(f);
+    inbox_barriers_tick(f);
     inbox_tick(f);
     fleet_channel_tick(f);
     route_tick(f);
@@ -142,6 +144,7 @@ void fleet_flush(struct fleet *f)
          * already, and wait for it (promise 5). */
         fleet_retaining_flush(f);
         fleet_append_flush(f);
+        inbox_barriers_flush(f);
         inbox_flush(f);
         fleet_versions_flush(f);
         fleet_replicas_flush(f);

@@ -8,7 +8,7 @@
 
 #include "broker/base/account.h"
 #include "broker/fleet/connect/fleet_connect_op.h"
-#include "broker/fleet/exchange/inbox.h"
+#include "broker/fleet/exchange/inbox_barrier.h"
 #include "broker/fleet/fence/fleet_resync.h"
 #include "broker/fleet/fence/fleet_subscriptions.h"
 #include "broker/fleet/hold/fleet_hold.h"

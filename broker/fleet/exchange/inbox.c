@@ -7,7 +7,7 @@
 #include <string.h>
 #include <uthash.h>
 
-#include "broker/fleet/exchange/fleet_outbox.h"
+#include "broker/fleet/exchange/inbox_barrier.h"
 #include "broker/fleet/exchange/seen_ids.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/wire/fleet_batch.h"
@@ -24,7 +24,6 @@ enum {
     BLOCK_MS = 2000,
     TRIM_ENTRIES = 64,
     TRIM_MS = 100,
-    BARRIER_MS = 1000,
     ITEM_US = 2, /* and what the router says */
 };
 
@@ -32,13 +31,6 @@ enum {
 struct inbox_source {
     UT_hash_handle hh;
     uint64_t id, sequence;
-};
-
-struct inbox_waiter {
-    struct inbox_waiter *next;
-    inbox_barrier_fn *fn;
-    void *arg;
-    uint64_t token, until_ms;
 };
 
 /* A batch whose items are being taken; it points into the reply. */
@@ -61,9 +53,6 @@ struct inbox {
     uint64_t trimmed_ms, retry_ms;
     struct inbox_source *sources;
     struct seen_ids seen;
-    struct inbox_waiter *gathered, *waiting;
-    uint64_t token, stream_token, channel_token; /* barriers sent, and met */
-    uint64_t unmarked;                           /* up to this one some may not be in the stream */
 };
 
 struct inbox_reading {
@@ -131,111 +120,6 @@ static bool is_repeat(struct fleet *f, uint64_t sender, uint64_t number)
         return true;
     s->sequence = number;
     return false;
-}
-
-/* ---- barriers -------------------------------------------------------------------------------- */
-
-void inbox_barrier(struct fleet *f, inbox_barrier_fn *fn, void *arg)
-{
-    struct inbox_waiter *w = calloc(1, sizeof(*w));
-
-    if (w == NULL) {
-        fn(arg, true);
-        return;
-    }
-    w->fn = fn;
-    w->arg = arg;
-    w->next = f->inbox->gathered;
-    f->inbox->gathered = w;
-}
-
-/* A marker in the stream comes, however far behind this node is; one on the channel may be lost. */
-static bool is_met(const struct fleet *f, const struct inbox_waiter *w)
-{
-    const struct inbox *in = f->inbox;
-    bool late = f->now_ms >= w->until_ms;
-
-    return (w->token <= in->stream_token || (late && w->token <= in->unmarked)) &&
-           (w->token <= in->channel_token || late);
-}
-
-static void release_waiters(struct fleet *f)
-{
-    struct inbox *in = f->inbox;
-    struct inbox_waiter **at = &in->waiting;
-    struct inbox_waiter *due = NULL;
-
-    while (*at != NULL) {
-        struct inbox_waiter *w = *at;
-
-        if (is_met(f, w)) {
-            *at = w->next;
-            w->next = due;
-            due = w;
-        } else {
-            at = &w->next;
-        }
-    }
-    while (due != NULL) {
-        struct inbox_waiter *w = due;
-
-        due = w->next;
-        w->fn(w->arg, true);
-        free(w);
-    }
-}
-
-static void on_barrier_sent(void *arg, const redisReply *r)
-{
-    struct fleet *f = arg;
-
-    if (r == NULL || r->type == REDIS_REPLY_ERROR) /* given up, say */
-        f->inbox->unmarked = f->inbox->token;
-    /* No inbox: Redis lost it, and with it whatever was in it. */
-    if (r != NULL && r->type == REDIS_REPLY_NIL) {
-        f->inbox->stream_token = f->inbox->token;
-        release_waiters(f);
-        fleet_reload(f, "the inbox is gone");
-    }
-}
-
-static void send_barrier(struct fleet *f)
-{
-    struct inbox *in = f->inbox;
-    struct fleet_key channel = fleet_key_channel(&f->keys, f->id);
-    struct fleet_bytes b = {0};
-
-    if (in->gathered == NULL)
-        return;
-    in->token++;
-    while (in->gathered != NULL) {
-        struct inbox_waiter *w = in->gathered;
-
-        in->gathered = w->next;
-        w->token = in->token;
-        w->until_ms = f->now_ms + BARRIER_MS;
-        w->next = in->waiting;
-        in->waiting = w;
-    }
-    fleet_batch_begin(&b, f->id, in->token);
-    fleet_bytes_u8(&b, ITEM_BARRIER);
-    fleet_bytes_u64(&b, in->token);
-    outbox_write_small(f, f->id, &b, on_barrier_sent, f);
-    redis_queue_begin(f->q, 3);
-    redis_queue_str(f->q, "PUBLISH");
-    redis_queue_str(f->q, channel.text);
-    redis_queue_arg(f->q, b.data, b.len);
-    redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
-    fleet_bytes_fini(&b);
-}
-
-static void take_barrier(struct fleet *f, uint64_t token, bool from_channel)
-{
-    uint64_t *met = from_channel ? &f->inbox->channel_token : &f->inbox->stream_token;
-
-    if (token > *met)
-        *met = token;
-    release_waiters(f);
 }
 
 /* ---- items ----------------------------------------------------------------------------------- */
@@ -311,7 +195,7 @@ static void take_item(struct fleet *f, struct inbox_batch *b)
         f->host.gap(f->host.arg);
         break;
     case ITEM_BARRIER:
-        take_barrier(f, fleet_reader_u64(r), b->from_channel);
+        inbox_barrier_met(f, fleet_reader_u64(r), b->from_channel);
         break;
     default:
         r->failed = true;
@@ -546,8 +430,6 @@ void inbox_tick(struct fleet *f)
     struct fleet_key key = fleet_key_inbox(&f->keys, f->id);
     struct inbox_reading *reading;
 
-    if (in->waiting != NULL)
-        release_waiters(f);
     if (in->reading || !f->joined || f->now_ms < in->retry_ms)
         return;
     reading = malloc(sizeof(*reading));
@@ -568,7 +450,7 @@ void inbox_tick(struct fleet *f)
 }
 
 /* Trims what was dealt with, now and then. Trimming by MINID keeps that one entry itself. */
-static void trim(struct fleet *f)
+void inbox_flush(struct fleet *f)
 {
     struct inbox *in = f->inbox;
     struct fleet_key key = fleet_key_inbox(&f->keys, f->id);
@@ -584,26 +466,4 @@ static void trim(struct fleet *f)
     redis_queue_str(f->q, "MINID");
     redis_queue_str(f->q, in->last);
     redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
-}
-
-void inbox_flush(struct fleet *f)
-{
-    send_barrier(f);
-    trim(f);
-}
-
-void inbox_reset(struct fleet *f)
-{
-    struct inbox *in = f->inbox;
-
-    in->token++;
-    in->stream_token = in->channel_token = in->token;
-    while (in->gathered != NULL || in->waiting != NULL) {
-        struct inbox_waiter **list = in->gathered != NULL ? &in->gathered : &in->waiting;
-        struct inbox_waiter *w = *list;
-
-        *list = w->next;
-        w->fn(w->arg, false);
-        free(w);
-    }
 }

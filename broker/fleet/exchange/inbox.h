@@ -28,10 +28,5 @@ void inbox_go_on(struct fleet *f);
 bool inbox_knows(struct fleet *f, struct message_id id);
 /* What came of it failed, and it will be tried again. */
 void inbox_forget(struct fleet *f, struct message_id id);
-/* Calls when everything was read that was in the inbox and on the channel at this moment. What isn't
- * known of the channel after a second, isn't waited for. */
-typedef void inbox_barrier_fn(void *arg, bool ok);
-void inbox_barrier(struct fleet *f, inbox_barrier_fn *fn, void *arg);
-void inbox_reset(struct fleet *f);
 
 #endif

@@ -113,6 +113,7 @@ struct fleet {
     struct route_node *nodes;
     struct fleet_channel *channel_state;
     struct inbox *inbox;
+    struct inbox_barriers *barriers;
     struct fleet_append *append;
     struct fleet_versions *versions;
     struct routes *routes;

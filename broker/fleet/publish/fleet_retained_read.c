@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/fleet/exchange/inbox.h"
+#include "broker/fleet/exchange/inbox_barrier.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_frame.h"
