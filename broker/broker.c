@@ -48,7 +48,7 @@ static bool make_store(struct broker *b, char *err, size_t errlen)
     struct store_host host = host_of(b);
     if (b->config->redis.url != NULL) {
         struct store_redis_config redis = broker_config_store_redis(b->config);
-        b->store = store_redis_new(b->base, &redis, &host, b->router, b->metrics, err, errlen);
+        b->store = store_redis_new(b->base, &redis, &host, b->metrics, err, errlen);
         return b->store != NULL;
     }
     struct store_memory_config config = {.hash_key = b->hash_key,

@@ -118,8 +118,8 @@ static bool init_modules(struct fleet *f, struct metrics *metrics)
 }
 
 struct fleet *fleet_new(struct event_base *base, const struct store_redis_config *cfg,
-                        const struct store_host *host, struct router *router,
-                        struct metrics *metrics, char *err, size_t errlen)
+                        const struct store_host *host, struct metrics *metrics, char *err,
+                        size_t errlen)
 {
     struct fleet *f = calloc(1, sizeof(*f));
 
@@ -131,7 +131,6 @@ struct fleet *fleet_new(struct event_base *base, const struct store_redis_config
     }
     f->base = base;
     f->host = *host;
-    f->router = router;
     f->now_ms = clock_monotonic_ms();
     f->boot_ms = clock_boottime_ms();
     f->calls = 1;

@@ -13,12 +13,11 @@
 struct event_base;
 struct fleet;
 struct metrics;
-struct router;
 struct store_redis_config;
 
 struct fleet *fleet_new(struct event_base *base, const struct store_redis_config *cfg,
-                        const struct store_host *host, struct router *router,
-                        struct metrics *metrics, char *err, size_t errlen);
+                        const struct store_host *host, struct metrics *metrics, char *err,
+                        size_t errlen);
 void fleet_free(struct fleet *f);
 
 #endif

@@ -151,10 +151,10 @@ static const struct store_ops redis_ops = {
 };
 
 struct store *store_redis_new(struct event_base *base, const struct store_redis_config *cfg,
-                              const struct store_host *host, struct router *router,
-                              struct metrics *metrics, char *err, size_t errlen)
+                              const struct store_host *host, struct metrics *metrics, char *err,
+                              size_t errlen)
 {
-    struct fleet *f = fleet_new(base, cfg, host, router, metrics, err, errlen);
+    struct fleet *f = fleet_new(base, cfg, host, metrics, err, errlen);
 
     if (f == NULL)
         return NULL;

@@ -190,6 +190,43 @@ static void on_clients_shift_clocks(void *arg, uint64_t by_ms)
     turn_lost(arg, by_ms);
 }
 
+static void on_route_added(void *arg, void *node, struct mqtt_slice filter)
+{
+    struct broker *b = arg;
+    router_route_add(b->router, node, filter);
+}
+
+static void on_route_removed(void *arg, void *node, struct mqtt_slice filter)
+{
+    struct broker *b = arg;
+    router_route_remove(b->router, node, filter);
+}
+
+static void on_node_removed(void *arg, void *node)
+{
+    struct broker *b = arg;
+    router_node_removed(b->router, node);
+}
+
+static void on_match(void *arg, const struct message *m, struct store_targets *out)
+{
+    struct broker *b = arg;
+    router_targets(b->router, m, out);
+}
+
+static bool on_has_interest(void *arg, struct mqtt_slice filter)
+{
+    struct broker *b = arg;
+    return router_has_interest(b->router, filter);
+}
+
+static bool on_takes_more(void *arg, uint32_t *worked_us)
+{
+    struct broker *b = arg;
+    *worked_us = router_worked_us(b->router);
+    return router_takes_more(b->router);
+}
+
 struct store_host host_of(struct broker *b)
 {
     return (struct store_host){
@@ -208,5 +245,11 @@ struct store_host host_of(struct broker *b)
         .gap = on_gap,
         .start_over = on_start_over,
         .clients_shift_clocks = on_clients_shift_clocks,
+        .route_added = on_route_added,
+        .route_removed = on_route_removed,
+        .node_removed = on_node_removed,
+        .match = on_match,
+        .has_interest = on_has_interest,
+        .takes_more = on_takes_more,
     };
 }

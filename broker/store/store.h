@@ -138,8 +138,7 @@ struct store_targets {
         void *session; /* struct session *, for the memory store */
     } * queues;
     size_t queue_count;
-    /* Nodes with a matching route (struct route_node of the fleet, as given to router_route_add).
-     */
+    /* Nodes with a matching route (struct route_node of the fleet, as given to route_added). */
     void **nodes;
     size_t node_count;
 };
@@ -234,8 +233,6 @@ void store_free(struct store *s);
 /* ---- what the store tells the core
  * ---------------------------------------------------------------- */
 
-struct router;
-
 typedef void store_subscription_fn(void *arg, const struct store_subscription *sub);
 typedef void store_sequence_fn(void *arg, uint64_t sequence);
 
@@ -286,6 +283,21 @@ struct store_host {
     bool (*start_over)(void *arg, struct timebox *box);
     /* Keep-alive clocks: time in which the broker was unsure doesn't count. */
     void (*clients_shift_clocks)(void *arg, uint64_t by_ms);
+
+    /* Routes (redis store only). Another node wants what matches the filter. `node` is the store's, opaque
+     * here; adding twice is harmless, and node_removed takes all of a node's routes. */
+    void (*route_added)(void *arg, void *node, struct mqtt_slice filter);
+    void (*route_removed)(void *arg, void *node, struct mqtt_slice filter);
+    void (*node_removed)(void *arg, void *node);
+    /* Matches again, for rule 5: the queue targets and nodes for a message as of now. The arrays are valid
+     * until the next message is matched. */
+    void (*match)(void *arg, const struct message *m, struct store_targets *out);
+    /* A connected session here holds the filter: its route must stay announced. */
+    bool (*has_interest)(void *arg, struct mqtt_slice filter);
+    /* False: a message given to `deliver` waits until an earlier one is handed out, and the next ones
+     * should, too. `worked_us`: what matching and handing out such messages has taken so far, roughly; only
+     * differences mean something. */
+    bool (*takes_more)(void *arg, uint32_t *worked_us);
 };
 
 struct event_base;
@@ -306,11 +318,10 @@ struct store_memory_config {
 };
 struct store *store_memory_new(const struct store_memory_config *cfg,
                                const struct store_host *host);
-/* `router` gets the routes of other nodes (router_route_add/remove). NULL with a sentence in err.
- */
+/* NULL with a sentence in err. */
 struct store *store_redis_new(struct event_base *base, const struct store_redis_config *cfg,
-                              const struct store_host *host, struct router *router,
-                              struct metrics *metrics, char *err, size_t errlen);
+                              const struct store_host *host, struct metrics *metrics, char *err,
+                              size_t errlen);
 
 /* ---- behind the functions above: one table a kind
  * ------------------------------------------------- */

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "broker/fleet/node/fleet.h"
-#include "broker/routing/router.h"
 #include "common/log/log.h"
 
 struct route_node *fleet_node_find(struct fleet *f, uint64_t id)
@@ -38,7 +37,7 @@ void fleet_node_remove(struct fleet *f, struct route_node *n)
 {
     uint64_t id = n->id;
 
-    router_node_removed(f->router, n);
+    f->host.node_removed(f->host.arg, n);
     HASH_DEL(f->nodes, n);
     metric_set(f->metrics.nodes, (int64_t)HASH_COUNT(f->nodes) + 1);
     outbox_drop(f, &n->outbox);

@@ -13,7 +13,6 @@
 #include "broker/fleet/wire/fleet_batch.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_frame.h"
-#include "broker/routing/router.h"
 #include "common/base/timebox.h"
 #include "common/log/log.h"
 
@@ -24,7 +23,7 @@ enum {
     BLOCK_MS = 2000,
     TRIM_ENTRIES = 64,
     TRIM_MS = 100,
-    ITEM_US = 2, /* and what the router says */
+    ITEM_US = 2, /* and what the core says */
 };
 
 /* A node that sent something: its last batch. Kept after its death: entries of it may come yet. */
@@ -202,21 +201,26 @@ static void take_item(struct fleet *f, struct inbox_batch *b)
     }
 }
 
-/* Items until the box is over, one at least. True: that was all, or the node starts over. */
+/* Items until the box is over, one at least. True: that was all, or the node starts over. What an item
+ * cost is known when the next one is asked for. */
 static bool batch_go_on(struct fleet *f, struct inbox_batch *b)
 {
-    uint32_t before = router_worked_us(f->router);
+    bool any = false;
+    uint32_t before = 0;
+    uint32_t now;
 
     while (b->open && fleet_reader_more(&b->items) && !f->must_start_over) {
-        uint32_t now;
+        bool takes_more = f->host.takes_more(f->host.arg, &now);
 
-        if (!router_takes_more(f->router))
+        if ((any && timebox_spend(f->box, ITEM_US + now - before)) || !takes_more)
             return false;
-        take_item(f, b);
-        now = router_worked_us(f->router);
-        if (timebox_spend(f->box, ITEM_US + now - before) && fleet_reader_more(&b->items))
-            return false;
+        any = true;
         before = now;
+        take_item(f, b);
+    }
+    if (any) {
+        f->host.takes_more(f->host.arg, &now);
+        timebox_spend(f->box, ITEM_US + now - before);
     }
     if (b->open && b->items.failed)
         LOG_LIMITED(LOG_LEVEL_ERROR, "batch_malformed", KV_UINT("sender", b->sender));

@@ -21,7 +21,6 @@
 #include "broker/fleet/node/fleet_behalf.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_options.h"
-#include "broker/routing/router.h"
 #include "common/base/timebox.h"
 #include "common/log/log.h"
 
@@ -103,9 +102,9 @@ static void apply_route(struct fleet *f, struct route_node *n, bool added, struc
     if (n == NULL)
         return;
     if (added)
-        router_route_add(f->router, n, filter);
+        f->host.route_added(f->host.arg, n, filter);
     else
-        router_route_remove(f->router, n, filter);
+        f->host.route_removed(f->host.arg, n, filter);
 }
 
 static struct fleet_session_ref read_session(struct fleet_reader *r)

@@ -8,7 +8,6 @@
 #include "broker/base/account.h"
 #include "broker/fleet/log/fleet_append.h"
 #include "broker/fleet/node/fleet.h"
-#include "broker/routing/router.h"
 #include "common/base/hash.h"
 #include "common/base/hash_table.h"
 #include "common/base/timebox.h"
@@ -145,7 +144,7 @@ void route_release(struct fleet *f, struct mqtt_slice filter)
     if (r == NULL || r->connecting == 0)
         return; /* the node started over meanwhile */
     r->connecting--;
-    if (!router_has_interest(f->router, filter))
+    if (!f->host.has_interest(f->host.arg, filter))
         route_unwant(f, filter);
 }
 

@@ -28,7 +28,6 @@
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/node/fleet_behalf.h"
 #include "broker/fleet/storage/fleet_usage.h"
-#include "broker/routing/router.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"
 
@@ -245,9 +244,9 @@ static void on_routes(void *arg, const redisReply *r)
         const redisReply *filters = r->element[1];
 
         for (size_t i = 0; i < filters->elements; i++)
-            router_route_add(f->router, n,
-                             (struct mqtt_slice){.data = (uint8_t *)filters->element[i]->str,
-                                                 .len = (uint32_t)filters->element[i]->len});
+            f->host.route_added(f->host.arg, n,
+                                (struct mqtt_slice){.data = (uint8_t *)filters->element[i]->str,
+                                                    .len = (uint32_t)filters->element[i]->len});
         if (strcmp(r->element[0]->str, "0") != 0)
             read_routes(f, node, r->element[0]->str, r->element[0]->len);
     }

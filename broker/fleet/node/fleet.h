@@ -24,7 +24,6 @@
 #include "broker/fleet/wire/scripts.h"
 #include "broker/store/store.h"
 
-struct router;
 struct timebox;
 
 enum fleet_state {
@@ -59,7 +58,6 @@ struct fleet {
     struct redis_url url;
     struct fleet_keys keys;
     struct store_host host;
-    struct router *router;
     struct scripts scripts;
     struct fleet_metrics metrics;
     uint64_t hash_key; /* of what clients choose */

@@ -38,7 +38,6 @@
 #include "broker/fleet/publish/fleet_will_table.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_frame.h"
-#include "broker/routing/router.h"
 
 enum {
     AGAIN_MS = 100,
@@ -273,11 +272,12 @@ static bool is_of_the_past(const struct fleet_publish *p)
 
 static void match(struct fleet_publish *p)
 {
+    const struct fleet *f = p->parts.f;
     struct store_targets t = {0};
 
     p->parts.taken |= is_of_the_past(p);
     p->parts.missed = p->parts.unknown = false;
-    router_targets(p->parts.f->router, p->parts.message, &t);
+    f->host.match(f->host.arg, p->parts.message, &t);
     gather(p, &t);
 }
 

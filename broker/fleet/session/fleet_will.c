@@ -11,7 +11,6 @@
 #include "broker/fleet/publish/fleet_will_table.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_frame.h"
-#include "broker/routing/router.h"
 #include "common/log/log.h"
 
 /* Who asks for a will that is being published already. */
@@ -165,9 +164,10 @@ static void on_published(void *arg, enum store_status status)
 static void publish_elsewhere(struct will_op *op)
 {
     struct store_publish_request req = {.message = op->entry.message};
+    struct fleet *f = op->f;
 
-    router_targets(op->f->router, op->entry.message, &req.targets);
-    fleet_publish(op->f, &req, on_published, op);
+    f->host.match(f->host.arg, op->entry.message, &req.targets);
+    fleet_publish(f, &req, on_published, op);
 }
 
 void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, uint64_t epoch,

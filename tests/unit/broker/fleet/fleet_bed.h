@@ -18,7 +18,6 @@
 #include <cmocka.h>
 
 #include "broker/base/broker_config.h"
-#include "broker/routing/router.h"
 #include "broker/store/store.h"
 #include "common/base/clock.h"
 #include "common/base/timebox.h"
@@ -62,7 +61,7 @@ struct bed_node {
     struct bed_message *got; /* by host->deliver */
     size_t got_count, got_size;
     const struct store_targets *crowd; /* whom all is for; NULL: as `subs` and `routes` say */
-    uint64_t match_begun_ns;           /* of CPU, when router_targets last said that */
+    uint64_t match_begun_ns;           /* of CPU, when bed_match last said that */
     struct bed_message will;
     bool keeps_wills;
     struct bed_will_op *kept_wills;
@@ -116,25 +115,23 @@ static inline void bed_text(char out[BED_TEXT], const void *data, size_t len)
     snprintf(out, BED_TEXT, "%.*s", (int)len, (const char *)data);
 }
 
-bool router_route_add(struct router *r, void *node, struct mqtt_slice filter)
+static inline void bed_route_added(void *arg, void *node, struct mqtt_slice filter)
 {
-    struct bed_node *n = (struct bed_node *)r;
+    struct bed_node *n = arg;
     char text[BED_TEXT];
 
     bed_text(text, filter.data, filter.len);
     for (size_t i = 0; i < n->route_count; i++)
         if (n->routes[i].node == node && strcmp(n->routes[i].filter, text) == 0)
-            return true;
-    if (n->route_count == BED_LIST)
-        return false;
+            return;
+    assert_true(n->route_count < BED_LIST);
     n->routes[n->route_count].node = node;
     memcpy(n->routes[n->route_count++].filter, text, BED_TEXT);
-    return true;
 }
 
-void router_route_remove(struct router *r, void *node, struct mqtt_slice filter)
+static inline void bed_route_removed(void *arg, void *node, struct mqtt_slice filter)
 {
-    struct bed_node *n = (struct bed_node *)r;
+    struct bed_node *n = arg;
     char text[BED_TEXT];
 
     bed_text(text, filter.data, filter.len);
@@ -143,20 +140,20 @@ void router_route_remove(struct router *r, void *node, struct mqtt_slice filter)
             n->routes[i--] = n->routes[--n->route_count];
 }
 
-void router_node_removed(struct router *r, void *node)
+static inline void bed_node_removed(void *arg, void *node)
 {
-    struct bed_node *n = (struct bed_node *)r;
+    struct bed_node *n = arg;
 
     for (size_t i = 0; i < n->route_count; i++)
         if (n->routes[i].node == node)
             n->routes[i--] = n->routes[--n->route_count];
 }
 
-void router_targets(struct router *r, const struct message *m, struct store_targets *out)
+static inline void bed_match(void *arg, const struct message *m, struct store_targets *out)
 {
     static void *nodes[BED_LIST];
     static struct store_queue_target queues[BED_LIST];
-    struct bed_node *n = (struct bed_node *)r;
+    struct bed_node *n = arg;
 
     if (n->crowd != NULL) {
         *out = *n->crowd;
@@ -248,7 +245,7 @@ static inline void bed_publish_will(void *arg, struct message *m, store_done_fn 
     n->will = list[0];
     free(list);
     n->wills++;
-    router_targets((struct router *)n, m, &req.targets);
+    bed_match(n, m, &req.targets);
     n->store->ops->publish(n->store, &req, done, done_arg);
 }
 
@@ -276,21 +273,16 @@ static inline void bed_wake(void *arg, const char *client_id, size_t len)
 }
 
 /* Each message is worth a look at the clock. */
-uint32_t router_worked_us(const struct router *r)
+static inline bool bed_takes_more(void *arg, uint32_t *worked_us)
 {
-    return (uint32_t)((const struct bed_node *)r)->got_count * TIMEBOX_LOOK_US;
-}
-
-bool router_takes_more(const struct router *r)
-{
-    (void)r;
+    *worked_us = (uint32_t)((const struct bed_node *)arg)->got_count * TIMEBOX_LOOK_US;
     return true;
 }
 
 /* As the topic tree would tell: a connected session has the filter. Clean ones aren't known here. */
-bool router_has_interest(const struct router *r, struct mqtt_slice filter)
+static inline bool bed_has_interest(void *arg, struct mqtt_slice filter)
 {
-    const struct bed_node *n = (const struct bed_node *)r;
+    const struct bed_node *n = arg;
     char text[BED_TEXT];
 
     bed_text(text, filter.data, filter.len);
@@ -310,8 +302,7 @@ static inline void bed_left(struct bed_client *c)
     for (size_t i = 0; i < n->sub_count; i++) {
         struct mqtt_slice filter = bed_slice(n->subs[i].filter);
 
-        if (strcmp(n->subs[i].client, c->id) == 0 &&
-            !router_has_interest((const struct router *)n, filter))
+        if (strcmp(n->subs[i].client, c->id) == 0 && !bed_has_interest(n, filter))
             n->store->ops->interest_ended(n->store, filter);
     }
 }
@@ -480,13 +471,19 @@ static inline struct bed_node *bed_add(struct bed *b)
         .gap = bed_gap,
         .start_over = bed_start_over,
         .clients_shift_clocks = bed_shift,
+        .route_added = bed_route_added,
+        .route_removed = bed_route_removed,
+        .node_removed = bed_node_removed,
+        .match = bed_match,
+        .has_interest = bed_has_interest,
+        .takes_more = bed_takes_more,
     };
     char err[200] = "";
     size_t at = 0;
 
     n->bed = b;
     evutil_secure_rng_get_bytes(&n->id, sizeof(n->id));
-    n->store = store_redis_new(b->base, &b->cfg, &host, (struct router *)n, NULL, err, sizeof(err));
+    n->store = store_redis_new(b->base, &b->cfg, &host, NULL, err, sizeof(err));
     assert_non_null(n->store);
     while (b->nodes[at] != NULL)
         at++;
@@ -770,7 +767,7 @@ static inline void bed_publish_begin(struct bed_client *c, const char *topic, co
         .message = m, .hold = &c->hold, .qos2_packet_id = qos2_packet_id};
 
     c->status = -1;
-    router_targets((struct router *)n, m, &req.targets);
+    bed_match(n, m, &req.targets);
     n->store->ops->publish(n->store, &req, qos > 0 ? bed_on_done : NULL, c);
     message_unref(m);
 }

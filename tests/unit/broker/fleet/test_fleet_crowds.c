@@ -6,7 +6,6 @@
 #include "broker/fleet/session/fleet_will.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_frame.h"
-#include "broker/fleet/wire/fleet_keys.h"
 #include "common/base/clock.h"
 #include "tests/unit/broker/fleet/fleet_bed.h"
 
