@@ -12,7 +12,7 @@
 #ifndef FLOTILLA_BROKER_CLIENT_REQUEST_H
 #define FLOTILLA_BROKER_CLIENT_REQUEST_H
 
-#include "broker/routing/topic_tree.h"
+#include "broker/routing/subscriber.h"
 #include "broker/store/store.h"
 
 struct client;

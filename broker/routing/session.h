@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-#include "broker/routing/topic_tree.h"
+#include "broker/routing/subscriber.h"
 #include "common/base/hash_table.h"
 
 struct client;

@@ -4,7 +4,7 @@
 #ifndef FLOTILLA_BROKER_ROUTING_TOPIC_NODE_H
 #define FLOTILLA_BROKER_ROUTING_TOPIC_NODE_H
 
-#include "broker/routing/topic_tree.h"
+#include "broker/routing/subscriber.h"
 #include "common/base/hash_table.h"
 
 struct topic_heavy;

@@ -16,35 +16,9 @@
 #ifndef FLOTILLA_BROKER_ROUTING_TOPIC_TREE_H
 #define FLOTILLA_BROKER_ROUTING_TOPIC_TREE_H
 
-#include "common/mqtt/mqtt.h"
+#include "broker/routing/subscriber.h"
 
 struct topic_tree;
-struct topic_node;
-
-enum subscriber_kind { SUBSCRIBER_SESSION, SUBSCRIBER_NODE };
-
-struct subscription_options {
-    uint8_t qos;
-    bool no_local, retain_as_published; /* v5 */
-};
-
-/* One subscription as its holder sees it. */
-struct subscription {
-    struct topic_node *leaf;
-    uint32_t at; /* index among the leaf's holders */
-    uint32_t subscription_id;
-};
-
-struct subscriber {
-    struct subscription *items;
-    uint32_t count, capacity;
-    uint32_t plus_count;         /* of them, with '+' in the filter */
-    uint32_t filter_bytes;       /* of all filters together */
-    uint32_t acknowledged_count; /* of them, at QoS 1 or 2 */
-    uint32_t matched_at; /* where the last match put it: finds overlaps, is checked before use */
-    uint8_t kind;        /* enum subscriber_kind */
-    bool connected;      /* a session's: counted as interest of this broker */
-};
 
 struct topic_match {
     struct subscriber *subscriber;
