@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/fleet/wire/fleet_keys.h"
+#include "broker/base/fleet_name.h"
 #include "common/config/config_scalar.h"
 #include "common/http/http_host.h"
 #include "common/log/log.h"

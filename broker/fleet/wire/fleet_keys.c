@@ -5,17 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *fleet_name_check(const char *name)
-{
-    size_t len = strlen(name);
-
-    if (len > FLEET_NAME_MAX)
-        return "at most 32 characters";
-    if (strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != len)
-        return "letters, digits, _ and - only";
-    return NULL;
-}
-
 static void fleet_wide(const struct fleet_keys *k, char *out, size_t size, const char *name)
 {
     snprintf(out, size, "%s{r}:%s", k->base, name);

@@ -13,6 +13,7 @@
 #ifndef FLOTILLA_BROKER_FLEET_WIRE_FLEET_KEYS_H
 #define FLOTILLA_BROKER_FLEET_WIRE_FLEET_KEYS_H
 
+#include "broker/base/fleet_name.h"
 #include "common/base/siphash.h"
 #include "common/mqtt/mqtt.h"
 
@@ -20,7 +21,6 @@ enum {
     FLEET_CLIENT_BUCKETS = 1024,
     FLEET_TOPIC_BUCKETS = 16,
     FLEET_HEX_SIZE = 17, /* of a node's id, with the NUL */
-    FLEET_NAME_MAX = 32,
     FLEET_SECRET_HEX = 2 * SIPHASH_KEY_SIZE,
     FLEET_FORMAT = 2, /* of all that is stored; one more when brokers of before must not read it */
 };
@@ -38,9 +38,7 @@ struct fleet_keys {
     uint8_t secret[SIPHASH_KEY_SIZE];
 };
 
-/* What is wrong with a fleet's name (a literal), or NULL. Empty: no name. */
-const char *fleet_name_check(const char *name);
-/* `name` was checked; NULL counts as empty. No secret yet. */
+/* `name` was checked (fleet_name.h); NULL counts as empty. No secret yet. */
 void fleet_keys_init(struct fleet_keys *k, const char *name);
 /* As hex with a NUL. */
 void fleet_secret_write(const uint8_t secret[SIPHASH_KEY_SIZE], char hex[FLEET_SECRET_HEX + 1]);
