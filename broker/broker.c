@@ -14,6 +14,7 @@
 #include "broker/admin/sys_topics.h"
 #include "broker/auth/auth.h"
 #include "broker/client/client.h"
+#include "broker/client/context.h"
 #include "broker/drain.h"
 #include "broker/loop/auth_recheck.h"
 #include "broker/loop/host.h"
@@ -187,22 +188,4 @@ void broker_free(struct broker *b)
     if (b->base != NULL)
         event_base_free(b->base);
     free(b);
-}
-
-const char *broker_not_ready(const struct broker *b)
-{
-    if (b->state != BROKER_SERVING)
-        return "draining: this broker is going down";
-    const char *trouble = store_trouble(b->store);
-    if (trouble != NULL)
-        return trouble;
-    switch (store_health(b->store)) {
-    case STORE_STARTING:
-        return "starting: the store isn't loaded yet";
-    case STORE_TROUBLED:
-        return "the store can't be reached";
-    case STORE_READY:
-        break;
-    }
-    return NULL;
 }

@@ -1,117 +1,17 @@
 /*
- * broker - the context of one broker process: made in main, passed to every module.
+ * broker - one broker process, put together: configuration in, a running broker out.
  *
- * Ownership: broker_new makes what it points at, broker_free releases it; the configuration is
- *            main's. One thread only.
+ * Ownership: broker_new makes the context (broker/client/context.h) and all that it points at,
+ *            broker_free releases it; the configuration is main's. One thread only.
  */
 #ifndef FLOTILLA_BROKER_BROKER_H
 #define FLOTILLA_BROKER_BROKER_H
 
-#include <sys/queue.h>
+#include <stdbool.h>
+#include <stddef.h>
 
-#include "broker/base/broker_config.h"
-#include "broker/base/broker_stats.h"
-#include "broker/base/leftovers.h"
-#include "broker/base/memory_budget.h"
-#include "broker/base/turn_clock.h"
-#include "broker/net/output.h"
-#include "common/base/pace.h"
-#include "common/base/wheel.h"
-
-struct auth;
-struct auth_recheck;
-struct client;
-struct drain;
-struct encoder;
-struct event;
-struct event_base;
-struct fanouts;
-struct http_admin;
-struct listener;
-struct metrics;
-struct metric_histogram;
-struct router;
-struct session_table;
-struct store;
-struct sys_topics;
-
-/* Clients waiting for one phase of the turn, linked through themselves (turn.c). */
-struct client_list {
-    struct client *head, *tail;
-};
-
-TAILQ_HEAD(client_holders, client);
-TAILQ_HEAD(client_paused, client);
-
-enum broker_state {
-    BROKER_SERVING,
-    BROKER_DRAINING, /* SIGTERM came: clients are closed one after another */
-    BROKER_STOPPED,  /* the turn's loop ends */
-};
-
-enum { READ_SIZE = 128 * 1024, REST_MAX = 64 * 1024 };
-
-struct broker {
-    const struct broker_config *config;
-    enum broker_state state;
-    struct event_base *base;
-    uint64_t now_ms; /* clock_monotonic_ms, once a turn */
-    uint64_t
-        client_ms; /* the same for keep alive: without the time in which clients weren't served */
-    uint64_t hash_key;
-
-    struct store *store;
-    struct router *router;
-    struct session_table *sessions;
-    struct auth *auth;
-    struct auth_recheck *recheck;
-    struct encoder *encoder;
-    struct sys_topics *sys;
-    struct metrics *metrics;
-    struct metric_histogram *store_latency;
-    struct http_admin *admin; /* NULL: no admin port */
-    struct drain *drain;
-    struct listener **listeners;
-    size_t listener_count;
-
-    struct client *clients;    /* all that have a transport, doubly linked */
-    struct client *recheck_at; /* where auth_recheck.c goes on; NULL: nothing to do */
-    uint32_t client_count;
-    uint32_t client_limit;     /* by max_connections and by file descriptors */
-    uint32_t paused_for_store; /* clients not read until the store takes publishes again: */
-    struct client_paused paused;
-    bool resuming;      /* some of them could be read again, and there was no time for all */
-    bool starting_over; /* all clients are being closed ... (host.c) */
-    uint32_t forget_at; /* ... and their sessions forgotten: where in the table */
-
-    /* the turn (turn.c) */
-    struct turn_clock clock;
-    struct timebox box; /* of the phase that is at work */
-    struct client_list ready, work, dead;
-    struct client_list flush_soon, flush; /* behind their feeder, at the turn's end: flush_rule.h */
-    uint32_t feeder, first_feeder;        /* who is at work now; the first one of this turn */
-    struct event *tick;                   /* advances the wheel */
-    bool tick_due;
-    struct wheel wheel;      /* timeouts of clients, and of what they were told */
-    struct pace pace;        /* whether to rest before the next poll */
-    const uint64_t *steps;   /* made by matching: router_steps */
-    struct fanouts *fanouts; /* the router's */
-    bool flush_behind;       /* the last turn had no time to write all that it fed */
-    uint32_t deliveries;     /* made for the client whose input is being handled: its budget */
-    /* memory that clients cause (shed.c) */
-    struct memory_budget memory;
-    struct client_holders holders; /* clients that hold something over a turn */
-    uint64_t output_limit;         /* of all outputs together: above it QoS 0 is dropped */
-    uint64_t resident_base;        /* resident memory without clients */
-    uint64_t trim_at_ms, shed_in_vain_ms;
-    struct leftovers leftovers; /* queues of closed clients, not released yet */
-    uint64_t shed_since;        /* closed for memory when shedding began; UINT64_MAX: it is over */
-
-    struct chunk_pool chunks;   /* of all outputs */
-    struct broker_stats stats;  /* counters, read by metrics and $SYS */
-    uint32_t packet_limits[16]; /* by type: struct mqtt_decode_opts */
-    uint8_t *read_buffer;       /* REST_MAX + READ_SIZE, shared by all clients */
-};
+struct broker;
+struct broker_config;
 
 /* NULL with a sentence in err. Listens when it returns. `implicit_anonymous`: there is no
  * configuration file, so a loopback listener lets anyone in. */
@@ -120,8 +20,5 @@ struct broker *broker_new(const struct broker_config *config, bool implicit_anon
 /* Serves until drained after SIGTERM or SIGINT. */
 void broker_run(struct broker *b);
 void broker_free(struct broker *b);
-
-/* NULL: takes clients. Else a sentence that says why not (for /readyz). */
-const char *broker_not_ready(const struct broker *b);
 
 #endif

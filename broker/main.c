@@ -12,6 +12,7 @@
 #include <event2/buffer.h>
 
 #include "broker/auth/auth_files.h"
+#include "broker/base/broker_config.h"
 #include "broker/broker.h"
 #include "broker/net/listener.h"
 #include "common/config/config_describe.h"

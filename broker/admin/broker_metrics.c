@@ -7,10 +7,10 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 
+#include "broker/admin/readiness.h"
 #include "broker/auth/auth.h"
 #include "broker/base/account.h"
-#include "broker/broker.h"
-#include "broker/client/client.h"
+#include "broker/client/context.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
 #include "broker/store/store.h"

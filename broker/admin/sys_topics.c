@@ -10,7 +10,7 @@
 
 #include <event2/event.h>
 
-#include "broker/broker.h"
+#include "broker/client/context.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
 #include "common/base/clock.h"

@@ -23,7 +23,7 @@
 
 #include <sys/queue.h>
 
-#include "broker/broker.h"
+#include "broker/client/context.h"
 #include "broker/client/flush_rule.h"
 #include "broker/message/inflight.h"
 #include "broker/message/packet_ids.h"

@@ -16,7 +16,7 @@
 #include <stddef.h>
 
 #include "broker/base/account.h"
-#include "broker/broker.h"
+#include "broker/client/context.h"
 
 struct client;
 

@@ -1,0 +1,12 @@
+/*
+ * readiness - whether this broker takes clients, for whoever asks before sending it some.
+ */
+#ifndef FLOTILLA_BROKER_ADMIN_READINESS_H
+#define FLOTILLA_BROKER_ADMIN_READINESS_H
+
+struct broker;
+
+/* NULL: takes clients. Else a sentence that says why not (for /readyz). */
+const char *broker_not_ready(const struct broker *b);
+
+#endif
