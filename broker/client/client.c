@@ -2,6 +2,7 @@
  * The life of one connection: made by listener.c, driven by the turn, ended by client_close.
  */
 #include "broker/client/client.h"
+#include "broker/client/holders.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +13,8 @@
 #include "broker/client/fanout.h"
 #include "broker/client/leave.h"
 #include "broker/client/request.h"
+#include "broker/client/rest.h"
 #include "broker/client/retained_delivery.h"
-#include "broker/loop/input.h"
-#include "broker/loop/shed.h"
 #include "broker/net/listener.h"
 #include "broker/protocol/handle.h"
 #include "broker/routing/router.h"
@@ -351,7 +351,7 @@ static void drop_connection(struct client *c, enum client_end why)
 
 static void drop_buffers(struct client *c)
 {
-    input_drop_rest(c);
+    rest_drop(c);
     leave_forget_heir(c);
     connect_attempt_free(c);
     retained_delivery_end(c);
@@ -374,7 +374,7 @@ static void end(struct client *c, enum client_end why, bool tell)
     wheel_cancel(&c->timer);
     drop_connection(c, why);
     drop_buffers(c);
-    shed_forget(c);
+    holders_forget(c);
     leave_session(c, claimed);
     leave_end(c);
     if (!tell)
@@ -485,7 +485,7 @@ void client_flush(struct client *c)
     }
     c->blocked = result == OUTPUT_BLOCKED;
     if (c->blocked)
-        shed_note(c);
+        holders_note(c);
     if (c->pause & PAUSE_OUTPUT)
         note_taken(c, written);
     if (c->wants_output && c->output.pending < OUTPUT_LOW) {
@@ -503,8 +503,9 @@ static void note_answer(struct client *c)
     size_t pending = c->output.pending;
     b->stats.sent_packets++;
     client_mark_flush(c);
-    if (pending > OUTPUT_HIGH && (pending > limits->max_output + OUTPUT_HIGH ||
-                                  b->chunks.pending > b->output_limit || shed_is_tight(b)))
+    if (pending > OUTPUT_HIGH &&
+        (pending > limits->max_output + OUTPUT_HIGH || b->chunks.pending > b->output_limit ||
+         memory_budget_is_tight(&b->memory, account.total)))
         client_pause(c, PAUSE_OUTPUT);
 }
 

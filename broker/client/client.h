@@ -70,7 +70,7 @@ struct client {
     uint8_t version;     /* enum mqtt_version */
     uint8_t pause;       /* enum client_pause bits */
     uint8_t end;         /* enum client_end it is to be closed with, when doomed or retired */
-    bool on_holders : 1; /* shed.h */
+    bool on_holders : 1; /* holders.h */
     bool on_ready : 1, on_work : 1, on_flush : 1, on_dead : 1;
     bool readable : 1;   /* the transport may have more */
     bool eof : 1;        /* the transport has announced its end */
@@ -133,6 +133,13 @@ struct client *client_new(struct broker *b, struct listener *l, struct transport
 void client_free(struct client *c);
 
 void client_set_state(struct client *c, enum client_state state);
+/* Whether its packets are handled now. */
+static inline bool client_takes_packets(const struct client *c)
+{
+    if (c->pause != 0 || c->doomed)
+        return false;
+    return c->state == CLIENT_ONLINE || c->state == CLIENT_CONNECTING || c->state == CLIENT_PROXY;
+}
 
 /* Ends the connection now; what is under way in the store goes on. Not while the router iterates
  * (use client_doom there). */

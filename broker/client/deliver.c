@@ -11,8 +11,8 @@
 #include "broker/base/account.h"
 #include "broker/base/leftovers.h"
 #include "broker/client/client.h"
+#include "broker/client/holders.h"
 #include "broker/client/retained_delivery.h"
-#include "broker/loop/shed.h"
 #include "broker/routing/session.h"
 #include "common/log/log.h"
 
@@ -95,7 +95,7 @@ static void deliver_qos0(struct client *c, struct delivery *d, bool retain)
     struct broker *b = c->broker;
     if (c->output.pending > b->config->limits.max_output ||
         (c->output.pending > 0 && b->chunks.pending > b->output_limit) ||
-        (c->blocked && shed_is_tight(b))) {
+        (c->blocked && memory_budget_is_tight(&b->memory, account.total))) {
         b->stats.dropped[DROP_SLOW_CONSUMER]++;
         return;
     }
@@ -145,7 +145,7 @@ static void queue_push(struct client *c, struct delivery *d, uint8_t qos, bool r
     struct message *m = delivery_message(d);
     if (m != NULL && q == NULL) {
         q = c->queue = queue_new();
-        shed_note(c);
+        holders_note(c);
     }
     struct pending *end = m != NULL && q != NULL ? queue_end(q) : NULL;
     if (end == NULL) {
@@ -203,7 +203,8 @@ size_t deliver_queue_bytes(const struct client *c)
 static bool has_room(struct client *c)
 {
     size_t pending = c->output.pending;
-    if (pending >= OUTPUT_HIGH_TIGHT && (pending >= OUTPUT_HIGH || shed_is_tight(c->broker))) {
+    if (pending >= OUTPUT_HIGH_TIGHT &&
+        (pending >= OUTPUT_HIGH || memory_budget_is_tight(&c->broker->memory, account.total))) {
         c->wants_output = true;
         return false;
     }

@@ -13,7 +13,7 @@
 #include "broker/client/client.h"
 #include "broker/client/deliver.h"
 #include "broker/client/fanout.h"
-#include "broker/loop/shed.h"
+#include "broker/client/holders.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
 #include "common/base/hash.h"
@@ -377,7 +377,7 @@ static struct retained_delivery *delivery_of(struct client *c)
         return NULL;
     }
     c->retained->client = c;
-    shed_note(c);
+    holders_note(c);
     TAILQ_INIT(&c->retained->wanted);
     c->retained->linger.due = on_lingered;
     return c->retained;

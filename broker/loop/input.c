@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/base/account.h"
 #include "broker/client/client.h"
 #include "broker/client/fanout.h"
 #include "broker/client/leave.h"
+#include "broker/client/rest.h"
 #include "broker/loop/shed.h"
 #include "broker/net/listener.h"
 #include "broker/protocol/handle.h"
@@ -27,30 +27,6 @@ enum {
     SMALL_REST = 4096,       /* nobody needs to make room for it */
     GATHER_FROM = 32 * 1024, /* packets from this size on are read straight into their own buffer */
 };
-
-/* What was read and isn't handled yet. */
-struct rest {
-    uint32_t len, capacity;
-    uint32_t need;       /* more than this much is needed to go on; 0: it can be handled any time */
-    uint32_t window_len; /* of len, when the window began in which a begun packet must grow */
-    uint64_t window_began; /* 0: not yet */
-    uint8_t bytes[];
-};
-
-void input_drop_rest(struct client *c)
-{
-    if (c->rest == NULL)
-        return;
-    account_free(ACCOUNT_BEGUN, c->rest);
-    c->rest = NULL;
-}
-
-static bool takes_packets(const struct client *c)
-{
-    if (c->pause != 0 || c->doomed)
-        return false;
-    return c->state == CLIENT_ONLINE || c->state == CLIENT_CONNECTING || c->state == CLIENT_PROXY;
-}
 
 static void fail(struct client *c, const char *text)
 {
@@ -146,7 +122,7 @@ static size_t handle_bytes(struct client *c, const uint8_t *buf, size_t len, uin
     struct mqtt_decode_opts opts = {.version = (enum mqtt_version)c->version, /* until CONNECT */
                                     .max_packet = b->packet_limits[0],
                                     .max_by_type = b->packet_limits};
-    while (at < len && takes_packets(c) && b->deliveries < budget) {
+    while (at < len && client_takes_packets(c) && b->deliveries < budget) {
         struct mqtt_packet packet;
         struct mqtt_decode_error err;
         size_t size;
@@ -171,75 +147,14 @@ static size_t handle_bytes(struct client *c, const uint8_t *buf, size_t len, uin
     return at;
 }
 
-size_t input_rest_bytes(const struct client *c)
-{
-    return c->rest != NULL ? sizeof(*c->rest) + c->rest->capacity : 0;
-}
-
-static void begin_window(const struct client *c, struct rest *r)
-{
-    r->window_began = c->broker->now_ms;
-    r->window_len = r->len;
-}
-
-bool input_is_too_slow(struct client *c)
-{
-    struct rest *r = c->rest;
-    if (r == NULL || r->len >= r->need)
-        return false;
-    if (!takes_packets(c) || r->window_began == 0) { /* not read: it is ours to wait */
-        begin_window(c, r);
-        return false;
-    }
-    if (c->broker->now_ms - r->window_began < SLOW_WINDOW_MS)
-        return false;
-    bool slow = r->len - r->window_len < SLOW_WINDOW_BYTES;
-    begin_window(c, r);
-    return slow;
-}
-
-/* Room for a rest of this length. False: there is none, and the client is closed. */
-static bool make_rest(struct client *c, size_t len)
-{
-    if (len > SMALL_REST && !shed_make_room(c, len)) {
-        client_close(c, END_MEMORY);
-        return false;
-    }
-    struct rest *r = account_alloc(ACCOUNT_BEGUN, sizeof(*r) + len);
-    if (r == NULL) {
-        client_close(c, END_NO_MEMORY);
-        return false;
-    }
-    r->capacity = (uint32_t)len;
-    r->window_began = c->rest != NULL ? c->rest->window_began : 0;
-    r->window_len = c->rest != NULL ? c->rest->window_len : 0;
-    input_drop_rest(c);
-    c->rest = r;
-    shed_note(c);
-    return true;
-}
-
-/* Keeps bytes that may be (part of) the client's current rest. `same`: of the packet that was begun
- * before. */
+/* See rest_keep. */
 static void keep_rest(struct client *c, const uint8_t *from, size_t len, uint32_t need, bool same)
 {
-    if (len == 0 || c->state == CLIENT_CLOSED) {
-        input_drop_rest(c);
-        return;
-    }
-    struct rest *r = c->rest;
-    if (r != NULL && from >= r->bytes && from <= r->bytes + r->len) {
-        memmove(r->bytes, from, len);
-    } else {
-        if ((r == NULL || r->capacity < len) && !make_rest(c, len))
-            return;
-        r = c->rest;
-        memcpy(r->bytes, from, len);
-    }
-    if (!same)
-        r->window_began = 0;
-    r->len = (uint32_t)len;
-    r->need = need;
+    size_t room = rest_room_for(c, from, len);
+    if (room > SMALL_REST && !shed_make_room(c, room))
+        client_close(c, END_MEMORY);
+    else if (!rest_keep(c, from, len, need, same))
+        client_close(c, END_NO_MEMORY);
 }
 
 static void handle_and_keep(struct client *c, const uint8_t *buf, size_t len, uint32_t budget)
@@ -288,13 +203,11 @@ static void read_into_rest(struct client *c, uint32_t budget)
             client_close(c, END_MEMORY);
             return;
         }
-        r = account_realloc(ACCOUNT_BEGUN, r, sizeof(*r) + capacity);
-        if (r == NULL) {
+        if (!rest_grow(c, capacity)) {
             client_close(c, END_NO_MEMORY);
             return;
         }
-        r->capacity = capacity;
-        c->rest = r;
+        r = c->rest;
     }
     size_t room = r->capacity - r->len;
     ssize_t n = c->transport->ops->read(c->transport, r->bytes + r->len, room);
@@ -328,7 +241,7 @@ static void read_shared(struct client *c, uint32_t budget)
 /* One step: true when something was done and more may be there. */
 static bool step(struct client *c, uint32_t budget)
 {
-    if (!takes_packets(c))
+    if (!client_takes_packets(c))
         return false;
     struct rest *r = c->rest;
     if (r != NULL && r->len >= r->need) {
@@ -346,7 +259,8 @@ static bool step(struct client *c, uint32_t budget)
 
 static bool has_more(const struct client *c)
 {
-    return takes_packets(c) && (c->readable || (c->rest != NULL && c->rest->len >= c->rest->need));
+    return client_takes_packets(c) &&
+           (c->readable || (c->rest != NULL && c->rest->len >= c->rest->need));
 }
 
 /* Its password is being checked, or the store asked: a client that has gone needn't be waited for,

@@ -7,8 +7,8 @@
 
 #include "broker/client/client.h"
 #include "broker/client/deliver.h"
+#include "broker/client/rest.h"
 #include "broker/client/retained_delivery.h"
-#include "broker/loop/input.h"
 #include "broker/routing/router.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"
@@ -45,7 +45,7 @@ static bool is_stranger(const struct client *c)
 static struct memory_holding holding_of(const struct client *c)
 {
     return (struct memory_holding){.stranger = is_stranger(c),
-                                   .begun = input_rest_bytes(c),
+                                   .begun = rest_bytes(c),
                                    .rest = c->connect_bytes + c->output.pending +
                                            deliver_queue_bytes(c) + retained_delivery_bytes(c)};
 }
@@ -54,22 +54,6 @@ static bool holds_nothing(const struct client *c)
 {
     return c->rest == NULL && c->output.head == NULL && c->queue == NULL && c->retained == NULL &&
            c->connect_bytes < SHED_FLOOR_STRANGER;
-}
-
-void shed_note(struct client *c)
-{
-    if (c->on_holders || c->state == CLIENT_CLOSED)
-        return;
-    c->on_holders = true;
-    TAILQ_INSERT_TAIL(&c->broker->holders, c, holder_link);
-}
-
-void shed_forget(struct client *c)
-{
-    if (!c->on_holders)
-        return;
-    c->on_holders = false;
-    TAILQ_REMOVE(&c->broker->holders, c, holder_link);
 }
 
 /* The first of the list goes to its end, or leaves it. NULL: it left, or there is none. */
@@ -190,7 +174,7 @@ static void look_for_slow_packets(struct broker *b)
         if (c == NULL)
             continue;
         c->looked_at_ms = b->now_ms;
-        if (input_is_too_slow(c))
+        if (rest_is_too_slow(c))
             client_doom(c, END_SLOW_PACKET); /* in the phase for it: many may be due at once */
     }
 }

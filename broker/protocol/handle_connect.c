@@ -13,9 +13,9 @@
 #include "broker/base/account.h"
 #include "broker/client/client.h"
 #include "broker/client/deliver.h"
+#include "broker/client/holders.h"
 #include "broker/client/leave.h"
 #include "broker/loop/input.h"
-#include "broker/loop/shed.h"
 #include "broker/protocol/handle.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
@@ -183,7 +183,7 @@ static void note_kept(struct client *c, const struct mqtt_connect *p)
     if (p->has_will)
         c->connect_bytes += 2 * p->will_topic.len + p->will_payload.len;
     if (c->connect_bytes >= SHED_FLOOR_STRANGER)
-        shed_note(c);
+        holders_note(c);
 }
 
 static bool keep_attempt(struct client *c, const struct mqtt_connect *p)
