@@ -158,11 +158,6 @@ bool broker_metrics_init(struct broker *b)
     return b->store_latency != NULL;
 }
 
-void broker_metrics_store_took(struct broker *b, uint64_t us)
-{
-    metric_observe(b->store_latency, (double)us / 1e6);
-}
-
 /* ---- routes ---------------------------------------------------------------------------------- */
 
 static void get_metrics(struct evhttp_request *req, const char *tail, void *arg)

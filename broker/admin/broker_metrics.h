@@ -7,7 +7,6 @@
 #define FLOTILLA_BROKER_ADMIN_BROKER_METRICS_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 struct broker;
 
@@ -15,7 +14,5 @@ struct broker;
 bool broker_metrics_init(struct broker *b);
 /* Adds the routes to b->admin. */
 bool broker_metrics_serve(struct broker *b);
-/* One call to the store that didn't complete at once took this long. */
-void broker_metrics_store_took(struct broker *b, uint64_t us);
 
 #endif

@@ -383,7 +383,7 @@ static void end(struct client *c, enum client_end why, bool tell)
         tell_store(c);
     else if (c->let_go_done != NULL) /* nothing to wait for */
         on_disconnected((c->ops++, c), STORE_OK);
-    handle_list_abandon(c);
+    requests_abandon_list(c);
     maybe_bury(c);
 }
 

@@ -6,18 +6,17 @@
 
 #include <stdlib.h>
 
-#include "broker/admin/broker_metrics.h"
 #include "broker/base/account.h"
 #include "broker/client/client.h"
-#include "broker/protocol/handle.h"
 #include "common/base/clock.h"
+#include "common/metrics/metrics.h"
 
 enum { BYTES_MAX = 1 << 30 }; /* as large as the limit may be */
 
 static void request_free(struct request *q)
 {
-    if (q->wishes != NULL)
-        account_free(ACCOUNT_REQUESTS, q->wishes);
+    if (q->list != NULL)
+        account_free(ACCOUNT_REQUESTS, q->list);
     account_delete(ACCOUNT_REQUESTS, q, sizeof(*q));
 }
 
@@ -66,8 +65,8 @@ struct request *request_new(struct client *c, enum mqtt_type answer, uint16_t pa
 
 static void send_answer(struct client *c, struct request *q)
 {
-    if (q->answer == MQTT_SUBACK)
-        handle_subscribe_answer(c, q);
+    if (q->list != NULL)
+        q->list->answer(c, q);
     else
         client_send_ack(c, (enum mqtt_type)q->answer, q->packet_id);
 }
@@ -99,7 +98,7 @@ void request_done(void *arg, enum store_status status)
 {
     struct request *q = arg;
     struct client *c = q->client;
-    broker_metrics_store_took(c->broker, clock_monotonic_us() - q->started_us);
+    metric_observe(c->broker->store_latency, (double)(clock_monotonic_us() - q->started_us) / 1e6);
     if (c->state == CLIENT_CLOSED) {
         request_free(q);
         client_op_done(c);
@@ -136,4 +135,12 @@ void requests_abandon(struct client *c)
     c->requests_tail = NULL;
     c->request_count = 0;
     c->request_bytes = 0;
+}
+
+void requests_abandon_list(struct client *c)
+{
+    struct request *q = c->listing;
+    c->listing = NULL; /* if a piece is in the store, its completion ends the request */
+    if (q != NULL && q->list->due)
+        request_done(q, STORE_UNAVAILABLE);
 }

@@ -16,20 +16,16 @@
 #include "broker/store/store.h"
 
 struct client;
+struct request;
 
 enum request_state { REQUEST_WAITING, REQUEST_DONE, REQUEST_FAILED };
 
-struct request {
-    struct request *next;
-    struct client *client;
-    uint8_t state;  /* enum request_state */
-    uint8_t answer; /* enum mqtt_type */
-    uint16_t packet_id;
-    uint32_t bytes;        /* that the store was given with it */
-    uint32_t count;        /* SUBACK, UNSUBACK: filters */
-    uint32_t piece, taken; /* of them: where the piece begins that is at the store, and ends */
+/* What a SUBSCRIBE or UNSUBSCRIBE names, and how far it is worked through. */
+struct request_list {
+    void (*answer)(struct client *c, struct request *q); /* sends SUBACK or UNSUBACK */
+    uint32_t count;                                      /* of filters */
+    uint32_t piece, taken; /* where the piece begins that is at the store, and ends */
     bool due;              /* the next piece may be taken */
-    uint64_t started_us;
     /* The filters, with their texts after them. `code`: what the SUBACK says, at first the QoS
      * asked for. What is granted is sent its retained messages once answered. `replaced`: a durable
      * session had the filter, with the options `before`. */
@@ -38,11 +34,22 @@ struct request {
         uint8_t code;
         bool replaced;
         struct subscription_options before;
-    } * wishes;
+    } wishes[];
 };
 
-/* Adds it to the client's requests, waiting, with so many bytes for the store; counts one operation of the client (c->ops). NULL when
- * out of memory (the client is doomed then). */
+struct request {
+    struct request *next;
+    struct client *client;
+    uint8_t state;  /* enum request_state */
+    uint8_t answer; /* enum mqtt_type */
+    uint16_t packet_id;
+    uint32_t bytes; /* that the store was given with it */
+    uint64_t started_us;
+    struct request_list *list; /* NULL: another packet, or none could be made */
+};
+
+/* Adds it to the client's requests, waiting, with so many bytes for the store; counts one operation
+ * of the client (c->ops). NULL when out of memory (the client is doomed then). */
 struct request *request_new(struct client *c, enum mqtt_type answer, uint16_t packet_id,
                             size_t bytes);
 /* A store_done_fn whose arg is the request. */
@@ -51,5 +58,7 @@ void request_done(void *arg, enum store_status status);
 void request_answer(struct client *c, enum mqtt_type answer, uint16_t packet_id);
 /* The client closes: nothing will be answered. */
 void requests_abandon(struct client *c);
+/* Once it is closed: a list of filters whose next piece isn't taken any more is done with. */
+void requests_abandon_list(struct client *c);
 
 #endif

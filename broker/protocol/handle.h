@@ -9,7 +9,6 @@
 #include "common/mqtt/mqtt.h"
 
 struct client;
-struct request;
 
 void handle_packet(struct client *c, const struct mqtt_packet *p);
 
@@ -30,11 +29,8 @@ void handle_connect_login_done(struct client *c);
 /* The verdict didn't come in time. */
 void handle_connect_login_late(struct client *c);
 void connect_attempt_free(struct client *c);
-/* A long list of filters goes on; its client is closed. */
+/* A long list of filters goes on. */
 void handle_list_go_on(struct client *c);
-void handle_list_abandon(struct client *c);
-/* Sends the SUBACK, then what is retained. */
-void handle_subscribe_answer(struct client *c, struct request *q);
 
 /* Depth and length of a topic or filter are within the limits. */
 bool handle_topic_fits(const struct client *c, struct mqtt_slice topic);

@@ -92,6 +92,48 @@ static uint8_t revoke(struct client *c, struct mqtt_slice filter)
     return 0;
 }
 
+/* ---- the answers ----------------------------------------------------------------------------- */
+
+static bool has_refused(const struct request_list *l)
+{
+    for (uint32_t i = 0; i < l->count; i++)
+        if (l->wishes[i].code == MQTT_QOS_FAILURE)
+            return true;
+    return false;
+}
+
+/* Sends the SUBACK, then what is retained. */
+static void answer_subscribe(struct client *c, struct request *q)
+{
+    const struct request_list *l = q->list;
+    if (c->version == MQTT_V31 && has_refused(l)) {
+        client_doom(c, END_SUBSCRIBE_REFUSED); /* 3.1 has no 0x80: to be told nothing is worse */
+        return;
+    }
+    uint8_t *codes = malloc(l->count);
+    if (codes == NULL) {
+        client_doom(c, END_NO_MEMORY);
+        return;
+    }
+    for (uint32_t i = 0; i < l->count; i++)
+        codes[i] = l->wishes[i].code;
+    struct mqtt_packet p = {
+        .type = MQTT_SUBACK,
+        .u.suback = {.packet_id = q->packet_id, .codes = {.data = codes, .len = l->count}}};
+    if (!client_send(c, &p))
+        client_doom(c, END_NO_MEMORY);
+    free(codes);
+    for (uint32_t i = 0; i < l->count; i++)
+        if (l->wishes[i].code != MQTT_QOS_FAILURE)
+            retained_delivery_add(c, l->wishes[i].filter, l->wishes[i].code);
+    retained_delivery_expected(c);
+}
+
+static void answer_unsubscribe(struct client *c, struct request *q)
+{
+    client_send_ack(c, MQTT_UNSUBACK, q->packet_id);
+}
+
 /* ---- lists of filters, in pieces ------------------------------------------------------------- */
 
 /* A packet may name tens of thousands of filters. They are worked through in pieces, so that others
@@ -105,29 +147,31 @@ static size_t list_size(const struct mqtt_subscribe *s)
 }
 
 /* What the packet names, texts included: the read buffer is others' before the last piece. */
-static bool copy_list(const struct mqtt_subscribe *s, bool subscribe, struct request *q)
+static struct request_list *copy_list(const struct mqtt_subscribe *s, bool subscribe)
 {
-    q->wishes = account_alloc(ACCOUNT_REQUESTS, list_size(s));
-    if (q->wishes == NULL)
-        return false;
-    uint8_t *text = (uint8_t *)&q->wishes[s->count];
+    struct request_list *l = account_alloc(ACCOUNT_REQUESTS, sizeof(*l) + list_size(s));
+    if (l == NULL)
+        return NULL;
+    *l = (struct request_list){.answer = subscribe ? answer_subscribe : answer_unsubscribe};
+    uint8_t *text = (uint8_t *)&l->wishes[s->count];
     struct mqtt_filter f = {0};
     for (uint32_t at = 0; mqtt_filters_next(s, subscribe, &at, &f);) {
         memcpy(text, f.filter.data, f.filter.len);
-        q->wishes[q->count++] =
+        l->wishes[l->count++] =
             (struct wish){.filter = {.data = text, .len = f.filter.len}, .code = f.qos};
         text += f.filter.len;
     }
-    return true;
+    return l;
 }
 
 /* The next piece's filters are granted, or taken from the tree. */
 static void take_piece(struct client *c, struct request *q)
 {
+    struct request_list *l = q->list;
     uint32_t bytes = 0;
-    q->piece = q->taken;
-    while (q->taken < q->count && q->taken - q->piece < PIECE_FILTERS && bytes < PIECE_BYTES) {
-        struct wish *w = &q->wishes[q->taken++];
+    l->piece = l->taken;
+    while (l->taken < l->count && l->taken - l->piece < PIECE_FILTERS && bytes < PIECE_BYTES) {
+        struct wish *w = &l->wishes[l->taken++];
         bytes += w->filter.len;
         if (q->answer == MQTT_SUBACK)
             grant(c, w);
@@ -150,12 +194,12 @@ static void end_list(struct request *q, enum store_status status)
 
 /* The store couldn't take this piece of a SUBSCRIBE: the SUBACK says it. From the last to the first,
  * as one filter may be named twice. */
-static void refuse_piece(struct client *c, struct request *q)
+static void refuse_piece(struct client *c, struct request_list *l)
 {
-    for (uint32_t i = q->taken; i-- > q->piece;) {
-        if (q->wishes[i].code != MQTT_QOS_FAILURE && c->state == CLIENT_ONLINE)
-            take_back(c, &q->wishes[i]);
-        q->wishes[i].code = MQTT_QOS_FAILURE;
+    for (uint32_t i = l->taken; i-- > l->piece;) {
+        if (l->wishes[i].code != MQTT_QOS_FAILURE && c->state == CLIENT_ONLINE)
+            take_back(c, &l->wishes[i]);
+        l->wishes[i].code = MQTT_QOS_FAILURE;
     }
 }
 
@@ -164,14 +208,14 @@ static void on_piece(void *arg, enum store_status status)
     struct request *q = arg;
     struct client *c = q->client;
     if (q->answer == MQTT_SUBACK && (status == STORE_UNAVAILABLE || status == STORE_FULL)) {
-        refuse_piece(c, q);
+        refuse_piece(c, q->list);
         status = STORE_OK;
     }
-    if (q->taken == q->count || status != STORE_OK || c->state != CLIENT_ONLINE) {
+    if (q->list->taken == q->list->count || status != STORE_OK || c->state != CLIENT_ONLINE) {
         end_list(q, status);
         return;
     }
-    q->due = true;
+    q->list->due = true;
     client_mark_work(c);
 }
 
@@ -194,7 +238,7 @@ static bool is_named(const struct hash_table *t, const struct named *n)
 
 /* What the piece was granted, from its last filter to its first, into `subs`. Of a filter that it
  * names several times the last options hold (3.8.4), so the store gets these only. */
-static size_t collect_granted(const struct client *c, const struct request *q,
+static size_t collect_granted(const struct client *c, const struct request_list *l,
                               struct store_subscription *subs)
 {
     struct named all[PIECE_FILTERS];
@@ -202,8 +246,8 @@ static size_t collect_granted(const struct client *c, const struct request *q,
     size_t count = 0;
     if (!hash_table_init(&table))
         return SIZE_MAX;
-    for (uint32_t i = q->taken; i-- > q->piece;) {
-        const struct wish *w = &q->wishes[i];
+    for (uint32_t i = l->taken; i-- > l->piece;) {
+        const struct wish *w = &l->wishes[i];
         struct named *n = &all[count];
         n->filter = w->filter;
         n->link.hash = (uint32_t)hash_bytes(c->broker->hash_key, w->filter.data, w->filter.len);
@@ -221,8 +265,9 @@ static size_t collect_granted(const struct client *c, const struct request *q,
 
 static void store_piece_subscribed(struct client *c, struct request *q)
 {
-    struct store_subscription *subs = calloc(q->taken - q->piece, sizeof(*subs));
-    size_t count = subs != NULL ? collect_granted(c, q, subs) : SIZE_MAX;
+    const struct request_list *l = q->list;
+    struct store_subscription *subs = calloc(l->taken - l->piece, sizeof(*subs));
+    size_t count = subs != NULL ? collect_granted(c, l, subs) : SIZE_MAX;
     if (count == SIZE_MAX)
         on_piece(q, STORE_UNAVAILABLE);
     else if (count > 0)
@@ -234,16 +279,17 @@ static void store_piece_subscribed(struct client *c, struct request *q)
 
 static void store_piece_unsubscribed(struct client *c, struct request *q)
 {
-    struct mqtt_slice *filters = calloc(q->taken - q->piece, sizeof(*filters));
+    const struct request_list *l = q->list;
+    struct mqtt_slice *filters = calloc(l->taken - l->piece, sizeof(*filters));
     if (filters == NULL) {
         client_doom(c, END_NO_MEMORY);
         end_list(q, STORE_UNAVAILABLE);
         return;
     }
     size_t count = 0;
-    for (uint32_t i = q->piece; i < q->taken; i++)
-        if (q->wishes[i].code != MQTT_QOS_FAILURE)
-            filters[count++] = q->wishes[i].filter;
+    for (uint32_t i = l->piece; i < l->taken; i++)
+        if (l->wishes[i].code != MQTT_QOS_FAILURE)
+            filters[count++] = l->wishes[i].filter;
     if (count > 0)
         store_unsubscribe(c->broker->store, &c->hold, filters, count, on_piece, q);
     else
@@ -253,8 +299,9 @@ static void store_piece_unsubscribed(struct client *c, struct request *q)
 
 static void run_piece(struct client *c, struct request *q)
 {
+    const struct request_list *l = q->list;
     take_piece(c, q);
-    if (q->taken < q->count && c->listing == NULL) {
+    if (l->taken < l->count && c->listing == NULL) {
         c->listing = q;
         client_pause(c, PAUSE_LIST);
     }
@@ -266,7 +313,8 @@ static void run_piece(struct client *c, struct request *q)
 
 static void begin_list(struct client *c, const struct mqtt_subscribe *s, struct request *q)
 {
-    if (copy_list(s, q->answer == MQTT_SUBACK, q)) {
+    q->list = copy_list(s, q->answer == MQTT_SUBACK);
+    if (q->list != NULL) {
         run_piece(c, q);
         return;
     }
@@ -277,18 +325,10 @@ static void begin_list(struct client *c, const struct mqtt_subscribe *s, struct 
 void handle_list_go_on(struct client *c)
 {
     struct request *q = c->listing;
-    if (q == NULL || !q->due)
+    if (q == NULL || !q->list->due)
         return;
-    q->due = false;
+    q->list->due = false;
     run_piece(c, q);
-}
-
-void handle_list_abandon(struct client *c)
-{
-    struct request *q = c->listing;
-    c->listing = NULL; /* if a piece is in the store, its completion ends the request */
-    if (q != NULL && q->due)
-        request_done(q, STORE_UNAVAILABLE);
 }
 
 /* ---- the packets ----------------------------------------------------------------------------- */
@@ -309,37 +349,4 @@ void handle_unsubscribe(struct client *c, const struct mqtt_packet *packet)
     struct request *q = request_new(c, MQTT_UNSUBACK, s->packet_id, list_size(s));
     if (q != NULL)
         begin_list(c, s, q);
-}
-
-static bool has_refused(const struct request *q)
-{
-    for (uint32_t i = 0; i < q->count; i++)
-        if (q->wishes[i].code == MQTT_QOS_FAILURE)
-            return true;
-    return false;
-}
-
-void handle_subscribe_answer(struct client *c, struct request *q)
-{
-    if (c->version == MQTT_V31 && has_refused(q)) {
-        client_doom(c, END_SUBSCRIBE_REFUSED); /* 3.1 has no 0x80: to be told nothing is worse */
-        return;
-    }
-    uint8_t *codes = malloc(q->count);
-    if (codes == NULL) {
-        client_doom(c, END_NO_MEMORY);
-        return;
-    }
-    for (uint32_t i = 0; i < q->count; i++)
-        codes[i] = q->wishes[i].code;
-    struct mqtt_packet p = {
-        .type = MQTT_SUBACK,
-        .u.suback = {.packet_id = q->packet_id, .codes = {.data = codes, .len = q->count}}};
-    if (!client_send(c, &p))
-        client_doom(c, END_NO_MEMORY);
-    free(codes);
-    for (uint32_t i = 0; i < q->count; i++)
-        if (q->wishes[i].code != MQTT_QOS_FAILURE)
-            retained_delivery_add(c, q->wishes[i].filter, q->wishes[i].code);
-    retained_delivery_expected(c);
 }
