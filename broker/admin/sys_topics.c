@@ -11,6 +11,8 @@
 #include <event2/event.h>
 
 #include "broker/client/context.h"
+#include "broker/client/sys_values.h"
+#include "broker/message/message.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
 #include "common/base/clock.h"
@@ -21,7 +23,6 @@ struct sys_topics {
     struct broker *broker;
     struct event *timer;
     uint64_t started_ms;
-    struct message *values[]; /* one a row of the table, NULL until the first interval is over */
 };
 
 typedef void value_fn(const struct sys_topics *s, char out[VALUE_MAX]);
@@ -151,7 +152,7 @@ static void publish(struct sys_topics *s, size_t row)
 {
     char value[VALUE_MAX];
     table[row].value(s, value);
-    if (is_unchanged(s->values[row], value))
+    if (is_unchanged(sys_values_at(s->broker->sys_values, row), value))
         return;
     struct mqtt_publish p = {
         .retain = true,
@@ -161,8 +162,8 @@ static void publish(struct sys_topics *s, size_t row)
     struct message *m = message_new(&p, (struct message_id){0}, (struct mqtt_slice){0});
     if (m == NULL)
         return;
-    message_unref(s->values[row]);
-    s->values[row] = m;
+    sys_values_set(s->broker->sys_values, row, m);
+    message_unref(m);
     router_publish_local(s->broker->router, &p);
 }
 
@@ -177,10 +178,15 @@ static void on_interval(evutil_socket_t fd, short what, void *arg)
 
 struct sys_topics *sys_topics_new(struct broker *b, uint64_t interval_ms)
 {
-    struct sys_topics *s = calloc(1, sizeof(*s) + TOPICS * sizeof(s->values[0]));
+    struct sys_topics *s = calloc(1, sizeof(*s));
     if (s == NULL)
         return NULL;
     s->broker = b;
+    b->sys_values = sys_values_new(TOPICS);
+    if (b->sys_values == NULL) {
+        sys_topics_free(s);
+        return NULL;
+    }
     s->started_ms = clock_monotonic_ms();
     if (interval_ms == 0)
         return s;
@@ -201,17 +207,7 @@ void sys_topics_free(struct sys_topics *s)
         return;
     if (s->timer != NULL)
         event_free(s->timer);
-    for (size_t i = 0; i < TOPICS; i++)
-        message_unref(s->values[i]);
+    sys_values_free(s->broker->sys_values);
+    s->broker->sys_values = NULL;
     free(s);
-}
-
-void sys_topics_each(struct sys_topics *s, struct mqtt_slice filter, store_retained_fn *each,
-                     void *arg)
-{
-    if (filter.len == 0 || filter.data[0] != '$')
-        return;
-    for (size_t i = 0; i < TOPICS; i++)
-        if (s->values[i] != NULL && mqtt_filter_matches(filter, s->values[i]->topic))
-            each(arg, s->values[i]);
 }

@@ -2,13 +2,13 @@
  * sys_topics - the broker's own figures as $SYS topics, under the names that dashboards know from
  * Mosquitto.
  *
- * Each interval the values are published to this broker's subscribers, and kept here for new ones:
- * they are this broker's alone, so they never go into the store.
+ * Each interval the values are published to this broker's subscribers, and put into b->sys_values
+ * for new ones.
  */
 #ifndef FLOTILLA_BROKER_ADMIN_SYS_TOPICS_H
 #define FLOTILLA_BROKER_ADMIN_SYS_TOPICS_H
 
-#include "broker/store/store.h"
+#include <stdint.h>
 
 struct broker;
 struct sys_topics;
@@ -16,8 +16,5 @@ struct sys_topics;
 /* NULL when out of memory. interval_ms 0: there are none. */
 struct sys_topics *sys_topics_new(struct broker *b, uint64_t interval_ms);
 void sys_topics_free(struct sys_topics *s);
-/* Calls for each current value that the filter matches. */
-void sys_topics_each(struct sys_topics *s, struct mqtt_slice filter, store_retained_fn *each,
-                     void *arg);
 
 #endif

@@ -36,6 +36,7 @@ struct router;
 struct session_table;
 struct store;
 struct sys_topics;
+struct sys_values;
 
 /* Clients waiting for one phase of the turn, linked through themselves (turn.c). */
 struct client_list {
@@ -69,6 +70,7 @@ struct broker {
     struct auth_recheck *recheck;
     struct encoder *encoder;
     struct sys_topics *sys;
+    struct sys_values *sys_values; /* made and filled by sys_topics.c */
     struct metrics *metrics;
     struct metric_histogram *store_latency;
     struct http_admin *admin; /* NULL: no admin port */

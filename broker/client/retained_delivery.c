@@ -8,12 +8,12 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#include "broker/admin/sys_topics.h"
 #include "broker/base/account.h"
 #include "broker/client/client.h"
 #include "broker/client/deliver.h"
 #include "broker/client/fanout.h"
 #include "broker/client/holders.h"
+#include "broker/client/sys_values.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
 #include "common/base/hash.h"
@@ -299,7 +299,7 @@ static void start(struct client *c)
     const struct wanted *first = TAILQ_FIRST(&r->wanted);
     struct mqtt_slice filter = {.data = first->filter, .len = first->len};
     r->reading = true;
-    sys_topics_each(c->broker->sys, filter, on_value, c);
+    sys_values_each(c->broker->sys_values, filter, on_value, c);
     struct store_retained_read *read =
         store_retained_start(c->broker->store, filter, on_value, on_chunk, on_read_done, c);
     if (r->reading)
