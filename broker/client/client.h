@@ -36,6 +36,7 @@ struct pending_queue;
 struct request;
 struct rest;
 struct retained_delivery;
+struct retained_known;
 struct session;
 
 enum client_state {
@@ -111,6 +112,7 @@ struct client {
     uint64_t next_sequence;      /* of the next message sent (clean) or fetched (durable) */
     struct pending_queue *queue; /* clean session: messages for which the window has no room */
     struct retained_delivery *retained;
+    struct retained_known *known;       /* of `retained` */
     struct connect_attempt *connecting; /* until ONLINE */
     struct leaving {                    /* leave.h: read to its end before it is closed */
         uint64_t until_ms;

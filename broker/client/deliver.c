@@ -12,7 +12,7 @@
 #include "broker/base/leftovers.h"
 #include "broker/client/client.h"
 #include "broker/client/holders.h"
-#include "broker/client/retained_delivery.h"
+#include "broker/client/retained_known.h"
 #include "broker/routing/session.h"
 #include "common/log/log.h"
 
@@ -249,13 +249,13 @@ static void send_entry(struct client *c, const struct store_entry *e)
 {
     const struct message_id copied = {0}; /* a retained value has an id of its own in the queue */
     c->next_sequence = e->sequence + 1;
-    if ((e->is_value && retained_delivery_is_stale(c, e->message->topic, copied)) ||
+    if ((e->is_value && retained_known_is_stale(c->known, e->message->topic, copied)) ||
         !auth_may_read(c->broker->auth, c, e->message->topic)) {
         store_ack(c->broker->store, &c->hold, e->sequence);
         return;
     }
     if (!e->is_value && e->message->retain)
-        retained_delivery_note_live(c, e->message->topic, e->message->id);
+        retained_known_note_live(c->known, e->message->topic, e->message->id);
     struct mqtt_publish fields;
     struct delivery d = delivery_of_message(c->broker->encoder, e->message, &fields);
     send_with_id(c, &d, e->qos, e->retain, e->duplicate, e->sequence);

@@ -9,7 +9,7 @@
 #include "broker/base/account.h"
 #include "broker/client/client.h"
 #include "broker/client/deliver.h"
-#include "broker/client/retained_delivery.h"
+#include "broker/client/retained_known.h"
 #include "broker/routing/match_cache.h"
 #include "common/base/timebox.h"
 
@@ -46,10 +46,10 @@ static inline void deliver_to(struct session *s, const struct subscription_optio
     uint8_t effective = lower(d->publish->qos, o->qos);
     if (s->durable && effective > 0)
         return; /* from its queue */
-    if (retained && c->retained != NULL) {
-        if (retained_delivery_is_overtaken(c, d->publish->topic, d->id))
+    if (retained && c->known != NULL) {
+        if (retained_known_is_overtaken(c->known, d->publish->topic, d->id))
             return; /* as the value it was already told */
-        retained_delivery_note_live(c, d->publish->topic, d->id);
+        retained_known_note_live(c->known, d->publish->topic, d->id);
     }
     deliver_message(c, d, effective, retained && o->retain_as_published);
 }

@@ -13,6 +13,7 @@
 #include "broker/client/deliver.h"
 #include "broker/client/fanout.h"
 #include "broker/client/holders.h"
+#include "broker/client/retained_known.h"
 #include "broker/client/sys_values.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
@@ -20,8 +21,7 @@
 #include "common/base/hash_table.h"
 
 enum {
-    KNOWN_MAX = 1 << 16, /* topics noted; with more than this an older value may follow a newer */
-    QUEUEING_MAX = 512,  /* values on their way into a durable session's queue */
+    QUEUEING_MAX = 512, /* values on their way into a durable session's queue */
     LINGER_MS = 10000,
 };
 
@@ -37,14 +37,6 @@ struct wanted {
 };
 TAILQ_HEAD(wanted_list, wanted);
 
-/* What the client has got of one topic. */
-struct known {
-    uint64_t hash;          /* of the topic, 0: an empty slot */
-    struct message_id told; /* of the retained value; node 0: none yet */
-    struct message_id live; /* of the latest live message with the retain flag; node 0: none yet */
-    uint32_t live_at;       /* number of the newest SUBSCRIBE when it came, from 1 on */
-};
-
 struct retained_delivery {
     struct wanted_list wanted;   /* one a filter, so no more than the client's subscriptions */
     struct hash_table by_filter; /* the same; no buckets while there are none */
@@ -53,102 +45,11 @@ struct retained_delivery {
     struct store_retained_read *read;
     bool paused; /* a chunk was taken; the next isn't asked for yet */
     uint32_t queueing;
-    uint32_t expected;   /* SUBSCRIBEs that aren't answered yet ... */
-    uint32_t subscribes; /* ... and the number of the newest one */
-    uint32_t since;      /* live messages before this one's count by their ids only */
-    struct known *known; /* an open-addressed table */
-    uint32_t known_count, known_capacity;
+    uint32_t expected; /* SUBSCRIBEs that aren't answered yet */
+    struct retained_known known;
     struct wheel_timer linger; /* set when all is told, in a fleet */
     struct client *client;
 };
-
-/* ---- what the client has got ----------------------------------------------------------------- */
-
-static uint64_t topic_hash(const struct client *c, struct mqtt_slice topic)
-{
-    return hash_bytes(c->broker->hash_key, topic.data, topic.len) | 1;
-}
-
-/* The topic's slot, or the empty one where it belongs. */
-static struct known *slot_of(const struct retained_delivery *r, uint64_t hash)
-{
-    uint32_t at = (uint32_t)hash & (r->known_capacity - 1);
-    while (r->known[at].hash != 0 && r->known[at].hash != hash)
-        at = (at + 1) & (r->known_capacity - 1);
-    return &r->known[at];
-}
-
-static bool grow(struct retained_delivery *r)
-{
-    struct retained_delivery bigger = {.known_capacity =
-                                           r->known_capacity == 0 ? 64 : r->known_capacity * 2};
-    bigger.known = account_zalloc(ACCOUNT_READS, bigger.known_capacity * sizeof(*bigger.known));
-    if (bigger.known == NULL)
-        return false;
-    for (uint32_t i = 0; i < r->known_capacity; i++)
-        if (r->known[i].hash != 0)
-            *slot_of(&bigger, r->known[i].hash) = r->known[i];
-    account_free(ACCOUNT_READS, r->known);
-    r->known = bigger.known;
-    r->known_capacity = bigger.known_capacity;
-    return true;
-}
-
-static const struct known *find(const struct client *c, struct mqtt_slice topic)
-{
-    const struct retained_delivery *r = c->retained;
-    if (r == NULL || r->known_count == 0)
-        return NULL;
-    const struct known *k = slot_of(r, topic_hash(c, topic));
-    return k->hash != 0 ? k : NULL;
-}
-
-/* The topic's entry, made if need be; NULL when there is no room. */
-static struct known *note(struct client *c, struct mqtt_slice topic)
-{
-    struct retained_delivery *r = c->retained;
-    if (r == NULL || r->known_count >= KNOWN_MAX)
-        return NULL;
-    if (r->known_count * 2 >= r->known_capacity && !grow(r))
-        return NULL;
-    uint64_t hash = topic_hash(c, topic);
-    struct known *k = slot_of(r, hash);
-    if (k->hash == 0) {
-        k->hash = hash;
-        r->known_count++;
-    }
-    return k;
-}
-
-static bool is_older(struct message_id a, struct message_id b)
-{
-    return a.node != 0 && a.node == b.node && a.sequence < b.sequence;
-}
-
-void retained_delivery_note_live(struct client *c, struct mqtt_slice topic, struct message_id id)
-{
-    struct known *k = note(c, topic);
-    if (k == NULL)
-        return;
-    k->live = id;
-    k->live_at = c->retained->subscribes;
-}
-
-bool retained_delivery_is_stale(const struct client *c, struct mqtt_slice topic,
-                                struct message_id id)
-{
-    const struct known *k = find(c, topic);
-    return k != NULL &&
-           ((k->live_at > 0 && k->live_at >= c->retained->since) || is_older(id, k->live));
-}
-
-bool retained_delivery_is_overtaken(const struct client *c, struct mqtt_slice topic,
-                                    struct message_id id)
-{
-    const struct known *k = find(c, topic);
-    return k != NULL && k->told.node != 0 && k->told.node == id.node &&
-           id.sequence <= k->told.sequence;
-}
 
 /* One broker alone has no messages that come late. */
 static bool is_in_fleet(const struct client *c)
@@ -158,9 +59,8 @@ static bool is_in_fleet(const struct client *c)
 
 static void note_told(struct client *c, const struct message *m)
 {
-    struct known *k = is_in_fleet(c) ? note(c, m->topic) : NULL;
-    if (k != NULL)
-        k->told = m->id;
+    if (is_in_fleet(c))
+        retained_known_note_told(c->known, m->topic, m->id);
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */
@@ -215,7 +115,7 @@ static void on_value(void *arg, const struct message *m)
     struct client *c = arg;
     struct retained_delivery *r = c->retained;
     fanout_settle(c->broker->fanouts, c->session);
-    if (c->doomed || retained_delivery_is_stale(c, m->topic, m->id) || is_own_echo(c, m))
+    if (c->doomed || retained_known_is_stale(c->known, m->topic, m->id) || is_own_echo(c, m))
         return;
     uint8_t granted = TAILQ_FIRST(&r->wanted)->qos;
     uint8_t qos = m->qos < granted ? m->qos : granted;
@@ -286,15 +186,14 @@ static bool queue_is_through(const struct client *c)
 static void begin_read(struct retained_delivery *r)
 {
     uint32_t since = TAILQ_FIRST(&r->wanted)->since;
-
-    if (since > r->since)
-        r->since = since;
+    if (since > r->known.since)
+        r->known.since = since;
 }
 
 static void start(struct client *c)
 {
     struct retained_delivery *r = c->retained;
-    if (r->known_count > 0 && queue_is_through(c))
+    if (r->known.count > 0 && queue_is_through(c))
         begin_read(r);
     const struct wanted *first = TAILQ_FIRST(&r->wanted);
     struct mqtt_slice filter = {.data = first->filter, .len = first->len};
@@ -323,7 +222,7 @@ static void finish(struct client *c)
 {
     struct retained_delivery *r = c->retained;
     struct broker *b = c->broker;
-    if (r->known_count == 0 || !is_in_fleet(c))
+    if (r->known.count == 0 || !is_in_fleet(c))
         retained_delivery_end(c);
     else if (!wheel_is_set(&r->linger))
         wheel_set(&b->wheel, &r->linger, b->now_ms + LINGER_MS);
@@ -363,7 +262,7 @@ void retained_delivery_go_on(struct client *c)
 size_t retained_delivery_bytes(const struct client *c)
 {
     const struct retained_delivery *r = c->retained;
-    return r != NULL ? r->wanted_bytes + r->known_capacity * sizeof(*r->known) : 0;
+    return r != NULL ? r->wanted_bytes + retained_known_bytes(&r->known) : 0;
 }
 
 /* The client's, made if need be. NULL when out of memory (the client is doomed then). */
@@ -377,6 +276,8 @@ static struct retained_delivery *delivery_of(struct client *c)
         return NULL;
     }
     c->retained->client = c;
+    c->retained->known.hash_key = c->broker->hash_key;
+    c->known = &c->retained->known;
     holders_note(c);
     TAILQ_INIT(&c->retained->wanted);
     c->retained->linger.due = on_lingered;
@@ -389,7 +290,7 @@ void retained_delivery_expect(struct client *c)
     if (r == NULL)
         return;
     r->expected++;
-    r->subscribes++;
+    r->known.subscribes++;
 }
 
 void retained_delivery_expected(struct client *c)
@@ -455,7 +356,7 @@ void retained_delivery_add(struct client *c, struct mqtt_slice filter, uint8_t q
         return;
     }
     w->qos = qos;
-    w->since = r->subscribes - r->expected + 1;
+    w->since = r->known.subscribes - r->expected + 1;
     wheel_cancel(&r->linger); /* begins anew when this one is told */
     client_mark_work(c);
 }
@@ -487,11 +388,12 @@ void retained_delivery_end(struct client *c)
     if (r == NULL)
         return;
     c->retained = NULL;
+    c->known = NULL;
     if (r->read != NULL)
         store_retained_cancel(r->read);
     while (!TAILQ_EMPTY(&r->wanted))
         drop_wanted(r, TAILQ_FIRST(&r->wanted));
     wheel_cancel(&r->linger);
-    account_free(ACCOUNT_READS, r->known);
+    retained_known_fini(&r->known);
     account_free(ACCOUNT_READS, r);
 }

@@ -2,10 +2,8 @@
  * retained_delivery - sends a new subscription what is retained: filter by filter, chunk by chunk,
  * no faster than the client takes it, and never cut short.
  *
- * Order:     a topic for which the client got a newer live message since its SUBSCRIBE came is left
- *            out, so that no older value follows a newer one. In a fleet a live message may also
- *            come late, after a retained value that is newer (its broker learnt of the subscription
- *            only while sending): for LINGER_MS such ones are left out, told by their message ids.
+ * Order:     no older value follows a newer one: retained_known.h. In a fleet that stays for
+ *            LINGER_MS after the last value, for live messages that come late.
  *            A durable session at QoS 1/2 gets the value through its queue in the store, since
  *            packet ids are the queue's sequences; elsewhere it goes straight into the output.
  * Ownership: one per client, there only while something is to be sent.
@@ -13,7 +11,10 @@
 #ifndef FLOTILLA_BROKER_CLIENT_RETAINED_DELIVERY_H
 #define FLOTILLA_BROKER_CLIENT_RETAINED_DELIVERY_H
 
-#include "broker/message/message.h"
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/mqtt/mqtt.h"
 
 struct client;
 
@@ -32,15 +33,5 @@ void retained_delivery_go_on(struct client *c);
 void retained_delivery_end(struct client *c);
 /* What waiting takes. */
 size_t retained_delivery_bytes(const struct client *c);
-
-/* A live message that was published with the retain flag went to the client. */
-void retained_delivery_note_live(struct client *c, struct mqtt_slice topic, struct message_id id);
-/* A live message that was published with the retain flag is older than (or is) the retained value
- * that the client got. */
-bool retained_delivery_is_overtaken(const struct client *c, struct mqtt_slice topic,
-                                    struct message_id id);
-/* A retained value of this topic is older than what the client got. */
-bool retained_delivery_is_stale(const struct client *c, struct mqtt_slice topic,
-                                struct message_id id);
 
 #endif
