@@ -13,8 +13,6 @@
 #include "broker/auth/files/acl.h"
 #include "broker/auth/files/passwd.h"
 #include "broker/base/broker_config.h"
-#include "broker/client/client.h"
-#include "broker/routing/session.h"
 #include "common/log/log.h"
 
 enum { THREADS_AUTO_MAX = 4 };
@@ -180,27 +178,25 @@ static __attribute__((noinline)) bool is_reserved(struct mqtt_slice topic)
 
 /* Apart from the questions below, which are asked for each message and each receiver: without rules
  * they are a compare then. */
-static __attribute__((noinline)) bool rules_allow(const struct auth *a, const struct client *c,
-                                                  struct mqtt_slice client_id,
+static __attribute__((noinline)) bool rules_allow(const struct auth *a, const struct identity *who,
                                                   struct mqtt_slice topic, enum acl_access access)
 {
-    return acl_check(a->files.acl, slice_of(c->username), client_id, topic, access);
+    return acl_check(a->files.acl, slice_of(who->username), who->client_id, topic, access);
 }
 
-bool auth_may_write(const struct auth *a, const struct client *c, struct mqtt_slice client_id,
-                    struct mqtt_slice topic)
+bool auth_may_write(const struct auth *a, const struct identity *who, struct mqtt_slice topic)
 {
     if (topic.len > 0 && topic.data[0] == '$' && is_reserved(topic))
         return false;
-    return a->files.acl == NULL || rules_allow(a, c, client_id, topic, ACL_WRITE);
+    return a->files.acl == NULL || rules_allow(a, who, topic, ACL_WRITE);
 }
 
-bool auth_may_read(const struct auth *a, const struct client *c, struct mqtt_slice topic)
+bool auth_may_read(const struct auth *a, const struct identity *who, struct mqtt_slice topic)
 {
-    return a->files.acl == NULL || rules_allow(a, c, session_id(c->session), topic, ACL_READ);
+    return a->files.acl == NULL || rules_allow(a, who, topic, ACL_READ);
 }
 
-bool auth_may_subscribe(const struct auth *a, const struct client *c, struct mqtt_slice filter)
+bool auth_may_subscribe(const struct auth *a, const struct identity *who, struct mqtt_slice filter)
 {
-    return a->files.acl == NULL || rules_allow(a, c, session_id(c->session), filter, ACL_SUBSCRIBE);
+    return a->files.acl == NULL || rules_allow(a, who, filter, ACL_SUBSCRIBE);
 }

@@ -21,8 +21,13 @@
 
 struct auth;
 struct broker_config;
-struct client;
 struct event_base;
+
+/* Who asks. The texts are the asker's. */
+struct identity {
+    char *username; /* NULL: anonymous */
+    struct mqtt_slice client_id;
+};
 
 /* NULL with a sentence in err. `anonymous` stands in for the configuration's when there is none.
  * Borrows `config`. */
@@ -47,10 +52,8 @@ bool auth_still_admits(const struct auth *a, const char *username, uint64_t stam
 /* NULL: there is no password file. */
 const struct logins *auth_logins(const struct auth *a);
 
-/* `client_id` is given apart, since a will is checked before the session is there. */
-bool auth_may_write(const struct auth *a, const struct client *c, struct mqtt_slice client_id,
-                    struct mqtt_slice topic);
-bool auth_may_read(const struct auth *a, const struct client *c, struct mqtt_slice topic);
-bool auth_may_subscribe(const struct auth *a, const struct client *c, struct mqtt_slice filter);
+bool auth_may_write(const struct auth *a, const struct identity *who, struct mqtt_slice topic);
+bool auth_may_read(const struct auth *a, const struct identity *who, struct mqtt_slice topic);
+bool auth_may_subscribe(const struct auth *a, const struct identity *who, struct mqtt_slice filter);
 
 #endif

@@ -94,7 +94,7 @@ void client_free(struct client *c)
     packet_ids_fini(&c->open_qos2);
     inflight_fini(&c->inflight);
     session_unref(c->session);
-    account_free(ACCOUNT_CLIENTS, c->username);
+    account_free(ACCOUNT_CLIENTS, c->who.username);
     account_free(ACCOUNT_CLIENTS, c->will_topic);
     account_free(ACCOUNT_CLIENTS, c);
 }
@@ -285,7 +285,7 @@ static bool will_is_due(const struct client *c)
         return !c->clean_exit;
     struct mqtt_slice topic = {.data = (const uint8_t *)c->will_topic,
                                .len = (uint32_t)strlen(c->will_topic)};
-    if (auth_may_write(c->broker->auth, c, session_id(c->session), topic))
+    if (auth_may_write(c->broker->auth, &c->who, topic))
         return true;
     LOG_LIMITED(LOG_LEVEL_INFO, "will_denied", KV_STR("client_id", client_id_text(c)),
                 KV_STR("topic", c->will_topic));

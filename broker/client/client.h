@@ -23,6 +23,7 @@
 
 #include <sys/queue.h>
 
+#include "broker/auth/auth.h"
 #include "broker/client/context.h"
 #include "broker/client/flush_rule.h"
 #include "broker/message/inflight.h"
@@ -120,7 +121,7 @@ struct client {
         struct client *heir; /* a newer connection of the client id, may be NULL */
     } * leaving;
     struct client *awaits;      /* whose heir this one is */
-    char *username;             /* NULL: anonymous; from CLAIMING on */
+    struct identity who;        /* from CLAIMING on; the name is the client's own */
     uint32_t connect_bytes;     /* of user name and will, which are kept as long as it is here */
     char *will_topic;           /* NULL: no will */
     uint64_t user_stamp;        /* which password of his was right: auth_still_admits */

@@ -13,7 +13,6 @@
 #include "broker/client/client.h"
 #include "broker/client/holders.h"
 #include "broker/client/retained_known.h"
-#include "broker/routing/session.h"
 #include "common/log/log.h"
 
 enum {
@@ -228,7 +227,7 @@ static void pump_queue(struct client *c)
 
 void deliver_message(struct client *c, struct delivery *d, uint8_t qos, bool retain)
 {
-    if (c->doomed || !auth_may_read(c->broker->auth, c, d->publish->topic))
+    if (c->doomed || !auth_may_read(c->broker->auth, &c->who, d->publish->topic))
         return;
     if (qos == 0)
         deliver_qos0(c, d, retain);
@@ -250,7 +249,7 @@ static void send_entry(struct client *c, const struct store_entry *e)
     const struct message_id copied = {0}; /* a retained value has an id of its own in the queue */
     c->next_sequence = e->sequence + 1;
     if ((e->is_value && retained_known_is_stale(c->known, e->message->topic, copied)) ||
-        !auth_may_read(c->broker->auth, c, e->message->topic)) {
+        !auth_may_read(c->broker->auth, &c->who, e->message->topic)) {
         store_ack(c->broker->store, &c->hold, e->sequence);
         return;
     }

@@ -30,7 +30,7 @@ static bool is_let_in(const struct client *c)
 static void check(struct auth_recheck *r, struct client *c)
 {
     if (!is_let_in(c) || c->doomed ||
-        auth_still_admits(r->broker->auth, c->username, c->user_stamp))
+        auth_still_admits(r->broker->auth, c->who.username, c->user_stamp))
         return;
     client_doom(c, END_NOT_AUTHORIZED);
     r->closed++;

@@ -155,7 +155,7 @@ static bool take_will(struct client *c)
     if (a->will == NULL)
         return true;
     struct mqtt_slice topic = a->will->topic;
-    if (handle_topic_fits(c, topic) && auth_may_write(c->broker->auth, c, a->client_id, topic)) {
+    if (handle_topic_fits(c, topic) && auth_may_write(c->broker->auth, &c->who, topic)) {
         c->will_topic = copy_text(topic);
         return c->will_topic != NULL;
     }
@@ -252,7 +252,7 @@ static void let_in(struct client *c)
     }
     if (!is_serving(c))
         return;
-    c->username = a->username;
+    c->who = (struct identity){.username = a->username, .client_id = a->client_id};
     c->user_stamp = a->login.stamp;
     a->username = NULL;
     if (take_will(c))
@@ -495,9 +495,9 @@ static void on_claimed(void *arg, enum store_status status, const struct store_c
 
 static bool is_same_user(const struct client *a, const struct client *b)
 {
-    if (a->username == NULL || b->username == NULL)
-        return a->username == b->username;
-    return strcmp(a->username, b->username) == 0;
+    if (a->who.username == NULL || b->who.username == NULL)
+        return a->who.username == b->who.username;
+    return strcmp(a->who.username, b->who.username) == 0;
 }
 
 /* Another user's connection isn't taken over: one that is online bars this one, and of one that
@@ -575,11 +575,12 @@ void handle_connect_claim(struct client *c)
         return;
     }
     c->session = session_ref(s);
+    c->who.client_id = session_id(s);
     s->client = c;
     c->hold = (struct store_hold){.client_id = s->id,
                                   .client_id_len = s->id_len,
                                   .durable = !a->clean,
-                                  .user = c->username,
+                                  .user = c->who.username,
                                   .any_user = c->broker->config->auth.shared_client_ids,
                                   .arrived_ms = a->arrived_ms};
     struct store_connect_request request = {.hold = &c->hold,

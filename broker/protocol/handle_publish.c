@@ -7,7 +7,6 @@
 #include "broker/client/request.h"
 #include "broker/protocol/handle.h"
 #include "broker/routing/router.h"
-#include "broker/routing/session.h"
 #include "common/log/log.h"
 
 /* A publish that isn't allowed is acknowledged and dropped: 3.1.1 has no other way to go on
@@ -20,7 +19,7 @@ static bool is_allowed(struct client *c, const struct mqtt_publish *p)
         b->stats.dropped[DROP_LIMIT]++;
         return false;
     }
-    if (!auth_may_write(b->auth, c, session_id(c->session), p->topic)) {
+    if (!auth_may_write(b->auth, &c->who, p->topic)) {
         b->stats.dropped[DROP_DENIED]++;
         LOG_DEBUG("publish_denied", KV_STR("client_id", client_id_text(c)),
                   KV_BYTES("topic", p->topic.data, p->topic.len));

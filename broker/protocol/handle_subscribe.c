@@ -48,7 +48,7 @@ static const char *objection(struct client *c, struct mqtt_slice filter)
         return "shared subscriptions are not supported";
     if (!handle_topic_fits(c, filter))
         return "topic limits";
-    if (!auth_may_subscribe(c->broker->auth, c, filter))
+    if (!auth_may_subscribe(c->broker->auth, &c->who, filter))
         return "access control";
     return bound(c, filter);
 }
