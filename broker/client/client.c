@@ -9,6 +9,7 @@
 
 #include "broker/auth/auth.h"
 #include "broker/base/account.h"
+#include "broker/client/connect_attempt.h"
 #include "broker/client/deliver.h"
 #include "broker/client/fanout.h"
 #include "broker/client/leave.h"
@@ -16,6 +17,7 @@
 #include "broker/client/rest.h"
 #include "broker/client/retained_delivery.h"
 #include "broker/net/listener.h"
+#include "broker/protocol/claim.h"
 #include "broker/protocol/handle.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
@@ -196,7 +198,7 @@ void client_on_timer(struct wheel_timer *timer)
     struct client *c = (struct client *)(void *)((char *)timer - offsetof(struct client, timer));
     struct broker *b = c->broker;
     if (c->state == CLIENT_AUTHENTICATING) {
-        handle_connect_login_late(c);
+        connect_attempt_late(c);
         return;
     }
     if (c->state != CLIENT_ONLINE) {
@@ -440,7 +442,7 @@ void client_work(struct client *c)
     if (c->state == CLIENT_AUTHENTICATING)
         handle_connect_login_done(c);
     if (c->state == CLIENT_CLAIMING)
-        handle_connect_claim(c);
+        claim_client_id(c);
     if (c->state == CLIENT_ONLINE) {
         handle_list_go_on(c);
         deliver_pump(c);

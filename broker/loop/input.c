@@ -13,6 +13,7 @@
 #include "broker/client/rest.h"
 #include "broker/loop/shed.h"
 #include "broker/net/listener.h"
+#include "broker/protocol/claim.h"
 #include "broker/protocol/handle.h"
 #include "broker/routing/router.h"
 #include "common/log/log.h"
@@ -165,7 +166,7 @@ static void handle_and_keep(struct client *c, const uint8_t *buf, size_t len, ui
         return;
     keep_rest(c, buf + done, len - done, need, done == 0);
     if (c->state == CLIENT_CLAIMING)
-        handle_connect_claim(c); /* the shared buffer is free for a client it takes over */
+        claim_client_id(c); /* the shared buffer is free for a client it takes over */
 }
 
 static void on_read_end(struct client *c, ssize_t n)

@@ -21,14 +21,8 @@ void handle_pubcomp(struct client *c, const struct mqtt_packet *p);
 void handle_subscribe(struct client *c, const struct mqtt_packet *p);
 void handle_unsubscribe(struct client *c, const struct mqtt_packet *p);
 
-/* After CONNECT, once the shared read buffer is free: takes over an older connection of the client
- * id and asks the store for it. */
-void handle_connect_claim(struct client *c);
 /* While AUTHENTICATING: goes on if the verdict has come. */
 void handle_connect_login_done(struct client *c);
-/* The verdict didn't come in time. */
-void handle_connect_login_late(struct client *c);
-void connect_attempt_free(struct client *c);
 /* A long list of filters goes on. */
 void handle_list_go_on(struct client *c);
 

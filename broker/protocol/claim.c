@@ -1,0 +1,255 @@
+/* From CLAIMING to ONLINE. */
+#include "broker/protocol/claim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/client/client.h"
+#include "broker/client/connect_attempt.h"
+#include "broker/client/deliver.h"
+#include "broker/client/leave.h"
+#include "broker/loop/input.h"
+#include "broker/protocol/connack.h"
+#include "broker/routing/router.h"
+#include "broker/routing/session.h"
+#include "common/log/log.h"
+
+static bool add_subscriptions(struct client *c, const struct store_connect_result *r)
+{
+    for (size_t i = 0; i < r->subscription_count; i++) {
+        const struct store_subscription *sub = &r->subscriptions[i];
+        struct subscription_options options = {.qos = sub->qos,
+                                               .no_local = sub->no_local,
+                                               .retain_as_published = sub->retain_as_published};
+        if (!router_subscribe(c->broker->router, c->session, sub->filter, options))
+            return false;
+    }
+    return true;
+}
+
+/* Makes the tree hold exactly what the store says the durable session subscribes to. Usually it
+ * does already: then nothing changes, and the match cache stays. */
+static bool restore_subscriptions(struct client *c, const struct store_connect_result *r)
+{
+    struct router *router = c->broker->router;
+    if (r->session_present && r->subscriptions_kept)
+        return true;
+    if (!r->session_present || r->subscription_count == 0) {
+        router_unsubscribe_all(router, c->session);
+        return true;
+    }
+    if (!r->subscriptions_told && !add_subscriptions(c, r))
+        return false;
+    if (c->session->subscriber.count == r->subscription_count)
+        return true;
+    router_unsubscribe_all(router, c->session); /* it held some that are no more */
+    return add_subscriptions(c, r);
+}
+
+static void on_dropped(void *arg, enum store_status status)
+{
+    (void)status; /* the next connection tries again */
+    client_op_done(arg);
+}
+
+/* Earlier versions granted "$share/..." as a plain filter, which nothing ever matched. A session
+ * that still has one loses it, so that it gets a refusal when it asks again. */
+static void drop_shared(struct client *c, const struct store_connect_result *r)
+{
+    struct mqtt_slice *filters = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < r->subscription_count; i++) {
+        if (!mqtt_filter_is_shared(r->subscriptions[i].filter))
+            continue;
+        if (filters == NULL)
+            filters = calloc(r->subscription_count - i, sizeof(*filters));
+        if (filters == NULL)
+            return;
+        filters[count++] = r->subscriptions[i].filter;
+        router_unsubscribe(c->broker->router, c->session, r->subscriptions[i].filter);
+    }
+    if (count == 0)
+        return;
+    LOG_LIMITED(LOG_LEVEL_WARN, "shared_subscriptions_dropped",
+                KV_STR("client_id", client_id_text(c)), KV_UINT("filters", count));
+    c->ops++;
+    store_unsubscribe(c->broker->store, &c->hold, filters, count, on_dropped, c);
+    free(filters);
+}
+
+/* PUBREL again for what the client had received before (4.4), in order. */
+static void resend_released(struct client *c, const struct store_connect_result *r)
+{
+    for (size_t i = 0; i < r->released_count; i++) {
+        if (!inflight_add(&c->inflight, r->released[i], INFLIGHT_RELEASED)) {
+            client_doom(c, END_NO_MEMORY);
+            return;
+        }
+        client_send_ack(c, MQTT_PUBREL, inflight_packet_id(r->released[i]));
+    }
+}
+
+static void go_online(struct client *c, const struct store_connect_result *r)
+{
+    bool present = r->session_present && !c->connecting->clean;
+    c->session->durable = !c->connecting->clean;
+    c->next_sequence = c->hold.durable && r->next_sequence > 0 ? r->next_sequence : 1;
+    connect_attempt_free(c);
+    c->last_input_ms = c->broker->client_ms;
+    client_set_state(c, CLIENT_ONLINE);
+    router_session_joined(c->broker->router, c->session);
+    if (!connack_send(c, MQTT_CONNACK_ACCEPTED, present)) {
+        client_doom(c, END_NO_MEMORY);
+        return;
+    }
+    if (c->hold.durable) {
+        drop_shared(c, r);
+        resend_released(c, r);
+        deliver_wake(c);
+    }
+    if (c->pause & PAUSE_RETIRED)
+        client_mark_work(c);
+    client_mark_ready(c); /* what came right after the CONNECT waits */
+    char peer[PEER_TEXT_MAX];
+    LOG_DEBUG("client_online", KV_STR("client_id", client_id_text(c)),
+              KV_STR("peer", peer_text(&c->transport->peer, peer)), KV_BOOL("present", present));
+}
+
+static void on_given_back(void *arg, enum store_status status)
+{
+    (void)status;
+    client_op_done(arg);
+}
+
+/* It went away while the store was asked: what was taken is given back, without a will, since the
+ * client was never told that it is connected. */
+static void give_back(struct client *c, enum store_status status)
+{
+    if (status == STORE_OK && !c->disconnected) {
+        c->disconnected = true;
+        c->ops++;
+        store_disconnect(c->broker->store, &c->hold, false, client_session_expiry_s(c),
+                         on_given_back, c);
+    }
+}
+
+/* Once more when its answer has taken time; it was looked for right before the store was asked. */
+static bool has_left_meanwhile(struct client *c)
+{
+    return c->connecting != NULL && c->connecting->waits && input_has_left(c);
+}
+
+static void on_claimed(void *arg, enum store_status status, const struct store_connect_result *r)
+{
+    struct client *c = arg;
+    if (c->state != CLIENT_CLOSED && status == STORE_OK && !restore_subscriptions(c, r))
+        client_close(c, END_NO_MEMORY);
+    if (c->state == CLIENT_CLOSED || has_left_meanwhile(c))
+        give_back(c, status);
+    else if (status == STORE_OK)
+        go_online(c, r);
+    else if (status == STORE_FENCED)
+        client_close(c, END_TAKEN_OVER);
+    else if (status == STORE_NOT_OWNER)
+        connack_refuse(c, MQTT_CONNACK_NOT_AUTHORIZED, REFUSED_OTHER_USER);
+    else
+        connack_refuse(c, MQTT_CONNACK_UNAVAILABLE, REFUSED_STORE);
+    client_op_done(c);
+}
+
+static bool is_same_user(const struct client *a, const struct client *b)
+{
+    if (a->who.username == NULL || b->who.username == NULL)
+        return a->who.username == b->who.username;
+    return strcmp(a->who.username, b->who.username) == 0;
+}
+
+/* Another user's connection isn't taken over: one that is online bars this one, and of one that
+ * still asks the store nobody knows yet whose the client id is. */
+static bool bars(struct client *old, struct client *c)
+{
+    if (is_same_user(c, old) || c->broker->config->auth.shared_client_ids)
+        return false;
+    if (old->state == CLIENT_ONLINE)
+        connack_refuse(c, MQTT_CONNACK_NOT_AUTHORIZED, REFUSED_OTHER_USER);
+    else
+        connect_attempt_await(c->connecting, old->connecting);
+    return true;
+}
+
+/* A connection of the same client id is here already. Whether this one may take its place; if not,
+ * it is refused or waits, and nothing has changed. */
+static bool may_replace(struct client *c, struct client *old)
+{
+    enum { CLOCKS_MS = 20 }; /* of the kernel's count */
+    if (bars(old, c))
+        return false;
+    if (old->state != CLIENT_ONLINE)
+        return true; /* it has nothing yet */
+    if (c->connecting->arrived_ms + CLOCKS_MS < old->hold.arrived_ms) {
+        client_close(c, END_TAKEN_OVER);
+        return false;
+    }
+    return true;
+}
+
+/* An older connection of the client id on this broker goes first, and what it sent before counts.
+ * True: it isn't gone yet, or stays and this one is refused. */
+static bool awaits_older(struct client *c)
+{
+    const struct session *s = session_table_find(c->broker->sessions, c->connecting->client_id);
+    struct client *old = s != NULL ? s->client : NULL;
+    if (old == NULL)
+        return false;
+    if (!may_replace(c, old))
+        return true;
+    old->end = END_TAKEN_OVER;
+    if (old->state == CLIENT_ONLINE && !old->doomed && !(old->pause & PAUSE_RETIRED) &&
+        leave_begin(old)) {
+        leave_to(old, c);
+        return true;
+    }
+    client_close(old, END_TAKEN_OVER);
+    return false;
+}
+
+/* The session entry for the client id. */
+static struct session *take_session(struct client *c)
+{
+    struct broker *b = c->broker;
+    struct mqtt_slice id = c->connecting->client_id;
+    struct session *s = session_table_find(b->sessions, id);
+    if (s == NULL)
+        s = session_table_add(b->sessions, id, !c->connecting->clean);
+    return s;
+}
+
+void claim_client_id(struct client *c)
+{
+    struct connect_attempt *a = c->connecting;
+    if (a == NULL || a->claimed || c->doomed || input_has_left(c) || awaits_older(c))
+        return;
+    a->claimed = true;
+    struct session *s = take_session(c);
+    if (s == NULL) {
+        client_close(c, END_NO_MEMORY);
+        return;
+    }
+    c->session = session_ref(s);
+    c->who.client_id = session_id(s);
+    s->client = c;
+    c->hold = (struct store_hold){.client_id = s->id,
+                                  .client_id_len = s->id_len,
+                                  .durable = !a->clean,
+                                  .user = c->who.username,
+                                  .any_user = c->broker->config->auth.shared_client_ids,
+                                  .arrived_ms = a->arrived_ms};
+    struct store_connect_request request = {.hold = &c->hold,
+                                            .clean_start = a->clean,
+                                            .session_expiry_s = client_session_expiry_s(c),
+                                            .will = {.message = a->will}};
+    c->ops++;
+    store_connect(c->broker->store, &request, on_claimed, c);
+    if (c->connecting != NULL)
+        c->connecting->waits = true;
+}
