@@ -13,7 +13,7 @@
 #include "broker/admin/broker_metrics.h"
 #include "broker/admin/sys_topics.h"
 #include "broker/auth/auth.h"
-#include "broker/client/client.h"
+#include "broker/client/client_life.h"
 #include "broker/client/context.h"
 #include "broker/drain.h"
 #include "broker/loop/auth_recheck.h"

@@ -1,105 +1,13 @@
-/*
- * The life of one connection: made by listener.c, driven by the turn, ended by client_close.
- */
+/* The record of one connection: what others change in it, and which phase of the turn it is marked
+ * for. It is made and ended by client_life.c. */
 #include "broker/client/client.h"
 #include "broker/client/holders.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-#include "broker/auth/auth.h"
 #include "broker/base/account.h"
-#include "broker/client/connect_attempt.h"
-#include "broker/client/deliver.h"
-#include "broker/client/fanout.h"
-#include "broker/client/leave.h"
-#include "broker/client/request.h"
-#include "broker/client/rest.h"
-#include "broker/client/retained_delivery.h"
-#include "broker/net/listener.h"
-#include "broker/protocol/claim.h"
-#include "broker/protocol/handle.h"
-#include "broker/routing/router.h"
 #include "broker/routing/session.h"
 #include "common/log/log.h"
 
 enum { LOOK_AGAIN_MS = 1000 };
-
-static void on_ready(void *arg, unsigned ready)
-{
-    struct client *c = arg;
-    if (ready & TRANSPORT_EOF)
-        c->eof = true;
-    if (ready & TRANSPORT_READABLE) {
-        c->readable = true;
-        client_mark_ready(c);
-    }
-    if ((ready & TRANSPORT_WRITABLE) && c->blocked) {
-        c->blocked = false;
-        client_mark_flush(c);
-    }
-}
-
-static void list_add(struct client *c)
-{
-    struct broker *b = c->broker;
-    c->next = b->clients;
-    if (b->clients != NULL)
-        b->clients->prev = c;
-    b->clients = c;
-    b->client_count++;
-}
-
-static void list_remove(struct client *c)
-{
-    struct broker *b = c->broker;
-    if (b->recheck_at == c)
-        b->recheck_at = c->next;
-    if (c->prev != NULL)
-        c->prev->next = c->next;
-    else
-        b->clients = c->next;
-    if (c->next != NULL)
-        c->next->prev = c->prev;
-    c->prev = NULL;
-    c->next = NULL;
-    b->client_count--;
-}
-
-struct client *client_new(struct broker *b, struct listener *l, struct transport *t, bool trusted,
-                          bool wants_proxy)
-{
-    struct client *c = account_zalloc(ACCOUNT_CLIENTS, sizeof(*c));
-    if (c == NULL) {
-        t->ops->free(t);
-        return NULL;
-    }
-    c->broker = b;
-    c->transport = t;
-    c->trusted = trusted;
-    c->last_input_ms = b->client_ms;
-    c->state = wants_proxy ? CLIENT_PROXY : CLIENT_CONNECTING;
-    if (!transport_start(t, on_ready, c)) {
-        t->ops->free(t);
-        account_free(ACCOUNT_CLIENTS, c);
-        return NULL;
-    }
-    c->timer.due = client_on_timer;
-    c->listener = l;
-    list_add(c);
-    client_arm_timer(c);
-    return c;
-}
-
-void client_free(struct client *c)
-{
-    packet_ids_fini(&c->open_qos2);
-    inflight_fini(&c->inflight);
-    session_unref(c->session);
-    account_free(ACCOUNT_CLIENTS, c->who.username);
-    account_free(ACCOUNT_CLIENTS, c->will_topic);
-    account_free(ACCOUNT_CLIENTS, c);
-}
 
 const char *client_id_text(const struct client *c)
 {
@@ -127,6 +35,88 @@ void client_set_state(struct client *c, enum client_state state)
               KV_STR("state", state_names[state]));
     if (state != CLIENT_CLOSED)
         client_arm_timer(c);
+}
+
+/* ---- the turn's lists ------------------------------------------------------------------------- */
+
+static void push(struct client_list *list, struct client *c)
+{
+    if (list->tail == NULL)
+        list->head = c;
+    list->tail = c;
+}
+
+void client_mark_ready(struct client *c)
+{
+    struct client_list *list = &c->broker->ready;
+    if (c->on_ready)
+        return;
+    c->on_ready = true;
+    c->ready_next = NULL;
+    if (list->tail != NULL)
+        list->tail->ready_next = c;
+    push(list, c);
+}
+
+void client_mark_work(struct client *c)
+{
+    struct client_list *list = &c->broker->work;
+    if (c->on_work)
+        return;
+    c->on_work = true;
+    c->work_next = NULL;
+    if (list->tail != NULL)
+        list->tail->work_next = c;
+    push(list, c);
+}
+
+void client_mark_flush(struct client *c)
+{
+    struct broker *b = c->broker;
+    flush_rule_note(&c->flush_rule, b->feeder, b->first_feeder);
+    if (c->on_flush)
+        return;
+    bool later =
+        flush_rule_waits(&c->flush_rule) || b->feeder == b->first_feeder; /* that is the store */
+    struct client_list *list = later ? &b->flush : &b->flush_soon;
+    c->on_flush = true;
+    c->flush_next = NULL;
+    if (list->tail != NULL)
+        list->tail->flush_next = c;
+    push(list, c);
+}
+
+void client_mark_dead(struct client *c)
+{
+    struct client_list *list = &c->broker->dead;
+    c->next = NULL;
+    if (list->tail != NULL)
+        list->tail->next = c;
+    push(list, c);
+}
+
+void client_doom(struct client *c, enum client_end why)
+{
+    if (c->doomed || c->state == CLIENT_CLOSED)
+        return;
+    c->doomed = true;
+    c->end = (uint8_t)why;
+    client_mark_work(c);
+}
+
+/* Closed, and nothing of it is under way. */
+static void mark_if_dead(struct client *c)
+{
+    if (c->state != CLIENT_CLOSED || c->ops > 0 || c->on_dead)
+        return;
+    c->on_dead = true;
+    client_mark_dead(c);
+}
+
+void client_op_done(struct client *c)
+{
+    c->ops--;
+    mark_if_dead(c);
 }
 
 /* ---- timers ---------------------------------------------------------------------------------- */
@@ -193,30 +183,24 @@ static void look_again(struct client *c)
     client_mark_ready(c);
 }
 
-void client_on_timer(struct wheel_timer *timer)
+bool client_is_silent(struct client *c)
 {
-    struct client *c = (struct client *)(void *)((char *)timer - offsetof(struct client, timer));
     struct broker *b = c->broker;
-    if (c->state == CLIENT_AUTHENTICATING) {
-        connect_attempt_late(c);
-        return;
-    }
-    if (c->state != CLIENT_ONLINE) {
-        client_doom(c, END_CONNECT_TIMEOUT);
-        return;
-    }
-    if (c->leaving != NULL) {
-        leave_time_out(c);
-        return;
-    }
     if (c->pause & ~(unsigned)PAUSE_OUTPUT)
         c->last_input_ms = b->client_ms; /* we don't read it: its silence isn't its own */
     if (c->look_again && c->last_input_ms + LOOK_AGAIN_MS <= b->client_ms)
         look_again(c);
-    if (silence_due_ms(c) <= b->client_ms)
-        client_doom(c, END_KEEP_ALIVE); /* in the phase for it: thousands may be due at once */
-    else
-        client_arm_timer(c);
+    return silence_due_ms(c) <= b->client_ms;
+}
+
+uint32_t client_session_expiry_s(const struct client *c)
+{
+    uint64_t expiry_ms = c->broker->config->limits.session_expiry_ms;
+    if (!c->hold.durable)
+        return 0;
+    if (expiry_ms == 0 || expiry_ms / 1000 >= UINT32_MAX)
+        return UINT32_MAX;
+    return (uint32_t)((expiry_ms + 999) / 1000);
 }
 
 /* ---- reading or not -------------------------------------------------------------------------- */
@@ -242,257 +226,6 @@ void client_resume(struct client *c, enum client_pause why)
     if (c->pause == 0) {
         c->last_input_ms = c->broker->client_ms;
         client_mark_ready(c);
-    }
-}
-
-/* ---- ending ---------------------------------------------------------------------------------- */
-
-static void maybe_bury(struct client *c)
-{
-    if (c->state != CLIENT_CLOSED || c->ops > 0 || c->on_dead)
-        return;
-    c->on_dead = true;
-    client_mark_dead(c);
-}
-
-void client_op_done(struct client *c)
-{
-    c->ops--;
-    maybe_bury(c);
-}
-
-static void on_disconnected(void *arg, enum store_status status)
-{
-    struct client *c = arg;
-    if (c->let_go_done != NULL)
-        c->let_go_done(c->let_go_arg, status);
-    c->let_go_done = NULL;
-    client_op_done(c);
-}
-
-uint32_t client_session_expiry_s(const struct client *c)
-{
-    uint64_t expiry_ms = c->broker->config->limits.session_expiry_ms;
-    if (!c->hold.durable)
-        return 0;
-    if (expiry_ms == 0 || expiry_ms / 1000 >= UINT32_MAX)
-        return UINT32_MAX;
-    return (uint32_t)((expiry_ms + 999) / 1000);
-}
-
-/* The rules may have changed since the CONNECT. */
-static bool will_is_due(const struct client *c)
-{
-    if (c->clean_exit || c->will_topic == NULL)
-        return !c->clean_exit;
-    struct mqtt_slice topic = {.data = (const uint8_t *)c->will_topic,
-                               .len = (uint32_t)strlen(c->will_topic)};
-    if (auth_may_write(c->broker->auth, &c->who, topic))
-        return true;
-    LOG_LIMITED(LOG_LEVEL_INFO, "will_denied", KV_STR("client_id", client_id_text(c)),
-                KV_STR("topic", c->will_topic));
-    c->broker->stats.dropped[DROP_DENIED]++;
-    return false;
-}
-
-/* Will and expiry of a session whose connection ends. */
-static void tell_store(struct client *c)
-{
-    c->disconnected = true;
-    c->ops++;
-    store_disconnect(c->broker->store, &c->hold, will_is_due(c), client_session_expiry_s(c),
-                     on_disconnected, c);
-}
-
-static void leave_session(struct client *c, bool was_online)
-{
-    struct session *s = c->session;
-    if (s == NULL || s->client != c)
-        return; /* a newer connection has it */
-    s->client = NULL;
-    router_session_left(c->broker->router, s);
-    /* An entry without subscriptions, of a connection that wasn't let in, tells nothing. */
-    if (!s->durable || (!was_online && s->subscriber.count == 0))
-        session_table_remove(c->broker->sessions, s);
-}
-
-/* Everyday ends are worth a line only to who is looking for something. */
-static void log_end(const struct client *c, enum client_end why)
-{
-    bool everyday = why == END_DISCONNECT || why == END_EOF || why == END_SHUTDOWN;
-    enum log_level level = everyday ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
-    static _Thread_local struct log_limit limits[CLIENT_END_COUNT];
-    char peer[PEER_TEXT_MAX];
-    LOG_LIMITED_BY(&limits[why], level, "client_closed", KV_STR("client_id", client_id_text(c)),
-                   KV_STR("peer", peer_text(&c->transport->peer, peer)),
-                   KV_STR("reason", client_end_names[why]));
-}
-
-/* Whether the peer is still there to read our last bytes. */
-static bool peer_listens(enum client_end why)
-{
-    return why != END_EOF && why != END_IO_ERROR && why != END_DISCONNECT;
-}
-
-static void drop_connection(struct client *c, enum client_end why)
-{
-    struct broker *b = c->broker;
-    size_t written;
-    if (peer_listens(why)) {
-        if (!c->blocked)
-            output_write(&c->output, &b->chunks, c->transport, &written);
-        c->transport->ops->finish(c->transport);
-    }
-    output_clear(&c->output, &b->chunks);
-    c->transport->ops->free(c->transport);
-    c->transport = NULL;
-    if (c->listener != NULL)
-        listener_client_gone(c->listener);
-    list_remove(c);
-}
-
-static void drop_buffers(struct client *c)
-{
-    rest_drop(c);
-    leave_forget_heir(c);
-    connect_attempt_free(c);
-    retained_delivery_end(c);
-    deliver_drop_queue(c);
-    requests_abandon(c);
-}
-
-static void end(struct client *c, enum client_end why, bool tell)
-{
-    if (c->state == CLIENT_CLOSED)
-        return;
-    bool claimed = c->state == CLIENT_ONLINE;
-    if (claimed && peer_listens(why))
-        fanout_settle(c->broker->fanouts, c->session);
-    if (c->pause & PAUSE_STORE)
-        client_resume(c, PAUSE_STORE);
-    log_end(c, why);
-    c->broker->stats.ended[why]++;
-    client_set_state(c, CLIENT_CLOSED);
-    wheel_cancel(&c->timer);
-    drop_connection(c, why);
-    drop_buffers(c);
-    holders_forget(c);
-    leave_session(c, claimed);
-    leave_end(c);
-    if (!tell)
-        c->disconnected = true;
-    if (claimed && !c->disconnected)
-        tell_store(c);
-    else if (c->let_go_done != NULL) /* nothing to wait for */
-        on_disconnected((c->ops++, c), STORE_OK);
-    requests_abandon_list(c);
-    maybe_bury(c);
-}
-
-void client_close(struct client *c, enum client_end why)
-{
-    end(c, why, true);
-}
-
-void client_abandon(struct client *c, enum client_end why)
-{
-    end(c, why, false);
-}
-
-void client_doom(struct client *c, enum client_end why)
-{
-    if (c->doomed || c->state == CLIENT_CLOSED)
-        return;
-    c->doomed = true;
-    c->end = (uint8_t)why;
-    client_mark_work(c);
-}
-
-void client_retire(struct client *c, enum client_end why)
-{
-    if (c->state == CLIENT_CLOSED || (c->pause & PAUSE_RETIRED))
-        return;
-    if (!c->doomed)
-        c->end = (uint8_t)why;
-    if (c->state == CLIENT_ONLINE && leave_begin(c))
-        return;
-    client_pause(c, PAUSE_RETIRED);
-    client_mark_work(c);
-}
-
-void client_let_go(struct client *c, store_done_fn *done, void *arg)
-{
-    if (c->let_go_done != NULL)
-        c->let_go_done(c->let_go_arg, STORE_OK);
-    c->let_go_done = done;
-    c->let_go_arg = arg;
-    client_retire(c, END_TAKEN_OVER);
-}
-
-/* ---- phases of the turn ---------------------------------------------------------------------- */
-
-void client_work(struct client *c)
-{
-    if (c->state == CLIENT_CLOSED)
-        return;
-    if (c->doomed) {
-        client_close(c, (enum client_end)c->end);
-        return;
-    }
-    if (c->state == CLIENT_AUTHENTICATING)
-        handle_connect_login_done(c);
-    if (c->state == CLIENT_CLAIMING)
-        claim_client_id(c);
-    if (c->state == CLIENT_ONLINE) {
-        handle_list_go_on(c);
-        deliver_pump(c);
-        retained_delivery_go_on(c);
-    }
-    if ((c->pause & PAUSE_RETIRED) && c->requests == NULL && c->state != CLIENT_CLAIMING)
-        client_close(c, (enum client_end)c->end);
-}
-
-/* A client that isn't read until it reads is alive as long as it takes something. */
-static void note_taken(struct client *c, size_t written)
-{
-    if (written > 0)
-        c->last_input_ms = c->broker->client_ms;
-    if (c->output.pending < OUTPUT_LOW)
-        client_resume(c, PAUSE_OUTPUT);
-}
-
-/* The peer has reset the connection. What it said before, which may be DISCONNECT, is in the socket
- * still and counts: it goes on as long as that takes, and nothing is written any more. */
-static void output_failed(struct client *c)
-{
-    c->blocked = true;
-    output_clear(&c->output, &c->broker->chunks);
-    if (c->state == CLIENT_ONLINE)
-        client_retire(c, END_IO_ERROR);
-    else
-        client_close(c, END_IO_ERROR);
-}
-
-void client_flush(struct client *c)
-{
-    if (c->state == CLIENT_CLOSED || c->blocked)
-        return;
-    size_t written;
-    enum output_result result =
-        output_write(&c->output, &c->broker->chunks, c->transport, &written);
-    c->broker->stats.sent_bytes += written;
-    if (result == OUTPUT_FAILED) {
-        output_failed(c);
-        return;
-    }
-    c->blocked = result == OUTPUT_BLOCKED;
-    if (c->blocked)
-        holders_note(c);
-    if (c->pause & PAUSE_OUTPUT)
-        note_taken(c, written);
-    if (c->wants_output && c->output.pending < OUTPUT_LOW) {
-        c->wants_output = false;
-        client_mark_work(c);
     }
 }
 

@@ -10,9 +10,9 @@
  *
  * A login that is known at once leaves AUTHENTICATING out.
  *
- * Data flow: the transport's readiness marks the client; the turn calls client_run (input.c), which
+ * Data flow: the transport's readiness marks the client; the turn calls input_run, which
  *            decodes and hands packets to handle_*.c; deliver.c puts messages into its output; the
- *            turn's flush writes. client_close is the one way out.
+ *            turn's flush writes. client_life.c makes and ends it.
  * Ownership: the client owns its transport, buffers and window and a reference to its session. It
  *            is freed by the turn (turn.c) once it is closed and nothing of it is under way in the
  *            store (`ops`), so pointers to it stay good through a turn and in completions.
@@ -57,6 +57,11 @@ enum client_pause {
     PAUSE_OUTPUT = 8,         /* it doesn't read its answers */
     PAUSE_LIST = 16,          /* its SUBSCRIBE or UNSUBSCRIBE names many filters */
     PAUSE_FANOUT = 32,        /* a message is being handed out to many: fanout.h */
+};
+
+enum {
+    OUTPUT_HIGH = 512 * 1024, /* bytes in an output above which QoS 1/2 and retained wait */
+    OUTPUT_LOW = 128 * 1024,  /* and below which they go on */
 };
 
 struct client {
@@ -129,12 +134,6 @@ struct client {
     void *let_go_arg;
 };
 
-/* Takes the transport. NULL when out of memory (the transport is freed). */
-struct client *client_new(struct broker *b, struct listener *l, struct transport *t, bool trusted,
-                          bool wants_proxy);
-/* By the turn only. */
-void client_free(struct client *c);
-
 void client_set_state(struct client *c, enum client_state state);
 /* Whether its packets are handled now. */
 static inline bool client_takes_packets(const struct client *c)
@@ -144,18 +143,8 @@ static inline bool client_takes_packets(const struct client *c)
     return c->state == CLIENT_ONLINE || c->state == CLIENT_CONNECTING || c->state == CLIENT_PROXY;
 }
 
-/* Ends the connection now; what is under way in the store goes on. Not while the router iterates
- * (use client_doom there). */
-void client_close(struct client *c, enum client_end why);
 /* Ends it later in this turn. */
 void client_doom(struct client *c, enum client_end why);
-/* Ends it without telling the store: the session belongs to someone else now. */
-void client_abandon(struct client *c, enum client_end why);
-/* Ends it in good order: handles what the socket holds (leave.h), answers what is under way, then
- * closes. */
-void client_retire(struct client *c, enum client_end why);
-/* Another broker takes the client id: retires it, then calls done. */
-void client_let_go(struct client *c, store_done_fn *done, void *arg);
 /* How long its session outlives the connection. UINT32_MAX: for ever. */
 uint32_t client_session_expiry_s(const struct client *c);
 /* One of the client's calls to the store has completed. */
@@ -164,18 +153,15 @@ void client_op_done(struct client *c);
 void client_pause(struct client *c, enum client_pause why);
 void client_resume(struct client *c, enum client_pause why);
 
-/* Phases of the turn. */
-void client_run(struct client *c);   /* input.c: reads and handles within its budget */
-void client_work(struct client *c);  /* what was marked: close, pump, retained */
-void client_flush(struct client *c); /* writes once */
-
 /* Puts a packet (without payload reference) into the output. */
 bool client_send(struct client *c, const struct mqtt_packet *p);
 void client_send_ack(struct client *c, enum mqtt_type type, uint16_t packet_id);
 
-void client_on_timer(struct wheel_timer *timer);
 /* Sets the timer by the state and the keep alive. */
 void client_arm_timer(struct client *c);
+/* The timer of an online client is due: whether it was silent for too long. One whose end may have
+ * come unannounced is read once more. */
+bool client_is_silent(struct client *c);
 
 /* Fields for log lines. */
 const char *client_id_text(const struct client *c);

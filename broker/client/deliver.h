@@ -14,11 +14,6 @@
 
 struct client;
 
-enum {
-    OUTPUT_HIGH = 512 * 1024, /* bytes in an output above which QoS 1/2 and retained wait */
-    OUTPUT_LOW = 128 * 1024,  /* and below which they go on */
-};
-
 /* A message for an online client at this (effective) QoS; at QoS 1/2 the session is clean. May doom
  * the client, never closes it. `retain` is the flag to send. */
 void deliver_message(struct client *c, struct delivery *d, uint8_t qos, bool retain);

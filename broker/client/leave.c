@@ -1,6 +1,6 @@
 /*
- * Between "let go" and the end of a connection. client.c and handle_connect.c begin it, input.c
- * reads and says what came of it, handle_connect.c goes on with the heir.
+ * Between the wish that a connection ends and its end. claim.c and client_retire begin it, input.c
+ * reads, client_life.c ends it, claim.c goes on with the heir.
  */
 #include "broker/client/leave.h"
 
@@ -36,41 +36,21 @@ void leave_to(struct client *c, struct client *heir)
     heir->awaits = c;
 }
 
-/* All is read. An heir doesn't wait for the answers: its client gets them again. */
-static void leave_read(struct client *c)
-{
-    if (c->leaving->heir != NULL) {
-        client_close(c, END_TAKEN_OVER);
-        return;
-    }
-    free(c->leaving);
-    c->leaving = NULL;
-    client_pause(c, PAUSE_RETIRED);
-    client_mark_work(c);
-    client_arm_timer(c);
-}
-
-void leave_after_input(struct client *c, bool idle)
+bool leave_is_over(const struct client *c, bool idle)
 {
     const struct leaving *l = c->leaving;
     if (l == NULL || c->state != CLIENT_ONLINE)
-        return;
+        return false;
     /* Requests that wait for the store hold it up for a while; who doesn't read its answers isn't
      * waited for. */
     bool held_up = c->pause != 0 && !(c->pause & PAUSE_OUTPUT);
-    if ((idle && !held_up) || l->bytes_left == 0 || c->broker->now_ms >= l->until_ms)
-        leave_read(c);
+    return (idle && !held_up) || l->bytes_left == 0 || c->broker->now_ms >= l->until_ms;
 }
 
 void leave_note_read(struct client *c, size_t n)
 {
     if (c->leaving != NULL)
         c->leaving->bytes_left -= n < c->leaving->bytes_left ? n : c->leaving->bytes_left;
-}
-
-void leave_time_out(struct client *c)
-{
-    leave_read(c);
 }
 
 void leave_end(struct client *c)
@@ -89,4 +69,25 @@ void leave_forget_heir(struct client *c)
     if (c->awaits != NULL)
         c->awaits->leaving->heir = NULL;
     c->awaits = NULL;
+}
+
+void client_retire(struct client *c, enum client_end why)
+{
+    if (c->state == CLIENT_CLOSED || (c->pause & PAUSE_RETIRED))
+        return;
+    if (!c->doomed)
+        c->end = (uint8_t)why;
+    if (c->state == CLIENT_ONLINE && leave_begin(c))
+        return;
+    client_pause(c, PAUSE_RETIRED);
+    client_mark_work(c);
+}
+
+void client_let_go(struct client *c, store_done_fn *done, void *arg)
+{
+    if (c->let_go_done != NULL)
+        c->let_go_done(c->let_go_arg, STORE_OK);
+    c->let_go_done = done;
+    c->let_go_arg = arg;
+    client_retire(c, END_TAKEN_OVER);
 }

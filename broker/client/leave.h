@@ -16,6 +16,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "broker/base/broker_stats.h"
+#include "broker/store/store.h"
+
 struct client;
 
 enum { LEAVE_MS = 800, LEAVE_BYTES = 16 << 20 };
@@ -25,15 +28,19 @@ enum { LEAVE_MS = 800, LEAVE_BYTES = 16 << 20 };
 bool leave_begin(struct client *c);
 /* `heir` claims its client id once c is closed. */
 void leave_to(struct client *c, struct client *heir);
-/* The client has been run: is all read? `idle`: nothing of it can be handled now. */
-void leave_after_input(struct client *c, bool idle);
+/* The client has been run: is all read, or its time over? `idle`: nothing of it can be handled now. */
+bool leave_is_over(const struct client *c, bool idle);
 /* So many bytes of it were read. */
 void leave_note_read(struct client *c, size_t n);
-/* Its time is over. */
-void leave_time_out(struct client *c);
-/* The client is closed: its heir goes on. */
+/* It isn't leaving any more: it is closed, or only its answers are waited for. Its heir goes on. */
 void leave_end(struct client *c);
 /* An heir that is closed isn't one any more. */
 void leave_forget_heir(struct client *c);
+
+/* Ends a client in good order: handles what the socket holds, answers what is under way, then it is
+ * closed. */
+void client_retire(struct client *c, enum client_end why);
+/* Another broker takes the client id: retires it, then calls done. */
+void client_let_go(struct client *c, store_done_fn *done, void *arg);
 
 #endif

@@ -7,7 +7,9 @@
 #include <stddef.h>
 
 #include "broker/client/client.h"
+#include "broker/client/client_life.h"
 #include "broker/client/deliver.h"
+#include "broker/client/leave.h"
 #include "broker/loop/turn.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "broker/client/client.h"
+#include "broker/client/client_life.h"
 #include "broker/client/fanout.h"
 #include "broker/client/leave.h"
 #include "broker/client/rest.h"
@@ -282,7 +283,7 @@ static void look_for_end(struct client *c)
     keep_rest(c, buf, (size_t)n, 0, false);
 }
 
-void client_run(struct client *c)
+void input_run(struct client *c)
 {
     c->broker->deliveries = 0;
     for (int i = 0; i <= READS_PER_TURN && step(c, DELIVERIES_PER_TURN); i++)
@@ -292,7 +293,8 @@ void client_run(struct client *c)
     bool more = has_more(c);
     if (more)
         client_mark_ready(c);
-    leave_after_input(c, !more);
+    if (leave_is_over(c, !more))
+        client_end_leaving(c);
 }
 
 bool input_has_left(struct client *c)

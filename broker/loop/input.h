@@ -12,7 +12,8 @@
 
 struct client;
 
-/* client_run of client.h is here, too. */
+/* A phase of the turn: reads and handles within the client's budget. */
+void input_run(struct client *c);
 
 /* Looks, while the client waits for its CONNACK, whether it has gone: then closes it. False also for
  * one that sent more than its CONNECT before it ended: that still counts. Uses the shared buffer. */

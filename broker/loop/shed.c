@@ -6,6 +6,7 @@
 #include <malloc.h>
 
 #include "broker/client/client.h"
+#include "broker/client/client_life.h"
 #include "broker/client/deliver.h"
 #include "broker/client/rest.h"
 #include "broker/client/retained_delivery.h"

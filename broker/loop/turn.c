@@ -8,8 +8,14 @@
 #include <event2/event.h>
 
 #include "broker/client/client.h"
+#include "broker/client/client_life.h"
+#include "broker/client/deliver.h"
 #include "broker/client/fanout.h"
+#include "broker/client/retained_delivery.h"
+#include "broker/loop/input.h"
 #include "broker/loop/shed.h"
+#include "broker/protocol/claim.h"
+#include "broker/protocol/handle.h"
 #include "broker/routing/router.h"
 #include "common/base/clock.h"
 
@@ -20,53 +26,6 @@ enum {
     RESUME_US = 1,
     END_US = 1000000000,
 };
-
-static void push(struct client_list *list, struct client *c)
-{
-    if (list->tail == NULL)
-        list->head = c;
-    list->tail = c;
-}
-
-void client_mark_ready(struct client *c)
-{
-    struct client_list *list = &c->broker->ready;
-    if (c->on_ready)
-        return;
-    c->on_ready = true;
-    c->ready_next = NULL;
-    if (list->tail != NULL)
-        list->tail->ready_next = c;
-    push(list, c);
-}
-
-void client_mark_work(struct client *c)
-{
-    struct client_list *list = &c->broker->work;
-    if (c->on_work)
-        return;
-    c->on_work = true;
-    c->work_next = NULL;
-    if (list->tail != NULL)
-        list->tail->work_next = c;
-    push(list, c);
-}
-
-void client_mark_flush(struct client *c)
-{
-    struct broker *b = c->broker;
-    flush_rule_note(&c->flush_rule, b->feeder, b->first_feeder);
-    if (c->on_flush)
-        return;
-    bool later =
-        flush_rule_waits(&c->flush_rule) || b->feeder == b->first_feeder; /* that is the store */
-    struct client_list *list = later ? &b->flush : &b->flush_soon;
-    c->on_flush = true;
-    c->flush_next = NULL;
-    if (list->tail != NULL)
-        list->tail->flush_next = c;
-    push(list, c);
-}
 
 static struct client *take(struct client_list *list)
 {
@@ -137,11 +96,33 @@ static void flush_late_one(struct broker *b, struct client *c)
     flush_one(b, c);
 }
 
+/* What was marked: close, claim, pump, retained. */
+static void work(struct client *c)
+{
+    if (c->state == CLIENT_CLOSED)
+        return;
+    if (c->doomed) {
+        client_close(c, (enum client_end)c->end);
+        return;
+    }
+    if (c->state == CLIENT_AUTHENTICATING)
+        handle_connect_login_done(c);
+    if (c->state == CLIENT_CLAIMING)
+        claim_client_id(c);
+    if (c->state == CLIENT_ONLINE) {
+        handle_list_go_on(c);
+        deliver_pump(c);
+        retained_delivery_go_on(c);
+    }
+    if ((c->pause & PAUSE_RETIRED) && c->requests == NULL && c->state != CLIENT_CLAIMING)
+        client_close(c, (enum client_end)c->end);
+}
+
 static void work_one(struct broker *b, struct client *c)
 {
     (void)b;
     c->on_work = false;
-    client_work(c);
+    work(c);
 }
 
 /* What the last feeder caused and needn't wait for others. */
@@ -159,7 +140,7 @@ static void flush_soon(struct broker *b)
 static void ready_one(struct broker *b, struct client *c)
 {
     c->on_ready = false;
-    client_run(c);
+    input_run(c);
     flush_soon(b);
     shed_check(b);
 }
@@ -214,15 +195,6 @@ static void free_dead(struct broker *b)
     }
     if (more)
         turn_clock_cut(&b->clock, TURN_FREE);
-}
-
-void client_mark_dead(struct client *c)
-{
-    struct client_list *list = &c->broker->dead;
-    c->next = NULL;
-    if (list->tail != NULL)
-        list->tail->next = c;
-    push(list, c);
 }
 
 void turn_lost(struct broker *b, uint64_t ms)

@@ -15,6 +15,7 @@
 #include <event2/event.h>
 
 #include "broker/client/client.h"
+#include "broker/client/client_life.h"
 #include "common/log/log.h"
 #include "common/net/bind_address.h"
 

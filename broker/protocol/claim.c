@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "broker/client/client.h"
+#include "broker/client/client_life.h"
 #include "broker/client/connect_attempt.h"
 #include "broker/client/deliver.h"
 #include "broker/client/leave.h"

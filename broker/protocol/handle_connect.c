@@ -9,6 +9,7 @@
 #include "broker/auth/auth.h"
 #include "broker/base/account.h"
 #include "broker/client/client.h"
+#include "broker/client/client_life.h"
 #include "broker/client/connect_attempt.h"
 #include "broker/client/holders.h"
 #include "broker/protocol/connack.h"

@@ -179,7 +179,7 @@ static void client_that_never_reads_is_closed_by_its_keep_alive(void **state)
     }
     core.broker.now_ms += 16000;
     core.broker.client_ms += 16000;
-    client_on_timer(&c->client->timer);
+    c->client->timer.due(&c->client->timer);
     core_settle(&core);
     assert_true(c->freed);
     core_client_free(c);

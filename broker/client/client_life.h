@@ -1,0 +1,40 @@
+/*
+ * client_life - makes a client for a connection, writes its output and ends it. client_close is the
+ * one way out.
+ *
+ * Data flow: admission makes clients; the turn has their output written; whoever finds a reason ends
+ *            one, at once here or later in the turn by client_doom.
+ * Ownership: the client takes the transport, and takes itself off all lists when it is closed; the
+ *            turn frees it (client.h).
+ */
+#ifndef FLOTILLA_BROKER_CLIENT_CLIENT_LIFE_H
+#define FLOTILLA_BROKER_CLIENT_CLIENT_LIFE_H
+
+#include <stdbool.h>
+
+#include "broker/base/broker_stats.h"
+
+struct broker;
+struct client;
+struct listener;
+struct transport;
+
+/* Takes the transport. NULL when out of memory (the transport is freed). */
+struct client *client_new(struct broker *b, struct listener *l, struct transport *t, bool trusted,
+                          bool wants_proxy);
+/* By the turn only. */
+void client_free(struct client *c);
+
+/* Ends the connection now; what is under way in the store goes on. Not while the router iterates
+ * (use client_doom there). */
+void client_close(struct client *c, enum client_end why);
+/* Ends it without telling the store: the session belongs to someone else now. */
+void client_abandon(struct client *c, enum client_end why);
+/* All that a leaving client sent is read, or its time is over: it is closed for its heir, or once it
+ * is answered. */
+void client_end_leaving(struct client *c);
+
+/* Writes once. A phase of the turn. */
+void client_flush(struct client *c);
+
+#endif
