@@ -1,7 +1,6 @@
 /* The record of one connection: what others change in it, and which phase of the turn it is marked
  * for. It is made and ended by client_life.c. */
 #include "broker/client/client.h"
-#include "broker/client/holders.h"
 
 #include "broker/base/account.h"
 #include "broker/routing/session.h"

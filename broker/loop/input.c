@@ -3,14 +3,13 @@
  */
 #include "broker/loop/input.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "broker/client/client.h"
 #include "broker/client/client_life.h"
 #include "broker/client/fanout.h"
 #include "broker/client/leave.h"
+#include "broker/client/receive.h"
 #include "broker/client/rest.h"
 #include "broker/loop/shed.h"
 #include "broker/net/listener.h"
@@ -25,7 +24,6 @@ enum {
     READS_PER_TURN = 1,
     STEPS_PER_DELIVERY = 4, /* of the topic tree, that take as long as a delivery */
     DELIVERIES_PER_US = 4,
-    LOOK_BYTES = 4096,
     SMALL_REST = 4096,       /* nobody needs to make room for it */
     GATHER_FROM = 32 * 1024, /* packets from this size on are read straight into their own buffer */
 };
@@ -170,30 +168,6 @@ static void handle_and_keep(struct client *c, const uint8_t *buf, size_t len, ui
         claim_client_id(c); /* the shared buffer is free for a client it takes over */
 }
 
-static void on_read_end(struct client *c, ssize_t n)
-{
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-        c->readable = false;
-    else
-        client_close(c, n == 0 ? END_EOF : END_IO_ERROR);
-}
-
-static void note_read(struct client *c, const uint8_t *bytes, size_t n, size_t asked)
-{
-    pace_note_burst(&c->broker->pace, &c->pace, bytes[0], c->broker->now_ms);
-    c->last_input_ms = c->broker->client_ms;
-    c->broker->stats.received_bytes += n;
-    leave_note_read(c, n);
-    if (n == asked || c->eof)
-        return;
-    c->readable = false; /* edge-triggered: the next byte will tell */
-    if (!c->look_again) {
-        c->look_again = true;
-        if (c->state == CLIENT_ONLINE)
-            client_arm_timer(c);
-    }
-}
-
 /* A packet larger than the shared buffer: grows with what has come, not with what is announced. */
 static void read_into_rest(struct client *c, uint32_t budget)
 {
@@ -214,10 +188,10 @@ static void read_into_rest(struct client *c, uint32_t budget)
     size_t room = r->capacity - r->len;
     ssize_t n = c->transport->ops->read(c->transport, r->bytes + r->len, room);
     if (n <= 0) {
-        on_read_end(c, n);
+        receive_end(c, n);
         return;
     }
-    note_read(c, r->bytes + r->len, (size_t)n, room);
+    receive_note(c, r->bytes + r->len, (size_t)n, room);
     r->len += (uint32_t)n;
     if (r->len >= r->need)
         handle_and_keep(c, r->bytes, r->len, budget);
@@ -233,10 +207,10 @@ static void read_shared(struct client *c, uint32_t budget)
     }
     ssize_t n = c->transport->ops->read(c->transport, buf + had, READ_SIZE);
     if (n <= 0) {
-        on_read_end(c, n);
+        receive_end(c, n);
         return;
     }
-    note_read(c, buf + had, (size_t)n, READ_SIZE);
+    receive_note(c, buf + had, (size_t)n, READ_SIZE);
     handle_and_keep(c, buf, had + (size_t)n, budget);
 }
 
@@ -265,41 +239,16 @@ static bool has_more(const struct client *c)
            (c->readable || (c->rest != NULL && c->rest->len >= c->rest->need));
 }
 
-/* Its password is being checked, or the store asked: a client that has gone needn't be waited for,
- * nor take its client id from whoever has it meanwhile. What it sent behind its CONNECT is taken off
- * the socket once; if it ends after that, it still counts. */
-static void look_for_end(struct client *c)
-{
-    bool waits = c->state == CLIENT_AUTHENTICATING || c->state == CLIENT_CLAIMING;
-    if (!waits || !c->readable || c->rest != NULL)
-        return;
-    uint8_t *buf = c->broker->read_buffer;
-    ssize_t n = c->transport->ops->read(c->transport, buf, LOOK_BYTES);
-    if (n <= 0) {
-        on_read_end(c, n);
-        return;
-    }
-    note_read(c, buf, (size_t)n, LOOK_BYTES);
-    keep_rest(c, buf, (size_t)n, 0, false);
-}
-
 void input_run(struct client *c)
 {
     c->broker->deliveries = 0;
     for (int i = 0; i <= READS_PER_TURN && step(c, DELIVERIES_PER_TURN); i++)
         if (c->broker->deliveries >= DELIVERIES_PER_TURN || timebox_is_over(&c->broker->box))
             break;
-    look_for_end(c);
+    receive_look_for_end(c);
     bool more = has_more(c);
     if (more)
         client_mark_ready(c);
     if (leave_is_over(c, !more))
         client_end_leaving(c);
-}
-
-bool input_has_left(struct client *c)
-{
-    c->readable = true; /* its end may be there unannounced: the process may have stood still */
-    look_for_end(c);
-    return c->state == CLIENT_CLOSED;
 }

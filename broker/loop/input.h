@@ -8,15 +8,9 @@
 #ifndef FLOTILLA_BROKER_LOOP_INPUT_H
 #define FLOTILLA_BROKER_LOOP_INPUT_H
 
-#include <stdbool.h>
-
 struct client;
 
 /* A phase of the turn: reads and handles within the client's budget. */
 void input_run(struct client *c);
-
-/* Looks, while the client waits for its CONNACK, whether it has gone: then closes it. False also for
- * one that sent more than its CONNECT before it ended: that still counts. Uses the shared buffer. */
-bool input_has_left(struct client *c);
 
 #endif

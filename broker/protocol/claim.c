@@ -9,7 +9,7 @@
 #include "broker/client/connect_attempt.h"
 #include "broker/client/deliver.h"
 #include "broker/client/leave.h"
-#include "broker/loop/input.h"
+#include "broker/client/receive.h"
 #include "broker/protocol/connack.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
@@ -137,7 +137,7 @@ static void give_back(struct client *c, enum store_status status)
 /* Once more when its answer has taken time; it was looked for right before the store was asked. */
 static bool has_left_meanwhile(struct client *c)
 {
-    return c->connecting != NULL && c->connecting->waits && input_has_left(c);
+    return c->connecting != NULL && c->connecting->waits && receive_has_left(c);
 }
 
 static void on_claimed(void *arg, enum store_status status, const struct store_connect_result *r)
@@ -228,7 +228,7 @@ static struct session *take_session(struct client *c)
 void claim_client_id(struct client *c)
 {
     struct connect_attempt *a = c->connecting;
-    if (a == NULL || a->claimed || c->doomed || input_has_left(c) || awaits_older(c))
+    if (a == NULL || a->claimed || c->doomed || receive_has_left(c) || awaits_older(c))
         return;
     a->claimed = true;
     struct session *s = take_session(c);
