@@ -13,6 +13,7 @@
 #include "broker/admin/broker_metrics.h"
 #include "broker/admin/sys_topics.h"
 #include "broker/auth/auth.h"
+#include "broker/client/admission.h"
 #include "broker/client/client_life.h"
 #include "broker/client/context.h"
 #include "broker/drain.h"
@@ -89,12 +90,13 @@ static bool make_listeners(struct broker *b, char *err, size_t errlen)
     b->listeners = calloc(list->count, sizeof(*b->listeners));
     if (b->listeners == NULL)
         return false;
+    struct listener_owner owner = {.base = b->base, .accepted = admission_accepted, .arg = b};
     for (size_t i = 0; i < list->count; i++) {
         if (items[i].protocol != LISTENER_MQTT) {
             snprintf(err, errlen, "%s: protocol websocket isn't supported yet", items[i].bind);
             return false;
         }
-        b->listeners[i] = listener_new(b, &items[i], err, errlen);
+        b->listeners[i] = listener_new(&owner, &items[i], err, errlen);
         if (b->listeners[i] == NULL)
             return false;
         b->listener_count++;

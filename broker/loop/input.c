@@ -41,7 +41,7 @@ static size_t take_proxy_header(struct client *c, const uint8_t *buf, size_t len
 {
     struct proxy_info info;
     size_t used = 0;
-    bool required = listener_requires_proxy(c->listener);
+    bool required = listener_config(c->listener)->proxy_protocol == PROXY_MODE_REQUIRE;
     switch (proxy_parse(buf, len, &info, &used)) {
     case PROXY_NEED_MORE:
         *need = (uint32_t)len + 1;

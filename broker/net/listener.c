@@ -1,5 +1,5 @@
 /*
- * From a socket that is ready to accept to clients (client.c).
+ * From a socket that is ready to accept to connections; admission.c makes clients of them.
  */
 #include "broker/net/listener.h"
 
@@ -14,10 +14,10 @@
 
 #include <event2/event.h>
 
-#include "broker/client/client.h"
-#include "broker/client/client_life.h"
+#include "broker/base/broker_config.h"
 #include "common/log/log.h"
 #include "common/net/bind_address.h"
+#include "common/net/peer.h"
 
 enum {
     ACCEPTS_PER_TURN = 64,
@@ -29,7 +29,7 @@ enum {
 };
 
 struct listener {
-    struct broker *broker;
+    struct listener_owner owner;
     const struct listener_config *config;
     struct network *trusted;
     size_t trusted_count;
@@ -43,55 +43,6 @@ struct listener {
 };
 
 /* ---- accepting ------------------------------------------------------------------------------- */
-
-static bool is_trusted(const struct listener *l, const struct peer *p)
-{
-    for (size_t i = 0; i < l->trusted_count; i++)
-        if (network_contains(&l->trusted[i], p))
-            return true;
-    return false;
-}
-
-/* NULL: there is room for one more. Else what forbids it. */
-static const char *full_by(const struct listener *l)
-{
-    const struct broker *b = l->broker;
-    if (l->clients >= l->config->max_connections ||
-        b->client_count >= b->config->limits.max_connections)
-        return "max_connections";
-    return b->client_count >= b->client_limit ? "file descriptors" : NULL;
-}
-
-static void admit(struct listener *l, int fd, const struct sockaddr_storage *address)
-{
-    struct broker *b = l->broker;
-    struct peer peer = peer_from_sockaddr((const struct sockaddr *)address);
-    bool trusted = is_trusted(l, &peer);
-    char text[PEER_TEXT_MAX];
-    b->stats.connections++;
-    const char *full = full_by(l);
-    if (full != NULL) {
-        b->stats.refused[REFUSED_CONNECTIONS]++;
-        LOG_LIMITED(LOG_LEVEL_WARN, "connection_refused", KV_STR("listener", l->config->bind),
-                    KV_STR("peer", peer_text(&peer, text)), KV_STR("reason", full));
-        close(fd);
-        return;
-    }
-    if (l->config->proxy_protocol == PROXY_MODE_REQUIRE && !trusted) {
-        b->stats.ended[END_PROXY]++;
-        LOG_LIMITED(LOG_LEVEL_WARN, "connection_refused", KV_STR("listener", l->config->bind),
-                    KV_STR("peer", peer_text(&peer, text)),
-                    KV_STR("reason", "not a trusted proxy"));
-        close(fd);
-        return;
-    }
-    struct transport *t = transport_tcp_new(b->base, fd, &peer);
-    if (t == NULL)
-        return;
-    bool wants_proxy = trusted && l->config->proxy_protocol != PROXY_MODE_OFF;
-    if (client_new(b, l, t, trusted, wants_proxy) != NULL)
-        l->clients++;
-}
 
 static void pause_accepting(struct listener *l)
 {
@@ -112,7 +63,8 @@ static void on_accept_ready(evutil_socket_t fd, short what, void *arg)
         socklen_t len = sizeof(address);
         int client = accept4(fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (client >= 0) {
-            admit(l, client, &address);
+            struct peer peer = peer_from_sockaddr((const struct sockaddr *)&address);
+            l->owner.accepted(l->owner.arg, l, client, &peer);
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
@@ -181,7 +133,7 @@ static bool listen_on(struct listener *l, const struct bind_address *address)
         return false;
     l->listening_count++;
     tune(at->fd);
-    at->accept_event = event_new(l->broker->base, at->fd, EV_READ | EV_PERSIST, on_accept_ready, l);
+    at->accept_event = event_new(l->owner.base, at->fd, EV_READ | EV_PERSIST, on_accept_ready, l);
     return listen(at->fd, BACKLOG) == 0 && at->accept_event != NULL &&
            event_add(at->accept_event, NULL) == 0;
 }
@@ -207,16 +159,16 @@ static bool parse_trusted(struct listener *l)
     return true;
 }
 
-struct listener *listener_new(struct broker *b, const struct listener_config *config, char *err,
-                              size_t errlen)
+struct listener *listener_new(const struct listener_owner *owner,
+                              const struct listener_config *config, char *err, size_t errlen)
 {
     snprintf(err, errlen, "%s: out of memory", config->bind);
     struct listener *l = calloc(1, sizeof(*l));
     if (l == NULL)
         return NULL;
-    l->broker = b;
+    l->owner = *owner;
     l->config = config;
-    l->retry = event_new(b->base, -1, 0, on_retry, l);
+    l->retry = event_new(owner->base, -1, 0, on_retry, l);
     if (!parse_trusted(l) || l->retry == NULL)
         goto fail;
     struct bind_addresses found;
@@ -257,9 +209,27 @@ void listener_free(struct listener *l)
     free(l);
 }
 
-bool listener_requires_proxy(const struct listener *l)
+const struct listener_config *listener_config(const struct listener *l)
 {
-    return l->config->proxy_protocol == PROXY_MODE_REQUIRE;
+    return l->config;
+}
+
+bool listener_trusts(const struct listener *l, const struct peer *p)
+{
+    for (size_t i = 0; i < l->trusted_count; i++)
+        if (network_contains(&l->trusted[i], p))
+            return true;
+    return false;
+}
+
+bool listener_is_full(const struct listener *l)
+{
+    return l->clients >= l->config->max_connections;
+}
+
+void listener_client_came(struct listener *l)
+{
+    l->clients++;
 }
 
 void listener_client_gone(struct listener *l)
