@@ -16,6 +16,8 @@
 #include "broker/client/admission.h"
 #include "broker/client/client_life.h"
 #include "broker/client/context.h"
+#include "broker/client/fanout.h"
+#include "broker/client/publish.h"
 #include "broker/drain.h"
 #include "broker/loop/auth_recheck.h"
 #include "broker/loop/host.h"
@@ -75,8 +77,12 @@ static bool make_parts(struct broker *b)
     if (b->base == NULL || b->metrics == NULL || b->encoder == NULL || b->read_buffer == NULL ||
         b->sessions == NULL)
         return false;
-    b->router = router_new(b->hash_key, b->encoder);
-    return b->router != NULL && broker_metrics_init(b) && turn_init(b);
+    struct router_hooks hooks = publish_router_hooks(b);
+    b->router = router_new(b->hash_key, &hooks);
+    if (b->router == NULL)
+        return false;
+    b->fanouts = fanouts_new(b->router);
+    return b->fanouts != NULL && broker_metrics_init(b) && turn_init(b);
 }
 
 static bool make_listeners(struct broker *b, char *err, size_t errlen)
@@ -139,8 +145,9 @@ struct broker *broker_new(const struct broker_config *config, bool implicit_anon
     b->config = config;
     broker_config_packet_limits(&config->limits, b->packet_limits);
     shed_init(b);
-    RAND_bytes((unsigned char *)&b->hash_key, sizeof(b->hash_key));
-    if (!make_parts(b))
+    uint64_t *node = &b->last_message_id.node;
+    if (RAND_bytes((unsigned char *)&b->hash_key, sizeof(b->hash_key)) != 1 ||
+        RAND_bytes((unsigned char *)node, sizeof(*node)) != 1 || !make_parts(b))
         goto fail;
     b->auth = auth_new(b->base, config, implicit_anonymous, b->hash_key, err, errlen);
     if (b->auth == NULL)
@@ -148,7 +155,6 @@ struct broker *broker_new(const struct broker_config *config, bool implicit_anon
     b->recheck = auth_recheck_new(b);
     if (b->recheck == NULL || !make_store(b, err, errlen))
         goto fail;
-    router_set_store(b->router, b->store);
     b->sys = sys_topics_new(b, config->sys_interval_ms);
     b->drain = drain_new(b);
     if (b->sys == NULL || b->drain == NULL || !make_admin(b, err, errlen) ||
@@ -182,6 +188,7 @@ void broker_free(struct broker *b)
     turn_fini(b);
     auth_recheck_free(b->recheck);
     auth_free(b->auth);
+    fanouts_free(b->fanouts);
     router_free(b->router);
     session_table_free(b->sessions);
     encoder_free(b->encoder);

@@ -11,6 +11,7 @@
 #include <event2/event.h>
 
 #include "broker/client/context.h"
+#include "broker/client/publish.h"
 #include "broker/client/sys_values.h"
 #include "broker/message/message.h"
 #include "broker/routing/router.h"
@@ -164,7 +165,7 @@ static void publish(struct sys_topics *s, size_t row)
         return;
     sys_values_set(s->broker->sys_values, row, m);
     message_unref(m);
-    router_publish_local(s->broker->router, &p);
+    publish_sys(s->broker, &p);
 }
 
 static void on_interval(evutil_socket_t fd, short what, void *arg)

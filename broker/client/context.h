@@ -16,6 +16,7 @@
 #include "broker/base/leftovers.h"
 #include "broker/base/memory_budget.h"
 #include "broker/base/turn_clock.h"
+#include "broker/message/message.h"
 #include "broker/net/output.h"
 #include "common/base/pace.h"
 #include "common/base/wheel.h"
@@ -99,9 +100,10 @@ struct broker {
     struct wheel wheel;      /* timeouts of clients, and of what they were told */
     struct pace pace;        /* whether to rest before the next poll */
     const uint64_t *steps;   /* made by matching: router_steps */
-    struct fanouts *fanouts; /* the router's */
-    bool flush_behind;       /* the last turn had no time to write all that it fed */
-    uint32_t deliveries;     /* made for the client whose input is being handled: its budget */
+    struct fanouts *fanouts; /* messages that are handed out in pieces */
+    struct message_id last_message_id;
+    bool flush_behind;   /* the last turn had no time to write all that it fed */
+    uint32_t deliveries; /* made for the client whose input is being handled: its budget */
     /* memory that clients cause (shed.c) */
     struct memory_budget memory;
     struct client_holders holders; /* clients that hold something over a turn */

@@ -1,5 +1,5 @@
 /*
- * Between the router, which knows who gets a message, and deliver.c, which gives it to one of them.
+ * Between publish.c, which knows who gets a message, and deliver.c, which gives it to one of them.
  */
 #include "broker/client/fanout.h"
 
@@ -11,6 +11,7 @@
 #include "broker/client/deliver.h"
 #include "broker/client/retained_known.h"
 #include "broker/routing/match_cache.h"
+#include "broker/routing/router.h"
 #include "common/base/timebox.h"
 
 enum {
@@ -170,7 +171,7 @@ static uint32_t start_waiting(struct fanouts *f, struct fanout *o)
 {
     struct client *publisher = o->order.publisher;
     --*waiting_of(f, publisher);
-    const struct match_entry *e = f->match(f->match_arg, o->message->topic);
+    const struct match_entry *e = router_match(f->router, o->message->topic);
     if (e == NULL)
         return 0;
     if (e->count <= FANOUT_PIECE || !begin(f, o, e)) {
@@ -286,13 +287,19 @@ bool fanout_must_wait(const struct fanouts *f, const struct match_entry *e)
 
 /* ---- new, free ------------------------------------------------------------------------------- */
 
-bool fanouts_init(struct fanouts *f, fanout_match_fn *match, void *match_arg)
+struct fanouts *fanouts_new(struct router *router)
 {
+    struct fanouts *f = calloc(1, sizeof(*f));
+    if (f == NULL)
+        return NULL;
     STAILQ_INIT(&f->list);
-    f->match = match;
-    f->match_arg = match_arg;
+    f->router = router;
     f->encoder = encoder_new();
-    return f->encoder != NULL;
+    if (f->encoder == NULL) {
+        free(f);
+        return NULL;
+    }
+    return f;
 }
 
 void fanouts_drop(struct fanouts *f)
@@ -305,8 +312,11 @@ void fanouts_drop(struct fanouts *f)
     }
 }
 
-void fanouts_fini(struct fanouts *f)
+void fanouts_free(struct fanouts *f)
 {
+    if (f == NULL)
+        return;
     fanouts_drop(f);
     encoder_free(f->encoder);
+    free(f);
 }

@@ -2,7 +2,7 @@
  * fanout - hands a message to this broker's connected receivers: to few at once, to many in pieces,
  * so that no turn takes longer the more they are.
  *
- * Data flow: router.c says which message and who matches it; deliver.c puts it into each one's
+ * Data flow: publish.c says which message and who matches it; deliver.c puts it into each one's
  *            output; turn.c lets it go on, a piece a turn, and a smaller one while what was fed
  *            before isn't written yet.
  * Order:     one message at a time is handed out in pieces. A session that is still to get it gets
@@ -16,7 +16,7 @@
  * Bounds:    the receivers of one message. What waits whole is QoS 1 or 2 of clients, within their
  *            max_unacknowledged; of the fleet what comes before fanout_takes_more is asked, a few
  *            messages; of $SYS SYS_WAITING_MAX values, later ones are told the next time.
- * Ownership: the router's. Waiting messages are referenced; held clients are kept by their `ops`.
+ * Ownership: the broker's. Waiting messages are referenced; held clients are kept by their `ops`.
  */
 #ifndef FLOTILLA_BROKER_CLIENT_FANOUT_H
 #define FLOTILLA_BROKER_CLIENT_FANOUT_H
@@ -29,12 +29,10 @@
 struct client;
 struct fanout;
 struct match_entry;
+struct router;
 struct timebox;
 
 enum { FANOUT_PIECE = 2000 }; /* receivers that a turn serves: about 2 ms, and 10 ms to write */
-
-/* Who matches the topic now; NULL: no memory. */
-typedef const struct match_entry *fanout_match_fn(void *arg, struct mqtt_slice topic);
 
 /* Of a message that the store brings. */
 struct fanout_order {
@@ -47,14 +45,15 @@ struct fanout_order {
 struct fanouts {
     STAILQ_HEAD(, fanout) list; /* the first one is under way */
     struct encoder *encoder;    /* for that one: it lasts, while others are delivered */
-    fanout_match_fn *match;
-    void *match_arg;
+    struct router *router;
     uint32_t others_waiting; /* of the list, those that wait whole and aren't a client's */
     struct client *held, *held_tail;
+    uint64_t handed_out; /* receivers of messages that the store brought: publish.c */
 };
 
-bool fanouts_init(struct fanouts *f, fanout_match_fn *match, void *match_arg);
-void fanouts_fini(struct fanouts *f);
+/* NULL when out of memory. */
+struct fanouts *fanouts_new(struct router *router);
+void fanouts_free(struct fanouts *f);
 /* The broker ends: nobody gets anything any more. Completes all, lets go of the clients. */
 void fanouts_drop(struct fanouts *f);
 

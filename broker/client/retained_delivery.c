@@ -13,9 +13,9 @@
 #include "broker/client/deliver.h"
 #include "broker/client/fanout.h"
 #include "broker/client/holders.h"
+#include "broker/client/publish.h"
 #include "broker/client/retained_known.h"
 #include "broker/client/sys_values.h"
-#include "broker/routing/router.h"
 #include "broker/routing/session.h"
 #include "common/base/hash.h"
 #include "common/base/hash_table.h"
@@ -85,7 +85,7 @@ static void queue_value(struct client *c, const struct message *m, uint8_t qos)
                              .topic = m->topic,
                              .payload = m->payload,
                              .props.raw = m->props};
-    struct message *own = message_new(&p, router_next_message_id(c->broker->router), m->publisher);
+    struct message *own = message_new(&p, publish_next_id(c->broker), m->publisher);
     if (own == NULL) {
         client_doom(c, END_NO_MEMORY);
         return;

@@ -10,6 +10,7 @@
 #include "broker/client/client_life.h"
 #include "broker/client/deliver.h"
 #include "broker/client/leave.h"
+#include "broker/client/publish.h"
 #include "broker/loop/turn.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
@@ -25,8 +26,13 @@ static struct session *find(const struct broker *b, const char *id, size_t len)
 
 static void on_deliver(void *arg, struct message *m)
 {
-    struct broker *b = arg;
-    router_deliver_local(b->router, m);
+    publish_local(arg, m);
+}
+
+static bool on_takes_more(void *arg, uint32_t *worked_us)
+{
+    *worked_us = publish_worked_us(arg);
+    return publish_takes_more(arg);
 }
 
 static void on_publish_will(void *arg, struct message *m, store_done_fn *done, void *done_arg)
@@ -37,9 +43,10 @@ static void on_publish_will(void *arg, struct message *m, store_done_fn *done, v
                                   .topic = m->topic,
                                   .payload = m->payload,
                                   .props.raw = m->props};
-    struct router_publish p = {.publish = &fields, .message = m};
-    if (router_route(b->router, &p) == ROUTE_STORE)
-        router_store(b->router, &p, done, done_arg);
+    struct publish p = {.fields = &fields, .message = m};
+    struct store_targets targets;
+    if (publish_route(b, &p, &targets) == PUBLISH_STORE)
+        publish_store(b, &p, &targets, done, done_arg);
     else
         done(done_arg, STORE_OK);
 }
@@ -222,18 +229,12 @@ static bool on_has_interest(void *arg, struct mqtt_slice filter)
     return router_has_interest(b->router, filter);
 }
 
-static bool on_takes_more(void *arg, uint32_t *worked_us)
-{
-    struct broker *b = arg;
-    *worked_us = router_worked_us(b->router);
-    return router_takes_more(b->router);
-}
-
 struct store_host host_of(struct broker *b)
 {
     return (struct store_host){
         .arg = b,
         .deliver = on_deliver,
+        .takes_more = on_takes_more,
         .publish_will = on_publish_will,
         .wake = on_wake,
         .let_go = on_let_go,
@@ -252,6 +253,5 @@ struct store_host host_of(struct broker *b)
         .node_removed = on_node_removed,
         .match = on_match,
         .has_interest = on_has_interest,
-        .takes_more = on_takes_more,
     };
 }

@@ -9,6 +9,7 @@
 #include "broker/client/client_life.h"
 #include "broker/client/fanout.h"
 #include "broker/client/leave.h"
+#include "broker/client/publish.h"
 #include "broker/client/receive.h"
 #include "broker/client/rest.h"
 #include "broker/loop/shed.h"
@@ -70,7 +71,7 @@ static size_t take_proxy_header(struct client *c, const uint8_t *buf, size_t len
 static bool must_wait(struct client *c, const struct mqtt_packet *p)
 {
     struct broker *b = c->broker;
-    if (p->type != MQTT_PUBLISH || !router_must_wait(b->router, &p->u.publish))
+    if (p->type != MQTT_PUBLISH || !publish_must_wait(b, &p->u.publish))
         return false;
     fanout_hold(b->fanouts, c);
     return true;

@@ -17,6 +17,7 @@
 #include "broker/protocol/claim.h"
 #include "broker/protocol/handle.h"
 #include "broker/routing/router.h"
+#include "broker/store/store.h"
 #include "common/base/clock.h"
 
 enum {
@@ -307,7 +308,6 @@ bool turn_init(struct broker *b)
     TAILQ_INIT(&b->paused);
     wheel_init(&b->wheel, b->now_ms);
     b->steps = router_steps(b->router);
-    b->fanouts = router_fanouts(b->router);
     if (!turn_clock_init(&b->clock, b->metrics))
         return false;
     b->tick = event_new(b->base, -1, EV_PERSIST, on_tick, b);

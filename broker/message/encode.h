@@ -2,7 +2,7 @@
  * encode - one PUBLISH on its way to several receivers: encoded once per variant, and made into a
  * reference-counted message only when somebody has to keep it.
  *
- * Data flow: router.c (or a queue) begins a delivery from what a publisher sent or from a kept
+ * Data flow: publish.c (or a queue) begins a delivery from what a publisher sent or from a kept
  *            message; deliver.c asks for the variant that a receiver needs, copies it into the
  *            receiver's output and puts flags and packet id into the copy.
  * Ownership: the delivery lives on the stack of who made it and borrows the publish; `message` is

@@ -12,9 +12,9 @@
 #include "broker/client/client_life.h"
 #include "broker/client/connect_attempt.h"
 #include "broker/client/holders.h"
+#include "broker/client/publish.h"
 #include "broker/protocol/connack.h"
 #include "broker/protocol/handle.h"
-#include "broker/routing/router.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"
 
@@ -45,7 +45,7 @@ static struct message *make_will(struct client *c, const struct mqtt_connect *p,
                                 .qos = p->will_qos,
                                 .topic = p->will_topic,
                                 .payload = p->will_payload};
-    return message_new(&will, router_next_message_id(c->broker->router), client_id);
+    return message_new(&will, publish_next_id(c->broker), client_id);
 }
 
 static char *copy_text(struct mqtt_slice s)

@@ -1,12 +1,12 @@
 /*
- * PUBLISH and PUBREL from a client: checks, then the router; the acknowledgement when the message
+ * PUBLISH and PUBREL from a client: checks, then publish.c; the acknowledgement when the message
  * is safe.
  */
 #include "broker/auth/auth.h"
 #include "broker/client/client.h"
+#include "broker/client/publish.h"
 #include "broker/client/request.h"
 #include "broker/protocol/handle.h"
-#include "broker/routing/router.h"
 #include "common/log/log.h"
 
 /* A publish that isn't allowed is acknowledged and dropped: 3.1.1 has no other way to go on
@@ -28,28 +28,28 @@ static bool is_allowed(struct client *c, const struct mqtt_publish *p)
     return true;
 }
 
-static void take_qos0(struct client *c, const struct router_publish *r)
+static void take_qos0(struct broker *b, const struct publish *p)
 {
-    struct router *router = c->broker->router;
-    if (router_route(router, r) == ROUTE_STORE)
-        router_store(router, r, NULL, NULL);
+    struct store_targets targets;
+    if (publish_route(b, p, &targets) == PUBLISH_STORE)
+        publish_store(b, p, &targets, NULL, NULL);
 }
 
-static void take_acknowledged(struct client *c, const struct router_publish *r,
-                              enum mqtt_type answer)
+static void take_acknowledged(struct client *c, const struct publish *p, enum mqtt_type answer)
 {
     struct broker *b = c->broker;
-    uint16_t packet_id = r->publish->packet_id;
-    if (router_route(b->router, r) == ROUTE_DONE) {
-        request_answer(c, answer, packet_id);
+    const struct mqtt_publish *fields = p->fields;
+    struct store_targets targets;
+    if (publish_route(b, p, &targets) == PUBLISH_DONE) {
+        request_answer(c, answer, fields->packet_id);
         return;
     }
     struct request *q =
-        request_new(c, answer, packet_id,
-                    router_copies(b->router) * (r->publish->topic.len + r->publish->payload.len));
+        request_new(c, answer, fields->packet_id,
+                    store_targets_copies(&targets) * (fields->topic.len + fields->payload.len));
     if (q == NULL)
         return;
-    router_store(b->router, r, request_done, q);
+    publish_store(b, p, &targets, request_done, q);
     if (!store_accepts(b->store) || b->memory.level == MEMORY_FULL)
         client_pause(c, PAUSE_STORE);
 }
@@ -70,15 +70,14 @@ void handle_publish(struct client *c, const struct mqtt_packet *packet)
 {
     const struct mqtt_publish *p = &packet->u.publish;
     struct broker_stats *stats = &c->broker->stats;
-    struct router_publish r = {.publish = p, .publisher = c->session, .hold = &c->hold};
-
+    struct publish r = {.fields = p, .publisher = c->session, .hold = &c->hold};
     stats->received[p->qos]++;
     stats->received_payload += p->payload.len;
     bool allowed = is_allowed(c, p);
     switch (p->qos) {
     case 0:
         if (allowed)
-            take_qos0(c, &r);
+            take_qos0(c->broker, &r);
         return;
     case 1:
         if (allowed)

@@ -24,9 +24,9 @@
 #define FLOTILLA_BROKER_STORE_STORE_H
 
 #include "broker/message/message.h"
+#include "broker/routing/targets.h"
 
 struct store;
-struct evbuffer;
 struct timebox;
 
 enum store_status {
@@ -39,14 +39,6 @@ enum store_status {
 typedef void store_done_fn(void *arg, enum store_status status);
 
 /* ---- sessions -------------------------------------------------------------------------------- */
-
-/* One granted subscription. */
-struct store_subscription {
-    struct mqtt_slice filter;
-    uint8_t qos;
-    bool no_local, retain_as_published;
-    uint32_t subscription_id; /* v5, 0: none */
-};
 
 struct store_will {
     struct message *message; /* NULL: no will. Its retain and qos are the will's */
@@ -124,24 +116,7 @@ void store_unsubscribe(struct store *s, struct store_hold *hold, const struct mq
  * it needs no call of its own: store_subscribe and store_connect (its subscriptions) tell. */
 void store_interest_ended(struct store *s, struct mqtt_slice filter);
 
-/* ---- publishing
- * ---------------------------------------------------------------------------------- */
-
-/* What the router found for one message, beyond the local deliveries it makes itself. */
-struct store_targets {
-    /* Durable sessions that get it from their queue (effective QoS 1 or 2). */
-    struct store_queue_target {
-        const char *client_id; /* lives as long as the session table's entry */
-        uint32_t client_id_len;
-        uint8_t qos; /* effective */
-        bool retain_as_published;
-        void *session; /* struct session *, for the memory store */
-    } * queues;
-    size_t queue_count;
-    /* Nodes with a matching route (struct route_node of the fleet, as given to route_added). */
-    void **nodes;
-    size_t node_count;
-};
+/* ---- publishing ------------------------------------------------------------------------------ */
 
 /* An incoming QoS 2 message of a durable session: its packet id is bound to its message id first,
  * so that a resend after a crash, on any broker, is the same message. */
@@ -155,7 +130,7 @@ struct store_publish_request {
     bool queue_only;
     struct store_targets targets;
 };
-/* A request with qos2_packet_id: the core makes no local delivery itself (router_targets only, no
+/* A request with qos2_packet_id: the core makes no local delivery itself (targets only, no
  * delivery); the store calls host->deliver once the packet id is bound and so the message's id is
  * known, and not at all when this broker had the message already. `targets` are used the same.
  * QoS 0: forwards to nodes' batches (and sets the retained value, if retain); `done` may be NULL.
@@ -230,10 +205,8 @@ bool store_accepts(const struct store *s);
 void store_shutdown(struct store *s, uint64_t deadline_ms, store_done_fn *done, void *arg);
 void store_free(struct store *s);
 
-/* ---- what the store tells the core
- * ---------------------------------------------------------------- */
+/* ---- what the store tells the core ----------------------------------------------------------- */
 
-typedef void store_subscription_fn(void *arg, const struct store_subscription *sub);
 typedef void store_sequence_fn(void *arg, uint64_t sequence);
 
 struct store_host {
@@ -242,7 +215,11 @@ struct store_host {
      * at any QoS, to durable ones only where the effective QoS is 0 (the rest comes from their
      * queues). */
     void (*deliver)(void *arg, struct message *m);
-    /* A will is due: publish it like any message (router + store_publish) and call done. */
+    /* False: one of them waits until an earlier one is handed out, and the next ones should, too.
+     * `worked_us`: microseconds, roughly, that matching and handing out such messages has taken so far: a
+     * message may match thousands of filters, and be for thousands. Only differences mean something. */
+    bool (*takes_more)(void *arg, uint32_t *worked_us);
+    /* A will is due: publish it like any message (publish.h) and call done. */
     void (*publish_will)(void *arg, struct message *m, store_done_fn *done, void *done_arg);
     /* The queue of this client, if it is connected here, has (or may have) something new. */
     void (*wake)(void *arg, const char *client_id, size_t len);
@@ -294,10 +271,6 @@ struct store_host {
     void (*match)(void *arg, const struct message *m, struct store_targets *out);
     /* A connected session here holds the filter: its route must stay announced. */
     bool (*has_interest)(void *arg, struct mqtt_slice filter);
-    /* False: a message given to `deliver` waits until an earlier one is handed out, and the next ones
-     * should, too. `worked_us`: what matching and handing out such messages has taken so far, roughly; only
-     * differences mean something. */
-    bool (*takes_more)(void *arg, uint32_t *worked_us);
 };
 
 struct event_base;
@@ -323,8 +296,7 @@ struct store *store_redis_new(struct event_base *base, const struct store_redis_
                               const struct store_host *host, struct metrics *metrics, char *err,
                               size_t errlen);
 
-/* ---- behind the functions above: one table a kind
- * ------------------------------------------------- */
+/* ---- behind the functions above: one table per kind ------------------------------------------ */
 
 struct store_ops {
     const char *name;

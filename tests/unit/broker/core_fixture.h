@@ -29,6 +29,7 @@
 #include "broker/client/context.h"
 #include "broker/client/fanout.h"
 #include "broker/client/leave.h"
+#include "broker/client/publish.h"
 #include "broker/loop/host.h"
 #include "broker/loop/shed.h"
 #include "broker/loop/turn.h"
@@ -206,9 +207,13 @@ static inline void core_init(struct core *core)
     b->encoder = encoder_new();
     b->read_buffer = malloc(REST_MAX + READ_SIZE);
     b->sessions = session_table_new(b->hash_key);
-    b->router = router_new(b->hash_key, b->encoder);
+    b->last_message_id.node = 1;
+    struct router_hooks hooks = publish_router_hooks(b);
+    b->router = router_new(b->hash_key, &hooks);
     core_must(b->base != NULL && b->metrics != NULL && b->encoder != NULL &&
               b->read_buffer != NULL && b->sessions != NULL && b->router != NULL);
+    b->fanouts = fanouts_new(b->router);
+    core_must(b->fanouts != NULL);
     core_must(broker_metrics_init(b) && turn_init(b));
     b->auth = auth_new(b->base, &core->config, true, b->hash_key, text, sizeof(text));
     b->sys = sys_topics_new(b, 0);
@@ -222,7 +227,6 @@ static inline void core_init(struct core *core)
                                          .stats = &b->stats};
     b->store = store_memory_new(&config, &host);
     core_must(b->auth != NULL && b->sys != NULL && b->store != NULL);
-    router_set_store(b->router, b->store);
 }
 
 static inline void core_turn(struct core *core)
@@ -249,6 +253,7 @@ static inline void core_fini(struct core *core)
     store_free(b->store);
     turn_fini(b);
     auth_free(b->auth);
+    fanouts_free(b->fanouts);
     router_free(b->router);
     session_table_free(b->sessions);
     encoder_free(b->encoder);

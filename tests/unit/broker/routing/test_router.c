@@ -1,7 +1,7 @@
 /* router: who is told what beyond this broker's own clients. */
 #include "broker/routing/router.h"
 
-#include "broker/message/encode.h"
+#include "broker/message/message.h"
 #include "broker/routing/session.h"
 #include "common/base/timebox.h"
 #include <setjmp.h>
@@ -12,45 +12,13 @@
 
 #include <cmocka.h>
 
-struct fake_store {
-    struct store base;
-    int publishes;
-    struct message *message; /* of the latest, referenced */
-    size_t queues, nodes;
-    uint8_t qos_of_first;
-    char ended[64];
-};
-
-static void fake_publish(struct store *s, const struct store_publish_request *req,
-                         store_done_fn *done, void *arg)
-{
-    struct fake_store *f = (struct fake_store *)s;
-    f->publishes++;
-    message_unref(f->message);
-    f->message = message_ref(req->message);
-    f->queues = req->targets.queue_count;
-    f->nodes = req->targets.node_count;
-    f->qos_of_first = f->queues > 0 ? req->targets.queues[0].qos : 255;
-    if (done != NULL)
-        done(arg, STORE_OK);
-}
-
-static void fake_interest_ended(struct store *s, struct mqtt_slice filter)
-{
-    struct fake_store *f = (struct fake_store *)s;
-    snprintf(f->ended, sizeof(f->ended), "%.*s", (int)filter.len, (const char *)filter.data);
-}
-
-static const struct store_ops alone = {
-    .untargeted_is_done = true, .publish = fake_publish, .interest_ended = fake_interest_ended};
-static const struct store_ops in_a_fleet = {.publish = fake_publish,
-                                            .interest_ended = fake_interest_ended};
-
 struct world {
-    struct encoder *encoder;
     struct router *router;
     struct session_table *sessions;
-    struct fake_store store;
+    struct store_targets found; /* the latest ones */
+    char ended[64];             /* the latest filter without interest */
+    struct session *changing;   /* the latest one, and what it had then */
+    uint32_t had;
 };
 
 static struct mqtt_slice text(const char *s)
@@ -58,14 +26,26 @@ static struct mqtt_slice text(const char *s)
     return (struct mqtt_slice){(const uint8_t *)s, (uint32_t)strlen(s)};
 }
 
+static void on_changing(void *arg, struct session *s)
+{
+    struct world *w = arg;
+    w->changing = s;
+    w->had = s->subscriber.count;
+}
+
+static void on_interest_ended(void *arg, struct mqtt_slice filter)
+{
+    struct world *w = arg;
+    snprintf(w->ended, sizeof(w->ended), "%.*s", (int)filter.len, (const char *)filter.data);
+}
+
 static int set_up(void **state)
 {
     struct world *w = calloc(1, sizeof(*w));
-    w->encoder = encoder_new();
-    w->router = router_new(11, w->encoder);
+    struct router_hooks hooks = {
+        .arg = w, .changing = on_changing, .interest_ended = on_interest_ended};
+    w->router = router_new(11, &hooks);
     w->sessions = session_table_new(11);
-    w->store.base.ops = &alone;
-    router_set_store(w->router, &w->store.base);
     *state = w;
     return 0;
 }
@@ -81,36 +61,29 @@ static int tear_down(void **state)
     session_table_each(w->sessions, forget, w->router);
     session_table_free(w->sessions);
     router_free(w->router);
-    encoder_free(w->encoder);
-    message_unref(w->store.message);
     free(w);
     return 0;
 }
 
-static void count(void *arg, enum store_status status)
+/* Who gets it, beside those who are connected here; true: somebody does. */
+static bool find_by(struct world *w, const char *publisher, const char *topic, uint8_t qos)
 {
-    assert_int_equal(status, STORE_OK);
-    (*(int *)arg)++;
+    const struct match_entry *e = router_match(w->router, text(topic));
+    assert_non_null(e);
+    assert_true(router_targets_among(w->router, e, qos, text(publisher), &w->found));
+    return w->found.queue_count + w->found.node_count > 0;
 }
 
-static enum route_result publish_by(struct world *w, struct session *publisher, const char *topic,
-                                    uint8_t qos, bool retain)
+static bool find(struct world *w, const char *topic, uint8_t qos)
 {
-    struct mqtt_publish p = {
-        .qos = qos, .retain = retain, .topic = text(topic), .payload = text("x")};
-    struct router_publish r = {.publish = &p, .publisher = publisher};
-    enum route_result result = router_route(w->router, &r);
-    int done = 0;
-    if (result == ROUTE_STORE) {
-        router_store(w->router, &r, count, &done);
-        assert_int_equal(done, 1);
-    }
-    return result;
+    return find_by(w, "", topic, qos);
 }
 
-static enum route_result publish(struct world *w, const char *topic, uint8_t qos, bool retain)
+/* A message as one that was kept. */
+static struct message *kept(const char *topic, const char *publisher)
 {
-    return publish_by(w, NULL, topic, qos, retain);
+    struct mqtt_publish p = {.qos = 1, .topic = text(topic), .payload = text("x")};
+    return message_new(&p, (struct message_id){.node = 1, .sequence = 1}, text(publisher));
 }
 
 static struct session *durable(struct world *w, const char *id, const char *filter, uint8_t qos)
@@ -121,42 +94,15 @@ static struct session *durable(struct world *w, const char *id, const char *filt
     return s;
 }
 
-static void a_publish_that_concerns_nobody_else_is_done_here(void **state)
-{
-    struct world *w = *state;
-    assert_int_equal(publish(w, "a", 0, false), ROUTE_DONE);
-    assert_int_equal(publish(w, "a", 1, false), ROUTE_DONE);
-    assert_int_equal(publish(w, "a", 2, false), ROUTE_DONE);
-    assert_int_equal(w->store.publishes, 0);
-}
-
-static void in_a_fleet_the_store_acknowledges_what_has_qos(void **state)
-{
-    struct world *w = *state;
-    w->store.base.ops = &in_a_fleet;
-    assert_int_equal(publish(w, "a", 0, false), ROUTE_DONE);
-    assert_int_equal(publish(w, "a", 1, false), ROUTE_STORE);
-    assert_int_equal(w->store.message->id.sequence, 1);
-    assert_int_equal(publish(w, "a", 2, false), ROUTE_STORE);
-    assert_int_equal(w->store.message->id.sequence, 2);
-}
-
-static void a_retained_message_goes_to_the_store_at_any_qos(void **state)
-{
-    struct world *w = *state;
-    assert_int_equal(publish(w, "a", 0, true), ROUTE_STORE);
-    assert_true(w->store.message->retain);
-}
-
 static void durable_sessions_get_qos_1_and_2_by_their_queue_at_the_lower_qos(void **state)
 {
     struct world *w = *state;
     durable(w, "one", "a/+", 1);
     durable(w, "zero", "a/#", 0);
-    assert_int_equal(publish(w, "a/b", 0, false), ROUTE_DONE);
-    assert_int_equal(publish(w, "a/b", 2, false), ROUTE_STORE);
-    assert_int_equal(w->store.queues, 1);
-    assert_int_equal(w->store.qos_of_first, 1);
+    assert_false(find(w, "a/b", 0));
+    assert_true(find(w, "a/b", 2));
+    assert_int_equal(w->found.queue_count, 1);
+    assert_int_equal(w->found.queues[0].qos, 1);
 }
 
 static void overlapping_filters_of_one_session_are_one_target(void **state)
@@ -165,9 +111,9 @@ static void overlapping_filters_of_one_session_are_one_target(void **state)
     struct session *s = durable(w, "one", "a/+", 1);
     router_subscribe(w->router, s, text("a/b"), (struct subscription_options){.qos = 2});
     router_subscribe(w->router, s, text("#"), (struct subscription_options){.qos = 0});
-    publish(w, "a/b", 2, false);
-    assert_int_equal(w->store.queues, 1);
-    assert_int_equal(w->store.qos_of_first, 2);
+    find(w, "a/b", 2);
+    assert_int_equal(w->found.queue_count, 1);
+    assert_int_equal(w->found.queues[0].qos, 2);
 }
 
 static void no_local_leaves_out_the_publisher_also_when_matched_again(void **state)
@@ -175,35 +121,19 @@ static void no_local_leaves_out_the_publisher_also_when_matched_again(void **sta
     struct world *w = *state;
     struct subscription_options no_local = {.qos = 1, .no_local = true};
     struct session *bridge = durable(w, "bridge", "other", 1);
-    struct session *echo = durable(w, "echo", "a", 1);
+    durable(w, "echo", "a", 1);
     assert_true(router_subscribe(w->router, bridge, text("a"), no_local));
-    publish_by(w, bridge, "a", 1, false);
-    assert_int_equal(w->store.queues, 1);
-    struct store_targets t;
-    router_targets(w->router, w->store.message, &t);
-    assert_int_equal(t.queue_count, 1);
-    assert_string_equal(t.queues[0].client_id, "echo");
-    publish_by(w, echo, "a", 1, false);
-    assert_int_equal(w->store.queues, 2);
-    publish(w, "a", 1, false);
-    assert_int_equal(w->store.queues, 2);
-}
-
-/* What a client may have at the store is bounded in bytes, and each copy is some. */
-static void a_message_counts_for_each_queue_and_node(void **state)
-{
-    struct world *w = *state;
-    int here;
-    int there;
-    w->store.base.ops = &in_a_fleet;
-    publish(w, "a", 1, false);
-    assert_int_equal(router_copies(w->router), 1);
-    durable(w, "one", "a", 1);
-    durable(w, "two", "a", 1);
-    assert_true(router_route_add(w->router, &here, text("a")));
-    assert_true(router_route_add(w->router, &there, text("#")));
-    publish(w, "a", 1, false);
-    assert_int_equal(router_copies(w->router), 4);
+    find_by(w, "bridge", "a", 1);
+    assert_int_equal(w->found.queue_count, 1);
+    struct message *m = kept("a", "bridge");
+    router_targets(w->router, m, &w->found);
+    message_unref(m);
+    assert_int_equal(w->found.queue_count, 1);
+    assert_string_equal(w->found.queues[0].client_id, "echo");
+    find_by(w, "echo", "a", 1);
+    assert_int_equal(w->found.queue_count, 2);
+    find(w, "a", 1);
+    assert_int_equal(w->found.queue_count, 2);
 }
 
 static void other_nodes_get_what_their_routes_match(void **state)
@@ -214,16 +144,16 @@ static void other_nodes_get_what_their_routes_match(void **state)
     assert_true(router_route_add(w->router, &here, text("a/#")));
     assert_true(router_route_add(w->router, &here, text("a/b")));
     assert_true(router_route_add(w->router, &there, text("+/b")));
-    assert_int_equal(publish(w, "a/b", 0, false), ROUTE_STORE);
-    assert_int_equal(w->store.nodes, 2);
+    assert_true(find(w, "a/b", 0));
+    assert_int_equal(w->found.node_count, 2);
     router_route_remove(w->router, &here, text("a/b"));
-    publish(w, "a/b", 0, false);
-    assert_int_equal(w->store.nodes, 2);
+    find(w, "a/b", 0);
+    assert_int_equal(w->found.node_count, 2);
     router_node_removed(w->router, &here);
-    publish(w, "a/b", 0, false);
-    assert_int_equal(w->store.nodes, 1);
+    find(w, "a/b", 0);
+    assert_int_equal(w->found.node_count, 1);
     router_node_removed(w->router, &there);
-    assert_int_equal(publish(w, "a/b", 0, false), ROUTE_DONE);
+    assert_false(find(w, "a/b", 0));
     assert_true(router_is_behind(w->router)); /* its routes go little by little */
     for (int turns = 0; router_is_behind(w->router) && turns < 100; turns++) {
         struct timebox box;
@@ -231,7 +161,7 @@ static void other_nodes_get_what_their_routes_match(void **state)
         router_go_on(w->router, &box);
     }
     assert_int_equal(router_subscription_count(w->router), 0);
-    assert_int_equal(publish(w, "a/b", 0, false), ROUTE_DONE);
+    assert_false(find(w, "a/b", 0));
 }
 
 static void a_removed_node_with_many_routes_is_cleared_in_several_turns(void **state)
@@ -244,7 +174,7 @@ static void a_removed_node_with_many_routes_is_cleared_in_several_turns(void **s
         assert_true(router_route_add(w->router, &node, text(filter)));
     }
     router_node_removed(w->router, &node);
-    assert_int_equal(publish(w, "a/7", 0, false), ROUTE_DONE); /* gets nothing any more, at once */
+    assert_false(find(w, "a/7", 0)); /* gets nothing any more, at once */
     assert_true(router_route_add(w->router, &node, text("a/7"))); /* another one, at its address */
     unsigned turns = 0;
     for (; router_is_behind(w->router); turns++) {
@@ -254,22 +184,22 @@ static void a_removed_node_with_many_routes_is_cleared_in_several_turns(void **s
     }
     assert_true(turns > 10);
     assert_int_equal(router_subscription_count(w->router), 1);
-    publish(w, "a/7", 0, false);
-    assert_int_equal(w->store.nodes, 1);
+    find(w, "a/7", 0);
+    assert_int_equal(w->found.node_count, 1);
 }
 
 static void a_changed_subscription_counts_at_once_in_spite_of_the_cache(void **state)
 {
     struct world *w = *state;
     struct session *s = durable(w, "one", "a", 1);
-    publish(w, "a", 1, false);
-    assert_int_equal(w->store.queues, 1);
+    find(w, "a", 1);
+    assert_int_equal(w->found.queue_count, 1);
     router_unsubscribe(w->router, s, text("a"));
-    assert_int_equal(publish(w, "a", 1, false), ROUTE_DONE);
+    assert_false(find(w, "a", 1));
     router_subscribe(w->router, s, text("+"), (struct subscription_options){.qos = 1});
-    assert_int_equal(publish(w, "a", 1, false), ROUTE_STORE);
+    assert_true(find(w, "a", 1));
     router_subscribe(w->router, s, text("+"), (struct subscription_options){.qos = 0});
-    assert_int_equal(publish(w, "a", 1, false), ROUTE_DONE);
+    assert_false(find(w, "a", 1));
 }
 
 static void the_last_connected_holder_ends_the_interest(void **state)
@@ -280,22 +210,22 @@ static void the_last_connected_holder_ends_the_interest(void **state)
     router_session_joined(w->router, a);
     router_session_joined(w->router, b);
     router_session_left(w->router, a);
-    assert_string_equal(w->store.ended, "");
+    assert_string_equal(w->ended, "");
     router_session_left(w->router, b);
-    assert_string_equal(w->store.ended, "x/+");
+    assert_string_equal(w->ended, "x/+");
 }
 
 static void targets_can_be_found_again_for_a_kept_message(void **state)
 {
     struct world *w = *state;
-    publish(w, "a", 1, true);
-    struct store_targets t;
-    router_targets(w->router, w->store.message, &t);
-    assert_int_equal(t.queue_count, 0);
+    struct message *m = kept("a", "");
+    router_targets(w->router, m, &w->found);
+    assert_int_equal(w->found.queue_count, 0);
     durable(w, "late", "a", 1);
-    router_targets(w->router, w->store.message, &t);
-    assert_int_equal(t.queue_count, 1);
-    assert_string_equal(t.queues[0].client_id, "late");
+    router_targets(w->router, m, &w->found);
+    assert_int_equal(w->found.queue_count, 1);
+    assert_string_equal(w->found.queues[0].client_id, "late");
+    message_unref(m);
 }
 
 /* All filters of 20 levels of which each is '+' or 'a': number `bits`. */
@@ -328,7 +258,7 @@ static void filters_that_one_topic_matches_are_bounded_for_all_clients_together(
                                     options) == ROUTER_CROWDED;
     }
     assert_true(refused > 0 && refused < CLIENTS * EACH);
-    publish(w, "a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a", 0, false);
+    find(w, "a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a", 0);
     assert_true(*router_steps(w->router) - before <= BOUND + CLIENTS);
     /* Who asks for what other topics match isn't refused. */
     assert_int_equal(router_grant(w->router, crowd[0], text("b/+/c"), options), ROUTER_GRANTED);
@@ -344,23 +274,38 @@ static void filters_that_one_topic_matches_are_bounded_for_all_clients_together(
         ROUTER_GRANTED);
 }
 
+/* Whoever still owes a session something hears of it while the old subscriptions hold. */
+static void it_is_told_before_the_subscriptions_of_a_session_change(void **state)
+{
+    struct world *w = *state;
+    struct session *s = durable(w, "one", "a", 1);
+    assert_ptr_equal(w->changing, s);
+    assert_int_equal(w->had, 0);
+    router_unsubscribe(w->router, s, text("a"));
+    assert_int_equal(w->had, 1);
+    router_subscribe(w->router, s, text("b"), (struct subscription_options){.qos = 1});
+    router_subscribe(w->router, s, text("c"), (struct subscription_options){.qos = 1});
+    router_unsubscribe_all(w->router, s);
+    assert_int_equal(w->had, 1); /* the last of them */
+    w->changing = NULL;
+    router_session_left(w->router, s);
+    assert_ptr_equal(w->changing, s);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(a_publish_that_concerns_nobody_else_is_done_here),
-        TEST(in_a_fleet_the_store_acknowledges_what_has_qos),
-        TEST(a_retained_message_goes_to_the_store_at_any_qos),
         TEST(durable_sessions_get_qos_1_and_2_by_their_queue_at_the_lower_qos),
         TEST(overlapping_filters_of_one_session_are_one_target),
         TEST(no_local_leaves_out_the_publisher_also_when_matched_again),
-        TEST(a_message_counts_for_each_queue_and_node),
         TEST(other_nodes_get_what_their_routes_match),
         TEST(a_removed_node_with_many_routes_is_cleared_in_several_turns),
         TEST(a_changed_subscription_counts_at_once_in_spite_of_the_cache),
         TEST(the_last_connected_holder_ends_the_interest),
         TEST(targets_can_be_found_again_for_a_kept_message),
         TEST(filters_that_one_topic_matches_are_bounded_for_all_clients_together),
+        TEST(it_is_told_before_the_subscriptions_of_a_session_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

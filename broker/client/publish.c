@@ -1,0 +1,213 @@
+/*
+ * Between who takes a message (handlers, wills, the fleet, $SYS) and who gives it to receivers:
+ * fanout.c here, the store elsewhere.
+ */
+#include "broker/client/publish.h"
+
+#include <stdlib.h>
+
+#include "broker/client/context.h"
+#include "broker/client/fanout.h"
+#include "broker/message/encode.h"
+#include "broker/routing/match_cache.h"
+#include "broker/routing/router.h"
+#include "broker/routing/session.h"
+
+/* ---- what the router tells ------------------------------------------------------------------- */
+
+static void on_changing(void *arg, struct session *s)
+{
+    struct broker *b = arg;
+    fanout_settle(b->fanouts, s);
+}
+
+static void on_interest_ended(void *arg, struct mqtt_slice filter)
+{
+    struct broker *b = arg;
+    store_interest_ended(b->store, filter);
+}
+
+struct router_hooks publish_router_hooks(struct broker *b)
+{
+    return (struct router_hooks){
+        .arg = b, .changing = on_changing, .interest_ended = on_interest_ended};
+}
+
+/* ---- publishing ------------------------------------------------------------------------------ */
+
+struct message_id publish_next_id(struct broker *b)
+{
+    b->last_message_id.sequence++;
+    return b->last_message_id;
+}
+
+static struct mqtt_slice publisher_of(const struct publish *p)
+{
+    if (p->message != NULL)
+        return p->message->publisher;
+    return p->publisher != NULL ? session_id(p->publisher) : (struct mqtt_slice){0};
+}
+
+/* Its connection here; NULL: it has none. */
+static struct client *client_of(const struct publish *p)
+{
+    return p->publisher != NULL ? p->publisher->client : NULL;
+}
+
+static struct delivery begin(struct broker *b, const struct publish *p,
+                             struct mqtt_publish *scratch)
+{
+    if (p->message != NULL)
+        return delivery_of_message(b->encoder, p->message, scratch);
+    return delivery_of_publish(b->encoder, p->fields, publish_next_id(b), publisher_of(p));
+}
+
+static bool store_has_part(const struct broker *b, const struct mqtt_publish *p,
+                           const struct store_targets *targets)
+{
+    return p->retain || targets->queue_count > 0 || targets->node_count > 0 ||
+           b->store->checks_qos0;
+}
+
+/* Whether the own clients get it when the store has completed, instead of now. */
+static bool waits_for_store(const struct broker *b, const struct mqtt_publish *p)
+{
+    return p->qos > 0 && !b->store->ops->untargeted_is_done;
+}
+
+enum publish_next publish_route(struct broker *b, const struct publish *p,
+                                struct store_targets *targets)
+{
+    const struct mqtt_publish *fields = p->fields;
+    const struct match_entry *e = router_match(b->router, fields->topic);
+    if (e == NULL || !router_targets_among(b->router, e, fields->qos, publisher_of(p), targets)) {
+        *targets = (struct store_targets){0};
+        return PUBLISH_STORE; /* nobody was found for want of memory; at QoS 0 that is a loss */
+    }
+    if (waits_for_store(b, fields) || p->qos2_packet_id != 0)
+        return PUBLISH_STORE;
+    if (e->count > 0) {
+        struct mqtt_publish scratch;
+        struct delivery d = begin(b, p, &scratch);
+        fanout_publish(b->fanouts, e, &d, client_of(p));
+        delivery_end(&d);
+    }
+    return store_has_part(b, fields, targets) ? PUBLISH_STORE : PUBLISH_DONE;
+}
+
+/* A message that the store brings to the own clients. False: not to all yet. */
+static bool deliver_in_order(struct broker *b, struct message *m, const struct fanout_order *order)
+{
+    const struct match_entry *e = router_match(b->router, m->topic);
+    if (e == NULL || e->count == 0)
+        return true;
+    struct mqtt_publish scratch;
+    struct delivery d = delivery_of_message(b->encoder, m, &scratch);
+    b->fanouts->handed_out += e->count;
+    bool through = fanout_in_order(b->fanouts, e, &d, order);
+    delivery_end(&d);
+    return through;
+}
+
+/* A message that its publisher's broker delivers to its own clients once it is safe. */
+struct waiting {
+    struct broker *broker;
+    struct message *message;
+    struct client *publisher;
+    store_done_fn *done;
+    void *arg;
+};
+
+static void complete(struct waiting *w, enum store_status status)
+{
+    message_unref(w->message);
+    w->done(w->arg, status);
+    free(w);
+}
+
+static void on_through(void *arg)
+{
+    complete(arg, STORE_OK);
+}
+
+static void on_safe(void *arg, enum store_status status)
+{
+    struct waiting *w = arg;
+    struct fanout_order order = {.publisher = w->publisher, .done = on_through, .arg = w};
+    if (status != STORE_OK || deliver_in_order(w->broker, w->message, &order))
+        complete(w, status);
+}
+
+static void publish_then_deliver(struct broker *b, const struct store_publish_request *request,
+                                 struct client *publisher, store_done_fn *done, void *arg)
+{
+    struct waiting *w = malloc(sizeof(*w));
+    if (w == NULL) {
+        done(arg, STORE_UNAVAILABLE);
+        return;
+    }
+    *w = (struct waiting){.broker = b,
+                          .message = message_ref(request->message),
+                          .publisher = publisher,
+                          .done = done,
+                          .arg = arg};
+    store_publish(b->store, request, on_safe, w);
+}
+
+void publish_store(struct broker *b, const struct publish *p, const struct store_targets *targets,
+                   store_done_fn *done, void *arg)
+{
+    struct mqtt_publish scratch;
+    struct delivery d = begin(b, p, &scratch);
+    struct message *m = delivery_message(&d);
+    if (m == NULL) {
+        if (done != NULL)
+            done(arg, STORE_UNAVAILABLE);
+        return;
+    }
+    struct store_publish_request request = {
+        .message = m, .hold = p->hold, .qos2_packet_id = p->qos2_packet_id, .targets = *targets};
+    if (waits_for_store(b, p->fields) && p->qos2_packet_id == 0)
+        publish_then_deliver(b, &request, client_of(p), done, arg);
+    else /* delivered already, or the store does it once the packet id is bound */
+        store_publish(b->store, &request, done, arg);
+    delivery_end(&d);
+}
+
+void publish_sys(struct broker *b, const struct mqtt_publish *p)
+{
+    const struct match_entry *e = router_match(b->router, p->topic);
+    if (e == NULL || e->count == 0)
+        return;
+    struct delivery d =
+        delivery_of_publish(b->encoder, p, publish_next_id(b), (struct mqtt_slice){0});
+    fanout_sys(b->fanouts, e, &d);
+    delivery_end(&d);
+}
+
+void publish_local(struct broker *b, struct message *m)
+{
+    static const struct fanout_order order = {0};
+    deliver_in_order(b, m, &order);
+}
+
+/* ---- how much is under way ------------------------------------------------------------------- */
+
+bool publish_must_wait(struct broker *b, const struct mqtt_publish *p)
+{
+    if (!fanouts_busy(b->fanouts) || waits_for_store(b, p))
+        return false;
+    const struct match_entry *e = router_match(b->router, p->topic);
+    return e != NULL && fanout_must_wait(b->fanouts, e);
+}
+
+bool publish_takes_more(const struct broker *b)
+{
+    return fanout_takes_more(b->fanouts);
+}
+
+uint32_t publish_worked_us(const struct broker *b)
+{
+    enum { RECEIVERS_PER_US = 4 };
+    return (uint32_t)(*b->steps / ROUTER_STEPS_PER_US + b->fanouts->handed_out / RECEIVERS_PER_US);
+}
