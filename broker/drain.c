@@ -10,8 +10,8 @@
 
 #include "broker/auth/auth.h"
 #include "broker/client/client.h"
-#include "broker/client/client_life.h"
 #include "broker/client/leave.h"
+#include "broker/connection/client_life.h"
 #include "broker/net/listener.h"
 #include "broker/store/store.h"
 #include "common/base/clock.h"

@@ -11,8 +11,8 @@
 #include <event2/event.h>
 
 #include "broker/client/context.h"
-#include "broker/client/publish.h"
-#include "broker/client/sys_values.h"
+#include "broker/delivery/publish.h"
+#include "broker/delivery/sys_values.h"
 #include "broker/message/message.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"

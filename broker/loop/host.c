@@ -7,10 +7,10 @@
 #include <stddef.h>
 
 #include "broker/client/client.h"
-#include "broker/client/client_life.h"
-#include "broker/client/deliver.h"
 #include "broker/client/leave.h"
-#include "broker/client/publish.h"
+#include "broker/connection/client_life.h"
+#include "broker/delivery/deliver.h"
+#include "broker/delivery/publish.h"
 #include "broker/loop/turn.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"

@@ -6,12 +6,12 @@
 #include <string.h>
 
 #include "broker/client/client.h"
-#include "broker/client/client_life.h"
-#include "broker/client/fanout.h"
 #include "broker/client/leave.h"
-#include "broker/client/publish.h"
-#include "broker/client/receive.h"
 #include "broker/client/rest.h"
+#include "broker/connection/client_life.h"
+#include "broker/connection/receive.h"
+#include "broker/delivery/fanout.h"
+#include "broker/delivery/publish.h"
 #include "broker/loop/shed.h"
 #include "broker/net/listener.h"
 #include "broker/protocol/claim.h"

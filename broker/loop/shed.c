@@ -6,10 +6,10 @@
 #include <malloc.h>
 
 #include "broker/client/client.h"
-#include "broker/client/client_life.h"
-#include "broker/client/deliver.h"
 #include "broker/client/rest.h"
-#include "broker/client/retained_delivery.h"
+#include "broker/connection/client_life.h"
+#include "broker/delivery/deliver.h"
+#include "broker/delivery/retained_delivery.h"
 #include "broker/routing/router.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"

@@ -8,10 +8,10 @@
 #include <event2/event.h>
 
 #include "broker/client/client.h"
-#include "broker/client/client_life.h"
-#include "broker/client/deliver.h"
-#include "broker/client/fanout.h"
-#include "broker/client/retained_delivery.h"
+#include "broker/connection/client_life.h"
+#include "broker/delivery/deliver.h"
+#include "broker/delivery/fanout.h"
+#include "broker/delivery/retained_delivery.h"
 #include "broker/loop/input.h"
 #include "broker/loop/shed.h"
 #include "broker/protocol/claim.h"

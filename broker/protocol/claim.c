@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "broker/client/client.h"
-#include "broker/client/client_life.h"
 #include "broker/client/connect_attempt.h"
-#include "broker/client/deliver.h"
 #include "broker/client/leave.h"
-#include "broker/client/receive.h"
+#include "broker/connection/client_life.h"
+#include "broker/connection/receive.h"
+#include "broker/delivery/deliver.h"
 #include "broker/protocol/connack.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"

@@ -2,7 +2,7 @@
 #include "broker/protocol/connack.h"
 
 #include "broker/client/client.h"
-#include "broker/client/client_life.h"
+#include "broker/connection/client_life.h"
 #include "common/log/log.h"
 
 /* The 5.0 reason for each v3 return code; a v5 client is told in its own words. */

@@ -5,7 +5,7 @@
 #include "broker/protocol/handle.h"
 
 #include "broker/client/client.h"
-#include "broker/client/client_life.h"
+#include "broker/connection/client_life.h"
 #include "common/log/log.h"
 
 static void handle_pingreq(struct client *c, const struct mqtt_packet *p)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "broker/client/client.h"
-#include "broker/client/client_life.h"
+#include "broker/connection/client_life.h"
 #include "broker/protocol/handle.h"
 #include "broker/store/store.h"
 

@@ -4,8 +4,8 @@
  */
 #include "broker/auth/auth.h"
 #include "broker/client/client.h"
-#include "broker/client/publish.h"
 #include "broker/client/request.h"
+#include "broker/delivery/publish.h"
 #include "broker/protocol/handle.h"
 #include "common/log/log.h"
 

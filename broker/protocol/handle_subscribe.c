@@ -9,7 +9,7 @@
 #include "broker/base/account.h"
 #include "broker/client/client.h"
 #include "broker/client/request.h"
-#include "broker/client/retained_delivery.h"
+#include "broker/delivery/retained_delivery.h"
 #include "broker/protocol/handle.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"

@@ -10,7 +10,7 @@
  */
 #include <stdio.h>
 
-#include "broker/client/deliver.h"
+#include "broker/delivery/deliver.h"
 #include "tests/unit/broker/core_fixture.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

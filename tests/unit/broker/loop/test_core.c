@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "broker/client/deliver.h"
+#include "broker/delivery/deliver.h"
 #include "common/log/log.h"
 #include "tests/unit/broker/core_fixture.h"
 

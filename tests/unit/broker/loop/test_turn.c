@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "broker/client/retained_delivery.h"
+#include "broker/delivery/retained_delivery.h"
 #include "tests/unit/broker/core_fixture.h"
 
 enum { BUFFER = 1 << 20 };

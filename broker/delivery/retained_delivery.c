@@ -2,7 +2,7 @@
  * Between SUBACK and the last retained message. handle_subscribe.c starts it; the store (and $SYS)
  * gives the values; deliver.c or the session's queue takes them.
  */
-#include "broker/client/retained_delivery.h"
+#include "broker/delivery/retained_delivery.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +10,12 @@
 
 #include "broker/base/account.h"
 #include "broker/client/client.h"
-#include "broker/client/deliver.h"
-#include "broker/client/fanout.h"
 #include "broker/client/holders.h"
-#include "broker/client/publish.h"
-#include "broker/client/retained_known.h"
-#include "broker/client/sys_values.h"
+#include "broker/delivery/deliver.h"
+#include "broker/delivery/fanout.h"
+#include "broker/delivery/publish.h"
+#include "broker/delivery/retained_known.h"
+#include "broker/delivery/sys_values.h"
 #include "broker/routing/session.h"
 #include "common/base/hash.h"
 #include "common/base/hash_table.h"

@@ -2,7 +2,7 @@
  * The life of one connection: made for what listener.c accepted, driven by the turn, ended by
  * client_close.
  */
-#include "broker/client/client_life.h"
+#include "broker/connection/client_life.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +11,13 @@
 #include "broker/base/account.h"
 #include "broker/client/client.h"
 #include "broker/client/connect_attempt.h"
-#include "broker/client/deliver.h"
-#include "broker/client/fanout.h"
 #include "broker/client/holders.h"
 #include "broker/client/leave.h"
 #include "broker/client/request.h"
 #include "broker/client/rest.h"
-#include "broker/client/retained_delivery.h"
+#include "broker/delivery/deliver.h"
+#include "broker/delivery/fanout.h"
+#include "broker/delivery/retained_delivery.h"
 #include "broker/net/listener.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"

@@ -1,12 +1,12 @@
 /* What input.c and a claim, which waits for the store, do alike with a read. */
-#include "broker/client/receive.h"
+#include "broker/connection/receive.h"
 
 #include <errno.h>
 
 #include "broker/client/client.h"
-#include "broker/client/client_life.h"
 #include "broker/client/leave.h"
 #include "broker/client/rest.h"
+#include "broker/connection/client_life.h"
 
 enum { LOOK_BYTES = 4096 }; /* little enough to be kept without a question */
 

@@ -2,7 +2,7 @@
  * The last step of a message: router.c, retained_delivery.c and the store's queues hand it here,
  * and from here it goes into the client's output.
  */
-#include "broker/client/deliver.h"
+#include "broker/delivery/deliver.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "broker/base/leftovers.h"
 #include "broker/client/client.h"
 #include "broker/client/holders.h"
-#include "broker/client/retained_known.h"
+#include "broker/delivery/retained_known.h"
 #include "common/log/log.h"
 
 enum {

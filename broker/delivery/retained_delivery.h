@@ -8,8 +8,8 @@
  *            packet ids are the queue's sequences; elsewhere it goes straight into the output.
  * Ownership: one per client, there only while something is to be sent.
  */
-#ifndef FLOTILLA_BROKER_CLIENT_RETAINED_DELIVERY_H
-#define FLOTILLA_BROKER_CLIENT_RETAINED_DELIVERY_H
+#ifndef FLOTILLA_BROKER_DELIVERY_RETAINED_DELIVERY_H
+#define FLOTILLA_BROKER_DELIVERY_RETAINED_DELIVERY_H
 
 #include <stddef.h>
 #include <stdint.h>

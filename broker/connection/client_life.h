@@ -7,8 +7,8 @@
  * Ownership: the client takes the transport, and takes itself off all lists when it is closed; the
  *            turn frees it (client.h).
  */
-#ifndef FLOTILLA_BROKER_CLIENT_CLIENT_LIFE_H
-#define FLOTILLA_BROKER_CLIENT_CLIENT_LIFE_H
+#ifndef FLOTILLA_BROKER_CONNECTION_CLIENT_LIFE_H
+#define FLOTILLA_BROKER_CONNECTION_CLIENT_LIFE_H
 
 #include <stdbool.h>
 

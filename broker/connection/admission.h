@@ -5,8 +5,8 @@
  * Data flow: listener.c accepts; what is let in becomes a client. What isn't is closed at once,
  *            counted and logged.
  */
-#ifndef FLOTILLA_BROKER_CLIENT_ADMISSION_H
-#define FLOTILLA_BROKER_CLIENT_ADMISSION_H
+#ifndef FLOTILLA_BROKER_CONNECTION_ADMISSION_H
+#define FLOTILLA_BROKER_CONNECTION_ADMISSION_H
 
 struct listener;
 struct peer;

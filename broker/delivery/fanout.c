@@ -1,15 +1,15 @@
 /*
  * Between publish.c, which knows who gets a message, and deliver.c, which gives it to one of them.
  */
-#include "broker/client/fanout.h"
+#include "broker/delivery/fanout.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "broker/base/account.h"
 #include "broker/client/client.h"
-#include "broker/client/deliver.h"
-#include "broker/client/retained_known.h"
+#include "broker/delivery/deliver.h"
+#include "broker/delivery/retained_known.h"
 #include "broker/routing/match_cache.h"
 #include "broker/routing/router.h"
 #include "common/base/timebox.h"

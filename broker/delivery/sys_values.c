@@ -1,5 +1,5 @@
 /* Filled by sys_topics.c at its interval; a new subscription to $SYS needn't wait for that. */
-#include "broker/client/sys_values.h"
+#include "broker/delivery/sys_values.h"
 
 #include <stdlib.h>
 

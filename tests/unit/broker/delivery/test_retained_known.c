@@ -1,5 +1,5 @@
 /* retained_known: no older value after a newer one. */
-#include "broker/client/retained_known.h"
+#include "broker/delivery/retained_known.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

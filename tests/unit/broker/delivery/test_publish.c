@@ -1,8 +1,8 @@
 /* publish: what goes to the store beyond this broker's own clients. */
-#include "broker/client/publish.h"
+#include "broker/delivery/publish.h"
 
 #include "broker/client/context.h"
-#include "broker/client/fanout.h"
+#include "broker/delivery/fanout.h"
 #include "broker/message/encode.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"

@@ -5,8 +5,8 @@
  * Data flow: sys_topics.c sets them; retained_delivery.c gives them to new subscriptions.
  * Ownership: references its messages.
  */
-#ifndef FLOTILLA_BROKER_CLIENT_SYS_VALUES_H
-#define FLOTILLA_BROKER_CLIENT_SYS_VALUES_H
+#ifndef FLOTILLA_BROKER_DELIVERY_SYS_VALUES_H
+#define FLOTILLA_BROKER_DELIVERY_SYS_VALUES_H
 
 #include <stddef.h>
 

@@ -18,8 +18,8 @@
  *            messages; of $SYS SYS_WAITING_MAX values, later ones are told the next time.
  * Ownership: the broker's. Waiting messages are referenced; held clients are kept by their `ops`.
  */
-#ifndef FLOTILLA_BROKER_CLIENT_FANOUT_H
-#define FLOTILLA_BROKER_CLIENT_FANOUT_H
+#ifndef FLOTILLA_BROKER_DELIVERY_FANOUT_H
+#define FLOTILLA_BROKER_DELIVERY_FANOUT_H
 
 #include <sys/queue.h>
 

@@ -12,8 +12,8 @@
  *            Where it may be NULL nothing is known.
  * Bounds:    KNOWN_MAX topics, and as many as there is memory for; of others nothing is known.
  */
-#ifndef FLOTILLA_BROKER_CLIENT_RETAINED_KNOWN_H
-#define FLOTILLA_BROKER_CLIENT_RETAINED_KNOWN_H
+#ifndef FLOTILLA_BROKER_DELIVERY_RETAINED_KNOWN_H
+#define FLOTILLA_BROKER_DELIVERY_RETAINED_KNOWN_H
 
 #include "broker/message/message.h"
 

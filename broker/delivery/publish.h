@@ -6,8 +6,8 @@
  *            store calls publish_local for what other nodes sent; sys_topics.c calls publish_sys.
  *            router.c finds who it is for, fanout.c hands it out.
  */
-#ifndef FLOTILLA_BROKER_CLIENT_PUBLISH_H
-#define FLOTILLA_BROKER_CLIENT_PUBLISH_H
+#ifndef FLOTILLA_BROKER_DELIVERY_PUBLISH_H
+#define FLOTILLA_BROKER_DELIVERY_PUBLISH_H
 
 #include "broker/message/message.h"
 #include "broker/store/store.h"

@@ -7,8 +7,8 @@
  *           1/2 to a durable session is read from its queue in the store as the window has room.
  * Order:    one queue a session, so the order per publisher, topic and QoS is kept.
  */
-#ifndef FLOTILLA_BROKER_CLIENT_DELIVER_H
-#define FLOTILLA_BROKER_CLIENT_DELIVER_H
+#ifndef FLOTILLA_BROKER_DELIVERY_DELIVER_H
+#define FLOTILLA_BROKER_DELIVERY_DELIVER_H
 
 #include "broker/message/encode.h"
 

@@ -1,10 +1,10 @@
 /* From an accepted connection to a client. */
-#include "broker/client/admission.h"
+#include "broker/connection/admission.h"
 
 #include <unistd.h>
 
-#include "broker/client/client_life.h"
 #include "broker/client/context.h"
+#include "broker/connection/client_life.h"
 #include "broker/net/listener.h"
 #include "broker/net/transport.h"
 #include "common/log/log.h"

@@ -1,6 +1,6 @@
 /* A table by the hash of the topic; two topics of one hash count as one, which costs a value that
  * the client may get once too often or too rarely, one time in 2^63. */
-#include "broker/client/retained_known.h"
+#include "broker/delivery/retained_known.h"
 
 #include "broker/base/account.h"
 #include "common/base/hash.h"

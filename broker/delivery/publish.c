@@ -2,12 +2,12 @@
  * Between who takes a message (handlers, wills, the fleet, $SYS) and who gives it to receivers:
  * fanout.c here, the store elsewhere.
  */
-#include "broker/client/publish.h"
+#include "broker/delivery/publish.h"
 
 #include <stdlib.h>
 
 #include "broker/client/context.h"
-#include "broker/client/fanout.h"
+#include "broker/delivery/fanout.h"
 #include "broker/message/encode.h"
 #include "broker/routing/match_cache.h"
 #include "broker/routing/router.h"

@@ -4,8 +4,8 @@
  *
  * Data flow: input.c reads and tells here; claim.c has a client looked at that waits for its CONNACK.
  */
-#ifndef FLOTILLA_BROKER_CLIENT_RECEIVE_H
-#define FLOTILLA_BROKER_CLIENT_RECEIVE_H
+#ifndef FLOTILLA_BROKER_CONNECTION_RECEIVE_H
+#define FLOTILLA_BROKER_CONNECTION_RECEIVE_H
 
 #include <stdbool.h>
 #include <stddef.h>
