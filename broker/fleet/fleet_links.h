@@ -1,5 +1,8 @@
 /*
  * fleet_links - the links of a node to Redis, and what is said first on each.
+ *
+ * Data flow: the links call back here when they were greeted; fleet_turn.c reads and writes them.
+ * Ownership: the links are the node's.
  */
 #ifndef FLOTILLA_BROKER_FLEET_FLEET_LINKS_H
 #define FLOTILLA_BROKER_FLEET_FLEET_LINKS_H

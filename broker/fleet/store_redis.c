@@ -6,6 +6,7 @@
 #include "broker/fleet/log/route.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/publish/fleet_publish.h"
+#include "broker/fleet/publish/fleet_qos2.h"
 #include "broker/fleet/publish/fleet_retained_read.h"
 #include "broker/fleet/session/fleet_deliver.h"
 #include "broker/fleet/session/fleet_disconnect.h"
@@ -56,7 +57,7 @@ static void op_publish(struct store *s, const struct store_publish_request *req,
 static void op_qos2_end(struct store *s, struct store_hold *hold, uint16_t packet_id,
                         store_done_fn *done, void *arg)
 {
-    fleet_publish_end_qos2(fleet_of(s), hold, packet_id, done, arg);
+    fleet_qos2_end(fleet_of(s), hold, packet_id, done, arg);
 }
 
 static void op_fetch(struct store *s, struct store_hold *hold, uint64_t from, size_t max,

@@ -12,6 +12,7 @@ struct fleet;
 
 bool fleet_connects_init(struct fleet *f);
 void fleet_connects_free(struct fleet *f);
+/* See store_connect. */
 void fleet_connect(struct fleet *f, const struct store_connect_request *req, store_connect_fn *done,
                    void *arg);
 void fleet_connect_tick(struct fleet *f);

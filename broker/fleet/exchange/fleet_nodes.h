@@ -2,7 +2,7 @@
  * fleet_nodes - the other nodes, and what waits here to be sent to each.
  *
  * Data flow: made when the log, a beat or a client's claim first names one; gone when it is dead.
- * Ownership: the table owns the nodes. The router has their addresses, and is told before one goes.
+ * Ownership: the table owns the nodes. The host has their addresses, and is told before one goes.
  */
 #ifndef FLOTILLA_BROKER_FLEET_EXCHANGE_FLEET_NODES_H
 #define FLOTILLA_BROKER_FLEET_EXCHANGE_FLEET_NODES_H
@@ -28,9 +28,10 @@ struct route_node {
     uint64_t bulk_sent_us; /* when the last batch went */
 };
 
+/* NULL: there is none. */
 struct route_node *fleet_node_find(struct fleet *f, uint64_t id);
-struct route_node *fleet_node_get(struct fleet *f,
-                                  uint64_t id); /* made when new; NULL: no memory */
+/* Made when it is new; NULL: no memory. */
+struct route_node *fleet_node_get(struct fleet *f, uint64_t id);
 /* Dead or gone: its routes go, who waits for it is told. */
 void fleet_node_remove(struct fleet *f, struct route_node *n);
 /* This node's place among all, for shared work. */

@@ -1,4 +1,4 @@
-/* Reads the fleet's log by a blocking XREAD and applies it: routes to the router, durable
+/* Reads the fleet's log by a blocking XREAD and applies it: routes and durable
  * subscriptions to the core, deaths to the node table. Versions follow each other without a hole;
  * one that is missing was trimmed away, or belongs to another history: reload.
  *

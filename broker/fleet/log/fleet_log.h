@@ -1,14 +1,13 @@
 /*
  * fleet_log - reads the fleet's log and applies it, in order and without a hole.
  *
- * Data flow: routes go to the router, durable subscriptions to the core, deaths to the table of nodes. What was
+ * Data flow: routes and durable subscriptions go to the core, deaths to the table of nodes. What was
  *            applied is in the context, for who must know how far this node is.
  */
 #ifndef FLOTILLA_BROKER_FLEET_LOG_FLEET_LOG_H
 #define FLOTILLA_BROKER_FLEET_LOG_FLEET_LOG_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 struct fleet;

@@ -121,6 +121,7 @@ struct fleet {
     struct fleet_taken *taken;
     struct fleet_subscription_reads *subscription_reads;
     struct fleet_holds *holds;
+    struct fleet_gathering *gathering;
     struct fleet_publishing *publishing;
     struct fleet_queues *queues;
     struct fleet_retaining *retaining;

@@ -22,21 +22,16 @@
 
 #include "broker/base/account.h"
 #include "broker/base/id_set.h"
-#include "broker/fleet/exchange/fleet_channel.h"
-#include "broker/fleet/exchange/fleet_nodes.h"
-#include "broker/fleet/exchange/fleet_outbox.h"
 #include "broker/fleet/exchange/fleet_parts.h"
 #include "broker/fleet/exchange/inbox.h"
 #include "broker/fleet/fence/fleet_taken.h"
-#include "broker/fleet/hold/fleet_assert.h"
 #include "broker/fleet/hold/fleet_hold.h"
 #include "broker/fleet/log/fleet_version.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/node/fleet_behalf.h"
-#include "broker/fleet/publish/fleet_queue.h"
-#include "broker/fleet/publish/fleet_retained.h"
+#include "broker/fleet/publish/fleet_gather.h"
+#include "broker/fleet/publish/fleet_qos2.h"
 #include "broker/fleet/publish/fleet_will_table.h"
-#include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_frame.h"
 
 enum {
@@ -66,7 +61,6 @@ struct fleet_publish {
 struct fleet_publishing {
     LIST_HEAD(, fleet_publish) all;
     struct fleet_publish *again, *again_tail; /* to be matched again a little later */
-    struct fleet_bytes frame;                 /* the message being gathered */
 };
 
 bool fleet_publishing_init(struct fleet *f)
@@ -77,9 +71,6 @@ bool fleet_publishing_init(struct fleet *f)
 
 void fleet_publishing_free(struct fleet *f)
 {
-    if (f->publishing == NULL)
-        return;
-    fleet_bytes_fini(&f->publishing->frame);
     free(f->publishing);
     f->publishing = NULL;
 }
@@ -167,45 +158,6 @@ static void ask_version(struct fleet_publish *p)
     fleet_version_check(p->parts.f, &p->wait, on_version);
 }
 
-static void gather_nodes(struct fleet_publish *p, const struct store_targets *t)
-{
-    struct fleet *f = p->parts.f;
-    struct fleet_bytes *frame = &f->publishing->frame;
-
-    fleet_bytes_reset(frame, 1 << 20);
-    for (size_t i = 0; i < t->node_count; i++) {
-        struct route_node *n = t->nodes[i];
-
-        if (id_set_has(&p->parts.nodes, n->id))
-            continue;
-        id_set_add(&p->parts.nodes, n->id); /* without memory it is served twice, at worst */
-        if (frame->len == 0)
-            fleet_frame_put(frame, p->parts.message, p->remember);
-        if (frame->failed)
-            fleet_parts_failed(&p->parts, STORE_UNAVAILABLE);
-        else if (p->parts.message->qos == 0)
-            fleet_channel_add(f, n, frame);
-        else
-            outbox_add_message(f, n, &p->parts, frame);
-    }
-}
-
-static void gather_queues(struct fleet_publish *p, const struct store_targets *t)
-{
-    for (size_t i = 0; i < t->queue_count; i++) {
-        const struct store_queue_target *target = &t->queues[i];
-        uint64_t id = fleet_hash(target->client_id, target->client_id_len);
-
-        if (id_set_has(&p->parts.clients, id))
-            continue;
-        id_set_add(&p->parts.clients, id);
-        fleet_queue_add(p->parts.f, &p->parts, p->parts.message, target,
-                        (struct fleet_queue_how){.remember = p->remember,
-                                                 .is_value = p->parts.queue_only,
-                                                 .client = id});
-    }
-}
-
 static uint64_t applied_now(const struct fleet *f)
 {
     return fleet_log_is_valid(f) ? fleet_log_applied(f) : 0;
@@ -250,13 +202,7 @@ static void gather(struct fleet_publish *p, const struct store_targets *t)
         fleet_parts_issued(&p->parts);
         return;
     }
-    if (p->parts.message->retain && !p->parts.queue_only && !p->parts.retained) {
-        p->parts.retained = true;
-        fleet_retain(f, &p->parts, p->behalf, p->parts.message, p->remember);
-    }
-    gather_queues(p, t);
-    if (!p->parts.queue_only)
-        gather_nodes(p, t);
+    fleet_gather(&p->parts, p->behalf, p->remember, t);
     issue(p);
 }
 
@@ -459,14 +405,11 @@ void fleet_publish_reset(struct fleet *f)
 
 /* ---- QoS 2 of a durable publisher ------------------------------------------------------------ */
 
-/* The packet id is bound to an id: to this message's, or to that of an earlier try. */
-static bool take_bound_id(struct fleet_publish *p, const redisReply *r)
+/* The message takes the id that its packet id is bound to: its own, or that of an earlier try. */
+static bool take_bound_id(struct fleet_publish *p, struct message_id bound)
 {
-    struct message_id bound;
     struct message *again;
 
-    if (!fleet_id_read(r->str, r->len, &bound))
-        return false;
     if (bound.node == p->parts.message->id.node && bound.sequence == p->parts.message->id.sequence)
         return true;
     again = fleet_message_with_id(p->parts.message, bound);
@@ -481,88 +424,21 @@ static void on_bound(void *arg, const redisReply *r)
 {
     struct fleet_publish *p = arg;
     struct fleet *f = p->parts.f;
+    struct message_id bound;
+    enum store_status status = fleet_reply_status(r);
 
-    p->parts.status = fleet_reply_status(r);
-    if (p->parts.status == STORE_OK && p->parts.taken) {
-        p->parts.status = STORE_FENCED;
-    } else if (p->parts.status == STORE_OK && r->len == 0) {
-        p->parts.status = STORE_FENCED;
-        if (p->hold != NULL)
-            fleet_hold_fenced(p->hold);
-    } else if (p->parts.status == STORE_OK && !take_bound_id(p, r)) {
-        p->parts.status = STORE_UNAVAILABLE;
-    }
-    if (p->parts.status != STORE_OK) {
+    if (status == STORE_OK)
+        status = p->parts.taken ? STORE_FENCED : fleet_qos2_bound(r, p->hold, &bound);
+    if (status == STORE_OK && !take_bound_id(p, bound))
+        status = STORE_UNAVAILABLE;
+    p->parts.status = status;
+    if (status != STORE_OK) {
         finish(p);
         return;
     }
     if (!inbox_knows(f, p->parts.message->id))
         f->host.deliver(f->host.arg, p->parts.message);
     match_in_order(p);
-}
-
-static void bind_packet_id(struct fleet_publish *p, struct store_hold *hold, uint16_t packet_id)
-{
-    struct fleet *f = p->parts.f;
-    struct fleet_key key = fleet_key_clients(&f->keys, p->hold->bucket);
-    uint8_t id[16];
-
-    fleet_id_write(id, p->parts.message->id);
-    fleet_say_hold(p->hold);
-    scripts_begin(&f->scripts, f->q, SCRIPT_QOS2, key.text, 4);
-    redis_queue_arg(f->q, hold->client_id, hold->client_id_len);
-    redis_queue_u64(f->q, hold->epoch);
-    redis_queue_u64(f->q, packet_id);
-    redis_queue_arg(f->q, id, sizeof(id));
-    redis_queue_end(f->q, REDIS_REPLAY, on_bound, p);
-}
-
-struct qos2_end {
-    struct fleet_hold *hold;
-    store_done_fn *done;
-    void *arg;
-};
-
-static void on_qos2_end(void *arg, const redisReply *r)
-{
-    struct qos2_end *end = arg;
-    enum store_status status = fleet_reply_status(r);
-
-    if (status == STORE_OK && r->integer == 0) {
-        status = STORE_FENCED;
-        fleet_hold_fenced(end->hold);
-    }
-    if (end->done != NULL)
-        end->done(end->arg, status);
-    fleet_hold_unref(end->hold);
-    free(end);
-}
-
-void fleet_publish_end_qos2(struct fleet *f, struct store_hold *hold, uint16_t packet_id,
-                            store_done_fn *done, void *arg)
-{
-    struct fleet_hold *h = hold->store_data;
-    struct qos2_end *end = h != NULL ? malloc(sizeof(*end)) : NULL;
-    struct fleet_key key;
-
-    if (end == NULL) {
-        fleet_defer(f, done, arg, STORE_UNAVAILABLE);
-        return;
-    }
-    if (!hold->durable) { /* nothing was bound */
-        free(end);
-        fleet_defer(f, done, arg, STORE_OK);
-        return;
-    }
-    *end = (struct qos2_end){.hold = h, .done = done, .arg = arg};
-    h->refs++;
-    fleet_say_hold(h);
-    key = fleet_key_clients(&f->keys, h->bucket);
-    scripts_begin(&f->scripts, f->q, SCRIPT_QOS2_END, key.text, 3);
-    redis_queue_arg(f->q, hold->client_id, hold->client_id_len);
-    redis_queue_u64(f->q, hold->epoch);
-    redis_queue_u64(f->q, packet_id);
-    redis_queue_end(f->q, REDIS_REPLAY, on_qos2_end, end);
 }
 
 /* ---- the call -------------------------------------------------------------------------------- */
@@ -580,17 +456,13 @@ static struct fleet_behalf behalf_of(struct fleet *f, const struct store_publish
  * checked, as for the others). */
 static void publish_bulk(struct fleet *f, const struct store_publish_request *req)
 {
-    struct fleet_bytes *frame = &f->publishing->frame;
+    struct fleet_behalf behalf = {0};
 
-    if (req->message->retain && !req->queue_only)
-        fleet_retain(f, NULL, behalf_of(f, req), req->message, fleet_will_is(f, req->message));
-    if (req->targets.node_count == 0 || req->queue_only)
+    if (req->queue_only || (req->targets.node_count == 0 && !req->message->retain))
         return;
-    fleet_bytes_reset(frame, 1 << 20);
-    fleet_frame_put(frame, req->message, fleet_will_is(f, req->message));
-    for (size_t i = 0; i < req->targets.node_count; i++)
-        if (!frame->failed)
-            fleet_channel_add(f, req->targets.nodes[i], frame);
+    if (req->message->retain)
+        behalf = behalf_of(f, req);
+    fleet_gather_bulk(f, behalf, fleet_will_is(f, req->message), req);
 }
 
 /* Behind the publisher's earlier ones: they complete in order. */
@@ -638,7 +510,7 @@ void fleet_publish(struct fleet *f, const struct store_publish_request *req, sto
     if (h != NULL)
         queue_behind(p, h);
     if (req->qos2_packet_id != 0)
-        bind_packet_id(p, req->hold, req->qos2_packet_id);
+        fleet_qos2_bind(f, req->hold, req->qos2_packet_id, p->parts.message->id, on_bound, p);
     else if (!p->parts.queue_only && earlier != NULL && may_match_again(earlier))
         wait_behind(p);
     else

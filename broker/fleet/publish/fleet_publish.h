@@ -2,8 +2,7 @@
  * fleet_publish - rule 5: a message is done when it is in each queue, on its way to each node, and Redis had
  * no change that this node doesn't know.
  *
- * Data flow: store_redis.c and wills bring messages; fleet_queue.c, fleet_retained.c, fleet_outbox.c and
- *            fleet_channel.c take their parts.
+ * Data flow: store_redis.c and wills bring messages; fleet_gather.c hands out its parts.
  * Order:     those of one publisher complete in the order of the calls.
  */
 #ifndef FLOTILLA_BROKER_FLEET_PUBLISH_FLEET_PUBLISH_H
@@ -21,7 +20,5 @@ void fleet_publish_tick(struct fleet *f);
 void fleet_publish_reset(struct fleet *f);
 /* Marks those that were taken from this node (fleet_taken.h). */
 void fleet_publish_void(struct fleet *f);
-void fleet_publish_end_qos2(struct fleet *f, struct store_hold *hold, uint16_t packet_id,
-                            store_done_fn *done, void *arg);
 
 #endif

@@ -11,6 +11,7 @@
 
 struct fleet;
 
+/* See store_subscribe and store_unsubscribe. */
 void fleet_subscribe(struct fleet *f, struct store_hold *hold,
                      const struct store_subscription *subs, size_t count, store_done_fn *done,
                      void *arg);

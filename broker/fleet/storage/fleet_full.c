@@ -11,6 +11,8 @@
 #include "broker/fleet/storage/fleet_replicas.h"
 #include "common/log/log.h"
 
+enum { ASK_MS = 250 };
+
 /* Of the time that Redis is full. */
 struct fleet_fullness {
     uint64_t since_ms, ask_ms;
@@ -27,8 +29,6 @@ void fleet_full_free(struct fleet *f)
     free(f->fullness);
     f->fullness = NULL;
 }
-
-enum { ASK_MS = 250 };
 
 /* The number behind `name:` in INFO's answer; 0: it isn't there. */
 static uint64_t info_number(const redisReply *r, const char *name)

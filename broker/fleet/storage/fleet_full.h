@@ -1,5 +1,8 @@
 /*
- * fleet_full - Redis has reached its maxmemory: what needs room waits.
+ * fleet_full - Redis has reached its maxmemory: what needs room waits, what frees some goes on.
+ *
+ * Data flow: whoever is refused a write for want of memory says so; the context's `full` is what publishes wait for,
+ *            until Redis says that there is room again.
  */
 #ifndef FLOTILLA_BROKER_FLEET_STORAGE_FLEET_FULL_H
 #define FLOTILLA_BROKER_FLEET_STORAGE_FLEET_FULL_H
