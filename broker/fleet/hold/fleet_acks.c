@@ -19,8 +19,8 @@ struct acks_sent {
     struct fleet_release *releases;
 };
 
-/* The list is a stack: turned round, they complete in the order of the calls. */
-static void call_releases(struct fleet_release *list, enum store_status status)
+/* The list is a stack: turned round, it is in the order of the calls. */
+static struct fleet_release *in_order(struct fleet_release *list)
 {
     struct fleet_release *ordered = NULL;
 
@@ -31,11 +31,28 @@ static void call_releases(struct fleet_release *list, enum store_status status)
         r->next = ordered;
         ordered = r;
     }
-    while (ordered != NULL) {
-        struct fleet_release *r = ordered;
+    return ordered;
+}
 
-        ordered = r->next;
+static void call_releases(struct fleet_release *list, enum store_status status)
+{
+    for (list = in_order(list); list != NULL;) {
+        struct fleet_release *r = list;
+
+        list = r->next;
         r->done(r->arg, status);
+        free(r);
+    }
+}
+
+/* Nothing is completed while it is written. */
+static void refuse_releases(struct fleet *f, struct fleet_release *list)
+{
+    for (list = in_order(list); list != NULL;) {
+        struct fleet_release *r = list;
+
+        list = r->next;
+        fleet_defer(f, r->done, r->arg, STORE_UNAVAILABLE);
         free(r);
     }
 }
@@ -61,7 +78,7 @@ static void write_acks(struct fleet *f, struct fleet_hold *h)
     struct fleet_reader r = fleet_reader_of(h->acks.data, h->acks.len);
 
     if (sent == NULL || h->acks.failed || h->hold == NULL) {
-        call_releases(h->releases, STORE_UNAVAILABLE);
+        refuse_releases(f, h->releases);
         free(sent);
     } else {
         *sent = (struct acks_sent){.hold = h, .releases = h->releases};
