@@ -158,7 +158,8 @@ static void a_removed_server_drains_and_goes_with_its_last_flow(void **state)
     turn(f);
     assert_int_equal(server_state(flow), SERVER_STATE_DRAINING);
     assert_null(pool_find(f->pool, "a"));
-    assert_null(f->pool->members->checker.config); /* nothing borrowed from what may go now */
+    assert_null(
+        TAILQ_FIRST(&f->pool->members)->checker.config); /* nothing borrowed from what may go now */
     for (int i = 0; i < 4; i++) {
         struct server *s = choose(f);
         assert_ptr_not_equal(s, flow);
