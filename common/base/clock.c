@@ -8,7 +8,6 @@
 static uint64_t read_ms(clockid_t id)
 {
     struct timespec ts = {0};
-
     (void)clock_gettime(id, &ts);
     return (uint64_t)ts.tv_sec * 1000u + (uint64_t)ts.tv_nsec / 1000000u;
 }
@@ -16,7 +15,6 @@ static uint64_t read_ms(clockid_t id)
 static uint64_t read_ns(clockid_t id)
 {
     struct timespec ts = {0};
-
     (void)clock_gettime(id, &ts);
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }

@@ -38,13 +38,10 @@ static bool widen(struct hash_table *t)
 /* What belongs to the new bucket was in the one whose number is a bit shorter. */
 static void split_one(struct hash_table *t)
 {
-    struct hash_link **from;
-    struct hash_link **to;
-
     if (t->size > t->mask && (t->size >= MOST_BUCKETS || !widen(t)))
         return;
-    from = &t->buckets[t->size & (t->mask >> 1)];
-    to = &t->buckets[t->size];
+    struct hash_link **from = &t->buckets[t->size & (t->mask >> 1)];
+    struct hash_link **to = &t->buckets[t->size];
     for (struct hash_link *link; (link = *from) != NULL;) {
         if ((link->hash & t->mask) != t->size) {
             from = &link->next;
@@ -60,11 +57,9 @@ static void split_one(struct hash_table *t)
 
 void hash_table_add(struct hash_table *t, struct hash_link *link, uint32_t hash)
 {
-    struct hash_link **bucket;
-
     if (t->count >= t->size)
         split_one(t);
-    bucket = &t->buckets[hash_table_bucket(t, hash)];
+    struct hash_link **bucket = &t->buckets[hash_table_bucket(t, hash)];
     link->hash = hash;
     link->next = *bucket;
     *bucket = link;

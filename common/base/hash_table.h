@@ -40,7 +40,6 @@ void hash_table_remove(struct hash_table *t, struct hash_link *link);
 static inline uint32_t hash_table_bucket(const struct hash_table *t, uint32_t hash)
 {
     uint32_t number = hash & t->mask;
-
     return number < t->size ? number : number & (t->mask >> 1);
 }
 

@@ -18,7 +18,6 @@ static uint64_t rotate(uint64_t x, unsigned by)
 static uint64_t little_endian(const uint8_t *at, size_t len)
 {
     uint64_t word = 0;
-
     memcpy(&word, at, len);
     return le64toh(word);
 }
@@ -53,7 +52,6 @@ uint64_t siphash(const uint8_t key[SIPHASH_KEY_SIZE], const void *data, size_t l
                       k1 ^ 0x7465646279746573u};
     const uint8_t *at = data;
     size_t left = len;
-
     for (; left >= 8; at += 8, left -= 8)
         take(&s, little_endian(at, 8));
     take(&s, (uint64_t)(len & 0xff) << 56 | (left > 0 ? little_endian(at, left) : 0));

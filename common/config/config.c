@@ -50,7 +50,6 @@ __attribute__((format(printf, 3, 4))) static bool fail(struct loader *l, const y
 static size_t path_push_key(struct loader *l, const char *key)
 {
     size_t used = strlen(l->path);
-
     (void)snprintf(l->path + used, sizeof(l->path) - used, "%s%.64s", used > 0 ? "." : "", key);
     return used;
 }
@@ -58,7 +57,6 @@ static size_t path_push_key(struct loader *l, const char *key)
 static size_t path_push_index(struct loader *l, size_t index)
 {
     size_t used = strlen(l->path);
-
     (void)snprintf(l->path + used, sizeof(l->path) - used, "[%zu]", index);
     return used;
 }
@@ -73,7 +71,6 @@ static bool fail_expected(struct loader *l, const struct config_field *f, const 
     char expected[256];
     char found[64];
     bool scalar = node->type == YAML_SCALAR_NODE;
-
     config_scalar_expected(f, scalar ? config_yaml_text(node) : NULL, expected, sizeof(expected));
     return fail(l, node, "expected %s, got %s", expected,
                 config_yaml_describe(node, found, sizeof(found)));
@@ -85,7 +82,6 @@ static bool fail_unknown_key(struct loader *l, const struct config_schema *schem
     const char *nearest = config_suggest_key(schema, config_yaml_text(key));
     char keys[256] = "";
     size_t used = 0;
-
     path_push_key(l, config_yaml_text(key));
     if (nearest != NULL)
         return fail(l, key, "unknown key, did you mean '%s'?", nearest);
@@ -133,13 +129,11 @@ static bool fill_strings(struct loader *l, const struct config_field *f, yaml_no
                          struct config_strings *out)
 {
     const struct config_field item = {.kind = CONFIG_STRING, .check = f->check};
-    size_t count;
-
     if (config_yaml_is_null(node))
         return true;
     if (node->type != YAML_SEQUENCE_NODE)
         return fail_expected(l, f, node);
-    count = sequence_count(node);
+    size_t count = sequence_count(node);
     if (count == 0)
         return true;
     out->items = calloc(count, sizeof(out->items[0]));
@@ -190,7 +184,6 @@ static bool check_map_name(struct loader *l, const yaml_node_t *map, size_t inde
 {
     const yaml_node_pair_t *pairs = map->data.mapping.pairs.start;
     const yaml_node_t *key = yaml_document_get_node(l->doc, pairs[index].key);
-
     if (key->type != YAML_SCALAR_NODE || key->data.scalar.length == 0)
         return fail(l, key, "expected a name");
     for (size_t i = 0; i < index; i++) {
@@ -208,7 +201,6 @@ static bool fill_map(struct loader *l, const struct config_field *f, yaml_node_t
                      struct config_list *out)
 {
     const struct config_field *name_field = &f->sub->fields[0];
-
     assert(name_field->kind == CONFIG_STRING && name_field->key == NULL);
     if (config_yaml_is_null(node))
         return true;
@@ -325,8 +317,6 @@ static bool fill_fallback(struct loader *l, const struct config_field *f, char *
 {
     yaml_document_t *outer = l->doc;
     yaml_document_t doc;
-    bool ok;
-
     if (config_kind_is_scalar(f->kind)) {
         if (config_scalar_store(f, f->fallback, value) == CONFIG_SCALAR_OK)
             return true;
@@ -335,7 +325,7 @@ static bool fill_fallback(struct loader *l, const struct config_field *f, char *
     if (!config_yaml_parse(l->name, f->fallback, strlen(f->fallback), &doc, l->err))
         return false;
     l->doc = &doc;
-    ok = fill_value(l, f, yaml_document_get_root_node(&doc), value);
+    bool ok = fill_value(l, f, yaml_document_get_root_node(&doc), value);
     l->doc = outer;
     yaml_document_delete(&doc);
     return ok;
@@ -346,7 +336,6 @@ static bool fill_absent(struct loader *l, const struct config_field *f, const ya
 {
     char expected[256];
     bool ok = true;
-
     if (f->key == NULL || f->kind == CONFIG_POSITION)
         return true;
     size_t outer = path_push_key(l, f->key);
@@ -368,7 +357,6 @@ static bool fill_struct(struct loader *l, const struct config_schema *schema, ya
 {
     uint64_t seen = 0;
     char found[64];
-
     assert(schema->count <= 64);
     fill_positions(schema, NULL, node, out);
     if (node != NULL && node->type != YAML_MAPPING_NODE && !config_yaml_is_null(node))
@@ -398,14 +386,12 @@ bool config_parse(const char *name, const char *text, size_t len,
 {
     struct loader l = {.name = name, .err = err};
     yaml_document_t doc;
-    bool ok;
-
     memset(out, 0, schema->size);
     memset(err, 0, sizeof(*err));
     if (!config_yaml_parse(name, text, len, &doc, err))
         return false;
     l.doc = &doc;
-    ok = fill_struct(&l, schema, yaml_document_get_root_node(&doc), out);
+    bool ok = fill_struct(&l, schema, yaml_document_get_root_node(&doc), out);
     yaml_document_delete(&doc);
     if (!ok)
         config_free(schema, out);
@@ -422,14 +408,12 @@ bool config_load(const char *path, const struct config_schema *schema, void *out
 {
     size_t len;
     char *text = config_yaml_read(path, &len);
-    bool ok;
-
     if (text == NULL) {
         memset(out, 0, schema->size);
         return config_fail(err, path, (struct config_position){0, 0}, NULL,
                            "expected a readable file: %s", strerror(errno));
     }
-    ok = config_parse(path, text, len, schema, out, err);
+    bool ok = config_parse(path, text, len, schema, out, err);
     free(text);
     return ok;
 }

@@ -28,7 +28,6 @@ static void add_cell(struct evbuffer *out, const char *text)
 static void add_code_cell(struct evbuffer *out, const char *text)
 {
     char cell[PATH_MAX_BYTES + 2];
-
     (void)snprintf(cell, sizeof(cell), "`%s`", text);
     add_cell(out, cell);
 }
@@ -79,7 +78,6 @@ static void add_range(struct evbuffer *out, const struct config_field *f)
     char range[128];
     char words[200];
     char cell[340];
-
     config_scalar_range(f, range, sizeof(range));
     config_scalar_words(f, f->kind == CONFIG_ENUM ? ", " : " or ", words, sizeof(words));
     (void)snprintf(cell, sizeof(cell), "%s%s%s", range,
@@ -111,7 +109,6 @@ static void add_schema(struct evbuffer *out, const char *prefix, const struct co
         const char *step = f->kind == CONFIG_LIST ? "[]" : f->kind == CONFIG_MAP ? ".<name>" : "";
         char path[PATH_MAX_BYTES];
         char inner[PATH_MAX_BYTES];
-
         if (f->key == NULL || f->kind == CONFIG_POSITION)
             continue;
         (void)snprintf(path, sizeof(path), "%s%s", prefix, f->key);

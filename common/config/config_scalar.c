@@ -31,7 +31,6 @@ static bool parse_digits(const char *text, uint64_t *value, const char **rest)
 {
     uint64_t v = 0;
     const char *p = text;
-
     for (; isdigit((unsigned char)*p); p++) {
         uint64_t digit = (uint64_t)(*p - '0');
         if (v > (UINT64_MAX - digit) / 10)
@@ -47,7 +46,6 @@ static bool parse_with_unit(const char *text, const struct unit *units, uint64_t
 {
     uint64_t value;
     const char *suffix;
-
     if (!parse_digits(text, &value, &suffix))
         return false;
     for (const struct unit *u = units; u->suffix != NULL; u++) {
@@ -78,7 +76,6 @@ bool config_parse_size(const char *text, uint64_t *bytes)
 static bool parse_uint(const char *text, uint64_t *out)
 {
     const char *rest;
-
     return parse_digits(text, out, &rest) && *rest == '\0' && *out <= UINT32_MAX;
 }
 
@@ -112,7 +109,6 @@ static int word_index(const char *const *names, const char *text)
 static bool parse_number(const struct config_field *f, const char *text, uint64_t *out)
 {
     bool parsed;
-
     if (word_index(f->names, text) >= 0) {
         *out = 0;
         return true;
@@ -132,7 +128,6 @@ enum config_scalar_result config_scalar_store(const struct config_field *field, 
     uint64_t number = 0;
     bool truth = false;
     int word;
-
     if (field->check != NULL && field->check(text) != NULL)
         return CONFIG_SCALAR_WRONG;
     switch (field->kind) {
@@ -175,7 +170,6 @@ enum config_scalar_result config_scalar_store(const struct config_field *field, 
 static void append(char *buf, size_t size, const char *text)
 {
     size_t used = strlen(buf);
-
     (void)snprintf(buf + used, size - used, "%s", text);
 }
 
@@ -183,7 +177,6 @@ static void append_number(const struct config_field *f, uint64_t value, char *bu
 {
     const struct unit *u = f->kind == CONFIG_DURATION ? duration_units : size_units;
     char text[32];
-
     if (f->kind == CONFIG_UINT || value == 0) {
         (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
     } else {
@@ -224,7 +217,6 @@ static void expect_number(const struct config_field *f, const char *noun, const 
 {
     char range[80];
     char words[80];
-
     config_scalar_range(f, range, sizeof(range));
     config_scalar_words(f, " or ", words, sizeof(words));
     append(buf, size, noun);
@@ -249,7 +241,6 @@ void config_scalar_expected(const struct config_field *field, const char *text, 
 {
     const char *checked = field->check != NULL && text != NULL ? field->check(text) : NULL;
     char words[200];
-
     buf[0] = '\0';
     if (checked != NULL) {
         append(buf, size, checked);

@@ -13,7 +13,6 @@
 static size_t min3(size_t a, size_t b, size_t c)
 {
     size_t ab = a < b ? a : b;
-
     return ab < c ? ab : c;
 }
 
@@ -22,7 +21,6 @@ static size_t edit_distance(const char *a, const char *b)
 {
     size_t row[KEY_MAX + 1];
     size_t len = strlen(b);
-
     for (size_t j = 0; j <= len; j++)
         row[j] = j;
     for (size_t i = 0; a[i] != '\0'; i++) {
@@ -41,7 +39,6 @@ const char *config_suggest_key(const struct config_schema *schema, const char *k
 {
     const char *best = NULL;
     size_t best_distance = strlen(key) / 3 + 1;
-
     if (strlen(key) > KEY_MAX)
         return NULL;
     for (size_t i = 0; i < schema->count; i++) {

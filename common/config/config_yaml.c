@@ -19,7 +19,6 @@ static const struct config_position nowhere = {0, 0};
 struct config_position config_yaml_position(const yaml_node_t *node)
 {
     struct config_position at = {0, 0};
-
     if (node != NULL) {
         at.line = (int)node->start_mark.line + 1;
         at.column = (int)node->start_mark.column + 1;
@@ -55,7 +54,6 @@ const char *config_yaml_describe(const yaml_node_t *node, char *buf, size_t size
 static struct config_position position_of_offset(const char *text, size_t len, size_t offset)
 {
     struct config_position at = {1, 1};
-
     for (size_t i = 0; i < offset && i < len; i++) {
         at.column++;
         if (text[i] == '\n') {
@@ -72,7 +70,6 @@ static bool fail_yaml(struct config_error *err, const char *name, const yaml_par
     struct config_position at = {(int)parser->problem_mark.line + 1,
                                  (int)parser->problem_mark.column + 1};
     const char *problem = parser->problem != NULL ? parser->problem : "unreadable";
-
     if (parser->error == YAML_READER_ERROR) /* these come with an offset only */
         at = position_of_offset(text, len, parser->problem_offset);
     if (parser->error == YAML_MEMORY_ERROR)
@@ -107,7 +104,6 @@ static bool survey_event(struct config_error *err, const char *name, const yaml_
 {
     struct config_position at = {(int)event->start_mark.line + 1,
                                  (int)event->start_mark.column + 1};
-
     if (event->type == YAML_DOCUMENT_START_EVENT)
         s->documents++;
     else if (event->type == YAML_SEQUENCE_START_EVENT || event->type == YAML_MAPPING_START_EVENT)
@@ -136,7 +132,6 @@ static bool survey_text(struct config_error *err, const char *name, const char *
     struct survey s = {0};
     bool ok = true;
     bool done = false;
-
     if (!yaml_parser_initialize(&parser))
         return config_fail(err, name, nowhere, NULL, "out of memory");
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
@@ -157,8 +152,6 @@ bool config_yaml_parse(const char *name, const char *text, size_t len, yaml_docu
                        struct config_error *err)
 {
     yaml_parser_t parser;
-    bool ok;
-
     if (len > FILE_MAX_BYTES)
         return config_fail(err, name, nowhere, NULL, "expected a file of at most 1 MiB");
     if (!survey_text(err, name, text, len))
@@ -166,7 +159,7 @@ bool config_yaml_parse(const char *name, const char *text, size_t len, yaml_docu
     if (!yaml_parser_initialize(&parser))
         return config_fail(err, name, nowhere, NULL, "out of memory");
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
-    ok = yaml_parser_load(&parser, doc) == 1 || fail_yaml(err, name, &parser, text, len);
+    bool ok = yaml_parser_load(&parser, doc) == 1 || fail_yaml(err, name, &parser, text, len);
     yaml_parser_delete(&parser);
     return ok;
 }
@@ -176,7 +169,6 @@ char *config_yaml_read(const char *path, size_t *len)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     char *text = malloc(FILE_MAX_BYTES + 1);
     ssize_t n = 0;
-
     *len = 0;
     while (fd >= 0 && text != NULL && *len < FILE_MAX_BYTES + 1) {
         n = read(fd, text + *len, FILE_MAX_BYTES + 1 - *len);

@@ -5,15 +5,6 @@
  */
 #include "common/http/http_admin.h"
 
-#include "common/base/clock.h"
-#include "common/config/config_schema.h"
-#include "common/http/http_connections.h"
-#include "common/http/http_origin.h"
-#include "common/http/http_queue.h"
-#include "common/log/log.h"
-#include "common/net/address.h"
-#include "common/net/bind_address.h"
-
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -28,6 +19,15 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/config/config_schema.h"
+#include "common/http/http_connections.h"
+#include "common/http/http_origin.h"
+#include "common/http/http_queue.h"
+#include "common/log/log.h"
+#include "common/net/address.h"
+#include "common/net/bind_address.h"
 
 #define HEADERS_MAX_BYTES 8192
 #define BODY_MAX_BYTES 65536
@@ -75,7 +75,6 @@ static const struct {
 static void on_sweep(evutil_socket_t fd, short what, void *arg)
 {
     struct http_admin *a = arg;
-
     (void)fd;
     (void)what;
     http_connections_sweep(&a->connections, clock_monotonic_ms());
@@ -87,7 +86,6 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 static void sweep_soon(struct http_admin *a)
 {
     static const struct timeval now = {0, 0};
-
     event_add(a->soon, &now);
 }
 
@@ -97,7 +95,6 @@ static void sweep_soon(struct http_admin *a)
 static struct bufferevent *on_accept(struct event_base *base, void *arg)
 {
     struct http_admin *a = arg;
-
     if (++a->accepted >= http_connections_most(&a->connections) / 4) {
         for (size_t i = 0; i < a->listener_count; i++)
             evconnlistener_disable(a->listeners[i]);
@@ -111,7 +108,6 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
 static void on_accept_failed(struct evconnlistener *listener, void *arg)
 {
     int err = errno;
-
     (void)arg;
     LOG_LIMITED(LOG_LEVEL_ERROR, "accept_paused", KV_STR("listener", "admin"),
                 KV_STR("err", strerror(err)));
@@ -122,7 +118,6 @@ static void on_complete(struct evhttp_request *req, void *arg)
 {
     struct http_admin *a = arg;
     struct evhttp_connection *connection = evhttp_request_get_connection(req);
-
     if (connection != NULL)
         http_connections_replied(&a->connections, evhttp_connection_get_bufferevent(connection));
     sweep_soon(a); /* it may end with this reply: let its socket go at once */
@@ -171,7 +166,6 @@ static int method_of(struct evhttp_request *req)
 static void reply_not_allowed(struct evhttp_request *req, int allowed)
 {
     char list[64] = "";
-
     for (size_t i = 0; i < METHODS_KNOWN; i++) {
         size_t used = strlen(list);
         if ((allowed & methods_known[i].bit) != 0)
@@ -187,7 +181,6 @@ static void dispatch(struct http_admin *a, struct evhttp_request *req, const cha
     int method = method_of(req);
     int allowed;
     const struct route *r = find_route(a, path, method, &allowed);
-
     if (allowed == 0)
         http_admin_reply_text(req, 404, "not found");
     else if (r == NULL)
@@ -206,7 +199,6 @@ static void answer(struct evhttp_request *req, void *arg)
     const char *raw = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
     size_t len = 0;
     char *path = raw != NULL ? evhttp_uridecode(raw, 0, &len) : NULL;
-
     enum http_origin_host host = http_origin_host(req, &a->hosts);
     if (host == HTTP_ORIGIN_OTHER)
         http_admin_reply_text(req, 403, "forbidden: not a name of this server (admin.hosts)");
@@ -222,14 +214,12 @@ static void answer(struct evhttp_request *req, void *arg)
 static void on_closed(struct evhttp_connection *connection, void *arg)
 {
     struct http_admin *a = arg;
-
     http_queue_forget(&a->queue, connection);
 }
 
 static void on_request(struct evhttp_request *req, void *arg)
 {
     struct http_admin *a = arg;
-
     evhttp_request_set_on_complete_cb(req, on_complete, a);
     evhttp_connection_set_closecb(evhttp_request_get_connection(req), on_closed, a);
     if (!http_queue_take(&a->queue, req))
@@ -240,7 +230,6 @@ bool http_admin_route(struct http_admin *a, int methods, const char *path, http_
                       void *arg)
 {
     struct route *r = calloc(1, sizeof(*r));
-
     if (r == NULL)
         return false;
     r->methods = methods;
@@ -262,7 +251,6 @@ static struct evconnlistener *listen_on(struct event_base *base, const struct bi
         fd < 0 ? NULL
                : evconnlistener_new(base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
                                     BACKLOG, fd);
-
     if (listener == NULL && fd >= 0) {
         int saved = errno;
         close(fd);
@@ -276,7 +264,6 @@ static int port_of(struct evconnlistener *listener)
     struct sockaddr_storage addr = {0};
     socklen_t len = sizeof(addr);
     char service[16];
-
     if (getsockname(evconnlistener_get_fd(listener), (struct sockaddr *)&addr, &len) != 0 ||
         getnameinfo((struct sockaddr *)&addr, len, NULL, 0, service, sizeof(service),
                     NI_NUMERICSERV) != 0)
@@ -296,7 +283,6 @@ static void set_port(struct bind_address *address, int port)
 static bool listen_at(struct http_admin *a, const char *bind, char *cause, size_t size)
 {
     struct bind_addresses found;
-
     if (!bind_resolve(bind, &found)) {
         (void)snprintf(cause, size, "not an address %s",
                        address_check(bind) != NULL ? "like host:port" : "of this host");
@@ -323,7 +309,6 @@ static bool listen_at(struct http_admin *a, const char *bind, char *cause, size_
 static bool start(struct http_admin *a, const char *bind, char *cause, size_t size)
 {
     static const struct timeval period = {0, SWEEP_MS * 1000};
-
     (void)snprintf(cause, size, "out of memory");
     a->http = evhttp_new(a->base);
     a->sweep = event_new(a->base, -1, EV_PERSIST, on_sweep, a);
@@ -352,7 +337,6 @@ struct http_admin *http_admin_new(struct event_base *base, const char *bind, cha
 {
     struct http_admin *a = calloc(1, sizeof(*a));
     char cause[128] = "out of memory";
-
     if (a != NULL) {
         a->base = base;
         if (start(a, bind, cause, sizeof(cause)))
@@ -374,7 +358,6 @@ static void free_hosts(struct config_strings *hosts)
 bool http_admin_set_hosts(struct http_admin *a, const struct config_strings *hosts)
 {
     struct config_strings copy = {.items = calloc(hosts->count + 1, sizeof(*copy.items))};
-
     if (copy.items == NULL)
         return false;
     for (size_t i = 0; i < hosts->count; i++) {
@@ -427,7 +410,6 @@ int http_admin_port(const struct http_admin *a)
 static void drop_head_body(struct evkeyvalq *headers, struct evbuffer *body)
 {
     char length[24];
-
     if (body == NULL)
         return;
     (void)snprintf(length, sizeof(length), "%zu", evbuffer_get_length(body));
@@ -453,7 +435,6 @@ void http_admin_reply(struct evhttp_request *req, int status, const char *conten
                       struct evbuffer *body)
 {
     struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
-
     if (content_type != NULL)
         evhttp_add_header(headers, "Content-Type", content_type);
     add_security_headers(headers);
@@ -465,7 +446,6 @@ void http_admin_reply(struct evhttp_request *req, int status, const char *conten
 void http_admin_reply_text(struct evhttp_request *req, int status, const char *text)
 {
     struct evbuffer *body = evbuffer_new();
-
     if (body != NULL)
         evbuffer_add_printf(body, "%s\n", text);
     http_admin_reply(req, status, "text/plain; charset=utf-8", body);
@@ -478,7 +458,6 @@ char *http_admin_body(struct evhttp_request *req, size_t *len)
     struct evbuffer *in = evhttp_request_get_input_buffer(req);
     size_t n = evbuffer_get_length(in);
     char *text = n > 0 ? malloc(n + 1) : NULL;
-
     if (len != NULL)
         *len = text != NULL ? n : 0;
     if (text == NULL)
@@ -494,7 +473,6 @@ char *http_admin_query(struct evhttp_request *req, const char *key)
     const char *query = uri != NULL ? evhttp_uri_get_query(uri) : NULL;
     struct evkeyvalq pairs;
     char *copy = NULL;
-
     if (query == NULL || evhttp_parse_query_str(query, &pairs) != 0)
         return NULL;
     const char *value = evhttp_find_header(&pairs, key);

@@ -3,15 +3,15 @@
  */
 #include "common/http/http_origin.h"
 
-#include "common/http/http_host.h"
-#include "common/log/log.h"
-
 #include <event2/http.h>
 #include <event2/http_struct.h>
 #include <event2/keyvalq_struct.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/queue.h>
+
+#include "common/http/http_host.h"
+#include "common/log/log.h"
 
 static bool is_ours(const char *host, const struct config_strings *names)
 {
@@ -36,7 +36,6 @@ enum http_origin_host http_origin_host(struct evhttp_request *req,
     const char *in_line = uri != NULL ? evhttp_uri_get_host(uri) : NULL; /* a whole URL */
     bool named = false;
     struct evkeyval *header;
-
     if (in_line != NULL && !is_ours(in_line, names))
         return HTTP_ORIGIN_OTHER;
     TAILQ_FOREACH (header, evhttp_request_get_input_headers(req), next) {
@@ -66,7 +65,6 @@ bool http_origin_is_foreign(struct evhttp_request *req)
     struct evkeyvalq *headers = evhttp_request_get_input_headers(req);
     const char *host = evhttp_find_header(headers, "Host");
     struct evkeyval *header;
-
     TAILQ_FOREACH (header, headers, next) {
         if (names_foreign_page(header, host))
             return true;

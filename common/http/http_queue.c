@@ -12,7 +12,6 @@
 static void come_back(struct http_queue *q)
 {
     static const struct timeval now = {0, 0};
-
     (void)event_add(q->next_turn, &now); /* of no memory: with the next request */
 }
 
@@ -25,7 +24,6 @@ static void answer(struct http_queue *q, struct evhttp_request *req)
 static struct evhttp_request *first_waiting(struct http_queue *q)
 {
     struct evhttp_request *req = q->waiting[0];
-
     memmove(&q->waiting[0], &q->waiting[1], --q->count * sizeof(q->waiting[0]));
     return req;
 }
@@ -33,7 +31,6 @@ static struct evhttp_request *first_waiting(struct http_queue *q)
 static void on_next_turn(evutil_socket_t fd, short what, void *arg)
 {
     struct http_queue *q = arg;
-
     (void)fd;
     (void)what;
     timebox_open(&q->box, HTTP_TURN_US);
@@ -85,7 +82,6 @@ bool http_queue_take(struct http_queue *q, struct evhttp_request *req)
 void http_queue_forget(struct http_queue *q, const struct evhttp_connection *connection)
 {
     size_t kept = 0;
-
     for (size_t i = 0; i < q->count; i++)
         if (evhttp_request_get_connection(q->waiting[i]) != connection)
             q->waiting[kept++] = q->waiting[i];

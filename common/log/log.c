@@ -5,9 +5,6 @@
  */
 #include "common/log/log.h"
 
-#include "common/base/clock.h"
-#include "common/log/log_writer.h"
-
 #include <errno.h>
 #include <event2/event.h>
 #include <math.h>
@@ -18,6 +15,9 @@
 #include <strings.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/log/log_writer.h"
 
 #define LINE_MAX_BYTES 4096
 #define VALUE_MAX_BYTES 1024 /* of one value, escaped */
@@ -91,7 +91,6 @@ __attribute__((format(printf, 2, 3))) static bool putf(struct line *l, const cha
 {
     char text[256];
     va_list ap;
-
     va_start(ap, format);
     int n = vsnprintf(text, sizeof(text), format, ap);
     va_end(ap);
@@ -111,7 +110,6 @@ static size_t printable_utf8(const unsigned char *s, size_t len)
 {
     uint32_t code;
     size_t n;
-
     if (s[0] >= 0x20 && s[0] < 0x7f)
         return 1;
     if (s[0] >= 0xc2 && s[0] <= 0xdf) {
@@ -143,7 +141,6 @@ static size_t escape_one(const unsigned char *s, size_t len, bool json, char *ou
 {
     size_t n = printable_utf8(s, len);
     const char *named = NULL;
-
     switch (s[0]) {
     case '"':
         named = "\\\"";
@@ -182,12 +179,10 @@ static bool put_escaped(struct line *l, const char *text, size_t len, bool json)
 {
     const unsigned char *s = (const unsigned char *)text;
     size_t written = 0;
-
     while (len > 0) {
         char piece[8];
         size_t piece_len = 0;
         size_t took = escape_one(s, len, json, piece, &piece_len);
-
         if (written + piece_len > VALUE_MAX_BYTES)
             return put(l, "...", 3);
         if (!put(l, piece, piece_len))
@@ -260,7 +255,6 @@ static bool put_key(struct line *l, const char *key, bool json)
 static void put_field(struct line *l, const struct log_kv *kv, bool json)
 {
     size_t before = l->used;
-
     if (put_key(l, kv->key, json) && put_value(l, kv, json))
         return;
     l->used = before;
@@ -273,7 +267,6 @@ static void put_head(struct line *l, enum log_level level, const char *event, bo
     time_t seconds = (time_t)(now_ms / 1000);
     struct tm tm = {0};
     char stamp[32];
-
     gmtime_r(&seconds, &tm);
     strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
     if (!json) {
@@ -296,7 +289,6 @@ static void format_line(struct line *l, enum log_level level, const char *event,
                         const struct log_kv *kvs, uint32_t suppressed)
 {
     bool json = atomic_load_explicit(&sink.format, memory_order_relaxed) == LOG_FORMAT_JSON;
-
     l->used = 0;
     l->limit = sizeof(l->buf) - TAIL_RESERVE;
     l->truncated = false;
@@ -315,7 +307,6 @@ static void format_line(struct line *l, enum log_level level, const char *event,
 static void write_now(int fd, const struct line *l)
 {
     ssize_t n;
-
     do {
         n = write(fd, l->buf, l->used);
     } while (n < 0 && errno == EINTR);
@@ -326,7 +317,6 @@ static void emit(enum log_level level, const char *event, const struct log_kv *k
 {
     int fd = atomic_load_explicit(&sink.fd, memory_order_relaxed);
     struct line l;
-
     format_line(&l, level, event, kvs, suppressed);
     if (!log_writer_put(fd, l.buf, l.used))
         write_now(fd, &l);
@@ -335,7 +325,6 @@ static void emit(enum log_level level, const char *event, const struct log_kv *k
 void log_event(enum log_level level, const char *event, const struct log_kv *kvs)
 {
     int saved_errno = errno; /* logging must not disturb the caller's error handling */
-
     if (log_enabled(level))
         emit(level, event, kvs, 0);
     errno = saved_errno;
@@ -345,11 +334,9 @@ void log_event_limited(struct log_limit *limit, enum log_level level, const char
                        const struct log_kv *kvs)
 {
     int saved_errno = errno;
-    uint64_t now_ms;
-
     if (!log_enabled(level))
         return;
-    now_ms = clock_monotonic_ms();
+    uint64_t now_ms = clock_monotonic_ms();
     if (limit->window_start_ms == 0 || now_ms - limit->window_start_ms >= LIMIT_PER_MS) {
         limit->window_start_ms = now_ms;
         limit->in_window = 0;
@@ -369,7 +356,6 @@ void log_event_limited(struct log_limit *limit, enum log_level level, const char
 static size_t gap_line(char *buf, size_t size, uint64_t dropped)
 {
     struct line l;
-
     format_line(&l, LOG_LEVEL_WARN, "log_lines_dropped",
                 (const struct log_kv[]){KV_UINT("count", dropped), {.kind = LOG_KIND_END}}, 0);
     if (l.used > size)
@@ -389,7 +375,6 @@ static void on_libevent(int severity, const char *text)
         [EVENT_LOG_ERR] = LOG_LEVEL_ERROR,
     };
     bool known = severity >= EVENT_LOG_DEBUG && severity <= EVENT_LOG_ERR;
-
     LOG_LIMITED(known ? levels[severity] : LOG_LEVEL_WARN, "libevent", KV_STR("text", text));
 }
 

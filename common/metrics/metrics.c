@@ -159,7 +159,6 @@ metric_counter *metrics_counter(struct metrics *m, const char *name, const char 
                                 const char *labels)
 {
     struct series *s = series_get(m, METRIC_COUNTER, name, help, labels);
-
     return s != NULL ? &s->counter : NULL;
 }
 
@@ -167,7 +166,6 @@ metric_gauge *metrics_gauge(struct metrics *m, const char *name, const char *hel
                             const char *labels)
 {
     struct series *s = series_get(m, METRIC_GAUGE, name, help, labels);
-
     return s != NULL ? &s->gauge : NULL;
 }
 
@@ -175,7 +173,6 @@ struct metric_histogram *metrics_histogram(struct metrics *m, const char *name, 
                                            const char *labels, const double *bounds, size_t count)
 {
     struct series *s = series_get(m, METRIC_HISTOGRAM, name, help, labels);
-
     if (s == NULL)
         return NULL;
     if (s->histogram == NULL) {
@@ -192,7 +189,6 @@ struct metric_histogram *metrics_histogram(struct metrics *m, const char *name, 
 void metric_observe(struct metric_histogram *h, double value)
 {
     size_t i = 0;
-
     while (i < h->count && value > h->bounds[i])
         i++;
     metric_add(&h->buckets[i], 1);
@@ -236,7 +232,6 @@ void metrics_label(char *buf, size_t size, const char *key, const char *value)
     size_t start = strlen(buf);
     int head = snprintf(buf + start, size - start, "%s%s=\"", start > 0 ? "," : "", key);
     size_t used = start + (size_t)head;
-
     for (const char *p = value; *p != '\0' && used < size; p++) {
         char escaped[2];
         size_t n = escape_label_char(*p, escaped);
@@ -293,7 +288,6 @@ static void page_free(struct page *p)
 static struct page *page_new(const char *name)
 {
     struct page *p = calloc(1, sizeof(*p));
-
     if (p == NULL)
         return NULL;
     p->name = strdup(name);
@@ -331,7 +325,6 @@ static void emit_text(struct metrics_writer *w, const char *name, const char *su
 {
     bool has_labels = labels != NULL && labels[0] != '\0';
     bool has_extra = extra[0] != '\0';
-
     if (w->current == NULL)
         return;
     evbuffer_add_printf(w->current->text, "%s%s", name, suffix);
@@ -344,7 +337,6 @@ static void emit_text(struct metrics_writer *w, const char *name, const char *su
 void metrics_emit(struct metrics_writer *w, const char *name, const char *labels, double value)
 {
     char text[32];
-
     format_double(value, text, sizeof(text));
     emit_text(w, name, "", labels, "", text);
 }
@@ -353,7 +345,6 @@ static void emit_count(struct metrics_writer *w, const char *name, const char *s
                        const char *labels, const char *extra, uint64_t value)
 {
     char text[32];
-
     (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
     emit_text(w, name, suffix, labels, extra, text);
 }
@@ -364,7 +355,6 @@ static void emit_histogram(struct metrics_writer *w, const char *name, const cha
     uint64_t total = 0;
     char number[32];
     char le[48];
-
     for (size_t i = 0; i <= h->count; i++) {
         total += atomic_load_explicit(&h->buckets[i], memory_order_relaxed);
         format_double(i < h->count ? h->bounds[i] : (double)INFINITY, number, sizeof(number));
@@ -379,7 +369,6 @@ static void emit_histogram(struct metrics_writer *w, const char *name, const cha
 static void emit_series(struct metrics_writer *w, const struct family *f, struct series *s)
 {
     char text[32];
-
     switch (f->type) {
     case METRIC_COUNTER:
         emit_count(w, f->name, "", s->labels, "",

@@ -42,7 +42,6 @@ struct reader {
 static const uint8_t *take(struct reader *r, size_t n)
 {
     const uint8_t *p = r->at;
-
     if (n > r->left)
         return NULL;
     r->at += n;
@@ -109,7 +108,6 @@ static void put_u16(struct writer *w, size_t v)
 static void set_ipv4(struct sockaddr_storage *out, const uint8_t *addr, const uint8_t *port)
 {
     struct sockaddr_in *in = (struct sockaddr_in *)out;
-
     in->sin_family = AF_INET;
     memcpy(&in->sin_addr, addr, 4);
     memcpy(&in->sin_port, port, 2);
@@ -118,7 +116,6 @@ static void set_ipv4(struct sockaddr_storage *out, const uint8_t *addr, const ui
 static void set_ipv6(struct sockaddr_storage *out, const uint8_t *addr, const uint8_t *port)
 {
     struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
-
     in6->sin6_family = AF_INET6;
     memcpy(&in6->sin6_addr, addr, 16);
     memcpy(&in6->sin6_port, port, 2);
@@ -131,7 +128,6 @@ static bool take_word(struct reader *line, char *out, size_t size)
 {
     const uint8_t *space = memchr(line->at, ' ', line->left);
     size_t n = space != NULL ? (size_t)(space - line->at) : line->left;
-
     if (n == 0 || n >= size)
         return false;
     memcpy(out, take(line, n), n);
@@ -143,7 +139,6 @@ static bool take_word(struct reader *line, char *out, size_t size)
 static bool parse_port(const char *text, uint8_t out[2])
 {
     unsigned port = 0;
-
     if (text[0] == '0' && text[1] != '\0')
         return false;
     for (const char *p = text; *p != '\0'; p++) {
@@ -163,7 +158,6 @@ static bool parse_v1_addresses(struct reader *line, int family, struct proxy_inf
     char address[2][INET6_ADDRSTRLEN];
     char port[2][6];
     struct sockaddr_storage *to[2] = {&out->source, &out->destination};
-
     if (!take_word(line, address[0], sizeof(address[0])) ||
         !take_word(line, address[1], sizeof(address[1])) ||
         !take_word(line, port[0], sizeof(port[0])) || !take_word(line, port[1], sizeof(port[1])) ||
@@ -186,7 +180,6 @@ static bool parse_v1_line(struct reader line, struct proxy_info *out)
 {
     static const char unknown[] = "UNKNOWN";
     char protocol[8];
-
     (void)take(&line, sizeof(v1_signature));
     /* What follows UNKNOWN is to be ignored, whatever it is. */
     if (line.left >= 7 && memcmp(line.at, unknown, 7) == 0 &&
@@ -209,7 +202,6 @@ static enum proxy_result parse_v1(const uint8_t *buf, size_t len, struct proxy_i
     size_t within = len < PROXY_V1_MAX ? len : PROXY_V1_MAX;
     const uint8_t *cr = memchr(buf, '\r', within);
     size_t line_len = cr != NULL ? (size_t)(cr - buf) : within;
-
     if (memchr(buf, '\n', line_len) != NULL)
         return PROXY_MALFORMED;
     if (cr == NULL || line_len + 1 == within)
@@ -238,7 +230,6 @@ static bool crc_is_right(const uint8_t *header, size_t len, const uint8_t *field
     static const uint8_t zeros[V2_CRC_LEN];
     size_t before = (size_t)(field - header);
     uint32_t crc = crc32c(0xffffffffu, header, before);
-
     crc = crc32c(crc, zeros, V2_CRC_LEN);
     crc = crc32c(crc, field + V2_CRC_LEN, len - before - V2_CRC_LEN);
     return get_u32(field) == (crc ^ 0xffffffffu);
@@ -260,7 +251,6 @@ static bool parse_ssl(struct reader value, struct proxy_info *out)
     struct reader text;
     bool broken = false;
     uint8_t type;
-
     if (client == NULL || verify == NULL)
         return false;
     out->tls = (*client & V2_SSL_USED) != 0;
@@ -281,7 +271,6 @@ static bool parse_tlvs(const uint8_t *header, size_t len, struct reader tlvs,
     struct reader value;
     bool broken = false;
     uint8_t type;
-
     while (take_tlv(&tlvs, &type, &value, &broken)) {
         if (type == V2_TLV_CRC32C &&
             (value.left != V2_CRC_LEN || !crc_is_right(header, len, value.at)))
@@ -299,8 +288,6 @@ static bool parse_v2_body(const uint8_t *header, size_t len, struct proxy_info *
     unsigned command = header[12] & 0x0fu;
     unsigned family = header[13] >> 4;
     unsigned transport = header[13] & 0x0fu;
-    const uint8_t *addresses;
-
     if (command > V2_PROXY || family > V2_UNIX || transport > V2_DGRAM)
         return false;
     out->local =
@@ -308,7 +295,7 @@ static bool parse_v2_body(const uint8_t *header, size_t len, struct proxy_info *
     /* 2.2: the rest of such a header says nothing about the connection and is skipped. */
     if (command == V2_LOCAL || family == V2_UNSPEC)
         return true;
-    addresses = take(&body, v2_address_size[family]);
+    const uint8_t *addresses = take(&body, v2_address_size[family]);
     if (addresses == NULL)
         return false;
     if (!out->local && family == V2_INET) {
@@ -366,7 +353,6 @@ enum proxy_result proxy_peek(const uint8_t *buf, size_t len)
 enum proxy_result proxy_parse(const uint8_t *buf, size_t len, struct proxy_info *out, size_t *used)
 {
     enum proxy_result result = PROXY_NOT_PROXY;
-
     memset(out, 0, sizeof(*out));
     *used = 0;
     if (len == 0)
@@ -402,7 +388,6 @@ static bool fits_ipv4(const struct sockaddr_storage *a)
 static void to_ipv6(const struct sockaddr_storage *a, uint8_t out[16])
 {
     static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
-
     if (a->ss_family == AF_INET6) {
         memcpy(out, &((const struct sockaddr_in6 *)a)->sin6_addr, 16);
         return;
@@ -421,7 +406,6 @@ static void put_addresses(struct writer *w, const struct proxy_info *info, bool 
 {
     size_t skip = ipv4 ? 12 : 0;
     uint8_t addr[16];
-
     to_ipv6(&info->source, addr);
     put(w, addr + skip, 16 - skip);
     to_ipv6(&info->destination, addr);
@@ -433,7 +417,6 @@ static void put_addresses(struct writer *w, const struct proxy_info *info, bool 
 static void put_tlv(struct writer *w, enum v2_tlv type, const char *text)
 {
     size_t len = strlen(text);
-
     if (len == 0)
         return;
     put_u8(w, type);
@@ -449,7 +432,6 @@ static size_t tlv_size(const char *text)
 static void put_ssl(struct writer *w, const struct proxy_info *info)
 {
     unsigned client = V2_SSL_USED;
-
     if (info->tls_verified)
         client |= V2_SSL_CERT_CONN | V2_SSL_CERT_SESS;
     put_u8(w, V2_TLV_SSL);
@@ -467,7 +449,6 @@ size_t proxy_write_v2(const struct proxy_info *info, uint8_t *buf, size_t size)
     bool known = !info->local && is_ip(&info->source) && is_ip(&info->destination);
     bool ipv4 = known && fits_ipv4(&info->source) && fits_ipv4(&info->destination);
     unsigned family = V2_UNSPEC;
-
     if (known)
         family = (ipv4 ? V2_INET << 4 : V2_INET6 << 4) | V2_STREAM;
     put(&w, v2_signature, sizeof(v2_signature));

@@ -13,7 +13,6 @@
 static void must_be_ok(void *arg, const redisReply *reply)
 {
     struct redis_greeting *g = arg;
-
     if (reply == NULL || reply->type == REDIS_REPLY_ERROR)
         g->refused = true;
 }
@@ -22,11 +21,9 @@ static void must_be_ok(void *arg, const redisReply *reply)
 static void info_value(const char *text, const char *key, char *out, size_t size)
 {
     size_t key_len = strlen(key);
-
     for (const char *line = text; line != NULL && *line != '\0';) {
         if (strncmp(line, key, key_len) == 0 && line[key_len] == ':') {
             size_t len = strcspn(line + key_len + 1, "\r\n");
-
             if (len >= size)
                 len = size - 1;
             memcpy(out, line + key_len + 1, len);
@@ -43,7 +40,6 @@ static void on_info(void *arg, const redisReply *reply)
 {
     struct redis_greeting *g = arg;
     char number[24] = "";
-
     if (reply == NULL || reply->type != REDIS_REPLY_STRING) {
         g->refused = true;
         return;
@@ -62,14 +58,12 @@ static void on_info(void *arg, const redisReply *reply)
 static void on_reply_on(void *arg, const redisReply *reply)
 {
     struct redis_greeting *g = arg;
-
     g->info.may_skip_replies = reply != NULL && reply->type == REDIS_REPLY_STATUS;
 }
 
 static void on_connection_id(void *arg, const redisReply *reply)
 {
     struct redis_greeting *g = arg;
-
     if (reply != NULL && reply->type == REDIS_REPLY_INTEGER)
         g->info.connection = (uint64_t)reply->integer;
 }
@@ -77,7 +71,6 @@ static void on_connection_id(void *arg, const redisReply *reply)
 static void say_hello(struct redis_greeting *g, const struct redis_url *url, const char *name)
 {
     struct redis_queue *q = &g->out;
-
     if (url->password[0] != '\0') {
         redis_queue_begin(q, url->user[0] != '\0' ? 3 : 2);
         redis_queue_str(q, "AUTH");
@@ -120,7 +113,6 @@ bool redis_greeting_begin(struct redis_greeting *g, const struct redis_url *url,
                           const struct redis_script *scripts, size_t script_count)
 {
     size_t expected = 5 + script_count;
-
     expected += url->password[0] != '\0' ? 1 : 0;
     expected += url->database != 0 ? 1 : 0;
     memset(&g->info, 0, sizeof(g->info));

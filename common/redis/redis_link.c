@@ -303,10 +303,9 @@ static void time_out(struct redis_link *l)
 /* A silent server: the oldest written command has waited too long. */
 static void check_progress(struct redis_link *l, uint64_t now_ms)
 {
-    uint64_t waited;
     if (!redis_queue_awaits(&l->queue))
         l->progress_ms = now_ms;
-    waited = now_ms - l->progress_ms;
+    uint64_t waited = now_ms - l->progress_ms;
     if (waited >= l->cfg.command_timeout_ms)
         time_out(l);
     else if (!evtimer_pending(l->timer, NULL))

@@ -28,7 +28,6 @@ static bool make_room(struct redis_queue *q, size_t len)
     size_t used = q->end - q->start;
     size_t size = q->size == 0 ? FIRST_SIZE : q->size;
     char *bytes;
-
     if (q->size - q->end >= len)
         return true;
     if (q->bytes != NULL && used + len <= q->size / 2) {
@@ -81,7 +80,6 @@ static size_t write_number(char *out, char mark, uint64_t n)
     char digits[LONGEST_NUMBER];
     size_t count = 0;
     size_t used = 0;
-
     do {
         digits[count++] = (char)('0' + n % 10);
         n /= 10;
@@ -97,7 +95,6 @@ static void put_head(struct redis_queue *q, char mark, uint64_t n)
 {
     char text[LONGEST_NUMBER + 3];
     size_t used = write_number(text, mark, n);
-
     text[used++] = '\r';
     text[used++] = '\n';
     put(q, text, used);
@@ -113,7 +110,6 @@ void redis_queue_begin(struct redis_queue *q, size_t argc)
 enum redis_command_flags redis_queue_begin_silent(struct redis_queue *q, size_t argc)
 {
     static const char skip[] = "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$4\r\nSKIP\r\n";
-
     q->building = q->end;
     q->failed = false;
     if (q->may_skip)
@@ -137,7 +133,6 @@ void redis_queue_str(struct redis_queue *q, const char *text)
 void redis_queue_u64(struct redis_queue *q, uint64_t n)
 {
     char text[LONGEST_NUMBER];
-
     redis_queue_arg(q, text, write_number(text, '\0', n));
 }
 
@@ -152,14 +147,12 @@ void redis_queue_arg2(struct redis_queue *q, const void *a, size_t a_len, const 
 
 char *redis_queue_room(struct redis_queue *q, size_t len)
 {
-    char *room;
-
     put_head(q, '$', len);
     if (q->failed || !make_room(q, len + 2)) {
         q->failed = true;
         return NULL;
     }
-    room = q->bytes + q->end;
+    char *room = q->bytes + q->end;
     room[len] = '\r';
     room[len + 1] = '\n';
     q->end += len + 2;
@@ -170,7 +163,6 @@ static bool grow_ring(struct redis_queue *q)
 {
     size_t size = q->ring_size == 0 ? FIRST_RING : q->ring_size * 2;
     struct redis_pending *ring = malloc(size * sizeof(*ring));
-
     if (ring == NULL)
         return false;
     for (size_t i = 0; i < q->count; i++)
@@ -187,7 +179,6 @@ void redis_queue_end(struct redis_queue *q, enum redis_command_flags flags, redi
 {
     struct redis_pending p = {
         .fn = fn, .arg = arg, .bytes = (uint32_t)(q->end - q->building), .flags = (uint8_t)flags};
-
     if (!q->failed && q->count == q->ring_size && !grow_ring(q))
         q->failed = true;
     if (q->failed) {
@@ -205,7 +196,6 @@ void redis_queue_end(struct redis_queue *q, enum redis_command_flags flags, redi
 static struct redis_pending take_oldest(struct redis_queue *q)
 {
     struct redis_pending p = *pending_at(q, 0);
-
     q->head = (q->head + 1) & (q->ring_size - 1);
     q->count--;
     q->silent -= (p.flags & REDIS_SILENT) != 0;
@@ -225,7 +215,6 @@ static bool oldest_is_silent(const struct redis_queue *q)
 static bool drop_silent(struct redis_queue *q)
 {
     bool any = false;
-
     while (oldest_is_silent(q) && q->written - q->start >= pending_at(q, 0)->bytes) {
         take_oldest(q);
         any = true;
@@ -246,11 +235,9 @@ bool redis_queue_awaits(const struct redis_queue *q)
 
 bool redis_queue_answer(struct redis_queue *q, const struct redisReply *reply)
 {
-    struct redis_pending p;
-
     if (q->count == 0 || !redis_queue_awaits(q) || oldest_is_silent(q))
         return false;
-    p = take_oldest(q);
+    struct redis_pending p = take_oldest(q);
     drop_silent(q);
     if (p.fn != NULL)
         p.fn(p.arg, reply);
@@ -267,12 +254,10 @@ void redis_queue_rewind(struct redis_queue *q)
     size_t careful = q->careful; /* the first so many */
     struct redis_pending *lost = NULL;
     size_t lost_count = 0;
-
     if (count > 0)
         lost = malloc(count * sizeof(*lost));
     for (size_t i = 0; i < count; i++) {
         struct redis_pending p = *pending_at(q, i);
-
         if ((p.flags & REDIS_SILENT) != 0) {
             q->silent--;
         } else if ((p.flags & REDIS_VOLATILE) != 0 && from < written && lost != NULL) {
@@ -299,7 +284,6 @@ static size_t count_written(const struct redis_queue *q)
 {
     size_t at = q->start;
     size_t count = 0;
-
     while (count < q->count && at < q->written)
         at += pending_at(q, count++)->bytes;
     return count;
@@ -307,22 +291,19 @@ static size_t count_written(const struct redis_queue *q)
 
 bool redis_queue_timed_out(struct redis_queue *q, unsigned most)
 {
-    struct redis_pending *oldest;
-
     if (q->careful == 0) {
         q->careful = count_written(q);
         return false;
     }
     if (q->count == 0 || (pending_at(q, 0)->flags & REDIS_VOLATILE) != 0)
         return false;
-    oldest = pending_at(q, 0);
+    struct redis_pending *oldest = pending_at(q, 0);
     return ++oldest->timeouts >= most;
 }
 
 void redis_queue_give_up(struct redis_queue *q)
 {
     struct redis_pending p = take_oldest(q);
-
     q->written = q->start;
     if (p.fn != NULL)
         p.fn(p.arg, NULL);
@@ -334,13 +315,11 @@ void redis_queue_reset(struct redis_queue *q)
     size_t size = q->ring_size;
     size_t head = q->head;
     size_t count = q->count;
-
     q->ring = NULL; /* what the functions append stays */
     q->ring_size = q->head = q->count = q->silent = q->careful = 0;
     rest(q);
     for (size_t i = 0; i < count; i++) {
         struct redis_pending *p = &ring[(head + i) & (size - 1)];
-
         if (p->fn != NULL)
             p->fn(p->arg, NULL);
     }
@@ -352,7 +331,6 @@ void redis_queue_settle(struct redis_queue *q)
 {
     while (q->lost_count > 0) {
         struct redis_pending p = q->lost[--q->lost_count];
-
         p.fn(p.arg, NULL);
     }
 }
@@ -360,12 +338,10 @@ void redis_queue_settle(struct redis_queue *q)
 char *redis_args_next(struct redis_args *a, size_t *len)
 {
     char *digits_end;
-    char *arg;
-
     if (a->at >= a->end || *a->at != '$')
         return NULL;
     *len = strtoul(a->at + 1, &digits_end, 10);
-    arg = digits_end + 2;
+    char *arg = digits_end + 2;
     a->at = arg + *len + 2;
     return arg;
 }
@@ -374,13 +350,10 @@ void redis_queue_each(struct redis_queue *q, redis_reply_fn *fn, redis_each_fn *
                       void *each_arg)
 {
     char *at = q->bytes + q->start;
-
     for (size_t i = 0; i < q->count; i++) {
         const struct redis_pending *p = pending_at(q, i);
-
         if (p->fn == fn) {
             char *args = memchr(at, '$', p->bytes); /* behind the head, *<count> */
-
             each(each_arg, p->arg,
                  (struct redis_args){.at = args != NULL ? args : at + p->bytes,
                                      .end = at + p->bytes});

@@ -80,7 +80,6 @@ void redis_queue_end(struct redis_queue *q, enum redis_command_flags flags, redi
 static inline const char *redis_queue_unwritten(const struct redis_queue *q, size_t *len)
 {
     size_t end = q->end;
-
     if (q->careful > 0 && q->count > 0)
         end = q->start + q->ring[q->head].bytes;
     *len = end > q->written ? end - q->written : 0;

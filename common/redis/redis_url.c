@@ -27,10 +27,8 @@ static int hex_digit(char c)
 static bool copy_decoded(const char *text, size_t len, char *out, size_t size)
 {
     size_t used = 0;
-
     for (size_t i = 0; i < len; i++) {
         char c = text[i];
-
         if (c == '%') {
             if (len - i < 3 || hex_digit(text[i + 1]) < 0 || hex_digit(text[i + 2]) < 0)
                 return false;
@@ -49,7 +47,6 @@ static bool copy_decoded(const char *text, size_t len, char *out, size_t size)
 static bool parse_number(const char *text, size_t len, uint32_t max, uint32_t *out)
 {
     uint64_t n = 0;
-
     if (len == 0 || len > 9)
         return false;
     for (size_t i = 0; i < len; i++) {
@@ -67,14 +64,12 @@ static bool parse_number(const char *text, size_t len, uint32_t max, uint32_t *o
 static const char *parse_login(const char **at, const char *end, struct redis_url *out)
 {
     const char *sign = NULL;
-    const char *colon;
-
     for (const char *p = *at; p < end; p++)
         if (*p == '@')
             sign = p;
     if (sign == NULL)
         return NULL;
-    colon = memchr(*at, ':', (size_t)(sign - *at));
+    const char *colon = memchr(*at, ':', (size_t)(sign - *at));
     if (colon == NULL)
         return "expected user:password or :password before '@' in the Redis URL";
     if (!copy_decoded(*at, (size_t)(colon - *at), out->user, sizeof(out->user)) ||
@@ -89,11 +84,9 @@ static const char *parse_unix(const char *at, struct redis_url *out)
     const char *end = at + strlen(at);
     const char *slash = strchr(at, '/');
     const char *query = strchr(at, '?');
-    const char *err;
-
     if (slash == NULL)
         return "expected a path: unix:///run/redis.sock";
-    err = parse_login(&at, slash, out);
+    const char *err = parse_login(&at, slash, out);
     if (err != NULL)
         return err;
     if (at != slash)
@@ -132,11 +125,6 @@ static const char *parse_host(const char *at, const char *end, struct redis_url 
 
 const char *redis_url_parse(const char *text, struct redis_url *out)
 {
-    const char *at;
-    const char *end;
-    const char *slash;
-    const char *err;
-
     memset(out, 0, sizeof(*out));
     if (strncmp(text, "rediss://", 9) == 0)
         return "expected redis:// (TLS to Redis needs hiredis 1.0 or later; this build has 0.14)";
@@ -144,10 +132,10 @@ const char *redis_url_parse(const char *text, struct redis_url *out)
         return parse_unix(text + 7, out);
     if (strncmp(text, "redis://", 8) != 0)
         return "expected redis://[user:password@]host[:port][/database] or unix:///path";
-    at = text + 8;
-    slash = strchr(at, '/');
-    end = slash != NULL ? slash : at + strlen(at);
-    err = parse_login(&at, end, out);
+    const char *at = text + 8;
+    const char *slash = strchr(at, '/');
+    const char *end = slash != NULL ? slash : at + strlen(at);
+    const char *err = parse_login(&at, end, out);
     if (err != NULL)
         return err;
     if (slash != NULL && slash[1] != '\0' &&
@@ -161,7 +149,6 @@ const char *redis_url_check(const char *text)
     static const char prefix[] = "expected ";
     struct redis_url ignored;
     const char *wrong = redis_url_parse(text, &ignored);
-
     if (wrong != NULL && strncmp(wrong, prefix, sizeof(prefix) - 1) == 0)
         return wrong + sizeof(prefix) - 1; /* config.h says "expected" itself */
     return wrong;
@@ -172,7 +159,6 @@ bool redis_url_read_password(struct redis_url *url, const char *path, char *err,
     const char *wrong = NULL;
     char line[REDIS_URL_PART_MAX + 1];
     FILE *in = regular_file_open(path, &wrong);
-
     if (in == NULL) {
         snprintf(err, errlen, "%s: %s", path, wrong);
         return false;

@@ -48,7 +48,6 @@ static bool check_first_byte(struct mqtt_decoder *d, uint8_t first)
     enum mqtt_type type = (enum mqtt_type)(first >> 4);
     const struct part *part = &parts[type];
     uint8_t flags = first & 0x0f;
-
     if (part->decode == NULL)
         return mqtt_decoder_malformed(d, "packet type 0");
     if (d->version == MQTT_UNKNOWN && type != MQTT_CONNECT)

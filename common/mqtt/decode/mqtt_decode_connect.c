@@ -5,10 +5,11 @@
  * broker's decision; here only what the wire format and its consistency rules say.
  */
 #include "common/mqtt/decode/mqtt_decoder.h"
-#include "common/mqtt/mqtt.h"
-#include "common/mqtt/mqtt_reader.h"
 
 #include <string.h>
+
+#include "common/mqtt/mqtt.h"
+#include "common/mqtt/mqtt_reader.h"
 
 enum {
     LEVEL_BRIDGE = 0x80,
