@@ -130,7 +130,7 @@ struct client {
     uint32_t connect_bytes;     /* of user name and will, which are kept as long as it is here */
     char *will_topic;           /* NULL: no will */
     uint64_t user_stamp;        /* which password of his was right: auth_still_admits */
-    store_done_fn *let_go_done; /* told when the client is gone (PAUSE_LET_GO) */
+    store_done_fn *let_go_done; /* told when the client is gone */
     void *let_go_arg;
 };
 

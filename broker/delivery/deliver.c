@@ -1,5 +1,5 @@
 /*
- * The last step of a message: router.c, retained_delivery.c and the store's queues hand it here,
+ * The last step of a message: fanout.c, retained_delivery.c and the store's queues hand it here,
  * and from here it goes into the client's output.
  */
 #include "broker/delivery/deliver.h"

@@ -1,5 +1,5 @@
 /* A walk along the broker's list of clients; its place is in struct broker, since a client that
- * leaves the list moves it (client.c). */
+ * leaves the list moves it (client_life.c). */
 #include "broker/loop/auth_recheck.h"
 
 #include <stdlib.h>

@@ -2,7 +2,8 @@
  * session - what is known of one client id: its subscriptions, and its connection if it has one.
  *
  * Data flow: session_table finds sessions by client id; the topic tree points at the embedded
- *            subscriber; router.c asks `client` and `durable` to decide how a message gets there.
+ *            subscriber; router.c and fanout.c ask `durable` and `client` to decide how a
+ *            message gets there.
  *            What only a connected client needs (window, output, buffers) is in struct client.
  * Ownership: reference counted: the table holds one while the session is in it, its client another.
  * Size:      thousands of offline durable sessions are known to each broker, so it is small.
