@@ -135,19 +135,19 @@ static void share_descriptors(struct broker *b)
              KV_UINT("clients", b->client_limit));
 }
 
-struct broker *broker_new(const struct broker_config *config, bool implicit_anonymous, char *err,
-                          size_t errlen)
+struct broker *broker_new_core(const struct broker_config *config, const struct broker_random *r,
+                               bool implicit_anonymous, char *err, size_t errlen)
 {
     snprintf(err, errlen, "out of memory");
     struct broker *b = calloc(1, sizeof(*b));
     if (b == NULL)
         return NULL;
     b->config = config;
+    b->hash_key = r->hash_key;
+    b->last_message_id.node = r->message_node;
     broker_config_packet_limits(&config->limits, b->packet_limits);
     shed_init(b);
-    uint64_t *node = &b->last_message_id.node;
-    if (RAND_bytes((unsigned char *)&b->hash_key, sizeof(b->hash_key)) != 1 ||
-        RAND_bytes((unsigned char *)node, sizeof(*node)) != 1 || !make_parts(b))
+    if (!make_parts(b))
         goto fail;
     b->auth = auth_new(b->base, config, implicit_anonymous, b->hash_key, err, errlen);
     if (b->auth == NULL)
@@ -156,15 +156,31 @@ struct broker *broker_new(const struct broker_config *config, bool implicit_anon
     if (b->recheck == NULL || !make_store(b, err, errlen))
         goto fail;
     b->sys = sys_topics_new(b, config->sys_interval_ms);
-    b->drain = drain_new(b);
-    if (b->sys == NULL || b->drain == NULL || !make_admin(b, err, errlen) ||
-        !make_listeners(b, err, errlen))
+    if (b->sys == NULL)
         goto fail;
-    share_descriptors(b);
     return b;
 fail:
     broker_free(b);
     return NULL;
+}
+
+struct broker *broker_new(const struct broker_config *config, bool implicit_anonymous, char *err,
+                          size_t errlen)
+{
+    struct broker_random random;
+    snprintf(err, errlen, "no random numbers");
+    if (RAND_bytes((unsigned char *)&random, sizeof(random)) != 1)
+        return NULL;
+    struct broker *b = broker_new_core(config, &random, implicit_anonymous, err, errlen);
+    if (b == NULL)
+        return NULL;
+    b->drain = drain_new(b);
+    if (b->drain == NULL || !make_admin(b, err, errlen) || !make_listeners(b, err, errlen)) {
+        broker_free(b);
+        return NULL;
+    }
+    share_descriptors(b);
+    return b;
 }
 
 void broker_run(struct broker *b)

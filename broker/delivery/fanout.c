@@ -304,7 +304,7 @@ struct fanouts *fanouts_new(struct router *router)
 
 void fanouts_drop(struct fanouts *f)
 {
-    while (fanouts_busy(f)) {
+    while (f != NULL && fanouts_busy(f)) {
         struct fanout *o = STAILQ_FIRST(&f->list);
         if (o->receivers == NULL)
             --*waiting_of(f, o->order.publisher);

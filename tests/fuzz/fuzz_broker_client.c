@@ -69,7 +69,7 @@ static void check_output(struct party *p)
 
 static void turn(struct core *core, struct party parties[PARTIES])
 {
-    turn_pass(&core->broker);
+    turn_pass(core->broker);
     for (int i = 0; i < PARTIES; i++) {
         struct party *p = &parties[i];
         if (p->link == NULL)
@@ -185,7 +185,7 @@ static struct core_client *watch_everything(struct core *core)
     struct core_client *watcher = core_connect(core);
     core_give(watcher, hello, sizeof(hello) - 1);
     core_settle(core);
-    core_must(!watcher->freed && router_subscription_count(core->broker.router) == 1);
+    core_must(!watcher->freed && router_subscription_count(core->broker->router) == 1);
     return watcher;
 }
 
@@ -198,10 +198,10 @@ static void note_session(void *arg, struct session *s)
 /* Durable sessions stay: each is ended by a connection that asks for a clean one. */
 static void end_sessions(struct core *core)
 {
-    while (session_table_count(core->broker.sessions) > 0) {
+    while (session_table_count(core->broker->sessions) > 0) {
         struct session *s = NULL;
         uint8_t bytes[2048];
-        session_table_each(core->broker.sessions, note_session, &s);
+        session_table_each(core->broker->sessions, note_session, &s);
         core_must(s != NULL && s->durable && s->client == NULL);
         struct mqtt_packet connect = {
             .type = MQTT_CONNECT,
@@ -220,7 +220,7 @@ static void end_sessions(struct core *core)
 
 static void check_nothing_is_left(const struct core *core)
 {
-    const struct broker *b = &core->broker;
+    const struct broker *b = core->broker;
     core_must(b->client_count == 0 && b->clients == NULL && b->stats.online == 0);
     core_must(b->chunks.pending == 0);
     core_must(router_subscription_count(b->router) == 0);

@@ -132,7 +132,7 @@ void guard_measured(void)
 
 void guard_finish(void)
 {
-    const struct broker_stats *stats = &core.broker.stats;
+    const struct broker_stats *stats = &core.broker->stats;
     uint64_t expected = (uint64_t)(ROUNDS + 2) * DEVICES * BURST;
     guard_must(stats->received[0] == expected && stats->received[1] == expected);
     guard_must(stats->sent[0] == 2 * expected && stats->sent[1] == 2 * expected);

@@ -1,6 +1,6 @@
 /*
- * core_fixture - a broker's core without sockets, event loop and randomness: the memory store, and
- * clients over transports that are buffers.
+ * core_fixture - a broker without sockets, event loop and randomness of its own (broker_new_core): the
+ * memory store, and clients over transports that are buffers.
  *
  *     struct core core;
  *     core_init(&core);
@@ -21,9 +21,7 @@
 
 #include <event2/event.h>
 
-#include "broker/admin/broker_metrics.h"
-#include "broker/admin/sys_topics.h"
-#include "broker/auth/auth.h"
+#include "broker/broker.h"
 #include "broker/client/client.h"
 #include "broker/client/context.h"
 #include "broker/client/leave.h"
@@ -31,19 +29,14 @@
 #include "broker/delivery/fanout.h"
 #include "broker/delivery/publish.h"
 #include "broker/loop/host.h"
-#include "broker/loop/shed.h"
 #include "broker/loop/turn.h"
-#include "broker/message/encode.h"
 #include "broker/net/transport.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
 #include "broker/store/store.h"
-#include "common/metrics/metrics.h"
-
-enum { CORE_HASH_KEY = 42 };
 
 struct core {
-    struct broker broker;
+    struct broker *broker;
     struct broker_config config;
 };
 
@@ -142,7 +135,7 @@ static inline struct core_client *core_connect(struct core *core)
     core_must(c != NULL);
     c->transport.ops = &core_transport_ops;
     c->out_room = SIZE_MAX;
-    c->client = client_new(&core->broker, NULL, &c->transport, false, false);
+    c->client = client_new(core->broker, NULL, &c->transport, false, false);
     core_must(c->client != NULL);
     return c;
 }
@@ -193,51 +186,25 @@ static inline void core_client_free(struct core_client *c)
 
 static inline void core_init(struct core *core)
 {
-    struct broker *b = &core->broker;
+    static const struct broker_random fixed = {.hash_key = 42, .message_node = 1};
     struct config_error error;
     char text[256];
     memset(core, 0, sizeof(*core));
     core_must(broker_config_default(&core->config, &error));
-    b->config = &core->config;
-    broker_config_packet_limits(&core->config.limits, b->packet_limits);
-    shed_init(b);
-    b->hash_key = CORE_HASH_KEY;
-    b->base = event_base_new();
-    b->metrics = metrics_new();
-    b->encoder = encoder_new();
-    b->read_buffer = malloc(REST_MAX + READ_SIZE);
-    b->sessions = session_table_new(b->hash_key);
-    b->last_message_id.node = 1;
-    struct router_hooks hooks = publish_router_hooks(b);
-    b->router = router_new(b->hash_key, &hooks);
-    core_must(b->base != NULL && b->metrics != NULL && b->encoder != NULL &&
-              b->read_buffer != NULL && b->sessions != NULL && b->router != NULL);
-    b->fanouts = fanouts_new(b->router);
-    core_must(b->fanouts != NULL);
-    core_must(broker_metrics_init(b) && turn_init(b));
-    b->auth = auth_new(b->base, &core->config, true, b->hash_key, text, sizeof(text));
-    b->sys = sys_topics_new(b, 0);
-    struct store_host host = host_of(b);
-    const struct limits_config *limits = &core->config.limits;
-    struct store_memory_config config = {.hash_key = b->hash_key,
-                                         .queue_limit = limits->max_queued_messages,
-                                         .queue_limit_bytes = limits->max_queued_bytes,
-                                         .retained_limit = limits->max_retained_messages,
-                                         .budget = &b->memory,
-                                         .stats = &b->stats};
-    b->store = store_memory_new(&config, &host);
-    core_must(b->auth != NULL && b->sys != NULL && b->store != NULL);
+    core->config.sys_interval_ms = 0;
+    core->broker = broker_new_core(&core->config, &fixed, true, text, sizeof(text));
+    core_must(core->broker != NULL);
 }
 
 static inline void core_turn(struct core *core)
 {
-    turn_pass(&core->broker);
+    turn_pass(core->broker);
 }
 
 /* Turns until nobody has anything to do. */
 static inline void core_settle(struct core *core)
 {
-    const struct broker *b = &core->broker;
+    const struct broker *b = core->broker;
     do
         core_turn(core);
     while (b->ready.head != NULL || b->work.head != NULL || b->flush_soon.head != NULL ||
@@ -246,20 +213,7 @@ static inline void core_settle(struct core *core)
 
 static inline void core_fini(struct core *core)
 {
-    struct broker *b = &core->broker;
-    while (b->clients != NULL)
-        client_abandon(b->clients, END_SHUTDOWN);
-    sys_topics_free(b->sys);
-    store_free(b->store);
-    turn_fini(b);
-    auth_free(b->auth);
-    fanouts_free(b->fanouts);
-    router_free(b->router);
-    session_table_free(b->sessions);
-    encoder_free(b->encoder);
-    metrics_free(b->metrics);
-    free(b->read_buffer);
-    event_base_free(b->base);
+    broker_free(core->broker);
     broker_config_free(&core->config);
 }
 

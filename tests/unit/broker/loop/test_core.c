@@ -177,8 +177,8 @@ static void client_that_never_reads_is_closed_by_its_keep_alive(void **state)
         core_give(c, pings, FLOOD);
         core_settle(&core);
     }
-    core.broker.now_ms += 16000;
-    core.broker.client_ms += 16000;
+    core.broker->now_ms += 16000;
+    core.broker->client_ms += 16000;
     c->client->timer.due(&c->client->timer);
     core_settle(&core);
     assert_true(c->freed);
@@ -284,10 +284,10 @@ static void subscribing_again_tells_what_came_live_meanwhile(void **state)
     (void)state;
     struct core core;
     core_init(&core);
-    struct store_ops ops = *core.broker.store->ops;
+    struct store_ops ops = *core.broker->store->ops;
     ops.untargeted_is_done =
         false; /* as in a fleet, where what was told is remembered for a while */
-    core.broker.store->ops = &ops;
+    core.broker->store->ops = &ops;
     struct core_client *publisher = join(&core, "publisher", true);
     struct core_client *c = join(&core, "c", true);
     publish(&core, publisher, "t", 0, true);
@@ -322,9 +322,9 @@ static void what_came_live_while_a_subscribe_waited_isnt_followed_by_a_value(voi
     (void)state;
     struct core core;
     core_init(&core);
-    struct store_ops ops = *core.broker.store->ops;
+    struct store_ops ops = *core.broker->store->ops;
     ops.subscribe = hold_subscribe;
-    core.broker.store->ops = &ops;
+    core.broker->store->ops = &ops;
     struct core_client *publisher = join(&core, "publisher", true);
     struct core_client *c = join(&core, "c", true);
     publish(&core, publisher, "t", 0, true);
@@ -366,9 +366,9 @@ static void a_refused_subscribe_leaves_the_subscription_that_it_would_replace(vo
     struct core_client *c = join(&core, "c", false);
     subscribe(&core, c, "t", 1);
     assert_int_equal(granted(c), 1);
-    struct store_ops ops = *core.broker.store->ops;
+    struct store_ops ops = *core.broker->store->ops;
     ops.subscribe = refuse_subscribe;
-    core.broker.store->ops = &ops;
+    core.broker->store->ops = &ops;
     subscribe(&core, c, "t", 0);
     assert_int_equal(granted(c), MQTT_QOS_FAILURE);
     subscribe(&core, c, "other", 0);

@@ -43,7 +43,7 @@ static void starting_over_goes_in_pieces(void **state)
     struct core_client *clients[CLIENTS];
     (void)state;
     core_init(&core);
-    struct broker *b = &core.broker;
+    struct broker *b = core.broker;
     struct store_host host = host_of(b);
     for (int i = 0; i < CLIENTS; i++)
         clients[i] = core_connect(&core);
@@ -74,12 +74,12 @@ static void nobody_is_served_while_the_store_is_suspended(void **state)
     (void)state;
     core_init(&core);
     struct core_client *c = core_connect(&core);
-    core.broker.store->suspended = true;
+    core.broker->store->suspended = true;
     core_give(c, connect, sizeof(connect));
     core_turn(&core);
     assert_int_equal(c->out_len, 0);
     assert_int_equal(c->in_len, sizeof(connect));
-    core.broker.store->suspended = false;
+    core.broker->store->suspended = false;
     core_settle(&core);
     assert_int_equal(c->out_len, 4); /* CONNACK */
     client_close(c->client, END_SHUTDOWN);
@@ -95,7 +95,7 @@ static void clients_are_resumed_in_pieces(void **state)
     struct core_client *clients[CLIENTS];
     (void)state;
     core_init(&core);
-    struct broker *b = &core.broker;
+    struct broker *b = core.broker;
     for (int i = 0; i < CLIENTS; i++) {
         clients[i] = core_connect(&core);
         client_pause(clients[i]->client, PAUSE_STORE);
@@ -120,7 +120,7 @@ static void lost_time_is_no_silence(void **state)
     struct core core;
     (void)state;
     core_init(&core);
-    struct broker *b = &core.broker;
+    struct broker *b = core.broker;
     struct core_client *c = core_connect(&core);
     client_set_state(c->client, CLIENT_ONLINE);
     c->client->keep_alive_s = 1;

@@ -103,7 +103,7 @@ static void a_long_list_is_worked_through_in_pieces(enum mqtt_type type, size_t 
     add_list(b, MQTT_SUBSCRIBE, "m/", before > 0 ? FILTERS : 1);
     core_give(c, b->data, b->len);
     core_settle(&core);
-    assert_int_equal(router_subscription_count(core.broker.router), before > 0 ? FILTERS : 1);
+    assert_int_equal(router_subscription_count(core.broker->router), before > 0 ? FILTERS : 1);
 
     c->out_len = b->len = 0;
     add_list(b, type, "m/", FILTERS);
@@ -111,10 +111,10 @@ static void a_long_list_is_worked_through_in_pieces(enum mqtt_type type, size_t 
     core_give(other, ping, sizeof(ping));
     core_turn(&core);
     assert_int_equal(c->out_len, 0); /* not done in one turn */
-    assert_true(router_subscription_count(core.broker.router) != after);
+    assert_true(router_subscription_count(core.broker->router) != after);
     assert_int_equal(other->out_len, 2);
     core_settle(&core);
-    assert_int_equal(router_subscription_count(core.broker.router), after);
+    assert_int_equal(router_subscription_count(core.broker->router), after);
     assert_true(c->out_len >= 4); /* and answered, once */
     free(b);
     leave(&core, c);
@@ -147,7 +147,7 @@ static void a_client_may_leave_in_the_middle_of_its_list(void **state)
     client_doom(c->client, END_KEEP_ALIVE);
     core_settle(&core);
     assert_true(c->freed);
-    assert_int_equal(router_subscription_count(core.broker.router), 0);
+    assert_int_equal(router_subscription_count(core.broker->router), 0);
     core_client_free(c);
     free(b);
     core_fini(&core);
@@ -280,11 +280,11 @@ static unsigned turns_until_closed(struct flood *f)
     static const uint8_t ping[] = {0xc0, 0};
     unsigned turns = 0;
     while (!f->old->freed) {
-        uint64_t before = f->core.broker.stats.sent[0];
+        uint64_t before = f->core.broker->stats.sent[0];
         f->other->out_len = 0;
         core_give(f->other, ping, sizeof(ping));
         core_turn(&f->core);
-        assert_in_range(f->core.broker.stats.sent[0] - before, 0, 20000 + RECEIVERS);
+        assert_in_range(f->core.broker->stats.sent[0] - before, 0, 20000 + RECEIVERS);
         assert_int_equal(f->other->out_len, 2);
         assert_true(++turns < 1000);
     }
@@ -308,7 +308,7 @@ static void a_taken_over_connection_is_read_within_the_budgets(void **state)
     assert_false(f.old->freed);
     assert_int_equal(heir->out_len, 0); /* it waits */
     assert_true(turns_until_closed(&f) > 3);
-    assert_int_equal(f.core.broker.stats.sent[0], RECEIVERS * MESSAGES); /* what it sent counts */
+    assert_int_equal(f.core.broker->stats.sent[0], RECEIVERS * MESSAGES); /* what it sent counts */
     core_settle(&f.core);
     assert_int_equal(heir->out_len, 4);
     leave(&f.core, heir);
@@ -383,7 +383,7 @@ static void a_connection_let_go_is_read_within_the_budgets(void **state)
     assert_true(turns_until_closed(&f) > 3);
     core_settle(&f.core);
     assert_true(gone);
-    assert_int_equal(f.core.broker.stats.sent[0], RECEIVERS * MESSAGES);
+    assert_int_equal(f.core.broker->stats.sent[0], RECEIVERS * MESSAGES);
     flood_fini(&f);
 }
 

@@ -35,8 +35,8 @@ static void open_pair(int *ours, int *theirs)
 
 static void turn(struct core *core)
 {
-    event_base_loop(core->broker.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-    turn_pass(&core->broker);
+    event_base_loop(core->broker->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    turn_pass(core->broker);
 }
 
 static int join(struct core *core)
@@ -45,8 +45,8 @@ static int join(struct core *core)
     int ours;
     int theirs;
     open_pair(&ours, &theirs);
-    struct transport *t = transport_tcp_new(core->broker.base, ours, &peer);
-    assert_non_null(client_new(&core->broker, NULL, t, false, false));
+    struct transport *t = transport_tcp_new(core->broker->base, ours, &peer);
+    assert_non_null(client_new(core->broker, NULL, t, false, false));
     assert_int_equal(send(theirs, connect_packet, sizeof(connect_packet) - 1, 0),
                      sizeof(connect_packet) - 1);
     uint8_t answer[4];
@@ -59,13 +59,13 @@ static int join(struct core *core)
 static void expect_closed_soon(struct core *core, enum client_end end)
 {
     uint64_t start = clock_monotonic_ms();
-    while (core->broker.clients != NULL) {
+    while (core->broker->clients != NULL) {
         assert_true(clock_monotonic_ms() - start < DEADLINE_MS);
         turn(core);
         usleep(1000);
     }
-    assert_int_equal(core->broker.stats.ended[end], 1);
-    assert_int_equal(core->broker.stats.received[0], 1);
+    assert_int_equal(core->broker->stats.ended[end], 1);
+    assert_int_equal(core->broker->stats.received[0], 1);
 }
 
 static void end_is_noticed_when_it_comes_with_the_last_bytes(void **state)
