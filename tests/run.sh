@@ -178,7 +178,7 @@ run_all() {
     $compose || without=(-LE compose)
     build asan && run_ctest asan "${without[@]}"
     build tsan "$threads_built|flotilla-(lb|broker)" &&
-        run_ctest tsan -R "$threads_run|^fleet/(balance|reload)\\."
+        run_ctest tsan -R "$threads_run|^fleet/(balance|reload|rule_1[01]_[a-z]*)\\."
     build release 'guard_[a-z0-9_]*|flotilla-(lb|broker)' && run_ctest release -L 'guard|attack'
     build fuzz 'fuzz_[a-z0-9_]*' -DFLOTILLA_FUZZ_SECONDS=10 && run_ctest fuzz -L fuzz
 }

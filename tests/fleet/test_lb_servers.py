@@ -1,46 +1,16 @@
-"""The load balancer's servers: retries, health, waiting for one, the API and the pages."""
+"""The load balancer's servers: health, the API and the pages. What flows do is in test_rule_10_flows.py."""
 import json
 import time
 import urllib.request
 
 import harness
-from harness import eventually, free_port
-from lb_case import RAW, FlowCase
-from services import LoadBalancer, http
+from harness import eventually
+from lb_case import FlowCase
+from services import http
 from upstream import echo, read_all
 
 
 class Servers(FlowCase, harness.FleetTest):
-    def test_a_refused_server_is_retried_unnoticed(self):
-        good = [self.upstream(echo), self.upstream(echo)]
-        bad = self.upstream(echo)
-        lb = self.balancer(good[0], bad, good[1], backend={
-            "health_check": dict(RAW["health_check"], interval="30s", fast_interval="30s")})
-        lb.wait_up({"s0", "s1", "s2"})
-        bad.close()
-        for n in range(12):
-            sock = self.open(lb, tls=n % 2 == 0)
-            sock.sendall(b"ping%d" % n)
-            self.assertEqual(read_all(sock, len(b"ping%d" % n)), b"ping%d" % n)
-        self.assertEqual(lb.states()["s1"], "down")
-
-    def test_a_server_that_closes_before_its_first_byte_is_replaced(self):
-        good = self.upstream(echo)
-        lb = self.balancer(self.upstream(lambda sock: sock.recv(1)), good)
-        for n in range(6):
-            sock = self.open(lb, tls=n % 2 == 0)
-            sock.sendall(b"x" * 5000)
-            self.assertEqual(read_all(sock, 5000), b"x" * 5000)
-
-    def test_a_silent_server_is_replaced(self):
-        """A paused broker still accepts through its backlog."""
-        good = self.upstream(echo)
-        silent = self.upstream(lambda sock: read_all(sock))
-        lb = self.balancer(silent, good, backend={"first_byte_timeout": "700ms"})
-        for n in range(2):
-            sock = self.open(lb, tls=n % 2 == 0)
-            sock.sendall(b"hello")
-            self.assertEqual(read_all(sock, 5), b"hello")
 
     def test_health_goes_down_and_up_by_fall_and_rise(self):
         server, other = self.upstream(echo), self.upstream(echo)
@@ -55,29 +25,6 @@ class Servers(FlowCase, harness.FleetTest):
         start = time.monotonic()
         eventually(lambda: lb.states()["s0"] == "up", 10, "s0 comes up")
         self.assertLess(time.monotonic() - start, 3)
-
-    def test_no_server_up_a_flow_waits_and_is_served(self):
-        port = free_port()
-        lb = LoadBalancer(self.scope, [("s0", ("127.0.0.1", port))], backend=dict(
-            RAW, queue_timeout="8s")).start(wait=False)
-        eventually(lambda: lb.states()["s0"] == "down", 10, "s0 is down")
-        sock = self.open(lb, tls=False)
-        sock.sendall(b"early")
-        late = self.upstream(echo, port=port)
-        self.assertEqual(read_all(sock, 5), b"early")
-        self.assertGreaterEqual(late.accepted, 1)
-
-    def test_no_server_up_a_flow_is_closed_after_queue_timeout(self):
-        lb = LoadBalancer(self.scope, [("s0", ("127.0.0.1", free_port()))], backend=dict(
-            RAW, queue_timeout="600ms")).start(wait=False)
-        eventually(lambda: lb.states()["s0"] == "down", 10, "s0 is down")
-        sock = self.open(lb, tls=False)
-        start = time.monotonic()
-        try:
-            self.assertEqual(sock.recv(1), b"")
-        except ConnectionError:
-            pass
-        self.assertLess(time.monotonic() - start, 5)
 
     def test_drain_and_maintenance_by_the_api(self):
         servers = [self.upstream(echo), self.upstream(echo)]

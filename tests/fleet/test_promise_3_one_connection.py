@@ -1,11 +1,17 @@
-"""The same client id on another broker: the old connection ends, nothing is lost or repeated."""
+"""Promise 3: one client id has one connection in the whole fleet; takeover loses nothing, repeats nothing, reorders
+nothing."""
+import os
+import random
 import time
 
 import harness
 import mqtt_raw as m
+from chaos import LinkProxy
 from device import Device, difference
 from harness import background, eventually
-from services import Fleet
+from services import Broker, Fleet, Redis
+
+ROUNDS, SEED = int(os.environ.get("FLOTILLA_TEST_ROUNDS", "6")), int(os.environ.get("FLOTILLA_TEST_SEED", "1"))
 
 
 class Takeover(harness.FleetTest):
@@ -136,36 +142,6 @@ class Takeover(harness.FleetTest):
     def test_hopping_under_qos_2_load(self):
         self.hop(2)
 
-    def test_publisher_hops_and_keeps_its_order(self):
-        for qos in (1, 2):
-            topic, hop = self.unique("moves/"), [0]
-            watcher = Device(lambda: m.Client(self.fleet[0].address), self.unique("w"), [(topic, qos)]).wait_online()
-
-            def dial():
-                hop[0] += 1
-                return m.Client(self.fleet[hop[0] % 3].address)
-            name = self.unique("m")
-            device = Device(dial, name).wait_online()
-            for n in range(600):
-                device.publish(topic, "%d" % n, qos)
-                if n % 100 == 50:
-                    before = device.connects
-                    # somebody with the same id takes over for a moment; the device comes back elsewhere, maybe to
-                    # the same broker before that has answered the other one, which is closed then
-                    with self.fleet[(hop[0] + 1) % 3].open() as other:
-                        other.send(m.connect(name, clean=False))
-                        eventually(lambda: device.connects > before, 15, "the device is back")
-                time.sleep(0.002)
-            eventually(device.idle, 30, "all acknowledged")
-            last = b"599"
-            eventually(lambda: last in watcher.received[topic], 15, "the last message")
-            got = watcher.received[topic]
-            got = got if qos == 2 else list(dict.fromkeys(got))
-            wanted = [b"%d" % n for n in range(600)]
-            self.assertTrue(got == wanted, difference(wanted, got) if got != wanted else "")
-            device.finish()
-            watcher.finish()
-
     def test_connects_at_the_same_moment_leave_exactly_one(self):
         for clean in (True, False):
             name = self.unique("race")
@@ -224,6 +200,72 @@ class Takeover(harness.FleetTest):
         new.subscribe((topic, 1))
         publisher.publish(topic, "for the new one", 1)
         new.expect_message(topic, "for the new one", 1)
+
+
+class TakeoverRace(harness.FleetTest):
+    """One client id at several brokers at once, while a broker's links to Redis are held back and then cut or let go."""
+
+    @staticmethod
+    def build(holder):
+        holder.redis = Redis(holder.scope).start()
+        holder.proxies = [LinkProxy(holder.redis.port) for _ in range(3)]
+        holder.scope.cleanups.extend(p.close for p in holder.proxies)
+        holder.brokers = [Broker(holder.scope, "abd"[i], p, lease="10s") for i, p in enumerate(holder.proxies)]
+        for broker in holder.brokers:
+            broker.start(wait=False)
+        for broker in holder.brokers:
+            broker.wait_ready()
+
+    def attempt(self, broker, client_id, delay):
+        """A connection after some time, whether it is accepted or not."""
+        time.sleep(delay)
+        client = broker.open(timeout=4)
+        client.send(m.connect(client_id, clean=False))
+        try:
+            client.expect(m.CONNACK)
+        except AssertionError:
+            client.close()
+            return None
+        return client
+
+    def answers(self, client):
+        try:
+            client.ping(timeout=0.5)
+            return True
+        except AssertionError:
+            return False
+
+    def at_most_one_answers(self, clients):
+        return sum(self.answers(c) for c in clients if c is not None) <= 1
+
+    def race(self, dice, client_id):
+        held = dice.randrange(3)
+        order = dice.sample(range(3), 3)
+        first = self.attempt(self.brokers[order[0]], client_id, 0)
+        attempts = [background(self.attempt, self.brokers[i], client_id, dice.uniform(0, 0.6)) for i in order[1:]]
+        time.sleep(dice.uniform(0, 0.3))
+        self.proxies[held].hold(*dice.choice([(), ("replies",), ("requests",)]))
+        more = background(self.attempt, self.brokers[dice.choice([i for i in range(3) if i != held])], client_id, 0.1)
+        time.sleep(dice.uniform(0.2, 2))
+        if dice.random() < 0.7:
+            self.proxies[held].cut()
+        self.proxies[held].release()
+        clients = [first, more.result(10)] + [a.result(10) for a in attempts]
+        try:
+            eventually(lambda: self.at_most_one_answers(clients), 2.5, "one connection of %s is left" % client_id)
+            last = self.attempt(self.brokers[dice.randrange(3)], client_id, 0)
+            self.assertIsNotNone(last)
+            eventually(lambda: self.answers(last) and not any(self.answers(c) for c in clients if c), 2.5, "the last stays")
+            last.disconnect()
+        finally:
+            for c in clients:
+                if c is not None:
+                    c.close()
+
+    def test_one_connection_is_left_of_a_race_with_a_link_that_is_held_and_cut(self):
+        for n in range(ROUNDS):
+            with self.subTest(seed=SEED + n):
+                self.race(random.Random(SEED + n), "c%d" % n)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,5 @@
-"""What is published at another broker right after a SUBACK, while others subscribe and unsubscribe all the time.
-
-At QoS 1 all of it arrives. So does QoS 0 with `consistency: strict`, and else whatever is published behind an
-acknowledgement; before, a few may be missed.
-"""
+"""Promise 1: after SUBACK, every QoS 1 or 2 message that a broker reads later and acknowledges is delivered; with
+`consistency: strict` QoS 0, too."""
 import threading
 
 import harness
@@ -23,6 +20,12 @@ def come_and_go(client, base, stop):
 
 
 class RightAfterSuback:
+    """What is published at another broker right after a SUBACK, while others subscribe and unsubscribe all the time.
+
+    At QoS 1 all of it arrives. So does QoS 0 with `consistency: strict`, and else whatever is published behind an
+    acknowledgement; before, a few may be missed.
+    """
+
     def rounds(self):
         """The payloads that each round's subscriber got, in which nothing is missing but AT_ONCE."""
         stop = threading.Event()

@@ -1,16 +1,101 @@
-"""`durability: replica`, with a real replica that is paused, gone, promoted; `durability: disk`, with Redis' settings
-right and wrong and changed while the broker runs."""
+"""Promise 2: what was acknowledged survives `kill -9` of any broker, and Redis' failures as far as `durability` says.
+
+Brokers die or freeze under the load of durable clients that reconnect through the load balancer. `durability: replica`
+is tried with a real replica that is paused, gone, promoted; `durability: disk` with Redis' settings right and wrong and
+changed while the broker runs."""
 import re
 import time
 
 import harness
 import mqtt_raw as m
 from chaos import ChaosProxy
+from device import Load, StatusWatch
 from harness import background, eventually
-from services import Broker, Redis, metric
-
+from services import Broker, Fleet, Redis, metric
 
 AT_ONCE = ("--repl-diskless-sync-delay", "0")
+
+
+def through(lb, tls=False):
+    if tls:
+        return lambda: m.Client(lb.tls, tls=lb.context)
+    return lambda: m.Client(lb.plain)
+
+
+class BrokersDie(harness.FleetTest):
+    @staticmethod
+    def build(holder):
+        holder.fleet = Fleet(holder.scope, brokers=3, lb=True)
+
+    def start_load(self, tls=False, **options):
+        self.watch = StatusWatch(through(self.fleet.lb))
+        self.load = Load(through(self.fleet.lb, tls), **options)
+        self.load.wait_progress()
+
+    def settle(self):
+        self.load.wait_progress()
+        self.load.stop()
+        self.load.verify()
+        self.watch.verify(self.load.devices)
+        self.load.finish()
+        self.watch.device.finish()
+
+    def test_kill_9_of_a_broker(self):
+        self.start_load(tls=True)
+        self.load.run_for(2)
+        self.fleet[0].kill()
+        self.load.run_for(4)
+        self.assertGreater(self.load.losses(), 0)
+        self.settle()
+
+    def test_kill_9_of_one_after_the_other_with_restarts(self):
+        self.start_load(rate=25)
+        for broker in self.fleet:
+            self.load.run_for(1)
+            broker.kill()
+            self.load.run_for(2)
+            broker.start()
+        self.fleet.lb.wait_up({"b0", "b1", "b2"})
+        self.settle()
+
+    def test_kill_9_of_two_at_once(self):
+        self.start_load(rate=25)
+        self.load.run_for(1)
+        self.fleet[0].kill()
+        self.fleet[2].kill()
+        self.load.run_for(4)
+        self.settle()
+
+    def test_kill_9_and_a_restart_at_once(self):
+        """The new process at the old address is another node: nothing of the old one is its own."""
+        self.start_load(rate=25)
+        self.load.run_for(1)
+        for _ in range(3):
+            self.fleet[1].kill()
+            self.fleet[1].start()
+            self.load.run_for(1)
+        self.settle()
+
+    def test_sigstop_for_10_s_and_sigcont(self):
+        self.start_load()
+        self.load.run_for(1)
+        self.fleet[0].stop()
+        self.load.run_for(10)
+        self.load.wait_progress()
+        self.fleet[0].cont()
+        self.load.run_for(2)
+        self.fleet[0].wait_ready()
+        self.settle()
+
+    def test_sigstop_shorter_than_the_lease_harms_nobody(self):
+        self.start_load(rate=25)
+        for broker in self.fleet:
+            broker.stop()
+            time.sleep(0.8)
+            broker.cont()
+            self.load.run_for(1)
+        self.assertEqual(self.load.losses(), 0)
+        self.settle()
 
 
 def replica_of(scope, master, name):

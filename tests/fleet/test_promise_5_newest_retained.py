@@ -1,4 +1,4 @@
-"""Retained messages are one for the whole fleet: set on A, read on B, none missing, none stale."""
+"""Promise 5: a new subscriber on any broker sees the newest retained value, and no older one after it."""
 import time
 
 import harness

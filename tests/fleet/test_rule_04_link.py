@@ -1,0 +1,76 @@
+"""Rule 4, link: after a reconnect what was unanswered comes again, in order, and does nothing twice."""
+import time
+
+import harness
+import mqtt_raw as m
+from device import Device, difference
+from harness import background, eventually
+from rule_case import RuleCase
+
+
+class Link(RuleCase, harness.FleetTest):
+    def cut_under_load(self, *held):
+        subscriber = Device(lambda: m.Client(self.b.address), self.unique("s"), [("l/#", 2)]).wait_online()
+        publishers = [Device(lambda: m.Client(self.a.address), self.unique("p"), keepalive=10).wait_online()
+                      for _ in range(2)]
+        count = 400
+        for n in range(count):
+            for qos, p in enumerate(publishers, 1):
+                p.publish("l/%d" % qos, "%d" % n, qos)
+            if n % 50 == 25:
+                if held:
+                    self.proxy.hold(*held)
+                    time.sleep(0.15)
+                self.proxy.cut()
+                self.proxy.release()
+            time.sleep(0.004)
+        eventually(lambda: all(p.idle() for p in publishers), 40, "all acknowledged")
+        wanted = [b"%d" % n for n in range(count)]
+        eventually(lambda: all(subscriber.received["l/%d" % q][-1:] == wanted[-1:] for q in (1, 2)), 20, "all delivered")
+        for qos in (1, 2):
+            got = subscriber.received["l/%d" % qos]
+            if qos == 1:  # which may be repeated
+                got = list(dict.fromkeys(got))
+            self.assertTrue(got == wanted, "QoS %d: %s" % (qos, "" if got == wanted else difference(wanted, got)))
+        for d in publishers + [subscriber]:
+            self.assertEqual(d.losses, 0)
+            d.finish()
+
+    def test_a_cut_link_is_replayed_in_order(self):
+        self.cut_under_load()
+
+    def test_replay_of_what_was_done_already_repeats_nothing(self):
+        """The replies are lost, so the commands were executed and come again."""
+        self.cut_under_load("replies")
+
+    def test_requests_that_never_arrived_are_sent_again(self):
+        self.cut_under_load("requests")
+
+    def test_flushed_scripts_are_loaded_in_order(self):
+        subscriber, publisher = self.connect(self.b, "s4", clean=False), self.connect(self.a)
+        subscriber.subscribe(("n/#", 1))
+        reading = background(subscriber.collect, 500)
+        sending = background(publisher.publish_many, [("n/x", "%d" % n) for n in range(500)], 1, 30)
+        while not sending.done():
+            self.redis.command("SCRIPT", "FLUSH")
+            time.sleep(0.05)
+        sending.result()
+        self.assertEqual([g.payload for g in reading.result(20)], [b"%d" % n for n in range(500)])
+
+    def test_retained_is_not_set_back_by_a_replay(self):
+        a, b = self.connect(self.a), self.connect(self.b)
+        a.publish("r/x", "old", 1, retain=True)
+        self.proxy.hold("replies")
+        a.send(m.publish("r/x", "newer", 1, 5, retain=True))
+        time.sleep(0.2)
+        b.publish("r/x", "newest", 1, retain=True)
+        self.proxy.cut()
+        self.proxy.release()
+        a.expect(m.PUBACK, pid=5)
+        reader = self.connect(self.b)
+        reader.subscribe(("r/x", 1))
+        reader.expect_message("r/x", "newest", 1, retain=True)
+
+
+if __name__ == "__main__":
+    harness.main()
