@@ -1,7 +1,9 @@
 """A TCP proxy that can hold back or cut what goes through it, for the link between a broker and Redis."""
 import re
+import select
 import socket
 import threading
+import time
 
 from harness import free_port
 
@@ -16,6 +18,7 @@ class ChaosProxy:
         for gate in self.gates.values():
             gate.set()
         self.refusing = False
+        self.last_answered = None
         self.lock = threading.Lock()
         self.pairs = set()
         self.listener = socket.create_server(("127.0.0.1", self.port), backlog=64)
@@ -26,7 +29,12 @@ class ChaosProxy:
         for d in directions or self.gates:
             self.gates[d].clear()
 
+    def hold_replies_from(self, request):
+        """Holds replies as soon as a request has these bytes; it still passes, and its reply doesn't."""
+        self.last_answered = request
+
     def release(self):
+        self.last_answered = None
         for gate in self.gates.values():
             gate.set()
 
@@ -84,6 +92,8 @@ class ChaosProxy:
                     with self.lock:
                         if pair not in self.pairs:
                             return  # cut while held back: these bytes never arrive
+                if direction == "requests" and self.last_answered and self.last_answered in data:
+                    self.hold("replies")
                 sink.sendall(data)
         except OSError:
             pass
@@ -98,13 +108,17 @@ class ChaosProxy:
 
 
 class LinkProxy(ChaosProxy):
-    """Holds back what a broker asks on one of its links, or what it is answered there; it names them itself."""
+    """Holds back what a broker asks on one of its links, or what it is answered there; it names them itself.
+
+    What was held back since the last hold_link() of a link is in `held`.
+    """
 
     def __init__(self, target):
-        self.names, self.slow = {}, {}
+        self.names, self.slow, self.held = {}, {}, {}
         super().__init__(target)
 
     def hold_link(self, name, direction="requests"):
+        self.held[name, direction] = bytearray()
         self.slow[name, direction] = threading.Event()
 
     def release_link(self, name, direction="requests"):
@@ -126,10 +140,20 @@ class Watched:
             found = re.search(rb"SETNAME\r\n\$\d+\r\nflotilla-(\w+)", data)
             if found:
                 self.proxy.names[self.pair] = found.group(1).decode()
-        gate = self.proxy.slow.get((self.proxy.names.get(self.pair), self.direction))
-        if gate is not None:
-            gate.wait(10)
-        return data
+        link = self.proxy.names.get(self.pair), self.direction
+        gate = self.proxy.slow.get(link)
+        if gate is None:
+            return data
+        held, deadline = self.proxy.held[link], time.monotonic() + 10
+        begin = len(held)
+        held += data
+        while not gate.wait(0.01) and time.monotonic() < deadline:
+            if select.select([self.sock], [], [], 0)[0]:
+                more = self.sock.recv(size)
+                if not more:
+                    break
+                held += more
+        return bytes(held[begin:])
 
     def __getattr__(self, name):
         return getattr(self.sock, name)

@@ -10,7 +10,7 @@ import threading
 import time
 
 import mqtt_raw as m
-from harness import eventually
+from harness import eventually, pace, stays
 
 RETRY_PAUSE = 0.1
 CONNACK_TIMEOUT = 15.0
@@ -97,7 +97,7 @@ class Device(threading.Thread):
                 if client is not None:
                     client.close()
             if not self.ending:
-                time.sleep(RETRY_PAUSE + random.random() * RETRY_PAUSE)
+                pace(RETRY_PAUSE + random.random() * RETRY_PAUSE)
 
     def session(self, client):
         self.attempts += 1
@@ -243,16 +243,16 @@ class Load:
                     device.publish(topic, "%d" % self.counts[topic], qos)
                     self.counts[topic] += 1
             next_at += 1.0 / self.rate
-            time.sleep(max(0.0, next_at - time.monotonic()))
+            pace(next_at - time.monotonic())
 
     def run_for(self, seconds):
         """Load goes on for so long; fails at once when a device broke a rule."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            time.sleep(0.1)
+        def obeyed():
             for device in self.devices:
                 if device.problems:
                     raise AssertionError("%s: %s" % (device.client_id, device.problems))
+            return True
+        stays(obeyed, seconds, interval=0.1)
 
     def wait_progress(self, timeout=30):
         """Each publisher gets another acknowledgement, each subscriber another message."""

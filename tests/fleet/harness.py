@@ -56,6 +56,35 @@ def eventually(condition, timeout=10.0, what="the condition", interval=0.02):
         time.sleep(interval)
 
 
+def stays(condition, seconds, what="the condition", interval=0.05):
+    """Polls for so long, and fails at once when condition() isn't truthy: for what must not happen meanwhile."""
+    begin = time.monotonic()
+    while True:
+        if not condition():
+            raise AssertionError("%s held for %.1f s only, not for %.1f" % (what, time.monotonic() - begin, seconds))
+        if time.monotonic() >= begin + seconds:
+            return
+        time.sleep(interval)
+
+
+def settled(value, seconds=0.3, timeout=20.0, what="the value"):
+    """Waits until value() has been the same for so long; returns it."""
+    last, since, deadline = value(), time.monotonic(), time.monotonic() + timeout
+    while time.monotonic() < since + seconds:
+        if time.monotonic() > deadline:
+            raise AssertionError("%s did not come to rest in %.1f s; last: %r" % (what, timeout, last))
+        time.sleep(0.02)
+        now = value()
+        if now != last:
+            last, since = now, time.monotonic()
+    return last
+
+
+def pace(seconds):
+    """The pace of a load, or how long a fault lasts: nothing is waited for."""
+    time.sleep(max(0.0, seconds))
+
+
 def background(function, *args, **kwargs):
     """Runs function in a daemon thread; the returned future's result() rethrows its exception."""
     future = concurrent.futures.Future()

@@ -313,6 +313,14 @@ class Client:
                 raise AssertionError("expected %s %s=%r, got %r" % (NAMES[kind], name, value, got))
         return got
 
+    def is_quiet(self):
+        """Open, and nothing has come that wasn't read."""
+        try:
+            self.fill(time.monotonic() + 0.001)
+        except TimedOut:
+            pass
+        return not self.packets
+
     def await_pid(self, kind, pid, timeout=None):
         """The packet of this kind and id; others that come before it stay to be read."""
         deadline, seen = time.monotonic() + (self.timeout if timeout is None else timeout), 0

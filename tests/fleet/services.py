@@ -9,12 +9,11 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 import urllib.error
 import urllib.request
 
 import mqtt_raw
-from harness import Process, binary, eventually, free_port
+from harness import Process, binary, eventually, free_port, pace
 from yamlout import dump
 
 STANDIN_BROKER = os.path.basename(os.environ.get("FLOTILLA_BROKER", "")) == "mosquitto"
@@ -152,20 +151,12 @@ class Broker(Process):
         return self
 
     def wait_ready(self, timeout=20.0):
-        def ready():
-            self.assert_running()
-            return self.ready()
-        deadline = time.monotonic() + timeout
-        while True:
-            self.assert_running()
-            try:
-                if self.ready():
-                    return self
-            except OSError:
-                pass
-            if time.monotonic() > deadline:
-                raise AssertionError("%s isn't ready after %.0f s\n%s" % (self.name, timeout, self.log_tail(40)))
-            time.sleep(0.03)
+        try:
+            eventually(lambda: not self.running() or self.ready(), timeout, "%s is ready" % self.name)
+        except AssertionError as e:
+            raise AssertionError("%s\n%s" % (e, self.log_tail(40))) from None
+        self.assert_running()
+        return self
 
     def ready(self):
         if STANDIN_BROKER:
@@ -337,7 +328,7 @@ class LoadBalancer(Process):
         """Exactly these servers are up."""
         if STANDIN_LB:
             eventually(lambda: socket.create_connection(self.plain, 1).close() is None, timeout, "haproxy listens")
-            time.sleep(0.5)
+            pace(0.5)
             return
 
         def all_up():

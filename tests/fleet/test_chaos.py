@@ -9,6 +9,7 @@ import time
 import harness
 import mqtt_raw as m
 from device import Load, StatusWatch
+from harness import pace
 from services import Fleet
 
 SECONDS = float(os.environ.get("FLOTILLA_CHAOS_SECONDS", "20"))
@@ -68,7 +69,7 @@ class Chaos(harness.FleetTest):
             return "-"
         broker.stop()
         seconds = rng.choice((0.5, 1.5, 4.0))
-        time.sleep(seconds)
+        pace(seconds)
         broker.cont()
         return "%s %.1f" % (broker.name, seconds)
 
@@ -82,14 +83,14 @@ class Chaos(harness.FleetTest):
     def freeze_redis(self, rng):
         seconds = rng.choice((0.5, 2.5, 6.0))
         self.fleet.redis.stop()
-        time.sleep(seconds)
+        pace(seconds)
         self.fleet.redis.cont()
         return "%.1f" % seconds
 
     def restart_redis(self, rng):
         self.fleet.redis.kill()
         seconds = rng.choice((0.0, 1.0))
-        time.sleep(seconds)
+        pace(seconds)
         self.fleet.redis.start()
         return "%.1f" % seconds
 

@@ -1,10 +1,9 @@
 """No descriptors left: newcomers wait or are turned away, whoever is connected goes on, and it recovers."""
 import socket
-import time
 
 import harness
 import mqtt_raw as m
-from harness import eventually
+from harness import eventually, stays
 from services import Broker, LoadBalancer, Redis, http, program
 
 LIMIT = 120
@@ -27,9 +26,7 @@ class Exhausted(harness.FleetTest):
                 client.send(m.connect("flood%d" % n))
             except m.Closed:  # turned away already
                 pass
-        for _ in range(10):
-            control.ping(timeout=5)
-            time.sleep(0.05)
+        stays(lambda: control.ping(timeout=5) is None, 0.5)
         accepted = set()
 
         def many_are_accepted():
@@ -58,9 +55,7 @@ class Exhausted(harness.FleetTest):
         for sock in idle:
             self.addCleanup(sock.close)
         cpu, log = self.cpu_seconds(process), len(process.log())
-        for _ in range(10):
-            self.assertIn(http(process.admin_port, "/readyz", timeout=3)[0], (200, 503))
-            time.sleep(0.1)
+        stays(lambda: http(process.admin_port, "/readyz", timeout=3)[0] in (200, 503), 1, "/readyz", interval=0.1)
         self.assertLess(self.cpu_seconds(process) - cpu, 0.7, "it spins")
         self.assertLess(len(process.log()) - log, 20000, "it floods its log")
         for sock in idle:

@@ -1,10 +1,9 @@
 """kill -9 of brokers under paho's clients: durable sessions, reconnecting through the load balancer."""
-import time
 
 import harness
 from device import difference
 from foreign import Paho
-from harness import eventually
+from harness import eventually, pace
 from services import Fleet
 
 
@@ -27,7 +26,7 @@ class PahoUnderLoad(harness.FleetTest):
                 self.fleet[n // 200].kill()
             if n == 300:
                 self.fleet[0].start()
-            time.sleep(0.008)
+            pace(0.008)
         for p in publishers:
             p.wait(lambda: set(mids[p]) <= p.acked, "all acknowledgements")
         wanted = ["%d" % n for n in range(count)]

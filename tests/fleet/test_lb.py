@@ -1,11 +1,12 @@
 """The load balancer's flows: half-close, back-pressure, TLS."""
 import socket
 import ssl
+import threading
 import time
 
 import harness
 import mqtt_raw as m
-from harness import eventually
+from harness import eventually, settled
 from lb_case import RAW, FlowCase, exchange
 from services import LoadBalancer
 from upstream import echo, read_all
@@ -88,13 +89,15 @@ class Flows(FlowCase, harness.FleetTest):
         payload = bytes(range(256)) * 20000
 
         def handler(sock):
-            sock.recv(1)
-            sock.sendall(payload)
+            if sock.recv(1):
+                sock.sendall(payload)
+                done.set()
         lb = self.balancer(self.upstream(handler))
         for tls in (False, True):
+            done = threading.Event()
             sock = self.open(lb, tls)
             sock.sendall(b"!")
-            time.sleep(0.3)  # the server is done and closed before we start to read
+            done.wait(0.3)  # the server is done and closed before we start to read, if buffers allow
             self.assertEqual(read_all(sock), payload)
 
     def test_bulk_both_ways_at_once(self):
@@ -131,13 +134,8 @@ class Flows(FlowCase, harness.FleetTest):
             sock = self.open(lb, tls)
             sock.sendall(b"!")
             # the amount stands still once all buffers on the way are full
-            last = [-1]
-
-            def stalled():
-                was, last[0] = last[0], sent[0]
-                time.sleep(0.3)
-                return was == last[0] == sent[0] and sent[0] > 0
-            eventually(stalled, 20, "the writer is held back")
+            eventually(lambda: sent[0] > 0, 10, "the writer writes")
+            settled(lambda: sent[0], what="the writer")
             self.assertLess(sent[0], 60 * 1024 * 1024)
             self.assertLess(lb.memory_kb() - memory, 20 * 1024)
             wanted = sent[0] + 20 * 1024 * 1024  # and it goes on when the reader does

@@ -251,12 +251,11 @@ class Limits(harness.FleetTest):
             client.disconnect()
 
         def expired():
-            time.sleep(1.5)
             with self.broker.connect("d", clean=False) as again:
                 present = again.session_present
                 again.disconnect()
             return not present
-        eventually(expired, 12, "the session expires")
+        eventually(expired, 12, "the session expires", interval=1.5)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,9 @@
 """Nobody reads the log: both programs go on, and whoever reads it later learns how much is missing."""
 import os
-import re
 import subprocess
 import threading
 
 import harness
-import mqtt_raw as m
 from harness import die_with_parent, eventually
 from services import Broker, LoadBalancer, http, metric
 

@@ -1,5 +1,4 @@
 """Where other Redis-backed brokers lose messages."""
-import time
 
 import harness
 import mqtt_raw as m
@@ -55,23 +54,22 @@ class LossesSeenElsewhere(harness.FleetTest):
             reader.expect_message("g/a[b]/x", "hit", 1, retain=True)
 
     def test_a_crash_leaves_nothing_behind(self):
-        a, b, _ = self.fleet
+        a, b, c = self.fleet
         keeper = b.connect("keeper")
         self.addCleanup(keeper.close)
         keeper.subscribe(("leak/#", 1))
-        time.sleep(1)
 
         def round_trip(n):
             clients = [a.connect("x%d-%d" % (n, i), will=m.Will("leak/will", "x", i % 2)) for i in range(50)]
-            for i, c in enumerate(clients):
-                c.subscribe(("leak/x%d/%d" % (n, i), 1))
-                c.publish("leak/y", "y", 1)
+            for i, client in enumerate(clients):
+                client.subscribe(("leak/x%d/%d" % (n, i), 1))
+                client.publish("leak/y", "y", 1)
             a.kill()
             keeper.collect(100, timeout=30)
-            for c in clients:
-                c.close()
+            for client in clients:
+                client.close()
             a.start()
-            time.sleep(1)
+            eventually(lambda: sum(x.log().count("node_reaped") for x in (b, c)) == n + 1, 20, "it is reaped")
             return self.fleet.redis.command("DBSIZE")
         sizes = [round_trip(n) for n in range(3)]
         eventually(lambda: self.fleet.redis.command("DBSIZE") <= sizes[0] + 10, 30,

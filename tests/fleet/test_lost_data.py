@@ -185,7 +185,7 @@ class NothingLost(harness.FleetTest):
         subscriber.subscribe(("t", 2))
         self.proxy.hold_link("commands")
         publisher.publish("t", "0", 2)
-        time.sleep(0.3)  # `a` has been woken, and its question is held back
+        eventually(lambda: b"\r\n$1\r\ns\r\n" in self.proxy.held["commands", "requests"], 5, "`a` was woken and asks")
         self.proxy.hold()
         self.proxy.release_link("commands")
         self.proxy.cut()

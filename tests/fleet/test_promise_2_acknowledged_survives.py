@@ -10,7 +10,7 @@ import harness
 import mqtt_raw as m
 from chaos import ChaosProxy
 from device import Load, StatusWatch
-from harness import background, eventually
+from harness import background, eventually, pace, settled, stays
 from services import Broker, Fleet, Redis, metric
 
 AT_ONCE = ("--repl-diskless-sync-delay", "0")
@@ -91,7 +91,7 @@ class BrokersDie(harness.FleetTest):
         self.start_load(rate=25)
         for broker in self.fleet:
             broker.stop()
-            time.sleep(0.8)
+            self.load.run_for(0.8)
             broker.cont()
             self.load.run_for(1)
         self.assertEqual(self.load.losses(), 0)
@@ -120,7 +120,7 @@ class Publisher:
                     while not self.done or self.open:
                         self.step(client)
             except (m.Closed, m.TimedOut, AssertionError, OSError):
-                time.sleep(0.1)
+                pace(0.1)
 
     def packet(self, pid, dup=False):
         n = self.open[pid]
@@ -179,6 +179,10 @@ class Replica(harness.FleetTest):
         self.proxy.target = self.replica.port
         self.proxy.cut()
 
+    def waits_for_replica(self):
+        """A WAIT has come to Redis and isn't answered."""
+        return re.search(rb" flags=b .* cmd=wait", self.master.command("CLIENT", "LIST"))
+
     def missing(self, broker):
         return metric(broker.metrics(), "flotilla_redis_replica_missing")
 
@@ -197,10 +201,7 @@ class Replica(harness.FleetTest):
         live.subscribe(("t", 1))
         self.replica.stop()
         publisher.send(m.publish("t", "one", 1, 1) + m.publish("t", "two", 2, 2) + m.publish("none", "", 1, 3))
-        end = time.monotonic() + 4
-        while time.monotonic() < end:
-            publisher.ping()  # which would find an acknowledgement
-            time.sleep(0.1)
+        stays(lambda: publisher.ping() is None, 4, interval=0.1)  # which would find an acknowledgement
         self.b.wait_log("replica_missing", 1)
         self.assertEqual(self.missing(self.b), 1)
         began = time.monotonic()
@@ -220,10 +221,7 @@ class Replica(harness.FleetTest):
         publisher = self.open(self.b, "p")
         self.replica.kill()
         publisher.send(m.publish("t", "one", 1, 1))
-        end = time.monotonic() + 2.5
-        while time.monotonic() < end:
-            publisher.ping()
-            time.sleep(0.1)
+        stays(lambda: publisher.ping() is None, 2.5, interval=0.1)
         mark = len(self.a.log())
         self.a.term()
         self.a.start()
@@ -238,10 +236,8 @@ class Replica(harness.FleetTest):
         publisher = Publisher(self.b.address, qos)
         publisher.wait_acked(100)
         self.replica.stop()  # from now on the replica lacks something
-        time.sleep(0.3)
-        acked = len(publisher.acked)
-        time.sleep(1.5)
-        self.assertEqual(len(publisher.acked), acked)
+        acked = settled(lambda: len(publisher.acked), what="the publisher")
+        stays(lambda: len(publisher.acked) == acked, 1.5, "that nothing is acknowledged")
         self.master.kill()
         self.replica.cont()
         self.promote()
@@ -276,7 +272,7 @@ class Replica(harness.FleetTest):
         publisher.send(m.publish("t/second", "x", 1, 2, retain=True))
         eventually(lambda: self.master.command("EVAL", "return redis.call('XLEN', redis.call('KEYS', '*:q:s')[1])",
                                                "0") == 2, 5, "the message is queued")
-        time.sleep(0.3)
+        eventually(self.waits_for_replica, 5, "a broker asks for the replica")
         self.master.kill()
         # A replica whose connection ended while it was stopped may still take what is in its socket: not so here.
         self.replica.kill()

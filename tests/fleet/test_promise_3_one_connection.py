@@ -8,7 +8,7 @@ import harness
 import mqtt_raw as m
 from chaos import LinkProxy
 from device import Device, difference
-from harness import background, eventually
+from harness import background, eventually, pace
 from services import Broker, Fleet, Redis
 
 ROUNDS, SEED = int(os.environ.get("FLOTILLA_TEST_ROUNDS", "6")), int(os.environ.get("FLOTILLA_TEST_SEED", "1"))
@@ -109,7 +109,7 @@ class Takeover(harness.FleetTest):
             nxt.wait_online()
             current = nxt
             hops += 1
-            time.sleep(0.1)
+            pace(0.1)
         sending.result(60)
         eventually(lambda: received and received[-1] == b"%d" % (count - 1), 30, "the last message")
         got = list(received) if qos == 2 else list(dict.fromkeys(received))
@@ -119,7 +119,7 @@ class Takeover(harness.FleetTest):
 
     @staticmethod
     def never():
-        time.sleep(0.2)
+        pace(0.2)
         raise OSError("this connection has been taken over")
 
     @staticmethod
@@ -218,7 +218,7 @@ class TakeoverRace(harness.FleetTest):
 
     def attempt(self, broker, client_id, delay):
         """A connection after some time, whether it is accepted or not."""
-        time.sleep(delay)
+        pace(delay)
         client = broker.open(timeout=4)
         client.send(m.connect(client_id, clean=False))
         try:
@@ -243,10 +243,10 @@ class TakeoverRace(harness.FleetTest):
         order = dice.sample(range(3), 3)
         first = self.attempt(self.brokers[order[0]], client_id, 0)
         attempts = [background(self.attempt, self.brokers[i], client_id, dice.uniform(0, 0.6)) for i in order[1:]]
-        time.sleep(dice.uniform(0, 0.3))
+        pace(dice.uniform(0, 0.3))
         self.proxies[held].hold(*dice.choice([(), ("replies",), ("requests",)]))
         more = background(self.attempt, self.brokers[dice.choice([i for i in range(3) if i != held])], client_id, 0.1)
-        time.sleep(dice.uniform(0.2, 2))
+        pace(dice.uniform(0.2, 2))
         if dice.random() < 0.7:
             self.proxies[held].cut()
         self.proxies[held].release()

@@ -4,6 +4,7 @@ import time
 
 import harness
 import mqtt_raw as m
+from harness import stays
 from services import Fleet
 
 
@@ -55,7 +56,7 @@ class Wills(harness.FleetTest):
         for client in self.clients:
             client.drain_until_closed(timeout=10)
         self.fleet[0].wait_ready()
-        time.sleep(0.5)  # time for a zombie to do harm
+        stays(self.watcher.is_quiet, 0.5, "that a zombie does no harm")
         self.assert_each_once([])
 
     def test_before_the_next_connack_of_the_same_client(self):
@@ -70,7 +71,7 @@ class Wills(harness.FleetTest):
         got = self.watcher.collect(24, timeout=20)
         for n in range(12):
             self.assertEqual([g.payload.decode() for g in got if g.topic == "will/%d" % n], ["gone %d" % n, "back"])
-        time.sleep(3)  # beyond the lease: a late reaper would publish again
+        stays(self.watcher.is_quiet, 3, "that no late reaper publishes again")  # beyond the lease
         self.assert_each_once([])
 
     def test_the_old_will_not_the_new_one_is_published_by_a_claim(self):

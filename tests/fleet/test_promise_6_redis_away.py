@@ -5,7 +5,7 @@ import time
 import harness
 import mqtt_raw as m
 from device import Load, StatusWatch
-from harness import background, eventually
+from harness import background, eventually, pace, stays
 from services import Fleet, metric
 
 
@@ -105,12 +105,10 @@ class WhileAway(harness.FleetTest):
             subscriber.expect_message("t/zero", "%d" % n)
             publisher.ping()
             subscriber.ping()
-            time.sleep(0.2)
+            pace(0.2)
         publisher.send(m.publish("t/one", "waits", 1, 1) + m.publish("t/two", "waits", 2, 2))
-        for _ in range(8):  # nothing of it is acknowledged meanwhile
-            publisher.ping()
-            subscriber.ping()
-            time.sleep(0.25)
+        # pings would find an acknowledgement
+        stays(lambda: publisher.ping() is None and subscriber.ping() is None, 2, interval=0.25)
         eventually(lambda: a.readyz() == 503, 10, "readiness is red")
         newcomer = a.open()
         self.addCleanup(newcomer.close)
@@ -139,7 +137,7 @@ class WhileAway(harness.FleetTest):
         while time.monotonic() < end:
             publisher.send(m.PINGREQ_BYTES)
             watcher.ping()
-            time.sleep(0.5)
+            pace(0.5)
         redis.cont()
         acked = []
         while len(acked) < 1000:
@@ -163,10 +161,7 @@ class WhileAway(harness.FleetTest):
         def pending():
             return metric(a.metrics(), "flotilla_redis_pending_bytes")
         eventually(lambda: pending() >= 256 << 10, 5, "the client's limit is reached")
-        end = time.monotonic() + 1
-        while time.monotonic() < end:
-            self.assertLess(pending(), 600 << 10)
-            time.sleep(0.1)
+        stays(lambda: pending() < 600 << 10, 1, "the bound", interval=0.1)
         redis.cont()
         sent.result(20)
         self.assertEqual([publisher.expect(m.PUBACK, timeout=20).pid for _ in range(90)], list(range(1, 91)))
@@ -184,10 +179,7 @@ class WhileAway(harness.FleetTest):
         def held():
             return metric(broker.metrics(), "flotilla_broker_memory_bytes", kind="requests")
         eventually(lambda: held() >= 200 << 10, 5, "the client's limit is reached")
-        end = time.monotonic() + 1
-        while time.monotonic() < end:
-            self.assertLess(held(), 600 << 10)
-            time.sleep(0.1)
+        stays(lambda: held() < 600 << 10, 1, "the bound", interval=0.1)
         redis.cont()
         sent.result(20)
         self.assertEqual([client.expect(m.SUBACK, timeout=20).pid for _ in range(60)], list(range(1, 61)))
@@ -201,12 +193,11 @@ class WhileAway(harness.FleetTest):
         redis.stop()
         for client in clients:
             client.abort()
-        time.sleep(3)
-        watcher.ping()
+        stays(watcher.is_quiet, 3, "that no will comes")
         redis.cont()
         got = watcher.collect(9, timeout=20)
         self.assertEqual(sorted((g.topic, g.qos) for g in got), sorted(("will/%d" % n, n % 3) for n in range(9)))
-        time.sleep(3)
+        stays(watcher.is_quiet, 3, "that none comes again")
         with b.connect("p") as publisher:
             publisher.publish("will/end", "end", 2)
         watcher.expect_message("will/end", "end", 2)

@@ -1,11 +1,9 @@
 """Promise 7: the order of messages of one publisher on one topic at one QoS is kept, also across brokers and takeovers."""
-import time
-
 import harness
 import mqtt_raw as m
 from chaos import LinkProxy
 from device import Device, difference
-from harness import eventually
+from harness import eventually, pace
 from services import Broker, Fleet, Redis
 
 
@@ -33,7 +31,7 @@ class Moving(harness.FleetTest):
                     with self.fleet[(hop[0] + 1) % 3].open() as other:
                         other.send(m.connect(name, clean=False))
                         eventually(lambda: device.connects > before, 15, "the device is back")
-                time.sleep(0.002)
+                pace(0.002)
             eventually(device.idle, 30, "all acknowledged")
             last = b"599"
             eventually(lambda: last in watcher.received[topic], 15, "the last message")

@@ -16,7 +16,7 @@ import harness
 import mqtt_raw as m
 from chaos import ChaosProxy
 from device import Device, Load, StatusWatch, difference
-from harness import eventually
+from harness import eventually, pace
 from services import Fleet
 
 SECONDS = float(os.environ.get("FLOTILLA_FAULTS_SECONDS", "8"))
@@ -43,7 +43,7 @@ class Roads:
         return client
 
     def sleepy_dial(self):
-        time.sleep(self.rng.random() * 1.5)
+        pace(self.rng.random() * 1.5)
         return self.dial()
 
     def cut(self):
@@ -80,7 +80,7 @@ class Probe(threading.Thread):
             finally:
                 if client is not None:
                     client.close()
-            time.sleep(0.05)
+            pace(0.05)
 
     def counts(self):
         return {topic: self.load.counts[topic] for _, topic, _ in self.load.publishers}
@@ -161,7 +161,7 @@ class Probe(threading.Thread):
 def hiccup(link, rng, shortest, longest):
     """Nothing passes for a while; then it all does, or none of it."""
     link.hold(*rng.choice(((), (), ("requests",), ("replies",))))
-    time.sleep(rng.uniform(shortest, longest))
+    pace(rng.uniform(shortest, longest))
     if rng.random() < 0.4:
         link.cut()
     link.release()
@@ -203,7 +203,7 @@ class RandomFaults(harness.FleetTest):
     def fault_kill(self):
         broker = self.broker()
         broker.kill()
-        time.sleep(self.rng.choice((0, 0.3, 1)))
+        pace(self.rng.choice((0, 0.3, 1)))
         broker.start(wait=False)
 
     def fault_term(self):
@@ -227,7 +227,7 @@ class RandomFaults(harness.FleetTest):
 
     def fault_redis_away(self):
         self.fleet.redis.kill()
-        time.sleep(1.5)
+        pace(1.5)
         self.fleet.redis.start()
 
     def fault_redis_sleep(self):
@@ -258,7 +258,7 @@ class RandomFaults(harness.FleetTest):
     def paused(self, process, seconds):
         if process.running():
             process.stop()
-            time.sleep(seconds)
+            pace(seconds)
             process.cont()
 
     def keep(self):
@@ -267,7 +267,7 @@ class RandomFaults(harness.FleetTest):
             if self.keeper.idle():
                 self.keeper.publish("keep", "%d" % n, 2)
                 n += 1
-            time.sleep(0.02)
+            pace(0.02)
 
     # the test
 

@@ -1,11 +1,11 @@
 """Connections are cut under the load of durable clients: nothing is lost, QoS 2 is never repeated."""
 import random
-import time
 
 import harness
 import mqtt_raw as m
 from chaos import ChaosProxy
 from device import Load, StatusWatch
+from harness import pace
 from services import Broker
 
 
@@ -28,7 +28,7 @@ class OneBroker(harness.FleetTest):
             held = rng.choice([(), ("requests",), ("replies",)])
             if held:  # some packets get lost on the way
                 self.proxy.hold(*held)
-                time.sleep(0.1)
+                pace(0.1)
             self.proxy.cut()
             self.proxy.release()
         load.stop()

@@ -30,7 +30,7 @@ import time
 
 import harness
 import mqtt_raw as m
-from harness import eventually
+from harness import eventually, settled
 from services import Broker, Redis
 
 FOLDER = os.path.join(harness.HERE, "recorded")
@@ -241,14 +241,9 @@ class Recorded(harness.FleetTest):
 
     def record(self, path):
         """Once it doesn't change any more."""
-        last = [None]
-
-        def rests():
-            was, last[0] = last[0], self.recording()
-            return was == last[0]
-        eventually(rests, 60, "nothing changes", interval=4)
+        last = settled(self.recording, 4, 60, "the fleet")
         with open(path, "w") as f:
-            f.write(last[0])
+            f.write(last)
 
     def test_messages(self):
         """Clean sessions: routes, messages of each QoS, retained values."""

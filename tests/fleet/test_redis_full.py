@@ -1,6 +1,5 @@
 """Redis reaches its maxmemory, and has room again later."""
 import re
-import time
 
 import harness
 import mqtt_raw as m
@@ -95,7 +94,7 @@ class Full(harness.FleetTest):
         client.abort()
         a.wait_log("client_closed client_id=c")
         eventually(lambda: self.fleet.redis.command("EVAL", "return #redis.call('KEYS', '*dw:c')", "0") == 1, 5)
-        time.sleep(0.5)  # its publishing is refused
+        a.wait_log("redis_full", 5)  # its publishing is refused
         self.full(False)
         watcher.expect_message("will", "gone", 1, timeout=20)
         self.open(a, "offline", clean=False).expect_message("will", "gone", 1)

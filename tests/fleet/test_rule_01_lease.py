@@ -3,12 +3,15 @@ import time
 
 import harness
 import mqtt_raw as m
-from harness import eventually
+from harness import eventually, stays
 from rule_case import LEASE, RuleCase
-from services import Broker
+from services import Broker, metric
 
 
 class Lease(RuleCase, harness.FleetTest):
+    def nobody_is_dead_for(self, seconds, *clients):
+        stays(lambda: all(c.is_quiet() for c in clients), seconds, "that nobody is closed and no will comes")
+
     def test_redis_away_kills_nobody(self):
         watcher = self.connect(self.b)
         watcher.subscribe(("will/#", 2))
@@ -16,15 +19,15 @@ class Lease(RuleCase, harness.FleetTest):
         for how in ("pause", "restart"):
             if how == "pause":
                 self.redis.stop()
-                time.sleep(3 * LEASE)
+                self.nobody_is_dead_for(3 * LEASE, watcher, *clients)
                 self.redis.cont()
             else:
                 self.redis.kill()
-                time.sleep(2 * LEASE)
+                self.nobody_is_dead_for(2 * LEASE, watcher, *clients)
                 self.redis.start()
             for b in (self.a, self.b):
                 eventually(lambda: b.readyz() == 200, 15, "%s is ready again" % b.name)
-            time.sleep(LEASE)
+            self.nobody_is_dead_for(LEASE, watcher, *clients)
             for c in clients:
                 c.ping()
             self.assert_quiet(watcher)
@@ -33,7 +36,7 @@ class Lease(RuleCase, harness.FleetTest):
         watcher = self.connect(self.b)
         watcher.subscribe(("will/#", 2))
         self.connect(self.a, will=m.Will("will/x", "dead", 1))
-        time.sleep(1)
+        eventually(lambda: metric(self.b.metrics(), "flotilla_fleet_nodes") == 2, 10, "b knows a")
         start = time.monotonic()
         self.a.kill()
         watcher.expect_message("will/x", "dead", 1, timeout=LEASE + 6)
@@ -47,10 +50,10 @@ class Lease(RuleCase, harness.FleetTest):
         client = self.connect(self.b, will=m.Will("will/x", "dead", 1))
         for _ in range(6):  # a's view has holes, longer than the lease altogether
             self.proxy.hold()
-            time.sleep(0.5)
+            self.nobody_is_dead_for(0.5, client, watcher)
             self.proxy.cut()
             self.proxy.release()
-            time.sleep(0.5)
+            self.nobody_is_dead_for(0.5, client, watcher)
         client.ping()
         self.assert_quiet(watcher)
 
@@ -61,7 +64,6 @@ class Lease(RuleCase, harness.FleetTest):
         count = 300
         clients = [self.connect(self.a, will=m.Will("will/%d" % n, "dead", 1)) for n in range(count)]
         self.a.kill()
-        time.sleep(LEASE)  # about now b or c begins
         first = watcher.collect(lambda seen: len(seen) >= 1, timeout=15)
         self.b.kill()
         rest = watcher.collect(count - len(first), timeout=30)

@@ -1,10 +1,10 @@
 """Rule 2, fence: a node that isn't sure to be alive promises nothing; one that was declared dead starts over."""
-import time
 
 import harness
 import mqtt_raw as m
+from harness import eventually, stays
 from rule_case import LEASE, RuleCase
-from services import Fleet
+from services import Fleet, metric
 
 
 class Fence(RuleCase, harness.FleetTest):
@@ -13,7 +13,7 @@ class Fence(RuleCase, harness.FleetTest):
         subscriber.subscribe("f/zero")
         publisher.publish("f/one", "before", 1)
         self.proxy.hold()
-        time.sleep(0.9 * LEASE)
+        self.a.wait_log("node_unsure", 10)
         newcomer = self.a.open()
         self.addCleanup(newcomer.close)
         newcomer.send(m.connect("newcomer"))
@@ -33,11 +33,11 @@ class Fence(RuleCase, harness.FleetTest):
         for _ in range(3):
             self.proxy.hold()
             publisher.send(m.publish("f/one", "x", 1, 79))
-            time.sleep(0.6)
+            stays(publisher.is_quiet, 0.6, "that nothing is acknowledged")
             self.proxy.release()
             publisher.expect(m.PUBACK, pid=79)
             subscriber.expect_message("f/one", "x", 1)
-            time.sleep(0.6)
+            stays(lambda: publisher.is_quiet() and subscriber.is_quiet(), 0.6, "that both are connected and nothing comes twice")
             publisher.ping()
             subscriber.ping()
 
@@ -69,7 +69,7 @@ class Fence(RuleCase, harness.FleetTest):
         again.send(m.ack(m.PUBREL, 9))
         again.expect(m.PUBCOMP, pid=9)
         watcher.expect_message("z/x", "held", 2)
-        time.sleep(LEASE)
+        eventually(lambda: metric(self.b.metrics(), "flotilla_fleet_deaths_total") == 1, 15, "it is dead to the other one")
         self.proxy.release()
         client.drain_until_closed(timeout=10)
         self.a.wait_ready()
@@ -98,7 +98,7 @@ class Zombie(harness.FleetTest):
             self.assertTrue(again.session_present)
             again.publish("z/x", "after", 1)
         watcher.expect_message("z/x", "after", 1)
-        time.sleep(3)  # now it is surely dead to the other one
+        eventually(lambda: metric(b.metrics(), "flotilla_fleet_deaths_total") == 1, 15, "it is dead to the other one")
         a.cont()
         self.assertEqual([p for p in client.drain_until_closed(timeout=10) if p.kind != m.PINGRESP], [])
         a.wait_ready()
@@ -132,7 +132,7 @@ class Zombie(harness.FleetTest):
     def test_it_serves_again_under_a_new_id(self):
         a, b = self.fleet
         a.stop()
-        time.sleep(4)
+        eventually(lambda: metric(b.metrics(), "flotilla_fleet_deaths_total") == 1, 15, "it is dead to the other one")
         a.cont()
         a.wait_ready()
         subscriber, publisher = a.connect("s"), b.connect("p")

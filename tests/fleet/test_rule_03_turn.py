@@ -2,7 +2,7 @@
 import time
 
 import harness
-from harness import background
+from harness import background, eventually, pace
 from rule_case import RuleCase
 from services import Broker
 
@@ -10,17 +10,17 @@ from services import Broker
 class Turn(RuleCase, harness.FleetTest):
     def test_a_booting_node_misses_no_subscription(self):
         subscriber = self.connect(self.a)
-        stop = []
+        stop, done = [], [0]
 
         def subscribe_on():
-            n = 0
             while not stop:
-                subscriber.subscribe(("boot/%d" % n, 1))
-                n += 1
-            return n
+                subscriber.subscribe(("boot/%d" % done[0], 1))
+                done[0] += 1
+            return done[0]
         subscribing = background(subscribe_on)
         late = Broker(self.scope, "late", self.redis).start()
-        time.sleep(0.3)
+        when_ready = done[0]
+        eventually(lambda: done[0] > when_ready + 20, 20, "it subscribes on")
         stop.append(True)
         count = subscribing.result(20)
         self.assertGreater(count, 20)
@@ -45,7 +45,7 @@ class Turn(RuleCase, harness.FleetTest):
         end = time.monotonic() + 30
         while not reading.done() and time.monotonic() < end:
             other.publish("flood/end", "end")
-            time.sleep(0.2)
+            pace(0.2)
         reading.result(5)
 
 

@@ -1,10 +1,9 @@
 """Rule 4, link: after a reconnect what was unanswered comes again, in order, and does nothing twice."""
-import time
 
 import harness
 import mqtt_raw as m
 from device import Device, difference
-from harness import background, eventually
+from harness import background, eventually, pace
 from rule_case import RuleCase
 
 
@@ -20,10 +19,10 @@ class Link(RuleCase, harness.FleetTest):
             if n % 50 == 25:
                 if held:
                     self.proxy.hold(*held)
-                    time.sleep(0.15)
+                    pace(0.15)
                 self.proxy.cut()
                 self.proxy.release()
-            time.sleep(0.004)
+            pace(0.004)
         eventually(lambda: all(p.idle() for p in publishers), 40, "all acknowledged")
         wanted = [b"%d" % n for n in range(count)]
         eventually(lambda: all(subscriber.received["l/%d" % q][-1:] == wanted[-1:] for q in (1, 2)), 20, "all delivered")
@@ -53,7 +52,7 @@ class Link(RuleCase, harness.FleetTest):
         sending = background(publisher.publish_many, [("n/x", "%d" % n) for n in range(500)], 1, 30)
         while not sending.done():
             self.redis.command("SCRIPT", "FLUSH")
-            time.sleep(0.05)
+            pace(0.05)
         sending.result()
         self.assertEqual([g.payload for g in reading.result(20)], [b"%d" % n for n in range(500)])
 
@@ -62,7 +61,8 @@ class Link(RuleCase, harness.FleetTest):
         a.publish("r/x", "old", 1, retain=True)
         self.proxy.hold("replies")
         a.send(m.publish("r/x", "newer", 1, 5, retain=True))
-        time.sleep(0.2)
+        stored = lambda: [self.redis.command("HGET", key, "r/x") for key in self.redis.command("KEYS", "fl:{t*}:v")]
+        eventually(lambda: b"newer" in stored()[0], 10, "it is stored")
         b.publish("r/x", "newest", 1, retain=True)
         self.proxy.cut()
         self.proxy.release()

@@ -1,8 +1,8 @@
 """Rule 5, publish at QoS 1 and 2: acknowledged when it is stored for all whom it concerns."""
-import time
 
 import harness
 import mqtt_raw as m
+from harness import eventually
 from rule_case import RuleCase
 
 
@@ -39,8 +39,8 @@ class Publish(RuleCase, harness.FleetTest):
         got = client.collect(lambda seen: len(seen) >= len(acked))
         self.assertEqual([g.payload for g in got[:len(acked)]], [b"%d" % n for n in range(len(acked))])
 
-    def test_a_qos_2_resend_on_another_broker_is_the_same_message(self):
-        """The first broker stored it and died before its PUBREC."""
+    def resend_elsewhere(self, hold, is_done):
+        """The first broker did something of a QoS 2 publish and died before its PUBREC."""
         self.offline("keeper", "s/#")
         live = self.connect(self.b)
         live.subscribe(("s/#", 2))
@@ -48,9 +48,10 @@ class Publish(RuleCase, harness.FleetTest):
         for n in range(1, 21):
             publisher.publish("s/x", "%d" % n, 2)
         self.assertEqual(len(live.collect(20)), 20)
-        self.proxy.hold("replies")
+        hold()
         publisher.send(m.publish("s/x", "21", 2, 500))
-        time.sleep(0.3)
+        eventually(is_done, 10, "so much is done")
+        self.assertTrue(publisher.is_quiet())
         self.a.kill()
         again = self.b.connect("sender", clean=False, timeout=15)
         self.addCleanup(again.close)
@@ -62,6 +63,19 @@ class Publish(RuleCase, harness.FleetTest):
         keeper = self.connect(self.b, "keeper", clean=False)
         self.assertEqual([g.payload for g in keeper.collect(21)], [b"%d" % n for n in range(1, 22)])
         self.assert_quiet(keeper)
+
+    def in_redis(self, command, pattern, *words):
+        """Of the one key of this pattern; of none, if it isn't there yet."""
+        key, = self.redis.command("KEYS", pattern) or [pattern]
+        return self.redis.command(command, key, *words)
+
+    def test_a_qos_2_resend_on_another_broker_is_the_same_message(self):
+        self.resend_elsewhere(lambda: self.proxy.hold_replies_from(b"\x03s/x\x0221"),
+                              lambda: self.in_redis("XLEN", "*:q:keeper") == 21)
+
+    def test_a_qos_2_resend_is_the_same_message_when_only_its_id_was_stored(self):
+        self.resend_elsewhere(lambda: self.proxy.hold("replies"),
+                              lambda: self.in_redis("HEXISTS", "*:in2:sender", 500))
 
     def test_pubrel_on_another_broker_frees_the_packet_id(self):
         live = self.connect(self.b)

@@ -3,7 +3,9 @@ import time
 
 import harness
 import mqtt_raw as m
-from rule_case import LEASE, RuleCase
+from harness import eventually
+from rule_case import RuleCase
+from services import metric
 
 
 class Connect(RuleCase, harness.FleetTest):
@@ -21,7 +23,7 @@ class Connect(RuleCase, harness.FleetTest):
         new.publish("status", "online again", 2)
         watcher.expect_message("status", "offline", 2)
         watcher.expect_message("status", "online again", 2)
-        time.sleep(LEASE + 1)
+        eventually(lambda: metric(self.b.metrics(), "flotilla_fleet_deaths_total") == 1, 15, "it is dead to the other one")
         self.a.cont()
         old.drain_until_closed(timeout=10)
         self.a.wait_ready()

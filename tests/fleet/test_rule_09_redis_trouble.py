@@ -3,7 +3,7 @@ import time
 
 import harness
 import mqtt_raw as m
-from harness import eventually
+from harness import eventually, stays
 from rule_case import LEASE, RuleCase
 from services import Broker, Fleet, Redis
 
@@ -58,7 +58,7 @@ class RedisTrouble(RuleCase, harness.FleetTest):
         except (m.TimedOut, m.Closed):
             pass
         self.assertLess(len(acked), 20)
-        time.sleep(LEASE * 1.5)  # beats go on: nobody is declared dead
+        stays(watcher.is_quiet, LEASE * 1.5, "that beats go on and nobody is declared dead")
         watcher.ping()
         self.redis.command("CONFIG", "SET", "maxmemory", "0")
         client = self.b.connect("dev", clean=False, timeout=15)

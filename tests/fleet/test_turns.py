@@ -8,7 +8,7 @@ import time
 
 import harness
 import mqtt_raw as m
-from harness import eventually
+from harness import eventually, pace, stays
 from services import Broker, Redis, metric
 from storm import ASAN
 
@@ -34,7 +34,7 @@ class Bystander(threading.Thread):
                 self.lost = e
                 return
             self.worst = max(self.worst, time.monotonic() - begin)
-            time.sleep(0.02)
+            pace(0.02)
 
     def end(self):
         self.ended = True
@@ -111,7 +111,7 @@ class Turns(harness.FleetTest):
             try:
                 old.sock.send(burst)
             except BlockingIOError:
-                time.sleep(0.001)
+                pace(0.001)
         watched = self.watch(broker)
         begin = time.monotonic()
         self.client(broker, "bulk").ping()
@@ -144,7 +144,7 @@ class Turns(harness.FleetTest):
         publisher = self.client(b)
         publisher.send(b"".join(m.publish("a/" * levels + "x%d" % i) for i in range(300)))
         publisher.ping(timeout=30)
-        time.sleep(0.5)  # the bystanders go on while A gets its share
+        stays(lambda: not any(b.lost for _, b in watched), 0.5, "service of the bystanders while A gets its share")
         self.check(watched)
 
     def test_a_node_that_starts_over(self):

@@ -2,8 +2,8 @@
 import socket
 import struct
 import threading
-import time
 
+import harness
 from harness import free_port
 
 
@@ -60,7 +60,7 @@ def read_all(sock, limit=None, pause=0.0):
         parts.append(data)
         size += len(data)
         if pause:
-            time.sleep(pause)
+            harness.pace(pause)
     return b"".join(parts)
 
 
