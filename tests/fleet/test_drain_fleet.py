@@ -28,7 +28,9 @@ class Drain(harness.FleetTest):
         a.wait(10)
         self.assertLess(times[-1], 5.5)
         self.assertLess(time.monotonic() - start, 6.5)
-        self.assertGreater(times[-1] - times[0], 1.0, "all were closed at once: %s" % times)
+        self.assertGreater(times[-1], 1.0)
+        # They take 2 s. A machine that stands still meanwhile may bring many at once, but never all.
+        self.assertGreater(len({int(t * 10) for t in times}), 3, "all were closed at once: %s" % times)
         for c in clients:
             c.close()
 

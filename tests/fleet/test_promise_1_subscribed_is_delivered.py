@@ -1,14 +1,68 @@
 """Promise 1: after SUBACK, every QoS 1 or 2 message that a broker reads later and acknowledges is delivered; with
 `consistency: strict` QoS 0, too."""
+import random
 import threading
 
 import harness
 import mqtt_raw as m
-from harness import background
+from chaos import LinkProxy
+from harness import background, stays
 from services import Fleet
 
 ROUNDS = 100
 AT_ONCE, ACKNOWLEDGED, BEHIND = b"at once", b"acknowledged", b"behind it"
+
+
+class AnyBroker(harness.FleetTest):
+    """What is published anywhere once SUBACK was read, at QoS 1 and 2."""
+
+    @staticmethod
+    def build(holder):
+        holder.fleet = Fleet(holder.scope, brokers=3, link=LinkProxy)
+        holder.scope.cleanups += [link.close for link in holder.fleet.links]
+
+    def connect(self, broker, **fields):
+        client = self.fleet[broker].connect(self.unique("c"), **fields)
+        self.addCleanup(client.close)
+        return client
+
+    def test_arrives_while_many_subscriptions_come_and_go(self):
+        over = []
+
+        def churn(client):
+            while not over:
+                topic = self.unique("churn/")
+                client.subscribe((topic, random.randrange(3)))
+                client.unsubscribe(topic)
+        churning = [background(churn, self.connect(n, clean=n % 2 == 0)) for n in range(3)]
+        publishers = [self.connect(n) for n in range(3)]
+        for n in range(ROUNDS):
+            base, clean = self.unique("now"), n % 2 == 0
+            filters = [base + end for end in ("/x", "/+", "/#")]
+            subscriber = self.connect(n % 3, clean=clean)
+            subscriber.subscribe((filters[n // 2 % 3], 2))
+            for i, publisher in enumerate(publishers):
+                publisher.publish(base + "/x", "from %d" % i, 1 + (n + i) % 2)
+                subscriber.expect_message(base + "/x", "from %d" % i, 1 + (n + i) % 2)
+            subscriber.disconnect()
+        over.append(True)
+        for c in churning:
+            c.result(20)
+
+    def test_waits_for_the_acknowledgement_until_its_broker_knows_the_subscription(self):
+        """The broker of the publisher is behind with the fleet's log."""
+        for clean in (True, False):
+            subscriber, publisher = self.connect(1, clean=clean), self.connect(0)
+            topic = self.unique("behind/")
+            publisher.publish(topic, "nobody is there", 1)
+            self.fleet.links[0].hold_link("log", "replies")
+            subscriber.subscribe((topic, 2))
+            publisher.send(m.publish(topic, "one", 1, 501) + m.publish(topic, "two", 2, 502))
+            stays(publisher.is_quiet, 0.5, "that nothing is acknowledged")
+            self.fleet.links[0].release_link("log", "replies")
+            self.assertEqual({(p.kind, p.pid) for p in (publisher.recv(), publisher.recv())},
+                             {(m.PUBACK, 501), (m.PUBREC, 502)})
+            self.assertEqual([g.payload for g in subscriber.collect(2)], [b"one", b"two"])
 
 
 def come_and_go(client, base, stop):

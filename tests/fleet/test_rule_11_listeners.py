@@ -43,6 +43,30 @@ class Listeners(harness.FleetTest):
         eventually(gone, 10, "it doesn't listen any more")
         self.all_alive()
 
+    def test_what_waits_at_a_listener_that_goes_is_accepted_first(self):
+        """They came before the reload was done: closing the sockets at once would reset them."""
+        config, port = self.lb.settings(), harness.free_port()
+        config["listeners"].append({"name": "extra", "bind": "127.0.0.1:%d" % port, "backend": "brokers"})
+        self.lb.extra = {"listeners": config["listeners"]}
+        self.lb.reload()
+        with eventually(lambda: m.Client.connected(("127.0.0.1", port), "extra", timeout=3), 10, "it listens") as extra:
+            extra.disconnect()
+        for _ in range(3):
+            self.lb.stop()
+            waiting = [m.Client(("127.0.0.1", port)) for _ in range(40)]
+            self.clients += waiting
+            for client in waiting:
+                client.send(m.connect(self.unique("w")))
+            self.lb.extra = {}
+            self.lb.reload()
+            self.lb.cont()
+            for client in waiting:
+                client.expect(m.CONNACK, return_code=0)
+            self.lb.extra = {"listeners": config["listeners"]}
+            self.lb.reload()
+            eventually(lambda: m.Client(("127.0.0.1", port), timeout=1).close() is None, 10, "it listens again")
+        self.all_alive()
+
     def test_reloads_while_connections_come(self):
         """No connect is refused or reset by a reload."""
         stop = []
