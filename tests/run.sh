@@ -13,8 +13,9 @@ usage: tests/run.sh [options]
 
   --unit         unit tests only
   --no-compose   without the tests that need a Docker engine
+  --long         runs that find more the longer they are: fuzz targets a minute each, faults by lot
   -R REGEX       only tests whose name matches (as ctest -R)
-  -j N           tests at a time (default: one a core, at least 2)
+  -j N           tests at a time (default: two per core, as most of them wait more than they compute)
   --help         this text
 END
 }
@@ -24,14 +25,15 @@ bad_usage() {
     exit 2
 }
 
-only=all compose=true regex="" jobs=$(nproc)
-((jobs >= 2)) || jobs=2
+cores=$(nproc)
+only=all compose=true long=false regex="" jobs=$((2 * cores))
 
 parse_arguments() {
     while (($#)); do
         case $1 in
         --unit) only=unit ;;
         --no-compose) compose=false ;;
+        --long) long=true ;;
         -R | -j)
             (($# > 1)) || bad_usage "$1 needs a value"
             if [[ $1 == -R ]]; then regex=$2; else jobs=$2; fi
@@ -53,12 +55,14 @@ passed=0 failed=0 failures=() skips=()
 
 # ---- building ------------------------------------------------------------------------------------
 
-# build PRESET [TARGET_REGEX [CMAKE_OPTION...]]: all targets, or those whose name matches. A build
-# that fails counts as one failed test.
-build() {
+declare -A building=() # preset -> process id of its ninja
+trap 'kill "${building[@]}" 2>/dev/null || true' EXIT
+
+# begin_build PRESET [TARGET_REGEX [CMAKE_OPTION...]]: all targets, or those whose name matches, with
+# what the tests that run meanwhile leave of the cores. end_build waits for it.
+begin_build() {
     local preset=$1 pattern=${2:-} folder=$root/build/$1 log=$results/build-$1.log fresh=() targets=()
     shift $(($# < 2 ? $# : 2))
-    say "building $preset (warnings are errors)"
     # A folder that was configured for another generator can't be used as it is.
     grep -qs '^CMAKE_GENERATOR:INTERNAL=Ninja$' "$folder/CMakeCache.txt" || fresh=(--fresh)
     if (cd "$root" && cmake --preset "$preset" "${fresh[@]}" -G Ninja -DFLOTILLA_WERROR=ON -DFLOTILLA_TESTS=ON "$@") \
@@ -66,10 +70,24 @@ build() {
         if [[ -n $pattern ]]; then
             mapfile -t targets < <(ninja -C "$folder" -t targets all |
                 sed -nE "s/^($pattern): phony$/\\1/p")
-            ((${#targets[@]})) || return 0
         fi
-        ninja -C "$folder" "${targets[@]}" >>"$log" 2>&1 && return 0
+        if [[ -z $pattern ]] || ((${#targets[@]})); then
+            nice -n 19 ninja -j "$cores" -C "$folder" "${targets[@]}" >>"$log" 2>&1 &
+        else
+            true &
+        fi
+    else
+        false &
     fi
+    building[$preset]=$!
+}
+
+# end_build PRESET: waits for it. A build that failed counts as one failed test.
+end_build() {
+    local preset=$1 log=$results/build-$1.log pid=${building[$1]}
+    say "building $preset (warnings are errors)"
+    unset "building[$preset]"
+    wait "$pid" && return 0
     tail -n 60 "$log"
     say "the build of $preset failed; all of its output: $log"
     failed=$((failed + 1))
@@ -169,18 +187,32 @@ threads_built='unit_lb_[a-z0-9_]*|unit_common_log_[a-z_]*|unit_[a-z_]*_test_(wor
 threads_run='^unit/lb/|^unit/common/log/|/test_(work_pool|login[a-z_]*|fleet_rules_lease)$'
 
 run_unit() {
-    build asan && run_ctest asan -L unit
-    build tsan "$threads_built" && run_ctest tsan -R "$threads_run"
+    local built=false
+    begin_build asan
+    end_build asan && built=true
+    begin_build tsan "$threads_built"
+    $built && run_ctest asan -L unit
+    end_build tsan && run_ctest tsan -R "$threads_run"
 }
 
 run_all() {
-    local without=()
+    local without=() fuzz_seconds=10 built=false
     $compose || without=(-LE compose)
-    build asan && run_ctest asan "${without[@]}"
-    build tsan "$threads_built|flotilla-(lb|broker)" &&
-        run_ctest tsan -R "$threads_run|^fleet/(balance|reload|rule_1[01]_[a-z]*)\\."
-    build release 'guard_[a-z0-9_]*|flotilla-(lb|broker)' && run_ctest release -L 'guard|attack'
-    build fuzz 'fuzz_[a-z0-9_]*' -DFLOTILLA_FUZZ_SECONDS=10 && run_ctest fuzz -L fuzz
+    if $long; then
+        fuzz_seconds=60
+        export FLOTILLA_CHAOS_SECONDS=120 FLOTILLA_FAULTS_SECONDS=60
+    fi
+    begin_build asan
+    end_build asan && built=true
+    begin_build tsan "$threads_built|flotilla-(lb|broker)"
+    begin_build release 'guard_[a-z0-9_]*|flotilla-(lb|broker)'
+    begin_build fuzz 'fuzz_[a-z0-9_]*' -DFLOTILLA_FUZZ_SECONDS=$fuzz_seconds
+    $built && run_ctest asan "${without[@]}"
+    end_build tsan && run_ctest tsan -R "$threads_run|^fleet/(balance|reload|rule_1[01]_[a-z]*)\\."
+    # What computes and measures wants the cores for itself.
+    jobs=$((jobs < cores ? jobs : cores))
+    end_build fuzz && run_ctest fuzz -L fuzz
+    end_build release && run_ctest release -L 'guard|attack'
 }
 
 parse_arguments "$@"
