@@ -1,6 +1,5 @@
 """Promise 1: after SUBACK, every QoS 1 or 2 message that a broker reads later and acknowledges is delivered; with
 `consistency: strict` QoS 0, too."""
-import random
 import threading
 
 import harness
@@ -27,14 +26,8 @@ class AnyBroker(harness.FleetTest):
         return client
 
     def test_arrives_while_many_subscriptions_come_and_go(self):
-        over = []
-
-        def churn(client):
-            while not over:
-                topic = self.unique("churn/")
-                client.subscribe((topic, random.randrange(3)))
-                client.unsubscribe(topic)
-        churning = [background(churn, self.connect(n, clean=n % 2 == 0)) for n in range(3)]
+        stop = threading.Event()
+        churning = [background(come_and_go, self.connect(n, clean=n % 2 == 0), "churn/%d" % n, stop) for n in range(3)]
         publishers = [self.connect(n) for n in range(3)]
         for n in range(ROUNDS):
             base, clean = self.unique("now"), n % 2 == 0
@@ -45,7 +38,7 @@ class AnyBroker(harness.FleetTest):
                 publisher.publish(base + "/x", "from %d" % i, 1 + (n + i) % 2)
                 subscriber.expect_message(base + "/x", "from %d" % i, 1 + (n + i) % 2)
             subscriber.disconnect()
-        over.append(True)
+        stop.set()
         for c in churning:
             c.result(20)
 
