@@ -53,7 +53,7 @@ class Listeners(harness.FleetTest):
             extra.disconnect()
         for _ in range(3):
             self.lb.stop()
-            waiting = [m.Client(("127.0.0.1", port)) for _ in range(40)]
+            waiting = [m.Client(("127.0.0.1", port)) for _ in range(400)]
             self.clients += waiting
             for client in waiting:
                 client.send(m.connect(self.unique("w")))
