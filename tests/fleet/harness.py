@@ -190,12 +190,12 @@ class Process:
         with open("/proc/%d/stat" % self.pid) as f:
             return f.read().rsplit(")", 1)[1].split()[0]
 
-    def term(self, timeout=15.0):
+    def term(self, timeout=30.0):
         """SIGTERM and wait for the end; the exit code must be 0."""
         self.signal(signal.SIGTERM)
         return self.wait(timeout)
 
-    def wait(self, timeout=15.0):
+    def wait(self, timeout=30.0):
         try:
             code = self.popen.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -215,7 +215,7 @@ class Process:
     def log_tail(self, lines):
         return "\n".join("  | " + line for line in self.log().splitlines()[-lines:])
 
-    def wait_log(self, pattern, timeout=10.0, start=0):
+    def wait_log(self, pattern, timeout=20.0, start=0):
         """Waits for a regular expression in the log from character `start` on; returns the match."""
         return eventually(lambda: re.search(pattern, self.log()[start:], re.M), timeout,
                           "%s logs /%s/" % (self.name, pattern))
