@@ -16,7 +16,7 @@ if [[ ! -s $secret/redis.conf ]]; then
     password=$(openssl rand -hex 24)
     echo "$password" >"$secret/redis-password"
     echo "requirepass $password" >"$secret/redis.conf.new"
-    mv "$secret/redis.conf.new" "$secret/redis.conf" # last: who waits for it finds both
+    mv "$secret/redis.conf.new" "$secret/redis.conf" # last: a process that waits for it finds both
     echo "init: made a password for Redis"
 fi
 exec "${BASH_SOURCE[0]%/*}/make-certs.sh" "$tls" "$@"

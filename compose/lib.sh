@@ -82,8 +82,8 @@ http_get() {
 }
 http_is_ok() { [[ $(http_get "$1" "$2" 1) == HTTP/1.?\ 200* ]]; }
 
-# When a process started, in clock ticks since boot: with its id, this tells it from a later one.
-# Fails for one that is gone or only waits to be collected.
+# When a process started, in clock ticks since boot: together with its id, this identifies the process.
+# Fails for a process that has ended, also if it wasn't collected yet.
 process_start_time() {
     local stat fields
     read -r stat <"/proc/$1/stat" || return 1

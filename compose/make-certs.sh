@@ -88,8 +88,8 @@ quietly openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -set_serial "0
     -extfile openssl.cnf -extensions server -sha256 -days 825 -out server.pem
 cd - >/dev/null
 
-# The CA's key isn't kept: nobody can sign anything else with it. server.pem comes last, so that
-# whoever waits for it finds a whole set.
+# The CA's key isn't kept, so that nobody can sign anything else with it. server.pem comes last, so that
+# a process that waits for it finds a whole set.
 chmod 644 "$work/ca.pem" "$work/server.pem"
 echo "$wanted" >"$work/names"
 for file in names ca.pem server.key server.pem; do

@@ -136,8 +136,7 @@ none_runs() {
     done
 }
 
-# Brokers may take 8 s to let their clients go; Redis must outlive them. Whoever doesn't come down is
-# killed.
+# Brokers may take 8 s to drain; Redis must outlive them. A process that doesn't end in time is killed.
 stop_everything() {
     trap '' INT TERM HUP
     stop_processes TERM 15 lb 'broker*' || say "some didn't end in 15 s: killing them"
@@ -215,7 +214,7 @@ broker_is_ready() { # ADMIN_PORT
     http_is_ok "$1" /readyz
 }
 
-# Every broker is up in the load balancer's eyes.
+# The load balancer reports every broker as up.
 lb_is_ready() {
     local up
     check_all_run
@@ -305,7 +304,7 @@ check_can_start() {
     picked_ports+="$port "
 }
 
-# Until Ctrl-C. A broker that ends is told of, and the others carry on: that is what a fleet is for.
+# Until Ctrl-C. When a broker ends, that is reported and the others go on: that is what a fleet is for.
 watch_processes() {
     local pid status name known_pid _
     echo "Ctrl-C stops everything."
@@ -370,7 +369,7 @@ run_stop() {
         say "nothing is running from $here"
         return
     fi
-    # One in the foreground somewhere stops its processes itself.
+    # A quickstart that runs in the foreground elsewhere stops its processes itself.
     stop_processes TERM 40 quickstart || true
     stop_everything
     say "stopped"
