@@ -1,10 +1,13 @@
 #!lua flags=allow-oom
--- Rule 8: what the client said about deliveries. KEYS: bucket prefix.
--- ARGV: client, epoch, run of Redis in which the connection was read for, then pairs: 'a' sequence (acknowledged: goes), 'r' sequence (received: goes
--- and is noted as released), 'c' sequence (complete: the note goes). Returns 1, or 0 when fenced.
--- Where Redis came back with older data, what was queued in its new run (sequences above `r0`) may have
--- the sequences of what the client had: acknowledgements from before the connection was asserted there
--- mean others, and leave those alone.
+-- Rule 8: what the client answered to deliveries. KEYS: bucket prefix.
+-- ARGV: client, epoch, run of Redis in which the connection's queue was read, then pairs:
+--   'a' sequence (acknowledged: the entry is deleted),
+--   'r' sequence (received: the entry is deleted and its sequence noted as released),
+--   'c' sequence (complete: the note is deleted).
+-- Returns 1, or 0 when fenced.
+-- Where Redis came back with older data, entries that were queued in its new run (sequences above `r0`)
+-- may have the sequences of what the client had before. Acknowledgements from before the connection was
+-- asserted there mean those earlier messages, so they leave such entries alone.
 -- `rel` keeps the order of the releases, in which PUBREL is sent again (MQTT 4.6.0-4).
 local p, c = KEYS[1], ARGV[1]
 local h = redis.call('HMGET', p .. 's:' .. c, 'epoch', 'run', 'r0')

@@ -1,13 +1,12 @@
 #!lua flags=allow-oom
--- Rule 6: one entry of the log, with the routes it adds and removes. Also when Redis is full: who
--- connects to drain a queue brings routes.
--- KEYS: fleet prefix. ARGV: node, call number, entry, entries that the log has at most (about), bytes of them,
+-- Rule 6: one entry of the log, with the routes that it adds and removes. Allowed also when Redis is
+-- full: a client that connects to drain its queue needs its routes announced.
+-- KEYS: fleet prefix. ARGV: node, call number, entry, most entries of the log (about), most bytes of it,
 -- then per changed route: '+' or '-', filter.
--- Returns {'dead'} | {'unknown'} | {'ok', ver, bytes in the log}. A call number at or below the last
--- one was done.
--- `logsize`: put (bytes that were ever
--- written) and head (what `put` was before the first entry that is left, or less); an entry's field b
--- is what `put` was before it.
+-- Returns {'dead'} | {'unknown'} | {'ok', ver, bytes in the log}. A call number at or below the last one
+-- was done before.
+-- `logsize` has `put`, the bytes that were ever written, and `head`, what `put` was before the first
+-- entry that is left, or less. Field b of an entry is what `put` was before it.
 local p, node, call = KEYS[1], ARGV[1], tonumber(ARGV[2])
 if redis.call('HEXISTS', p .. 'dead', node) == 1 then
   return {'dead'}
@@ -51,7 +50,7 @@ redis.call('XADD', p .. 'log', 'MAXLEN', '~', ARGV[4], id, 'n', node, 'd', ARGV[
 put = put + #ARGV[3]
 local most = tonumber(ARGV[5])
 if put - head > most then
-  -- A quarter at once, so that it is seldom.
+  -- A quarter at once, so that trimming is rare.
   head = put - math.floor(most / 4 * 3)
   redis.call('XTRIM', p .. 'log', 'MINID', string.format('%.0f-0', first_from(head, ver)))
 end

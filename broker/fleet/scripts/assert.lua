@@ -1,11 +1,13 @@
 #!lua flags=allow-oom
--- Rule 9: a connection's hold after Redis came back with less than it had.
--- KEYS: bucket prefix. ARGV: client, epoch, node, durable, will, will delay, expiry in s,
--- user ('': any), when its CONNECT arrived, this run of Redis, the run that the connection was read for,
--- last sequence that was sent, next one to be read, number of unfinished ones, do its
--- subscriptions follow in pieces (assert_part.lua; 0, 1), the unfinished sequences, filter, options, ... Returns 1, or 0 when a newer connection has the client id, or 2 when something is queued
--- that the connection won't read, or that has the sequence of something else that it was sent. A durable session's subscriptions are these then, and
--- what is queued from now on comes behind what was sent.
+-- Rule 9: writes a connection's hold again, after Redis came back with less than it had.
+-- KEYS: bucket prefix. ARGV: client, epoch, node, durable, will, will delay, expiry in s, user ('': any),
+-- when its CONNECT arrived, this run of Redis, the run in which the connection's queue was read, last
+-- sequence that was sent, next sequence to be read, number of unfinished sequences, do its subscriptions
+-- follow in pieces (assert_part.lua; 0, 1), the unfinished sequences, filter, options, ...
+-- Returns 1; or 0 when a newer connection has the client id; or 2 when something is queued that the
+-- connection won't read, or that has the sequence of another message that it was sent.
+-- Afterwards these are a durable session's subscriptions, and what is queued from now on gets sequences
+-- above those that were sent.
 local p, c, node = KEYS[1], ARGV[1], ARGV[3]
 local s, f = p .. 's:' .. c, p .. 'f:' .. c
 local was = redis.call('HMGET', s, 'epoch', 'n')
@@ -41,7 +43,7 @@ local open, subs = {}, 16 + tonumber(ARGV[14])
 for i = 16, subs - 1 do
   open[ARGV[i]] = true
 end
--- One by one, they may be large; those it knows are soon over.
+-- One by one, because they may be large; those that the connection knows are few.
 local answer, from = 1, '-'
 while answer == 1 and from do
   local entry = redis.call('XRANGE', p .. 'q:' .. c, from, '+', 'COUNT', 1)[1]

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Rule 9: one piece of the many subscriptions of a session that was asserted just now. They take the
--- place of those that are there with the last piece, together.
+-- Rule 9: one piece of the many subscriptions of a session that was asserted just now. With the last
+-- piece, all pieces together replace the subscriptions that are there.
 -- KEYS: bucket prefix. ARGV: client, epoch, is it the first piece (0, 1), the last one (0, 1), filter,
 -- options, ... Returns 1, or 0 when another connection has the session.
 local p, c = KEYS[1], ARGV[1]

@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
--- Rule 1: one beat of a node. What it costs doesn't grow with the fleet: only nodes whose last beat
--- is old are named, and all of them only when one has come or gone.
--- KEYS: fleet prefix. ARGV: node, age in ms from which a beat is old, generation of the list of
+-- Rule 1: one heartbeat of a node. Its cost doesn't grow with the fleet: only nodes whose last heartbeat
+-- is old are named, and all nodes only when one has joined or left.
+-- KEYS: fleet prefix. ARGV: node, age in ms from which a heartbeat is old, generation of the list of
 -- nodes that it has.
 -- Returns {'dead'} | {'unknown', ver} | {'alive', ver, Redis' time in ms, generation,
---   {node, time of its beat, ...}, {dead node, who reaps it, whether that one is there, ...},
+--   {node, time of its heartbeat, ...}, {dead node, its reaper, is the reaper in `nodes`, ...},
 --   {node, ...} or '' when the generation is the same}.
 local p, node, old = KEYS[1], ARGV[1], tonumber(ARGV[2])
 if redis.call('HEXISTS', p .. 'dead', node) == 1 then
@@ -19,7 +19,7 @@ local now = t[1] * 1000 + math.floor(t[2] / 1000)
 redis.call('ZADD', p .. 'beats', now, node)
 local stand = redis.call('ZRANGE', p .. 'beats', '-inf', now - old, 'BYSCORE', 'LIMIT', 0, 500,
   'WITHSCORES')
--- Redis' clock was set back: those from its future count as old, too.
+-- If Redis' clock was set back, heartbeats of its future count as old, too.
 local ahead = redis.call('ZRANGE', p .. 'beats', now + old, '+inf', 'BYSCORE', 'LIMIT', 0, 500,
   'WITHSCORES')
 for i = 1, #ahead do

@@ -3,13 +3,15 @@
 -- ARGV: client, node, durable, clean start, token of this attempt, session expiry in s (-1: never),
 -- when its CONNECT arrived by this clock (earliest, latest), user ('': any may have the session),
 -- run of Redis, may it make a durable session (0, 1).
--- Returns {'full'} (it has no durable session, and may make none) | {'late'} (a CONNECT that arrived later had the client id already) | {'user'} (it is another
--- user's), all without having changed anything, |
---   {epoch, previous owners, present, ended, last sequence, last sent, first queued,
+-- Returns one of these, and then nothing has changed:
+--   {'full'} (the client has no durable session, and may make none),
+--   {'late'} (a CONNECT that arrived later had the client id already),
+--   {'user'} (the session is another user's);
+-- or {epoch, previous owners, present, ended, last sequence, last sent, first queued,
 --   epoch of the former owner's will or '', epoch of a will being published or '',
 --   {filter, options, ...}, {open packet ids}, {released sequences},
 --   {filters whose removal the log may not have}, has this call made a durable session (0, 1),
---   cursor of session.lua for the subscriptions that these are not all of, or '0'}.
+--   cursor for session.lua, which reads the subscriptions that are missing here, or '0'}.
 -- A repeat (same token) changes nothing and answers the same.
 local p, c, node = KEYS[1], ARGV[1], ARGV[2]
 local s = p .. 's:' .. c
@@ -22,11 +24,11 @@ local made = 0
 
 if h[4] ~= ARGV[5] then
   local expired = owner == '' and h[7] and tonumber(h[7]) <= now
-  -- A session from before sessions had users belongs to the first one who comes.
+  -- A session that was made before sessions had users belongs to the first user who comes.
   if h[9] and ARGV[9] ~= '' and h[9] ~= ARGV[9] and not expired then
     return {'user'}
   end
-  -- A moment that is still to come was told by a clock that has been set back since.
+  -- A moment in the future was stored by a clock that has been set back since.
   local arrived = tonumber(h[10] or 0)
   if arrived > now then
     arrived = 0
@@ -49,20 +51,20 @@ if h[4] ~= ARGV[5] then
       present = '1'
     end
   end
-  -- To be said in the log, perhaps once more: also when a former end isn't there yet.
+  -- To be announced in the log, perhaps again: also when a former end isn't there yet.
   if ended == '1' or redis.call('ZSCORE', p .. 'due', 'e' .. c) then
     ended = '1'
     redis.call('ZADD', p .. 'due', now + 10000, 'e' .. c)
   end
-  -- A delayed will that nobody has begun to publish is cancelled; another user's is published.
+  -- A delayed will that no node has begun to publish is cancelled; another user's is published.
   local d = redis.call('HMGET', p .. 'dw:' .. c, 'taker', 'u')
   if d[1] == '' and (not d[2] or ARGV[9] == '' or d[2] == ARGV[9]) then
     redis.call('DEL', p .. 'dw:' .. c)
     redis.call('ZREM', p .. 'due', 'w' .. c)
   end
-  -- A will of the former connection: its owner publishes it, or this connection before CONNACK. One
-  -- that was left over by the connection before that is anybody's ('-'), and comes first. One with
-  -- a delay isn't due when its session goes on.
+  -- The will of the former connection: its owner publishes it, or this connection before CONNACK. A will
+  -- that the connection before that left over may be published by any node ('-'), and comes first. A will
+  -- with a delay isn't due when its session goes on.
   if owner ~= '' and will and will ~= '' and (tonumber(h[6] or 0) == 0 or present == '0') then
     if h[8] then
       redis.call('HSET', p .. 'dw:' .. c, 'epoch', redis.call('HGET', s, 'owe'), 'taker', '-',
@@ -79,8 +81,8 @@ if h[4] ~= ARGV[5] then
       redis.call('HSET', s, 'ds', last)
     end
   end
-  -- Nodes that may still have an older connection: also that of a claim whose node fell silent before
-  -- it had asked the owner before it. They are asked until one claim has heard of all.
+  -- Nodes that may still have an older connection: the owner, and the owners before it if its node fell
+  -- silent before it had asked them. They are asked until one claim has heard from all.
   local lo = h[11] or ''
   if owner ~= '' and not string.find(lo, owner, 1, true) then
     lo = string.sub(lo == '' and owner or owner .. ' ' .. lo, 1, 8 * 17 - 1)
@@ -108,7 +110,7 @@ if h[4] ~= ARGV[5] then
   end
 end
 
--- Also when it is repeated, in another run of Redis: from now on the connection is one of this run.
+-- Also when the claim is repeated in another run of Redis: from now on the connection is one of this run.
 if redis.call('HGET', s, 'run') ~= ARGV[10] then
   redis.call('HSET', s, 'run', ARGV[10], 'r0', redis.call('HGET', s, 'nseq') or 0)
 end
@@ -123,7 +125,7 @@ local first = redis.call('XRANGE', p .. 'q:' .. c, '-', '+', 'COUNT', 1)
 local head = first[1] and string.match(first[1][1], '^%d+') or ''
 local subs, open, released = {'0', {}}, {}, {}
 if r[2] == '1' then
-  subs = redis.call('HSCAN', p .. 'f:' .. c, 0, 'COUNT', 16) -- some; all of a few
+  subs = redis.call('HSCAN', p .. 'f:' .. c, 0, 'COUNT', 16) -- some of many, or all of a few
   open = redis.call('HKEYS', p .. 'in2:' .. c)
   released = redis.call('ZRANGE', p .. 'rel:' .. c, 0, -1)
 end

@@ -1,13 +1,14 @@
 #!lua flags=allow-oom
--- A node that is silent or dead loses clients: what it may still write for them must not come. The
--- caller then closes its connections at Redis. The node reads what it lost when it registers anew.
+-- Fencing: takes clients from a node that is silent or dead; what that node may still write for them must
+-- have no effect. Afterwards the caller closes the node's connections at Redis. The node reads what it
+-- lost when it registers again.
 -- KEYS: prefix of the node. ARGV: what is taken from it (client, epoch, ...; may be ''), is it dead
 -- (0, 1). Returns {<run>:<id> of a connection, ...}.
 local p = KEYS[1]
 local link, taken = p .. 'link', p .. 'taken'
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
--- Above those of a history that Redis lost, so that the node sees that it is new.
+-- Above the numbers of a history that Redis lost, so that the node notices that it is new.
 local number = math.max(tonumber(redis.call('HGET', link, 'cut') or 0) + 1, now)
 local text = string.format('%.0f', number)
 local ids = {}

@@ -2,8 +2,8 @@
 -- A connection ended. KEYS: bucket prefix. ARGV: client, epoch, node, publish its will (0, 1),
 -- least delay of the will in ms, session expiry in s (-1: never), highest sequence sent, are there
 -- removals of subscriptions that the log may not have (0, 1).
--- Returns {'ok' | 'fenced' | 'lost' (Redis knows no such connection, or only older ones), session
---   with subscriptions ended (0, 1), will to be published now}.
+-- Returns {'ok' | 'fenced' | 'lost' (Redis knows no such connection, or only older ones), has a
+--   session with subscriptions ended (0, 1), will to be published now}.
 local p, c, epoch, node = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local s = p .. 's:' .. c
 local t = redis.call('TIME')
@@ -33,13 +33,14 @@ local function publish(will, delay)
   return will
 end
 
--- The end of the session isn't in the log yet.
+-- Whether the end of the session isn't in the log yet.
 local function untold()
   return redis.call('ZSCORE', p .. 'due', 'e' .. c) and 1 or 0
 end
 
--- The will of the former connection, which this one took over and didn't come to publish, is its node's
--- (the last one of `lo`) when that lets go, or whoever's that cuts it off. At QoS 0 it is anybody's.
+-- This connection took the will of the former connection over and didn't publish it. Now the former
+-- connection's node (the last one of `lo`) may publish it when it hands the client over, or the node that
+-- cuts that node off. At QoS 0 any node may.
 local function leave_former_will()
   local h = redis.call('HMGET', s, 'ow', 'owe', 'lo')
   if not h[1] or redis.call('EXISTS', p .. 'dw:' .. c) == 1 then
@@ -51,7 +52,7 @@ local function leave_former_will()
   redis.call('ZADD', p .. 'due', taker == '-' and now or now + 2000, 'w' .. c)
 end
 
--- Only the nodes that may still have an older connection: the next claim must ask them.
+-- Keeps only the nodes that may still have an older connection: the next claim must ask them.
 local function forget_session()
   local lo = redis.call('HGET', s, 'lo')
   redis.call('UNLINK', s, p .. 'q:' .. c, p .. 'in2:' .. c, p .. 'rel:' .. c, p .. 'seen:' .. c,
@@ -64,8 +65,8 @@ end
 
 local h = redis.call('HMGET', s, 'epoch', 'dur', 'w', 'wd', 'ow', 'owe', 'owner', 'n')
 local is_gone = not h[1] or (h[1] == epoch and h[2] ~= '1' and h[7] == '')
--- A will that this node is to publish: it took it and hasn't cleared it, or who took it over gave it back.
--- (Not when the session is connected as before: it was asserted meanwhile, and ends now.)
+-- A will that this node is to publish: it took the will and hasn't cleared it, or the node that took it
+-- over gave it back. (Not when the session is connected as before: it was asserted meanwhile, and ends now.)
 local dw = redis.call('HMGET', p .. 'dw:' .. c, 'epoch', 'taker', 'will')
 if dw[1] == epoch and dw[2] == node and not (h[1] == epoch and h[7] == node) then
   redis.call('DEL', p .. 'dw:' .. c)
@@ -77,7 +78,7 @@ if not h[1] then
 end
 local word = 'ok'
 if tonumber(h[1]) < tonumber(epoch) then
-  -- Redis came back with less than it had. Whoever owned the client then let go of it long ago.
+  -- Redis came back with less than it had. The owner that it knows gave the client up long ago.
   word = 'lost'
   redis.call('SREM', p .. 'own:' .. (h[7] or ''), c)
   local durable = expiry ~= 0 and '1' or '0'
@@ -91,7 +92,7 @@ end
 if h[1] ~= epoch then
   local will = ''
   if h[6] == epoch then
-    -- One that waits for its client to come back (a drained broker's) is void once that is back.
+    -- A will that waits for its client to come back (a drained broker's) is void once the client is back.
     redis.call('HDEL', s, 'ow', 'owe')
     will = publish(h[5], 0)
   end
@@ -104,7 +105,7 @@ local will = publish(h[3], h[4])
 leave_former_will()
 redis.call('SREM', p .. 'own:' .. node, c)
 if h[2] == '1' and expiry ~= 0 then
-  -- What an earlier connection was sent stays sent, although this one may not have read so far.
+  -- What an earlier connection was sent counts as sent, although this one may not have read so far.
   local sent = math.max(tonumber(redis.call('HGET', s, 'ds') or 0), tonumber(ARGV[7]))
   redis.call('HSET', s, 'owner', '', 'ds', string.format('%.0f', sent))
   redis.call('HDEL', s, 'w', 'wd', 'token')

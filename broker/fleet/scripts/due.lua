@@ -1,17 +1,19 @@
 #!lua flags=allow-oom
--- Wills whose delay is over (or whose publisher died), sessions that expired, and notes of ended
--- sessions whose end may not be in the log.
+-- Wills whose delay is over or whose publisher died, sessions that expired, and notes of ended sessions
+-- whose end may not be in the log.
 -- KEYS: bucket prefix. ARGV: node, most.
--- Returns {durable sessions counted in this bucket, 'w', client, epoch, will, 'b', client, epoch, node that was to publish the will and must be
--- cut off from it first, 'e', client, epoch, {epoch, filter, options, ...}, ...}; the
--- subscriptions are those that a later session has, with its epoch or ''. Each is due again until it
--- is taken away.
+-- Returns {durable sessions counted in this bucket, then for each:
+--   'w', client, epoch, will |
+--   'b', client, epoch, node that was to publish the will and must be cut off from it first |
+--   'e', client, epoch, {epoch, filter, options, ...}}; these subscriptions are those of a later session,
+--   with its epoch or ''.
+-- Each is due again until it is deleted.
 local p, node = KEYS[1], ARGV[1]
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local out, fields = {0}, 0
 for _, m in ipairs(redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT', 0, ARGV[2])) do
-  -- A piece (fleet_piece.h): the others are still due.
+  -- One piece (fleet_piece.h): the others stay due.
   if fields >= 500 then
     break
   end
@@ -52,7 +54,7 @@ for _, m in ipairs(redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT',
     end
     if ended then
       redis.call('ZADD', p .. 'due', now + 10000, 'e' .. c)
-      -- Who has the client has been told by its claim, and says it before what comes then.
+      -- The client's owner knows it from its claim, and announces it before its own changes.
       if not h[1] or h[1] == '' then
         out[#out + 1] = 'e'
         out[#out + 1] = c

@@ -2,9 +2,9 @@
 -- Rule 8: entries of a session's queue. KEYS: bucket prefix.
 -- ARGV: client, epoch, first sequence, most entries, most bytes.
 -- Returns {0} when fenced | {1, more, last sent on an earlier connection, sequence, entry, ...}.
--- Reads one entry, then about as many as there is room for, going by the size of those before: what
--- is read beyond the room would stall Redis for all. At most 8 at once, and one by one where entries
--- of more than 8 kB were ever queued (`lg`): large ones may follow small.
+-- Reads one entry, then as many as there is room for, estimated by the size of those before: reading
+-- beyond the room would delay everybody at Redis. At most 8 at once, and one by one where entries of
+-- more than 8 kB were ever queued (`lg`), because large ones may follow small ones.
 local p, c = KEYS[1], ARGV[1]
 local h = redis.call('HMGET', p .. 's:' .. c, 'epoch', 'ds', 'nseq', 'lg')
 if h[1] and tonumber(h[1]) > tonumber(ARGV[2]) then

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- A node enters the fleet, or comes back into it after Redis lost its data.
--- KEYS: fleet prefix. ARGV: node, format of the data that it writes, secret in hex to be the fleet's
--- if this fleet is new ('': it knows the fleet as one without), beats of the nodes of an older format
--- that it saw stand still for a lease (as answered before; '' none).
--- Returns {'dead'} | {'format', the data's, beats of the nodes that are listed}
+-- KEYS: fleet prefix. ARGV: node, format of the data that it writes, secret in hex for a new fleet
+-- ('': the node knows the fleet as one without a secret), heartbeats of the nodes of an older format that
+-- it saw stand still for a lease (as answered before; '': none).
+-- Returns {'dead'} | {'format', the data's format, heartbeats of the nodes that are listed}
 --   | {'alive', ver, number of its routes, the fleet's secret or '', former format if it was older}.
 local p, node, format, secret = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 if redis.call('HEXISTS', p .. 'dead', node) == 1 then
@@ -23,7 +23,7 @@ if not ver then
     redis.call('SET', p .. 'secret', secret, 'NX')
   end
 elseif found ~= format then
-  -- Data without a format is of the first. It is carried on once none of its brokers is left.
+  -- Data without a format number is of format 1. It is taken over once none of its brokers is left.
   local listed = redis.call('HGETALL', p .. 'nodes')
   local beats = #listed > 0 and redis.sha1hex(table.concat(listed, ' ')) or ''
   if found or beats ~= ARGV[4] then
@@ -31,7 +31,7 @@ elseif found ~= format then
   end
   redis.call('SET', p .. 'format', format)
   former = '1'
-  -- They are dead; that they beat no more is seen where this format looks.
+  -- They are dead: they are put where this format looks for nodes that have stopped beating.
   for i = 1, #listed, 2 do
     redis.call('ZADD', p .. 'beats', now, listed[i])
   end

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Rule 1: declares a node dead if its last beat is still the one that the observer saw; a node that
--- leaves does it to itself with the beat ''.
--- KEYS: fleet prefix. ARGV: victim, time of its beat, observer, log entry. Returns 1 when it did.
+-- Rule 1: declares a node dead if its last heartbeat is still the one that the observer saw. A node that
+-- leaves does this to itself, with the heartbeat ''.
+-- KEYS: fleet prefix. ARGV: victim, time of its heartbeat, observer, log entry. Returns 1 when it did.
 local p, victim, beat, observer = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 if victim ~= observer and redis.call('HEXISTS', p .. 'dead', observer) == 1 then
   return 0
@@ -20,7 +20,7 @@ redis.call('HDEL', p .. 'hw', victim)
 redis.call('UNLINK', p .. 'n:' .. victim)
 redis.call('HSET', p .. 'dead', victim, t[1])
 redis.call('HSET', p .. 'reap', victim, observer)
--- The dead are remembered for a day, some of the older ones are forgotten here.
+-- The dead are remembered for a day; some that died longer ago are forgotten here.
 local old = redis.call('HRANDFIELD', p .. 'dead', 16, 'WITHVALUES')
 for i = 1, #old, 2 do
   if tonumber(old[i + 1]) < tonumber(t[1]) - 86400 then

@@ -1,9 +1,9 @@
 #!lua flags=no-writes
 -- Rule 3: one piece (fleet_piece.h) of a bucket's durable subscriptions.
--- KEYS: bucket prefix. ARGV: cursor, '0' at first. Returns {cursor ('0': that was all), client,
--- {mark and epoch, filter, options, ...}, ...}. The mark is '*' before the first part of a session that
--- comes in parts, '+' before each other part. A cursor that isn't a number of SSCAN's has the clients
--- that it gave, and how far the last one of them was read.
+-- KEYS: bucket prefix. ARGV: cursor, '0' at first.
+-- Returns {cursor ('0': that was all), client, {mark and epoch, filter, options, ...}, ...}. The mark is
+-- '*' before the first part of a session that comes in parts, '+' before each further part. A cursor that
+-- isn't a number of SSCAN's contains the clients of the last answer and how far the last one was read.
 local p = KEYS[1]
 local cursor, left, at = ARGV[1], {}, '0'
 if string.find(cursor, '^%d+$') then

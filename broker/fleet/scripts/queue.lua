@@ -1,19 +1,19 @@
 #!lua
 -- Rule 5: messages into the queues of durable sessions of one bucket. KEYS: bucket prefix.
--- ARGV: node, call number, queue limit in messages, in bytes (0: none), dedup window in ms, ids in
---   it at most, number of messages, per message: frame, id to be remembered or '', then per target: client, message's index, flags
---   ('x': it was taken from the node before it was written, and is left out). The node's field is
---   <node>:<run of Redis>.
--- Returns {dropped, owner, client, owner, client, ...}; '#' and a target's number instead of an owner:
--- there is no such session; '~' and how many: ids that were
--- forgotten before the window was over; '!' and a target's number:
--- its queue is full (said once until it is half empty: `qf`). A call
--- number at or below the last one was done: only the owners are
--- told again.
--- The limit in bytes counts messages that are larger than what the limits allow each on average: the
--- smaller ones reach the other limit first. `qb` of a session: the bytes of those that were ever
--- queued. Each of them, and every 16th message, says in its field b what `qb` was before it; so the
--- difference to the first b in the queue is what it holds. `qh`: that one, as last seen.
+-- ARGV: node, call number, queue limit in messages, in bytes (0: none), dedup window in ms, most ids in
+--   it, number of messages, per message: frame, id to be remembered or '', then per target: client,
+--   the message's index, flags ('x': this client was taken from the node before the call was written;
+--   the target is skipped). The node's field is <node>:<run of Redis>.
+-- Returns {dropped, then pairs}:
+--   owner, client: the session's owner, to be woken;
+--   '#' and a target's number, client: there is no such session;
+--   '~', how many: ids that were forgotten before the window was over;
+--   '!' and a target's number, client: its queue is full (reported once until it is half empty: `qf`).
+-- A call number at or below the last one was done before: only the owners are returned again.
+-- The limit in bytes counts messages that are larger than the two limits allow each on average; the
+-- smaller ones reach the other limit first. `qb` of a session is the bytes of those that were ever queued.
+-- Each of them, and every 16th message, has in its field b what `qb` was before it. So the queue holds the
+-- difference between `qb` and the first b in the queue; `qh` is that first b as last read.
 local p, call = KEYS[1], tonumber(ARGV[2])
 local node, run = string.match(ARGV[1], '^([^:]*):(.*)$')
 local limit, most, window = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])

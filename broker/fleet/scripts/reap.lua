@@ -7,8 +7,8 @@ local own = p .. 'own:' .. victim
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 
--- The will of the former connection, which the dead node took over and didn't come to publish, and what
--- the next claim must know of that: as in disconnect.lua.
+-- The will of the former connection, which the dead node took over and didn't publish, and what the next
+-- claim must know of it: as in disconnect.lua.
 local function leave_former_will(s, c)
   local h = redis.call('HMGET', s, 'ow', 'owe', 'lo')
   if not h[1] or redis.call('EXISTS', p .. 'dw:' .. c) == 1 then
@@ -31,7 +31,7 @@ end
 
 local out, fields = {0}, 0
 for _, c in ipairs(redis.call('SRANDMEMBER', own, ARGV[3])) do
-  -- A piece (fleet_piece.h): the others at the next call. One session's subscriptions are at most
+  -- One piece (fleet_piece.h): the others at the next call. One session's subscriptions are at most
   -- limits.max_subscriptions.
   if fields >= 500 then
     break
@@ -57,7 +57,7 @@ for _, c in ipairs(redis.call('SRANDMEMBER', own, ARGV[3])) do
       end
     end
     leave_former_will(s, c)
-    -- What the dead node still sends for its connection is fenced.
+    -- So that what the dead node still sends for its connection is fenced.
     local epoch = string.format('%.0f', math.max(tonumber(h[2]) + 1, now))
     if h[3] == '1' then
       redis.call('HSET', s, 'owner', '', 'ds', h[7] or 0, 'epoch', epoch)

@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
--- A node's connection that writes says which one it is, before it writes anything.
+-- A node's writing connection registers before it writes anything.
 -- KEYS: prefix of the node. ARGV: this run of Redis, id of the connection, the last cut that the node
--- knows of, has it joined (0, 1).
+-- knows, has it joined (0, 1).
 -- Returns {'dead'} | {'ok', last cut, more (0, 1), {id of an earlier connection, ...},
---   {what a cut took, ...}}. More: they are not all, to be asked again from the last one on.
--- `link`: c:<run>:<id> for each connection that may still write, `cut` the last cut's number, `dead`.
--- `taken`: what the cuts took that the node doesn't know of yet, each behind its number.
+--   {what a cut took, ...}}. More: these aren't all cuts; ask again with the last one.
+-- `link`: c:<run>:<id> for each connection that may still write, `cut`: the last cut's number, `dead`.
+-- `taken`: what the cuts took that the node doesn't know yet, each behind its number.
 local p, run, id = KEYS[1], ARGV[1], ARGV[2]
 local link, taken = p .. 'link', p .. 'taken'
 if redis.call('HGET', link, 'dead') then

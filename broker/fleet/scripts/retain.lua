@@ -1,10 +1,11 @@
 #!lua
 -- Rule 5: retained values of one bucket. KEYS: bucket prefix.
--- ARGV: node, dedup window in ms, ids in it at most, is there room for more (0, 1), then per value: sequence, topic, frame ('' clears), id to be remembered
--- or ''. Values at or below the node's high water were set before, and so were those whose id is known:
--- a will, or a QoS 2 message, that another node sets again may not cover what was set since. Without room
--- a new topic isn't kept, and one whose value grows goes: no value rather than an old one.
--- Returns {topics that weren't kept, one of them}.
+-- ARGV: node, dedup window in ms, most ids in it, is there room for more (0, 1), then per value: sequence,
+-- topic, frame ('' clears), id to be remembered or ''.
+-- Values at or below the node's high water were set before, and so were values whose id is known: when
+-- another node sets a will or a QoS 2 message again, that may not overwrite a newer value. Without room a
+-- new topic isn't kept, and a topic whose value would grow is removed: no value rather than an old one.
+-- Returns {how many topics weren't kept, one of them}.
 local p, node, window, ids = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local room, dropped, last = ARGV[4] == '1', 0, ''
 local high = tonumber(redis.call('HGET', p .. 'hw', node) or 0)

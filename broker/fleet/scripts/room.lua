@@ -1,3 +1,4 @@
 #!lua
--- Refused while Redis is full, as every script that isn't flagged. KEYS: fleet prefix. Returns 1.
+-- Asks whether Redis has room: refused while Redis is full, like every script without a flag.
+-- KEYS: fleet prefix. Returns 1.
 return 1

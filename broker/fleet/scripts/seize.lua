@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Rule 7: the will of a former connection, or one that is being published, goes to this node.
+-- Rule 7: this node takes the will of a former connection, or a will that is being published.
 -- KEYS: bucket prefix. ARGV: client, epoch of the will, node, node that it was cut off from.
--- Returns {'none'} | {'busy', node that publishes it just now} | {'will', will}.
+-- Returns {'none'} | {'busy', node that is publishing it} | {'will', will}.
 local p, c, epoch = KEYS[1], ARGV[1], ARGV[2]
 local s, dw = p .. 's:' .. c, p .. 'dw:' .. c
 local h = redis.call('HMGET', s, 'ow', 'owe')
@@ -17,7 +17,7 @@ local d = redis.call('HMGET', dw, 'epoch', 'taker', 'will', 'u')
 if d[1] ~= epoch then
   return {'none'}
 end
--- It waits for its client. When that is back it is void (another user's is published).
+-- The will waits for its client. When that is back, the will is void (another user's is published).
 local owner = redis.call('HMGET', s, 'owner', 'u')
 if d[2] == '' and (not d[4] or d[4] == owner[2]) then
   if owner[1] == ARGV[3] then

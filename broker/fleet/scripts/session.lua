@@ -1,7 +1,7 @@
 #!lua flags=no-writes
--- One piece (fleet_piece.h) of what a durable session has. KEYS: bucket prefix.
+-- One piece (fleet_piece.h) of a durable session's subscriptions. KEYS: bucket prefix.
 -- ARGV: client, cursor ('0' at first). Returns {cursor ('0': that was all), epoch, filter, options, ...};
--- no filters when the session isn't durable, or is none. A filter may come twice.
+-- no filters when there is no such session, or it isn't durable. A filter may come twice.
 local p, c, at = KEYS[1], ARGV[1], ARGV[2]
 local h = redis.call('HMGET', p .. 's:' .. c, 'epoch', 'dur')
 if h[2] ~= '1' then

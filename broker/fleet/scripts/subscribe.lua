@@ -1,7 +1,7 @@
 #!lua
 -- Rule 6: a durable session's subscriptions. KEYS: bucket prefix.
--- ARGV: client, epoch, filter, options, ... Returns 1, or 0 when fenced. A session that Redis doesn't
--- know (it lost it, and its holder will assert it, with these) stays unknown.
+-- ARGV: client, epoch, filter, options, ... Returns 1, or 0 when fenced. A session that Redis doesn't know
+-- stays unknown: Redis lost it, and its holder will assert it, with these subscriptions.
 local p, c = KEYS[1], ARGV[1]
 local epoch = redis.call('HGET', p .. 's:' .. c, 'epoch')
 if not epoch then

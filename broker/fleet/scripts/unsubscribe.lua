@@ -1,8 +1,9 @@
 #!lua flags=allow-oom
--- KEYS: bucket prefix. ARGV: client, epoch, are there former removals that the log may not have
--- (0, 1), filter, ... Returns 1, or 0 when fenced. A session that Redis doesn't know (it lost it, and
--- its holder will assert it) stays unknown.
--- `pu` tells the next claim, or a reaper, which removals may not be in the log.
+-- Rule 6: removes subscriptions of a durable session. KEYS: bucket prefix.
+-- ARGV: client, epoch, are there former removals that the log may not have (0, 1), filter, ...
+-- Returns 1, or 0 when fenced. A session that Redis doesn't know stays unknown: Redis lost it, and its
+-- holder will assert it.
+-- `pu` keeps the removals that may not be in the log, for the next claim or a reaper.
 local p, c = KEYS[1], ARGV[1]
 local s = p .. 's:' .. c
 local h = redis.call('HMGET', s, 'epoch', 'pu')

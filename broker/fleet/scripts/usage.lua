@@ -1,10 +1,11 @@
 #!lua flags=allow-oom
--- What the fleet has in Redis. KEYS: fleet prefix. ARGV: age in ms from which the memory is looked at
+-- What the fleet has in Redis. KEYS: fleet prefix. ARGV: age in ms from which the memory is looked up
 -- again, bucket, durable sessions counted in it, ...
--- Returns {durable sessions of the fleet, bytes that Redis uses, its maxmemory (0: none), its machine's memory}.
--- `usage`: a field for each bucket; `all`, their sum; `used`, `max`, `machine`, `at`: the memory, and when
--- that was.
--- Each bucket is told again every few seconds, so that what was lost or counted before is soon right.
+-- Returns {durable sessions of the fleet, bytes that Redis uses, its maxmemory (0: none), its machine's
+--   memory}.
+-- `usage`: a field per bucket; `all`: their sum; `used`, `max`, `machine`, `at`: the memory, and when it
+-- was looked up.
+-- Each bucket's count comes again every few seconds, so that a count that was lost is soon right.
 local h = KEYS[1] .. 'usage'
 local buckets, counts = {}, {}
 for i = 2, #ARGV, 2 do

@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 -- Retained values of one bucket. KEYS: bucket prefix. ARGV: room in bytes, topic, ...
 -- Returns the values of the first topics (nil where there is none), as many as there is room for. Room 0:
--- of one topic, whatever its size.
+-- one topic's value, whatever its size.
 local v = KEYS[1] .. 'v'
 local room, count = tonumber(ARGV[1]), 1
 if room > 0 then
