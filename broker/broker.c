@@ -13,6 +13,7 @@
 #include "broker/admin/broker_metrics.h"
 #include "broker/admin/sys_topics.h"
 #include "broker/auth/auth.h"
+#include "broker/base/broker_config.h"
 #include "broker/client/context.h"
 #include "broker/connection/admission.h"
 #include "broker/connection/client_life.h"

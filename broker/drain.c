@@ -9,6 +9,7 @@
 #include <event2/event.h>
 
 #include "broker/auth/auth.h"
+#include "broker/base/broker_config.h"
 #include "broker/client/client.h"
 #include "broker/client/leave.h"
 #include "broker/connection/client_life.h"

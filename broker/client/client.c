@@ -3,6 +3,7 @@
 #include "broker/client/client.h"
 
 #include "broker/base/account.h"
+#include "broker/base/broker_config.h"
 #include "broker/routing/session.h"
 #include "common/log/log.h"
 

@@ -11,7 +11,6 @@
 
 #include <sys/queue.h>
 
-#include "broker/base/broker_config.h"
 #include "broker/base/broker_stats.h"
 #include "broker/base/leftovers.h"
 #include "broker/base/memory_budget.h"
@@ -23,6 +22,7 @@
 
 struct auth;
 struct auth_recheck;
+struct broker_config;
 struct client;
 struct drain;
 struct encoder;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "broker/base/account.h"
+#include "broker/base/broker_config.h"
 #include "broker/client/client.h"
 #include "common/base/clock.h"
 #include "common/metrics/metrics.h"

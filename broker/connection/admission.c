@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "broker/base/broker_config.h"
 #include "broker/client/context.h"
 #include "broker/connection/client_life.h"
 #include "broker/net/listener.h"

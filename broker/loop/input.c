@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "broker/base/broker_config.h"
 #include "broker/client/client.h"
 #include "broker/client/leave.h"
 #include "broker/client/rest.h"

@@ -5,6 +5,7 @@
 
 #include <malloc.h>
 
+#include "broker/base/broker_config.h"
 #include "broker/client/client.h"
 #include "broker/client/rest.h"
 #include "broker/connection/client_life.h"

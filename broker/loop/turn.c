@@ -7,6 +7,7 @@
 
 #include <event2/event.h>
 
+#include "broker/base/broker_config.h"
 #include "broker/client/client.h"
 #include "broker/connection/client_life.h"
 #include "broker/delivery/deliver.h"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/base/broker_config.h"
 #include "broker/client/client.h"
 #include "broker/client/connect_attempt.h"
 #include "broker/client/leave.h"

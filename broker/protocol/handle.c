@@ -4,6 +4,7 @@
  */
 #include "broker/protocol/handle.h"
 
+#include "broker/base/broker_config.h"
 #include "broker/client/client.h"
 #include "broker/connection/client_life.h"
 #include "common/log/log.h"

@@ -8,6 +8,7 @@
 
 #include "broker/auth/auth.h"
 #include "broker/base/account.h"
+#include "broker/base/broker_config.h"
 #include "broker/client/client.h"
 #include "broker/client/connect_attempt.h"
 #include "broker/client/holders.h"

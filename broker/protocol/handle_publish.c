@@ -3,6 +3,7 @@
  * is safe.
  */
 #include "broker/auth/auth.h"
+#include "broker/base/broker_config.h"
 #include "broker/client/client.h"
 #include "broker/client/request.h"
 #include "broker/delivery/publish.h"

@@ -7,6 +7,7 @@
 
 #include "broker/auth/auth.h"
 #include "broker/base/account.h"
+#include "broker/base/broker_config.h"
 #include "broker/client/client.h"
 #include "broker/client/request.h"
 #include "broker/delivery/retained_delivery.h"

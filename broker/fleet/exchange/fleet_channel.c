@@ -9,6 +9,7 @@
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/wire/fleet_batch.h"
 #include "broker/fleet/wire/fleet_bytes.h"
+#include "common/base/clock.h"
 
 enum {
     BATCH_GAP_US = 250,

@@ -21,6 +21,7 @@
 
 #include <event2/event.h>
 
+#include "broker/base/broker_config.h"
 #include "broker/broker.h"
 #include "broker/client/client.h"
 #include "broker/client/context.h"
