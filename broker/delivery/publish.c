@@ -72,7 +72,7 @@ static bool store_has_part(const struct broker *b, const struct mqtt_publish *p,
 /* Whether the own clients get it when the store has completed, instead of now. */
 static bool waits_for_store(const struct broker *b, const struct mqtt_publish *p)
 {
-    return p->qos > 0 && !b->store->ops->untargeted_is_done;
+    return p->qos > 0 && store_is_shared(b->store);
 }
 
 enum publish_next publish_route(struct broker *b, const struct publish *p,

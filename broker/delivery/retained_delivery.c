@@ -54,7 +54,7 @@ struct retained_delivery {
 /* One broker alone has no messages that come late. */
 static bool is_in_fleet(const struct client *c)
 {
-    return !c->broker->store->ops->untargeted_is_done;
+    return store_is_shared(c->broker->store);
 }
 
 static void note_told(struct client *c, const struct message *m)

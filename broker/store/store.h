@@ -344,4 +344,11 @@ struct store_retained_read {
     struct store *store;
 };
 
+/* Other brokers have part in it: what concerns nobody here may concern somebody there, and isn't
+ * safe before it completes. */
+static inline bool store_is_shared(const struct store *s)
+{
+    return !s->ops->untargeted_is_done;
+}
+
 #endif
