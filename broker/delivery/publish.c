@@ -54,12 +54,12 @@ static struct client *client_of(const struct publish *p)
     return p->publisher != NULL ? p->publisher->client : NULL;
 }
 
-static struct delivery begin(struct broker *b, const struct publish *p,
+static struct delivery begin(struct broker *b, const struct publish *p, struct mqtt_slice publisher,
                              struct mqtt_publish *scratch)
 {
     if (p->message != NULL)
         return delivery_of_message(b->encoder, p->message, scratch);
-    return delivery_of_publish(b->encoder, p->fields, publish_next_id(b), publisher_of(p));
+    return delivery_of_publish(b->encoder, p->fields, publish_next_id(b), publisher);
 }
 
 static bool store_has_part(const struct broker *b, const struct mqtt_publish *p,
@@ -79,16 +79,16 @@ enum publish_next publish_route(struct broker *b, const struct publish *p,
                                 struct store_targets *targets)
 {
     const struct mqtt_publish *fields = p->fields;
-    const struct match_entry *e = router_match(b->router, fields->topic);
-    if (e == NULL || !router_targets_among(b->router, e, fields->qos, publisher_of(p), targets)) {
-        *targets = (struct store_targets){0};
+    struct mqtt_slice publisher = publisher_of(p);
+    const struct match_entry *e =
+        router_route(b->router, fields->topic, fields->qos, publisher, targets);
+    if (e == NULL)
         return PUBLISH_STORE; /* nobody was found for want of memory; at QoS 0 that is a loss */
-    }
     if (waits_for_store(b, fields) || p->qos2_packet_id != 0)
         return PUBLISH_STORE;
     if (e->count > 0) {
         struct mqtt_publish scratch;
-        struct delivery d = begin(b, p, &scratch);
+        struct delivery d = begin(b, p, publisher, &scratch);
         fanout_publish(b->fanouts, e, &d, client_of(p));
         delivery_end(&d);
     }
@@ -158,7 +158,7 @@ void publish_store(struct broker *b, const struct publish *p, const struct store
                    store_done_fn *done, void *arg)
 {
     struct mqtt_publish scratch;
-    struct delivery d = begin(b, p, &scratch);
+    struct delivery d = begin(b, p, publisher_of(p), &scratch);
     struct message *m = delivery_message(&d);
     if (m == NULL) {
         if (done != NULL)
