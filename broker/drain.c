@@ -1,5 +1,5 @@
 /*
- * Signals, and going down in good order.
+ * Signals, and the orderly end of the broker.
  */
 #include "broker/drain.h"
 
@@ -56,7 +56,7 @@ static void end_store(struct drain *d, uint64_t now)
     store_shutdown(d->broker->store, d->stop_ms - STORE_MARGIN_MS, on_store_done, d);
 }
 
-/* Clients are retired (what they sent is still answered); at the end of their time those that still
+/* Clients are drained (what they sent is still answered); at the end of the time those that still
  * wait for the store are closed. False: more than a turn's share; the rest is for the next. */
 static bool close_some(struct broker *b, uint32_t count, bool at_once)
 {

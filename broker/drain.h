@@ -1,7 +1,7 @@
 /*
- * drain - the end of a broker that is told to go (SIGTERM, SIGINT): readiness goes red, listeners
- * stop accepting, clients are closed one after another over drain_timeout, so that they come back
- * elsewhere as a stream and not as a storm; then the store ends, then the loop.
+ * drain - the end of a broker (SIGTERM, SIGINT): readiness goes red, listeners stop accepting,
+ * clients are closed one after another over drain_timeout, so that they don't all reconnect at
+ * once; then the store ends, then the loop.
  *
  * Wills:     a drained client did nothing wrong and reconnects at once, so its will isn't published
  *            now: it waits (store_hold.will_grace_s) and a new connection cancels it. In memory

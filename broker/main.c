@@ -149,7 +149,8 @@ static bool load(const struct command_line *line, struct broker_config *config)
     return true;
 }
 
-/* Without a file, anyone may come in through the loopback interface, and nobody through another. */
+/* Without a file, anyone may connect through the loopback interface, and nobody through another
+ * one. */
 static bool is_implicitly_anonymous(const struct command_line *line,
                                     const struct broker_config *config)
 {

@@ -15,7 +15,7 @@ usage: tests/run.sh [options]
   --no-compose   without the tests that need a Docker engine
   --long         runs that find more the longer they are: fuzz targets a minute each, faults by lot
   -R REGEX       only tests whose name matches (as ctest -R)
-  -j N           tests at a time (default: two per core, as most of them wait more than they compute)
+  -j N           tests at a time (default: one per core, at least 2)
   --help         this text
 END
 }
@@ -26,7 +26,7 @@ bad_usage() {
 }
 
 cores=$(nproc)
-only=all compose=true long=false regex="" jobs=$((2 * cores))
+only=all compose=true long=false regex="" jobs=$((cores < 2 ? 2 : cores))
 
 parse_arguments() {
     while (($#)); do

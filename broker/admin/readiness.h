@@ -1,5 +1,5 @@
 /*
- * readiness - whether this broker takes clients, for whoever asks before sending it some.
+ * readiness - whether this broker takes clients, for load balancers and health checks.
  */
 #ifndef FLOTILLA_BROKER_ADMIN_READINESS_H
 #define FLOTILLA_BROKER_ADMIN_READINESS_H

@@ -1,5 +1,5 @@
 /*
- * Who may come in, and what they may do: the rules around login.c and acl.c.
+ * Which clients may connect, and what they may do: the rules around login.c and acl.c.
  */
 #include "broker/auth/auth.h"
 
@@ -29,7 +29,7 @@ struct auth {
     void *changed_arg;
 };
 
-/* Half of the cores: brokers need the others, and each other. */
+/* Half of the cores: the broker's loop, and other brokers on this host, need the rest. */
 static unsigned thread_count(const struct auth_config *config)
 {
     cpu_set_t cores;
@@ -167,8 +167,8 @@ static bool begins_with(struct mqtt_slice topic, const char *prefix)
     return topic.len >= len && memcmp(topic.data, prefix, len) == 0;
 }
 
-/* Of topics that begin with '$': $SYS is the broker's own, but for what bridges tell of themselves
- * there, as to mosquitto. Nobody could subscribe to a topic that begins like a shared
+/* Of topics that begin with '$': $SYS is the broker's own, except what bridges publish about
+ * themselves there, as with mosquitto. Nobody could subscribe to a topic that begins like a shared
  * subscription. */
 static __attribute__((noinline)) bool is_reserved(struct mqtt_slice topic)
 {
@@ -176,8 +176,8 @@ static __attribute__((noinline)) bool is_reserved(struct mqtt_slice topic)
            (begins_with(topic, "$SYS/") && !begins_with(topic, "$SYS/broker/connection/"));
 }
 
-/* Apart from the questions below, which are asked for each message and each receiver: without rules
- * they are a compare then. */
+/* Separate from the functions below, which run for each message and each receiver, so that without
+ * rules they cost one compare. */
 static __attribute__((noinline)) bool rules_allow(const struct auth *a, const struct identity *who,
                                                   struct mqtt_slice topic, enum acl_access access)
 {

@@ -1,13 +1,13 @@
 /*
- * auth - who is let in and what they may do: anonymous, password file, ACL file.
+ * auth - which clients may connect and what they may do: anonymous, password file, ACL file.
  *
  * Data flow: handle_connect.c asks at CONNECT and may get the answer later (login.h); the handlers
  *            ask before each publish and subscription, deliver.c before each delivery. Without an
  *            ACL file everything but writing to $SYS is allowed, at the cost of one compare.
  * Reload:    auth_reload (SIGHUP) has `auth:` of the configuration and both files read again by a
  *            thread; a bad one leaves everything as it was and is named in the log. New rules hold
- *            for living connections from the next message on. Then `changed` is called: who is
- *            connected must be asked about again (auth_recheck.c).
+ *            for existing connections from the next message on. Then `changed` is called: connected
+ *            clients must be checked again (auth_recheck.c).
  */
 #ifndef FLOTILLA_BROKER_AUTH_AUTH_H
 #define FLOTILLA_BROKER_AUTH_AUTH_H
@@ -45,8 +45,8 @@ bool auth_forget_some(struct auth *a, size_t *at);
  * `done`, wait->stamp is what auth_still_admits wants to know. */
 enum login_verdict auth_login(struct auth *a, bool has_username, const struct login_request *r,
                               struct login_wait *wait);
-/* Whether who logged in with that name (NULL: none) and stamp is still a user with this password,
- * or is still let in without. */
+/* Whether a client that logged in with that name (NULL: none) and stamp is still a user with this
+ * password, or is still allowed without one. */
 bool auth_still_admits(const struct auth *a, const char *username, uint64_t stamp);
 
 /* NULL: there is no password file. */

@@ -1,4 +1,4 @@
-/* One thread of its own, made at the first reload: hashing must not wait for a large file. */
+/* A thread of its own, made at the first reload, so that hashing doesn't wait for a large file. */
 #include "broker/auth/auth_reload.h"
 
 #include <stdio.h>

@@ -3,11 +3,11 @@
  * clients send, or don't read, is made here and counted as malloc counts it.
  *
  * Data flow: modules allocate under a kind; shed.c compares the total with the budget and decides
- *            whom it costs; broker_metrics.c shows the kinds.
+ *            which clients are closed; broker_metrics.c shows the kinds.
  * Cost:      a look at the block's own size and two additions. No size is kept for freeing. Messages,
  *            of which each costs an allocation, know their size and save the look.
- * State:     like the allocator whose use it counts, there is one a process: a message that loses
- *            its last reference doesn't know which broker it belonged to, nor needs to.
+ * State:     like the allocator whose use it counts, there is one per process: a message that loses
+ *            its last reference doesn't know its broker.
  * Threads:   the broker's loop only.
  */
 #ifndef FLOTILLA_BROKER_BASE_ACCOUNT_H
@@ -83,7 +83,7 @@ static inline void account_delete(enum account_kind kind, void *p, size_t size)
     free(p);
 }
 
-/* A block that was allocated without us is counted from now on; is not any more. NULL counts as
+/* A block that was allocated elsewhere is counted from now on; is no longer counted. NULL counts as
  * nothing. */
 void account_count(enum account_kind kind, const void *p);
 void account_uncount(enum account_kind kind, const void *p);

@@ -89,7 +89,7 @@ struct store_redis_config {
     uint64_t log_bytes;
     uint32_t session_limit;      /* durable ones of the fleet; 0: none */
     uint64_t stored_limit_bytes; /* 0: by Redis' memory */
-    uint32_t queue_limit;        /* messages a session */
+    uint32_t queue_limit;        /* messages per session */
     uint64_t queue_limit_bytes;  /* a session */
     enum fleet_consistency consistency;
     enum fleet_durability durability;

@@ -1,5 +1,5 @@
 /*
- * Names of what is counted, as logs and metrics show them.
+ * Names of the counters, as logs and metrics show them.
  */
 #include "broker/base/broker_stats.h"
 

@@ -48,7 +48,7 @@ enum refusal {
 };
 extern const char *const refusal_names[REFUSAL_COUNT];
 
-/* Why a message didn't reach someone it might have. */
+/* Why a message wasn't delivered to a receiver. */
 enum drop {
     DROP_SLOW_CONSUMER, /* QoS 0 to a connection whose output is full */
     DROP_QUEUE_FULL,    /* QoS 1/2 to a durable session whose queue is full */

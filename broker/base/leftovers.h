@@ -1,9 +1,9 @@
 /*
- * leftovers - queues of messages whose owner has gone, released in pieces: one may hold a hundred
- * thousand of them, and to free these takes longer than a turn of the loop may.
+ * leftovers - queues of messages whose owner has ended, freed in pieces: a queue may hold a hundred
+ * thousand messages, and freeing them takes longer than a turn of the loop may.
  *
  * Data flow: deliver.c hands over the queue of a closed client, store_memory.c the one of a session
- *            that ended; who embeds it releases some in each turn.
+ *            that ended; the owner of the struct releases some in each turn.
  * Ownership: takes the queue.
  * Errors:    out of memory, a queue is released at once.
  */

@@ -1,16 +1,16 @@
 /*
- * memory_budget - one budget for all memory that clients cause (account.h), and who gives way when
- * it is used up. Decides only: shed.c looks and acts.
+ * memory_budget - one budget for all memory that clients cause (account.h), and what is given up
+ * when it is used up. Decides only: shed.c looks and acts.
  *
- * Order of shedding, from what nobody misses to what someone does:
+ * Order of shedding, from what no client misses to what some do:
  *   from four fifths on (tight):
  *     1. matches that are remembered are forgotten
- *     2. QoS 0 isn't delivered to who doesn't take what he has; outputs stay small
- *   what outlives connections at three quarters of the budget (crowded):
+ *     2. QoS 0 isn't delivered to connections that don't take what waits for them; outputs stay
+ *   small what outlives connections at three quarters of the budget (crowded):
  *     3. long queues of durable sessions take nothing more, at seven eighths none does; no new
  *        durable sessions, subscriptions, retained topics
  *   the whole budget (full), until a tenth is free again:
- *     4. strangers with a part of a CONNECT are closed, the largest first
+ *     4. connections with a part of a CONNECT are closed, the largest first
  *     5. clients are closed, by what they hold; a begun packet counts twice, since nobody waits for
  *        it but its sender. Who holds less than SHED_FLOOR is never closed.
  *     6. publishers aren't read

@@ -7,7 +7,7 @@
  *            that needed less leaves the rest to those after it, and one that needed more takes
  *            nothing from their own share. They add up to little more than half of the bound: a
  *            box ends late by its last unit of work.
- * Cost:      the wall clock once a turn; the thread's clock, a system call, once in 2 ms at most,
+ * Cost:      the wall clock once per turn; the thread's clock, a system call, once in 2 ms at most,
  *            unless a turn takes long. So the CPU time of a turn is known to 2 ms: a shorter turn
  *            counts with its wall time, a longer one with up to 2 ms of those before it, and
  *            with libevent's callbacks (accepting, HTTP, signals).
@@ -22,7 +22,7 @@ struct metrics;
 struct metric_histogram;
 
 enum turn_phase {
-    TURN_STORE_INPUT, /* what the store has to say */
+    TURN_STORE_INPUT, /* input of the store */
     TURN_CLIENTS,     /* what clients sent */
     TURN_TIMERS,      /* keep alive and other timeouts */
     TURN_WORK,        /* closing, queues, retained messages */
@@ -43,7 +43,7 @@ struct turn_clock {
 
 /* The histograms; without them (a NULL registry) nothing is observed. False: out of memory. */
 bool turn_clock_init(struct turn_clock *c, struct metrics *m);
-/* The loop begins: what the thread did before (reading files) is no turn. */
+/* The loop begins: what the thread did before (reading files) doesn't count as a turn. */
 void turn_clock_start(struct turn_clock *c);
 /* The wait for events is over. */
 void turn_clock_begin(struct turn_clock *c);

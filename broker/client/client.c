@@ -123,7 +123,7 @@ void client_op_done(struct client *c)
 
 static uint64_t silence_allowed_ms(const struct client *c)
 {
-    uint64_t allowed = (uint64_t)c->keep_alive_s * 1500; /* 3.1.2.10: one and a half times */
+    uint64_t allowed = (uint64_t)c->keep_alive_s * 1500; /* 3.1.2.10: 1.5 × keep alive */
     uint64_t bound = c->broker->config->limits.max_keep_alive_ms;
     if (bound > 0 && (allowed == 0 || allowed > bound))
         return bound;

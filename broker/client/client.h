@@ -76,7 +76,7 @@ struct client {
     uint8_t state;       /* enum client_state; set by client_set_state only */
     uint8_t version;     /* enum mqtt_version */
     uint8_t pause;       /* enum client_pause bits */
-    uint8_t end;         /* enum client_end it is to be closed with, when doomed or retired */
+    uint8_t end;         /* enum client_end, when it is to be closed */
     bool on_holders : 1; /* holders.h */
     bool on_ready : 1, on_work : 1, on_flush : 1, on_dead : 1;
     bool readable : 1;   /* the transport may have more */

@@ -28,7 +28,7 @@ static void forget_rivalry(struct connect_attempt *a)
     a->is_rival = false;
 }
 
-/* They look again what has become of the client id. */
+/* They check again whether the client id is free. */
 static void release_rivals(struct connect_attempt *a)
 {
     while (!LIST_EMPTY(&a->rivals)) {

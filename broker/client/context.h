@@ -59,7 +59,7 @@ struct broker {
     const struct broker_config *config;
     enum broker_state state;
     struct event_base *base;
-    uint64_t now_ms; /* clock_monotonic_ms, once a turn */
+    uint64_t now_ms; /* clock_monotonic_ms, once per turn */
     uint64_t
         client_ms; /* the same for keep alive: without the time in which clients weren't served */
     uint64_t hash_key;
@@ -93,8 +93,8 @@ struct broker {
     struct turn_clock clock;
     struct timebox box; /* of the phase that is at work */
     struct client_list ready, work, dead;
-    struct client_list flush_soon, flush; /* behind their feeder, at the turn's end: flush_rule.h */
-    uint32_t feeder, first_feeder;        /* who is at work now; the first one of this turn */
+    struct client_list flush_soon, flush; /* to be written soon, at the turn's end: flush_rule.h */
+    uint32_t feeder, first_feeder;        /* source being handled; first one of the turn */
     struct event *tick;                   /* advances the wheel */
     bool tick_due;
     struct wheel wheel;      /* timeouts of clients, and of what they were told */
@@ -102,7 +102,7 @@ struct broker {
     const uint64_t *steps;   /* made by matching: router_steps */
     struct fanouts *fanouts; /* messages that are handed out in pieces */
     struct message_id last_message_id;
-    bool flush_behind;   /* the last turn had no time to write all that it fed */
+    bool flush_behind;   /* the last turn had no time to write all outputs */
     uint32_t deliveries; /* made for the client whose input is being handled: its budget */
     /* memory that clients cause (shed.c) */
     struct memory_budget memory;

@@ -1,13 +1,14 @@
 /*
  * flush_rule - whether a connection's output is written at once or at the turn's end.
  *
- * A turn has several feeders: what the store said, and each client that is read. Written at the
- * turn's end, a message waits for all the others that are read in that turn; written behind its
- * feeder, it doesn't, but a connection that many feed would cost a write each. So a connection that
- * was fed twice in a turn waits for the next FLUSH_RULE_TURNS in which it is fed, and longer while
- * that goes on; all others are written behind the client that fed them. What the store feeds always
- * waits: it speaks for many at once, and writing that first only delayed the commands that
- * follow (two brokers, QoS 1: median 770 against 885 us).
+ * In a turn, output comes from several sources (feeders): the store's input, and each client that
+ * is read. If it is written at the turn's end, a message waits for all clients that are read in
+ * that turn. If it is written behind its source, it doesn't wait, but a connection with many
+ * sources costs one write per source. So a connection that got output from two sources in a turn is
+ * written at the end of the next FLUSH_RULE_TURNS turns in which it gets output, and longer while
+ * that goes on. All others are written behind the client that caused their output. Output of the
+ * store's input always waits: it comes from many clients at once, and writing it first only delayed
+ * the commands that follow (two brokers, QoS 1: median 770 against 885 us).
  *
  * Data flow: turn.c numbers feeders and turns and asks. Pure; embedded, zero-initialised. The
  *            numbers may wrap around.
@@ -25,13 +26,14 @@ struct flush_rule {
     uint8_t turns;   /* for so many it waits for the turn's end */
 };
 
-/* The connection is fed. `feeder` is the number of who does, `first` that of the turn's first. */
+/* Something was put into the connection's output. `feeder` is the number of the source that did it,
+ * `first` the number of the turn's first source. */
 static inline void flush_rule_note(struct flush_rule *g, uint32_t feeder, uint32_t first)
 {
     if (g->feeder == feeder)
         return;
     if (g->feeder - first < UINT32_MAX / 2)
-        g->turns = FLUSH_RULE_TURNS + 1; /* this turn's end takes one off */
+        g->turns = FLUSH_RULE_TURNS + 1; /* counts down at each turn's end */
     g->feeder = feeder;
 }
 

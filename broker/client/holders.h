@@ -1,9 +1,9 @@
 /*
  * holders - the clients that hold memory over a turn.
  *
- * Data flow: modules that begin to keep something for a client call holders_note. Who holds nothing
- *            any more leaves the list when it is looked at next: shed.c, in shedding, or within
- *            seconds by its tick, some thousand at a time.
+ * Data flow: modules that begin to keep something for a client call holders_note. A client that
+ *            holds nothing any more leaves the list when shed.c looks at it next: in shedding, or
+ *            within seconds by its tick, some thousand at a time.
  * Ownership: the list is in struct broker, linked through the clients.
  */
 #ifndef FLOTILLA_BROKER_CLIENT_HOLDERS_H

@@ -41,8 +41,8 @@ bool leave_is_over(const struct client *c, bool idle)
     const struct leaving *l = c->leaving;
     if (l == NULL || c->state != CLIENT_ONLINE)
         return false;
-    /* Requests that wait for the store hold it up for a while; who doesn't read its answers isn't
-     * waited for. */
+    /* It waits a while for requests that are at the store, but not for a client that doesn't read
+     * its answers. */
     bool held_up = c->pause != 0 && !(c->pause & PAUSE_OUTPUT);
     return (idle && !held_up) || l->bytes_left == 0 || c->broker->now_ms >= l->until_ms;
 }

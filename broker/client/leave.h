@@ -1,10 +1,11 @@
 /*
- * leave - a connection that is to be closed because its client id, or its broker, is wanted
- * elsewhere: what its client sent before counts, so what its socket holds is handled first.
+ * leave - a connection that is to be closed because its client id was taken over or its broker
+ * drains: what its client sent before counts, so what its socket holds is handled first.
  *
  * Bounds:    read within the turn's budgets, like any client's input, and not without end: a peer
- *            that goes on sending isn't waited for beyond LEAVE_MS and LEAVE_BYTES. Who asks for a
- *            client id waits for a second at most (fleet protocol, rule 7), so the time is less.
+ *            that goes on sending isn't waited for beyond LEAVE_MS and LEAVE_BYTES. A broker that
+ *            asks for a client id waits for a second at most (fleet protocol, rule 7), so the time
+ *            is shorter.
  * Heir:      a newer connection of the client id on this broker waits until the old one is closed.
  *            A third one takes the second one's place.
  * Ownership: struct leaving belongs to its client, from leave_begin to the client's end or to when
@@ -40,7 +41,7 @@ void leave_forget_heir(struct client *c);
 /* Ends a client in good order: handles what the socket holds, answers what is under way, then it is
  * closed. */
 void client_retire(struct client *c, enum client_end why);
-/* Another broker takes the client id: retires it, then calls done. */
+/* Another broker takes the client id: drains the connection, then calls done. */
 void client_let_go(struct client *c, store_done_fn *done, void *arg);
 
 #endif

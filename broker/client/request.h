@@ -3,9 +3,9 @@
  *
  * Order:     answers go out in the order in which the packets came (MQTT 3.1.1, 4.6), whatever
  *            order the store completes in. A client with max_unacknowledged of them, or with
- *            max_unacknowledged_bytes in them, isn't read further: what one client sends may not
- *            hold up what the store does for the others. A message counts as often as the
- *            store is given it.
+ *            max_unacknowledged_bytes in them, isn't read further: what one client sends must not
+ *            delay the store's work for others. A message counts once per queue and node that the
+ *            store writes it to.
  * Ownership: allocated per packet, only when the answer can't be given at once; freed when
  *            answered, or at the completion if the client is closed by then.
  */
@@ -49,7 +49,7 @@ struct request {
 };
 
 /* Adds it to the client's requests, waiting, with so many bytes for the store; counts one operation
- * of the client (c->ops). NULL when out of memory (the client is doomed then). */
+ * of the client (c->ops). NULL when out of memory (the client is marked for closing then). */
 struct request *request_new(struct client *c, enum mqtt_type answer, uint16_t packet_id,
                             size_t bytes);
 /* A store_done_fn whose arg is the request. */

@@ -31,7 +31,7 @@ bool rest_is_too_slow(struct client *c)
     struct rest *r = c->rest;
     if (r == NULL || r->len >= r->need)
         return false;
-    if (!client_takes_packets(c) || r->window_began == 0) { /* not read: it is ours to wait */
+    if (!client_takes_packets(c) || r->window_began == 0) { /* we don't read it */
         begin_window(c, r);
         return false;
     }

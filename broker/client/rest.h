@@ -3,9 +3,9 @@
  * be handled yet.
  *
  * Ownership: the client's; there only while something waits.
- * Bounds:    none here: who reads asks first whether there is room (input.c, shed.h). A begun packet
- *            must make progress also when there is memory: each window of SLOW_WINDOW_MS brings
- *            SLOW_WINDOW_BYTES or the rest of the packet, or the connection is closed.
+ * Bounds:    none here: the reader asks first whether there is room (input.c, shed.h). A begun
+ *            packet must make progress also when there is memory: each window of SLOW_WINDOW_MS
+ *            brings SLOW_WINDOW_BYTES or the rest of the packet, or the connection is closed.
  * Errors:    false when out of memory; the rest is as before then.
  */
 #ifndef FLOTILLA_BROKER_CLIENT_REST_H

@@ -1,9 +1,9 @@
 /*
- * admission - whether an accepted connection may come in at all: connection limits, and who may send
- * a PROXY header.
+ * admission - whether an accepted connection is admitted: connection limits, and whether it may
+ * send a PROXY header.
  *
- * Data flow: listener.c accepts; what is let in becomes a client. What isn't is closed at once,
- *            counted and logged.
+ * Data flow: listener.c accepts; an admitted connection becomes a client, any other is closed at
+ *            once, counted and logged.
  */
 #ifndef FLOTILLA_BROKER_CONNECTION_ADMISSION_H
 #define FLOTILLA_BROKER_CONNECTION_ADMISSION_H

@@ -162,12 +162,12 @@ static void leave_session(struct client *c, bool was_online)
         return; /* a newer connection has it */
     s->client = NULL;
     router_session_left(c->broker->router, s);
-    /* An entry without subscriptions, of a connection that wasn't let in, tells nothing. */
+    /* An entry without subscriptions, of a connection that was refused, contains nothing. */
     if (!s->durable || (!was_online && s->subscriber.count == 0))
         session_table_remove(c->broker->sessions, s);
 }
 
-/* Everyday ends are worth a line only to who is looking for something. */
+/* Ordinary ends are logged at debug level only. */
 static void log_end(const struct client *c, enum client_end why)
 {
     bool everyday = why == END_DISCONNECT || why == END_EOF || why == END_SHUTDOWN;
@@ -266,7 +266,7 @@ void client_end_leaving(struct client *c)
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-/* A client that isn't read until it reads is alive as long as it takes something. */
+/* A client that isn't read until it takes its output counts as alive as long as it takes some. */
 static void note_taken(struct client *c, size_t written)
 {
     if (written > 0)

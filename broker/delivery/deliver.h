@@ -5,7 +5,7 @@
  *           session beyond its window (max_inflight), or while its output is high, waits in a queue
  *           of its own; when that is full the client is closed, so that it learns of the loss. QoS
  *           1/2 to a durable session is read from its queue in the store as the window has room.
- * Order:    one queue a session, so the order per publisher, topic and QoS is kept.
+ * Order:    one queue per session, so the order per publisher, topic and QoS is kept.
  */
 #ifndef FLOTILLA_BROKER_DELIVERY_DELIVER_H
 #define FLOTILLA_BROKER_DELIVERY_DELIVER_H
@@ -14,8 +14,8 @@
 
 struct client;
 
-/* A message for an online client at this (effective) QoS; at QoS 1/2 the session is clean. May doom
- * the client, never closes it. `retain` is the flag to send. */
+/* A message for an online client at this (effective) QoS; at QoS 1/2 the session is clean. May mark
+ * the client for closing, never closes it. `retain` is the flag to send. */
 void deliver_message(struct client *c, struct delivery *d, uint8_t qos, bool retain);
 
 /* Sends what waits, as far as window and output allow: after acknowledgements, wake-ups and writes.

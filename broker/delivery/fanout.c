@@ -19,8 +19,8 @@ enum {
     RECEIVER_US = 1, /* about a delivery */
 };
 
-/* A message for many. Waiting: without receivers. Under way: those from `at` on are to get it, but
- * for the ones without a subscriber, who have got it. */
+/* A message for many. Waiting: without receivers. Under way: the receivers from `at` on are still
+ * to get it, except those without a subscriber, which have it already. */
 struct fanout {
     STAILQ_ENTRY(fanout) link;
     struct message *message;
@@ -49,7 +49,7 @@ static inline void deliver_to(struct session *s, const struct subscription_optio
         return; /* from its queue */
     if (retained && c->known != NULL) {
         if (retained_known_is_overtaken(c->known, d->publish->topic, d->id))
-            return; /* as the value it was already told */
+            return; /* it got this value already */
         retained_known_note_live(c->known, d->publish->topic, d->id);
     }
     deliver_message(c, d, effective, retained && o->retain_as_published);
@@ -73,7 +73,7 @@ void fanout_hold(struct fanouts *f, struct client *c)
     if ((c->pause & PAUSE_FANOUT) || c->state == CLIENT_CLOSED)
         return;
     client_pause(c, PAUSE_FANOUT);
-    c->ops++; /* it stays until it is let go, also if it is closed */
+    c->ops++; /* the client's memory stays until it is released here, also if it is closed */
     c->held_next = NULL;
     if (f->held_tail != NULL)
         f->held_tail->held_next = c;
@@ -89,7 +89,8 @@ static void let_go(struct client *c)
     client_op_done(c);
 }
 
-/* The first one, whose message it was, goes last: else nobody else would have a go. */
+/* The first one, the message's publisher, is resumed last: otherwise no other client would get its
+ * turn. */
 static void let_all_go(struct fanouts *f)
 {
     struct client *first = f->held;
@@ -114,8 +115,8 @@ static struct fanout *fanout_new(struct delivery *d)
     return o;
 }
 
-/* Notes who is to get it. Each session knows its place: that is how it is found out whether it is
- * owed the message. */
+/* Notes the receivers. Each session knows its place among them, by which it is found out whether it
+ * is still to get the message. */
 static bool begin(struct fanouts *f, struct fanout *o, const struct match_entry *e)
 {
     size_t size = e->count * sizeof(*o->receivers);
@@ -155,8 +156,8 @@ static void end_first(struct fanouts *f)
     let_all_go(f);
 }
 
-/* One that isn't for many, or for which there is no memory to do it in pieces: better a long turn
- * than a loss. */
+/* A message for few receivers, or one for which there is no memory to do it in pieces: better a
+ * long turn than a loss. */
 static void at_once(struct fanouts *f, struct fanout *o, const struct match_entry *e)
 {
     struct mqtt_publish fields;
@@ -166,7 +167,7 @@ static void at_once(struct fanouts *f, struct fanout *o, const struct match_entr
     delivery_end(&d);
 }
 
-/* The first of the list has waited until now. How many receivers it were who have it already. */
+/* The first of the list has waited until now. Returns how many receivers have it already. */
 static uint32_t start_waiting(struct fanouts *f, struct fanout *o)
 {
     struct client *publisher = o->order.publisher;

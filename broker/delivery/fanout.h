@@ -3,19 +3,19 @@
  * so that no turn takes longer the more they are.
  *
  * Data flow: publish.c says which message and who matches it; deliver.c puts it into each one's
- *            output; turn.c lets it go on, a piece a turn, and a smaller one while what was fed
- *            before isn't written yet.
+ *            output; turn.c continues it, one piece per turn, and a smaller piece while earlier
+ *            output isn't written yet.
  * Order:     one message at a time is handed out in pieces. A session that is still to get it gets
  *            it before anything else happens to it (fanout_settle): another message, a retained
  *            value, a change of its subscriptions, the end of its connection in good order. So no
- *            later message overtakes it, and nobody can tell that it wasn't handed out at once.
- *            Another message for many waits whole until then, and so do later ones of its
+ *            later message overtakes it, and receivers can't notice that it wasn't handed out at
+ *            once. Another message for many waits whole until then, and so do later ones of its
  *            publisher.
  * Publisher: isn't read until its message is through. What other clients publish for many meanwhile
  *            stays in their input (fanout_hold), in the order in which they came.
  * Bounds:    the receivers of one message. What waits whole is QoS 1 or 2 of clients, within their
  *            max_unacknowledged; of the fleet what comes before fanout_takes_more is asked, a few
- *            messages; of $SYS SYS_WAITING_MAX values, later ones are told the next time.
+ *            messages; of $SYS SYS_WAITING_MAX values, later ones are published the next time.
  * Ownership: the broker's. Waiting messages are referenced; held clients are kept by their `ops`.
  */
 #ifndef FLOTILLA_BROKER_DELIVERY_FANOUT_H
@@ -54,7 +54,8 @@ struct fanouts {
 /* NULL when out of memory. */
 struct fanouts *fanouts_new(struct router *router);
 void fanouts_free(struct fanouts *f);
-/* The broker ends: nobody gets anything any more. Completes all, lets go of the clients. */
+/* The broker ends: nothing is handed out any more. Completes all messages and releases the
+ * clients. */
 void fanouts_drop(struct fanouts *f);
 
 static inline bool fanouts_busy(const struct fanouts *f)
@@ -68,7 +69,8 @@ void fanouts_go_on(struct fanouts *f, uint32_t receivers, struct timebox *box);
  * isn't read until then. */
 void fanout_publish(struct fanouts *f, const struct match_entry *e, struct delivery *d,
                     struct client *publisher);
-/* The same for a message that the store brings. False: it isn't through yet, `done` will tell. */
+/* The same for a message that the store brings. False: it isn't through yet, `done` will be
+ * called. */
 bool fanout_in_order(struct fanouts *f, const struct match_entry *e, struct delivery *d,
                      const struct fanout_order *order);
 /* A value of $SYS. */

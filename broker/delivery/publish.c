@@ -1,6 +1,6 @@
 /*
- * Between who takes a message (handlers, wills, the fleet, $SYS) and who gives it to receivers:
- * fanout.c here, the store elsewhere.
+ * Between the modules that bring a message (handlers, wills, the fleet, $SYS) and those that give
+ * it to receivers: fanout.c here, the store elsewhere.
  */
 #include "broker/delivery/publish.h"
 
@@ -83,7 +83,7 @@ enum publish_next publish_route(struct broker *b, const struct publish *p,
     const struct match_entry *e =
         router_route(b->router, fields->topic, fields->qos, publisher, targets);
     if (e == NULL)
-        return PUBLISH_STORE; /* nobody was found for want of memory; at QoS 0 that is a loss */
+        return PUBLISH_STORE; /* no memory to find receivers; a QoS 0 message is lost */
     if (waits_for_store(b, fields) || p->qos2_packet_id != 0)
         return PUBLISH_STORE;
     if (e->count > 0) {

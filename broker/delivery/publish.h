@@ -1,6 +1,6 @@
 /*
- * publish - brings a message to all who get it: to this broker's clients, and to the store for the
- * rest (queues of durable sessions, other nodes, retained values).
+ * publish - brings a message to all its receivers: to this broker's clients, and to the store for
+ * the rest (queues of durable sessions, other nodes, retained values).
  *
  * Data flow: publish handlers and wills call publish_route, and publish_store if it says so; the
  *            store calls publish_local for what other nodes sent; sys_topics.c calls publish_sys.
@@ -33,8 +33,8 @@ struct publish {
  * publish_store with the same message and these targets, before anything else is published;
  * PUBLISH_DONE: that was all.
  * In a fleet, QoS 1 and 2 reach the own clients only when the store has completed: until then the
- * message isn't safe, this node may be taken for dead (rule 2), and who subscribes meanwhile gets
- * it, too (promise 1). */
+ * message isn't safe, this node may be declared dead (rule 2), and a client that subscribes
+ * meanwhile gets it, too (promise 1). */
 enum publish_next { PUBLISH_DONE, PUBLISH_STORE };
 enum publish_next publish_route(struct broker *b, const struct publish *p,
                                 struct store_targets *targets);

@@ -38,7 +38,7 @@ struct wanted {
 TAILQ_HEAD(wanted_list, wanted);
 
 struct retained_delivery {
-    struct wanted_list wanted;   /* one a filter, so no more than the client's subscriptions */
+    struct wanted_list wanted;   /* one per filter, so no more than the client's subscriptions */
     struct hash_table by_filter; /* the same; no buckets while there are none */
     size_t wanted_bytes;
     bool reading; /* the first one is being read */
@@ -47,7 +47,7 @@ struct retained_delivery {
     uint32_t queueing;
     uint32_t expected; /* SUBSCRIBEs that aren't answered yet */
     struct retained_known known;
-    struct wheel_timer linger; /* set when all is told, in a fleet */
+    struct wheel_timer linger; /* in a fleet: set when all values were sent */
     struct client *client;
 };
 
@@ -103,7 +103,7 @@ static void queue_value(struct client *c, const struct message *m, uint8_t qos)
     message_unref(own);
 }
 
-/* A bridge isn't told its own values either: it may have newer ones by now. */
+/* A bridge doesn't get its own values back either: it may have newer ones by now. */
 static bool is_own_echo(const struct client *c, const struct message *m)
 {
     const struct session *s = c->session;
@@ -265,7 +265,8 @@ size_t retained_delivery_bytes(const struct client *c)
     return r != NULL ? r->wanted_bytes + retained_known_bytes(&r->known) : 0;
 }
 
-/* The client's, made if need be. NULL when out of memory (the client is doomed then). */
+/* The client's, made if necessary. NULL when out of memory (the client is marked for closing
+ * then). */
 static struct retained_delivery *delivery_of(struct client *c)
 {
     if (c->retained != NULL)
@@ -339,8 +340,8 @@ static struct wanted *add_wanted(const struct client *c, struct mqtt_slice filte
     return w;
 }
 
-/* What waits is told by its newest subscription; what is being read is read once more after it
- * (3.8.4), however often the client asks meanwhile. */
+/* A waiting filter is sent with its newest options; a filter that is being read is read once more
+ * afterwards (3.8.4), however often the client subscribes meanwhile. */
 void retained_delivery_add(struct client *c, struct mqtt_slice filter, uint8_t qos)
 {
     struct retained_delivery *r = delivery_of(c);
@@ -357,7 +358,7 @@ void retained_delivery_add(struct client *c, struct mqtt_slice filter, uint8_t q
     }
     w->qos = qos;
     w->since = r->known.subscribes - r->expected + 1;
-    wheel_cancel(&r->linger); /* begins anew when this one is told */
+    wheel_cancel(&r->linger); /* begins again when this one was sent */
     client_mark_work(c);
 }
 

@@ -49,8 +49,8 @@ static void on_killed(void *arg, const redisReply *r)
         leave(f, r != NULL ? STORE_OK : STORE_UNAVAILABLE);
 }
 
-/* The node declares itself dead. What it still holds, others reap; if it holds nothing, it clears
- * up behind itself. */
+/* The node declares itself dead. Others reap what it still holds; if it holds nothing, it cleans up
+ * itself. */
 static void send_leave(struct fleet *f)
 {
     struct fleet_bytes entry = {0};

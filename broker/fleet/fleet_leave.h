@@ -1,5 +1,6 @@
 /*
- * fleet_leave - the end of a node: it leaves the fleet, so that nobody has to find out that it is gone.
+ * fleet_leave - the end of a node: it leaves the fleet, so that other nodes needn't wait for its
+ * lease to end.
  */
 #ifndef FLOTILLA_BROKER_FLEET_FLEET_LEAVE_H
 #define FLOTILLA_BROKER_FLEET_FLEET_LEAVE_H

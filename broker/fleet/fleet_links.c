@@ -58,7 +58,7 @@ static bool on_greeted(void *arg, struct redis_link *link, const struct redis_se
         memcpy(f->run_id, info->run_id, sizeof(f->run_id));
         memcpy(f->run_tag, info->run_id, sizeof(f->run_tag) - 1);
         fleet_register_begin(f, info->connection, other);
-        redis_link_hurry(f->inbox_link); /* who asked for clients meanwhile waits */
+        redis_link_hurry(f->inbox_link); /* nodes that asked for clients meanwhile wait */
         if (other) {
             fleet_clock_forget(f->clock);
             fleet_cut_run_changed(f);

@@ -1,9 +1,9 @@
 /* This node was declared dead. It forgets everything and begins anew under another id. There may be a
  * hundred thousand clients and a million routes to forget, so it goes in pieces, a turn's box each:
  *
- *     HOLDS      connections lose their hold: what the core says of them from now on is nobody's
+ *     HOLDS connections lose their hold: later calls of the core for them do nothing
  *     -> CORE    the core closes all clients and forgets all sessions; it serves nobody meanwhile
- *     -> COMMANDS  what wasn't answered is told that it won't be
+ *     -> COMMANDS unanswered commands are completed without an answer
  *     -> ROUTES  those of this node
  *     -> then the rest at once, which is little: it begins anew
  *

@@ -2,8 +2,9 @@
  * fleet_over - what a node does that was declared dead: it forgets everything, in pieces, and begins
  * anew under another id.
  *
- * Data flow: whoever learns of the death says fleet_is_dead; fleet.c begins at the end of the same
- *            input and goes on at the begin of the next ones, in which nothing else is done.
+ * Data flow: the module that learns of the death calls fleet_is_dead; fleet.c begins at the end of
+ *            the same input and goes on at the begin of the next ones, in which nothing else is
+ *            done.
  */
 #ifndef FLOTILLA_BROKER_FLEET_FLEET_OVER_H
 #define FLOTILLA_BROKER_FLEET_FLEET_OVER_H
@@ -27,7 +28,7 @@ void fleet_start_over(struct fleet *f);
 /* While a step is to be done: does some. */
 void fleet_over_go_on(struct fleet *f, struct timebox *box);
 void fleet_take_new_id(struct fleet *f);
-/* Everything that waits is told that it won't happen. */
+/* Everything that waits is completed as failed. */
 void fleet_drop_everything(struct fleet *f);
 
 #endif

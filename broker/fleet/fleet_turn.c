@@ -84,8 +84,8 @@ static void read_links(struct fleet *f, struct timebox *box)
     if (f->replica_link != NULL)
         redis_link_input(f->replica_link, f->now_ms, &part);
     f->box = box;
-    /* Not before this node knows which clients it lost: a request for one of them may lie there, and is
-     * none to be answered politely any more. */
+    /* Not before this node knows which clients it lost: a request for one of them may lie there,
+     * and must be answered by the cut, not by an orderly hand-over. */
     held = f->unsure || f->closing_taken || !redis_link_is_up(f->commands);
     redis_link_hold(f->inbox_link, held);
     if (!held)
@@ -140,8 +140,8 @@ void fleet_flush(struct fleet *f)
     }
     fleet_channel_flush(f, fleet_retaining_is_due(f));
     if (fleet_can_act(f)) {
-        /* Behind the live messages: who reads a value can be sure that what is older is on its way
-         * already, and wait for it (promise 5). */
+        /* Behind the live messages: a node that reads a value can be sure that older messages are
+         * on their way already, and waits for them (promise 5). */
         fleet_retaining_flush(f);
         fleet_append_flush(f);
         inbox_barriers_flush(f);

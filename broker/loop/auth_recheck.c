@@ -21,7 +21,7 @@ struct auth_recheck {
     uint32_t closed;
 };
 
-/* Before it is let in a client has no user yet; then it is asked about at the door. */
+/* A client that isn't accepted yet has no user; its CONNECT is checked against the new files. */
 static bool is_let_in(const struct client *c)
 {
     return c->state == CLIENT_CLAIMING || c->state == CLIENT_ONLINE;

@@ -1,13 +1,13 @@
 /*
- * auth_recheck - after a reload of the password file, closes the connections of users who are no
- * more or have another password now, and of anonymous clients if they aren't let in any more.
+ * auth_recheck - after a reload of the password file, closes the connections of users who are gone
+ * or have another password now, and of anonymous clients if they aren't allowed any more.
  *
  * They end as by a broken connection (their wills are published), with reason not_authorized.
  * Data flow: auth.c says that the files have changed; clients are only marked here, the turn closes
  *            them in the time that it has for that.
  * Bounds:    a time box each time libevent calls, until all clients of the list were looked at.
- *            Who comes meanwhile is checked against the new files anyway. Another change begins
- *            anew.
+ *            Clients that connect meanwhile are checked against the new files anyway. Another
+ *            change begins again.
  */
 #ifndef FLOTILLA_BROKER_LOOP_AUTH_RECHECK_H
 #define FLOTILLA_BROKER_LOOP_AUTH_RECHECK_H

@@ -1,6 +1,6 @@
 /*
- * The store's requests to the core: deliveries and wills from elsewhere, connections to let go,
- * durable sessions that other brokers serve.
+ * The store's requests to the core: deliveries and wills from elsewhere, connections to be handed
+ * over, durable sessions that other brokers serve.
  */
 #include "broker/loop/host.h"
 

@@ -22,7 +22,7 @@
 #include "common/net/proxy_protocol.h"
 
 enum {
-    DELIVERIES_PER_TURN = 20000, /* that one client's input may cause before others have a go */
+    DELIVERIES_PER_TURN = 20000, /* that one client's input may cause in a turn */
     READS_PER_TURN = 1,
     STEPS_PER_DELIVERY = 4, /* of the topic tree, that take as long as a delivery */
     DELIVERIES_PER_US = 4,

@@ -22,7 +22,7 @@
 #include "common/base/clock.h"
 
 enum {
-    STALL_MS = 1000, /* a gap between turns that clients aren't to blame for */
+    STALL_MS = 1000, /* a gap between turns that doesn't count as the clients' silence */
     TICK_MS = 100,   /* between two looks at the wheel */
     WRITE_US = 4,    /* about a write to a socket */
     RESUME_US = 1,
@@ -127,7 +127,7 @@ static void work_one(struct broker *b, struct client *c)
     work(c);
 }
 
-/* What the last feeder caused and needn't wait for others. */
+/* Writes the output that the last source caused and that needn't wait for others. */
 static void flush_soon(struct broker *b)
 {
     if (b->flush_soon.head != NULL)

@@ -5,7 +5,7 @@
  * Data flow: publish.c (or a queue) begins a delivery from what a publisher sent or from a kept
  *            message; deliver.c asks for the variant that a receiver needs, copies it into the
  *            receiver's output and puts flags and packet id into the copy.
- * Ownership: the delivery lives on the stack of who made it and borrows the publish; `message` is
+ * Ownership: the delivery lives on its maker's stack and borrows the publish; `message` is
  *            referenced by it, if there is one. Encoded bytes belong to the encoder and are good
  *            until the next delivery begins.
  */

@@ -4,7 +4,7 @@
  *
  * Packet ids: (sequence - 1) % 65535 + 1, for clean and durable sessions alike, so that a resend by
  *            another broker uses the same one without anything having been stored (rule 8).
- * Shape:     a ring of one state byte a sequence from the oldest unfinished one on; messages
+ * Shape:     a ring of one state byte per sequence from the oldest unfinished one on; messages
  *            themselves aren't kept here (a durable session's are in the store, a clean session's
  *            are never sent twice).
  * Ownership: embedded; inflight_fini releases the ring.

@@ -1,5 +1,5 @@
 /*
- * One allocation a message: the struct, then topic, payload, properties and the publisher's id.
+ * One allocation per message: the struct, then topic, payload, properties and the publisher's id.
  */
 #include "broker/message/message.h"
 

@@ -103,10 +103,10 @@ bool listener_is_loopback(const char *bind)
     return loopback;
 }
 
-/* Accepted sockets inherit these. A peer that a lost network took away is noticed after
- * KEEPALIVE_IDLE_S + KEEPALIVE_COUNT × KEEPALIVE_INTERVAL_S, whether it was silent (probes) or had
- * something to acknowledge (user timeout: else the kernel repeats for a quarter of an hour). Failing
- * here costs a late notice, not the connection. */
+/* Accepted sockets inherit these. A peer whose network is gone is noticed after KEEPALIVE_IDLE_S +
+ * KEEPALIVE_COUNT × KEEPALIVE_INTERVAL_S, whether it was silent (probes) or had something to
+ * acknowledge (user timeout; otherwise the kernel retries for a quarter of an hour). If a call
+ * fails here, such a peer is noticed later; the connection works. */
 static void tune(int fd)
 {
     static const struct {
@@ -155,7 +155,7 @@ static bool parse_trusted(struct listener *l)
         return false;
     for (size_t i = 0; i < list->count; i++)
         if (!network_parse(list->items[i], &l->trusted[l->trusted_count++]))
-            return false; /* the configuration's check has let it through: can't be */
+            return false; /* can't happen: the configuration's check refuses such an address */
     return true;
 }
 

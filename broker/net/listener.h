@@ -3,8 +3,8 @@
  *
  * Data flow: hands each connection to its owner, which decides whether it may come in
  *            (admission.c); counts the clients that came of them.
- * Bounds:    at most 64 accepts a turn, so that a storm doesn't starve those connected. Out of file
- *            descriptors: it stops listening for a moment instead of spinning.
+ * Bounds: at most 64 accepts per turn, so that a storm doesn't starve connected clients. Out of
+ *            file descriptors: it stops listening for a moment instead of spinning.
  */
 #ifndef FLOTILLA_BROKER_NET_LISTENER_H
 #define FLOTILLA_BROKER_NET_LISTENER_H

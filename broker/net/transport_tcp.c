@@ -18,7 +18,7 @@
 
 struct transport_tcp {
     struct transport base; /* first member */
-    struct event event;    /* embedded: one allocation a connection */
+    struct event event;    /* embedded: one allocation per connection */
     evutil_socket_t fd;
 };
 

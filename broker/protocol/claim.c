@@ -44,7 +44,7 @@ static bool restore_subscriptions(struct client *c, const struct store_connect_r
         return false;
     if (c->session->subscriber.count == r->subscription_count)
         return true;
-    router_unsubscribe_all(router, c->session); /* it held some that are no more */
+    router_unsubscribe_all(router, c->session); /* it had some that the store hasn't */
     return add_subscriptions(c, r);
 }
 
@@ -166,8 +166,8 @@ static bool is_same_user(const struct client *a, const struct client *b)
     return strcmp(a->who.username, b->who.username) == 0;
 }
 
-/* Another user's connection isn't taken over: one that is online bars this one, and of one that
- * still asks the store nobody knows yet whose the client id is. */
+/* Another user's connection isn't taken over. If that one is online, this one is refused; if it
+ * still waits for the store, it isn't decided yet to which user the client id belongs. */
 static bool bars(struct client *old, struct client *c)
 {
     if (is_same_user(c, old) || c->broker->config->auth.shared_client_ids)

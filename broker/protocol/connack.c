@@ -5,7 +5,7 @@
 #include "broker/connection/client_life.h"
 #include "common/log/log.h"
 
-/* The 5.0 reason for each v3 return code; a v5 client is told in its own words. */
+/* The 5.0 reason for each v3 return code, for v5 clients. */
 static uint8_t connack_code(const struct client *c, enum mqtt_connack3 code)
 {
     static const uint8_t v5[] = {

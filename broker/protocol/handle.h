@@ -1,5 +1,6 @@
 /*
- * handle - what each packet of a client means. One handler a packet type; input.c dispatches here.
+ * handle - what each packet of a client means. One handler per packet type; input.c dispatches
+ * here.
  *
  * Handlers may close the client: nothing about it is assumed afterwards but its state.
  */

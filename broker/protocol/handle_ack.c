@@ -16,8 +16,8 @@ static void window_moved(struct client *c)
         client_mark_work(c);
 }
 
-/* The sequence of the packet id if it waits for this answer. An id that nothing waits for is let
- * pass: the client may be answering something of an earlier connection. */
+/* The sequence of the packet id if it waits for this answer. An id that nothing waits for is
+ * ignored: the client may be answering something of an earlier connection. */
 static uint64_t find_open(struct client *c, uint16_t packet_id, enum inflight_state expected)
 {
     uint64_t sequence = inflight_find(&c->inflight, packet_id);

@@ -86,8 +86,8 @@ static uint64_t arrival_ms(const struct client *c)
     return clock_boottime_ms() - (t->ops->silent_ms != NULL ? t->ops->silent_ms(c->transport) : 0);
 }
 
-/* They may be long, and stay: whoever has many such connections holds much. The will's topic is kept
- * beside the will. */
+/* They may be long, and stay as long as the connection, so they count as its memory. The will's
+ * topic is kept beside the will. */
 static void note_kept(struct client *c, const struct mqtt_connect *p)
 {
     c->connect_bytes = p->has_username ? p->username.len : 0;

@@ -20,8 +20,8 @@
 
 /* ---- one filter ------------------------------------------------------------------------------ */
 
-/* What bars one more subscription, NULL if nothing does. A filter that the session holds already is
- * replaced, which needs no room. */
+/* Which limit forbids one more subscription, NULL if none does. A filter that the session holds
+ * already is replaced, which needs no room. */
 static const char *bound(struct client *c, struct mqtt_slice filter)
 {
     const struct limits_config *limits = &c->broker->config->limits;
@@ -42,7 +42,7 @@ static const char *bound(struct client *c, struct mqtt_slice filter)
 }
 
 /* Why the filter isn't granted, NULL if it may be. "$share/..." would be a plain filter here, which
- * nothing ever matches: better refused than granted in vain. */
+ * nothing ever matches: better refused than granted without effect. */
 static const char *objection(struct client *c, struct mqtt_slice filter)
 {
     if (mqtt_filter_is_shared(filter))
@@ -108,7 +108,7 @@ static void answer_subscribe(struct client *c, struct request *q)
 {
     const struct request_list *l = q->list;
     if (c->version == MQTT_V31 && has_refused(l)) {
-        client_doom(c, END_SUBSCRIBE_REFUSED); /* 3.1 has no 0x80: to be told nothing is worse */
+        client_doom(c, END_SUBSCRIBE_REFUSED); /* 3.1 has no 0x80 */
         return;
     }
     uint8_t *codes = malloc(l->count);

@@ -1,6 +1,6 @@
 /*
- * match_cache - remembers who matched a topic name, so that a topic seen a moment ago costs one
- * probe instead of a walk through the topic tree.
+ * match_cache - remembers which subscribers matched a topic name, so that a topic seen a moment ago
+ * costs one probe instead of a walk through the topic tree.
  *
  * Data flow: router.c asks here first, and puts here what the tree said.
  * Validity:  a change of an exact filter forgets that topic; a change of a filter with wildcards

@@ -321,7 +321,7 @@ void router_route_remove(struct router *r, void *node, struct mqtt_slice filter)
         match_cache_forget(r->cache, filter, has_wildcard(filter));
 }
 
-/* It gets nothing any more. A node may have a million routes: router_go_on takes them away. */
+/* It gets nothing any more. A node may have a million routes: router_go_on removes them. */
 void router_node_removed(struct router *r, void *node)
 {
     for (struct route_holder **link = &r->nodes; *link != NULL; link = &(*link)->next) {

@@ -5,8 +5,8 @@
  *            handlers add and remove subscriptions, the fleet the routes of other nodes. The tree's
  *            leaves are subscribers: sessions (broker/routing/session.h) and nodes. What is found is
  *            handed out as a value; who delivers is above.
- * Ownership: the router owns the tree and the cache, never the subscribers; who frees a subscriber
- *            takes it out of the tree first.
+ * Ownership: the router owns the tree and the cache, never the subscribers; a subscriber's owner
+ *            takes it out of the tree before freeing it.
  */
 #ifndef FLOTILLA_BROKER_ROUTING_ROUTER_H
 #define FLOTILLA_BROKER_ROUTING_ROUTER_H

@@ -33,7 +33,7 @@ struct session {
 struct session_table;
 
 struct session_table *session_table_new(uint64_t hash_key);
-/* Frees the sessions too; the topic tree must have let go of them. */
+/* Frees the sessions too; they must have been removed from the topic tree. */
 void session_table_free(struct session_table *t);
 
 struct session *session_table_find(const struct session_table *t, struct mqtt_slice id);

@@ -1,10 +1,10 @@
 /*
- * subscriber - who holds subscriptions: a session of this broker, or another node.
+ * subscriber - a holder of subscriptions: a session of this broker, or another node.
  *
  * Data flow: sessions and the router's route holders embed one; the topic tree fills it and points
  *            back at it from its leaves.
- * Ownership: the holder's, who never goes before the tree has let go of all its subscriptions; then
- *            the items are the holder's to free (account.h, ACCOUNT_SESSIONS).
+ * Ownership: the holder's, which isn't freed before the tree has dropped all its subscriptions;
+ *            then the items are the holder's to free (account.h, ACCOUNT_SESSIONS).
  */
 #ifndef FLOTILLA_BROKER_ROUTING_SUBSCRIBER_H
 #define FLOTILLA_BROKER_ROUTING_SUBSCRIBER_H

@@ -55,8 +55,8 @@ struct store_hold {
      * refused, unless `any_user`. Both stay as they are while the hold lives. */
     const char *user;
     bool any_user;
-    /* When its CONNECT arrived (CLOCK_BOOTTIME). Of two connections of a client the one whose CONNECT
-     * came later is the newer one, whenever the store gets to know of them. */
+    /* When its CONNECT arrived (CLOCK_BOOTTIME). Of two connections of a client the one whose
+     * CONNECT came later is the newer one, in whichever order the store learns of them. */
     uint64_t arrived_ms;
     uint64_t epoch; /* set by store_connect: fences writes of an older owner */
     /* Set before store_disconnect, 0 otherwise: the will waits at least this long, and a new
@@ -89,10 +89,10 @@ typedef void store_connect_fn(void *arg, enum store_status status,
 
 /* Completes when every durable_* change that other nodes made to this session before was passed to
  * the host, so that none arrives late and undoes what this connection does.
- * Takes the client id for this connection in the whole fleet: a living connection elsewhere lets go
- * first, a dead owner's will is published first. (A connection of the same id on this broker was
- * closed by the core, through store_disconnect, before this call.)
- * STORE_FENCED: a connection whose CONNECT arrived later has had the client id already. */
+ * Takes the client id for this connection in the whole fleet: a living connection elsewhere is
+ * closed first, a dead owner's will is published first. (A connection of the same id on this broker
+ * was closed by the core, through store_disconnect, before this call.) STORE_FENCED: a connection
+ * whose CONNECT arrived later has had the client id already. */
 void store_connect(struct store *s, const struct store_connect_request *req, store_connect_fn *done,
                    void *arg);
 
@@ -111,9 +111,10 @@ void store_subscribe(struct store *s, struct store_hold *hold,
 void store_unsubscribe(struct store *s, struct store_hold *hold, const struct mqtt_slice *filters,
                        size_t count, store_done_fn *done, void *arg);
 
-/* The last connected session of this broker that held the filter let it go (unsubscribed, ended or
- * disconnected): the route isn't needed any more (the store lets it linger). The first one to hold
- * it needs no call of its own: store_subscribe and store_connect (its subscriptions) tell. */
+/* The last connected session of this broker that held the filter doesn't hold it any more (it
+ * unsubscribed, ended or disconnected): the route isn't needed any more (the store lets it linger).
+ * The first one to hold it needs no call of its own: store_subscribe and store_connect (its
+ * subscriptions) tell. */
 void store_interest_ended(struct store *s, struct mqtt_slice filter);
 
 /* ---- publishing ------------------------------------------------------------------------------ */
@@ -189,8 +190,8 @@ void store_retained_cancel(
 
 /* ---- the turn -------------------------------------------------------------------------------- */
 
-/* First in a turn: reads what the store has to say, until it is drained or the box is over; what is
- * left comes first in the next turn. */
+/* First in a turn: reads the store's input until there is none or the box is over; what is left
+ * comes first in the next turn. */
 void store_input(struct store *s, struct timebox *box);
 /* Last in a turn: sends what this turn gathered, once. */
 void store_flush(struct store *s);
@@ -282,7 +283,7 @@ struct memory_budget;
 
 struct store_memory_config {
     uint64_t hash_key;
-    uint32_t queue_limit;               /* messages a session; one more is dropped and counted */
+    uint32_t queue_limit;               /* messages per session; one more is dropped and counted */
     uint64_t queue_limit_bytes;         /* a session */
     uint32_t session_limit;             /* durable ones; one more is STORE_FULL; 0: no limit */
     uint32_t retained_limit;            /* topics; one more is dropped and counted */
@@ -338,7 +339,7 @@ struct store {
     /* QoS 0 is published through the store even when nobody else is known to want it: a
      * subscription made elsewhere a moment ago may not be known yet (`consistency: strict`). */
     bool checks_qos0;
-    bool suspended; /* nobody is served: clients are being closed that may not act any more */
+    bool suspended; /* no client is served: clients that may not act any more are being closed */
 };
 struct store_retained_read {
     struct store *store;

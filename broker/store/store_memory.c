@@ -1,5 +1,5 @@
 /*
- * The store of a broker that stands alone: durable sessions, their queues, retained messages and
+ * The store of a broker without a fleet: durable sessions, their queues, retained messages and
  * wills in this process' memory. Every call completes before it returns.
  */
 #include <stdlib.h>
@@ -185,7 +185,7 @@ static void end_session(struct store_memory *s, struct memory_session *m)
     forget_state(m);
     if (was_durable)
         s->host.durable_ended(s->host.arg, m->id, m->id_len);
-    publish_will(s, m); /* at the latest when the session ends (5.0: 3.1.2.5) */
+    publish_will(s, m); /* a delayed will, at the latest now (5.0: 3.1.2.5) */
     free_if_over(s, m);
 }
 
@@ -201,7 +201,7 @@ static void on_expiry_due(struct wheel_timer *t)
     struct memory_session *m = (void *)((char *)t - offsetof(struct memory_session, expiry_due));
     struct store_memory *s = m->store;
     if (timebox_is_over(s->box)) {
-        wheel_set(&s->wheel, t, t->at_ms); /* next time: thousands may be due at once */
+        wheel_set(&s->wheel, t, t->at_ms); /* in the next turn: thousands may be due at once */
         return;
     }
     end_session(s, m);
@@ -241,7 +241,7 @@ static void attach(struct store_memory *s, struct memory_session *m,
         publish_will(s, m); /* it ends the old session, with which a delayed will is due */
     if (req->clean_start)
         forget_state(m);
-    drop_will(m); /* who comes back to his session cancels it */
+    drop_will(m); /* a client that comes back to its session cancels it */
     set_durable(s, m, req->hold->durable);
     m->hold = req->hold;
     m->will = req->will.message != NULL ? message_ref(req->will.message) : NULL;

@@ -2,7 +2,7 @@
  * hash_table - an intrusive hash table with chained buckets, for what the broker holds by the
  * hundred thousand: topic levels, retained topics, sessions.
  *
- * Why not uthash: its handle is 56 bytes an entry, more than most of these entries; a link here is
+ * Why not uthash: its handle is 56 bytes per entry, more than most of these entries; a link here is
  * 16. Keys are the users' business: they walk a chain and compare.
  * Ownership: links are embedded in their owner's struct and taken out before it is freed.
  * Growth:    a bucket at an addition, so that none takes long, however many there are.

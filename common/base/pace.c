@@ -1,5 +1,5 @@
 /*
- * Decides once a window from what the last one was like, and now and then by a trial.
+ * Decides once per window from what the last one was like, and now and then by a trial.
  */
 #include "common/base/pace.h"
 

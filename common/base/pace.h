@@ -1,26 +1,26 @@
 /*
  * pace - when a loop lets input gather for a moment before it polls again.
  *
- * Hundreds of devices that each say something now and then wake a process once a burst, and each
+ * Hundreds of devices that each say something now and then wake a process once per burst, and each
  * burst wakes others in turn: going to sleep and waking up can be three quarters of what such a
  * load costs. A loop that rests for PACE_REST_US after each turn finds several bursts at once, and
  * who gets what it sends then finds that together, too. But each burst waits for it.
  *
- * So a rest is only thought of for a trickle: many bursts a second, few in a turn, and nobody in a
+ * So a rest is only thought of for a trickle: many bursts per second, few per turn, and nobody in a
  * hurry. A client in a hurry is one that says something again and again within PACE_SILENT_MS, as
  * one that waits for each answer before it goes on, or that sends bulk. One alone keeps the loop
  * awake, since it would pay with a multiple of its round trip. Acknowledgements don't count (their
  * sender waits for nothing): a subscriber answers each of the bursts that it gets, and the fewer
  * those are.
  *
- * And it is only made where it has been seen to pay here and now, since what a wake-up costs depends
- * on the machine, on the peers (one that rests itself needn't be woken) and on who shares a core
- * with whom. In a trial, windows without and with rests come in turn: rests go on while they save a
- * third of the thread's CPU time. The time that a burst waits for that counts, too, where it is one
- * that can be felt: then they must save at least one part for PACE_WAIT_PER_CPU parts of waiting.
- * (Who reports a position every 50 ms, or less often, doesn't feel a quarter of one.) While they
- * do, that is tried again every few seconds; where they don't, after ever longer pauses, so that
- * trials are too rare to be seen in the load's 99th percentile.
+ * A rest is made only where a trial showed that it pays now. What a wake-up costs depends on the
+ * machine, on the peers (a peer that rests itself needn't be woken) and on which processes share a
+ * core. In a trial, windows without and with rests alternate: rests go on while they save a third
+ * of the thread's CPU time. Where waiting can be felt, they must also save at least one part of CPU
+ * time for PACE_WAIT_PER_CPU parts of waiting. (A client that reports a position every 50 ms, or
+ * less often, doesn't feel a quarter of a millisecond.) While rests pay, this is tried again every
+ * few seconds; where they don't, after ever longer pauses, so that trials are too rare to be seen
+ * in the load's 99th percentile.
  *
  * Data flow: a broker's input.c and a load balancer's flow.c note bursts of clients; broker/loop/turn.c
  *            and lb/loop/worker.c note turns, and rest if told to and if the configuration lets them
@@ -38,7 +38,7 @@ enum {
     PACE_WINDOW_MS = 10,
     PACE_SILENT_MS = 3,   /* a client silent for so long isn't in a hurry */
     PACE_HASTE = 8,       /* bursts in a row without such a silence: it is */
-    PACE_BURSTS_MIN = 40, /* in a window: 4,000 a second */
+    PACE_BURSTS_MIN = 40, /* in a window: 4,000 per second */
     PACE_BURSTS_PER_TURN_MAX = 16,
     PACE_GAIN = 3,          /* rests must save this part of the CPU time ... */
     PACE_WAIT_PER_CPU = 10, /* ... and this part of the time that they make wait, ... */

@@ -1,7 +1,7 @@
 /*
  * siphash - SipHash-2-4: a keyed hash of short byte strings, 64 bits.
  *
- * Who doesn't know the key can't find inputs that collide, nor aim one at a chosen remainder. The
+ * Without the key one can't find inputs that collide, nor inputs with a chosen remainder. The
  * result is the same in every program with the same key, so it may leave the process, where
  * common/base/hash.h (faster, no promise) may not.
  * Source: J.-P. Aumasson, D. J. Bernstein, "SipHash: a fast short-input PRF", 2012.

@@ -1,13 +1,13 @@
 /*
- * timebox - a bound on the CPU time that one piece of work takes before others have a go.
+ * timebox - a bound on the CPU time that one piece of work takes before others get their turn.
  *
- * Data flow: who has work without an end of its own opens a box, does one unit after another, says
- *            what each cost (roughly, in microseconds) and stops when the box is over. What is left
- *            must be found again by the next turn.
+ * Data flow: a module with work that has no bound of its own opens a box, does one unit after
+ *            another, states what each cost (roughly, in microseconds) and stops when the box is
+ *            over. What is left must be found again by the next turn.
  * Time:      the box counts CPU time of the thread (user and system): a thread that others keep
  *            from running isn't late by its own doing. CPU time never passes faster than the wall
- *            clock's, so as long as the wall clock says that it can't be over nobody asks the
- *            kernel; and the wall clock is asked only once the stated costs add up.
+ *            clock's, so as long as the wall clock shows that it can't be over, the kernel isn't
+ *            asked; and the wall clock is asked only once the stated costs add up.
  * Promises:  at least one unit is done, for a box is asked after it. It ends late by one unit and
  *            by what the costs were understated.
  * Ownership: on the stack or embedded; holds no memory. One thread only.

@@ -4,7 +4,7 @@
  * Pure data. A field has a key, a kind, an offset, limits, a default and a sentence of help. Defaults
  * are written as the text a user would write and go through the same parser, so documentation and
  * behaviour can't drift apart.
- * Limits: 64 keys a schema.
+ * Limits: 64 keys per schema.
  */
 #ifndef FLOTILLA_COMMON_CONFIG_CONFIG_SCHEMA_H
 #define FLOTILLA_COMMON_CONFIG_CONFIG_SCHEMA_H

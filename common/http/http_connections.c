@@ -87,7 +87,7 @@ struct bufferevent *http_connections_add(struct http_connections *cs, struct eve
         make_room(cs);
     bufferevent_incref(bev);
     c->bev = bev;
-    c->asking = true; /* who connects and says nothing has no more time than who says it slowly */
+    c->asking = true; /* silence has no more time than slowness */
     c->since_ms = clock_monotonic_ms();
     cs->all[cs->count++] = c;
     return bev;

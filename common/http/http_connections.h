@@ -3,8 +3,8 @@
  *
  * Policy:    a request, from its first byte to the last byte of its reply, may take REQUEST_MS; a
  *            connection without one may wait IDLE_MS for its next. When all places are taken, the
- *            one that has waited longest makes room: whoever asks quickly is always answered, however
- *            many connections others hold open.
+ *            connection that has waited longest is closed. So a client that asks quickly is always
+ *            answered, however many connections others hold open.
  * Why here:  evhttp (2.1) has an idle time but no deadline, and doesn't tell when a connection ends.
  *            So each connection's bufferevent is held by a reference of ours; evhttp takes its
  *            callbacks off when it is done with it, and the sweep lets go of those.

@@ -1,10 +1,10 @@
 /*
  * http_origin - whether a request may come from where it does.
  *
- * Who reaches the HTTP port may use it, but no web page that happens to be open in an operator's
- * browser: what such a page can't hide are the Host that it asks for (http_host.h) and, where it
- * changes something, the headers by which browsers name it. Each of them is looked at, also where
- * there are several; a proxy in between may have taken another one than we.
+ * Anyone who reaches the HTTP port may use it, but not a web page that is open in an operator's
+ * browser. Such a page can't hide the Host that it asks for (http_host.h), nor, where it changes
+ * something, the headers by which browsers name it. Each of them is looked at, also where there are
+ * several; a proxy in between may have taken another one than we.
  */
 #ifndef FLOTILLA_COMMON_HTTP_HTTP_ORIGIN_H
 #define FLOTILLA_COMMON_HTTP_HTTP_ORIGIN_H

@@ -1,5 +1,5 @@
 /*
- * log - structured log lines: an event name plus typed fields, one event a line.
+ * log - structured log lines: an event name plus typed fields, one event per line.
  *
  * Formats:   text for people (`2026-11-24T06:39:48.123Z WARN server_down server=broker1 streak=3`),
  *            json for machines (Elastic Common Schema names: @timestamp, log.level, message,

@@ -1,6 +1,6 @@
 /*
- * log_writer - the thread that writes log lines, so that nobody who logs ever waits for a reader: a
- * pipe that nobody empties, a terminal that was stopped, a slow disk.
+ * log_writer - the thread that writes log lines, so that logging never waits for a reader: a pipe
+ * that isn't read, a terminal that was stopped, a slow disk.
  *
  * Data flow: log.c hands each line to log_writer_put, which copies it into a bounded ring
  *            (log_ring.h); the thread takes whole lines and writes them, blocking as long as it

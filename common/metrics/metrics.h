@@ -9,7 +9,7 @@
  *            with several by metric_add_shared.
  * Rendering: a family's HELP and TYPE come once and its series together, whoever registers or emits
  *            them and in which order.
- * Dynamic sets (one series a server, say) are better rendered by a collector than registered.
+ * Dynamic sets (one series per server, say) are better rendered by a collector than registered.
  */
 #ifndef FLOTILLA_COMMON_METRICS_METRICS_H
 #define FLOTILLA_COMMON_METRICS_METRICS_H

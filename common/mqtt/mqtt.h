@@ -201,7 +201,7 @@ struct mqtt_filter {
     uint8_t qos, retain_handling;
     bool no_local, retain_as_published; /* v5 */
 };
-/* SUBACK (and UNSUBACK of v5): one code a filter */
+/* SUBACK (and UNSUBACK of v5): one code per filter */
 struct mqtt_suback {
     uint16_t packet_id;
     struct mqtt_props props;

@@ -1,11 +1,11 @@
 /*
- * work_pool - a few threads that do what would stop the loop: hashing passwords, reading files.
+ * work_pool - a few threads for work that would stop the loop: hashing passwords, reading files.
  *
  * Data flow: the loop's thread submits a piece of work; a thread calls its `run`; its `done` is
- *            called in the loop's thread. Results wake the loop once a burst, through an eventfd.
+ *            called in the loop's thread. Results wake the loop once per burst, through an eventfd.
  * Order:     pieces are begun in the order in which they came.
- * Ownership: a piece belongs to who submits it and is the pool's until `done` is called.
- * Bounds:    none here: who submits keeps count of what isn't done.
+ * Ownership: a piece belongs to its submitter and is the pool's until `done` is called.
+ * Bounds:    none here: submitters count what isn't done.
  * Threads:   all calls belong to the loop's thread. With `nice` a pool gets the CPU after the loop,
  *            so that a broker whose cores are all in use goes on to serve; that is for work which
  *            only computes. A thread that allocates much, and isn't given the CPU while it holds

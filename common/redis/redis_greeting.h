@@ -1,8 +1,9 @@
 /*
- * redis_greeting - what is said first on a new connection to Redis, and what is learnt from it.
+ * redis_greeting - the first commands on a new connection to Redis, and what their answers say.
  *
  * AUTH and SELECT as the URL says, CLIENT SETNAME and ID, INFO, then SCRIPT LOAD of every script,
- * all in one pipeline. What the link's owner asks next goes the same way. Belongs to redis_link; does no I/O.
+ * all in one pipeline. The commands that the link's owner adds take the same way. Belongs to
+ * redis_link; does no I/O.
  */
 #ifndef FLOTILLA_COMMON_REDIS_REDIS_GREETING_H
 #define FLOTILLA_COMMON_REDIS_REDIS_GREETING_H

@@ -17,11 +17,12 @@
 #include "common/redis/redis_dial.h"
 #include "common/redis/redis_socket.h"
 
-/* Up for so long: trouble is followed by another try at once. */
+/* A connection that was up for this long is tried again at once when it is lost. */
 enum { STEADY_MS = 1000 };
-/* In a row, after which a command is given up. */
+/* Time-outs of one command in a row, after which it is given up. */
 enum { TIMEOUTS_MAX = 3 };
-/* Between two inputs; owners look at least ten times as often. */
+/* A pause between two inputs from which on this process has slept: owners call ten times as often
+ * at least. */
 enum { SLEPT_MS = 500 };
 
 struct redis_link {
@@ -313,7 +314,8 @@ static void check_progress(struct redis_link *l, uint64_t now_ms)
 }
 
 /* This process slept, and the server has closed the connection: answers that it gave before say
- * nothing any more. They may tell of a right that others took away since, by closing it. */
+ * nothing any more. They may speak of a right that other nodes have taken since, by closing the
+ * connection. */
 static bool is_stale(struct redis_link *l, uint64_t slept_ms)
 {
     return slept_ms > SLEPT_MS && redis_socket_is_closed_by_peer(&l->socket);

@@ -18,9 +18,9 @@
  *            Other error replies go to the command's function. Answers that lie unread on a
  *            connection that the server has closed, when this process slept, count as lost: what
  *            they say may be over.
- * Bound:     a command that times out three times in a row, alone on its connection, is what the
- *            server can't do in time: it is given up (its function gets NULL, `given_up` is told)
- *            rather than written again for ever.
+ * Bound:     a command that times out three times in a row, alone on its connection, is one that
+ *            the server can't do in time: it is given up (its function gets NULL, and `given_up` is
+ *            called) instead of being written again for ever.
  * hiredis:   its parser (redisReader) on a stream of our own: 0.14's async context copies each
  *            command twice, has no timeouts, resolves names blocking, and forgets what was
  *            unanswered.
@@ -100,8 +100,9 @@ void redis_link_reconnect(struct redis_link *l, const char *why);
 void redis_link_hurry(struct redis_link *l);
 /* The same as redis_link_reconnect, forgetting all pending commands (each is told NULL). */
 void redis_link_reset(struct redis_link *l, const char *why);
-/* The first half of that: closes the connection. Who has more pending commands than may be told at
- * once then gives up so many as it returns (redis_queue_give_up), before the next input or flush. */
+/* The first half of that: closes the connection. An owner with more pending commands than it may
+ * complete in one turn then calls redis_queue_give_up as often as it has time, before the next
+ * input or flush. */
 size_t redis_link_leave(struct redis_link *l, const char *why);
 
 bool redis_link_is_up(const struct redis_link *l);

@@ -67,11 +67,11 @@ void redis_queue_arg2(struct redis_queue *q, const void *a, size_t a_len, const 
                       size_t b_len);
 /* Room for an argument of `len` bytes, to be filled before the next call; NULL: out of memory. */
 char *redis_queue_room(struct redis_queue *q, size_t len);
-/* Begins a command whose answer nobody needs: the server is told to give none, which saves both
- * sides the writing, the reading and the wake-up, and lets it serve others first. It is done with
- * when it is written. Returns the flags to end it with, without a function: it is an ordinary
- * volatile command where the server doesn't allow that. Now and then one should be answered, so
- * that silence means something. */
+/* Begins a command whose answer isn't needed: the server is asked to send none, which saves both
+ * sides the writing, the reading and the wake-up, and lets the server serve others first. The
+ * command is finished when it is written. Returns the flags to end it with, without a function: it
+ * is an ordinary volatile command where the server doesn't allow that. Now and then one should be
+ * answered, so that silence means something. */
 enum redis_command_flags redis_queue_begin_silent(struct redis_queue *q, size_t argc);
 void redis_queue_end(struct redis_queue *q, enum redis_command_flags flags, redis_reply_fn *fn,
                      void *arg);

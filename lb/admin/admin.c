@@ -31,7 +31,7 @@ struct admin {
     struct http_admin *http, *http_new; /* http_new: bound by a reload that isn't decided */
     char *bind, *bind_new;
     char page_policy[PAGE_POLICY_MAX];
-    uint32_t http_connections; /* at most; 0: not told yet */
+    uint32_t http_connections; /* at most; 0: not known yet */
 };
 
 /* ---- reading ---- */

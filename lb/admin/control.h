@@ -28,7 +28,7 @@ struct control {
     const char *config_path; /* borrowed from the command line */
     struct event_base *base;
     struct workers *workers;
-    OSSL_PROVIDER *tls_provider; /* NULL: OpenSSL does without */
+    OSSL_PROVIDER *tls_provider; /* NULL: OpenSSL uses its own code */
     bool own_records;            /* TLS 1.3 may leave OpenSSL: tls_selfcheck.h has tried it */
     struct tls_tickets *tickets;
     struct snapshot *snapshot; /* in force; NULL before the first */

@@ -1,5 +1,5 @@
 /*
- * One table a kind of object: family, type, help, and a function that reads the value. Prometheus
+ * One table per kind of object: family, type, help, and a function that reads the value. Prometheus
  * wants all series of a family in a row, so the loops go family by family.
  */
 #include "lb/admin/lb_metrics.h"

@@ -1,6 +1,6 @@
 /*
- * The status page as one literal, a line of HTML a line of C. Text from the API is only ever put in
- * as text (textContent), never as markup: server names come from configuration and DNS.
+ * The status page as one literal, one line of HTML per line of C. Text from the API is only ever
+ * put in as text (textContent), never as markup: server names come from configuration and DNS.
  */
 #include "lb/admin/status_page.h"
 

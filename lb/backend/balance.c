@@ -32,8 +32,9 @@ static size_t pick_leastconn(const struct balance_candidate *c, size_t n,
     return best;
 }
 
-/* Smooth weighted rotation: every turn each gains its weight, the richest is picked and pays the
- * sum. Picks of a heavy server are spread out instead of coming in a row. */
+/* Smooth weighted round robin: in each round every server gains its weight, the one with the most
+ * is picked and loses the sum. Picks of a heavy server are spread out instead of coming in a
+ * row. */
 static size_t pick_roundrobin(const struct balance_candidate *c, size_t n,
                               struct balance_state *state, uint64_t hash)
 {
@@ -84,8 +85,8 @@ static size_t draw(const struct balance_candidate *c, size_t n, struct balance_s
     return BALANCE_NONE;
 }
 
-/* Two choices: the better of two drawn at random. Near leastconn's evenness, and several balancers
- * in front of one fleet don't all rush to the same server. */
+/* Two choices: the less loaded of two that are drawn at random. Nearly as even as leastconn, and
+ * several load balancers in front of one fleet don't all choose the same server. */
 static size_t pick_random(const struct balance_candidate *c, size_t n, struct balance_state *state,
                           uint64_t hash)
 {

@@ -85,7 +85,7 @@ void server_unref(struct server *s);
 void server_release(struct server *s);
 
 /* The server ended its side of a flow, which goes on for the client's last bytes: connections - 1,
- * so that a broker that was restarted isn't taken for a loaded one. server_unref ends it then. */
+ * so that a restarted broker doesn't seem loaded. server_unref ends it then. */
 void server_leave(struct server *s);
 
 /* Passive health, from any thread. CONNECT_REFUSED marks the server down at once; CONNECT_TIMEOUT

@@ -1,7 +1,7 @@
 /*
  * The set that backend_choose picks from. One short critical section per new flow: it looks at
  * every server once (a hundred brokers are a few microseconds), asks the policy, and counts the
- * flow on the server before anybody else can look. Flows that end need no lock.
+ * flow on the server before another worker can choose. Flows that end need no lock.
  */
 #include "lb/backend/server_set.h"
 

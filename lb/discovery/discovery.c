@@ -127,7 +127,7 @@ static void finish(struct discovery *d)
     tell_own_trouble(d);
     if (!discovery_set_end(d->set, d->naming, clock_monotonic_ms(), d->config->hold_ms, d->found,
                            DISCOVERY_ADDRESSES_MAX, &result))
-        return; /* no memory to look at it: the next question comes soon */
+        return; /* no memory to read the answer: the next question comes soon */
     tell_targets(d);
     tell_left_out(d, &result);
     d->fn(d->found, result.count, d->arg);

@@ -11,7 +11,7 @@
  * Errors:    logged when trouble with a name begins and when it ends; the rules decide what it
  *            means. What we lack ourselves (descriptors, memory, source ports) is told apart.
  * Limits:    one question under way; DISCOVERY_ADDRESSES_MAX addresses, more are left out with a
- *            line in the log and a metric; four times `timeout` a question.
+ *            line in the log and a metric; four times `timeout` per question.
  * Threads:   the control thread's. ares_library_init is main's.
  */
 #ifndef FLOTILLA_LB_DISCOVERY_DISCOVERY_H

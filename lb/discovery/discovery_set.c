@@ -229,7 +229,8 @@ static bool could_not_ask(const struct discovery_target *t)
            t->parts[DISCOVERY_V6].answer == DNS_OWN_TROUBLE;
 }
 
-/* Those that the question named first: whether the others may go depends on them. */
+/* The targets that the question named come first: whether the others may be removed depends on
+ * them. */
 static void judge_all(struct discovery_set *set, enum dns_answer unnamed, uint64_t now_ms,
                       uint64_t hold_ms)
 {

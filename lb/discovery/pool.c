@@ -183,8 +183,8 @@ static bool is_listed(const struct backend_config *config, const struct server *
     return false;
 }
 
-/* New servers come in before old ones go: a list that changes altogether leaves no gap without
- * any. */
+/* New servers are added before old ones are removed, so that a completely new list leaves no moment
+ * without servers. */
 static void remove_unlisted(struct pool *p, const struct backend_config *config,
                             uint64_t drain_timeout_ms)
 {

@@ -5,7 +5,7 @@
  *            stands in the set that backend_choose picks from, and its checker keeps its health.
  *            One that left drains: no new flows; it is forgotten when its last flow ended, and its
  *            flows are closed when drain_timeout is over.
- * Ownership: one pool a backend name, for as long as the name is configured and servers drain. It
+ * Ownership: one pool per backend name, for as long as the name is configured and servers drain. It
  *            owns its members, discovery and a reference to its set. Configuration is borrowed from
  *            the one in force; pool_apply gives it a new one before the old goes.
  * Threads:   the control thread's. Only the set is shared.
@@ -75,7 +75,7 @@ bool pool_apply(struct pool *p, const struct backend_config *config);
 /* `count` addresses are what DNS says now. */
 bool pool_apply_discovered(struct pool *p, const struct discovered *found, size_t count);
 
-/* Forgets drained servers, closes the flows of those whose time is over. Call it a few times a
+/* Forgets drained servers, closes the flows of those whose time is over. Call it a few times per
  * second. */
 void pool_tend(struct pool *p, uint64_t now_ms);
 /* Nothing is configured and nothing drains any more. */

@@ -1,7 +1,8 @@
 /*
  * What a flow learns from its client's first bytes, which are held until the server has answered:
- * who it is, where servers are chosen by that, and that it doesn't pose as somebody else. The bytes
- * are read by common/mqtt/decode/mqtt_peek.h and common/net/proxy_protocol.h; flow_setup.c asks.
+ * its client id, where servers are chosen by that, and that it sends no PROXY header of its own.
+ * The bytes are read by common/mqtt/decode/mqtt_peek.h and common/net/proxy_protocol.h;
+ * flow_setup.c asks.
  */
 #include "lb/flow/flow_client.h"
 
@@ -33,7 +34,7 @@ bool flow_knows_client(struct flow *f)
     a->hash_known = true;
     if (peek == MQTT_PEEK_FOUND)
         a->hash = backend_hash(id.data, id.len);
-    else /* no id, or not MQTT, which is the broker's to say: spread over all */
+    else /* no id, or not MQTT (the broker decides that): spread over all servers */
         a->hash = backend_hash(&a->peer, sizeof(a->peer));
     return true;
 }
@@ -48,9 +49,9 @@ static enum flow_state refuse_proxy_header(struct flow *f)
     return FLOW_CLOSED;
 }
 
-/* A backend whose flows get no PROXY header of ours gets none of a client's either: it would be
- * believed, since it comes from our address. While what is held may become one, nothing is sent;
- * a server that speaks first has shown that it doesn't wait for one. */
+/* A backend whose flows get no PROXY header from us must get none from a client either: the server
+ * would believe it, because it comes from our address. While the held bytes may become such a
+ * header, nothing is sent. A server that sends first doesn't wait for a header. */
 enum flow_state flow_look_at_client(struct flow *f)
 {
     struct attempt *a = f->attempt;

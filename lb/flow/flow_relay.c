@@ -2,8 +2,8 @@
  * A flow's states once it relays: both directions are pumped when a stream got ready, and what is
  * left to decide is how it ends. An orderly end is passed on by the relay; a reset by this file,
  * once the other peer has what came before it; and a peer that takes nothing of what waits for it
- * is given up in time, lest it holds sockets, memory and a pipe without end. Nothing of that costs
- * anything while bytes move.
+ * is reset in time, so that it doesn't hold sockets, memory and a pipe for ever. This costs nothing
+ * while bytes move.
  */
 #include "lb/flow/flow_relay.h"
 

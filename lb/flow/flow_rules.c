@@ -9,7 +9,8 @@ enum flow_next flow_after_failure(const struct flow_tries *t)
         return FLOW_NEXT_CLOSE;
     if (t->sent)
         return t->replays < FLOW_REPLAYS_MAX ? FLOW_NEXT_RETRY : FLOW_NEXT_CLOSE;
-    /* Nothing was said and nothing will be: a port scan or a check of our port, answered in kind.
+    /* The client sent nothing before it closed (a port scan, a check of our port): it is closed
+     * without a retry.
      */
     return t->client_ended ? FLOW_NEXT_CLOSE : FLOW_NEXT_RETRY;
 }

@@ -1,8 +1,8 @@
 /*
  * flow_rules - what a flow does next, decided without sockets, clocks or memory.
  *
- * Source:    the design's rule 10. A server that didn't answer a flow's first bytes is left for
- *            another one, which gets the same bytes; the client doesn't notice.
+ * Source:    docs/fleet-protocol.md, rule 10. A server that didn't answer a flow's first bytes is
+ *            left for another one, which gets the same bytes; the client doesn't notice.
  * Data flow: flow.c states the facts and does what comes back.
  * Units:     milliseconds of CLOCK_MONOTONIC; a deadline of 0 means none.
  */

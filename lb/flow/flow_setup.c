@@ -278,7 +278,7 @@ static enum dial dial(struct flow *f, int *err)
     return DIAL_STARTED;
 }
 
-/* The flow goes on without its server, which isn't to blame. */
+/* The flow leaves its server, whose health isn't affected. */
 static void leave_blameless(struct flow *f, bool exclude)
 {
     f->attempt->tries.servers--;
@@ -413,7 +413,7 @@ static enum flow_state trying_expired(struct flow *f)
     return flow_may_leave_silent(tries_of(f)) ? leave_silent(f) : FLOW_TRYING;
 }
 
-/* A client that has said its last word waits for an answer as long as one direction may go on
+/* A client that has closed its side gets as much time for an answer as one direction may go on
  * alone. True: the flow ends. */
 static bool answer_is_overdue(struct flow *f)
 {

@@ -40,7 +40,7 @@ struct checker {
     uint64_t passes, failures;
     uint64_t impossible; /* checks that lacked something of ours */
     bool last_passed;
-    bool login_refused;   /* the last one: alive, but a check without a login isn't let in */
+    bool login_refused;   /* last check: alive, but it wants a login */
     bool lacks_something; /* checks are impossible at present, and the log says so */
     char last_error[96];
 };

@@ -1,8 +1,8 @@
 /*
  * own_trouble - tells what this process or host lacks from what a peer did.
  *
- * Out of descriptors, memory, buffers or source ports says nothing of a server or a name server:
- * whoever meets it waits and tries again, and blames nobody.
+ * To be out of descriptors, memory, buffers or source ports says nothing about a server or a name
+ * server: the caller waits and tries again, and no server's health changes.
  */
 #ifndef FLOTILLA_LB_HEALTH_OWN_TROUBLE_H
 #define FLOTILLA_LB_HEALTH_OWN_TROUBLE_H

@@ -87,8 +87,8 @@ bool probe_request(const struct probe_spec *spec, uint8_t *buf, size_t size, siz
     return body > 0;
 }
 
-/* CONNACK codes of 3.1.1 and 5.0. What refuses the asker alone (its login, its client id, its
- * address) proves a living broker, unless the login is one that was configured for the check. */
+/* CONNACK codes of 3.1.1 and 5.0. A code that refuses only the check (its login, its client id, its
+ * address) proves that the broker is alive, unless the login was configured for the check. */
 static const struct connack_meaning {
     uint8_t code;
     enum probe_verdict without_login, with_login;

@@ -18,7 +18,7 @@
 #include "lb/worker/worker.h"
 #include "lb/worker/worker_set.h"
 
-/* Connections accepted at most while a listener is retired. */
+/* Connections accepted at most while a listener is being removed. */
 #define RETIRE_ACCEPTS 8192
 
 static const struct listener_config *config_of(const struct acceptor *a)

@@ -172,7 +172,8 @@ static void turn(struct worker *w)
     if (w->gathers && pace_turn(&w->pace, w->now_ms) && TAILQ_EMPTY(&w->ready))
         pace_rest(&w->pace);
     int timeout_ms = TAILQ_EMPTY(&w->ready) ? wheel_wait_ms(&w->wheel, w->now_ms) : 0;
-    /* Those of the turn before come after the poll: fresh events must not wait for them for long.
+    /* Flows that ran out of budget in the turn before are run after the poll, so that fresh events
+     * don't wait long for them.
      */
     poller_wait(&w->poller, timeout_ms, after_wait, w);
     handle_list(&w->ready);

@@ -1,7 +1,7 @@
 /*
  * workers - the threads that carry the traffic, as main and reload command them.
  *
- * Data flow: the control thread opens listening sockets (one SO_REUSEPORT socket a worker and
+ * Data flow: the control thread opens listening sockets (one SO_REUSEPORT socket per worker and
  *            listener), and sends each worker commands through its queue and eventfd: use this
  *            snapshot, try waiting flows again, close a server's flows, drain, stop. A worker
  *            accepts, and a flow lives and dies on one worker.

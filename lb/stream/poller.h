@@ -6,7 +6,7 @@
  * Why not libevent here: it folds EPOLLERR into "readable and writable" and so hides a reset that
  *            came together with data. After a short read nothing would tell that the connection is
  *            gone, and each burst would need a second recv to find out. It also keeps about 180
- *            bytes a socket, where this keeps 8.
+ *            bytes per socket, where this keeps 8.
  * Ownership: holds no reference to descriptors; remove one before it is closed, since a copy that
  *            another process got would keep it registered.
  * Errors:    false when the kernel refuses (out of memory, limit of watches).

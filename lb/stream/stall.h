@@ -3,7 +3,7 @@
  *
  * Watching begins when a direction's destination takes no more, and ends when nothing waits. What
  * counts as progress is what the peer's kernel has acknowledged (TCP_INFO), not what went into our
- * send buffer: that may be megabytes, and tells nothing of a slow peer for minutes. So nothing is
+ * send buffer: that may be megabytes, and shows nothing of a slow peer for minutes. So nothing is
  * counted while bytes move; one getsockopt when watching begins and one each check is all it costs.
  * Units:     milliseconds of CLOCK_MONOTONIC; both fields are cut to 32 bits, as only differences
  *            matter.

@@ -5,7 +5,7 @@
  *            stream_record.h. More fit in behind the same operations.
  * Data flow: the poller's events become flags (stream_ready). Reading and writing use the flags up,
  *            so that a socket known to be drained or full isn't asked again: one recv and one send
- *            a burst. Edge-triggering depends on it: a flag is cleared only on evidence.
+ *            per burst. Edge-triggering depends on it: a flag is cleared only on evidence.
  * Evidence:  a read that got less than it asked for drained the socket, unless the peer has hung
  *            up: then the edge for what follows was reported already, and reading goes on to the
  *            end.

@@ -12,8 +12,8 @@
 #include "lb/stream/stream_tls.h"
 #include "lb/tls/tls_session.h"
 
-#define READS_PER_CALL 8                /* of the socket; a call that gets no data makes no more */
-#define RECORDS_PER_TURN 1024           /* after a call that opened more, it is others' turn */
+#define READS_PER_CALL 8                /* of the socket, in a call that gets no data */
+#define RECORDS_PER_TURN 1024           /* after so many in a call, other flows run */
 #define WIRE_SIZE (RELAY_BUFFER + 8192) /* tls_session_wire(RELAY_BUFFER) and more */
 #define PLAIN_SIZE ((size_t)2 * TLS_RECORD_MAX)
 

@@ -6,8 +6,8 @@
  *            numbers, and OpenSSL's 14 kB are freed. A read takes a burst by one recv and opens
  *            all records in it; a write seals up to RELAY_BUFFER bytes and sends them by one send.
  *            What records mean is tls_session.c's.
- * Memory:    about 300 bytes a stream. Beside them only what is on its way: a record that isn't all
- *            there yet (16 kB at most), and sealed bytes that the socket didn't take (`unsent`,
+ * Memory:    about 300 bytes per stream. Beside them only what is on its way: a record that isn't
+ *            all there yet (16 kB at most), and sealed bytes that the socket didn't take (`unsent`,
  *            about RELAY_BUFFER at most: nothing more is taken until they are gone).
  * Bounds:    a turn opens at most about two buffers full of records, however small these are; a
  *            peer that sends empty ones as fast as it can holds up nobody.

@@ -1,6 +1,6 @@
 /*
- * OpenSSL's error queue is empty between any two calls here: whoever meets an error
- * clears it, so that SSL_get_error needs no clearing in the hot path.
+ * OpenSSL's error queue is empty between any two calls here: each function clears it after an
+ * error, so that the hot path needn't clear it before SSL_get_error.
  */
 #include "lb/stream/stream_tls.h"
 

@@ -1,5 +1,5 @@
 /*
- * tls_clients - whose client certificates a listener believes, and whose tickets.
+ * tls_clients - which client certificates and which tickets a listener accepts.
  *
  * Data flow: tls_context_new hands over the context that is being made.
  * Tickets:   all listeners share the ticket keys, and these outlive a reload. A ticket resumes only

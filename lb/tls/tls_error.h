@@ -1,6 +1,6 @@
 /*
- * tls_error - why a file of a tls_config, or what is in it, can't be used: in words for whoever wrote
- * the configuration.
+ * tls_error - why a file of a tls_config, or its content, can't be used: a sentence for the author
+ * of the configuration.
  */
 #ifndef FLOTILLA_LB_TLS_TLS_ERROR_H
 #define FLOTILLA_LB_TLS_TLS_ERROR_H

@@ -33,7 +33,7 @@ static enum tls_session_verdict bad(struct tls_opened *opened, uint8_t alert)
 static enum tls_session_verdict take_alert(const uint8_t *data, size_t len,
                                            struct tls_opened *opened)
 {
-    if (len != 2) /* one whole alert a record (5.1) */
+    if (len != 2) /* one whole alert per record (5.1) */
         return bad(opened, SSL_AD_UNEXPECTED_MESSAGE);
     switch (data[1]) { /* the level says nothing any more (6) */
     case SSL_AD_CLOSE_NOTIFY:

@@ -5,7 +5,7 @@
  *            wakes the worker's poller; the worker takes all of them at the end of its turn.
  * Ownership: a posted command belongs to the queue, with the references and descriptors in it;
  *            command_free gives back what is still there.
- * Limits:    as many as are posted: the control thread posts a few a second, and a worker passes
+ * Limits:    as many as are posted: the control thread posts a few per second, and a worker passes
  *            connections on only while it has more of them than the receiver.
  */
 #ifndef FLOTILLA_LB_WORKER_COMMAND_H

@@ -21,8 +21,8 @@ static in_port_t *port_of(struct sockaddr_storage *addr)
                                        : &((struct sockaddr_in *)addr)->sin_port;
 }
 
-/* A peer that vanished is noticed after two minutes of silence. Failing here costs latency or a late
- * notice, not the connection. */
+/* A peer that vanished is noticed after two minutes of silence. If a call fails here, latency is
+ * higher or such a peer is noticed later; the connection works. */
 static void tune_socket(int fd)
 {
     static const int on = 1;

@@ -7,7 +7,7 @@
 
 #include "lb/worker/worker.h"
 
-/* Below this many flows it isn't worth a wake-up of another thread. */
+/* With fewer flows than this, waking another thread isn't worth it. */
 #define SHARE_FROM 32
 
 static size_t flows_of(const struct worker *w)

@@ -1,5 +1,5 @@
 /*
- * line_file - reads a text file of one entry a line: the password file and the ACL file.
+ * line_file - reads a text file of one entry per line: the password file and the ACL file.
  *
  * Lines come without blanks at both ends; empty ones and those that start with '#' are left out, and
  * so is a byte order mark at the start of the file. One that an entry begins with elsewhere (files

@@ -12,7 +12,7 @@
  *            can't be read must not quietly be unknown.
  * Secrets:   hashes are compared in constant time. The table is left out of core dumps and wiped.
  * Limits:    1,000,000 iterations (1.4 s of a thread).
- * Size:      about 120 bytes a user.
+ * Size:      about 120 bytes per user.
  * Threads:   nothing changes after loading: any thread may read.
  */
 #ifndef FLOTILLA_BROKER_AUTH_FILES_PASSWD_H

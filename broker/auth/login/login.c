@@ -1,6 +1,6 @@
 /*
- * A job is one password of one user that somebody waits for. It is queued, running (a thread has
- * it) or, for a user that doesn't exist, parked until a hash would be over.
+ * A job is one password of one user that at least one client waits for. It is queued, running (a
+ * thread has it) or, for a user that doesn't exist, parked until a hash would be over.
  */
 #include "broker/auth/login/login.h"
 
@@ -23,7 +23,7 @@
 #include "common/process/work_pool.h"
 
 enum {
-    AHEAD_ITERATIONS = 10000, /* given to a thread beyond what it does: about 14 ms */
+    AHEAD_ITERATIONS = 10000, /* jobs given to each thread in advance: about 14 ms of work */
     AHEAD_JOBS = 64,
     PARKED_FROM_US = 1000, /* no timer is as exact as a shorter hash: it is made */
     SAMPLES = 16,
@@ -181,7 +181,7 @@ static void note_source(struct logins *l, struct id_set *failed, uint64_t source
     login_failures_note(&l->sources, source, now_ms);
 }
 
-/* Whoever waits for it has failed, and so has who began it and went away. */
+/* All clients that wait for it have failed, and so has the client that began it and has left. */
 static void note_failure(struct logins *l, const struct login_job *job)
 {
     uint64_t now_ms = clock_monotonic_ms();
@@ -243,8 +243,8 @@ static bool may_start(const struct logins *l)
             l->running_iterations + most <= (uint64_t)l->threads * AHEAD_ITERATIONS);
 }
 
-/* The line that counts is the one in the file now, not the one when the client came. Who has none
- * costs what others do, and no password is right. */
+/* The user's line in the file now counts, not the one when the client connected. A user without a
+ * line costs as much time as others, and no password is right. */
 static void start(struct logins *l, struct login_job *job)
 {
     job->stamp = passwd_stamp(l->passwd, job->username);
@@ -289,8 +289,8 @@ static void on_parked_due(evutil_socket_t fd, short what, void *arg)
     job_free(job);
 }
 
-/* Answered when a hash would be over. The name isn't noted: of names that don't exist there are as
- * many as anybody likes. */
+/* Answered when a hash would be over. The name isn't noted, because an attacker can make up any
+ * number of names. */
 static void park(struct logins *l, struct login_job *job)
 {
     uint64_t now_ms = clock_monotonic_ms();
@@ -322,7 +322,8 @@ static struct login_origin origin_of(const struct logins *l, const struct login_
     return o;
 }
 
-/* Waits with others for the same password; who comes with a better name takes it along. */
+/* Waits with others for the same password. A client of a better rank moves the job into its
+ * rank. */
 static void join(struct logins *l, struct login_job *job, struct login_wait *wait,
                  const struct login_origin *origin)
 {
@@ -337,7 +338,8 @@ static void join(struct logins *l, struct login_job *job, struct login_wait *wai
     }
 }
 
-/* Makes room for one more, at the cost of who deserves it least; false: that is the newcomer. */
+/* Makes room for one more by refusing a login of the worst rank; false: that would be the
+ * newcomer. */
 static bool make_room(struct logins *l, const struct login_origin *newcomer)
 {
     if (login_queue_count(l->queue) < l->max_waiting)

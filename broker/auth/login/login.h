@@ -1,6 +1,6 @@
 /*
  * login - checks passwords without stopping the loop: what was checked before is known at once, the
- * rest is hashed by a few threads, in an order in which guesses slow down guesses only.
+ * rest is hashed by a few threads, in an order in which guessing slows down only other guesses.
  *
  * Data flow: auth.c asks at CONNECT. login_memory.c knows the answer, or login_queue.c puts it in
  *            line and work_pool.c's threads hash. The verdict comes by the wait's `done`, exactly
@@ -14,8 +14,8 @@
  * Reload:    login_set_table; a hash that was under way for an old line is made again.
  * Ownership: waits are the caller's and stay until `done` or login_cancel. Passwords are copied
  *            while they wait and wiped afterwards.
- * Bounds:    `max_waiting` different passwords wait; then somebody is told LOGIN_BUSY: one of the
- *            longest group of the worst rank. How long a client waits is its caller's timeout.
+ * Bounds:    `max_waiting` different passwords wait; then one login of the longest group of the
+ *            worst rank gets LOGIN_BUSY. How long a client waits is its caller's timeout.
  * Threads:   all calls belong to the loop's thread, and so does `done`, which must do no more than
  *            mark: it may be called within login_check for somebody else.
  */

@@ -1,5 +1,6 @@
 /*
- * login_failures - who had wrong passwords of late: one table of addresses (sources), one of names.
+ * login_failures - which addresses (sources) and which names had wrong passwords lately: a table of
+ * each.
  *
  * It decides nothing about a login, only its place behind others (login_queue.h): nobody is locked
  * out. A key is a hash of the source or the name; 0 is nobody's and never has failures, which is

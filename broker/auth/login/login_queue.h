@@ -1,6 +1,6 @@
 /*
- * login_queue - which of the logins that wait is hashed next, so that guessing slows down guesses
- * and nobody else.
+ * login_queue - which of the waiting logins is hashed next, so that guessing slows down only
+ * guesses.
  *
  * Logins that come from one source (an address, a /64) for one user name are a group. Groups stand
  * in one of four ranks, by whether their user name, and their source, had wrong passwords of late:
@@ -16,10 +16,10 @@
  * failures the newest and the oldest alternate: a right password that comes behind a heap of wrong
  * ones of the same name and source is next but one. A failure moves groups that wait already.
  *
- * When there are too many, login_queue_crowded says who gives way: one of the longest group of the
- * worst rank, never one of a better rank than the newcomer's.
+ * When there are too many, login_queue_crowded chooses the login to be refused: one of the longest
+ * group of the worst rank, never one of a better rank than the newcomer's.
  *
- * Pure: no I/O and no clock. Memory: one allocation a group.
+ * Pure: no I/O and no clock. Memory: one allocation per group.
  * Ownership: logins are embedded by login.c and taken out before they are freed.
  */
 #ifndef FLOTILLA_BROKER_AUTH_LOGIN_LOGIN_QUEUE_H
@@ -57,11 +57,11 @@ bool login_queue_push(struct login_queue *q, struct login_place *place,
 /* NULL: nobody waits. */
 struct login_place *login_queue_pop(struct login_queue *q);
 void login_queue_remove(struct login_queue *q, struct login_place *place);
-/* A password of these sources and this name was wrong: whoever waits with one of them is moved. One
- * walk over the groups, however many sources there are. */
+/* A password of these sources and this name was wrong: waiting logins with one of them are moved.
+ * One walk over the groups, however many sources there are. */
 void login_queue_failed(struct login_queue *q, struct id_set *sources, uint64_t name);
 
-/* Who is to give way to a newcomer; NULL: the newcomer itself. */
+/* The login to be refused in favour of a newcomer; NULL: the newcomer itself. */
 struct login_place *login_queue_crowded(const struct login_queue *q,
                                         const struct login_origin *newcomer);
 

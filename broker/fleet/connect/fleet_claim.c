@@ -47,8 +47,8 @@ static bool take_ids(struct connect_op *op, const redisReply *open, const redisR
     return true;
 }
 
-/* The node that had the client, and those before it that may not have let go: hex, with blanks. This
- * node itself comes first. */
+/* The node that had the client, and those before it that may not have handed it over yet: hex,
+ * separated by blanks. This node itself comes first. */
 static void take_owners(struct connect_op *op, const redisReply *r)
 {
     size_t step = FLEET_HEX_SIZE;
@@ -113,7 +113,7 @@ static enum store_status claim_status(const redisReply *r)
     return strcmp(r->element[0]->str, "user") == 0 ? STORE_NOT_OWNER : STORE_FENCED;
 }
 
-/* Also when fenced: who claimed next waits for this. */
+/* Also when fenced: the node that claimed next waits for this. */
 static void on_read(void *arg, enum store_status status, uint64_t epoch)
 {
     struct connect_op *op = arg;

@@ -67,8 +67,8 @@ static void give_back(struct connect_op *op)
         fleet_disconnect(op->f, op->hold, false, op->h->expiry_s, NULL, NULL);
 }
 
-/* The claim that it had may be lost, and with it what it answered. If it isn't, the same answer comes
- * again: the token is the same. */
+/* Its claim, and what the claim answered, may be lost. If they aren't, the same answer comes again,
+ * because the token is the same. */
 void connect_begin_again(struct connect_op *op)
 {
     connect_wait(op, CONNECT_WAIT_NONE);
@@ -115,7 +115,7 @@ void connect_finish(struct connect_op *op, enum store_status status)
     op_free(op);
 }
 
-/* The client isn't kept waiting for what doesn't come. */
+/* Refuses the client: what it waits for didn't come in time. */
 static void give_up(struct connect_op *op)
 {
     LOG_LIMITED(LOG_LEVEL_WARN, "connect_timed_out", KV_STR("client_id", op->hold->client_id),
@@ -146,8 +146,8 @@ static void conclude(struct connect_op *op)
         connect_finish(op, op->failed ? STORE_UNAVAILABLE : STORE_OK);
 }
 
-/* One answer may be the last for a thousand of them, and going online takes its time: the tick does
- * that. */
+/* One answer may be what a thousand attempts wait for, and going online takes time: the tick does
+ * it. */
 static void settled(struct connect_op *op, bool ok)
 {
     if (!ok)
@@ -175,7 +175,7 @@ static void on_barrier(void *arg, bool ok)
     settled(arg, ok);
 }
 
-/* The log has what the claim handed out to be said. */
+/* The log has the removals that the claim handed out. */
 static void forget_removals(struct connect_op *op)
 {
     struct fleet *f = op->f;

@@ -1,10 +1,11 @@
 /*
- * fleet_connect_op - a connection on its way to its client id; shared by those that take it there, by
- * fleet_connect_list.c, which finds it, and by fleet_let_go.c, which gives way to newer claims.
+ * fleet_connect_op - one attempt to take a client id for a connection; shared by the files of its
+ * states, by fleet_connect_list.c, which finds it, and by fleet_let_go.c, which ends it for newer
+ * claims.
  *
  *     CLAIMING       the claim script raises the epoch and says who had the client (fleet_claim.c)
  *     -> READING     subscriptions that the claim's answer had no room for (fleet_claim.c, fleet_subscriptions.h)
- *     -> LETTING_GO  each former owner is asked to let go; from one that doesn't answer within a
+ *     -> LETTING_GO each former owner is asked to hand over; from one that doesn't answer within a
  *                    second, or is dead, the client is taken (fleet_owners.c, fleet_cut.h)
  *     -> SEIZING     a will that its owner didn't deal with is taken and published (fleet_seize.c)
  *     -> RESTORING   its routes are held, and the core is told of its subscriptions, in pieces
@@ -31,7 +32,7 @@ enum { CONNECT_MS = 10000 };
 /* What an op waits for that may not come; each has its time. */
 enum connect_wait {
     CONNECT_WAIT_NONE,
-    CONNECT_WAIT_OWNERS,  /* former owners that are asked to let go */
+    CONNECT_WAIT_OWNERS,  /* former owners that are asked to hand the client over */
     CONNECT_WAIT_WILL,    /* a former will that isn't out: a moment, then it looks again */
     CONNECT_WAIT_ROOM,    /* room in Redis, which is full */
     CONNECT_WAIT_SETTLED, /* the log, the inbox and the channel */
@@ -62,7 +63,7 @@ struct connect_owner {
     bool was_cut; /* what it may still do for the client is void */
 };
 
-/* Who asked for a client whose connecting goes on here. */
+/* A node that asked for a client whose attempt goes on here. */
 struct let_go {
     struct let_go *next;
     struct fleet *f;
@@ -100,7 +101,7 @@ struct connect_op {
     bool busy;               /* SEIZING: a script, a cut or a will is under way */
     uint64_t taker;          /* SEIZING: the node that a will was cut off from, 0: none */
     unsigned waits;          /* SETTLING: what isn't there yet */
-    bool over; /* it took too long: told so, out of the list, waits for what it waits for */
+    bool over;               /* refused for taking too long; waits for its answers */
     store_connect_fn *done;
     void *arg;
     struct store_connect_result result;
@@ -167,9 +168,9 @@ bool connect_each_subscription(struct fleet *f, const struct store_hold *hold,
 /* ---- of an attempt ---------------------------------------------------------------------------- */
 
 struct fleet_session_ref connect_session(const struct connect_op *op);
-/* Somebody newer has claimed the client. */
+/* A newer connection has claimed the client. */
 bool connect_is_fenced(const struct connect_op *op);
-/* An op is over, or knows its epoch: who asked may wait for another one, or for none. */
+/* An op is over, or knows its epoch: a node that asked waits for another op now, or for none. */
 void connect_pass_on_asked(struct connect_op *op);
 /* The former owner is this node: the core has closed that connection, but its connecting may still
  * wait for an owner before it. */

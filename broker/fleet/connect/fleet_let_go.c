@@ -1,6 +1,6 @@
-/* The other side of rule 7: a node that is asked to let go of a client. A connection that is there
- * is closed by the core; one that is still connecting here, from an earlier claim, will not be. The
- * answer goes out when neither is left. */
+/* The other side of rule 7: this node is asked to hand a client over. A connection of it is closed
+ * by the core; an attempt from an earlier claim is ended. The answer is sent when neither is
+ * left. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,8 +29,8 @@ static void answer(struct let_go *l)
     free(l);
 }
 
-/* Answers when no connecting of an earlier claim goes on any more. Those will not be; each goes on
- * until its own former owner has let go: only then is the client id free. */
+/* Answers when no attempt of an earlier claim goes on any more. Such attempts fail, but each goes
+ * on until its own former owner has handed the client over: only then is the client id free. */
 static void await_connecting(struct let_go *l)
 {
     struct connect_op *op = connect_of_client(l->f, l->client, l->client_len);

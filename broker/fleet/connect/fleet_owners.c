@@ -1,4 +1,4 @@
-/* Rule 7, LETTING_GO: the nodes that the claim names are asked to let go of the client; from those
+/* Rule 7, LETTING_GO: the nodes that the claim names are asked to hand the client over; from those
  * that don't answer it is taken. fleet_let_go.c is the other side. */
 #include <stdlib.h>
 #include <string.h>
@@ -129,7 +129,7 @@ void connect_node_gone(struct fleet *f, uint64_t node)
     }
 }
 
-/* Nobody waits longer for those who don't answer. */
+/* The wait for owners that don't answer is over. */
 void connect_pass_over_owners(struct connect_op *op)
 {
     LOG_LIMITED(LOG_LEVEL_WARN, "owner_silent", KV_STR("client_id", op->hold->client_id));

@@ -1,7 +1,7 @@
-/* Rule 7, RESTORING: the routes of what a session subscribes to are held until its connection is over
- * or the core has told that it is online, and the core's tree is told of it, before CONNACK. A session
- * may have ten thousand filters, and a crowd of them may come at once: they are worked through in
- * pieces, a turn's box for all. So is the way back. */
+/* Rule 7, RESTORING: the routes of a session's filters are held until its attempt is over or its
+ * connection is online, and the filters go into the core's tree, before CONNACK. A session may have
+ * ten thousand filters, and a crowd of them may come at once: they are worked through in pieces, a
+ * turn's box for all. So is the way back. */
 #include <stdlib.h>
 
 #include "broker/fleet/connect/fleet_connect_op.h"
@@ -30,7 +30,7 @@ static size_t piece_of(size_t left)
 
 /* ---- there ----------------------------------------------------------------------------------- */
 
-/* Not for one that the core has given up: a newer connection may have begun another session. */
+/* Not for an attempt that the core has ended: a newer connection may have begun another session. */
 static bool tells_core(const struct connect_op *op)
 {
     const struct store_hold *hold = op->hold;

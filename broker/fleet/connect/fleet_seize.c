@@ -1,5 +1,5 @@
-/* Rule 7, SEIZING: the wills of former connections that their owners didn't deal with are out before
- * the CONNACK. Comes from fleet_owners.c; fleet_connect.c settles what is left. */
+/* Rule 7, SEIZING: the wills of former connections that their owners didn't publish are published
+ * before the CONNACK. Comes from fleet_owners.c; fleet_connect.c settles what is left. */
 #include <string.h>
 
 #include "broker/fleet/connect/fleet_connect_op.h"
@@ -64,8 +64,9 @@ static void on_room(void *arg, enum store_status status)
         connect_finish(op, STORE_UNAVAILABLE);
 }
 
-/* Another node publishes the will. It is given a second, and longer while Redis is full; then the will is
- * cut off from it first, so that it can't come again behind what this client says next. */
+/* Another node publishes the will. It is given a second, and longer while Redis is full; then that
+ * node is cut off from the will first, so that it can't publish it again behind what this client
+ * publishes next. */
 static void wait_for_taker(struct connect_op *op, const redisReply *hex)
 {
     struct fleet *f = op->f;

@@ -1,4 +1,4 @@
-/* QoS 0 between nodes: a batch a turn and node, by PUBLISH to the node's channel. At most once:
+/* QoS 0 between nodes: one batch per turn and node, by PUBLISH to the node's channel. At most once:
  * what can't be sent now is dropped and counted. */
 #include "broker/fleet/exchange/fleet_channel.h"
 
@@ -54,8 +54,8 @@ bool fleet_channel_greeted(struct fleet *f)
     return true;
 }
 
-/* Nobody needs the answer to a PUBLISH, but for one now and then: a server that fell silent shows
- * by that. */
+/* The answers to PUBLISH aren't needed, except one now and then, by which a silent server is
+ * noticed. */
 static enum redis_command_flags begin_publish(struct fleet *f)
 {
     if (f->now_ms - f->channel_state->answered_ms < ANSWERED_EVERY_MS)
@@ -97,9 +97,9 @@ void fleet_channel_add(struct fleet *f, struct route_node *n, const struct fleet
         send_batch(f, n);
 }
 
-/* Many turns with a message or two each would cost three processes a wake-up a batch. So after a
- * batch the next one gathers for a moment; one that comes alone goes at once, and so do all when a
- * retained value is to follow them. */
+/* Many turns with one or two messages each would cost three processes one wake-up per batch. So
+ * after a batch the next one gathers for a moment; one that comes alone goes at once, and so do all
+ * when a retained value is to follow them. */
 void fleet_channel_flush(struct fleet *f, bool now_all)
 {
     static const struct timeval soon = {.tv_usec = 1000};
@@ -119,7 +119,7 @@ void fleet_channel_flush(struct fleet *f, bool now_all)
     }
 }
 
-/* A connection that only listens notices by a ping that nobody speaks any more. */
+/* A connection that only listens notices a dead server only by a ping. */
 void fleet_channel_tick(struct fleet *f)
 {
     struct redis_queue *q = redis_link_queue(f->channel);

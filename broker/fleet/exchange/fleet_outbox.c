@@ -1,5 +1,5 @@
 /* Fills chunks with items during a turn and sends each as one entry of a node's inbox stream. The
- * publishes that a chunk carries are told when it was sent and if it didn't get there. */
+ * publishes in a chunk are notified when it was sent, and when it couldn't be delivered. */
 #include "broker/fleet/exchange/fleet_outbox.h"
 
 #include <stdlib.h>
@@ -218,7 +218,7 @@ void outbox_write_small(struct fleet *f, uint64_t node, const struct fleet_bytes
     redis_queue_end(f->q, REDIS_REPLAY, fn, arg);
 }
 
-/* Who asked and isn't answered for want of memory times out. */
+/* A request that isn't sent for want of memory times out at its asker. */
 static void send_requests(struct fleet *f, struct route_node *n)
 {
     struct fleet_bytes *b = &n->outbox.requests;
@@ -290,7 +290,7 @@ static void ask_length(struct fleet *f, struct route_node *n, uint64_t interval_
     redis_queue_end(f->q, REDIS_REPLAY, on_length, asked);
 }
 
-/* Held for long enough: what waits is given up, and its receiver is told that it missed some. */
+/* Held for long enough: what waits is dropped, and a gap mark tells its receiver. */
 static void mark_gap(struct fleet *f, struct route_node *n)
 {
     struct outbox_chunk *c;

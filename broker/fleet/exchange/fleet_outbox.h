@@ -1,5 +1,5 @@
 /*
- * fleet_outbox - what goes into another node's inbox: one stream entry a turn (rule 5).
+ * fleet_outbox - what goes into another node's inbox: one stream entry per turn (rule 5).
  *
  * Entry: sender's id, number of the entry (its receiver drops numbers it had: a replay), items.
  * Bound: when the inbox has `inbox_limit` entries the outbox pauses, which holds acknowledgements;

@@ -1,8 +1,9 @@
 /*
- * fleet_parts - what one message still has to get to before it is done, and how its parts fared.
+ * fleet_parts - which parts of one message aren't written yet, and how the written ones ended.
  *
- * A publish has a part for each queue, inbox and retained value that it goes into. Whoever gathers parts says so,
- * says when they were sent, and what came of them: it knows nothing of the publish but this.
+ * A publish has one part for each queue, inbox and retained value that it goes into. The modules
+ * that write parts report when they have gathered, sent and finished one; they know nothing else of
+ * the publish.
  *
  * Data flow: fleet_publish.c makes one for each message; fleet_queue.c, fleet_retained.c and fleet_outbox.c take
  *            parts of it. When all that was gathered was sent, `all_sent` is called.

@@ -1,6 +1,6 @@
 /* What other nodes sent to this one: batches from the inbox stream (QoS 1 and 2, wake-ups,
- * requests) and from the channel (QoS 0). Each item goes to who deals with it; batches and messages
- * that were here before are dropped. What was dealt with is trimmed from the stream. */
+ * requests) and from the channel (QoS 0). Each item goes to the module that handles it; batches and
+ * messages that came before are dropped. Handled entries are trimmed from the stream. */
 #include "broker/fleet/exchange/inbox.h"
 
 #include <stdlib.h>
@@ -102,7 +102,7 @@ void inbox_forget(struct fleet *f, struct message_id id)
     seen_ids_forget(&f->inbox->seen, key);
 }
 
-/* A batch with this number was here: a link replayed it. */
+/* A batch with this number came before: a link replayed it. */
 static bool is_repeat(struct fleet *f, uint64_t sender, uint64_t number)
 {
     struct inbox_source *s = NULL;

@@ -24,14 +24,14 @@ struct redisReply;
  * such a connection that the node was to publish. */
 void fleet_cut_client(struct fleet *f, uint64_t node, struct fleet_session_ref session,
                       store_done_fn *done, void *arg);
-/* Nothing of what the node wrote until now can come; it isn't told to stop anything. */
+/* Nothing that the node wrote until now can arrive; it loses no clients. */
 void fleet_cut_node(struct fleet *f, uint64_t node, store_done_fn *done, void *arg);
 /* The node was declared dead: it never registers again. */
 void fleet_cut_dead(struct fleet *f, uint64_t node, store_done_fn *done, void *arg);
 void fleet_cut_tick(struct fleet *f);
 /* Ids of connections mean nothing to another run of Redis. */
 void fleet_cut_run_changed(struct fleet *f);
-/* Everyone who waits is told STORE_UNAVAILABLE. Behind the link's reset. */
+/* Everything that waits gets STORE_UNAVAILABLE. Called after the link's reset. */
 void fleet_cut_reset(struct fleet *f);
 
 #endif

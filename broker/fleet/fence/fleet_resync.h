@@ -1,10 +1,11 @@
 /*
- * fleet_resync - makes what this broker's core knows of a durable session what Redis has of it.
+ * fleet_resync - replaces what this broker's core knows of a durable session by what Redis has of
+ * it.
  *
  * For sessions that the log alone doesn't set right: all of them at a load or reload, and one whose
- * connection here was fenced: until then the core took this connection's word for its subscriptions,
- * and changed them late, although a newer connection elsewhere has the session.
- * Ownership: replies live until the caller's function returns.
+ * connection here was fenced: until then the core believed this connection's subscriptions,
+ * although a newer connection elsewhere has the session. Ownership: replies live until the caller's
+ * function returns.
  */
 #ifndef FLOTILLA_BROKER_FLEET_FENCE_FLEET_RESYNC_H
 #define FLOTILLA_BROKER_FLEET_FENCE_FLEET_RESYNC_H

@@ -1,6 +1,6 @@
 /*
- * fleet_acks - what clients acknowledged of their sessions' queues, gathered until the turn's end: one call a
- * session.
+ * fleet_acks - what clients acknowledged of their sessions' queues, gathered until the turn's end:
+ * one call per session.
  *
  * Data flow: fleet_deliver.c adds and has it written at the turn's end; fleet_assert.c has it written before it
  *            asserts the session, so that what is finished here is so there.

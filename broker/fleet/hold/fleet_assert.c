@@ -119,7 +119,7 @@ static void write_pieces(struct fleet *f, struct store_hold *hold, const struct 
     }
 }
 
-/* Another connection is right again. This one did nothing wrong, so its will waits. */
+/* Only a new connection is right again. The client did nothing wrong, so its will waits. */
 static void end_connection(struct fleet *f, struct store_hold *hold)
 {
     hold->will_grace_s = WILL_GRACE_S;
@@ -187,7 +187,7 @@ void fleet_hold_assert(struct fleet_hold *h)
     if (a.subs.failed || a.open.failed) {
         fleet_bytes_fini(&a.subs);
         fleet_bytes_fini(&a.open);
-        fleet_is_dead(f); /* what Redis knows of this node would be wrong: begin anew */
+        fleet_is_dead(f); /* what Redis knows of this node would be wrong: it starts over */
         return;
     }
     fleet_session_script(f, hold, SCRIPT_ASSERT,

@@ -1,8 +1,8 @@
 /*
- * fleet_assert - tells Redis again what a connection holds, when it may have lost that (rule 9).
+ * fleet_assert - writes a connection's hold into Redis again when Redis may have lost it (rule 9).
  *
- * Data flow: fleet_say_again.c begins a round and goes through all holds; who writes for a session says
- *            fleet_say_hold before, so that nothing comes before what it is based on.
+ * Data flow: fleet_say_again.c begins a round and goes through all holds; modules that write for a
+ *            session call fleet_say_hold first, so that the session is asserted before.
  */
 #ifndef FLOTILLA_BROKER_FLEET_HOLD_FLEET_ASSERT_H
 #define FLOTILLA_BROKER_FLEET_HOLD_FLEET_ASSERT_H

@@ -85,7 +85,7 @@ void fleet_hold_fenced(struct fleet_hold *h)
         return;
     if (hold->durable)
         fleet_resync(f, hold->client_id, hold->client_id_len);
-    fleet_hold_drop(h); /* the core says nothing more about it */
+    fleet_hold_drop(h); /* the core makes no further calls for it */
     f->host.fenced(f->host.arg, hold);
 }
 

@@ -4,7 +4,8 @@
  *
  * Data flow: fleet_connect.c makes holds, fleet_disconnect.c ends them; what a client does goes through its
  *            hold, which says in which bucket its session is.
- * Ownership: counted. The list of all has one until the hold ends, and whoever waits for an answer has one.
+ * Ownership: counted. The list of all has one until the hold ends, and so has everything that waits
+ *            for an answer.
  */
 #ifndef FLOTILLA_BROKER_FLEET_HOLD_FLEET_HOLD_H
 #define FLOTILLA_BROKER_FLEET_HOLD_FLEET_HOLD_H
@@ -59,12 +60,13 @@ void fleet_holds_free(struct fleet *f);
 
 struct fleet_hold *fleet_hold_new(struct fleet *f, struct store_hold *hold);
 void fleet_hold_unref(struct fleet_hold *h);
-/* Without a word to Redis, which knows nothing of it. */
+/* Without a command to Redis, which knows nothing of it. */
 void fleet_hold_drop(struct fleet_hold *h);
 void fleet_holds_detach(struct fleet *f); /* the end */
 /* The script found a newer connection of this client. */
 void fleet_hold_fenced(struct fleet_hold *h);
-/* Whose it is, as scripts want it: '' any user's, '-' of who gave no user name, '=' and the name. */
+/* Its user, in the form of the scripts: '' any user, '-' a client without user name, '=' and the
+ * name. */
 void fleet_hold_write_user(struct redis_queue *q, const struct store_hold *hold);
 /* Begins a session's script; `args` beside client and epoch. */
 void fleet_session_script(struct fleet *f, struct store_hold *hold, enum script id, size_t args);

@@ -1,5 +1,5 @@
 /*
- * fleet_sweep - looks at queues without having been told to: the core is woken for each durable session that
+ * fleet_sweep - looks at queues without a wake-up: the core is woken for each durable session that
  * is connected here, now and then, and when a node died that may have taken a wake-up with it.
  */
 #ifndef FLOTILLA_BROKER_FLEET_HOLD_FLEET_SWEEP_H

@@ -193,7 +193,7 @@ static void on_beat(void *arg, const redisReply *r)
     }
     lease_beat_answered(&h->lease, h->boot_ms);
     if (lease_is_unsure(&h->lease, h->boot_ms)) {
-        h->lease.next_ms = h->boot_ms; /* an old answer, read late: who knows what came after it */
+        h->lease.next_ms = h->boot_ms; /* an old answer that was read late: it may be outdated */
         watch_forget(&h->watch);
         return;
     }

@@ -1,9 +1,9 @@
 /*
- * heart - a thread that beats for this node, whatever its clients make the loop do (fleet protocol,
- * rules 1 and 2).
+ * heart - a thread that sends this node's heartbeats, however busy clients keep the loop (fleet
+ * protocol, rules 1 and 2).
  *
- * The loop's thread begins and ends the beating, and takes what the beats were answered (fleet_beat.c
- * acts on it); everything else - the connection to Redis, the lease, who stands still - belongs to the
+ * The loop's thread starts and stops the heartbeats and takes their answers (fleet_beat.c acts on
+ * them); everything else - the connection to Redis, the lease, who stands still - belongs to the
  * heart's own thread. The two share one mutex for these hand-overs and two atomics: until when this
  * node may be sure to be alive, and how often the loop has turned.
  *

@@ -1,4 +1,4 @@
-/* What a beat was answered, from Redis' words to a value that another thread can have. */
+/* The answer to a heartbeat, from Redis' reply to a value that another thread can have. */
 #include "broker/fleet/lease/heart_report.h"
 
 #include <hiredis/hiredis.h>

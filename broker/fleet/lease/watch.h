@@ -1,5 +1,6 @@
 /*
- * watch - since when other nodes stand still, as far as this one can tell (fleet protocol, rule 1).
+ * watch - since when other nodes have sent no heartbeat, as far as this node can know (fleet
+ * protocol, rule 1).
  *
  * Redis keeps the time of each node's last beat, by its own clock, and names at each of our beats
  * those that are older than they should be: usually none. When a node is named for the first time,

@@ -252,8 +252,8 @@ static void end_waits(struct fleet *f, uint64_t applied, enum store_status statu
     }
 }
 
-/* The entry is in the log. Who waits for it goes on when this node has read it there: the others
- * read the log at the same pace, so their QoS 0 messages reach a subscription that is answered. */
+/* The entry is in the log. Waiters go on when this node has read it there: the others read the log
+ * at the same pace, so their QoS 0 messages reach a subscription that was acknowledged. */
 static void entry_written(struct fleet *f, uint64_t version)
 {
     struct fleet_append *a = f->append;
@@ -317,7 +317,7 @@ static void on_append(void *arg, const redisReply *r)
     if (!a->in_flight)
         return;
     a->in_flight = false;
-    if (r == NULL) { /* being reset, or given up: said again, in another call */
+    if (r == NULL) { /* the link was reset: written again later */
         a->retry_ms = f->now_ms + RETRY_MS;
         return;
     }
@@ -371,7 +371,7 @@ void fleet_append_flush(struct fleet *f)
         return;
     if (a->failed || (a->first != NULL && (a->first->items.failed || a->first->routes.failed))) {
         LOG_ERROR("log_append_out_of_memory", KV_STR("node", f->hex));
-        fleet_is_dead(f); /* what others know of this node is wrong now: begin anew */
+        fleet_is_dead(f); /* what others know of this node is wrong now: it starts over */
         return;
     }
     if (a->first != NULL)

@@ -2,9 +2,9 @@
  * fleet_append - writes the log: changes of routes, of durable subscriptions, and deaths (rule 6).
  *
  * Changes gather while one entry is being written (one append in flight), so a storm of changes
- * costs few entries, none larger than a piece (fleet_piece.h). Each entry has a number here, and who
- * must wait for it does.
- * Errors: Redis full or away: the entry is tried again until it is in.
+ * costs few entries, none larger than a piece (fleet_piece.h). Each entry has a number here, by
+ * which operations wait for it. Errors: Redis full or away: the entry is tried again until it is
+ * in.
  */
 #ifndef FLOTILLA_BROKER_FLEET_LOG_FLEET_APPEND_H
 #define FLOTILLA_BROKER_FLEET_LOG_FLEET_APPEND_H
@@ -66,17 +66,18 @@ uint64_t fleet_append_ended(struct fleet *f, struct fleet_session_ref session);
  * (0: nothing to wait for). */
 void fleet_append_wait(struct fleet *f, uint64_t number, store_done_fn *done, void *arg);
 /* The same, and then one more answer of Redis later: by then the others have most likely read it,
- * too, so that their QoS 0 messages reach whoever is told now. */
+ * too, so that their QoS 0 messages reach the client that is acknowledged now. */
 void fleet_append_wait_for_others(struct fleet *f, uint64_t number, store_done_fn *done, void *arg);
 /* The log was applied further. */
 void fleet_append_applied(struct fleet *f);
-/* Calls those who have waited long enough, within the turn's box; they go first in the next turn. */
+/* Calls the waiters that are due, within the turn's box; those left go first in the next turn. */
 void fleet_append_go_on(struct fleet *f);
 /* An entry of this node is in the log and wasn't read there yet, and somebody may wait for that. */
 bool fleet_append_waits_for_log(const struct fleet *f);
 /* At a reload Redis has this version of the log: entries of this node that came later are lost. */
 bool fleet_append_is_lost(const struct fleet *f, uint64_t version);
-/* What they said has just been said again: who waits for one of them waits for that now. */
+/* Their changes have just been written again: waiters for one of them wait for the new entry
+ * now. */
 void fleet_append_said_again(struct fleet *f);
 void fleet_append_flush(struct fleet *f);
 void fleet_append_reset(struct fleet *f);

@@ -1,15 +1,15 @@
 /*
- * fleet_epochs - how new what was last said of a durable session is, so that what is said late can
- * be told and ignored.
+ * fleet_epochs - how new the last entry about a durable session is, so that late entries are
+ * recognised and ignored.
  *
  * Every entry of the log about a session carries the epoch of the connection that it comes from. A
- * former owner that stood still says its part after the new owner did: its epoch is lower, and
- * nobody may act on it. Ended sessions are remembered like others.
- * Data flow: fleet_load.c notes what it reads, fleet_log.c and fleet_retell.c ask before they act.
- * Bounds:    a session is forgotten when nothing was said of it for FLEET_EPOCHS_KEEP_MS to twice
+ * former owner that stood still writes its entry after the new owner did: its epoch is lower, and
+ * no node may act on it. Ended sessions are remembered like others. Data flow: fleet_load.c notes
+ * what it reads, fleet_log.c and fleet_retell.c ask before they act. Bounds: a session is forgotten
+ * when nothing was said of it for FLEET_EPOCHS_KEEP_MS to twice
  *            that, or when FLEET_EPOCHS_MAX others were noted since; what is said of it then counts
  *            as new. Late words come within a lease: their node is dead after it, and the dead can't
- *            write. 16 bytes a place in two tables, at most three quarters full.
+ *            write. 16 bytes per place in two tables, at most three quarters full.
  * Ownership: the tables are its own. Out of memory: nothing is noted.
  */
 #ifndef FLOTILLA_BROKER_FLEET_LOG_FLEET_EPOCHS_H
@@ -44,7 +44,7 @@ struct fleet_epochs {
 /* NULL when out of memory. */
 struct fleet_epochs *fleet_epochs_new(uint64_t key, uint64_t now_ms);
 void fleet_epochs_free(struct fleet_epochs *e);
-/* False when something newer was noted of this client: what this epoch says is late. Notes it
+/* False when a newer epoch of this client was noted: the entry is late. Notes the epoch
  * otherwise. */
 bool fleet_epochs_pass(struct fleet_epochs *e, struct mqtt_slice client, uint64_t epoch,
                        uint64_t now_ms);

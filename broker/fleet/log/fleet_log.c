@@ -2,8 +2,8 @@
  * subscriptions to the core, deaths to the node table. Versions follow each other without a hole;
  * one that is missing was trimmed away, or belongs to another history: reload.
  *
- * Every entry wakes every node's XREAD, so in a large fleet a storm of changes would cost Redis a
- * wake-up a node an entry. There, entries that come close together are read together: the next
+ * Every entry wakes every node's XREAD, so in a large fleet a storm of changes would cost Redis one
+ * wake-up per node and entry. There, entries that come close together are read together: the next
  * XREAD waits a little, unless somebody waits for the log. A small fleet reads at once, since what
  * is published at QoS 0 in that little while may miss the newest subscriptions. */
 #include "broker/fleet/log/fleet_log.h"
@@ -115,7 +115,7 @@ static struct fleet_session_ref read_session(struct fleet_reader *r)
     return session;
 }
 
-/* False: something newer was said before, or this node said it itself and knows. */
+/* False: a newer entry was applied before, or this node wrote the entry itself. */
 static bool is_news(struct fleet *f, const struct fleet_reader *r, bool own,
                     struct fleet_session_ref session)
 {
@@ -285,8 +285,8 @@ static void on_read(void *arg, const redisReply *r)
     fleet_log_tick(f);
 }
 
-/* Who waits is looked up in the lists themselves: a note of it would have to be taken back on every
- * way out, and one that is left behind reloads the node again and again. */
+/* Whether anything waits is looked up in the lists themselves. A flag would have to be cleared on
+ * every way out, and one that stays set would reload the node again and again. */
 static void watch(struct fleet *f)
 {
     struct fleet_log *log = f->log;

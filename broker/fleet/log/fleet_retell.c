@@ -1,5 +1,5 @@
-/* Says in the log what a dead node, or a reply that was lost, may have left unsaid. Whatever is
- * said twice is harmless. */
+/* Writes into the log what a dead node, or a lost reply, may have left out. Writing something twice
+ * is harmless. */
 #include "broker/fleet/log/fleet_retell.h"
 
 #include <stdlib.h>

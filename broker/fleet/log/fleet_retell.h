@@ -1,12 +1,12 @@
 /*
- * fleet_retell - what the log must say although who did it may die before it is said.
+ * fleet_retell - changes that must get into the log although the node that made them may die first.
  *
  * A durable session's end is noted in its bucket's `due` (member e<client>, and its epoch in `de`) by
  * the script that ends it. The note goes when the log has it. Until then the next claim of that
- * client says it again, and so does whoever finds the note due (fleet_will.c). Removals of
- * subscriptions that the log may not have are in the session's `pu`, and said again by the next
- * claim, or by who reaps their node.
- * Ownership: `subs` is a reply that lives until the caller's function returns.
+ * client announces it again, and so does the node that finds the note due (fleet_will.c). Removals
+ * of subscriptions that the log may not have are in the session's `pu`; the next claim, or the
+ * reaper of their node, announces them again. Ownership: `subs` is a reply that lives until the
+ * caller's function returns.
  */
 #ifndef FLOTILLA_BROKER_FLEET_LOG_FLEET_RETELL_H
 #define FLOTILLA_BROKER_FLEET_LOG_FLEET_RETELL_H
@@ -28,9 +28,9 @@ uint64_t fleet_retell_removals(struct fleet *f, struct fleet_session_ref session
  * the session that it has since or '', then its subscriptions. */
 void fleet_retell_end(struct fleet *f, struct fleet_session_ref session,
                       const struct redisReply *later);
-/* Another node said something of a session that is connected here, at this or an older epoch: who
- * hasn't heard of this connection believes it. Says its subscriptions again. False when the session
- * isn't held here, or is newer elsewhere. */
+/* Another node wrote an entry about a session that is connected here, at this or an older epoch.
+ * Nodes that don't know this connection believe it, so its subscriptions are announced again. False
+ * when the session isn't held here, or is newer elsewhere. */
 bool fleet_retell_own(struct fleet *f, struct fleet_session_ref session);
 
 #endif

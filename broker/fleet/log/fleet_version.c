@@ -1,4 +1,4 @@
-/* "Has anything changed that I don't know yet?", asked once a turn for everybody. */
+/* "Has anything changed that I don't know yet?", asked once per turn for everybody. */
 #include "broker/fleet/log/fleet_version.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
  * fleet_version - waits until this node has applied every change that Redis had at a moment (rule
- * 5): one GET of `ver` a turn for all who ask in it, sent behind all other commands of the turn.
+ * 5): one GET of `ver` per turn for all who ask in it, sent behind all other commands of the turn.
  *
  * Ownership: a waiter is embedded in whoever waits, and belongs to the list until it is called.
  */
@@ -34,7 +34,7 @@ bool fleet_versions_wait(const struct fleet *f);
 void fleet_versions_rejoined(struct fleet *f, uint64_t version);
 /* The log moved on, or loading ended. */
 void fleet_versions_applied(struct fleet *f);
-/* Calls those who have waited long enough, within the turn's box; they go first in the next turn. */
+/* Calls the waiters that are due, within the turn's box; those left go first in the next turn. */
 void fleet_versions_go_on(struct fleet *f);
 void fleet_versions_reset(struct fleet *f);
 

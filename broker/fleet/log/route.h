@@ -4,8 +4,8 @@
  *     (none) -> ANNOUNCED -> LINGERING -> (none)
  *                   ^-----------'
  *
- * A filter that nobody here uses any more lingers before it is withdrawn: clients that come and go
- * don't make every node of the fleet work.
+ * A filter that no session here uses any more lingers before it is withdrawn, so that clients that
+ * come and go don't make every node of the fleet work.
  */
 #ifndef FLOTILLA_BROKER_FLEET_LOG_ROUTE_H
 #define FLOTILLA_BROKER_FLEET_LOG_ROUTE_H
@@ -22,7 +22,7 @@ void routes_free(struct fleet *f);
 
 /* A session here has the filter. Returns the log entry to wait for, 0 when all nodes know. */
 uint64_t route_want(struct fleet *f, struct mqtt_slice filter);
-/* The last session here let it go. */
+/* The last session here doesn't hold it any more. */
 void route_unwant(struct fleet *f, struct mqtt_slice filter);
 /* The same for a session that is still connecting, of which the core knows nothing yet: the route
  * is announced before, and stays until the connecting is over, whichever way. */

@@ -1,6 +1,6 @@
-/* What the node does about its beats: draws the fence while it can't be sure to be alive, learns who
- * is there, declares dead who stands still. The heart sends them, in a thread of its own; lease.c and
- * watch.c decide; reaper.c clears up behind the dead. */
+/* What the node does with the answers to its heartbeats: it fences itself while it can't be sure to
+ * be alive, learns which nodes there are, and declares dead those that stand still. The heart sends
+ * them, in a thread of its own; lease.c and watch.c decide; reaper.c clears up behind the dead. */
 #include "broker/fleet/membership/fleet_beat.h"
 
 #include <event2/event.h>
@@ -203,8 +203,9 @@ static void take_alive(struct fleet *f, struct heart_report *r)
 }
 
 /* Redis knows this node neither alive nor dead. Another run than the one that knew it lost data: what
- * this node holds is asserted again, session by session, and the higher epoch wins. The same run, after
- * our lease ran out: we were buried so long ago that it was forgotten, and only a new id is safe. */
+ * this node holds is asserted again, session by session, and the higher epoch wins. The same run,
+ * after our lease ran out: this node was declared dead so long ago that Redis has forgotten it, and
+ * only a new id is safe. */
 static void take_unknown(struct fleet *f, const struct heart_report *r)
 {
     if (r->sent_ms <= f->joined_ms)

@@ -405,7 +405,7 @@ static void on_join(void *arg, const redisReply *r)
     if (!take_secret(f, r->element[3])) {
         LOG_WARN("fleet_secret_differs", KV_STR("node", f->hex));
         l->state = LOAD_IDLE;
-        fleet_is_dead(f); /* other nodes look elsewhere for what this one holds: begin anew */
+        fleet_is_dead(f); /* other nodes use other buckets: start over */
         return;
     }
     if (r->element[4]->len > 0)

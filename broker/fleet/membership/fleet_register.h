@@ -2,7 +2,7 @@
  * fleet_register - this node's writing connection registers at Redis before anything is replayed on
  * it, and learns what others took from this node meanwhile.
  *
- * Whoever goes on without this node closes the connection that is registered (fleet_cut.h). So what
+ * A node that goes on without this one closes the registered connection (fleet_cut.h). So what
  * was on it can't come any more, and at the next registration the cuts since the last one say which
  * clients are somebody else's: their connections here are closed, as taken over, and what is pending
  * for them is made void in the unanswered commands (fleet_taken.h). Only then the rest is replayed.

@@ -1,8 +1,8 @@
-/* Rule 9: Redis came back with less than it had, or may have. What this node's connections hold is
- * asserted there, its routes and their subscriptions are said in the log again where it lost some. There
- * may be a hundred thousand holds and a million routes: they are gone through in pieces, and no faster
- * than Redis answers, so that others' commands don't wait behind all of it. What a connection does
- * before its turn comes asserts it first (fleet_say_hold). */
+/* Rule 9: Redis came back with less than it had, or may have. This node's holds are asserted there;
+ * its routes and its sessions' subscriptions are announced in the log again where it lost some.
+ * There may be a hundred thousand holds and a million routes: they are gone through in pieces, and
+ * no faster than Redis answers, so that others' commands don't wait behind all of it. What a
+ * connection does before its turn comes asserts it first (fleet_say_hold). */
 #include "broker/fleet/membership/fleet_say_again.h"
 
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /*
- * fleet_say_again - rule 9: tells Redis again what this node's connections hold and announce, in pieces.
+ * fleet_say_again - rule 9: writes this node's holds and routes into Redis again, in pieces.
  *
- * Data flow: fleet_load.c begins it at a join; fleet.c's ticks go on; who writes for a session says
- *            fleet_say_hold before, so that nothing comes before what it is based on.
+ * Data flow: fleet_load.c begins it at a join; fleet.c's ticks go on; modules that write for a
+ *            session call fleet_say_hold first, so that the session is asserted before.
  */
 #ifndef FLOTILLA_BROKER_FLEET_MEMBERSHIP_FLEET_SAY_AGAIN_H
 #define FLOTILLA_BROKER_FLEET_MEMBERSHIP_FLEET_SAY_AGAIN_H

@@ -1,10 +1,10 @@
 /*
  * fleet_taken_apply - gives up the clients that others took from this node while it was silent (fleet_taken.h).
  *
- * Nobody waits any more for what this node does for them. Their connections here are closed without a
- * will and without reading what lies in their sockets; connecting attempts end; and what is pending
- * for them in commands without an answer is made void in place, so that the order and the numbers of
- * all other parts stay as they are:
+ * No client waits any more for what this node does for them. Their connections here are closed
+ * without a will and without reading what lies in their sockets; connecting attempts end; and what
+ * is pending for them in commands without an answer is made void in place, so that the order and
+ * the numbers of all other parts stay as they are:
  *     queues    a target's flags say that it is skipped
  *     retained  a value's number is 0, below every high water
  *     inboxes   a message's kind says that it is skipped

@@ -1,7 +1,7 @@
-/* Clears up behind a dead node: frees the clients it still owned, publishes their wills, tells the
- * log again what it may have left half said, and removes its inbox. Goes through the buckets some
- * at a time, in chunks; who does it is noted in Redis, so that another node resumes it should the
- * reaper die (fleet_beat.c). Whatever is done twice is harmless. */
+/* Cleans up after a dead node: frees the clients that it still owned, publishes their wills,
+ * announces in the log again what the node may not have announced, and removes its inbox. Goes
+ * through the buckets some at a time, in chunks. The reaper is noted in Redis, so that another node
+ * takes over if it dies (fleet_beat.c). Doing something twice is harmless. */
 #include "broker/fleet/membership/reaper.h"
 
 #include <stdlib.h>
@@ -104,7 +104,8 @@ static bool may_ask(const struct reaper *rp)
  * beat shows that the reaping isn't done. */
 static void go_on(struct reaper *rp)
 {
-    /* This node starts over or ends: no more calls. Or who has a client says so first. */
+    /* No more calls if this node starts over or ends, or while holders still assert their clients
+     * after a loss of data. */
     if (rp->f->freeing || !rp->f->joined || fleet_may_be_lost(rp->f))
         rp->failed = true;
     while (may_ask(rp)) {

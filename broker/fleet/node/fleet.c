@@ -109,7 +109,7 @@ const char *fleet_trouble(const struct fleet *f)
 bool fleet_accepts(const struct fleet *f)
 {
     enum {
-        PENDING_BOUND = 1 << 20, /* some ten ms of Redis: all that comes stands behind it */
+        PENDING_BOUND = 1 << 20, /* some ten ms of Redis: every later command waits behind it */
         HELD_BOUND = 8 << 20,
     };
 

@@ -92,8 +92,7 @@ struct fleet {
     bool unsure;            /* whether it is alive: nobody is told anything */
     bool must_start_over;   /* found out deep in a reply's function */
     bool closing_taken;     /* clients that others took are being closed */
-    uint64_t lost_until_ms; /* Redis may have lost what its holders tell it again until then: see
-                               fleet_may_be_lost */
+    uint64_t lost_until_ms; /* holders assert until then: see fleet_may_be_lost */
     const char *trouble;    /* why no clients are taken, if it isn't the connection; a literal */
     bool full;              /* Redis has reached its maxmemory: fleet_full.c */
     bool not_durable;       /* Redis isn't set to keep what `durability` promises */
@@ -173,8 +172,8 @@ static inline void fleet_sweep_soon(struct fleet *f)
 {
     f->sweep_wanted = true;
 }
-/* What Redis has of a session may be older than what its holder knows, who tells it a little later:
- * nobody ends a session or takes a will by that. */
+/* What Redis has of a session may be older than what its holder knows and will assert soon: no node
+ * ends a session or takes a will on that basis. */
 static inline bool fleet_may_be_lost(const struct fleet *f)
 {
     return f->reload_why != NULL || f->now_ms < f->lost_until_ms;

@@ -1,9 +1,9 @@
 /*
- * fleet_behalf - whose something is: a client's connection, by the client's id and the epoch that its claim
- * has given it.
+ * fleet_behalf - on whose behalf something is written: a client's connection, by the client's id
+ * and the epoch of its claim.
  *
- * The later connection of a client has the higher epoch. What an older one says late is ignored, and what
- * is written for it can be taken away.
+ * The later connection of a client has the higher epoch. Late entries of an older one are ignored,
+ * and what is written for it can be made void.
  */
 #ifndef FLOTILLA_BROKER_FLEET_NODE_FLEET_BEHALF_H
 #define FLOTILLA_BROKER_FLEET_NODE_FLEET_BEHALF_H
@@ -16,8 +16,8 @@
 
 struct fleet;
 
-/* A durable session, and the epoch of the connection that changed it: what an older one says late is
- * ignored (fleet_epochs.h). */
+/* A durable session, and the epoch of the connection that changed it: late changes of an older one
+ * are ignored (fleet_epochs.h). */
 struct fleet_session_ref {
     struct mqtt_slice client;
     uint64_t epoch;

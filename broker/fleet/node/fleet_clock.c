@@ -1,4 +1,4 @@
-/* Redis' clock as seen from here: a question a second, and the tightest answer of a while. */
+/* Redis' clock as seen from here: one question per second, and the tightest answer of a while. */
 #include "broker/fleet/node/fleet_clock.h"
 
 #include <stdlib.h>

@@ -8,7 +8,8 @@
  * that one counts.
  *
  * Units: milliseconds; CLOCK_BOOTTIME here, since 1970 there.
- * Data flow: fleet.c asks once a second (fleet_clock_tick); fleet_connect.c dates CONNECTs with it.
+ * Data flow: fleet.c asks once per second (fleet_clock_tick); fleet_connect.c dates CONNECTs with
+ *            it.
  */
 #ifndef FLOTILLA_BROKER_FLEET_NODE_FLEET_CLOCK_H
 #define FLOTILLA_BROKER_FLEET_NODE_FLEET_CLOCK_H
@@ -44,7 +45,7 @@ void fleet_clock_forget(struct fleet_clock *c);
 /* Nothing known: from 0 to UINT64_MAX. */
 struct fleet_moment fleet_clock_at(const struct fleet_clock *c, uint64_t boot_ms);
 
-/* The node's own: asks once a second. */
+/* The node's own: asks once per second. */
 bool fleet_clock_init(struct fleet *f);
 void fleet_clock_free(struct fleet *f);
 void fleet_clock_tick(struct fleet *f);

@@ -9,10 +9,10 @@
  *       -> the log is that far: match again if need be -' only if somebody is new
  *       -> complete, in the order of the publisher's calls
  *
- * The commands go through one ordered link, so the version's answer comes behind all others. Who
- * subscribed after the first answer did so after the publish: a log that never rests is no reason to
- * ask for ever. Unless Redis may have lost something: then what comes later may be what was said long
- * ago, and each answer is owed anew. */
+ * The commands go through one ordered link, so the version's answer comes behind all others. A
+ * client that subscribed after the first answer did so after the publish, so a log that never rests
+ * is no reason to ask for ever. If Redis may have lost something, it is different: later entries
+ * may repeat old ones, so each answer is owed. */
 #include "broker/fleet/publish/fleet_publish.h"
 
 #include <stddef.h>
@@ -50,7 +50,7 @@ struct fleet_publish {
     store_done_fn *done;
     void *arg;
     uint64_t matched;      /* version of the log that the targets belong to */
-    uint64_t owed;         /* whoever had subscribed by then gets it; 0: not known yet */
+    uint64_t owed;         /* subscribers of this version must get it; 0: not known yet */
     uint64_t owed_lost_ms; /* the fleet's lost_until_ms when that was answered */
     unsigned run;          /* of Redis, when the first of it was gathered */
     bool remember, finished;
@@ -227,9 +227,8 @@ static void match(struct fleet_publish *p)
     gather(p, &t);
 }
 
-/* Later than its publisher's other ones, perhaps: who has left may have published it again elsewhere,
- * and newer ones behind it, and who subscribed since would get it after those. It was never
- * acknowledged. */
+/* A publisher that has left may have published it again elsewhere, with newer messages behind it; a
+ * new subscriber would get it after those. It was never acknowledged, so it isn't matched again. */
 static void match_again(struct fleet_publish *p)
 {
     if (p->hold != NULL && p->hold->hold == NULL)
@@ -237,9 +236,9 @@ static void match_again(struct fleet_publish *p)
     match(p);
 }
 
-/* The log went on since `earlier` was matched, and Redis may say so: then it is matched again, and
- * who is new must get it before what comes behind it. While everything is loaded anew, routes come
- * without a version. */
+/* The log has moved since `earlier` was matched, and Redis' answer may show that. Then it is
+ * matched again, and new subscribers must get it before what comes behind it. While everything is
+ * loaded anew, routes come without a version. */
 static bool may_match_again(const struct fleet_publish *earlier)
 {
     const struct fleet *f = earlier->parts.f;
@@ -326,7 +325,7 @@ static bool may_be_lost(const struct fleet_publish *p)
     return p->parts.f->cfg.durability == DURABILITY_REPLICA && p->run != p->parts.f->runs;
 }
 
-/* From the beginning. At QoS 2 only if whoever has it already will know it again; else it isn't
+/* From the beginning. At QoS 2 only if its receivers recognise the repeat; otherwise it isn't
  * acknowledged, and its publisher decides. */
 static void publish_again(struct fleet_publish *p)
 {
@@ -452,7 +451,7 @@ static struct fleet_behalf behalf_of(struct fleet *f, const struct store_publish
     return fleet_will_behalf(f, req->message);
 }
 
-/* QoS 0: into the nodes' batches, and that's that (unless `consistency: strict` wants the version
+/* QoS 0: into the nodes' batches, and it is done (with `consistency: strict` the version is
  * checked, as for the others). */
 static void publish_bulk(struct fleet *f, const struct store_publish_request *req)
 {

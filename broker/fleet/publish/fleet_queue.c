@@ -1,5 +1,5 @@
-/* Gathers a turn's messages for durable sessions: one script call a bucket, each message in it
- * once, many sessions each. The script names the sessions' owners, who are woken. */
+/* Gathers a turn's messages for durable sessions: one script call per bucket, with each message
+ * once for many sessions. The script answers with the sessions' owners, which are woken. */
 #include "broker/fleet/publish/fleet_queue.h"
 
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #include "common/log/log.h"
 
 /* A call's bounds: a target costs Redis 7 us (with `seen` 10), and what is copied for the targets
- * 1 ms a megabyte. */
+ * 1 ms per megabyte. */
 enum { TARGETS_MAX = 128, BYTES_MAX = 256 * 1024, COPIED_MAX = 4 << 20 };
 enum { FLAG_RETAIN = 0x04, FLAG_VALUE = 0x08 };
 
@@ -43,7 +43,7 @@ struct queue_batch {
     size_t copied; /* bytes of the messages of all targets */
     struct queue_target targets[TARGETS_MAX];
     size_t target_count;
-    struct fleet_parts *publishes[TARGETS_MAX]; /* one a target */
+    struct fleet_parts *publishes[TARGETS_MAX]; /* one per target */
 };
 
 struct fleet_queues {
@@ -87,7 +87,7 @@ static void tell_owner(struct fleet *f, const redisReply *owner, const redisRepl
                                             .len = (uint32_t)client->len});
 }
 
-/* Redis has no such session: it ended, or was lost and is told again by who holds it. */
+/* Redis has no such session: it ended, or was lost and its holder will assert it. */
 static void note_unknown(struct queue_batch *b, const redisReply *number)
 {
     unsigned long i = strtoul(number->str + 1, NULL, 10);

@@ -1,6 +1,6 @@
-/* Retained values in Redis: set by one script a bucket and turn, behind the live messages of that turn
- * (fleet_retained_read.c says why). A bucket is chosen by the topic's first level. A call has a bound in
- * values and bytes, so that it doesn't stall Redis. */
+/* Retained values in Redis: set by one script per bucket and turn, behind the live messages of that
+ * turn (fleet_retained_read.c says why). A bucket is chosen by the topic's first level. A call has
+ * a bound in values and bytes, so that it doesn't stall Redis. */
 #include "broker/fleet/publish/fleet_retained.h"
 
 #include <stdlib.h>

@@ -7,8 +7,8 @@
  * such value on its way to this node at a time: so whatever is retained, what Redis has to put together
  * at once has a bound in bytes. The core is asked after each round whether it wants more.
  *
- * Values are told only when this node has read everything that was sent to it before they were read: so
- * the core has seen every live message that is older than they are. */
+ * Values go to the core only when this node has read everything that was sent to it before they
+ * were read: so the core has every live message that is older. */
 #include "broker/fleet/publish/fleet_retained_read.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-/* Rule 8: reads a session's queue, and tells Redis what the client acknowledged. Nothing is written
- * when a message is sent: the packet id follows from the sequence. Acknowledgements of a turn go in
- * one call a session (fleet_acks.c). */
+/* Rule 8: reads a session's queue, and writes to Redis what the client acknowledged. Nothing is
+ * written when a message is sent: the packet id follows from the sequence. Acknowledgements of a
+ * turn go in one call a session (fleet_acks.c). */
 #include "broker/fleet/session/fleet_deliver.h"
 
 #include <stdlib.h>
@@ -102,8 +102,8 @@ static void tell_entries(struct fetch_op *op, const redisReply *r)
     free(entries);
 }
 
-/* Another run of Redis answers, and the connection wasn't asserted there yet: whether what it has now
- * under these sequences is what the client was sent under them is found out first. */
+/* Another run of Redis answers, and the connection wasn't asserted there yet. The assertion must
+ * show first whether its entries have the sequences of what the client was sent. */
 static bool is_too_early(const struct fleet_hold *h)
 {
     return strcmp(h->run, h->fleet->run_tag) != 0;

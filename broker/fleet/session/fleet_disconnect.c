@@ -1,6 +1,6 @@
-/* The end of a connection: what it published goes first, then its session is let go of, and its will,
- * if it is due, is published. Comes from the core, and from connecting attempts that give back what
- * they took. */
+/* The end of a connection: what it published is written first, then its session is given up, and
+ * its will is published if it is due. Comes from the core, and from connecting attempts that give
+ * back what they took. */
 #include "broker/fleet/session/fleet_disconnect.h"
 
 #include <stdlib.h>
@@ -24,8 +24,8 @@
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_options.h"
 
-/* Who asked for the client waits a second for it (fleet_connect.c). A will may take as long as Redis is
- * full: whether it is out, he finds out himself. */
+/* The node that asked for the client waits a second (fleet_connect.c). A will may wait as long as
+ * Redis is full; the asking node finds out itself whether it was published. */
 enum { WILL_MS = 300 };
 
 struct disconnect_op {
@@ -143,8 +143,8 @@ static void say_subscribed(void *arg, const struct store_subscription *sub)
                             (struct mqtt_slice){.data = o.bytes, .len = (uint32_t)o.len});
 }
 
-/* Redis may have an older session than the one that ended, or none, and nobody else has it to assert:
- * it is told as if it were connected still, and then that it isn't. */
+/* Redis may have an older session than the one that ended, or none, and no other node can assert
+ * it. So it is asserted as if it were connected, and then ended. */
 static void begin_again(struct disconnect_op *op)
 {
     struct fleet *f = op->f;
@@ -282,8 +282,9 @@ static struct disconnect_op *op_new(struct fleet *f, struct store_hold *hold, ui
     return op;
 }
 
-/* What it published comes before its end. Behind it, a stall in between would bring it after what the
- * client publishes next, at a broker that has nobody to ask for it. In the turn's order. */
+/* What it published is written before its end. Otherwise a stall in between could bring it after
+ * what the client publishes next at another broker, which has no owner to ask. In the turn's
+ * order. */
 static void flush_publishes(struct fleet *f, const struct fleet_hold *h)
 {
     if (h->publishes == NULL && !fleet_retaining_is_due(f))

@@ -86,8 +86,8 @@ static void on_room(void *arg, enum store_status status)
         free(t); /* it stays due */
 }
 
-/* It is cut off from it first, or it would publish it once more when it goes on. Unless it is well, and
- * only waits for Redis to have room. */
+/* That node is cut off from the will first, or it would publish it once more when it goes on.
+ * Except if it works, and only waits for room in Redis. */
 static void take_from(struct fleet *f, struct fleet_session_ref session, const redisReply *taker)
 {
     struct will_taking *t = calloc(1, sizeof(*t) + session.client.len);

@@ -13,7 +13,7 @@
 #include "broker/fleet/wire/fleet_frame.h"
 #include "common/log/log.h"
 
-/* Who asks for a will that is being published already. */
+/* Callers that ask for a will that is being published already. */
 struct will_wait {
     struct will_wait *next;
     store_done_fn *done;
@@ -84,7 +84,7 @@ static void op_free(struct will_op *op)
     free(op);
 }
 
-/* Frees it, and tells all who wait for it. */
+/* Frees it and completes all that wait for it. */
 static void op_done(struct will_op *op, enum store_status status)
 {
     struct will_wait *waits = op->waits;
@@ -103,7 +103,7 @@ static void op_done(struct will_op *op, enum store_status status)
     }
 }
 
-/* It isn't out before that op is done, which may take as long as Redis is full. */
+/* The will isn't published before that op is done, which may take as long as Redis is full. */
 static void wait_for(struct will_op *op, store_done_fn *done, void *arg)
 {
     struct will_wait *w;

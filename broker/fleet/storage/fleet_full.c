@@ -1,7 +1,7 @@
-/* Redis has reached its maxmemory. What needs room waits, what frees some goes on: publishes are held
- * without acknowledgement until there is room (fleet_publish.c), subscriptions are refused, clients
- * connect, read their queues and acknowledge. Whether there is room again, a script is asked that
- * Redis refuses for want of it. */
+/* Redis has reached its maxmemory. Commands that need room wait, commands that free some go on:
+ * publishes are held without acknowledgement until there is room (fleet_publish.c), subscriptions
+ * are refused, clients connect, read their queues and acknowledge. A script that Redis refuses
+ * while it is full shows whether there is room again. */
 #include "broker/fleet/storage/fleet_full.h"
 
 #include <stdlib.h>

@@ -16,8 +16,9 @@ void fleet_full_free(struct fleet *f);
 /* A write was refused for want of memory. */
 void fleet_full(struct fleet *f);
 void fleet_full_tick(struct fleet *f);
-/* Whether a publish that is begun now would be done: STORE_FULL when Redis has no room for it, or no
- * replica that must have it. Who would wait as well takes nothing from who waits. */
+/* Whether a publish that begins now would complete: STORE_FULL when Redis has no room for it, or no
+ * replica has what it must have. A node whose own publish would wait doesn't take a will from a
+ * node that waits. */
 void fleet_full_ask(struct fleet *f, store_done_fn *done, void *arg);
 
 #endif

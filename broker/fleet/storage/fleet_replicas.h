@@ -4,10 +4,10 @@
  * Data flow: fleet_version.c asks when the answer that it waited for on the command connection is
  *            there; so everything before it has been done by Redis. This module then sends WAIT on
  *            a connection of its own. (On the command connection each WAIT would stop everything
- *            behind it for as long as the replica is away.) One WAIT at a time: who asks meanwhile
- *            shares the next one.
- * Trouble:   too few replicas: it is asked again, until one is back. Nobody is told until then.
- *            `flotilla_redis_replica_missing` and the log say so.
+ *            behind it for as long as the replica is away.) One WAIT at a time: all that ask
+ *            meanwhile share the next one.
+ * Trouble:   too few replicas: WAIT is sent again until one is back. Waiters aren't called until
+ *            then. `flotilla_redis_replica_missing` and the log say so.
  * Run:       a WAIT is worth something only if it was answered by the run of Redis that the command
  *            connection speaks with.
  * Ownership: a waiter is embedded in whoever waits, and belongs to the list until it is called.

@@ -126,7 +126,7 @@ void fleet_usage_count(struct fleet *f, unsigned bucket, uint32_t sessions)
     f->usage->untold[bucket] = true;
 }
 
-/* Where the limit comes from is what an operator asks who finds a short queue. */
+/* An operator who finds a short queue must be able to see where the limit comes from. */
 static void tell_limit(const struct fleet_usage *u)
 {
     LOG_INFO("store_limit", KV_UINT("bytes", stored_limit(u)),

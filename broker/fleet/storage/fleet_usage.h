@@ -1,16 +1,17 @@
 /*
  * fleet_usage - what the whole fleet has in Redis, and what may be added to it.
  *
- * Durable sessions: each bucket counts its own, in the scripts that make and end them. Who looks after
- *            a bucket (fleet_due_tick) sees the count and tells it to usage.lua, which answers the
- *            fleet's sum; so no key is touched by every CONNECT, and a count that was lost with Redis'
- *            data is right again within seconds. Between two answers the nodes share what room is left,
- *            so that the limit is passed by one session a node at most.
+ * Durable sessions: each bucket counts its own, in the scripts that make and end them. The node
+ *            that looks after a bucket (fleet_due_tick) reads the count and reports it to
+ *            usage.lua, which answers the fleet's sum. So a CONNECT touches no further key, and a
+ *            count that was lost with Redis' data is right again within seconds. Between two
+ *            answers the nodes share the room that is left, so that the limit is passed by at most
+ *            one session per node.
  * Memory:    the more of `limits.max_stored_bytes` is in use, the less one session's queue may hold:
- *            an eighth of what is left. So one that takes all it can leaves the others room, and a
- *            hundred of them do. When nothing is left, no new retained topic is kept either. Nobody has
- *            to set a limit for there to be one: it is three quarters of Redis' maxmemory, or half of
- *            the memory of Redis' machine.
+ *            an eighth of what is left. So one queue that takes all it can leaves room for others,
+ *            and so do a hundred. When nothing is left, no new retained topic is kept either. There
+ *            is a limit without any configuration: it is three quarters of Redis' maxmemory, or
+ *            half of the memory of Redis' machine.
  * Deciding:  fleet_usage_note and the questions do no I/O, and take the time.
  * Ownership: the node's, one for all; holds no memory of its own.
  */
