@@ -22,9 +22,9 @@
  * few seconds; where they don't, after ever longer pauses, so that trials are too rare to be seen
  * in the load's 99th percentile.
  *
- * Data flow: a broker's input.c and a load balancer's flow.c note bursts of clients; broker/loop/turn.c
- *            and lb/loop/worker.c note turns, and rest if told to and if the configuration lets them
- *            (`gather`).
+ * Data flow: broker/connection/receive.c and lb/flow/flow_relay.c note bursts of clients;
+ *            broker/loop/turn.c and lb/loop/worker_loop.c note turns, and rest if told to and if the
+ *            configuration lets them (`gather`).
  * Pure but for pace_turn's and pace_rest's looks at clocks. Embedded, zero-initialised.
  */
 #ifndef FLOTILLA_COMMON_BASE_PACE_H

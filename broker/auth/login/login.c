@@ -23,7 +23,7 @@
 #include "common/process/work_pool.h"
 
 enum {
-    AHEAD_ITERATIONS = 10000, /* jobs given to each thread in advance: about 14 ms of work */
+    AHEAD_ITERATIONS = 10000, /* of a hash, given to each thread in advance: about 14 ms */
     AHEAD_JOBS = 64,
     PARKED_FROM_US = 1000, /* no timer is as exact as a shorter hash: it is made */
     SAMPLES = 16,
