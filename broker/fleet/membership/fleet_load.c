@@ -388,6 +388,7 @@ static void on_join(void *arg, const redisReply *r)
 
     if (l->state != LOAD_JOINING)
         return;
+    f->reload_why = NULL; /* a reload that was asked for meanwhile is this one */
     if (r == NULL || r->type != REDIS_REPLY_ARRAY) {
         restart(f, r != NULL && r->type == REDIS_REPLY_ERROR ? r->str : "no answer");
         return;
