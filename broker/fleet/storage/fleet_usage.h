@@ -49,6 +49,7 @@ struct fleet_usage {
     /* Buckets' counts that haven't been told. */
     uint32_t counts[FLEET_CLIENT_BUCKETS];
     bool untold[FLEET_CLIENT_BUCKETS];
+    unsigned next_told; /* where the next telling begins */
     uint64_t ask_next_ms;
     bool asking;
 };

@@ -1,5 +1,7 @@
 /* fleet_usage: what the fleet has in Redis is counted, and has limits. */
 #include "broker/fleet/storage/fleet_usage.h"
+
+#include "broker/fleet/node/fleet.h"
 #include "tests/unit/broker/fleet/fleet_bed.h"
 
 /* ---- deciding -------------------------------------------------------------------------------- */
@@ -80,6 +82,25 @@ static void who_sets_no_limit_has_half_of_the_machine(void **state)
 static long long counted(struct bed *b)
 {
     return bed_redis(b, "HGET fl:{r}:usage all");
+}
+
+/* A node that looks after all buckets sees more of them in a second than it tells at once. */
+static void a_node_alone_tells_of_every_bucket(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *n = bed_add_ready(b);
+    const struct fleet_keys *keys = &((struct fleet *)n->store)->keys;
+    char id[BED_TEXT];
+    int i = 0;
+
+    do
+        snprintf(id, sizeof(id), "c%d", i++);
+    while (fleet_client_bucket(keys, id, strlen(id)) != FLEET_CLIENT_BUCKETS - 1);
+    bed_run(b, 3000); /* each was looked at */
+    bed_connect(n, id, true);
+    BED_UNTIL(b, counted(b) == 1);
+    bed_disconnect(bed_connect(n, id, false), false); /* ends it */
+    BED_UNTIL(b, counted(b) == 0);
 }
 
 static struct bed_client *try_durable(struct bed_node *n, const char *id)
@@ -180,6 +201,7 @@ int main(void)
         cmocka_unit_test(nodes_share_what_room_is_left),
         cmocka_unit_test(the_fuller_redis_is_the_less_a_queue_may_hold),
         cmocka_unit_test(who_sets_no_limit_has_half_of_the_machine),
+        IN_BED(a_node_alone_tells_of_every_bucket),
         IN_BED(a_fleet_has_a_limit_of_durable_sessions),
         IN_BED(sessions_are_counted_right_whatever_becomes_of_them),
         IN_BED(a_queue_holds_less_when_redis_is_nearly_full),
