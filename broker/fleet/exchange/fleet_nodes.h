@@ -21,7 +21,7 @@ struct route_node {
     char hex[FLEET_HEX_SIZE];
     uint64_t known_since;    /* boot_ms */
     bool killing;            /* a kill script is under way */
-    unsigned generation;     /* of the last load that found it */
+    unsigned generation;     /* the load in which it was last seen (loads of the context) */
     struct outbox outbox;    /* QoS 1 and 2, wake-ups, requests: to its inbox */
     struct fleet_bytes bulk; /* QoS 0: to its channel */
     uint32_t bulk_count;

@@ -175,9 +175,11 @@ static void see_nodes(struct fleet *f, struct heart_report *r)
 
     if (!r->listed)
         return;
-    for (size_t i = 0; i < r->node_count; i++)
-        if (r->nodes[i] != f->id)
-            fleet_node_get(f, r->nodes[i]);
+    for (size_t i = 0; i < r->node_count; i++) {
+        n = r->nodes[i] != f->id ? fleet_node_get(f, r->nodes[i]) : NULL;
+        if (n != NULL)
+            n->generation = f->loads; /* a load that goes on has read the list before it came */
+    }
     if (f->state != FLEET_READY || !fleet_log_is_valid(f))
         return; /* loading reads the list, too, and finds out */
     qsort(r->nodes, r->node_count, sizeof(*r->nodes), compare_ids);

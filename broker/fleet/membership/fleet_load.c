@@ -37,8 +37,7 @@ enum { BUCKETS_AT_ONCE = 32, ROUTES_A_CHUNK = 1000, RETRY_MS = 200, FORMAT_RETRY
 
 struct fleet_load {
     enum load_state state;
-    bool again;          /* a reload, not the first load */
-    unsigned generation; /* counts loads */
+    bool again; /* a reload, not the first load */
     unsigned next_bucket, under_way;
     uint64_t from;
     uint64_t joined_at_boot_ms; /* when the join was sent */
@@ -70,9 +69,8 @@ void fleet_load_free(struct fleet *f)
 
 void fleet_load_reset(struct fleet *f)
 {
-    unsigned generation = f->load->generation + 1;
-
-    *f->load = (struct fleet_load){.generation = generation};
+    f->loads++;
+    *f->load = (struct fleet_load){0};
     f->reload_why = NULL;
 }
 
@@ -98,7 +96,7 @@ static void on_caught_up(struct fleet_version_wait *w, bool ok)
     struct fleet *f = ready->f;
     struct fleet_load *l = f->load;
     bool current =
-        ready->generation == l->generation && l->state == LOAD_CATCHING_UP && f->reload_why == NULL;
+        ready->generation == f->loads && l->state == LOAD_CATCHING_UP && f->reload_why == NULL;
 
     free(ready);
     if (!current)
@@ -128,11 +126,11 @@ static void finish(struct fleet *f)
         return;
     }
     HASH_ITER (hh, f->nodes, n, next)
-        if (n->generation != l->generation)
+        if (n->generation != f->loads)
             fleet_node_remove(f, n);
     l->state = LOAD_CATCHING_UP;
     ready->f = f;
-    ready->generation = l->generation;
+    ready->generation = f->loads;
     fleet_log_start(f, l->from);
     fleet_beat_log_started(f);
     fleet_version_check(f, &ready->wait, on_caught_up);
@@ -162,7 +160,7 @@ static struct load_step *step_new(struct fleet *f)
     if (s == NULL)
         return NULL;
     s->f = f;
-    s->generation = f->load->generation;
+    s->generation = f->loads;
     f->load->under_way++;
     return s;
 }
@@ -170,8 +168,7 @@ static struct load_step *step_new(struct fleet *f)
 /* True when the reply belongs to the load that is going on and is an array of at least two. */
 static bool step_is_good(struct fleet *f, const struct load_step *s, const redisReply *r)
 {
-    if (s->generation != f->load->generation || f->load->state != LOAD_LOADING ||
-        f->reload_why != NULL)
+    if (s->generation != f->loads || f->load->state != LOAD_LOADING || f->reload_why != NULL)
         return false;
     if (r != NULL && r->type == REDIS_REPLY_ARRAY && r->elements >= 1)
         return true;
@@ -292,7 +289,7 @@ static void on_nodes(void *arg, const redisReply *r)
             restart(f, "out of memory");
             return;
         }
-        n->generation = f->load->generation;
+        n->generation = f->loads;
         read_routes(f, id, "0", 1);
     }
     step_done(f);
@@ -444,7 +441,7 @@ static void join(struct fleet *f)
     bool stood = l->standing_since_ms != 0 && f->now_ms - l->standing_since_ms > f->cfg.lease_ms;
 
     l->state = LOAD_JOINING;
-    l->generation++;
+    f->loads++;
     l->joined_at_boot_ms = f->boot_ms;
     evutil_secure_rng_get_bytes(secret, sizeof(secret));
     if (!l->knows_secret)

@@ -13,7 +13,5 @@ bool fleet_load_init(struct fleet *f);
 void fleet_load_free(struct fleet *f);
 void fleet_load_tick(struct fleet *f);
 void fleet_load_reset(struct fleet *f);
-/* Redis has another history than this node knows, or the log has a hole. */
-void fleet_reload(struct fleet *f, const char *why);
 
 #endif

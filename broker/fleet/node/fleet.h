@@ -97,6 +97,7 @@ struct fleet {
     bool full;              /* Redis has reached its maxmemory: fleet_full.c */
     bool not_durable;       /* Redis isn't set to keep what `durability` promises */
     bool sweep_wanted;      /* see fleet_sweep_soon */
+    unsigned loads;         /* begun so far: fleet_load.c */
     size_t held_bytes;      /* of messages that wait to be matched again */
     size_t outbox_bytes;    /* of what waits for other nodes */
 

@@ -1,5 +1,7 @@
 /* Fleet protocol, rule 9: what goes on while Redis is full or loses its data, and who isn't to blame
  * for it. */
+#include "broker/fleet/exchange/fleet_nodes.h"
+#include "broker/fleet/node/fleet.h"
 #include "tests/unit/broker/fleet/fleet_bed.h"
 
 static const struct bed_will offline = {.topic = "w/1", .payload = "offline", .qos = 1};
@@ -275,6 +277,39 @@ static void a_will_under_way_is_void_when_another_run_gave_its_client_away(void 
     assert_string_equal(watcher->entries[0].payload, "online");
 }
 
+/* Redis lost everything. Another node comes back after a load has read who is there and before it ends;
+ * a beat names it meanwhile, and none does again. */
+static void rule_9_who_comes_back_while_a_load_goes_on_is_known(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one;
+    struct bed_node *two;
+    struct fleet *f;
+    uint64_t two_id;
+
+    b->cfg.hang_ms = 60000; /* who is stopped beats */
+    one = bed_add_ready(b);
+    two = bed_add_ready(b);
+    f = (struct fleet *)one->store;
+    two_id = ((struct fleet *)two->store)->id;
+    BED_UNTIL(b, fleet_node_find(f, two_id) != NULL);
+    two->stopped = true;
+    freeReplyObject(redisCommand(b->redis, "FLUSHALL"));
+    BED_UNTIL(b, bed_redis(b, "HLEN fl:{r}:nodes") == 1);
+    for (int i = 0; i < 5; i++) /* it asks who is there, and for some of the sessions */
+        bed_turn(b);
+    assert_false(fleet_log_is_valid(f));
+    one->stopped = true;
+    two->stopped = false;
+    BED_UNTIL(b, bed_redis(b, "HLEN fl:{r}:nodes") == 2);
+    bed_run(b, 5 * b->cfg.beat_interval_ms);
+    one->stopped = false;
+    BED_UNTIL(b, fleet_log_is_valid(f));
+    bed_run(b, 5 * b->cfg.beat_interval_ms);
+    assert_non_null(fleet_node_find(f, two_id));
+    assert_int_equal(one->start_overs + two->start_overs, 0);
+}
+
 int main(void)
 {
 #define IN_BED(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
@@ -284,6 +319,7 @@ int main(void)
         IN_BED(a_session_whose_connection_ends_while_redis_is_away_is_there_afterwards),
         IN_BED(an_end_that_is_told_twice_is_an_end),
         IN_BED(who_has_a_client_says_so_before_anybody_reaps_by_older_data),
+        IN_BED(rule_9_who_comes_back_while_a_load_goes_on_is_known),
         IN_BED(a_will_under_way_is_void_when_another_run_gave_its_client_away),
     };
 
