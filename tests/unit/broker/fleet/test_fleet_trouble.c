@@ -261,7 +261,7 @@ static void a_will_under_way_is_void_when_another_run_gave_its_client_away(void 
     one->store->ops->flush(one->store);
     one->stopped = true;
     BED_UNTIL(b, bed_redis(b, "KEYS fl:{s*}:dw:c") == 1);
-    event_base_loop(b->base, EVLOOP_NONBLOCK);
+    event_base_loop(b->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
     bed_input(one->store); /* it is gathered, and nothing is written */
     assert_int_equal(one->wills, 1);
     redis_server_kill(&b->server);

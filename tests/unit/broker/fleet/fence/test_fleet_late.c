@@ -417,7 +417,7 @@ static void a_kill_that_another_run_gets_closes_nobody(void **state)
     c = bed_connect_begin(two, "c", true, false, NULL);
     while (bed_redis(b, "KEYS fl:{n:*}:taken") == 0)
         bed_turn(b);
-    event_base_loop(b->base, EVLOOP_NONBLOCK);
+    event_base_loop(b->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
     bed_input(two->store); /* it is answered, and nothing is written */
     restart_redis(b);
     for (size_t i = 0; i < BYSTANDERS; i++) {
