@@ -3,7 +3,6 @@
  */
 #include "lb/admin/api.h"
 
-
 #include "lb/admin/control.h"
 
 static const char *const check_names[] = {

@@ -21,7 +21,7 @@ static void what_is_found_out_while_joining_is_no_second_reload(void **state)
 
     fleet_reload(fleet_of(n), "test");
     BED_UNTIL(b, reloads(n) == 1); /* the join was sent in that turn */
-    nanosleep(&answered, NULL); /* its reply lies in the socket */
+    nanosleep(&answered, NULL);    /* its reply lies in the socket */
     fleet_reload(fleet_of(n), "the same again");
     BED_UNTIL(b, fleet_log_is_valid(fleet_of(n)));
     bed_run(b, 300);
