@@ -197,6 +197,7 @@ static void take_alive(struct fleet *f, struct heart_report *r)
     be_sure_again(f);
     see_nodes(f, r);
     see_suspects(f, r);
+    reapers_see_beat(f, r->sent_ms);
     for (size_t i = 0; i < r->reaping_count; i++)
         if (f->state == FLEET_READY && !fleet_may_be_lost(f))
             see_reaping(f, &r->reaping[i]);

@@ -12,6 +12,7 @@
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/node/fleet_behalf.h"
 #include "broker/fleet/session/fleet_will.h"
+#include "common/base/clock.h"
 #include "common/log/log.h"
 
 enum { BUCKETS_AT_ONCE = 16, CLIENTS_AT_ONCE = 50, WILLS_MAX = 200 };
@@ -27,6 +28,7 @@ struct reaper {
     unsigned unfinished[BUCKETS_AT_ONCE]; /* buckets with more clients, to be asked next */
     unsigned unfinished_count;
     size_t clients;
+    uint64_t done_ms; /* Redis has struck it off its list of dead nodes; 0: not yet */
     bool ended, failed;
 };
 
@@ -70,6 +72,25 @@ static void clear_topics(struct reaper *rp)
     }
 }
 
+/* A heartbeat that was sent before this may still name the node: it is kept until a later one is
+ * answered. */
+static void on_struck_off(void *arg, const redisReply *r)
+{
+    struct reaper *rp = arg;
+
+    rp->under_way--;
+    if (rp->ended) {
+        free(rp);
+        return;
+    }
+    if (r == NULL || r->type != REDIS_REPLY_INTEGER) {
+        remove_reaper(rp); /* the next beat shows it again */
+        return;
+    }
+    LOG_INFO("node_reaped", KV_STR("node", rp->hex), KV_UINT("clients", rp->clients));
+    rp->done_ms = clock_boottime_ms();
+}
+
 static void finish(struct reaper *rp)
 {
     struct fleet *f = rp->f;
@@ -84,9 +105,8 @@ static void finish(struct reaper *rp)
     redis_queue_str(f->q, "HDEL");
     redis_queue_str(f->q, f->keys.reap);
     redis_queue_str(f->q, rp->hex);
-    redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
-    LOG_INFO("node_reaped", KV_STR("node", rp->hex), KV_UINT("clients", rp->clients));
-    remove_reaper(rp);
+    rp->under_way++;
+    redis_queue_end(f->q, REDIS_REPLAY, on_struck_off, rp);
 }
 
 /* Each bucket brings clients, and each of them may bring a will: no more are asked for while many
@@ -249,6 +269,17 @@ void reaper_start(struct fleet *f, uint64_t victim)
     LOG_INFO("node_reaping", KV_STR("node", rp->hex));
     rp->under_way++;
     fleet_cut_dead(f, victim, on_cut, rp);
+}
+
+void reapers_see_beat(struct fleet *f, uint64_t sent_ms)
+{
+    struct reaper *next;
+
+    for (struct reaper *rp = f->reapers; rp != NULL; rp = next) {
+        next = rp->next;
+        if (rp->done_ms != 0 && sent_ms > rp->done_ms)
+            remove_reaper(rp);
+    }
 }
 
 void reapers_free(struct fleet *f)

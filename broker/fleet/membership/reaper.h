@@ -13,7 +13,10 @@ struct fleet;
 
 void reapers_run_changed(struct fleet *f);
 
+/* Only once for each death, however often a beat names it. */
 void reaper_start(struct fleet *f, uint64_t victim);
+/* Before what it names: forgets those that were done when the answered beat was sent, CLOCK_BOOTTIME. */
+void reapers_see_beat(struct fleet *f, uint64_t sent_ms);
 void reapers_free(struct fleet *f);
 
 #endif

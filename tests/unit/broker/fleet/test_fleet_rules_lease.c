@@ -1,5 +1,7 @@
 /* Fleet protocol, rules 1, 2 and 9: who is dead is found out, who isn't sure does nothing, the dead
  * are cleared up behind, and an absent Redis harms nobody. */
+#include "broker/fleet/membership/reaper.h"
+#include "broker/fleet/node/fleet.h"
 #include "tests/unit/broker/fleet/fleet_bed.h"
 
 static void rule_1_a_killed_node_is_declared_dead_and_reaped(void **state)
@@ -27,6 +29,39 @@ static void rule_1_a_killed_node_is_declared_dead_and_reaped(void **state)
         BED_UNTIL(b, three->got_count == two->wills);
     assert_int_equal(bed_redis(b, "HLEN fl:{r}:nodes"), 2);
     assert_int_equal(bed_redis(b, "HLEN fl:{r}:dead"), 1);
+}
+
+static bool key_exists(struct bed *b, const char *key)
+{
+    redisReply *r = redisCommand(b->redis, "EXISTS %s", key);
+    bool exists = r->integer == 1;
+
+    freeReplyObject(r);
+    return exists;
+}
+
+/* The inbox of the dead node shows whether it is reaped: that removes it. */
+static void rule_1_a_beat_that_was_under_way_has_nobody_reaped_again(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct fleet *f = (struct fleet *)two->store;
+    uint64_t victim = ((struct fleet *)one->store)->id;
+    struct fleet_key inbox = fleet_key_inbox(&f->keys, victim);
+    uint64_t sent_ms = clock_boottime_ms();
+
+    bed_kill(b, one);
+    BED_UNTIL(b, bed_redis(b, "HLEN fl:{r}:dead") == 1);
+    BED_UNTIL(b, bed_redis(b, "HLEN fl:{r}:reap") == 0);
+    freeReplyObject(redisCommand(b->redis, "SET %s made-by-hand", inbox.text));
+    reapers_see_beat(f, sent_ms);
+    reaper_start(f, victim);
+    bed_run(b, 300);
+    BED_UNTIL(b, f->reapers == NULL); /* the next beats name nobody */
+    assert_true(key_exists(b, inbox.text));
+    reaper_start(f, victim); /* died again, as it were */
+    BED_UNTIL(b, !key_exists(b, inbox.text));
 }
 
 static void rule_1_nobody_dies_while_redis_is_away(void **state)
@@ -367,6 +402,7 @@ int main(void)
 #define IN_BED(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
     const struct CMUnitTest tests[] = {
         IN_BED(rule_1_a_killed_node_is_declared_dead_and_reaped),
+        IN_BED(rule_1_a_beat_that_was_under_way_has_nobody_reaped_again),
         IN_BED(rule_1_nobody_dies_while_redis_is_away),
         IN_BED(rule_2_a_node_that_slept_completes_nothing_and_starts_over),
         IN_BED(rule_2_a_short_sleep_is_survived_with_clocks_shifted),
