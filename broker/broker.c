@@ -194,7 +194,7 @@ void broker_free(struct broker *b)
     if (b == NULL)
         return;
     while (b->clients != NULL)
-        client_abandon(b->clients, END_SHUTDOWN);
+        client_close_silently(b->clients, END_SHUTDOWN);
     for (size_t i = 0; i < b->listener_count; i++)
         listener_free(b->listeners[i]);
     free(b->listeners);

@@ -68,13 +68,13 @@ static bool close_some(struct broker *b, uint32_t count, bool at_once)
             turn_clock_cut(&b->clock, TURN_DRAIN);
             return false;
         }
-        if ((c->leaving != NULL || (c->pause & PAUSE_RETIRED)) && !at_once)
+        if (c->state > CLIENT_ONLINE && !at_once) /* it is on its way */
             continue;
         c->hold.will_grace_s = WILL_GRACE_S;
         if (at_once)
             client_close(c, END_SHUTDOWN);
         else
-            client_retire(c, END_SHUTDOWN);
+            client_leave(c, END_SHUTDOWN);
         count--;
     }
     return true;

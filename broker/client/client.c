@@ -2,6 +2,8 @@
  * for. It is made and ended by client_life.c. */
 #include "broker/client/client.h"
 
+#include <assert.h>
+
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
 #include "broker/routing/session.h"
@@ -14,27 +16,42 @@ const char *client_id_text(const struct client *c)
     return c->session != NULL ? c->session->id : NULL;
 }
 
-static const char *const state_names[] = {
-    [CLIENT_PROXY] = "proxy",
-    [CLIENT_CONNECTING] = "connecting",
-    [CLIENT_AUTHENTICATING] = "authenticating",
-    [CLIENT_CLAIMING] = "claiming",
-    [CLIENT_ONLINE] = "online",
-    [CLIENT_CLOSED] = "closed",
-};
-
-void client_set_state(struct client *c, enum client_state state)
+static void count_online(struct broker_stats *stats, bool was, bool is)
 {
-    struct broker *b = c->broker;
-    if (c->state == CLIENT_ONLINE)
-        b->stats.online--;
+    stats->online += is;
+    stats->online -= was;
+    if (stats->online > stats->online_max)
+        stats->online_max = stats->online;
+}
+
+void client_enter(struct client *c, enum client_state state)
+{
+    bool was_connected = client_is_connected(c);
+    assert(client_state_follows((enum client_state)c->state, state));
     c->state = (uint8_t)state;
-    if (state == CLIENT_ONLINE && ++b->stats.online > b->stats.online_max)
-        b->stats.online_max = b->stats.online;
+    count_online(&c->broker->stats, was_connected, client_is_connected(c));
     LOG_DEBUG("client_state", KV_STR("client_id", client_id_text(c)),
-              KV_STR("state", state_names[state]));
-    if (state != CLIENT_CLOSED)
-        client_arm_timer(c);
+              KV_STR("state", client_state_name(state)));
+    client_arm_timer(c);
+    switch (state) {
+    case CLIENT_ONLINE:
+        client_mark_ready(c); /* what came right after the CONNECT waits */
+        break;
+    case CLIENT_LEAVING:
+        c->readable = true; /* there may be bytes that nobody has announced yet */
+        client_mark_ready(c);
+        break;
+    case CLIENT_ANSWERING:
+    case CLIENT_CLOSING:
+        client_mark_work(c);
+        break;
+    case CLIENT_PROXY:
+    case CLIENT_CONNECTING:
+    case CLIENT_AUTHENTICATING:
+    case CLIENT_CLAIMING:
+    case CLIENT_CLOSED:
+        break;
+    }
 }
 
 /* ---- the turn's lists ------------------------------------------------------------------------- */
@@ -73,11 +90,11 @@ void client_mark_work(struct client *c)
 void client_mark_flush(struct client *c)
 {
     struct broker *b = c->broker;
-    flush_rule_note(&c->flush_rule, b->feeder, b->first_feeder);
+    flush_rule_note(&c->flush_rule, b->output_source, b->first_output_source);
     if (c->on_flush)
         return;
-    bool later =
-        flush_rule_waits(&c->flush_rule) || b->feeder == b->first_feeder; /* that is the store */
+    bool later = flush_rule_waits(&c->flush_rule) ||
+                 b->output_source == b->first_output_source; /* that is the store */
     struct client_list *list = later ? &b->flush : &b->flush_soon;
     c->on_flush = true;
     c->flush_next = NULL;
@@ -95,13 +112,12 @@ void client_mark_dead(struct client *c)
     push(list, c);
 }
 
-void client_doom(struct client *c, enum client_end why)
+void client_close_later(struct client *c, enum client_end why)
 {
-    if (c->doomed || c->state == CLIENT_CLOSED)
+    if (c->state == CLIENT_CLOSING || c->state == CLIENT_CLOSED)
         return;
-    c->doomed = true;
     c->end = (uint8_t)why;
-    client_mark_work(c);
+    client_enter(c, CLIENT_CLOSING);
 }
 
 /* Closed, and nothing of it is under way. */
@@ -157,17 +173,18 @@ void client_arm_timer(struct client *c)
     case CLIENT_AUTHENTICATING:
         wheel_set(w, &c->timer, c->broker->now_ms + c->broker->config->auth.login_timeout_ms);
         return;
+    case CLIENT_LEAVING:
+        wheel_set(w, &c->timer, c->leaving->until_ms);
+        return;
     case CLIENT_ONLINE:
-        if (c->leaving != NULL) {
-            wheel_set(w, &c->timer, c->leaving->until_ms);
-            return;
-        }
         if (silence_due_ms(c) != UINT64_MAX) {
             wheel_set(w, &c->timer, client_ms_at(c, silence_due_ms(c)));
             return;
         }
         break;
     case CLIENT_CLAIMING: /* the store ends every call */
+    case CLIENT_ANSWERING:
+    case CLIENT_CLOSING:
     case CLIENT_CLOSED:
         break;
     }
@@ -259,7 +276,7 @@ void client_send_ack(struct client *c, enum mqtt_type type, uint16_t packet_id)
 {
     uint8_t *at = output_put(&c->output, &c->broker->chunks, 4);
     if (at == NULL) {
-        client_doom(c, END_NO_MEMORY);
+        client_close_later(c, END_NO_MEMORY);
         return;
     }
     mqtt_encode_ack4(type, packet_id, at);

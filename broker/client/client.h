@@ -2,14 +2,7 @@
  * client - one connection and everything that lives as long as it: its state, what it sent and
  * hasn't been answered, what was sent to it and it hasn't acknowledged.
  *
- * States:
- *
- *    PROXY ──header──► CONNECTING ──CONNECT──► AUTHENTICATING ──login──► CLAIMING ──store──► ONLINE
- *      │                   │                         │                      │                  │
- *      └───────────────────┴──────► CLOSED ◄─────────┴──────────────────────┴──────────────────┘
- *
- * A login that is known at once leaves AUTHENTICATING out.
- *
+ * States:    client_state.h. client_enter is the only function that changes it.
  * Data flow: the transport's readiness marks the client; the turn calls input_run, which
  *            decodes and hands packets to handle_*.c; deliver.c puts messages into its output; the
  *            turn's flush writes. client_life.c makes and ends it.
@@ -24,6 +17,7 @@
 #include <sys/queue.h>
 
 #include "broker/auth/auth.h"
+#include "broker/client/client_state.h"
 #include "broker/client/context.h"
 #include "broker/client/flush_rule.h"
 #include "broker/message/inflight.h"
@@ -40,23 +34,22 @@ struct retained_delivery;
 struct retained_known;
 struct session;
 
-enum client_state {
-    CLIENT_PROXY,
-    CLIENT_CONNECTING,
-    CLIENT_AUTHENTICATING,
-    CLIENT_CLAIMING,
-    CLIENT_ONLINE,
-    CLIENT_CLOSED,
-};
-
-/* Why a client isn't read for now (bits). */
+/* Why a client isn't read for now. Bits beside the state: several may hold at once, and each ends by itself. */
 enum client_pause {
     PAUSE_UNACKNOWLEDGED = 1, /* too many of its requests wait for the store */
     PAUSE_STORE = 2,          /* it publishes and the store takes nothing */
-    PAUSE_RETIRED = 4,        /* it is closed once its requests are answered */
-    PAUSE_OUTPUT = 8,         /* it doesn't read its answers */
-    PAUSE_LIST = 16,          /* its SUBSCRIBE or UNSUBSCRIBE names many filters */
-    PAUSE_FANOUT = 32,        /* a message is being handed out to many: fanout.h */
+    PAUSE_OUTPUT = 4,         /* it doesn't read its answers */
+    PAUSE_LIST = 8,           /* its SUBSCRIBE or UNSUBSCRIBE names many filters */
+    PAUSE_FANOUT = 16,        /* a message is being handed out to many: fanout.h */
+};
+
+/* What the store knows of the connection: `hold`. Beside the state, because a connection may end at any time, and
+ * the store's answer comes later. */
+enum client_claim {
+    CLAIM_NONE,
+    CLAIM_ASKED, /* for the client id */
+    CLAIM_HELD,  /* the session is this connection's: the store is to be told of its end */
+    CLAIM_OVER,  /* it was told, or the session is another connection's */
 };
 
 enum {
@@ -73,26 +66,27 @@ struct client {
     struct client *ready_next, *work_next, *flush_next; /* lists of the turn */
     struct client *held_next;                           /* fanout.c */
 
-    uint8_t state;       /* enum client_state; set by client_set_state only */
-    uint8_t version;     /* enum mqtt_version */
-    uint8_t pause;       /* enum client_pause bits */
-    uint8_t end;         /* enum client_end, when it is to be closed */
-    bool on_holders : 1; /* holders.h */
-    bool on_ready : 1, on_work : 1, on_flush : 1, on_dead : 1;
-    bool readable : 1;   /* the transport may have more */
-    bool eof : 1;        /* the transport has announced its end */
+    uint8_t state;     /* enum client_state; set by client_enter only */
+    uint8_t version;   /* enum mqtt_version */
+    uint8_t pause;     /* enum client_pause bits */
+    uint8_t end;       /* LEAVING, ANSWERING, CLOSING: enum client_end, why */
+    uint8_t claim : 2; /* enum client_claim */
+    /* Which lists it is on. */
+    bool on_ready : 1, on_work : 1, on_flush : 1, on_dead : 1, on_holders : 1;
+    /* What the transport said last: edge-triggered, so it is noted in each state. */
+    bool readable : 1;   /* it may have more */
+    bool eof : 1;        /* it has announced its end */
     bool look_again : 1; /* its end may have come with the last bytes, unannounced */
-    bool blocked : 1;    /* the transport takes nothing now */
-    bool doomed : 1;     /* the turn will close it */
-    bool trusted : 1;    /* its address may send a PROXY header */
-    bool proxied : 1;    /* its address is the one that the PROXY header named */
-    bool clean_exit : 1; /* DISCONNECT came: no will */
-    bool wake : 1;       /* the durable session's queue may have something */
-    bool fetching : 1;
+    bool blocked : 1;    /* it takes nothing now */
+    /* What the connection is, from its beginning or its CONNECT on. */
+    bool trusted : 1; /* its address may send a PROXY header */
+    bool proxied : 1; /* its address is the one that the PROXY header named */
+    bool
+        bridge : 1; /* another broker: its subscriptions are "no local" and "retain as published" */
+    /* How far delivery is, which goes on in each connected state. */
+    bool wake : 1;         /* the durable session's queue may have something */
+    bool fetching : 1;     /* the store is asked for it */
     bool wants_output : 1; /* something waits for the output to get below the watermark */
-    bool bridge : 1;       /* another broker, by its CONNECT: its subscriptions are "no local" and
-                              "retain as published" */
-    bool disconnected : 1; /* store_disconnect was called, or mustn't be */
     uint16_t keep_alive_s;
     uint16_t request_count;
     uint32_t request_bytes;
@@ -120,31 +114,35 @@ struct client {
     struct retained_delivery *retained;
     struct retained_known *known;       /* of `retained` */
     struct connect_attempt *connecting; /* until ONLINE */
-    struct leaving {                    /* leave.h: read to its end before it is closed */
+    struct leaving {                    /* LEAVING: leave.h */
         uint64_t until_ms;
         size_t bytes_left;
         struct client *heir; /* a newer connection of the client id, may be NULL */
     } * leaving;
-    struct client *awaits;      /* whose heir this one is */
-    struct identity who;        /* from CLAIMING on; the name is the client's own */
-    uint32_t connect_bytes;     /* of user name and will, which are kept as long as it is here */
-    char *will_topic;           /* NULL: no will */
-    uint64_t user_stamp;        /* which password of his was right: auth_still_admits */
-    store_done_fn *let_go_done; /* told when the client is gone */
-    void *let_go_arg;
+    struct client *awaits;         /* whose heir this one is */
+    struct identity who;           /* from CLAIMING on; the name is the client's own */
+    uint32_t connect_bytes;        /* of user name and will, which are kept as long as it is here */
+    char *will_topic;              /* NULL: no will */
+    uint64_t user_stamp;           /* which password of his was right: auth_still_admits */
+    store_done_fn *hand_over_done; /* told when the client is gone */
+    void *hand_over_arg;
 };
 
-void client_set_state(struct client *c, enum client_state state);
+/* `state` may follow the present one (client_state_follows; asserted). Before LEAVING: leave_begin. */
+void client_enter(struct client *c, enum client_state state);
+/* CONNACK was sent, and it isn't to be closed at once: messages are delivered to it. */
+static inline bool client_is_connected(const struct client *c)
+{
+    return (CLIENT_IN(c->state) & CLIENT_CONNECTED) != 0;
+}
 /* Whether its packets are handled now. */
 static inline bool client_takes_packets(const struct client *c)
 {
-    if (c->pause != 0 || c->doomed)
-        return false;
-    return c->state == CLIENT_ONLINE || c->state == CLIENT_CONNECTING || c->state == CLIENT_PROXY;
+    return c->pause == 0 && (CLIENT_IN(c->state) & CLIENT_READS) != 0;
 }
 
-/* Ends it later in this turn. */
-void client_doom(struct client *c, enum client_end why);
+/* Ends it later in this turn; the first reason counts. */
+void client_close_later(struct client *c, enum client_end why);
 /* How long its session outlives the connection. UINT32_MAX: for ever. */
 uint32_t client_session_expiry_s(const struct client *c);
 /* One of the client's calls to the store has completed. */

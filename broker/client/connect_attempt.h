@@ -23,8 +23,7 @@ struct connect_attempt {
     LIST_ENTRY(connect_attempt) rival_link;
     bool is_rival;
     bool clean;
-    bool claimed; /* the store has been asked */
-    bool waits;   /* it didn't answer at once */
+    bool waits;   /* the store didn't answer at once */
     bool made_id; /* the client left its id to us */
     struct message *will;
     char *username; /* NULL: none given */

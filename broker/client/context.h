@@ -94,8 +94,8 @@ struct broker {
     struct timebox box; /* of the phase that is at work */
     struct client_list ready, work, dead;
     struct client_list flush_soon, flush; /* to be written soon, at the turn's end: flush_rule.h */
-    uint32_t feeder, first_feeder;        /* source being handled; first one of the turn */
-    struct event *tick;                   /* advances the wheel */
+    uint32_t output_source, first_output_source; /* what causes output now; first one of the turn */
+    struct event *tick;                          /* advances the wheel */
     bool tick_due;
     struct wheel wheel;      /* timeouts of clients, and of what they were told */
     struct pace pace;        /* whether to rest before the next poll */

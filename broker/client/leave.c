@@ -1,5 +1,5 @@
 /*
- * Between the wish that a connection ends and its end. claim.c and client_retire begin it, input.c
+ * Between the wish that a connection ends and its end. claim.c and client_leave begin it, input.c
  * reads, client_life.c ends it, claim.c goes on with the heir.
  */
 #include "broker/client/leave.h"
@@ -10,16 +10,14 @@
 
 bool leave_begin(struct client *c)
 {
-    if (c->leaving != NULL)
+    if (c->state == CLIENT_LEAVING)
         return true;
     c->leaving = calloc(1, sizeof(*c->leaving));
     if (c->leaving == NULL)
         return false;
     c->leaving->until_ms = c->broker->now_ms + LEAVE_MS;
     c->leaving->bytes_left = LEAVE_BYTES;
-    c->readable = true; /* there may be bytes that nobody has announced yet */
-    client_arm_timer(c);
-    client_mark_ready(c);
+    client_enter(c, CLIENT_LEAVING);
     return true;
 }
 
@@ -30,7 +28,7 @@ void leave_to(struct client *c, struct client *heir)
         return;
     if (before != NULL) {
         before->awaits = NULL;
-        client_doom(before, END_TAKEN_OVER);
+        client_close_later(before, END_TAKEN_OVER);
     }
     c->leaving->heir = heir;
     heir->awaits = c;
@@ -39,7 +37,7 @@ void leave_to(struct client *c, struct client *heir)
 bool leave_is_over(const struct client *c, bool idle)
 {
     const struct leaving *l = c->leaving;
-    if (l == NULL || c->state != CLIENT_ONLINE)
+    if (c->state != CLIENT_LEAVING)
         return false;
     /* It waits a while for requests that are at the store, but not for a client that doesn't read
      * its answers. */
@@ -49,7 +47,7 @@ bool leave_is_over(const struct client *c, bool idle)
 
 void leave_note_read(struct client *c, size_t n)
 {
-    if (c->leaving != NULL)
+    if (c->state == CLIENT_LEAVING)
         c->leaving->bytes_left -= n < c->leaving->bytes_left ? n : c->leaving->bytes_left;
 }
 
@@ -71,23 +69,24 @@ void leave_forget_heir(struct client *c)
     c->awaits = NULL;
 }
 
-void client_retire(struct client *c, enum client_end why)
+void client_leave(struct client *c, enum client_end why)
 {
-    if (c->state == CLIENT_CLOSED || (c->pause & PAUSE_RETIRED))
+    if (c->state < CLIENT_ONLINE) {
+        client_close_later(c, why);
         return;
-    if (!c->doomed)
-        c->end = (uint8_t)why;
-    if (c->state == CLIENT_ONLINE && leave_begin(c))
-        return;
-    client_pause(c, PAUSE_RETIRED);
-    client_mark_work(c);
+    }
+    if (c->state != CLIENT_ONLINE && c->state != CLIENT_LEAVING)
+        return; /* it is on its way already */
+    c->end = (uint8_t)why;
+    if (!leave_begin(c))
+        client_enter(c, CLIENT_ANSWERING);
 }
 
-void client_let_go(struct client *c, store_done_fn *done, void *arg)
+void client_hand_over(struct client *c, store_done_fn *done, void *arg)
 {
-    if (c->let_go_done != NULL)
-        c->let_go_done(c->let_go_arg, STORE_OK);
-    c->let_go_done = done;
-    c->let_go_arg = arg;
-    client_retire(c, END_TAKEN_OVER);
+    if (c->hand_over_done != NULL)
+        c->hand_over_done(c->hand_over_arg, STORE_OK);
+    c->hand_over_done = done;
+    c->hand_over_arg = arg;
+    client_leave(c, END_TAKEN_OVER);
 }

@@ -24,8 +24,8 @@ struct client;
 
 enum { LEAVE_MS = 800, LEAVE_BYTES = 16 << 20 };
 
-/* Begins to read an online client to its end; c->end says why it will be closed. False: there is
- * nothing to wait for. */
+/* An online client enters LEAVING, if it isn't there already; c->end says why it will be closed. False: out of memory,
+ * and nothing has changed. */
 bool leave_begin(struct client *c);
 /* `heir` claims its client id once c is closed. */
 void leave_to(struct client *c, struct client *heir);
@@ -33,15 +33,15 @@ void leave_to(struct client *c, struct client *heir);
 bool leave_is_over(const struct client *c, bool idle);
 /* So many bytes of it were read. */
 void leave_note_read(struct client *c, size_t n);
-/* It isn't leaving any more: it is closed, or only its answers are waited for. Its heir goes on. */
+/* What LEAVING needs is freed: the client is closed, or only its answers are waited for. Its heir goes on. */
 void leave_end(struct client *c);
 /* An heir that is closed isn't one any more. */
 void leave_forget_heir(struct client *c);
 
-/* Ends a client in good order: handles what the socket holds, answers what is under way, then it is
- * closed. */
-void client_retire(struct client *c, enum client_end why);
+/* Ends a client in good order: what the socket holds is handled and answered, then it is closed. One that isn't
+ * connected yet is closed in this turn. */
+void client_leave(struct client *c, enum client_end why);
 /* Another broker takes the client id: drains the connection, then calls done. */
-void client_let_go(struct client *c, store_done_fn *done, void *arg);
+void client_hand_over(struct client *c, store_done_fn *done, void *arg);
 
 #endif

@@ -34,7 +34,7 @@ static struct request *append(struct client *c, enum mqtt_type answer, uint16_t 
 {
     struct request *q = account_new(ACCOUNT_REQUESTS, sizeof(*q));
     if (q == NULL) {
-        client_doom(c, END_NO_MEMORY);
+        client_close_later(c, END_NO_MEMORY);
         return NULL;
     }
     q->client = c;
@@ -78,7 +78,7 @@ static void answer_ready(struct client *c)
     while (c->requests != NULL && c->requests->state != REQUEST_WAITING) {
         struct request *q = c->requests;
         if (q->state == REQUEST_FAILED) {
-            client_doom(c, END_STORE_FAILED); /* later ones must not overtake it */
+            client_close_later(c, END_STORE_FAILED); /* later ones must not overtake it */
             return;
         }
         c->requests = q->next;
@@ -91,7 +91,7 @@ static void answer_ready(struct client *c)
     }
     if (!is_full(c))
         client_resume(c, PAUSE_UNACKNOWLEDGED);
-    if (c->requests == NULL && (c->pause & PAUSE_RETIRED))
+    if (c->requests == NULL && c->state == CLIENT_ANSWERING)
         client_mark_work(c);
 }
 
@@ -107,7 +107,7 @@ void request_done(void *arg, enum store_status status)
     }
     q->state = status == STORE_OK ? REQUEST_DONE : REQUEST_FAILED;
     if (status == STORE_FENCED)
-        client_doom(c, END_TAKEN_OVER);
+        client_close_later(c, END_TAKEN_OVER);
     answer_ready(c);
     client_op_done(c);
 }
@@ -123,7 +123,7 @@ void request_answer(struct client *c, enum mqtt_type answer, uint16_t packet_id)
         q->state = REQUEST_DONE;
 }
 
-void requests_abandon(struct client *c)
+void requests_drop(struct client *c)
 {
     struct request *q = c->requests;
     while (q != NULL) {
@@ -138,7 +138,7 @@ void requests_abandon(struct client *c)
     c->request_bytes = 0;
 }
 
-void requests_abandon_list(struct client *c)
+void requests_drop_list(struct client *c)
 {
     struct request *q = c->listing;
     c->listing = NULL; /* if a piece is in the store, its completion ends the request */

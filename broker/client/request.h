@@ -57,8 +57,8 @@ void request_done(void *arg, enum store_status status);
 /* Answers now, or after what is still waiting. */
 void request_answer(struct client *c, enum mqtt_type answer, uint16_t packet_id);
 /* The client closes: nothing will be answered. */
-void requests_abandon(struct client *c);
+void requests_drop(struct client *c);
 /* Once it is closed: a list of filters whose next piece isn't taken any more is done with. */
-void requests_abandon_list(struct client *c);
+void requests_drop_list(struct client *c);
 
 #endif

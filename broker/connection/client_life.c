@@ -71,16 +71,17 @@ static void on_timer(struct wheel_timer *timer)
         connect_attempt_late(c);
         return;
     }
-    if (c->state != CLIENT_ONLINE) {
-        client_doom(c, END_CONNECT_TIMEOUT);
-        return;
-    }
-    if (c->leaving != NULL) {
+    if (c->state == CLIENT_LEAVING) {
         client_end_leaving(c);
         return;
     }
+    if (c->state != CLIENT_ONLINE) {
+        client_close_later(c, END_CONNECT_TIMEOUT);
+        return;
+    }
     if (client_is_silent(c))
-        client_doom(c, END_KEEP_ALIVE); /* in the phase for it: thousands may be due at once */
+        client_close_later(c,
+                           END_KEEP_ALIVE); /* in the phase for it: thousands may be due at once */
     else
         client_arm_timer(c);
 }
@@ -125,17 +126,19 @@ void client_free(struct client *c)
 static void on_disconnected(void *arg, enum store_status status)
 {
     struct client *c = arg;
-    if (c->let_go_done != NULL)
-        c->let_go_done(c->let_go_arg, status);
-    c->let_go_done = NULL;
+    if (c->hand_over_done != NULL)
+        c->hand_over_done(c->hand_over_arg, status);
+    c->hand_over_done = NULL;
     client_op_done(c);
 }
 
 /* The rules may have changed since the CONNECT. */
-static bool will_is_due(const struct client *c)
+static bool will_is_due(const struct client *c, enum client_end why)
 {
-    if (c->clean_exit || c->will_topic == NULL)
-        return !c->clean_exit;
+    if (why == END_DISCONNECT)
+        return false;
+    if (c->will_topic == NULL)
+        return true;
     struct mqtt_slice topic = {.data = (const uint8_t *)c->will_topic,
                                .len = (uint32_t)strlen(c->will_topic)};
     if (auth_may_write(c->broker->auth, &c->who, topic))
@@ -147,11 +150,10 @@ static bool will_is_due(const struct client *c)
 }
 
 /* Will and expiry of a session whose connection ends. */
-static void tell_store(struct client *c)
+static void tell_store(struct client *c, enum client_end why)
 {
-    c->disconnected = true;
     c->ops++;
-    store_disconnect(c->broker->store, &c->hold, will_is_due(c), client_session_expiry_s(c),
+    store_disconnect(c->broker->store, &c->hold, will_is_due(c, why), client_session_expiry_s(c),
                      on_disconnected, c);
 }
 
@@ -209,35 +211,34 @@ static void drop_buffers(struct client *c)
     connect_attempt_free(c);
     retained_delivery_end(c);
     deliver_drop_queue(c);
-    requests_abandon(c);
+    requests_drop(c);
 }
 
 static void end(struct client *c, enum client_end why, bool tell)
 {
     if (c->state == CLIENT_CLOSED)
         return;
-    bool claimed = c->state == CLIENT_ONLINE;
+    bool held = c->claim == CLAIM_HELD;
     c->ops++; /* it stays until this is through */
-    if (claimed && peer_listens(why))
+    if (held && peer_listens(why))
         fanout_settle(c->broker->fanouts, c->session);
     if (c->pause & PAUSE_STORE)
         client_resume(c, PAUSE_STORE);
     log_end(c, why);
     c->broker->stats.ended[why]++;
-    client_set_state(c, CLIENT_CLOSED);
-    wheel_cancel(&c->timer);
+    client_enter(c, CLIENT_CLOSED);
     drop_connection(c, why);
     drop_buffers(c);
     holders_forget(c);
-    leave_session(c, claimed);
+    leave_session(c, held);
     leave_end(c);
-    if (!tell)
-        c->disconnected = true;
-    if (claimed && !c->disconnected)
-        tell_store(c);
-    else if (c->let_go_done != NULL) /* nothing to wait for */
+    if (held || !tell)
+        c->claim = CLAIM_OVER;
+    if (held && tell)
+        tell_store(c, why);
+    else if (c->hand_over_done != NULL) /* nothing to wait for */
         on_disconnected((c->ops++, c), STORE_OK);
-    requests_abandon_list(c);
+    requests_drop_list(c);
     client_op_done(c);
 }
 
@@ -246,22 +247,20 @@ void client_close(struct client *c, enum client_end why)
     end(c, why, true);
 }
 
-void client_abandon(struct client *c, enum client_end why)
+void client_close_silently(struct client *c, enum client_end why)
 {
     end(c, why, false);
 }
 
 void client_end_leaving(struct client *c)
 {
-    if (c->leaving->heir != NULL) {
-        client_close(
-            c, END_TAKEN_OVER); /* it doesn't wait for the answers: the client gets them again */
+    if (c->leaving->heir !=
+        NULL) { /* it doesn't wait for the answers: the client gets them again */
+        client_close(c, END_TAKEN_OVER);
         return;
     }
     leave_end(c);
-    client_pause(c, PAUSE_RETIRED);
-    client_mark_work(c);
-    client_arm_timer(c);
+    client_enter(c, CLIENT_ANSWERING);
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -281,8 +280,8 @@ static void output_failed(struct client *c)
 {
     c->blocked = true;
     output_clear(&c->output, &c->broker->chunks);
-    if (c->state == CLIENT_ONLINE)
-        client_retire(c, END_IO_ERROR);
+    if (c->state >= CLIENT_ONLINE)
+        client_leave(c, END_IO_ERROR);
     else
         client_close(c, END_IO_ERROR);
 }

@@ -3,7 +3,7 @@
  * one way out.
  *
  * Data flow: admission makes clients; the turn has their output written; any module may end one, at
- *            once here or later in the turn by client_doom.
+ *            once here or later in the turn by client_close_later.
  * Ownership: the client takes the transport, and takes itself off all lists when it is closed; the
  *            turn frees it (client.h).
  */
@@ -25,11 +25,11 @@ struct client *client_new(struct broker *b, struct listener *l, struct transport
 /* By the turn only. */
 void client_free(struct client *c);
 
-/* Ends the connection now; what is under way in the store goes on. Not while the router iterates:
- * client_doom marks the client there, and the turn closes it. */
+/* Ends the connection now, from any state; what is under way in the store goes on. Not while the router iterates:
+ * client_close_later is for that, and the turn closes it. */
 void client_close(struct client *c, enum client_end why);
-/* Ends it without a call to the store: the session belongs to another connection now. */
-void client_abandon(struct client *c, enum client_end why);
+/* The same without telling the store: the session belongs to another connection now. */
+void client_close_silently(struct client *c, enum client_end why);
 /* All that a leaving client sent is read, or its time is over: it is closed for its heir, or once it
  * is answered. */
 void client_end_leaving(struct client *c);

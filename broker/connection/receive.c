@@ -29,7 +29,7 @@ void receive_note(struct client *c, const uint8_t *bytes, size_t n, size_t asked
     c->readable = false; /* edge-triggered: the next byte will tell */
     if (!c->look_again) {
         c->look_again = true;
-        if (c->state == CLIENT_ONLINE)
+        if (client_is_connected(c))
             client_arm_timer(c);
     }
 }

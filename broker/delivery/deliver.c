@@ -75,7 +75,7 @@ static bool put(struct client *c, struct delivery *d, uint8_t first_byte, uint16
     client_mark_flush(c);
     return true;
 fail:
-    client_doom(c, END_NO_MEMORY); /* half a packet may be in the output */
+    client_close_later(c, END_NO_MEMORY); /* half a packet may be in the output */
     return false;
 }
 
@@ -84,7 +84,7 @@ static bool send_with_id(struct client *c, struct delivery *d, uint8_t qos, bool
 {
     enum inflight_state state = qos == 1 ? INFLIGHT_PUBLISHED : INFLIGHT_SENT;
     if (!inflight_add(&c->inflight, sequence, state)) {
-        client_doom(c, END_NO_MEMORY);
+        client_close_later(c, END_NO_MEMORY);
         return false;
     }
     return put(c, d, publish_first_byte(qos, retain, dup), inflight_packet_id(sequence));
@@ -139,7 +139,7 @@ static void queue_push(struct client *c, struct delivery *d, uint8_t qos, bool r
     struct pending_queue *q = c->queue;
     if (q != NULL &&
         (q->count >= limits->max_queued_messages || q->bytes >= limits->max_queued_bytes)) {
-        client_doom(c, END_QUEUE_FULL);
+        client_close_later(c, END_QUEUE_FULL);
         return;
     }
     struct message *m = delivery_message(d);
@@ -149,7 +149,7 @@ static void queue_push(struct client *c, struct delivery *d, uint8_t qos, bool r
     }
     struct pending *end = m != NULL && q != NULL ? queue_end(q) : NULL;
     if (end == NULL) {
-        client_doom(c, END_NO_MEMORY);
+        client_close_later(c, END_NO_MEMORY);
         return;
     }
     *end = (struct pending){.message = message_ref(m), .qos = qos, .retain = retain};
@@ -214,7 +214,7 @@ static bool has_room(struct client *c)
 
 static void pump_queue(struct client *c)
 {
-    while (c->queue != NULL && c->queue->count > 0 && has_room(c) && !c->doomed) {
+    while (c->queue != NULL && c->queue->count > 0 && has_room(c) && client_is_connected(c)) {
         struct pending p = queue_pop(c->queue);
         struct mqtt_publish fields;
         struct delivery d = delivery_of_message(c->broker->encoder, p.message, &fields);
@@ -228,7 +228,7 @@ static void pump_queue(struct client *c)
 
 void deliver_message(struct client *c, struct delivery *d, uint8_t qos, bool retain)
 {
-    if (c->doomed || !auth_may_read(c->broker->auth, &c->who, d->publish->topic))
+    if (!client_is_connected(c) || !auth_may_read(c->broker->auth, &c->who, d->publish->topic))
         return;
     if (qos == 0)
         deliver_qos0(c, d, retain);
@@ -265,7 +265,7 @@ static void send_entry(struct client *c, const struct store_entry *e)
 /* False: stopped at one whose packet id an older message still has. */
 static bool send_entries(struct client *c, const struct store_entry *entries, size_t count)
 {
-    for (size_t i = 0; i < count && !c->doomed; i++) {
+    for (size_t i = 0; i < count && client_is_connected(c); i++) {
         if (!inflight_takes(&c->inflight, entries[i].sequence)) {
             c->next_sequence = entries[i].sequence;
             return false;
@@ -280,22 +280,20 @@ static void on_fetched(void *arg, enum store_status status, const struct store_e
 {
     struct client *c = arg;
     c->fetching = false;
-    if (c->state == CLIENT_ONLINE && status == STORE_OK) {
+    if (client_is_connected(c) && status == STORE_OK) {
         bool all = send_entries(c, entries, count);
         c->wake = c->wake || more || !all;
         if (c->wake)
             client_mark_work(c);
-    } else if (c->state == CLIENT_ONLINE && status == STORE_FENCED) {
-        client_doom(c, END_TAKEN_OVER);
-    } else if (c->state == CLIENT_ONLINE) {
-        client_doom(c, END_STORE_FAILED);
+    } else if (client_is_connected(c)) {
+        client_close_later(c, status == STORE_FENCED ? END_TAKEN_OVER : END_STORE_FAILED);
     }
     client_op_done(c);
 }
 
 static void pump_store(struct client *c)
 {
-    if (!c->wake || c->fetching || c->doomed || !has_room(c))
+    if (!c->wake || c->fetching || !has_room(c))
         return;
     uint32_t window = c->broker->config->limits.max_inflight;
     size_t room = window - c->inflight.open;

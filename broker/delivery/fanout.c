@@ -42,7 +42,7 @@ static inline void deliver_to(struct session *s, const struct subscription_optio
 {
     struct client *c = s->client;
     bool retained = d->publish->retain;
-    if (c == NULL || c->state != CLIENT_ONLINE || (o->no_local && session_has_id(s, d->publisher)))
+    if (c == NULL || !client_is_connected(c) || (o->no_local && session_has_id(s, d->publisher)))
         return;
     uint8_t effective = lower(d->publish->qos, o->qos);
     if (s->durable && effective > 0)

@@ -87,7 +87,7 @@ static void queue_value(struct client *c, const struct message *m, uint8_t qos)
                              .props.raw = m->props};
     struct message *own = message_new(&p, publish_next_id(c->broker), m->publisher);
     if (own == NULL) {
-        client_doom(c, END_NO_MEMORY);
+        client_close_later(c, END_NO_MEMORY);
         return;
     }
     struct store_queue_target target = {.client_id = c->hold.client_id,
@@ -115,7 +115,8 @@ static void on_value(void *arg, const struct message *m)
     struct client *c = arg;
     struct retained_delivery *r = c->retained;
     fanout_settle(c->broker->fanouts, c->session);
-    if (c->doomed || retained_known_is_stale(c->known, m->topic, m->id) || is_own_echo(c, m))
+    if (!client_is_connected(c) || retained_known_is_stale(c->known, m->topic, m->id) ||
+        is_own_echo(c, m))
         return;
     uint8_t granted = TAILQ_FIRST(&r->wanted)->qos;
     uint8_t qos = m->qos < granted ? m->qos : granted;
@@ -171,7 +172,8 @@ static void on_read_done(void *arg, enum store_status status)
     r->reading = r->paused = false;
     next_filter(r);
     if (status != STORE_OK)
-        client_doom(c, END_STORE_FAILED); /* better than pretending that nothing is retained */
+        client_close_later(c,
+                           END_STORE_FAILED); /* better than pretending that nothing is retained */
     client_mark_work(c);
 }
 
@@ -204,7 +206,7 @@ static void start(struct client *c)
     if (r->reading)
         r->read = read; /* not done yet */
     if (read == NULL)
-        client_doom(c, END_NO_MEMORY);
+        client_close_later(c, END_NO_MEMORY);
 }
 
 static bool takes_more(const struct client *c)
@@ -239,7 +241,7 @@ static void on_lingered(struct wheel_timer *timer)
 void retained_delivery_go_on(struct client *c)
 {
     struct retained_delivery *r = c->retained;
-    if (r == NULL || c->doomed)
+    if (r == NULL || !client_is_connected(c))
         return;
     if (is_over(c)) {
         finish(c);
@@ -273,7 +275,7 @@ static struct retained_delivery *delivery_of(struct client *c)
         return c->retained;
     c->retained = account_zalloc(ACCOUNT_READS, sizeof(*c->retained));
     if (c->retained == NULL) {
-        client_doom(c, END_NO_MEMORY);
+        client_close_later(c, END_NO_MEMORY);
         return NULL;
     }
     c->retained->client = c;
@@ -353,7 +355,7 @@ void retained_delivery_add(struct client *c, struct mqtt_slice filter, uint8_t q
     else
         w = add_wanted(c, filter);
     if (w == NULL) {
-        client_doom(c, END_NO_MEMORY);
+        client_close_later(c, END_NO_MEMORY);
         return;
     }
     w->qos = qos;

@@ -24,15 +24,14 @@ struct auth_recheck {
 /* A client that isn't accepted yet has no user; its CONNECT is checked against the new files. */
 static bool is_let_in(const struct client *c)
 {
-    return c->state == CLIENT_CLAIMING || c->state == CLIENT_ONLINE;
+    return c->state == CLIENT_CLAIMING || client_is_connected(c);
 }
 
 static void check(struct auth_recheck *r, struct client *c)
 {
-    if (!is_let_in(c) || c->doomed ||
-        auth_still_admits(r->broker->auth, c->who.username, c->user_stamp))
+    if (!is_let_in(c) || auth_still_admits(r->broker->auth, c->who.username, c->user_stamp))
         return;
-    client_doom(c, END_NOT_AUTHORIZED);
+    client_close_later(c, END_NOT_AUTHORIZED);
     r->closed++;
 }
 

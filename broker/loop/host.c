@@ -54,7 +54,7 @@ static void on_publish_will(void *arg, struct message *m, store_done_fn *done, v
 static void on_wake(void *arg, const char *id, size_t len)
 {
     struct session *s = find(arg, id, len);
-    if (s != NULL && s->client != NULL && s->client->state == CLIENT_ONLINE)
+    if (s != NULL && s->client != NULL && client_is_connected(s->client))
         deliver_wake(s->client);
 }
 
@@ -63,16 +63,17 @@ static void on_let_go(void *arg, const char *id, size_t len, uint64_t epoch, sto
 {
     struct session *s = find(arg, id, len);
     struct client *c = s != NULL ? s->client : NULL;
-    if (c == NULL || c->state != CLIENT_ONLINE || c->hold.epoch > epoch)
+    if (c == NULL || c->claim != CLAIM_HELD || c->hold.epoch > epoch)
         done(done_arg, STORE_OK);
     else
-        client_let_go(c, done, done_arg);
+        client_hand_over(c, done, done_arg);
 }
 
 static void on_fenced(void *arg, struct store_hold *hold)
 {
     (void)arg;
-    client_abandon((struct client *)((char *)hold - offsetof(struct client, hold)), END_TAKEN_OVER);
+    client_close_silently((struct client *)((char *)hold - offsetof(struct client, hold)),
+                          END_TAKEN_OVER);
 }
 
 static void on_durable_subscribed(void *arg, const char *id, size_t len,
@@ -139,7 +140,7 @@ static uint64_t on_each_unfinished(void *arg, const char *id, size_t len, store_
 {
     struct session *s = find(arg, id, len);
     const struct client *c = s != NULL ? s->client : NULL;
-    if (c == NULL || c->state != CLIENT_ONLINE)
+    if (c == NULL || c->claim != CLAIM_HELD)
         return 0;
     for (uint64_t at = c->inflight.base; at < c->inflight.end; at++)
         if (inflight_state(&c->inflight, at) != INFLIGHT_DONE)
@@ -152,20 +153,20 @@ static void on_gap(void *arg)
     struct broker *b = arg;
     uint32_t told = 0;
     for (struct client *c = b->clients; c != NULL; c = c->next) {
-        if (c->state != CLIENT_ONLINE || c->hold.durable ||
+        if (!client_is_connected(c) || c->hold.durable ||
             c->session->subscriber.acknowledged_count == 0)
             continue;
-        client_doom(c, END_GAP); /* closed in the phase for it */
+        client_close_later(c, END_GAP); /* closed in the phase for it */
         told++;
     }
     LOG_WARN("messages_lost", KV_UINT("clients_closed", told));
 }
 
 /* Those that come meanwhile are closed as well: the node that they came to is no more. */
-static bool abandon_clients(struct broker *b, struct timebox *box)
+static bool close_clients(struct broker *b, struct timebox *box)
 {
     while (b->clients != NULL) {
-        client_abandon(b->clients, END_START_OVER);
+        client_close_silently(b->clients, END_START_OVER);
         if (timebox_spend(box, CLOSE_US))
             return b->clients == NULL;
     }
@@ -190,7 +191,7 @@ static bool on_start_over(void *arg, struct timebox *box)
     struct broker *b = arg;
     if (!b->starting_over)
         LOG_WARN("start_over", KV_UINT("clients", b->client_count));
-    b->starting_over = !abandon_clients(b, box) || !forget_sessions(b, box);
+    b->starting_over = !close_clients(b, box) || !forget_sessions(b, box);
     return !b->starting_over;
 }
 

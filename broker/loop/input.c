@@ -51,7 +51,7 @@ static size_t take_proxy_header(struct client *c, const uint8_t *buf, size_t len
     case PROXY_NOT_PROXY:
         if (required)
             break;
-        client_set_state(c, CLIENT_CONNECTING);
+        client_enter(c, CLIENT_CONNECTING);
         return 0;
     case PROXY_MALFORMED:
         break;
@@ -60,7 +60,7 @@ static size_t take_proxy_header(struct client *c, const uint8_t *buf, size_t len
             c->transport->peer = peer_from_sockaddr((const struct sockaddr *)&info.source);
             c->proxied = true;
         }
-        client_set_state(c, CLIENT_CONNECTING);
+        client_enter(c, CLIENT_CONNECTING);
         return used;
     }
     client_close(c, END_PROXY);

@@ -41,7 +41,7 @@ void shed_init(struct broker *b)
 
 static bool is_stranger(const struct client *c)
 {
-    return c->state != CLIENT_ONLINE;
+    return !client_is_connected(c);
 }
 
 static struct memory_holding holding_of(const struct client *c)
@@ -177,7 +177,8 @@ static void look_for_slow_packets(struct broker *b)
             continue;
         c->looked_at_ms = b->now_ms;
         if (rest_is_too_slow(c))
-            client_doom(c, END_SLOW_PACKET); /* in the phase for it: many may be due at once */
+            client_close_later(c,
+                               END_SLOW_PACKET); /* in the phase for it: many may be due at once */
     }
 }
 

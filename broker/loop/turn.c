@@ -103,7 +103,7 @@ static void work(struct client *c)
 {
     if (c->state == CLIENT_CLOSED)
         return;
-    if (c->doomed) {
+    if (c->state == CLIENT_CLOSING) {
         client_close(c, (enum client_end)c->end);
         return;
     }
@@ -111,12 +111,12 @@ static void work(struct client *c)
         handle_connect_login_done(c);
     if (c->state == CLIENT_CLAIMING)
         claim_client_id(c);
-    if (c->state == CLIENT_ONLINE) {
+    if (client_is_connected(c)) {
         handle_list_go_on(c);
         deliver_pump(c);
         retained_delivery_go_on(c);
     }
-    if ((c->pause & PAUSE_RETIRED) && c->requests == NULL && c->state != CLIENT_CLAIMING)
+    if (c->state == CLIENT_ANSWERING && c->requests == NULL)
         client_close(c, (enum client_end)c->end);
 }
 
@@ -136,7 +136,7 @@ static void flush_soon(struct broker *b)
                                          .cost_us = WRITE_US,
                                          .next_of = flush_next,
                                          .run = flush_one});
-    b->feeder++;
+    b->output_source++;
 }
 
 static void ready_one(struct broker *b, struct client *c)
@@ -245,7 +245,7 @@ static void begin(struct broker *b)
 
 static void take_store_input(struct broker *b)
 {
-    b->first_feeder = b->feeder;
+    b->first_output_source = b->output_source;
     open_box(b, TURN_STORE_INPUT);
     if (fanouts_busy(b->fanouts) && !b->store->suspended)
         fanouts_go_on(b->fanouts, b->flush_behind ? FANOUT_PIECE / 8 : FANOUT_PIECE, &b->box);
@@ -253,7 +253,7 @@ static void take_store_input(struct broker *b)
     router_go_on(b->router, &b->box);
     if (timebox_is_over(&b->box))
         turn_clock_cut(&b->clock, TURN_STORE_INPUT);
-    b->feeder++;
+    b->output_source++;
 }
 
 static void serve_clients(struct broker *b)

@@ -84,7 +84,7 @@ static void resend_released(struct client *c, const struct store_connect_result 
 {
     for (size_t i = 0; i < r->released_count; i++) {
         if (!inflight_add(&c->inflight, r->released[i], INFLIGHT_RELEASED)) {
-            client_doom(c, END_NO_MEMORY);
+            client_close_later(c, END_NO_MEMORY);
             return;
         }
         client_send_ack(c, MQTT_PUBREL, inflight_packet_id(r->released[i]));
@@ -98,10 +98,11 @@ static void go_online(struct client *c, const struct store_connect_result *r)
     c->next_sequence = c->hold.durable && r->next_sequence > 0 ? r->next_sequence : 1;
     connect_attempt_free(c);
     c->last_input_ms = c->broker->client_ms;
-    client_set_state(c, CLIENT_ONLINE);
+    c->claim = CLAIM_HELD;
+    client_enter(c, CLIENT_ONLINE);
     router_session_joined(c->broker->router, c->session);
     if (!connack_send(c, MQTT_CONNACK_ACCEPTED, present)) {
-        client_doom(c, END_NO_MEMORY);
+        client_close_later(c, END_NO_MEMORY);
         return;
     }
     if (c->hold.durable) {
@@ -109,9 +110,6 @@ static void go_online(struct client *c, const struct store_connect_result *r)
         resend_released(c, r);
         deliver_wake(c);
     }
-    if (c->pause & PAUSE_RETIRED)
-        client_mark_work(c);
-    client_mark_ready(c); /* what came right after the CONNECT waits */
     char peer[PEER_TEXT_MAX];
     LOG_DEBUG("client_online", KV_STR("client_id", client_id_text(c)),
               KV_STR("peer", peer_text(&c->transport->peer, peer)), KV_BOOL("present", present));
@@ -127,8 +125,8 @@ static void on_given_back(void *arg, enum store_status status)
  * client was never told that it is connected. */
 static void give_back(struct client *c, enum store_status status)
 {
-    if (status == STORE_OK && !c->disconnected) {
-        c->disconnected = true;
+    if (status == STORE_OK && c->claim == CLAIM_ASKED) {
+        c->claim = CLAIM_OVER;
         c->ops++;
         store_disconnect(c->broker->store, &c->hold, false, client_session_expiry_s(c),
                          on_given_back, c);
@@ -144,9 +142,9 @@ static bool has_left_meanwhile(struct client *c)
 static void on_claimed(void *arg, enum store_status status, const struct store_connect_result *r)
 {
     struct client *c = arg;
-    if (c->state != CLIENT_CLOSED && status == STORE_OK && !restore_subscriptions(c, r))
+    if (c->state == CLIENT_CLAIMING && status == STORE_OK && !restore_subscriptions(c, r))
         client_close(c, END_NO_MEMORY);
-    if (c->state == CLIENT_CLOSED || has_left_meanwhile(c))
+    if (c->state != CLIENT_CLAIMING || has_left_meanwhile(c))
         give_back(c, status);
     else if (status == STORE_OK)
         go_online(c, r);
@@ -172,7 +170,7 @@ static bool bars(struct client *old, struct client *c)
 {
     if (is_same_user(c, old) || c->broker->config->auth.shared_client_ids)
         return false;
-    if (old->state == CLIENT_ONLINE)
+    if (old->claim == CLAIM_HELD)
         connack_refuse(c, MQTT_CONNACK_NOT_AUTHORIZED, REFUSED_OTHER_USER);
     else
         connect_attempt_await(c->connecting, old->connecting);
@@ -186,7 +184,7 @@ static bool may_replace(struct client *c, struct client *old)
     enum { CLOCKS_MS = 20 }; /* of the kernel's count */
     if (bars(old, c))
         return false;
-    if (old->state != CLIENT_ONLINE)
+    if (old->claim != CLAIM_HELD)
         return true; /* it has nothing yet */
     if (c->connecting->arrived_ms + CLOCKS_MS < old->hold.arrived_ms) {
         client_close(c, END_TAKEN_OVER);
@@ -205,9 +203,9 @@ static bool awaits_older(struct client *c)
         return false;
     if (!may_replace(c, old))
         return true;
-    old->end = END_TAKEN_OVER;
-    if (old->state == CLIENT_ONLINE && !old->doomed && !(old->pause & PAUSE_RETIRED) &&
-        leave_begin(old)) {
+    if (old->state == CLIENT_ONLINE || old->state == CLIENT_LEAVING)
+        client_leave(old, END_TAKEN_OVER);
+    if (old->state == CLIENT_LEAVING) {
         leave_to(old, c);
         return true;
     }
@@ -229,9 +227,9 @@ static struct session *take_session(struct client *c)
 void claim_client_id(struct client *c)
 {
     struct connect_attempt *a = c->connecting;
-    if (a == NULL || a->claimed || c->doomed || receive_has_left(c) || awaits_older(c))
+    if (c->claim != CLAIM_NONE || receive_has_left(c) || awaits_older(c))
         return;
-    a->claimed = true;
+    c->claim = CLAIM_ASKED;
     struct session *s = take_session(c);
     if (s == NULL) {
         client_close(c, END_NO_MEMORY);

@@ -14,14 +14,13 @@ static void handle_pingreq(struct client *c, const struct mqtt_packet *p)
     static const struct mqtt_packet pong = {.type = MQTT_PINGRESP};
     (void)p;
     if (!client_send(c, &pong))
-        client_doom(c, END_NO_MEMORY);
+        client_close_later(c, END_NO_MEMORY);
 }
 
 static void handle_disconnect(struct client *c, const struct mqtt_packet *p)
 {
     (void)p;
-    c->clean_exit = true;
-    client_close(c, END_DISCONNECT);
+    client_close(c, END_DISCONNECT); /* by that reason there is no will */
 }
 
 typedef void handle_fn(struct client *c, const struct mqtt_packet *p);

@@ -46,11 +46,11 @@ static void on_released(void *arg, enum store_status status)
 {
     struct release *r = arg;
     struct client *c = r->client;
-    if (c->state == CLIENT_ONLINE && status == STORE_OK) {
+    if (client_is_connected(c) && status == STORE_OK) {
         inflight_set(&c->inflight, r->sequence, INFLIGHT_RELEASED);
         client_send_ack(c, MQTT_PUBREL, inflight_packet_id(r->sequence));
-    } else if (c->state == CLIENT_ONLINE) {
-        client_doom(c, status == STORE_FENCED ? END_TAKEN_OVER : END_STORE_FAILED);
+    } else if (client_is_connected(c)) {
+        client_close_later(c, status == STORE_FENCED ? END_TAKEN_OVER : END_STORE_FAILED);
     }
     free(r);
     client_op_done(c);
@@ -60,7 +60,7 @@ static void release(struct client *c, uint64_t sequence)
 {
     struct release *r = malloc(sizeof(*r));
     if (r == NULL) {
-        client_doom(c, END_NO_MEMORY);
+        client_close_later(c, END_NO_MEMORY);
         return;
     }
     *r = (struct release){.client = c, .sequence = sequence};

@@ -163,7 +163,7 @@ static void let_in(struct client *c)
     c->user_stamp = a->login.stamp;
     a->username = NULL;
     if (take_will(c))
-        client_set_state(c, CLIENT_CLAIMING);
+        client_enter(c, CLIENT_CLAIMING);
     else
         client_close(c, END_NO_MEMORY);
 }
@@ -213,7 +213,7 @@ static void begin_login(struct client *c, const struct mqtt_connect *p)
         return;
     }
     c->readable = true; /* a reset that came together with the CONNECT looked like data */
-    client_set_state(c, CLIENT_AUTHENTICATING);
+    client_enter(c, CLIENT_AUTHENTICATING);
 }
 
 void handle_connect(struct client *c, const struct mqtt_packet *packet)

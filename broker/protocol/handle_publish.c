@@ -61,10 +61,10 @@ static bool is_first(struct client *c, const struct mqtt_publish *p)
     if (packet_ids_has(&c->open_qos2, p->packet_id))
         return false;
     if (c->open_qos2.count >= c->broker->config->limits.max_open_qos2)
-        client_doom(c, END_OPEN_QOS2); /* 3.1.1 has no other way to slow it down */
+        client_close_later(c, END_OPEN_QOS2); /* 3.1.1 has no other way to slow it down */
     else if (!packet_ids_add(&c->open_qos2, p->packet_id))
-        client_doom(c, END_NO_MEMORY);
-    return !c->doomed;
+        client_close_later(c, END_NO_MEMORY);
+    return client_is_connected(c);
 }
 
 void handle_publish(struct client *c, const struct mqtt_packet *packet)
@@ -91,7 +91,7 @@ void handle_publish(struct client *c, const struct mqtt_packet *packet)
             r.qos2_packet_id = p->packet_id;
         if (is_first(c, p) && allowed)
             take_acknowledged(c, &r, MQTT_PUBREC);
-        else if (!c->doomed)
+        else if (client_is_connected(c))
             request_answer(c, MQTT_PUBREC, p->packet_id);
         return;
     }

@@ -108,12 +108,12 @@ static void answer_subscribe(struct client *c, struct request *q)
 {
     const struct request_list *l = q->list;
     if (c->version == MQTT_V31 && has_refused(l)) {
-        client_doom(c, END_SUBSCRIBE_REFUSED); /* 3.1 has no 0x80 */
+        client_close_later(c, END_SUBSCRIBE_REFUSED); /* 3.1 has no 0x80 */
         return;
     }
     uint8_t *codes = malloc(l->count);
     if (codes == NULL) {
-        client_doom(c, END_NO_MEMORY);
+        client_close_later(c, END_NO_MEMORY);
         return;
     }
     for (uint32_t i = 0; i < l->count; i++)
@@ -122,7 +122,7 @@ static void answer_subscribe(struct client *c, struct request *q)
         .type = MQTT_SUBACK,
         .u.suback = {.packet_id = q->packet_id, .codes = {.data = codes, .len = l->count}}};
     if (!client_send(c, &p))
-        client_doom(c, END_NO_MEMORY);
+        client_close_later(c, END_NO_MEMORY);
     free(codes);
     for (uint32_t i = 0; i < l->count; i++)
         if (l->wishes[i].code != MQTT_QOS_FAILURE)
@@ -198,7 +198,7 @@ static void end_list(struct request *q, enum store_status status)
 static void refuse_piece(struct client *c, struct request_list *l)
 {
     for (uint32_t i = l->taken; i-- > l->piece;) {
-        if (l->wishes[i].code != MQTT_QOS_FAILURE && c->state == CLIENT_ONLINE)
+        if (l->wishes[i].code != MQTT_QOS_FAILURE && c->state != CLIENT_CLOSED)
             take_back(c, &l->wishes[i]);
         l->wishes[i].code = MQTT_QOS_FAILURE;
     }
@@ -212,7 +212,7 @@ static void on_piece(void *arg, enum store_status status)
         refuse_piece(c, q->list);
         status = STORE_OK;
     }
-    if (q->list->taken == q->list->count || status != STORE_OK || c->state != CLIENT_ONLINE) {
+    if (q->list->taken == q->list->count || status != STORE_OK || c->state == CLIENT_CLOSED) {
         end_list(q, status);
         return;
     }
@@ -283,7 +283,7 @@ static void store_piece_unsubscribed(struct client *c, struct request *q)
     const struct request_list *l = q->list;
     struct mqtt_slice *filters = calloc(l->taken - l->piece, sizeof(*filters));
     if (filters == NULL) {
-        client_doom(c, END_NO_MEMORY);
+        client_close_later(c, END_NO_MEMORY);
         end_list(q, STORE_UNAVAILABLE);
         return;
     }
@@ -319,7 +319,7 @@ static void begin_list(struct client *c, const struct mqtt_subscribe *s, struct 
         run_piece(c, q);
         return;
     }
-    client_doom(c, END_NO_MEMORY);
+    client_close_later(c, END_NO_MEMORY);
     request_done(q, STORE_UNAVAILABLE);
 }
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-/* A turn whose feeders are `first` and the next ones, of which `count` feed it. How often it was
+/* A turn whose sources are `first` and the next ones, of which `count` feed it. How often it was
  * written. */
 static unsigned turn(struct flush_rule *g, uint32_t first, unsigned count)
 {
@@ -24,17 +24,17 @@ static unsigned turn(struct flush_rule *g, uint32_t first, unsigned count)
     return writes + waiting;
 }
 
-static void one_feeder_a_turn_is_written_at_once(void **state)
+static void one_source_a_turn_is_written_at_once(void **state)
 {
     (void)state;
     struct flush_rule g = {0};
-    for (uint32_t feeder = 100; feeder < 10000; feeder += 7) {
-        flush_rule_note(&g, feeder, feeder - 3);
+    for (uint32_t source = 100; source < 10000; source += 7) {
+        flush_rule_note(&g, source, source - 3);
         assert_false(flush_rule_waits(&g));
     }
 }
 
-static void many_feeders_cost_one_write_a_turn(void **state)
+static void many_sources_cost_one_write_a_turn(void **state)
 {
     (void)state;
     struct flush_rule g = {0};
@@ -43,7 +43,7 @@ static void many_feeders_cost_one_write_a_turn(void **state)
         assert_int_equal(turn(&g, first, 50), 1);
 }
 
-static void a_few_turns_with_one_feeder_change_nothing_and_many_do(void **state)
+static void a_few_turns_with_one_source_change_nothing_and_many_do(void **state)
 {
     (void)state;
     struct flush_rule g = {0};
@@ -65,7 +65,7 @@ static void a_few_turns_with_one_feeder_change_nothing_and_many_do(void **state)
 static void the_numbers_may_wrap_around(void **state)
 {
     (void)state;
-    struct flush_rule g = {.feeder = UINT32_MAX - 20};
+    struct flush_rule g = {.source = UINT32_MAX - 20};
     assert_int_equal(turn(&g, UINT32_MAX - 5, 1), 1);
     assert_false(flush_rule_waits(&g));
     assert_int_equal(turn(&g, UINT32_MAX - 1, 4), 2);
@@ -75,9 +75,9 @@ static void the_numbers_may_wrap_around(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_feeder_a_turn_is_written_at_once),
-        cmocka_unit_test(many_feeders_cost_one_write_a_turn),
-        cmocka_unit_test(a_few_turns_with_one_feeder_change_nothing_and_many_do),
+        cmocka_unit_test(one_source_a_turn_is_written_at_once),
+        cmocka_unit_test(many_sources_cost_one_write_a_turn),
+        cmocka_unit_test(a_few_turns_with_one_source_change_nothing_and_many_do),
         cmocka_unit_test(the_numbers_may_wrap_around),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

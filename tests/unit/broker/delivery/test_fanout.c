@@ -216,8 +216,8 @@ static void receivers_and_publisher_may_leave_meanwhile(void **state)
     struct core_client *last = w->receivers[w->count - 1 - (w->count - 1) % WATCHED];
     publish(&w->core, w->alice, "all", "1");
     core_give_end(w->receivers[w->count - 2]);
-    client_retire(last->client, END_SHUTDOWN); /* as a drain does */
-    client_doom(w->alice->client, END_KEEP_ALIVE);
+    client_leave(last->client, END_SHUTDOWN); /* as a drain does */
+    client_close_later(w->alice->client, END_KEEP_ALIVE);
     core_turn(&w->core);
     assert_true(under_way(w));
     assert_true(last->finished && w->receivers[w->count - 2]->freed);
@@ -307,7 +307,7 @@ static void what_the_store_completed_is_acknowledged_when_it_is_through(void **s
     core_turn(&w->core);
     assert_int_equal(w->alice->out_len, 0);
     assert_int_equal(w->bob->out_len, 4); /* another one's, for few, waits for none of them */
-    client_doom(w->bob->client, END_KEEP_ALIVE);
+    client_close_later(w->bob->client, END_KEEP_ALIVE);
     core_settle(&w->core);
     assert_int_equal(w->alice->out_len, 3 * 4);
     assert_all_heard(w, "1423");

@@ -144,7 +144,7 @@ static void a_client_may_leave_in_the_middle_of_its_list(void **state)
     add_list(b, MQTT_SUBSCRIBE, "m/", 2000);
     core_give(c, b->data, b->len);
     core_turn(&core);
-    client_doom(c->client, END_KEEP_ALIVE);
+    client_close_later(c->client, END_KEEP_ALIVE);
     core_settle(&core);
     assert_true(c->freed);
     assert_int_equal(router_subscription_count(core.broker->router), 0);
@@ -358,7 +358,7 @@ static void a_waiting_connection_may_leave(void **state)
                                                .client_id = text("bulk")}});
     core_give(heir, b->data, b->len);
     core_turn(&f.core);
-    client_doom(heir->client, END_EOF);
+    client_close_later(heir->client, END_EOF);
     core_turn(&f.core);
     assert_true(heir->freed);
     turns_until_closed(&f);
@@ -379,7 +379,7 @@ static void a_connection_let_go_is_read_within_the_budgets(void **state)
     struct flood f;
     bool gone = false;
     flood_init(&f);
-    client_let_go(f.old->client, on_gone, &gone);
+    client_hand_over(f.old->client, on_gone, &gone);
     assert_true(turns_until_closed(&f) > 3);
     core_settle(&f.core);
     assert_true(gone);
