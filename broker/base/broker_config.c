@@ -4,17 +4,11 @@
  */
 #include "broker/base/broker_config.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "broker/base/fleet_name.h"
 #include "common/config/config_scalar.h"
 #include "common/http/http_host.h"
 #include "common/log/log.h"
-#include "common/mqtt/mqtt.h"
 #include "common/net/address.h"
-#include "common/net/bind_address.h"
 #include "common/net/peer.h"
 #include "common/redis/redis_url.h"
 
@@ -625,104 +619,3 @@ static const struct config_field broker_fields[] = {
 
 const struct config_schema broker_config_schema =
     CONFIG_SCHEMA(struct broker_config, broker_fields);
-
-bool broker_config_load(const char *path, struct broker_config *out, struct config_error *err)
-{
-    if (!config_load(path, &broker_config_schema, out, err))
-        return false;
-    out->file = path;
-    return true;
-}
-
-bool broker_config_default(struct broker_config *out, struct config_error *err)
-{
-    return config_defaults(&broker_config_schema, out, err);
-}
-
-void broker_config_free(struct broker_config *c)
-{
-    config_free(&broker_config_schema, c);
-}
-
-bool broker_config_add_listener(struct broker_config *c, const char *bind)
-{
-    struct listener_config *items = c->listeners.items;
-    struct listener_config *grown = realloc(items, (c->listeners.count + 1) * sizeof(*items));
-    if (grown == NULL)
-        return false;
-    c->listeners.items = grown;
-    struct listener_config *added = &grown[c->listeners.count];
-    memset(added, 0, sizeof(*added));
-    added->max_connections = c->limits.max_connections;
-    added->bind = strdup(bind);
-    if (added->bind == NULL)
-        return false;
-    c->listeners.count++;
-    return true;
-}
-
-bool broker_config_check_binds(const struct broker_config *c, struct config_error *err)
-{
-    const struct listener_config *items = c->listeners.items;
-    const char *file = c->file != NULL ? c->file : "command line";
-    struct bind_claim *claims = calloc(c->listeners.count + 1, sizeof(*claims));
-    size_t count = 0;
-    if (claims == NULL)
-        return config_fail(err, file, (struct config_position){0}, NULL, "out of memory");
-    for (; count < c->listeners.count; count++) {
-        claims[count] = (struct bind_claim){.text = items[count].bind, .at = items[count].bind_at};
-        snprintf(claims[count].path, sizeof(claims[count].path), "listeners[%zu].bind", count);
-    }
-    if (c->admin.bind != NULL)
-        claims[count++] = (struct bind_claim){
-            .text = c->admin.bind, .at = c->admin.bind_at, .path = "admin.bind"};
-    bool ok = bind_check_apart(claims, count, file, err);
-    free(claims);
-    return ok;
-}
-
-void broker_config_packet_limits(const struct limits_config *limits, uint32_t by_type[16])
-{
-    uint32_t most = (uint32_t)limits->max_packet_size;
-    for (unsigned type = 0; type < 16; type++) {
-        uint64_t limit = limits->max_ack_size;
-        if (type == MQTT_PUBLISH)
-            limit = most;
-        else if (type == MQTT_CONNECT)
-            limit = limits->max_connect_size;
-        else if (type == MQTT_SUBSCRIBE || type == MQTT_UNSUBSCRIBE)
-            limit = limits->max_subscribe_size;
-        by_type[type] = limit < most ? (uint32_t)limit : most;
-    }
-    for (unsigned type = 1; type < 16; type++)
-        if (by_type[type] < by_type[0])
-            by_type[0] = by_type[type];
-}
-
-struct store_redis_config broker_config_store_redis(const struct broker_config *c)
-{
-    return (struct store_redis_config){
-        .url = c->redis.url,
-        .password_file = c->redis.password_file,
-        .name = c->fleet.name,
-        .connect_timeout_ms = c->redis.connect_timeout_ms,
-        .command_timeout_ms = c->redis.command_timeout_ms,
-        .reconnect_min_ms = c->redis.reconnect_min_ms,
-        .reconnect_max_ms = c->redis.reconnect_max_ms,
-        .lease_ms = c->fleet.lease_ms,
-        .beat_interval_ms = c->fleet.beat_interval_ms,
-        .hang_ms = c->fleet.hang_ms,
-        .route_linger_ms = c->fleet.route_linger_ms,
-        .dedup_window_ms = c->fleet.dedup_window_ms,
-        .inbox_limit = c->fleet.inbox_limit,
-        .dedup_limit = c->fleet.dedup_limit,
-        .log_entries = c->fleet.log_entries,
-        .log_bytes = c->fleet.log_bytes,
-        .session_limit = c->limits.max_durable_sessions,
-        .stored_limit_bytes = c->limits.max_stored_bytes,
-        .queue_limit = c->limits.max_queued_messages,
-        .queue_limit_bytes = c->limits.max_queued_bytes,
-        .consistency = (enum fleet_consistency)c->fleet.consistency,
-        .durability = (enum fleet_durability)c->fleet.durability,
-    };
-}
