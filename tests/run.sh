@@ -168,7 +168,7 @@ summary() {
 
 install_packages() {
     local had_mosquitto=true
-    local packages=("${build_packages[@]}" ninja-build openssl redis-server)
+    local packages=("${build_packages[@]}" ninja-build openssl redis-server clang-format)
     if [[ $only == all ]]; then
         # Debian's python3, whatever else may come first in PATH, is the one that has paho-mqtt.
         packages+=(mosquitto mosquitto-clients python3 python3-paho-mqtt clang

@@ -169,7 +169,7 @@ static void it_leaves_by_way_of_its_last_bytes_and_answers(void **state)
     assert_int_equal(online(b), 1);
     client_leave(c, END_SHUTDOWN);
     assert_int_equal(state_of(b), CLIENT_LEAVING);
-    SEND(b, PUBLISH_1);                            /* what it sent before counts */
+    SEND(b, PUBLISH_1);                              /* what it sent before counts */
     assert_int_equal(state_of(b), CLIENT_ANSWERING); /* its socket is empty, the store is at work */
     slow.published(slow.published_arg, STORE_OK);
     core_settle(&b->core);

@@ -149,7 +149,7 @@ static int dial(const struct fixture *f)
 
 static void pump(const struct fixture *f)
 {
-    event_base_loop(f->base, EVLOOP_NONBLOCK);
+    event_base_loop(f->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 }
 
 static void send_all(const struct fixture *f, int fd, const char *text)

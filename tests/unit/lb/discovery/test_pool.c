@@ -88,7 +88,7 @@ static int teardown(void **state)
 
 static void turn(struct fixture *f)
 {
-    event_base_loop(f->base, EVLOOP_NONBLOCK);
+    event_base_loop(f->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 }
 
 static size_t count_members(const struct fixture *f, bool removed)
