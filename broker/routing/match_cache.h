@@ -12,7 +12,7 @@
 #ifndef FLOTILLA_BROKER_ROUTING_MATCH_CACHE_H
 #define FLOTILLA_BROKER_ROUTING_MATCH_CACHE_H
 
-#include "broker/routing/topic_tree.h"
+#include "broker/routing/topic_match.h"
 
 struct match_cache;
 

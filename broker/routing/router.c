@@ -10,6 +10,8 @@
 #include "broker/message/message.h"
 #include "broker/routing/match_cache.h"
 #include "broker/routing/session.h"
+#include "broker/routing/topic_match.h"
+#include "broker/routing/topic_tree.h"
 #include "common/base/timebox.h"
 
 enum {

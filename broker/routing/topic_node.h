@@ -1,10 +1,13 @@
 /*
- * topic_node - a node of the topic tree; shared by topic_tree.c, which owns it, and topic_weight.c.
+ * topic_node - the topic tree and its nodes; shared by topic_tree.c, which owns them, topic_match.c and topic_weight.c.
  */
 #ifndef FLOTILLA_BROKER_ROUTING_TOPIC_NODE_H
 #define FLOTILLA_BROKER_ROUTING_TOPIC_NODE_H
 
+#include <string.h>
+
 #include "broker/routing/subscriber.h"
+#include "common/base/hash.h"
 #include "common/base/hash_table.h"
 
 struct topic_heavy;
@@ -45,6 +48,44 @@ struct topic_node {
 static inline uint32_t topic_node_steps(const struct topic_node *n)
 {
     return n->literal ? 1 : 1 + n->levels / 16u;
+}
+
+/* A topic name taken apart: level i is at starts[i] and ends one before starts[i + 1]. */
+struct topic_name {
+    const char *text;
+    uint32_t len, levels;
+    uint32_t starts[65537];
+};
+
+struct topic_tree {
+    struct hash_table by_level;
+    size_t subscriptions;
+    uint64_t hash_key;
+    uint64_t steps;          /* made by matches */
+    char scratch[65536];     /* a filter's text */
+    struct topic_name topic; /* being matched */
+    struct topic_node root;
+};
+
+static inline uint32_t topic_node_key(const struct topic_tree *t, const struct topic_node *parent,
+                                      const char *level, uint16_t len)
+{
+    return (uint32_t)hash_bytes(t->hash_key ^ (uint64_t)(uintptr_t)parent, level, len);
+}
+
+/* The child whose text begins with this level. */
+static inline struct topic_node *topic_node_child(const struct topic_tree *t,
+                                                  const struct topic_node *parent,
+                                                  const char *level, uint16_t len)
+{
+    uint32_t key = topic_node_key(t, parent, level, len);
+    for (struct hash_link *l = hash_table_chain(&t->by_level, key); l != NULL; l = l->next) {
+        struct topic_node *n = HASH_OWNER(l, struct topic_node, by_level);
+        if (l->hash == key && n->parent == parent && n->text_len >= len &&
+            memcmp(n->text, level, len) == 0 && (n->text_len == len || n->text[len] == '/'))
+            return n;
+    }
+    return NULL;
 }
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * topic_tree - all subscriptions, as a tree of topic levels; finds who matches a topic name.
+ * topic_tree - all subscriptions, as a tree of topic levels. Who matches a topic name: topic_match.h.
  *
- * Data flow: router.c adds and removes subscriptions and asks for matches.
+ * Data flow: router.c adds and removes subscriptions.
  * Shape:     a node for each place where filters end or branch, with the levels from its parent to
  *            there as text; all nodes in one hash table keyed by (parent, first level), so that a
  *            node costs one allocation and a step down one probe. '+' and '#' children are also
@@ -19,15 +19,6 @@
 #include "broker/routing/subscriber.h"
 
 struct topic_tree;
-
-struct topic_match {
-    struct subscriber *subscriber;
-    struct subscription_options options; /* of overlapping subscriptions: the highest QoS */
-};
-struct topic_matches {
-    struct topic_match *items;
-    uint32_t count, capacity;
-};
 
 enum topic_change { TOPIC_FAILED, TOPIC_ADDED, TOPIC_REPLACED };
 
@@ -59,10 +50,6 @@ bool topic_tree_has_interest(const struct topic_tree *t, struct mqtt_slice filte
 struct mqtt_slice topic_tree_filter(struct topic_tree *t, const struct subscription *s);
 struct subscription_options topic_tree_options(const struct subscription *s);
 bool topic_tree_has_wildcard(const struct subscription *s);
-
-/* Fills `out` (reused, grown as needed; the caller frees out->items) with each subscriber that
- * matches, once. A leading wildcard doesn't match a name that starts with '$' (4.7.2). */
-bool topic_tree_match(struct topic_tree *t, struct mqtt_slice topic, struct topic_matches *out);
 
 /* What all matches so far have cost: nodes visited, levels compared with wildcards, matches found.
  * About 50 ns each in a large tree. */

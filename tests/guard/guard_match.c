@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "broker/routing/match_cache.h"
+#include "broker/routing/topic_match.h"
 #include "broker/routing/topic_tree.h"
 
 enum { DEVICES = 1000, WATCHERS = 5, ROUNDS = 20, CHANGE_EVERY = 5, HASH_KEY = 42 };

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "broker/routing/topic_match.h"
+
 static struct mqtt_slice text(const char *s)
 {
     return (struct mqtt_slice){(const uint8_t *)s, (uint32_t)strlen(s)};

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "broker/routing/topic_match.h"
 #include "broker/routing/topic_tree.h"
 
 enum { LEVELS = 9, FILTERS = 1500, GROUPS = 24, SLACK = TOPIC_LIGHT + 8 };
