@@ -99,7 +99,8 @@ static void close_party(struct core *core, struct party parties[PARTIES], struct
     core_give_end(p->link);
     for (int i = 0; i < 3 && !p->link->freed; i++)
         turn(core, parties);
-    core_must(p->link->freed || p->link->client->pause != 0);
+    core_must(p->link->freed || p->link->client->pause != 0 ||
+              p->link->client->state == CLIENT_ANSWERING);
     if (!p->link->freed)
         client_close(p->link->client, END_EOF);
     p->link->out = NULL; /* out_space */
