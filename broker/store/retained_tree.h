@@ -5,6 +5,9 @@
  * Reading:   a cursor steps from match to match and may rest between steps for as long as it likes:
  *            the node that it rests at stays until it goes on, also when its value is gone. What is
  *            added meanwhile may or may not be seen.
+ * Two trees: topic_tree.h keeps filters, which share little, so a node there takes many levels and parts or joins as
+ *            others come and go. Here topics share most of their levels, and a cursor may rest at each node, so a
+ *            node is one level and never moves.
  * Ownership: the tree holds a reference to each message; nodes are its own. Cursors are embedded by
  *            their users and must be finished before the tree is freed.
  */
