@@ -1,6 +1,8 @@
 /*
  * The state machine of one Redis connection: redis_dial.c finds the server, redis_socket.c moves the
- * bytes, redis_greeting.c knows what is said first, redis_queue.c keeps the commands.
+ * bytes, redis_greeting.c knows what is said first, redis_queue.c keeps the commands. What needs no
+ * I/O is decided by backoff.c (when to try again), redis_verdict.c (what a reply means) and
+ * redis_timing.c (whether a silence is too long).
  */
 #include "common/redis/redis_link.h"
 
@@ -11,19 +13,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/backoff.h"
 #include "common/base/clock.h"
 #include "common/base/timebox.h"
 #include "common/log/log.h"
 #include "common/redis/redis_dial.h"
 #include "common/redis/redis_socket.h"
+#include "common/redis/redis_timing.h"
+#include "common/redis/redis_verdict.h"
 
-/* A connection that was up for this long is tried again at once when it is lost. */
-enum { STEADY_MS = 1000 };
 /* Time-outs of one command in a row, after which it is given up. */
 enum { TIMEOUTS_MAX = 3 };
-/* A pause between two inputs from which on this process has slept: owners call ten times as often
- * at least. */
-enum { SLEPT_MS = 500 };
 
 struct redis_link {
     struct redis_link_config cfg;
@@ -33,17 +33,14 @@ struct redis_link {
     struct redis_greeting greeting;
     struct redis_dial dial;
     struct redis_socket socket;
+    struct backoff backoff;
+    struct redis_timing timing;
     struct event *timer; /* wakes the loop; what is due is decided by the clock */
     unsigned connection; /* counts connections: tells a reply's function closed this one */
     bool held;
     bool greeted;         /* the server's own part of the greeting is over */
-    uint64_t looked_ms;   /* last redis_link_input */
     uint64_t deadline_ms; /* of WAITING, and of the states up to GREETING */
-    uint64_t progress_ms; /* last reply, or the first write to an idle connection */
     uint64_t up_since_ms;
-    unsigned failures;   /* in a row */
-    uint64_t sample_us;  /* when the command whose round trip is being measured was written */
-    size_t sample_ahead; /* replies until that one; 0: none is */
 };
 
 static void wake_after(struct redis_link *l, uint64_t ms)
@@ -65,22 +62,8 @@ static void close_connection(struct redis_link *l)
     redis_socket_close(&l->socket);
     l->connection++;
     l->greeted = false;
-    l->sample_ahead = 0;
     l->queue.may_skip = false;
     redis_greeting_end(&l->greeting);
-}
-
-/* min, 2 min, 4 min ... max, each taken at 50 to 100 %, so that a fleet doesn't come back at once.
- */
-static uint64_t backoff_ms(const struct redis_link *l)
-{
-    unsigned doublings = l->failures > 16 ? 16 : l->failures;
-    uint64_t ms = l->cfg.backoff_min_ms << doublings;
-    uint64_t jitter;
-    if (ms > l->cfg.backoff_max_ms)
-        ms = l->cfg.backoff_max_ms;
-    evutil_secure_rng_get_bytes(&jitter, sizeof(jitter));
-    return ms / 2 + jitter % (ms / 2 + 1);
 }
 
 /* Leaves the connection for a new one. `wait`: after a pause also when it is the first trouble. */
@@ -88,18 +71,19 @@ static void leave(struct redis_link *l, enum log_level level, const char *why, b
 {
     bool was_up = l->state == REDIS_LINK_UP;
     uint64_t now_ms = clock_monotonic_ms();
+    uint64_t random;
     char reason[160]; /* `why` may go with the connection */
     evutil_snprintf(reason, sizeof(reason), "%s", why);
-    if (was_up) /* a new trouble, not the last one's next try; but don't spin */
-        l->failures = now_ms - l->up_since_ms >= STEADY_MS ? 0 : 1;
-    uint64_t pause_ms = wait || l->failures > 0 ? backoff_ms(l) : 0;
+    evutil_secure_rng_get_bytes(&random, sizeof(random));
+    if (was_up)
+        backoff_was_up(&l->backoff, now_ms - l->up_since_ms);
+    uint64_t wait_ms = backoff_fail(&l->backoff, wait, random);
     LOG_LIMITED(level, "redis_link_down", KV_STR("link", l->cfg.name), KV_STR("err", reason),
-                KV_UINT("retry_in_ms", pause_ms));
+                KV_UINT("retry_in_ms", wait_ms));
     close_connection(l);
     l->state = REDIS_LINK_WAITING;
-    l->failures++;
-    l->deadline_ms = now_ms + pause_ms;
-    wake_after(l, pause_ms);
+    l->deadline_ms = now_ms + wait_ms;
+    wake_after(l, wait_ms);
     redis_queue_rewind(&l->queue);
     if (was_up && l->cfg.lost != NULL)
         l->cfg.lost(l->cfg.arg, l, reason);
@@ -121,7 +105,7 @@ static void on_found(void *arg)
  * writable. */
 static void open_socket(struct redis_link *l)
 {
-    int fd = redis_dial_open(&l->dial, l->failures);
+    int fd = redis_dial_open(&l->dial, l->backoff.failures);
     if (fd < 0)
         fail(l, strerror(errno), true);
     else if (!redis_socket_open(&l->socket, l->base, fd))
@@ -168,7 +152,8 @@ static void be_up(struct redis_link *l)
     LOG_INFO("redis_link_up", KV_STR("link", l->cfg.name),
              KV_STR("version", l->greeting.info.version), KV_UINT("replayed", l->queue.count));
     redis_greeting_end(&l->greeting);
-    l->up_since_ms = l->progress_ms = clock_monotonic_ms();
+    l->up_since_ms = clock_monotonic_ms();
+    redis_timing_begin(&l->timing, l->up_since_ms);
     if (l->held)
         redis_socket_listen(&l->socket, false);
     wake_after(l, l->cfg.command_timeout_ms);
@@ -185,7 +170,7 @@ static void finish_greeting(struct redis_link *l)
     if (l->connection != connection)
         return;
     if (!usable) {
-        l->failures += 4;
+        backoff_unfit(&l->backoff);
         fail(l, "this Redis can't be used", true);
     } else if (l->greeting.out.count == 0) {
         be_up(l);
@@ -197,54 +182,47 @@ static void finish_greeting(struct redis_link *l)
 
 /* ---- reading ---- */
 
-/* Errors that mean "not now", or that this connection's scripts or login are gone. */
-static bool is_transient(const struct redis_link *l, const redisReply *r)
+static void take_answer(struct redis_link *l, const redisReply *r)
 {
-    static const char *const starts[] = {"NOSCRIPT", "LOADING",    "READONLY",
-                                         "BUSY ",    "MASTERDOWN", "MISCONF",
-                                         "NOAUTH",   "NOREPLICAS", "UNKILLABLE"};
-    if (r->type != REDIS_REPLY_ERROR)
-        return false;
-    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
-        if (strncmp(r->str, starts[i], strlen(starts[i])) == 0)
-            return true;
-    /* CLIENT REPLY SKIP was refused: answers and commands don't match any more. */
-    return l->queue.may_skip && strncmp(r->str, "NOPERM", 6) == 0 &&
-           strstr(r->str, "'client") != NULL;
+    if (redis_timing_answered(&l->timing))
+        l->cfg.round_trip(l->cfg.arg, (double)(clock_monotonic_us() - l->timing.sample_us) / 1e6);
+    if (!redis_queue_answer(&l->queue, r))
+        fail(l, "a reply that nobody asked for", true);
 }
 
-static bool is_message(const struct redis_link *l, const redisReply *r)
+static void take_greeting(struct redis_link *l, const redisReply *r)
 {
-    return l->cfg.pubsub && r->type == REDIS_REPLY_ARRAY && r->elements == 3 &&
-           r->element[0]->type == REDIS_REPLY_STRING && strcmp(r->element[0]->str, "message") == 0;
-}
-
-static void count_sample(struct redis_link *l)
-{
-    if (l->sample_ahead == 0 || --l->sample_ahead > 0)
+    if (l->greeted && redis_verdict_of(r, false, false) != REDIS_VERDICT_ANSWER) {
+        fail(l, r->str, true); /* what the owner asks isn't refused, but comes too early */
         return;
-    l->cfg.round_trip(l->cfg.arg, (double)(clock_monotonic_us() - l->sample_us) / 1e6);
+    }
+    enum redis_greeting_result result = redis_greeting_reply(&l->greeting, r);
+    if (result == REDIS_GREETING_DONE)
+        finish_greeting(l);
+    else if (result == REDIS_GREETING_REFUSED)
+        fail(l, r->type == REDIS_REPLY_ERROR ? r->str : "unexpected greeting", true);
 }
 
 static void take_reply(struct redis_link *l, const redisReply *r, uint64_t now_ms)
 {
-    l->progress_ms = now_ms;
-    if (l->state == REDIS_LINK_GREETING && l->greeted && is_transient(l, r)) {
-        fail(l, r->str, true); /* what the owner asks isn't refused, but comes too early */
-    } else if (l->state == REDIS_LINK_GREETING) {
-        enum redis_greeting_result result = redis_greeting_reply(&l->greeting, r);
-        if (result == REDIS_GREETING_DONE)
-            finish_greeting(l);
-        else if (result == REDIS_GREETING_REFUSED)
-            fail(l, r->type == REDIS_REPLY_ERROR ? r->str : "unexpected greeting", true);
-    } else if (is_message(l, r)) {
+    redis_timing_progress(&l->timing, now_ms);
+    if (l->state == REDIS_LINK_GREETING) {
+        take_greeting(l, r);
+        return;
+    }
+    switch (redis_verdict_of(r, l->cfg.pubsub, l->queue.may_skip)) {
+    case REDIS_VERDICT_ANSWER:
+        take_answer(l, r);
+        break;
+    case REDIS_VERDICT_MESSAGE:
         l->cfg.message(l->cfg.arg, r->element[2]->str, r->element[2]->len);
-    } else if (is_transient(l, r)) {
-        fail(l, r->str, strncmp(r->str, "NOSCRIPT", 8) != 0);
-    } else {
-        count_sample(l);
-        if (!redis_queue_answer(&l->queue, r))
-            fail(l, "a reply that nobody asked for", true);
+        break;
+    case REDIS_VERDICT_AT_ONCE:
+        fail(l, r->str, false);
+        break;
+    case REDIS_VERDICT_LATER:
+        fail(l, r->str, true);
+        break;
     }
 }
 
@@ -268,7 +246,7 @@ static void read_socket(struct redis_link *l, uint64_t now_ms, struct timebox *b
     const char *why = NULL;
     switch (redis_socket_read(&l->socket, box, on_reply, &reading, &why)) {
     case REDIS_SOCKET_LEFT:
-        l->progress_ms = now_ms;
+        redis_timing_progress(&l->timing, now_ms);
         wake_after(l, 0);
         break;
     case REDIS_SOCKET_CLOSED:
@@ -304,27 +282,25 @@ static void time_out(struct redis_link *l)
 /* A silent server: the oldest written command has waited too long. */
 static void check_progress(struct redis_link *l, uint64_t now_ms)
 {
-    if (!redis_queue_awaits(&l->queue))
-        l->progress_ms = now_ms;
-    uint64_t waited = now_ms - l->progress_ms;
-    if (waited >= l->cfg.command_timeout_ms)
+    bool awaits = redis_queue_awaits(&l->queue);
+    uint64_t silent_ms = redis_timing_silent_ms(&l->timing, awaits, now_ms);
+    if (silent_ms >= l->cfg.command_timeout_ms)
         time_out(l);
     else if (!evtimer_pending(l->timer, NULL))
-        wake_after(l, l->cfg.command_timeout_ms - waited);
+        wake_after(l, l->cfg.command_timeout_ms - silent_ms);
 }
 
 /* This process slept, and the server has closed the connection: answers that it gave before say
  * nothing any more. They may speak of a right that other nodes have taken since, by closing the
  * connection. */
-static bool is_stale(struct redis_link *l, uint64_t slept_ms)
+static bool is_stale(const struct redis_link *l, bool slept)
 {
-    return slept_ms > SLEPT_MS && redis_socket_is_closed_by_peer(&l->socket);
+    return slept && redis_socket_is_closed_by_peer(&l->socket);
 }
 
 void redis_link_input(struct redis_link *l, uint64_t now_ms, struct timebox *box)
 {
-    uint64_t slept_ms = now_ms - l->looked_ms;
-    l->looked_ms = now_ms;
+    bool slept = redis_timing_look(&l->timing, now_ms);
     redis_queue_settle(&l->queue);
     switch (l->state) {
     case REDIS_LINK_WAITING:
@@ -354,7 +330,7 @@ void redis_link_input(struct redis_link *l, uint64_t now_ms, struct timebox *box
             fail(l, "the greeting timed out", true);
         return;
     case REDIS_LINK_UP:
-        if (is_stale(l, slept_ms)) {
+        if (is_stale(l, slept)) {
             fail(l, "closed by Redis meanwhile", false);
             return;
         }
@@ -398,14 +374,12 @@ void redis_link_flush(struct redis_link *l, uint64_t now_ms)
     if (len == 0)
         return;
     if (!redis_queue_awaits(&l->queue))
-        l->progress_ms = now_ms;
-    if (l->cfg.round_trip != NULL && l->sample_ahead == 0) {
-        l->sample_us = clock_monotonic_us();
-        l->sample_ahead = redis_queue_answers(&l->queue);
-    }
+        redis_timing_progress(&l->timing, now_ms);
+    if (l->cfg.round_trip != NULL && !redis_timing_is_sampling(&l->timing))
+        redis_timing_sample(&l->timing, redis_queue_answers(&l->queue), clock_monotonic_us());
     n = write_socket(l, bytes, len);
     if (n > 0 && redis_queue_wrote(&l->queue, (size_t)n))
-        l->progress_ms = now_ms;
+        redis_timing_progress(&l->timing, now_ms);
 }
 
 /* ---- the rest ---- */
@@ -420,7 +394,8 @@ struct redis_link *redis_link_new(struct event_base *base, const struct redis_li
     l->socket.fd = -1;
     l->dial = (struct redis_dial){.base = base, .url = cfg->url, .found = on_found, .arg = l};
     l->state = REDIS_LINK_WAITING;
-    l->looked_ms = clock_monotonic_ms();
+    l->backoff = (struct backoff){.min_ms = cfg->backoff_min_ms, .max_ms = cfg->backoff_max_ms};
+    redis_timing_look(&l->timing, clock_monotonic_ms());
     l->timer = evtimer_new(base, on_timer, l);
     if (l->timer == NULL) {
         redis_link_free(l);
@@ -471,8 +446,7 @@ void redis_link_hold(struct redis_link *l, bool held)
     if (l->held && !held) {
         if (l->state == REDIS_LINK_UP)
             redis_socket_listen(&l->socket, true);
-        l->progress_ms = clock_monotonic_ms(); /* silence while held was ours */
-        l->looked_ms = 0;                      /* and so is what was said meanwhile */
+        redis_timing_resume(&l->timing, clock_monotonic_ms()); /* silence while held was ours */
         l->socket.ready_to_read = true;
         wake_after(l, 0);
     }

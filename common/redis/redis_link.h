@@ -13,11 +13,10 @@
  *            `enter` may ask more, and what was never answered is replayed in the same order. So
  *            each write must be idempotent.
  * Errors:    a lost connection, a command without answer for command_timeout_ms, and replies that
- *            say "not now" (NOSCRIPT, LOADING, READONLY, BUSY, MASTERDOWN, MISCONF, NOREPLICAS,
- *            NOAUTH; NOPERM for CLIENT REPLY SKIP) lead to a reconnect with jittered backoff.
- *            Other error replies go to the command's function. Answers that lie unread on a
- *            connection that the server has closed, when this process slept, count as lost: what
- *            they say may be over.
+ *            say "not now" (redis_verdict.h) lead to a reconnect with jittered backoff
+ *            (backoff.h). Other error replies go to the command's function. Answers that lie unread
+ *            on a connection that the server has closed, when this process slept, count as lost:
+ *            what they say may be over.
  * Bound:     a command that times out three times in a row, alone on its connection, is one that
  *            the server can't do in time: it is given up (its function gets NULL, and `given_up` is
  *            called) instead of being written again for ever.
