@@ -6,6 +6,7 @@
  */
 #include "common/redis/redis_link.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/util.h>
@@ -28,18 +29,17 @@ enum { TIMEOUTS_MAX = 3 };
 struct redis_link {
     struct redis_link_config cfg;
     struct event_base *base;
-    enum redis_link_state state;
+    enum redis_link_state state; /* only enter() changes it */
+    bool held; /* no state: it is the owner's wish, which outlives connections (see the header) */
     struct redis_queue queue;
     struct redis_greeting greeting;
     struct redis_dial dial;
     struct redis_socket socket;
     struct backoff backoff;
     struct redis_timing timing;
-    struct event *timer; /* wakes the loop; what is due is decided by the clock */
-    unsigned connection; /* counts connections: tells a reply's function closed this one */
-    bool held;
-    bool greeted;         /* the server's own part of the greeting is over */
-    uint64_t deadline_ms; /* of WAITING, and of the states up to GREETING */
+    struct event *timer;  /* wakes the loop; what is due is decided by the clock */
+    unsigned connection;  /* counts connections: tells a reply's function closed this one */
+    uint64_t deadline_ms; /* of WAITING to ENTERING; being UP has no end */
     uint64_t up_since_ms;
 };
 
@@ -54,37 +54,116 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what, (void)arg; /* redis_link_input looks at the clock */
 }
 
-/* ---- leaving a connection ---- */
+/* ---- states ---- */
+
+#define BIT(state) (1U << (state))
+enum { LEFT = BIT(REDIS_LINK_WAITING) | BIT(REDIS_LINK_CLOSED) };
+
+static const unsigned next_states[] = {
+    [REDIS_LINK_WAITING] = BIT(REDIS_LINK_RESOLVING) | BIT(REDIS_LINK_CLOSED),
+    [REDIS_LINK_RESOLVING] = BIT(REDIS_LINK_CONNECTING) | LEFT,
+    [REDIS_LINK_CONNECTING] = BIT(REDIS_LINK_GREETING) | LEFT,
+    [REDIS_LINK_GREETING] = BIT(REDIS_LINK_ENTERING) | LEFT,
+    [REDIS_LINK_ENTERING] = BIT(REDIS_LINK_ENTERING) | BIT(REDIS_LINK_UP) | LEFT,
+    [REDIS_LINK_UP] = LEFT,
+    [REDIS_LINK_CLOSED] = 0,
+};
+_Static_assert(sizeof(next_states) / sizeof(next_states[0]) == REDIS_LINK_STATES, "a row each");
+
+bool redis_link_may_go(enum redis_link_state from, enum redis_link_state to)
+{
+    return (next_states[from] & BIT(to)) != 0;
+}
 
 static void close_connection(struct redis_link *l)
 {
     redis_dial_cancel(&l->dial);
     redis_socket_close(&l->socket);
     l->connection++;
-    l->greeted = false;
     l->queue.may_skip = false;
     redis_greeting_end(&l->greeting);
 }
 
-/* Leaves the connection for a new one. `wait`: after a pause also when it is the first trouble. */
+static void enter_waiting(struct redis_link *l)
+{
+    close_connection(l);
+    l->deadline_ms = clock_monotonic_ms() + l->backoff.wait_ms;
+    wake_after(l, l->backoff.wait_ms);
+    redis_queue_rewind(&l->queue);
+}
+
+static void enter_up(struct redis_link *l)
+{
+    l->queue.may_skip = l->greeting.info.may_skip_replies;
+    LOG_INFO("redis_link_up", KV_STR("link", l->cfg.name),
+             KV_STR("version", l->greeting.info.version), KV_UINT("replayed", l->queue.count));
+    redis_greeting_end(&l->greeting);
+    l->up_since_ms = clock_monotonic_ms();
+    redis_timing_begin(&l->timing, l->up_since_ms);
+    if (l->held)
+        redis_socket_listen(&l->socket, false);
+    wake_after(l, l->cfg.command_timeout_ms);
+}
+
+static void release(struct redis_link *l)
+{
+    close_connection(l);
+    redis_queue_reset(&l->queue);
+    redis_queue_fini(&l->queue);
+    redis_dial_fini(&l->dial);
+    if (l->timer != NULL)
+        event_free(l->timer);
+}
+
+static void set_deadline(struct redis_link *l, uint64_t ms)
+{
+    l->deadline_ms = clock_monotonic_ms() + ms;
+    wake_after(l, ms + 1);
+}
+
+/* The one place where the state changes. What is done here can't fail; what can is done behind it,
+ * and its failure is the next change. */
+static void enter(struct redis_link *l, enum redis_link_state state)
+{
+    assert(redis_link_may_go(l->state, state));
+    l->state = state;
+    switch (state) {
+    case REDIS_LINK_WAITING:
+        enter_waiting(l);
+        break;
+    case REDIS_LINK_RESOLVING: /* the deadline stays for the next two */
+        set_deadline(l, l->cfg.connect_timeout_ms);
+        break;
+    case REDIS_LINK_CONNECTING:
+    case REDIS_LINK_GREETING:
+        break;
+    case REDIS_LINK_ENTERING:
+        set_deadline(l, l->cfg.command_timeout_ms);
+        break;
+    case REDIS_LINK_UP:
+        enter_up(l);
+        break;
+    case REDIS_LINK_CLOSED:
+        release(l);
+        break;
+    }
+}
+
+/* Leaves the connection, or the try, for a new one. `wait`: not at once, also when it is the first
+ * trouble. Who leaves knows why: so the line is written here. */
 static void leave(struct redis_link *l, enum log_level level, const char *why, bool wait)
 {
     bool was_up = l->state == REDIS_LINK_UP;
-    uint64_t now_ms = clock_monotonic_ms();
     uint64_t random;
     char reason[160]; /* `why` may go with the connection */
     evutil_snprintf(reason, sizeof(reason), "%s", why);
     evutil_secure_rng_get_bytes(&random, sizeof(random));
     if (was_up)
-        backoff_was_up(&l->backoff, now_ms - l->up_since_ms);
-    uint64_t wait_ms = backoff_fail(&l->backoff, wait, random);
+        backoff_was_up(&l->backoff, clock_monotonic_ms() - l->up_since_ms);
+    backoff_fail(&l->backoff, wait, random);
     LOG_LIMITED(level, "redis_link_down", KV_STR("link", l->cfg.name), KV_STR("err", reason),
-                KV_UINT("retry_in_ms", wait_ms));
-    close_connection(l);
-    l->state = REDIS_LINK_WAITING;
-    l->deadline_ms = now_ms + wait_ms;
-    wake_after(l, wait_ms);
-    redis_queue_rewind(&l->queue);
+                KV_UINT("retry_in_ms", l->backoff.wait_ms));
+    enter(l, REDIS_LINK_WAITING);
     if (was_up && l->cfg.lost != NULL)
         l->cfg.lost(l->cfg.arg, l, reason);
 }
@@ -111,19 +190,17 @@ static void open_socket(struct redis_link *l)
     else if (!redis_socket_open(&l->socket, l->base, fd))
         fail(l, "out of memory", true);
     else
-        l->state = REDIS_LINK_CONNECTING;
+        enter(l, REDIS_LINK_CONNECTING);
 }
 
-static void begin_connecting(struct redis_link *l, uint64_t now_ms)
+static void find_server(struct redis_link *l)
 {
-    l->deadline_ms = now_ms + l->cfg.connect_timeout_ms;
-    wake_after(l, l->cfg.connect_timeout_ms + 1);
+    enter(l, REDIS_LINK_RESOLVING);
     switch (redis_dial_find(&l->dial)) {
     case REDIS_DIAL_KNOWN:
         open_socket(l);
         break;
     case REDIS_DIAL_ASKED:
-        l->state = REDIS_LINK_RESOLVING;
         break;
     case REDIS_DIAL_FAILED:
         fail(l, "no resolver", true);
@@ -138,45 +215,30 @@ static void begin_greeting(struct redis_link *l)
         fail(l, strerror(err), true);
         return;
     }
-    l->state = REDIS_LINK_GREETING;
+    enter(l, REDIS_LINK_GREETING);
     if (!redis_socket_listen(&l->socket, true) ||
         !redis_greeting_begin(&l->greeting, l->cfg.url, l->cfg.name, l->cfg.scripts,
                               l->cfg.script_count))
         fail(l, "out of memory", true);
 }
 
-static void be_up(struct redis_link *l)
-{
-    l->state = REDIS_LINK_UP;
-    l->queue.may_skip = l->greeting.info.may_skip_replies;
-    LOG_INFO("redis_link_up", KV_STR("link", l->cfg.name),
-             KV_STR("version", l->greeting.info.version), KV_UINT("replayed", l->queue.count));
-    redis_greeting_end(&l->greeting);
-    l->up_since_ms = clock_monotonic_ms();
-    redis_timing_begin(&l->timing, l->up_since_ms);
-    if (l->held)
-        redis_socket_listen(&l->socket, false);
-    wake_after(l, l->cfg.command_timeout_ms);
-}
-
 /* All that was asked is answered: the owner decides, asks more, or the link is up. */
-static void finish_greeting(struct redis_link *l)
+static void ask_owner(struct redis_link *l)
 {
     unsigned connection = l->connection;
-    bool usable = l->greeted || l->cfg.greeted(l->cfg.arg, l, &l->greeting.info);
-    l->greeted = true;
-    if (usable && l->connection == connection && l->cfg.enter != NULL)
-        usable = l->cfg.enter(l->cfg.arg, l);
+    bool usable =
+        l->state == REDIS_LINK_ENTERING || l->cfg.greeted(l->cfg.arg, l, &l->greeting.info);
+    if (usable && l->connection == connection) {
+        enter(l, REDIS_LINK_ENTERING);
+        usable = l->cfg.enter == NULL || l->cfg.enter(l->cfg.arg, l);
+    }
     if (l->connection != connection)
         return;
     if (!usable) {
         backoff_unfit(&l->backoff);
         fail(l, "this Redis can't be used", true);
     } else if (l->greeting.out.count == 0) {
-        be_up(l);
-    } else {
-        l->deadline_ms = clock_monotonic_ms() + l->cfg.command_timeout_ms;
-        wake_after(l, l->cfg.command_timeout_ms + 1);
+        enter(l, REDIS_LINK_UP);
     }
 }
 
@@ -192,13 +254,17 @@ static void take_answer(struct redis_link *l, const redisReply *r)
 
 static void take_greeting(struct redis_link *l, const redisReply *r)
 {
-    if (l->greeted && redis_verdict_of(r, false, false) != REDIS_VERDICT_ANSWER) {
+    unsigned connection = l->connection;
+    if (l->state == REDIS_LINK_ENTERING &&
+        redis_verdict_of(r, false, false) != REDIS_VERDICT_ANSWER) {
         fail(l, r->str, true); /* what the owner asks isn't refused, but comes too early */
         return;
     }
     enum redis_greeting_result result = redis_greeting_reply(&l->greeting, r);
+    if (l->connection != connection)
+        return; /* the owner's function left it */
     if (result == REDIS_GREETING_DONE)
-        finish_greeting(l);
+        ask_owner(l);
     else if (result == REDIS_GREETING_REFUSED)
         fail(l, r->type == REDIS_REPLY_ERROR ? r->str : "unexpected greeting", true);
 }
@@ -206,7 +272,7 @@ static void take_greeting(struct redis_link *l, const redisReply *r)
 static void take_reply(struct redis_link *l, const redisReply *r, uint64_t now_ms)
 {
     redis_timing_progress(&l->timing, now_ms);
-    if (l->state == REDIS_LINK_GREETING) {
+    if (l->state != REDIS_LINK_UP) {
         take_greeting(l, r);
         return;
     }
@@ -298,48 +364,78 @@ static bool is_stale(const struct redis_link *l, bool slept)
     return slept && redis_socket_is_closed_by_peer(&l->socket);
 }
 
+/* ---- what the states do with a turn ---- */
+
+static void run_waiting(struct redis_link *l, uint64_t now_ms)
+{
+    if (now_ms >= l->deadline_ms)
+        find_server(l);
+    else if (!evtimer_pending(l->timer, NULL))
+        wake_after(l, l->deadline_ms - now_ms);
+}
+
+static void run_resolving(struct redis_link *l, uint64_t now_ms)
+{
+    if (redis_dial_is_asking(&l->dial) && now_ms < l->deadline_ms)
+        return;
+    if (l->dial.address_count > 0)
+        open_socket(l);
+    else
+        fail(l, "the host name can't be resolved", true);
+}
+
+static void run_connecting(struct redis_link *l, uint64_t now_ms)
+{
+    if (!l->socket.write_blocked)
+        begin_greeting(l);
+    else if (now_ms >= l->deadline_ms)
+        fail(l, "connecting timed out", true);
+}
+
+static void run_greeting(struct redis_link *l, uint64_t now_ms, struct timebox *box)
+{
+    if (l->socket.ready_to_read || l->socket.unfinished)
+        read_socket(l, now_ms, box);
+    else if (now_ms >= l->deadline_ms)
+        fail(l, "the greeting timed out", true);
+}
+
+static void run_up(struct redis_link *l, uint64_t now_ms, struct timebox *box, bool slept)
+{
+    if (is_stale(l, slept)) {
+        fail(l, "closed by Redis meanwhile", false);
+        return;
+    }
+    if (l->held)
+        return;
+    read_socket(l, now_ms, box);
+    if (l->state == REDIS_LINK_UP)
+        check_progress(l, now_ms);
+}
+
 void redis_link_input(struct redis_link *l, uint64_t now_ms, struct timebox *box)
 {
     bool slept = redis_timing_look(&l->timing, now_ms);
     redis_queue_settle(&l->queue);
     switch (l->state) {
     case REDIS_LINK_WAITING:
-        if (now_ms >= l->deadline_ms)
-            begin_connecting(l, now_ms);
-        else if (!evtimer_pending(l->timer, NULL))
-            wake_after(l, l->deadline_ms - now_ms);
-        return;
+        run_waiting(l, now_ms);
+        break;
     case REDIS_LINK_RESOLVING:
-        if (redis_dial_is_asking(&l->dial) && now_ms < l->deadline_ms)
-            return;
-        if (l->dial.address_count > 0)
-            open_socket(l);
-        else
-            fail(l, "the host name can't be resolved", true);
-        return;
+        run_resolving(l, now_ms);
+        break;
     case REDIS_LINK_CONNECTING:
-        if (!l->socket.write_blocked)
-            begin_greeting(l);
-        else if (now_ms >= l->deadline_ms)
-            fail(l, "connecting timed out", true);
-        return;
+        run_connecting(l, now_ms);
+        break;
     case REDIS_LINK_GREETING:
-        if (l->socket.ready_to_read || l->socket.unfinished)
-            read_socket(l, now_ms, box);
-        else if (now_ms >= l->deadline_ms)
-            fail(l, "the greeting timed out", true);
-        return;
+    case REDIS_LINK_ENTERING:
+        run_greeting(l, now_ms, box);
+        break;
     case REDIS_LINK_UP:
-        if (is_stale(l, slept)) {
-            fail(l, "closed by Redis meanwhile", false);
-            return;
-        }
-        if (l->held)
-            return;
-        read_socket(l, now_ms, box);
-        if (l->state == REDIS_LINK_UP)
-            check_progress(l, now_ms);
-        return;
+        run_up(l, now_ms, box, slept);
+        break;
+    case REDIS_LINK_CLOSED:
+        break;
     }
 }
 
@@ -354,32 +450,38 @@ static ssize_t write_socket(struct redis_link *l, const char *bytes, size_t len)
     return n;
 }
 
-void redis_link_flush(struct redis_link *l, uint64_t now_ms)
+static void flush_greeting(struct redis_link *l)
 {
-    const char *bytes;
     size_t len;
-    ssize_t n;
-    if (l->socket.write_blocked)
-        return;
-    if (l->state == REDIS_LINK_GREETING) {
-        bytes = redis_greeting_unwritten(&l->greeting, &len);
-        n = len > 0 ? write_socket(l, bytes, len) : 0;
-        if (n > 0)
-            redis_greeting_wrote(&l->greeting, (size_t)n);
-        return;
-    }
-    if (l->state != REDIS_LINK_UP || l->held)
-        return;
-    bytes = redis_queue_unwritten(&l->queue, &len);
+    const char *bytes = redis_greeting_unwritten(&l->greeting, &len);
+    ssize_t n = len > 0 ? write_socket(l, bytes, len) : 0;
+    if (n > 0)
+        redis_greeting_wrote(&l->greeting, (size_t)n);
+}
+
+static void flush_commands(struct redis_link *l, uint64_t now_ms)
+{
+    size_t len;
+    const char *bytes = redis_queue_unwritten(&l->queue, &len);
     if (len == 0)
         return;
     if (!redis_queue_awaits(&l->queue))
         redis_timing_progress(&l->timing, now_ms);
     if (l->cfg.round_trip != NULL && !redis_timing_is_sampling(&l->timing))
         redis_timing_sample(&l->timing, redis_queue_answers(&l->queue), clock_monotonic_us());
-    n = write_socket(l, bytes, len);
+    ssize_t n = write_socket(l, bytes, len);
     if (n > 0 && redis_queue_wrote(&l->queue, (size_t)n))
         redis_timing_progress(&l->timing, now_ms);
+}
+
+void redis_link_flush(struct redis_link *l, uint64_t now_ms)
+{
+    if (l->socket.write_blocked)
+        return;
+    if (l->state == REDIS_LINK_GREETING || l->state == REDIS_LINK_ENTERING)
+        flush_greeting(l);
+    else if (l->state == REDIS_LINK_UP && !l->held)
+        flush_commands(l, now_ms);
 }
 
 /* ---- the rest ---- */
@@ -393,7 +495,6 @@ struct redis_link *redis_link_new(struct event_base *base, const struct redis_li
     l->base = base;
     l->socket.fd = -1;
     l->dial = (struct redis_dial){.base = base, .url = cfg->url, .found = on_found, .arg = l};
-    l->state = REDIS_LINK_WAITING;
     l->backoff = (struct backoff){.min_ms = cfg->backoff_min_ms, .max_ms = cfg->backoff_max_ms};
     redis_timing_look(&l->timing, clock_monotonic_ms());
     l->timer = evtimer_new(base, on_timer, l);
@@ -409,13 +510,7 @@ void redis_link_free(struct redis_link *l)
 {
     if (l == NULL)
         return;
-    close_connection(l);
-    l->state = REDIS_LINK_WAITING;
-    redis_queue_reset(&l->queue);
-    redis_queue_fini(&l->queue);
-    redis_dial_fini(&l->dial);
-    if (l->timer != NULL)
-        event_free(l->timer);
+    enter(l, REDIS_LINK_CLOSED);
     free(l);
 }
 
@@ -441,16 +536,16 @@ void redis_link_pause(struct redis_link *l, bool paused)
 
 void redis_link_hold(struct redis_link *l, bool held)
 {
-    if (l->state == REDIS_LINK_UP && held && !l->held)
-        redis_socket_listen(&l->socket, false);
-    if (l->held && !held) {
-        if (l->state == REDIS_LINK_UP)
-            redis_socket_listen(&l->socket, true);
-        redis_timing_resume(&l->timing, clock_monotonic_ms()); /* silence while held was ours */
-        l->socket.ready_to_read = true;
-        wake_after(l, 0);
-    }
+    bool changes = l->held != held;
     l->held = held;
+    if (!changes || l->state != REDIS_LINK_UP)
+        return;
+    redis_socket_listen(&l->socket, !held);
+    if (held)
+        return;
+    redis_timing_resume(&l->timing, clock_monotonic_ms()); /* silence while held was ours */
+    l->socket.ready_to_read = true;
+    wake_after(l, 0);
 }
 
 void redis_link_reconnect(struct redis_link *l, const char *why)

@@ -6,8 +6,37 @@
  *            writes once. libevent's callbacks only wake the loop. So everything the owner is told
  *            happens inside redis_link_input.
  *
- *     WAITING (backoff) -> RESOLVING -> CONNECTING -> GREETING -> UP
- *         ^------------------- any failure, timeout ---------------'
+ *     waiting ◄──── from each state below: refused, lost, timed out, left by the owner
+ *        │ the wait is over
+ *        ▼
+ *     resolving
+ *        │ an address is known
+ *        ▼
+ *     connecting
+ *        │ the socket can be written
+ *        ▼
+ *     greeting
+ *        │ all is answered, and `greeted` says yes
+ *        ▼
+ *     entering ──┐ all is answered: `enter` is called again
+ *        │  ▲────┘
+ *        │ `enter` asked nothing
+ *        ▼
+ *        up              and from each state to closed: redis_link_free
+ *
+ *     state       ends at the latest after                  is read     is written
+ *     waiting     the wait (backoff.h)                      nothing     nothing
+ *     resolving   connect_timeout_ms, in which a            nothing     nothing
+ *     connecting    connection gets from here               nothing     nothing
+ *     greeting      to entering                             answers     the greeting
+ *     entering    command_timeout_ms, each time             answers     what `enter` asked
+ *     up          command_timeout_ms without any reply,     replies,    commands, those without
+ *                   while one is awaited                    messages    an answer first
+ *     closed      redis_link_free                           nothing     nothing
+ *
+ *     Commands may be put into the queue in each state. redis_link_hold stops reading and writing in
+ *     the state up; in the others it is noted and takes effect there. redis_link_reconnect, _reset
+ *     and _leave close the connection from connecting on; redis_link_hurry ends waiting.
  *
  * Greeting:  AUTH, SELECT, INFO, SCRIPT LOAD of every script; then the owner's `greeted` decides,
  *            `enter` may ask more, and what was never answered is replayed in the same order. So
@@ -41,12 +70,15 @@ struct redisReply;
 struct timebox;
 
 enum redis_link_state {
-    REDIS_LINK_WAITING,
+    REDIS_LINK_WAITING, /* also at first, for no time */
     REDIS_LINK_RESOLVING,
     REDIS_LINK_CONNECTING,
     REDIS_LINK_GREETING,
+    REDIS_LINK_ENTERING,
     REDIS_LINK_UP,
+    REDIS_LINK_CLOSED, /* being freed: the functions of pending commands are told NULL */
 };
+#define REDIS_LINK_STATES (REDIS_LINK_CLOSED + 1)
 
 struct redis_link_config {
     const char *name; /* a literal, for logs */
@@ -91,7 +123,8 @@ struct redisReply *redis_link_keep_reply(struct redis_link *l);
 void redis_link_pause(struct redis_link *l, bool paused);
 void redis_link_flush(struct redis_link *l, uint64_t now_ms);
 
-/* While held, nothing but greetings is written, and replies stay unread. */
+/* While held, nothing but greetings is written, and replies stay unread. The owner's wish outlives
+ * connections. */
 void redis_link_hold(struct redis_link *l, bool held);
 /* Closes the connection and connects anew at once; pending commands are replayed. */
 void redis_link_reconnect(struct redis_link *l, const char *why);
@@ -106,5 +139,7 @@ size_t redis_link_leave(struct redis_link *l, const char *why);
 
 bool redis_link_is_up(const struct redis_link *l);
 enum redis_link_state redis_link_state(const struct redis_link *l);
+/* Whether the diagram above has this arrow. */
+bool redis_link_may_go(enum redis_link_state from, enum redis_link_state to);
 
 #endif
