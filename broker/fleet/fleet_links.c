@@ -14,14 +14,13 @@
 #include "broker/fleet/membership/reaper.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/node/fleet_clock.h"
+#include "broker/fleet/node/fleet_stream.h"
 #include "broker/fleet/publish/fleet_queue.h"
 #include "broker/fleet/session/fleet_disconnect.h"
 #include "broker/fleet/session/fleet_due.h"
 #include "broker/fleet/storage/fleet_disk.h"
 #include "broker/fleet/storage/fleet_replicas.h"
 #include "common/log/log.h"
-
-enum { XREAD_BLOCK_MS = 2000 };
 
 static bool server_is_usable(const struct redis_server_info *info)
 {
@@ -153,7 +152,7 @@ bool fleet_links_open(struct fleet *f)
     f->commands = redis_link_new(f->base, &cfg);
     cfg.round_trip = NULL;
     cfg.script_count = 0;
-    cfg.command_timeout_ms += XREAD_BLOCK_MS;
+    cfg.command_timeout_ms += FLEET_STREAM_BLOCK_MS;
     cfg.name = "inbox";
     f->inbox_link = redis_link_new(f->base, &cfg);
     cfg.name = "log";

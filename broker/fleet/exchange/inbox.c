@@ -10,6 +10,7 @@
 #include "broker/fleet/exchange/inbox_barrier.h"
 #include "broker/fleet/exchange/seen_ids.h"
 #include "broker/fleet/node/fleet.h"
+#include "broker/fleet/node/fleet_stream.h"
 #include "broker/fleet/wire/fleet_batch.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_frame.h"
@@ -20,7 +21,6 @@ enum {
     ENTRIES_MIN = 8, /* read at once; more when they are small */
     ENTRIES_MAX = 256,
     READ_BYTES = 4 << 20,
-    BLOCK_MS = 2000,
     TRIM_ENTRIES = 64,
     TRIM_MS = 100,
     ITEM_US = 2, /* and what the core says */
@@ -32,7 +32,7 @@ struct inbox_source {
     uint64_t id, sequence;
 };
 
-/* A batch whose items are being taken; it points into the reply. */
+/* A batch whose items are being taken; it points into the entry, or into the channel's reply. */
 struct inbox_batch {
     struct fleet_reader items;
     uint64_t sender;
@@ -40,49 +40,16 @@ struct inbox_batch {
 };
 
 struct inbox {
-    bool reading; /* an XREAD is under way, or its reply isn't worked through */
-    redisReply *reply, *channel_reply; /* what is being worked through, owned; NULL: nothing */
-    size_t next_entry;                 /* of the reply */
+    struct fleet_stream stream;
+    redisReply *channel_reply; /* what is being worked through, owned; NULL: nothing */
     struct inbox_batch batch, channel_batch;
-    unsigned readings;
     size_t entries; /* to be read at once */
     char last[48];  /* id of the last entry read */
-    bool read_anything;
     unsigned untrimmed;
     uint64_t trimmed_ms, retry_ms;
     struct inbox_source *sources;
     struct seen_ids seen;
 };
-
-struct inbox_reading {
-    struct fleet *f;
-    unsigned number;
-};
-
-bool inbox_init(struct fleet *f)
-{
-    f->inbox = calloc(1, sizeof(*f->inbox));
-    return f->inbox != NULL && seen_ids_init(&f->inbox->seen, f->hash_key, f->cfg.dedup_window_ms);
-}
-
-void inbox_free(struct fleet *f)
-{
-    struct inbox *in = f->inbox;
-    struct inbox_source *s;
-    struct inbox_source *next;
-
-    if (in == NULL)
-        return;
-    HASH_ITER (hh, in->sources, s, next) {
-        HASH_DEL(in->sources, s);
-        free(s);
-    }
-    seen_ids_fini(&in->seen);
-    freeReplyObject(in->reply);
-    freeReplyObject(in->channel_reply);
-    free(in);
-    f->inbox = NULL;
-}
 
 /* ---- repeats --------------------------------------------------------------------------------- */
 
@@ -259,50 +226,45 @@ void inbox_take_channel(struct fleet *f, const char *payload, size_t len)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static void begin_entry(struct fleet *f, const redisReply *entry)
+static void begin_entry(struct fleet *f, const struct fleet_stream_entry *entry)
 {
     struct inbox *in = f->inbox;
-    const redisReply *fields = entry->elements == 2 ? entry->element[1] : NULL;
+    struct mqtt_slice batch = fleet_stream_value(entry, "d");
 
-    if (fields == NULL)
+    if (entry->fields == NULL)
         return;
-    snprintf(in->last, sizeof(in->last), "%s", entry->element[0]->str);
-    in->read_anything = true;
+    snprintf(in->last, sizeof(in->last), "%s", entry->id);
     in->untrimmed++;
-    if (fields->elements >= 2 && strcmp(fields->element[0]->str, "d") == 0)
-        batch_begin(f, &in->batch, fields->element[1]->str, fields->element[1]->len, false);
+    if (batch.data != NULL)
+        batch_begin(f, &in->batch, batch.data, batch.len, false);
 }
 
 static void drop_replies(struct fleet *f)
 {
     struct inbox *in = f->inbox;
 
-    freeReplyObject(in->reply);
+    fleet_stream_restart(&in->stream);
     freeReplyObject(in->channel_reply);
-    in->reply = in->channel_reply = NULL;
+    in->channel_reply = NULL;
     in->batch.open = in->channel_batch.open = false;
     if (f->channel != NULL)
         redis_link_pause(f->channel, false);
 }
 
-/* Works through the reply until the box is over. */
+/* Works through what was read until the box is over. */
 static void entries_go_on(struct fleet *f)
 {
     struct inbox *in = f->inbox;
-    const redisReply *entries;
+    struct fleet_stream_entry entry;
 
-    if (in->reply == NULL)
+    if (!fleet_stream_has_entries(&in->stream))
         return;
-    entries = in->reply->element[0]->element[1];
     while (batch_go_on(f, &in->batch) && !f->must_start_over) {
-        if (in->next_entry == entries->elements) {
-            freeReplyObject(in->reply);
-            in->reply = NULL;
-            in->reading = false;
+        if (!fleet_stream_next(&in->stream, &entry)) {
             inbox_tick(f);
             return;
         }
-        begin_entry(f, entries->element[in->next_entry++]);
+        begin_entry(f, &entry);
         if (timebox_is_over(f->box))
             break;
     }
@@ -319,19 +281,14 @@ void inbox_go_on(struct fleet *f)
 
 /* The next reading is as big as fits in READ_BYTES, going by this one. It grows step by step, and
  * shrinks when little comes: what comes next may be large. */
-static void adapt(struct inbox *in, const redisReply *entries)
+static void adapt(struct inbox *in)
 {
-    size_t bytes = 0;
+    size_t count = fleet_stream_count(&in->stream);
+    size_t bytes = fleet_stream_bytes(&in->stream);
 
-    for (size_t i = 0; i < entries->elements; i++) {
-        const redisReply *e = entries->element[i];
-
-        if (e->elements == 2 && e->element[1]->elements >= 2)
-            bytes += e->element[1]->element[1]->len;
-    }
     if (bytes > READ_BYTES)
-        in->entries = entries->elements * READ_BYTES / bytes;
-    else if (entries->elements == in->entries)
+        in->entries = count * READ_BYTES / bytes;
+    else if (count == in->entries)
         in->entries *= 2;
     else
         in->entries /= 2;
@@ -360,30 +317,23 @@ static void look_for_inbox(struct fleet *f)
     redis_queue_end(f->q, REDIS_VOLATILE, on_length, f);
 }
 
-static void on_read(void *arg, const redisReply *r)
+static void on_read(void *arg, enum fleet_stream_result result)
 {
-    struct inbox_reading *reading = arg;
-    struct fleet *f = reading->f;
-    bool current = reading->number == f->inbox->readings;
+    struct fleet *f = arg;
 
-    free(reading);
-    if (!current)
-        return;
-    if (r != NULL && r->type == REDIS_REPLY_ARRAY && r->elements == 1 &&
-        r->element[0]->elements == 2) {
-        adapt(f->inbox, r->element[0]->element[1]);
-        f->inbox->reply = redis_link_keep_reply(f->inbox_link);
-        f->inbox->next_entry = 0;
+    switch (result) {
+    case FLEET_STREAM_ENTRIES:
+        adapt(f->inbox);
         entries_go_on(f);
         return;
-    }
-    f->inbox->reading = false;
-    if (r == NULL)
+    case FLEET_STREAM_LOST:
         return;
-    if (r->type == REDIS_REPLY_ERROR) {
-        f->inbox->retry_ms = f->now_ms + 500;
-    } else if (r->type == REDIS_REPLY_NIL) {
+    case FLEET_STREAM_FAILED:
+        f->inbox->retry_ms = f->now_ms + FLEET_STREAM_RETRY_MS;
+        break;
+    case FLEET_STREAM_NOTHING:
         look_for_inbox(f);
+        break;
     }
     if (!f->must_start_over)
         inbox_tick(f);
@@ -395,31 +345,15 @@ void inbox_start(struct fleet *f)
 
     drop_replies(f);
     snprintf(in->last, sizeof(in->last), "0-0");
-    in->reading = false;
-    in->readings++;
     in->entries = ENTRIES_MIN;
-    in->read_anything = false;
     in->untrimmed = 0;
-}
-
-/* a is below b; ids are <ms>-<number>. */
-static bool is_below(const char *a, const char *b)
-{
-    char *a_rest;
-    char *b_rest;
-    uint64_t a_ms = strtoull(a, &a_rest, 10);
-    uint64_t b_ms = strtoull(b, &b_rest, 10);
-
-    if (a_ms != b_ms || *a_rest != '-' || *b_rest != '-')
-        return a_ms < b_ms;
-    return strtoull(a_rest + 1, NULL, 10) < strtoull(b_rest + 1, NULL, 10);
 }
 
 /* Redis lost the stream, and its clock is behind what it was (another server took over, say): new
  * entries would be below the last one read, and never be read. */
 void inbox_has_entry(struct fleet *f, const char *id)
 {
-    if (!is_below(id, f->inbox->last))
+    if (!fleet_stream_id_is_below(id, f->inbox->last))
         return;
     LOG_WARN("inbox_made_anew", KV_STR("node", f->hex), KV_STR("last", f->inbox->last),
              KV_STR("now", id));
@@ -430,27 +364,12 @@ void inbox_has_entry(struct fleet *f, const char *id)
 void inbox_tick(struct fleet *f)
 {
     struct inbox *in = f->inbox;
-    struct redis_queue *q = redis_link_queue(f->inbox_link);
-    struct fleet_key key = fleet_key_inbox(&f->keys, f->id);
-    struct inbox_reading *reading;
+    struct fleet_key key;
 
-    if (in->reading || !f->joined || f->now_ms < in->retry_ms)
+    if (in->stream.is_reading || !f->joined || f->now_ms < in->retry_ms)
         return;
-    reading = malloc(sizeof(*reading));
-    if (reading == NULL)
-        return;
-    *reading = (struct inbox_reading){.f = f, .number = in->readings};
-    in->reading = true;
-    redis_queue_begin(q, 8);
-    redis_queue_str(q, "XREAD");
-    redis_queue_str(q, "COUNT");
-    redis_queue_u64(q, in->entries);
-    redis_queue_str(q, "BLOCK");
-    redis_queue_u64(q, BLOCK_MS);
-    redis_queue_str(q, "STREAMS");
-    redis_queue_str(q, key.text);
-    redis_queue_str(q, in->last);
-    redis_queue_end(q, REDIS_REPLAY, on_read, reading);
+    key = fleet_key_inbox(&f->keys, f->id);
+    fleet_stream_read(&in->stream, f->inbox_link, key.text, in->last, in->entries);
 }
 
 /* Trims what was dealt with, now and then. Trimming by MINID keeps that one entry itself. */
@@ -470,4 +389,34 @@ void inbox_flush(struct fleet *f)
     redis_queue_str(f->q, "MINID");
     redis_queue_str(f->q, in->last);
     redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
+}
+
+/* ---- begin and end --------------------------------------------------------------------------- */
+
+bool inbox_init(struct fleet *f)
+{
+    f->inbox = calloc(1, sizeof(*f->inbox));
+    if (f->inbox == NULL)
+        return false;
+    fleet_stream_init(&f->inbox->stream, on_read, f);
+    return seen_ids_init(&f->inbox->seen, f->hash_key, f->cfg.dedup_window_ms);
+}
+
+void inbox_free(struct fleet *f)
+{
+    struct inbox *in = f->inbox;
+    struct inbox_source *s;
+    struct inbox_source *next;
+
+    if (in == NULL)
+        return;
+    HASH_ITER (hh, in->sources, s, next) {
+        HASH_DEL(in->sources, s);
+        free(s);
+    }
+    seen_ids_fini(&in->seen);
+    fleet_stream_fini(&in->stream);
+    freeReplyObject(in->channel_reply);
+    free(in);
+    f->inbox = NULL;
 }

@@ -19,6 +19,7 @@
 #include "broker/fleet/log/fleet_version.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/node/fleet_behalf.h"
+#include "broker/fleet/node/fleet_stream.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_options.h"
 #include "common/base/timebox.h"
@@ -26,7 +27,6 @@
 
 enum {
     ENTRIES_AT_ONCE = 32, /* each of up to a piece (fleet_piece.h) */
-    BLOCK_MS = 2000,
     CLOSE_MS = 20,
     COALESCE_MS = 5,
     COALESCE_NODES = 12, /* other nodes from which a fleet counts as large */
@@ -35,50 +35,11 @@ enum {
 };
 
 struct fleet_log {
-    bool reading;      /* an XREAD is under way, or its reply isn't applied to its end */
-    redisReply *reply; /* what is being applied, owned; NULL: nothing */
-    size_t next_entry;
-    unsigned readings; /* tells an answer to a former start's XREAD */
+    struct fleet_stream stream;
     uint64_t last_entry_ms, next_read_ms;
     uint64_t waited_since_ms; /* somebody waits, and nothing has come since; 0: nobody */
     struct event *timer;
 };
-
-struct log_reading {
-    struct fleet *f;
-    unsigned number;
-};
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what, (void)arg; /* wakes the loop for fleet_log_tick */
-}
-
-bool fleet_log_init(struct fleet *f)
-{
-    f->log = calloc(1, sizeof(*f->log));
-    if (f->log == NULL)
-        return false;
-    f->log->timer = evtimer_new(f->base, on_timer, f);
-    return f->log->timer != NULL;
-}
-
-static void drop_reply(struct fleet_log *log)
-{
-    freeReplyObject(log->reply);
-    log->reply = NULL;
-}
-
-void fleet_log_free(struct fleet *f)
-{
-    if (f->log == NULL)
-        return;
-    if (f->log->timer != NULL)
-        event_free(f->log->timer);
-    drop_reply(f->log);
-    free(f->log);
-    f->log = NULL;
-}
 
 /* ---- applying -------------------------------------------------------------------------------- */
 
@@ -190,21 +151,22 @@ static void apply_items(struct fleet *f, uint64_t by, struct fleet_reader *r)
         LOG_LIMITED(LOG_LEVEL_ERROR, "log_entry_malformed", KV_UINT("ver", f->log_applied));
 }
 
-/* One entry: id, [n, node, d, items]. False when the log has a hole before it. */
-static bool apply_entry(struct fleet *f, const redisReply *entry)
+/* One entry, which has the fields n: the node that wrote it, and d: the items. False when the log has a
+ * hole before it. */
+static bool apply_entry(struct fleet *f, const struct fleet_stream_entry *entry)
 {
-    const redisReply *fields = entry->elements == 2 ? entry->element[1] : NULL;
-    uint64_t ver = entry->elements == 2 ? strtoull(entry->element[0]->str, NULL, 10) : 0;
+    uint64_t ver = strtoull(entry->id, NULL, 10);
+    struct mqtt_slice node = fleet_stream_value(entry, "n");
+    struct mqtt_slice items = fleet_stream_value(entry, "d");
     struct fleet_reader r;
     uint64_t by;
 
     if (ver != f->log_applied + 1)
         return false;
     f->log_applied = ver;
-    if (fields == NULL || fields->elements < 4 ||
-        !fleet_hex_parse(fields->element[1]->str, fields->element[1]->len, &by))
+    if (items.data == NULL || !fleet_hex_parse((const char *)node.data, node.len, &by))
         return true;
-    r = fleet_reader_of(fields->element[3]->str, fields->element[3]->len);
+    r = fleet_reader_of(items.data, items.len);
     apply_items(f, by, &r);
     return true;
 }
@@ -216,33 +178,28 @@ static void end_reading(struct fleet *f)
 {
     struct fleet_log *log = f->log;
 
-    drop_reply(log);
-    log->reading = false;
     if (f->now_ms - log->last_entry_ms < CLOSE_MS && HASH_COUNT(f->nodes) >= COALESCE_NODES)
         log->next_read_ms = f->now_ms + COALESCE_MS;
     log->last_entry_ms = f->now_ms;
 }
 
-/* Applies entries of the kept reply until the box is over. False: it isn't valid any more. */
+/* Applies entries until the box is over. False: what was read isn't valid any more. */
 static bool apply_some(struct fleet *f)
 {
     struct fleet_log *log = f->log;
-    const redisReply *entries = log->reply->element[0]->element[1];
+    struct fleet_stream_entry entry;
 
-    while (log->next_entry < entries->elements) {
-        const redisReply *entry = entries->element[log->next_entry++];
-
-        if (!apply_entry(f, entry)) {
+    while (fleet_stream_next(&log->stream, &entry)) {
+        if (!apply_entry(f, &entry)) {
             fleet_reload(f, "the log has a hole");
             return false;
         }
         if (f->must_start_over)
             return false;
-        if (timebox_spend(f->box, ENTRY_US))
-            break;
+        if (timebox_spend(f->box, ENTRY_US) && !fleet_stream_is_at_end(&log->stream))
+            return true;
     }
-    if (log->next_entry == entries->elements)
-        end_reading(f);
+    end_reading(f);
     return true;
 }
 
@@ -250,38 +207,37 @@ void fleet_log_go_on(struct fleet *f)
 {
     struct fleet_log *log = f->log;
 
-    if (log->reply == NULL || !fleet_log_is_valid(f) || !apply_some(f))
+    if (!fleet_stream_has_entries(&log->stream) || !fleet_log_is_valid(f) || !apply_some(f))
         return;
     log->waited_since_ms = 0; /* it comes */
     fleet_versions_applied(f);
     fleet_append_applied(f);
-    if (log->reply != NULL)
+    if (fleet_stream_has_entries(&log->stream))
         fleet_wake(f);
     else
         fleet_log_tick(f);
 }
 
-static void on_read(void *arg, const redisReply *r)
+static void on_read(void *arg, enum fleet_stream_result result)
 {
-    struct log_reading *reading = arg;
-    struct fleet *f = reading->f;
-    bool current = reading->number == f->log->readings;
+    struct fleet *f = arg;
 
-    free(reading);
-    if (!current)
-        return;
-    if (r != NULL && fleet_log_is_valid(f) && r->type == REDIS_REPLY_ARRAY && r->elements == 1 &&
-        r->element[0]->elements == 2) {
-        f->log->reply = redis_link_keep_reply(f->log_link);
-        f->log->next_entry = 0;
-        fleet_log_go_on(f);
+    if (!fleet_log_is_valid(f)) {
+        fleet_stream_restart(&f->log->stream);
         return;
     }
-    f->log->reading = false;
-    if (r == NULL || !fleet_log_is_valid(f))
+    switch (result) {
+    case FLEET_STREAM_ENTRIES:
+        fleet_log_go_on(f);
         return;
-    if (r->type == REDIS_REPLY_ERROR)
-        f->log->next_read_ms = f->now_ms + 500;
+    case FLEET_STREAM_LOST:
+        return;
+    case FLEET_STREAM_FAILED:
+        f->log->next_read_ms = f->now_ms + FLEET_STREAM_RETRY_MS;
+        break;
+    case FLEET_STREAM_NOTHING:
+        break;
+    }
     fleet_log_tick(f);
 }
 
@@ -304,12 +260,10 @@ static void watch(struct fleet *f)
 void fleet_log_tick(struct fleet *f)
 {
     struct fleet_log *log = f->log;
-    struct redis_queue *q = redis_link_queue(f->log_link);
-    struct log_reading *reading;
     char from[32];
 
     watch(f);
-    if (!fleet_log_is_valid(f) || log->reading)
+    if (!fleet_log_is_valid(f) || log->stream.is_reading)
         return;
     if (!fleet_versions_wait(f) && f->now_ms < log->next_read_ms) {
         struct timeval tv = {.tv_usec = (suseconds_t)(log->next_read_ms - f->now_ms) * 1000};
@@ -318,31 +272,15 @@ void fleet_log_tick(struct fleet *f)
             evtimer_add(log->timer, &tv);
         return;
     }
-    reading = calloc(1, sizeof(*reading));
-    if (reading == NULL)
-        return;
-    *reading = (struct log_reading){.f = f, .number = log->readings};
-    log->reading = true;
     evutil_snprintf(from, sizeof(from), "%llu-0", (unsigned long long)f->log_applied);
-    redis_queue_begin(q, 8);
-    redis_queue_str(q, "XREAD");
-    redis_queue_str(q, "COUNT");
-    redis_queue_u64(q, ENTRIES_AT_ONCE);
-    redis_queue_str(q, "BLOCK");
-    redis_queue_u64(q, BLOCK_MS);
-    redis_queue_str(q, "STREAMS");
-    redis_queue_str(q, f->keys.log);
-    redis_queue_str(q, from);
-    redis_queue_end(q, REDIS_REPLAY, on_read, reading);
+    fleet_stream_read(&log->stream, f->log_link, f->keys.log, from, ENTRIES_AT_ONCE);
 }
 
 void fleet_log_start(struct fleet *f, uint64_t from)
 {
     f->log_applied = from;
     f->log_valid = true;
-    f->log->reading = false;
-    f->log->readings++;
-    drop_reply(f->log);
+    fleet_stream_restart(&f->log->stream);
     f->log->next_read_ms = 0;
     f->log->waited_since_ms = 0;
     fleet_log_tick(f);
@@ -356,8 +294,34 @@ void fleet_log_stop(struct fleet *f)
         return;
     f->log_valid = false;
     f->log->waited_since_ms = 0;
-    f->log->readings++;
-    f->log->reading = false;
-    drop_reply(f->log);
+    fleet_stream_restart(&f->log->stream);
     redis_link_reset(f->log_link, "the log is read anew");
+}
+
+/* ---- begin and end --------------------------------------------------------------------------- */
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what, (void)arg; /* wakes the loop for fleet_log_tick */
+}
+
+bool fleet_log_init(struct fleet *f)
+{
+    f->log = calloc(1, sizeof(*f->log));
+    if (f->log == NULL)
+        return false;
+    fleet_stream_init(&f->log->stream, on_read, f);
+    f->log->timer = evtimer_new(f->base, on_timer, f);
+    return f->log->timer != NULL;
+}
+
+void fleet_log_free(struct fleet *f)
+{
+    if (f->log == NULL)
+        return;
+    if (f->log->timer != NULL)
+        event_free(f->log->timer);
+    fleet_stream_fini(&f->log->stream);
+    free(f->log);
+    f->log = NULL;
 }
