@@ -46,7 +46,6 @@ bool fleet_channel_greeted(struct fleet *f)
 {
     struct redis_queue *q = redis_link_queue(f->channel);
     struct fleet_key key = fleet_key_channel(&f->keys, f->id);
-
     redis_queue_begin(q, 2);
     redis_queue_str(q, "SUBSCRIBE");
     redis_queue_str(q, key.text);
@@ -67,15 +66,13 @@ static enum redis_command_flags begin_publish(struct fleet *f)
 
 static void send_batch(struct fleet *f, struct route_node *n)
 {
-    struct fleet_key key = fleet_key_channel(&f->keys, n->id);
-    enum redis_command_flags flags;
-
     if (f->unsure && redis_link_is_up(f->commands) && n->bulk.len < BATCH_BYTES)
         return; /* a moment's doubt: kept until it is over, or there is too much */
     if (!fleet_can_act(f) || redis_queue_bytes(f->q) > PENDING_MAX || n->bulk.failed) {
         metric_add(f->metrics.bulk_dropped, n->bulk_count);
     } else {
-        flags = begin_publish(f);
+        struct fleet_key key = fleet_key_channel(&f->keys, n->id);
+        enum redis_command_flags flags = begin_publish(f);
         redis_queue_str(f->q, "PUBLISH");
         redis_queue_str(f->q, key.text);
         redis_queue_arg(f->q, n->bulk.data, n->bulk.len);
@@ -104,7 +101,6 @@ void fleet_channel_flush(struct fleet *f, bool now_all)
 {
     static const struct timeval soon = {.tv_usec = 1000};
     uint64_t now = 0;
-
     for (struct route_node *n = f->nodes; n != NULL; n = n->hh.next) {
         if (n->bulk_count == 0)
             continue;
@@ -123,7 +119,6 @@ void fleet_channel_flush(struct fleet *f, bool now_all)
 void fleet_channel_tick(struct fleet *f)
 {
     struct redis_queue *q = redis_link_queue(f->channel);
-
     if (f->now_ms < f->channel_state->ping_next_ms || !redis_link_is_up(f->channel))
         return;
     f->channel_state->ping_next_ms = f->now_ms + PING_MS;

@@ -10,7 +10,6 @@
 struct route_node *fleet_node_find(struct fleet *f, uint64_t id)
 {
     struct route_node *n = NULL;
-
     HASH_FIND(hh, f->nodes, &id, sizeof(id), n);
     return n;
 }
@@ -18,7 +17,6 @@ struct route_node *fleet_node_find(struct fleet *f, uint64_t id)
 struct route_node *fleet_node_get(struct fleet *f, uint64_t id)
 {
     struct route_node *n = fleet_node_find(f, id);
-
     if (n != NULL)
         return n;
     n = calloc(1, sizeof(*n));
@@ -36,7 +34,6 @@ struct route_node *fleet_node_get(struct fleet *f, uint64_t id)
 void fleet_node_remove(struct fleet *f, struct route_node *n)
 {
     uint64_t id = n->id;
-
     f->host.node_removed(f->host.arg, n);
     HASH_DEL(f->nodes, n);
     metric_set(f->metrics.nodes, (int64_t)HASH_COUNT(f->nodes) + 1);

@@ -27,7 +27,6 @@ void outbox_add_message(struct fleet *f, struct route_node *n, struct fleet_part
                         const struct fleet_bytes *frame)
 {
     struct outbox_chunk *c = outbox_open_chunk(f, &n->outbox, n->id);
-
     if (c == NULL || !outbox_chunk_note(c, p)) {
         fleet_parts_failed(p, STORE_UNAVAILABLE);
         return;
@@ -42,7 +41,6 @@ void outbox_add_message(struct fleet *f, struct route_node *n, struct fleet_part
 void outbox_add_wake(struct fleet *f, struct route_node *n, struct mqtt_slice client)
 {
     struct outbox_chunk *c = outbox_open_chunk(f, &n->outbox, n->id);
-
     if (c == NULL)
         return; /* the sweep finds it */
     fleet_bytes_u8(&c->items, ITEM_WAKE);
@@ -52,7 +50,6 @@ void outbox_add_wake(struct fleet *f, struct route_node *n, struct mqtt_slice cl
 static void begin_request(struct fleet *f, struct route_node *n, enum fleet_item kind)
 {
     struct fleet_bytes *b = &n->outbox.requests;
-
     if (b->len == 0) {
         fleet_bytes_reset(b, SIZE_MAX);
         fleet_batch_begin(b, f->id, 0); /* numbered when it is sent */
@@ -87,7 +84,6 @@ static void on_sent(void *arg, const redisReply *r)
     struct outbox_sent *sent = arg;
     struct outbox_chunk *c = sent->chunk;
     enum store_status status = fleet_reply_status(r);
-
     for (size_t i = 0; i < c->publish_count; i++) {
         if (status == STORE_FULL)
             fleet_parts_held(c->publishes[i], 0, c->node);
@@ -124,12 +120,10 @@ static void void_items(const struct outbox_chunk *c, uint8_t *items, size_t len)
 {
     struct fleet_reader r = fleet_reader_of(items, len);
     size_t at = 0;
-
     fleet_reader_u64(&r);
     fleet_reader_u64(&r);
     while (fleet_reader_more(&r) && at < c->publish_count) {
         uint8_t *kind = items + (r.at - items);
-
         if (*kind == ITEM_MESSAGE || *kind == ITEM_VOID)
             *kind = c->publishes[at++]->taken ? ITEM_VOID : *kind;
         fleet_reader_u8(&r);
@@ -143,7 +137,6 @@ static void void_sent(void *each_arg, void *arg, struct redis_args args)
     const struct outbox_sent *sent = arg;
     size_t len = 0;
     char *items = NULL;
-
     (void)each_arg;
     for (size_t i = 0; i < 6; i++)
         items = redis_args_next(&args, &len);
@@ -164,7 +157,6 @@ static void send_chunk(struct fleet *f, struct route_node *n, struct outbox_chun
     struct fleet_key key = fleet_key_inbox(&f->keys, n->id);
     struct outbox_sent *sent = malloc(sizeof(*sent));
     bool failed = sent == NULL || c->items.failed;
-
     for (size_t i = 0; i < c->publish_count; i++) {
         if (failed)
             fleet_parts_failed(c->publishes[i], STORE_UNAVAILABLE);
@@ -202,7 +194,6 @@ struct requests_sent {
 static void on_requests_sent(void *arg, const redisReply *r)
 {
     struct requests_sent *sent = arg;
-
     if (fleet_reply_status(r) == STORE_OK && r->type == REDIS_REPLY_NIL)
         sent->f->connect_ops->node_gone(sent->f, sent->node);
     free(sent);
@@ -212,7 +203,6 @@ void outbox_write_small(struct fleet *f, uint64_t node, const struct fleet_bytes
                         redis_reply_fn *fn, void *arg)
 {
     struct fleet_key key = fleet_key_inbox(&f->keys, node);
-
     scripts_begin(&f->scripts, f->q, SCRIPT_SEND, key.text, 1);
     redis_queue_arg(f->q, batch->data, batch->len);
     redis_queue_end(f->q, REDIS_REPLAY, fn, arg);
@@ -223,7 +213,6 @@ static void send_requests(struct fleet *f, struct route_node *n)
 {
     struct fleet_bytes *b = &n->outbox.requests;
     struct requests_sent *sent = b->failed ? NULL : malloc(sizeof(*sent));
-
     if (sent != NULL) {
         *sent = (struct requests_sent){.f = f, .node = n->id};
         fleet_u64_write(b->data + 8, f->calls++);
@@ -236,10 +225,8 @@ static void send_requests(struct fleet *f, struct route_node *n)
 static void send_all(struct fleet *f, struct route_node *n)
 {
     struct outbox_chunk *c = outbox_take(f, &n->outbox);
-
     while (c != NULL) {
         struct outbox_chunk *next = c->next;
-
         send_chunk(f, n, c);
         c = next;
     }
@@ -257,7 +244,6 @@ static void on_length(void *arg, const redisReply *r)
     struct length_asked *asked = arg;
     struct fleet *f = asked->f;
     struct route_node *n = fleet_node_find(f, asked->node);
-
     free(asked);
     if (n == NULL || r == NULL || r->type != REDIS_REPLY_INTEGER)
         return;
@@ -274,16 +260,14 @@ static void on_length(void *arg, const redisReply *r)
 
 static void ask_length(struct fleet *f, struct route_node *n, uint64_t interval_ms)
 {
-    struct fleet_key key = fleet_key_inbox(&f->keys, n->id);
-    struct length_asked *asked;
-
     if (f->now_ms - n->outbox.length_asked_ms < interval_ms)
         return;
-    asked = malloc(sizeof(*asked));
+    struct length_asked *asked = malloc(sizeof(*asked));
     if (asked == NULL)
         return;
     *asked = (struct length_asked){.f = f, .node = n->id};
     n->outbox.length_asked_ms = f->now_ms;
+    struct fleet_key key = fleet_key_inbox(&f->keys, n->id);
     redis_queue_begin(f->q, 2);
     redis_queue_str(f->q, "XLEN");
     redis_queue_str(f->q, key.text);
@@ -293,13 +277,11 @@ static void ask_length(struct fleet *f, struct route_node *n, uint64_t interval_
 /* Held for long enough: what waits is dropped, and a gap mark tells its receiver. */
 static void mark_gap(struct fleet *f, struct route_node *n)
 {
-    struct outbox_chunk *c;
-
     metric_add(f->metrics.gaps, 1);
     LOG_LIMITED(LOG_LEVEL_WARN, "inbox_gap", KV_STR("node", n->hex),
                 KV_UINT("bytes", n->outbox.bytes));
     outbox_drop(f, &n->outbox);
-    c = outbox_open_chunk(f, &n->outbox, n->id);
+    struct outbox_chunk *c = outbox_open_chunk(f, &n->outbox, n->id);
     if (c == NULL)
         return;
     fleet_bytes_u8(&c->items, ITEM_GAP);

@@ -56,7 +56,6 @@ struct inbox {
 bool inbox_knows(struct fleet *f, struct message_id id)
 {
     uint8_t key[SEEN_ID_BYTES];
-
     fleet_id_write(key, id);
     return seen_ids_note(&f->inbox->seen, key, f->now_ms);
 }
@@ -64,7 +63,6 @@ bool inbox_knows(struct fleet *f, struct message_id id)
 void inbox_forget(struct fleet *f, struct message_id id)
 {
     uint8_t key[SEEN_ID_BYTES];
-
     fleet_id_write(key, id);
     seen_ids_forget(&f->inbox->seen, key);
 }
@@ -73,7 +71,6 @@ void inbox_forget(struct fleet *f, struct message_id id)
 static bool is_repeat(struct fleet *f, uint64_t sender, uint64_t number)
 {
     struct inbox_source *s = NULL;
-
     HASH_FIND(hh, f->inbox->sources, &sender, sizeof(sender), s);
     if (s == NULL) {
         s = calloc(1, sizeof(*s));
@@ -94,7 +91,6 @@ static void take_message(struct fleet *f, struct fleet_reader *r)
 {
     bool remember = false;
     struct message *m = fleet_frame_get(r, &remember);
-
     if (m == NULL)
         return;
     if (remember && inbox_knows(f, m->id))
@@ -107,7 +103,6 @@ static void take_message(struct fleet *f, struct fleet_reader *r)
 static void take_wake(struct fleet *f, struct fleet_reader *r)
 {
     struct mqtt_slice client = fleet_reader_slice(r);
-
     if (!r->failed)
         f->host.wake(f->host.arg, (const char *)client.data, client.len);
 }
@@ -117,7 +112,6 @@ static void take_let_go(struct fleet *f, uint64_t sender, struct fleet_reader *r
     uint64_t request = fleet_reader_u64(r);
     uint64_t epoch = fleet_reader_u64(r);
     struct mqtt_slice client = fleet_reader_slice(r);
-
     if (!r->failed)
         f->connect_ops->asked(f, sender, request, client, epoch);
 }
@@ -125,11 +119,9 @@ static void take_let_go(struct fleet *f, uint64_t sender, struct fleet_reader *r
 static void batch_begin(struct fleet *f, struct inbox_batch *b, const void *data, size_t len,
                         bool from_channel)
 {
-    uint64_t number;
-
     b->items = fleet_reader_of(data, len);
     b->sender = fleet_reader_u64(&b->items);
-    number = fleet_reader_u64(&b->items);
+    uint64_t number = fleet_reader_u64(&b->items);
     b->from_channel = from_channel;
     b->open = from_channel || b->items.failed || !is_repeat(f, b->sender, number);
     if (!b->open)
@@ -139,7 +131,6 @@ static void batch_begin(struct fleet *f, struct inbox_batch *b, const void *data
 static void take_item(struct fleet *f, struct inbox_batch *b)
 {
     struct fleet_reader *r = &b->items;
-
     switch (fleet_reader_u8(r)) {
     case ITEM_MESSAGE:
         take_message(f, r);
@@ -175,10 +166,8 @@ static bool batch_go_on(struct fleet *f, struct inbox_batch *b)
     bool any = false;
     uint32_t before = 0;
     uint32_t now;
-
     while (b->open && fleet_reader_more(&b->items) && !f->must_start_over) {
         bool takes_more = f->host.takes_more(f->host.arg, &now);
-
         if ((any && timebox_spend(f->box, ITEM_US + now - before)) || !takes_more)
             return false;
         any = true;
@@ -200,7 +189,6 @@ static bool batch_go_on(struct fleet *f, struct inbox_batch *b)
 static void channel_go_on(struct fleet *f)
 {
     struct inbox *in = f->inbox;
-
     if (in->channel_reply == NULL)
         return;
     if (!batch_go_on(f, &in->channel_batch)) {
@@ -215,7 +203,6 @@ static void channel_go_on(struct fleet *f)
 void inbox_take_channel(struct fleet *f, const char *payload, size_t len)
 {
     struct inbox *in = f->inbox;
-
     batch_begin(f, &in->channel_batch, payload, len, true);
     if (batch_go_on(f, &in->channel_batch))
         return;
@@ -230,7 +217,6 @@ static void begin_entry(struct fleet *f, const struct fleet_stream_entry *entry)
 {
     struct inbox *in = f->inbox;
     struct mqtt_slice batch = fleet_stream_value(entry, "d");
-
     if (entry->fields == NULL)
         return;
     snprintf(in->last, sizeof(in->last), "%s", entry->id);
@@ -242,7 +228,6 @@ static void begin_entry(struct fleet *f, const struct fleet_stream_entry *entry)
 static void drop_replies(struct fleet *f)
 {
     struct inbox *in = f->inbox;
-
     fleet_stream_restart(&in->stream);
     freeReplyObject(in->channel_reply);
     in->channel_reply = NULL;
@@ -256,7 +241,6 @@ static void entries_go_on(struct fleet *f)
 {
     struct inbox *in = f->inbox;
     struct fleet_stream_entry entry;
-
     if (!fleet_stream_has_entries(&in->stream))
         return;
     while (batch_go_on(f, &in->batch) && !f->must_start_over) {
@@ -285,7 +269,6 @@ static void adapt(struct inbox *in)
 {
     size_t count = fleet_stream_count(&in->stream);
     size_t bytes = fleet_stream_bytes(&in->stream);
-
     if (bytes > READ_BYTES)
         in->entries = count * READ_BYTES / bytes;
     else if (count == in->entries)
@@ -301,7 +284,6 @@ static void adapt(struct inbox *in)
 static void on_length(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
-
     if (r != NULL && r->type == REDIS_REPLY_INTEGER && r->integer == 0)
         fleet_reload(f, "the inbox is gone");
 }
@@ -310,7 +292,6 @@ static void on_length(void *arg, const redisReply *r)
 static void look_for_inbox(struct fleet *f)
 {
     struct fleet_key key = fleet_key_inbox(&f->keys, f->id);
-
     redis_queue_begin(f->q, 2);
     redis_queue_str(f->q, "XLEN");
     redis_queue_str(f->q, key.text);
@@ -320,7 +301,6 @@ static void look_for_inbox(struct fleet *f)
 static void on_read(void *arg, enum fleet_stream_result result)
 {
     struct fleet *f = arg;
-
     switch (result) {
     case FLEET_STREAM_ENTRIES:
         adapt(f->inbox);
@@ -342,7 +322,6 @@ static void on_read(void *arg, enum fleet_stream_result result)
 void inbox_start(struct fleet *f)
 {
     struct inbox *in = f->inbox;
-
     drop_replies(f);
     snprintf(in->last, sizeof(in->last), "0-0");
     in->entries = ENTRIES_MIN;
@@ -364,11 +343,9 @@ void inbox_has_entry(struct fleet *f, const char *id)
 void inbox_tick(struct fleet *f)
 {
     struct inbox *in = f->inbox;
-    struct fleet_key key;
-
     if (in->stream.is_reading || !f->joined || f->now_ms < in->retry_ms)
         return;
-    key = fleet_key_inbox(&f->keys, f->id);
+    struct fleet_key key = fleet_key_inbox(&f->keys, f->id);
     fleet_stream_read(&in->stream, f->inbox_link, key.text, in->last, in->entries);
 }
 
@@ -377,7 +354,6 @@ void inbox_flush(struct fleet *f)
 {
     struct inbox *in = f->inbox;
     struct fleet_key key = fleet_key_inbox(&f->keys, f->id);
-
     if (in->untrimmed == 0 ||
         (in->untrimmed < TRIM_ENTRIES && f->now_ms - in->trimmed_ms < TRIM_MS))
         return;
@@ -407,7 +383,6 @@ void inbox_free(struct fleet *f)
     struct inbox *in = f->inbox;
     struct inbox_source *s;
     struct inbox_source *next;
-
     if (in == NULL)
         return;
     HASH_ITER (hh, in->sources, s, next) {

@@ -39,7 +39,6 @@ void inbox_barriers_free(struct fleet *f)
 void inbox_barrier(struct fleet *f, inbox_barrier_fn *fn, void *arg)
 {
     struct inbox_waiter *w = calloc(1, sizeof(*w));
-
     if (w == NULL) {
         fn(arg, true);
         return;
@@ -55,7 +54,6 @@ static bool is_met(const struct fleet *f, const struct inbox_waiter *w)
 {
     const struct inbox_barriers *b = f->barriers;
     bool late = f->now_ms >= w->until_ms;
-
     return (w->token <= b->stream_token || (late && w->token <= b->unmarked)) &&
            (w->token <= b->channel_token || late);
 }
@@ -65,10 +63,8 @@ static void release_waiters(struct fleet *f)
     struct inbox_barriers *b = f->barriers;
     struct inbox_waiter **at = &b->waiting;
     struct inbox_waiter *due = NULL;
-
     while (*at != NULL) {
         struct inbox_waiter *w = *at;
-
         if (is_met(f, w)) {
             *at = w->next;
             w->next = due;
@@ -79,7 +75,6 @@ static void release_waiters(struct fleet *f)
     }
     while (due != NULL) {
         struct inbox_waiter *w = due;
-
         due = w->next;
         w->fn(w->arg, true);
         free(w);
@@ -89,7 +84,6 @@ static void release_waiters(struct fleet *f)
 static void on_barrier_sent(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
-
     if (r == NULL || r->type == REDIS_REPLY_ERROR) /* given up, say */
         f->barriers->unmarked = f->barriers->token;
     /* No inbox: Redis lost it, and with it whatever was in it. */
@@ -105,13 +99,11 @@ void inbox_barriers_flush(struct fleet *f)
     struct inbox_barriers *b = f->barriers;
     struct fleet_key channel = fleet_key_channel(&f->keys, f->id);
     struct fleet_bytes batch = {0};
-
     if (b->gathered == NULL)
         return;
     b->token++;
     while (b->gathered != NULL) {
         struct inbox_waiter *w = b->gathered;
-
         b->gathered = w->next;
         w->token = b->token;
         w->until_ms = f->now_ms + BARRIER_MS;
@@ -133,7 +125,6 @@ void inbox_barriers_flush(struct fleet *f)
 void inbox_barrier_met(struct fleet *f, uint64_t token, bool from_channel)
 {
     uint64_t *met = from_channel ? &f->barriers->channel_token : &f->barriers->stream_token;
-
     if (token > *met)
         *met = token;
     release_waiters(f);
@@ -148,13 +139,11 @@ void inbox_barriers_tick(struct fleet *f)
 void inbox_barriers_reset(struct fleet *f)
 {
     struct inbox_barriers *b = f->barriers;
-
     b->token++;
     b->stream_token = b->channel_token = b->token;
     while (b->gathered != NULL || b->waiting != NULL) {
         struct inbox_waiter **list = b->gathered != NULL ? &b->gathered : &b->waiting;
         struct inbox_waiter *w = *list;
-
         *list = w->next;
         w->fn(w->arg, false);
         free(w);

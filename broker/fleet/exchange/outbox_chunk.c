@@ -19,7 +19,6 @@ void outbox_chunk_free(struct outbox_chunk *c)
 struct outbox_chunk *outbox_open_chunk(struct fleet *f, struct outbox *o, uint64_t node)
 {
     struct outbox_chunk *c = o->tail;
-
     if (c != NULL && c->items.len < CHUNK_BYTES && !c->items.failed)
         return c;
     c = calloc(1, sizeof(*c));
@@ -40,7 +39,6 @@ bool outbox_chunk_note(struct outbox_chunk *c, struct fleet_parts *p)
     if (c->publish_count == c->publish_size) {
         size_t size = c->publish_size == 0 ? 16 : c->publish_size * 2;
         struct fleet_parts **list = realloc(c->publishes, size * sizeof(*list));
-
         if (list == NULL)
             return false;
         c->publishes = list;
@@ -59,7 +57,6 @@ void outbox_count(struct fleet *f, struct outbox *o, size_t bytes)
 struct outbox_chunk *outbox_take(struct fleet *f, struct outbox *o)
 {
     struct outbox_chunk *c = o->head;
-
     o->head = o->tail = NULL;
     outbox_count(f, o, 0);
     return c;
@@ -68,11 +65,9 @@ struct outbox_chunk *outbox_take(struct fleet *f, struct outbox *o)
 void outbox_drop(struct fleet *f, struct outbox *o)
 {
     struct outbox_chunk *c = outbox_take(f, o);
-
     fleet_bytes_fini(&o->requests);
     while (c != NULL) {
         struct outbox_chunk *next = c->next;
-
         for (size_t i = 0; i < c->publish_count; i++)
             fleet_parts_issued(c->publishes[i]);
         outbox_chunk_free(c);

@@ -47,7 +47,6 @@ static struct seen_id *find(const struct seen_ids *s, const uint8_t id[SEEN_ID_B
     for (struct hash_link *l = hash_table_chain(&s->by_id, hash_of(s, id)); l != NULL;
          l = l->next) {
         struct seen_id *k = HASH_OWNER(l, struct seen_id, by_id);
-
         if (memcmp(k->id, id, SEEN_ID_BYTES) == 0)
             return k;
     }
@@ -63,7 +62,6 @@ static void forget_oldest(struct seen_ids *s, uint64_t now_ms)
 {
     for (int i = 0; i < FORGOTTEN_AT_ONCE && s->by_id.count > 0; i++) {
         struct seen_id *k = TAILQ_FIRST(&s->oldest_first);
-
         if (!is_over(s, k, now_ms) && s->by_id.count < SEEN_IDS_MAX)
             return;
         drop(s, k);
@@ -72,10 +70,8 @@ static void forget_oldest(struct seen_ids *s, uint64_t now_ms)
 
 bool seen_ids_note(struct seen_ids *s, const uint8_t id[SEEN_ID_BYTES], uint64_t now_ms)
 {
-    struct seen_id *k;
-
     forget_oldest(s, now_ms);
-    k = find(s, id);
+    struct seen_id *k = find(s, id);
     if (k != NULL && !is_over(s, k, now_ms))
         return true;
     if (k != NULL)
@@ -93,7 +89,6 @@ bool seen_ids_note(struct seen_ids *s, const uint8_t id[SEEN_ID_BYTES], uint64_t
 void seen_ids_forget(struct seen_ids *s, const uint8_t id[SEEN_ID_BYTES])
 {
     struct seen_id *k = find(s, id);
-
     if (k != NULL)
         drop(s, k);
 }

@@ -64,7 +64,6 @@ struct heart {
 static void poke(int fd)
 {
     uint64_t one = 1;
-
     while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
         ;
 }
@@ -106,7 +105,6 @@ uint64_t heart_alive_ms(const struct heart *h)
 bool heart_is_unsure(const struct heart *h, uint64_t now_ms)
 {
     struct lease l = {.lease_ms = h->cfg.lease_ms, .alive_ms = heart_alive_ms(h)};
-
     return lease_is_unsure(&l, now_ms);
 }
 
@@ -130,7 +128,6 @@ bool heart_take(struct heart *h, struct heart_report *out)
 static void leave_report(struct heart *h, struct heart_report *r)
 {
     bool left = false;
-
     pthread_mutex_lock(&h->mutex);
     if (h->orders.number == h->at.number) {
         if (r->word != HEART_DEAD)
@@ -147,7 +144,6 @@ static void leave_report(struct heart *h, struct heart_report *r)
 static bool take_alive(struct heart *h, const redisReply *r, struct heart_report *out)
 {
     uint64_t redis_ms = strtoull(r->element[2]->str, NULL, 10);
-
     watch_begin(&h->watch, h->boot_ms, redis_ms);
     if (!heart_report_see(out, r->element[4], &h->watch, &h->lease, h->boot_ms) ||
         !heart_report_take(out, r->element[5], r->element[6]))
@@ -175,7 +171,6 @@ static void on_beat(void *arg, const redisReply *r)
 {
     struct heart *h = arg;
     struct heart_report out = {.node = h->at.node, .applied = h->applied_then};
-
     if (r == NULL || r->type != REDIS_REPLY_ARRAY || r->elements == 0) {
         lose_beat(h);
         h->lease.next_ms = h->boot_ms + h->cfg.interval_ms / 4;
@@ -209,10 +204,8 @@ static void on_beat(void *arg, const redisReply *r)
 
 static void follow_orders(struct heart *h)
 {
-    struct heart_orders now;
-
     pthread_mutex_lock(&h->mutex);
-    now = h->orders;
+    struct heart_orders now = h->orders;
     pthread_mutex_unlock(&h->mutex);
     if (now.number == h->at.number)
         return;
@@ -232,7 +225,6 @@ static void follow_orders(struct heart *h)
 static void look_at_loop(struct heart *h, uint64_t ran_ms)
 {
     uint64_t turns = atomic_load_explicit(&h->turns, memory_order_relaxed);
-
     if (turns != h->seen_turns) {
         if (h->said_stands)
             LOG_WARN("loop_turns_again", KV_UINT("stood_ms", h->stood_ms));
@@ -257,7 +249,6 @@ static void look_at_loop(struct heart *h, uint64_t ran_ms)
 static void beat(struct heart *h)
 {
     struct redis_queue *q = redis_link_queue(h->link);
-
     if (h->at.node == 0 || h->stood_ms >= h->cfg.hang_ms || !redis_link_is_up(h->link) ||
         !lease_beat_is_due(&h->lease, h->boot_ms))
         return;
@@ -275,7 +266,6 @@ static void beat(struct heart *h)
 static bool on_greeted(void *arg, struct redis_link *link, const struct redis_server_info *info)
 {
     struct heart *h = arg;
-
     (void)link;
     memcpy(h->run_id, info->run_id, sizeof(h->run_id));
     h->generation[0] = '\0';
@@ -294,7 +284,6 @@ static void on_lost(void *arg, struct redis_link *link, const char *why)
 static uint64_t tick_ms(const struct heart *h)
 {
     uint64_t ms = h->cfg.interval_ms < h->cfg.hang_ms ? h->cfg.interval_ms : h->cfg.hang_ms;
-
     return ms / 4 > 0 ? ms / 4 : 1;
 }
 
@@ -302,7 +291,6 @@ static void wait_for_events(struct heart *h)
 {
     uint64_t ms = tick_ms(h);
     struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
-
     if (h->at.node != 0)
         evtimer_add(h->timer, &tv);
     event_base_loop(h->base, EVLOOP_ONCE);
@@ -312,7 +300,6 @@ static void turn(struct heart *h)
 {
     uint64_t now_ms = clock_monotonic_ms();
     uint64_t ran_ms = now_ms - h->ticked_ms;
-
     h->boot_ms = clock_boottime_ms();
     h->ticked_ms = now_ms;
     follow_orders(h);
@@ -325,7 +312,6 @@ static void turn(struct heart *h)
 static void *run(void *arg)
 {
     struct heart *h = arg;
-
     h->ticked_ms = clock_monotonic_ms();
     while (!atomic_load(&h->ends)) {
         wait_for_events(h);
@@ -336,9 +322,8 @@ static void *run(void *arg)
 
 static void on_woken(evutil_socket_t fd, short what, void *arg)
 {
-    uint64_t count;
-
     (void)what, (void)arg;
+    uint64_t count;
     while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
         ;
 }
@@ -352,7 +337,6 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 static bool start_thread(struct heart *h)
 {
     sigset_t all, before;
-
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     h->has_thread = pthread_create(&h->thread, NULL, run, h) == 0;
@@ -363,7 +347,6 @@ static bool start_thread(struct heart *h)
 struct heart *heart_new(const struct heart_config *cfg)
 {
     struct heart *h = calloc(1, sizeof(*h));
-
     if (h == NULL)
         return NULL;
     h->cfg = *cfg;

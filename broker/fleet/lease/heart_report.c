@@ -42,10 +42,9 @@ bool heart_report_see(struct heart_report *out, const struct redisReply *stand, 
         return false;
     for (size_t i = 0; i + 1 < stand->elements; i += 2) {
         struct heart_suspect *s = &out->suspects[out->suspect_count];
-        uint64_t since_ms;
-
         if (!id_of(stand->element[i], &s->node) || s->node == out->node)
             continue;
+        uint64_t since_ms;
         if (!watch_see(w, s->node, number_of(stand->element[i + 1]), &since_ms))
             return false;
         if (!lease_suspects(l, since_ms, now_ms))
@@ -64,7 +63,6 @@ static bool take_reaping(struct heart_report *out, const struct redisReply *reap
         return false;
     for (size_t i = 0; i + 2 < reaping->elements; i += 3) {
         struct heart_reaping *r = &out->reaping[out->reaping_count];
-
         if (!id_of(reaping->element[i], &r->victim) || !id_of(reaping->element[i + 1], &r->reaper))
             continue;
         r->reaper_lives = reaping->element[i + 2]->integer == 1;
@@ -99,7 +97,6 @@ bool heart_report_take(struct heart_report *out, const struct redisReply *reapin
 void heart_report_merge(struct heart_report *waiting, struct heart_report *newer)
 {
     struct heart_report old = *waiting;
-
     *waiting = *newer;
     *newer = (struct heart_report){0};
     if (old.node == waiting->node && old.word == HEART_DEAD)

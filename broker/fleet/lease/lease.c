@@ -56,6 +56,5 @@ void lease_beat_lost(struct lease *l)
 bool lease_suspects(const struct lease *l, uint64_t since_ms, uint64_t now_ms)
 {
     uint64_t from = since_ms > l->window_ms ? since_ms : l->window_ms;
-
     return !l->broken && now_ms >= from && now_ms - from >= l->lease_ms;
 }

@@ -29,7 +29,6 @@ static bool clocks_agree(const struct watch *w, uint64_t ours_ms, uint64_t redis
 {
     uint64_t ours = ours_ms - w->beats[w->beat_count - 1].ours_ms;
     uint64_t redis = redis_ms - w->beats[w->beat_count - 1].redis_ms;
-
     return difference(ours, redis) <= CLOCKS_APART_MS;
 }
 
@@ -68,7 +67,6 @@ static struct watch_node *add(struct watch *w, uint64_t id)
     if (w->count == w->size) {
         size_t size = w->size == 0 ? 8 : w->size * 2;
         struct watch_node *nodes = realloc(w->nodes, size * sizeof(*nodes));
-
         if (nodes == NULL)
             return NULL;
         w->nodes = nodes;
@@ -81,7 +79,6 @@ static struct watch_node *add(struct watch *w, uint64_t id)
 bool watch_see(struct watch *w, uint64_t id, uint64_t beat_ms, uint64_t *since_ms)
 {
     struct watch_node *n = find(w, id);
-
     if (n == NULL || n->beat_ms != beat_ms) {
         if (n == NULL)
             n = add(w, id);
@@ -98,7 +95,6 @@ bool watch_see(struct watch *w, uint64_t id, uint64_t beat_ms, uint64_t *since_m
 void watch_end(struct watch *w)
 {
     size_t kept = 0;
-
     for (size_t i = 0; i < w->count; i++)
         if (w->nodes[i].round == w->round)
             w->nodes[kept++] = w->nodes[i];

@@ -37,7 +37,6 @@ static void entry_free(struct fleet_entry *e)
 static bool has_room(const struct fleet_entry *e)
 {
     struct fleet_piece piece = {.fields = e->item_count, .bytes = e->items.len};
-
     return !e->closed && !fleet_piece_is_full(&piece);
 }
 
@@ -46,7 +45,6 @@ static struct fleet_entry *gathering(struct fleet *f)
 {
     struct fleet_append *a = f->append;
     struct fleet_entry *e = a->last;
-
     if (e == NULL || !has_room(e)) {
         e = calloc(1, sizeof(*e));
         if (e == NULL) {
@@ -71,7 +69,6 @@ uint64_t fleet_append_route(struct fleet *f, enum fleet_log_item kind, struct mq
 {
     struct fleet_append *a = f->append;
     struct fleet_entry *e = gathering(f);
-
     fleet_bytes_u8(&e->items, (uint8_t)kind);
     fleet_bytes_slice(&e->items, filter);
     fleet_bytes_u8(&e->routes, (uint8_t)kind);
@@ -86,7 +83,6 @@ static struct fleet_entry *begin_item(struct fleet *f, enum fleet_log_item kind,
                                       struct fleet_session_ref session)
 {
     struct fleet_entry *e = gathering(f);
-
     fleet_bytes_u8(&e->items, (uint8_t)kind);
     fleet_bytes_slice(&e->items, session.client);
     fleet_bytes_varint(&e->items, session.epoch);
@@ -97,7 +93,6 @@ uint64_t fleet_append_subscribed(struct fleet *f, struct fleet_session_ref sessi
                                  struct mqtt_slice filter, struct mqtt_slice options)
 {
     struct fleet_entry *e = begin_item(f, LOG_SUBSCRIBED, session);
-
     fleet_bytes_slice(&e->items, filter);
     fleet_bytes_slice(&e->items, options);
     return e->number;
@@ -107,7 +102,6 @@ uint64_t fleet_append_unsubscribed(struct fleet *f, struct fleet_session_ref ses
                                    struct mqtt_slice filter)
 {
     struct fleet_entry *e = begin_item(f, LOG_UNSUBSCRIBED, session);
-
     fleet_bytes_slice(&e->items, filter);
     return e->number;
 }
@@ -125,13 +119,11 @@ void fleet_entry_dead(struct fleet_bytes *out, uint64_t node)
 
 void fleet_append_wait(struct fleet *f, uint64_t number, store_done_fn *done, void *arg)
 {
-    struct fleet_append_wait *w;
-
     if (number <= f->append->done) {
         fleet_defer(f, done, arg, STORE_OK);
         return;
     }
-    w = calloc(1, sizeof(*w));
+    struct fleet_append_wait *w = calloc(1, sizeof(*w));
     if (w == NULL) {
         fleet_defer(f, done, arg, STORE_UNAVAILABLE);
         return;
@@ -151,7 +143,6 @@ struct others_wait {
 static void on_answered(struct fleet_version_wait *wait, bool ok)
 {
     struct others_wait *w = (struct others_wait *)wait;
-
     w->done(w->arg, ok ? STORE_OK : STORE_UNAVAILABLE);
     free(w);
 }
@@ -159,7 +150,6 @@ static void on_answered(struct fleet_version_wait *wait, bool ok)
 static void on_in_log(void *arg, enum store_status status)
 {
     struct others_wait *w = arg;
-
     if (status == STORE_OK) {
         fleet_version_check(w->f, &w->wait, on_answered);
         return;
@@ -171,7 +161,6 @@ static void on_in_log(void *arg, enum store_status status)
 void fleet_append_wait_for_others(struct fleet *f, uint64_t number, store_done_fn *done, void *arg)
 {
     struct others_wait *w = NULL;
-
     if (number > f->append->done)
         w = calloc(1, sizeof(*w));
     if (w == NULL) {
@@ -187,7 +176,6 @@ void fleet_append_wait_for_others(struct fleet *f, uint64_t number, store_done_f
 static struct fleet_append_wait *take_due(struct fleet_append *a)
 {
     struct fleet_append_wait *w = a->due;
-
     if (w != NULL)
         a->due = w->next;
     return w;
@@ -201,9 +189,7 @@ static void call(struct fleet_append_wait *w, enum store_status status)
 
 void fleet_append_go_on(struct fleet *f)
 {
-    struct fleet_append_wait *w;
-
-    while ((w = take_due(f->append)) != NULL) {
+    for (struct fleet_append_wait *w; (w = take_due(f->append)) != NULL;) {
         call(w, w->status);
         if (timebox_spend(f->box, CALL_US) && f->append->due != NULL) {
             fleet_wake(f);
@@ -228,11 +214,9 @@ static void end_waits(struct fleet *f, uint64_t applied, enum store_status statu
 {
     struct fleet_append_wait *list = f->append->waits;
     struct fleet_append_wait *due = NULL;
-
     f->append->waits = NULL;
     for (struct fleet_append_wait **keep = &f->append->waits; list != NULL;) {
         struct fleet_append_wait *w = list;
-
         list = w->next;
         if (w->version <= applied && (w->version != 0 || applied == UINT64_MAX)) {
             w->next = due;
@@ -245,7 +229,6 @@ static void end_waits(struct fleet *f, uint64_t applied, enum store_status statu
     }
     while (due != NULL) {
         struct fleet_append_wait *w = due;
-
         due = w->next;
         w->status = status;
         is_due(f->append, w);
@@ -257,7 +240,6 @@ static void end_waits(struct fleet *f, uint64_t applied, enum store_status statu
 static void entry_written(struct fleet *f, uint64_t version)
 {
     struct fleet_append *a = f->append;
-
     a->done = a->first->number;
     a->version = version;
     for (struct fleet_append_wait *w = a->waits; w != NULL; w = w->next)
@@ -280,7 +262,6 @@ void fleet_append_said_again(struct fleet *f)
 {
     struct fleet_append *a = f->append;
     uint64_t number = gathering(f)->number;
-
     for (struct fleet_append_wait *w = a->waits; w != NULL; w = w->next) {
         if (w->version != 0) {
             w->version = 0;
@@ -300,7 +281,6 @@ void fleet_append_applied(struct fleet *f)
 static void drop_first(struct fleet_append *a)
 {
     struct fleet_entry *e = a->first;
-
     a->routes_added -= e->added;
     a->first = e->next;
     if (a->first == NULL)
@@ -312,8 +292,6 @@ static void on_append(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
     struct fleet_append *a = f->append;
-    const char *word;
-
     if (!a->in_flight)
         return;
     a->in_flight = false;
@@ -326,7 +304,7 @@ static void on_append(void *arg, const redisReply *r)
         a->retry_ms = f->now_ms + RETRY_MS;
         return;
     }
-    word = r->element[0]->str;
+    const char *word = r->element[0]->str;
     if (strcmp(word, "dead") == 0) {
         fleet_is_dead(f);
     } else if (strcmp(word, "unknown") == 0) {
@@ -344,7 +322,6 @@ static void write_entry(struct fleet *f)
 {
     struct fleet_entry *e = f->append->first;
     struct fleet_reader routes = fleet_reader_of(e->routes.data, e->routes.len);
-
     scripts_begin(&f->scripts, f->q, SCRIPT_APPEND, f->keys.fleet, 5 + 2 * e->route_count);
     redis_queue_str(f->q, f->hex);
     redis_queue_u64(f->q, f->calls++);
@@ -354,7 +331,6 @@ static void write_entry(struct fleet *f)
     for (size_t i = 0; i < e->route_count; i++) {
         char sign = (char)fleet_reader_u8(&routes);
         struct mqtt_slice filter = fleet_reader_slice(&routes);
-
         redis_queue_arg(f->q, &sign, 1);
         redis_queue_arg(f->q, filter.data, filter.len);
     }
@@ -366,7 +342,6 @@ static void write_entry(struct fleet *f)
 void fleet_append_flush(struct fleet *f)
 {
     struct fleet_append *a = f->append;
-
     if (a->in_flight || f->now_ms < a->retry_ms)
         return;
     if (a->failed || (a->first != NULL && (a->first->items.failed || a->first->routes.failed))) {
@@ -381,7 +356,6 @@ void fleet_append_flush(struct fleet *f)
 void fleet_append_reset(struct fleet *f)
 {
     struct fleet_append *a = f->append;
-
     while (a->first != NULL)
         drop_first(a);
     a->failed = a->in_flight = false;

@@ -12,7 +12,6 @@ enum { FIRST_SIZE = 64 };
 struct fleet_epochs *fleet_epochs_new(uint64_t key, uint64_t now_ms)
 {
     struct fleet_epochs *e = malloc(sizeof(*e));
-
     if (e != NULL)
         *e = (struct fleet_epochs){.key = key, .turned_ms = now_ms};
     return e;
@@ -31,7 +30,6 @@ void fleet_epochs_free(struct fleet_epochs *e)
 static struct fleet_epoch *place_of(const struct fleet_epoch_table *t, uint64_t client)
 {
     size_t at = client & (t->size - 1);
-
     if (t->size == 0)
         return NULL;
     while (t->places[at].client != 0 && t->places[at].client != client)
@@ -43,7 +41,6 @@ static bool grow(struct fleet_epoch_table *t)
 {
     struct fleet_epoch_table larger = {.size = t->size == 0 ? FIRST_SIZE : t->size * 2,
                                        .count = t->count};
-
     larger.places = calloc(larger.size, sizeof(*larger.places));
     if (larger.places == NULL)
         return false;
@@ -67,11 +64,9 @@ static void turn_when_due(struct fleet_epochs *e, uint64_t now_ms)
 
 static void note(struct fleet_epoch_table *t, uint64_t client, uint64_t epoch)
 {
-    struct fleet_epoch *place;
-
     if (t->count >= t->size / 4 * 3 && !grow(t))
         return;
-    place = place_of(t, client);
+    struct fleet_epoch *place = place_of(t, client);
     t->count += place->client == 0 ? 1 : 0;
     *place = (struct fleet_epoch){.client = client, .epoch = epoch};
 }
@@ -79,7 +74,6 @@ static void note(struct fleet_epoch_table *t, uint64_t client, uint64_t epoch)
 static uint64_t epoch_in(const struct fleet_epoch_table *t, uint64_t client)
 {
     const struct fleet_epoch *place = place_of(t, client);
-
     return place != NULL ? place->epoch : 0;
 }
 
@@ -87,10 +81,8 @@ bool fleet_epochs_pass(struct fleet_epochs *e, struct mqtt_slice client, uint64_
                        uint64_t now_ms)
 {
     uint64_t hash = hash_bytes(e->key, client.data, client.len) | 1; /* 0 is a free place */
-    uint64_t young;
-
     turn_when_due(e, now_ms);
-    young = epoch_in(&e->young, hash);
+    uint64_t young = epoch_in(&e->young, hash);
     if (epoch < young || epoch < epoch_in(&e->old, hash))
         return false;
     if (epoch != young)

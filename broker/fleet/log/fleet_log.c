@@ -45,13 +45,11 @@ struct fleet_log {
 
 static void apply_dead(struct fleet *f, uint64_t id)
 {
-    struct route_node *n;
-
     if (id == f->id) {
         fleet_is_dead(f);
         return;
     }
-    n = fleet_node_find(f, id);
+    struct route_node *n = fleet_node_find(f, id);
     LOG_INFO("node_dead", KV_STR("node", n != NULL ? n->hex : "unknown"));
     if (n != NULL)
         fleet_node_remove(f, n);
@@ -71,7 +69,6 @@ static void apply_route(struct fleet *f, struct route_node *n, bool added, struc
 static struct fleet_session_ref read_session(struct fleet_reader *r)
 {
     struct fleet_session_ref session = {.client = fleet_reader_slice(r)};
-
     session.epoch = fleet_reader_varint(r);
     return session;
 }
@@ -88,7 +85,6 @@ static void apply_subscribed(struct fleet *f, struct fleet_reader *r, bool own)
     struct fleet_session_ref session = read_session(r);
     struct store_subscription sub = {.filter = fleet_reader_slice(r)};
     struct mqtt_slice options = fleet_reader_slice(r);
-
     if (!is_news(f, r, own, session))
         return;
     fleet_options_read(options.data, options.len, &sub);
@@ -100,7 +96,6 @@ static void apply_unsubscribed(struct fleet *f, struct fleet_reader *r, bool own
 {
     struct fleet_session_ref session = read_session(r);
     struct mqtt_slice filter = fleet_reader_slice(r);
-
     if ((!own && fleet_retell_own(f, session)) || !is_news(f, r, own, session))
         return;
     f->host.durable_unsubscribed(f->host.arg, (const char *)session.client.data, session.client.len,
@@ -110,7 +105,6 @@ static void apply_unsubscribed(struct fleet *f, struct fleet_reader *r, bool own
 static void apply_ended(struct fleet *f, struct fleet_reader *r, bool own)
 {
     struct fleet_session_ref session = read_session(r);
-
     if ((own || !fleet_retell_own(f, session)) && is_news(f, r, own, session))
         f->host.durable_ended(f->host.arg, (const char *)session.client.data, session.client.len);
 }
@@ -120,10 +114,8 @@ static void apply_items(struct fleet *f, uint64_t by, struct fleet_reader *r)
 {
     bool own = by == f->id;
     struct route_node *n = own ? NULL : fleet_node_get(f, by);
-
     while (fleet_reader_more(r)) {
         uint8_t kind = fleet_reader_u8(r);
-
         switch (kind) {
         case LOG_ROUTE_ADDED:
         case LOG_ROUTE_REMOVED:
@@ -158,15 +150,13 @@ static bool apply_entry(struct fleet *f, const struct fleet_stream_entry *entry)
     uint64_t ver = strtoull(entry->id, NULL, 10);
     struct mqtt_slice node = fleet_stream_value(entry, "n");
     struct mqtt_slice items = fleet_stream_value(entry, "d");
-    struct fleet_reader r;
     uint64_t by;
-
     if (ver != f->log_applied + 1)
         return false;
     f->log_applied = ver;
     if (items.data == NULL || !fleet_hex_parse((const char *)node.data, node.len, &by))
         return true;
-    r = fleet_reader_of(items.data, items.len);
+    struct fleet_reader r = fleet_reader_of(items.data, items.len);
     apply_items(f, by, &r);
     return true;
 }
@@ -177,7 +167,6 @@ static bool apply_entry(struct fleet *f, const struct fleet_stream_entry *entry)
 static void end_reading(struct fleet *f)
 {
     struct fleet_log *log = f->log;
-
     if (f->now_ms - log->last_entry_ms < CLOSE_MS && HASH_COUNT(f->nodes) >= COALESCE_NODES)
         log->next_read_ms = f->now_ms + COALESCE_MS;
     log->last_entry_ms = f->now_ms;
@@ -188,7 +177,6 @@ static bool apply_some(struct fleet *f)
 {
     struct fleet_log *log = f->log;
     struct fleet_stream_entry entry;
-
     while (fleet_stream_next(&log->stream, &entry)) {
         if (!apply_entry(f, &entry)) {
             fleet_reload(f, "the log has a hole");
@@ -206,7 +194,6 @@ static bool apply_some(struct fleet *f)
 void fleet_log_go_on(struct fleet *f)
 {
     struct fleet_log *log = f->log;
-
     if (!fleet_stream_has_entries(&log->stream) || !fleet_log_is_valid(f) || !apply_some(f))
         return;
     log->waited_since_ms = 0; /* it comes */
@@ -221,7 +208,6 @@ void fleet_log_go_on(struct fleet *f)
 static void on_read(void *arg, enum fleet_stream_result result)
 {
     struct fleet *f = arg;
-
     if (!fleet_log_is_valid(f)) {
         fleet_stream_restart(&f->log->stream);
         return;
@@ -246,7 +232,6 @@ static void on_read(void *arg, enum fleet_stream_result result)
 static void watch(struct fleet *f)
 {
     struct fleet_log *log = f->log;
-
     if (!fleet_log_is_valid(f) || !(fleet_versions_wait(f) || fleet_append_waits_for_log(f))) {
         log->waited_since_ms = 0;
     } else if (log->waited_since_ms == 0) {
@@ -260,18 +245,16 @@ static void watch(struct fleet *f)
 void fleet_log_tick(struct fleet *f)
 {
     struct fleet_log *log = f->log;
-    char from[32];
-
     watch(f);
     if (!fleet_log_is_valid(f) || log->stream.is_reading)
         return;
     if (!fleet_versions_wait(f) && f->now_ms < log->next_read_ms) {
         struct timeval tv = {.tv_usec = (suseconds_t)(log->next_read_ms - f->now_ms) * 1000};
-
         if (!evtimer_pending(log->timer, NULL))
             evtimer_add(log->timer, &tv);
         return;
     }
+    char from[32];
     evutil_snprintf(from, sizeof(from), "%llu-0", (unsigned long long)f->log_applied);
     fleet_stream_read(&log->stream, f->log_link, f->keys.log, from, ENTRIES_AT_ONCE);
 }

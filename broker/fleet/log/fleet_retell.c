@@ -20,11 +20,9 @@ static void on_logged(void *arg, enum store_status status)
 {
     struct ended *e = arg;
     struct fleet *f = e->f;
-
     if (status == STORE_OK) {
         struct fleet_key key =
             fleet_key_clients(&f->keys, fleet_client_bucket(&f->keys, e->client, e->len));
-
         scripts_begin(&f->scripts, f->q, SCRIPT_TOLD, key.text, 2);
         redis_queue_arg(f->q, e->client, e->len);
         redis_queue_u64(f->q, e->epoch);
@@ -37,7 +35,6 @@ uint64_t fleet_session_ended(struct fleet *f, struct fleet_session_ref session)
 {
     uint64_t entry = fleet_append_ended(f, session);
     struct ended *e = malloc(sizeof(*e) + session.client.len);
-
     if (e == NULL)
         return entry; /* said again later, then */
     e->f = f;
@@ -58,11 +55,9 @@ static void retell_subscriptions(struct fleet *f, struct fleet_session_ref sessi
                                  const redisReply *subs, size_t from)
 {
     bool news = fleet_session_is_new(f, session);
-
     for (size_t i = from; i + 1 < subs->elements; i += 2) {
         struct store_subscription sub = {.filter = slice_of(subs->element[i])};
         struct mqtt_slice options = slice_of(subs->element[i + 1]);
-
         fleet_append_subscribed(f, session, sub.filter, options);
         if (!news)
             continue;
@@ -82,10 +77,8 @@ uint64_t fleet_retell_removals(struct fleet *f, struct fleet_session_ref session
                                const redisReply *filters)
 {
     uint64_t entry = 0;
-
     for (size_t i = 0; i < filters->elements; i++) {
         struct mqtt_slice filter = slice_of(filters->element[i]);
-
         entry = fleet_append_unsubscribed(f, session, filter);
         if (fleet_session_is_new(f, session))
             f->host.durable_unsubscribed(f->host.arg, (const char *)session.client.data,
@@ -97,7 +90,6 @@ uint64_t fleet_retell_removals(struct fleet *f, struct fleet_session_ref session
 void fleet_retell_end(struct fleet *f, struct fleet_session_ref session, const redisReply *later)
 {
     const char *epoch = later->elements > 0 ? later->element[0]->str : "";
-
     fleet_session_ended(f, session);
     if (fleet_session_is_new(f, session))
         f->host.durable_ended(f->host.arg, (const char *)session.client.data, session.client.len);
@@ -115,7 +107,6 @@ static void retell_one(void *arg, const struct store_subscription *sub)
 {
     struct retelling *t = arg;
     struct fleet_options o = fleet_options_write(sub);
-
     fleet_append_subscribed(t->f, t->session, sub->filter,
                             (struct mqtt_slice){.data = o.bytes, .len = (uint32_t)o.len});
 }
@@ -125,7 +116,6 @@ bool fleet_retell_own(struct fleet *f, struct fleet_session_ref session)
     const char *id = (const char *)session.client.data;
     struct store_hold *hold = f->host.hold_of(f->host.arg, id, session.client.len);
     struct retelling t = {.f = f, .session = session};
-
     if (hold == NULL || !hold->durable || hold->epoch == 0 || hold->epoch < session.epoch)
         return false;
     t.session.epoch = hold->epoch;

@@ -49,7 +49,6 @@ static void call_all(struct fleet_version_wait *list, bool ok)
 {
     while (list != NULL) {
         struct fleet_version_wait *w = list;
-
         list = w->next;
         w->fn(w, ok);
     }
@@ -84,9 +83,7 @@ static void is_due(struct fleet *f, struct fleet_version_wait *w, bool ok)
 
 void fleet_versions_go_on(struct fleet *f)
 {
-    struct fleet_version_wait *w;
-
-    while ((w = f->versions->due) != NULL) {
+    for (struct fleet_version_wait *w; (w = f->versions->due) != NULL;) {
         f->versions->due = w->next;
         w->fn(w, w->ok);
         if (timebox_spend(f->box, CALL_US) && f->versions->due != NULL) {
@@ -111,10 +108,8 @@ void fleet_versions_rejoined(struct fleet *f, uint64_t version)
 static void answer(struct version_asking *a, struct fleet_version_wait *list)
 {
     struct fleet *f = a->f;
-
     while (list != NULL) {
         struct fleet_version_wait *w = list;
-
         list = w->next;
         w->version = a->version;
         if (a->failed || is_applied(f, w))
@@ -134,7 +129,6 @@ static void finish(struct version_asking *a)
 static void on_replicas(struct fleet_replica_wait *w, bool ok)
 {
     struct version_asking *a = (struct version_asking *)w;
-
     a->failed = !ok;
     finish(a);
 }
@@ -145,10 +139,8 @@ static struct fleet_version_wait *take_readers(struct version_asking *a)
     struct fleet_version_wait *readers = NULL;
     struct fleet_version_wait **reader = &readers;
     struct fleet_version_wait **at = &a->waits;
-
     while (*at != NULL) {
         struct fleet_version_wait *w = *at;
-
         if (w->writes) {
             at = &w->next;
             continue;
@@ -174,7 +166,6 @@ static void on_version(void *arg, const redisReply *r)
 {
     struct version_asking *a = arg;
     struct fleet *f = a->f;
-
     if (r == NULL || r->type == REDIS_REPLY_ERROR)
         a->failed = true;
     else if (r->type == REDIS_REPLY_STRING)
@@ -193,10 +184,8 @@ static void on_version(void *arg, const redisReply *r)
 static struct fleet_version_wait *take_gathered(struct fleet *f)
 {
     struct fleet_version_wait *list = NULL;
-
     while (f->versions->gathered != NULL) {
         struct fleet_version_wait *w = f->versions->gathered;
-
         f->versions->gathered = w->next;
         w->next = list;
         list = w;
@@ -206,11 +195,9 @@ static struct fleet_version_wait *take_gathered(struct fleet *f)
 
 void fleet_versions_flush(struct fleet *f)
 {
-    struct version_asking *a;
-
     if (f->versions->gathered == NULL)
         return;
-    a = calloc(1, sizeof(*a));
+    struct version_asking *a = calloc(1, sizeof(*a));
     if (a == NULL)
         return; /* next turn */
     a->f = f;
@@ -225,11 +212,9 @@ void fleet_versions_flush(struct fleet *f)
 void fleet_versions_applied(struct fleet *f)
 {
     struct fleet_version_wait *list = f->versions->waiting;
-
     f->versions->waiting = f->versions->waiting_tail = NULL;
     while (list != NULL) {
         struct fleet_version_wait *w = list;
-
         list = w->next;
         if (is_applied(f, w))
             is_due(f, w, true);
@@ -243,7 +228,6 @@ void fleet_versions_reset(struct fleet *f)
 {
     struct fleet_version_wait *due = f->versions->due;
     struct fleet_version_wait *waiting = f->versions->waiting;
-
     f->versions->due = f->versions->due_tail = NULL;
     f->versions->waiting = f->versions->waiting_tail = NULL;
     call_all(due, false);

@@ -41,7 +41,6 @@ struct routes {
 bool routes_init(struct fleet *f)
 {
     struct routes *r = f->routes = calloc(1, sizeof(*r));
-
     if (r == NULL)
         return false;
     TAILQ_INIT(&r->all);
@@ -66,11 +65,9 @@ static uint32_t hash_of(const struct fleet *f, struct mqtt_slice filter)
 static struct route *find(struct fleet *f, struct mqtt_slice filter)
 {
     uint32_t hash = hash_of(f, filter);
-
     for (struct hash_link *l = hash_table_chain(&f->routes->by_filter, hash); l != NULL;
          l = l->next) {
         struct route *r = HASH_OWNER(l, struct route, by_filter);
-
         if (l->hash == hash && r->len == filter.len && memcmp(r->filter, filter.data, r->len) == 0)
             return r;
     }
@@ -93,7 +90,6 @@ static void say(struct fleet *f, struct route *r)
 static struct route *add(struct fleet *f, struct mqtt_slice filter)
 {
     struct route *r = account_zalloc(ACCOUNT_SESSIONS, sizeof(*r) + filter.len);
-
     if (r == NULL)
         return NULL;
     r->len = filter.len;
@@ -108,7 +104,6 @@ static struct route *add(struct fleet *f, struct mqtt_slice filter)
 static struct route *announce(struct fleet *f, struct mqtt_slice filter)
 {
     struct route *r = find(f, filter);
-
     if (r == NULL)
         return add(f, filter);
     if (r->state == ROUTE_LINGERING)
@@ -131,7 +126,6 @@ uint64_t route_want(struct fleet *f, struct mqtt_slice filter)
 uint64_t route_hold(struct fleet *f, struct mqtt_slice filter)
 {
     struct route *r = announce(f, filter);
-
     if (r != NULL)
         r->connecting++;
     return entry_to_await(f, r);
@@ -140,7 +134,6 @@ uint64_t route_hold(struct fleet *f, struct mqtt_slice filter)
 void route_release(struct fleet *f, struct mqtt_slice filter)
 {
     struct route *r = find(f, filter);
-
     if (r == NULL || r->connecting == 0)
         return; /* the node started over meanwhile */
     r->connecting--;
@@ -151,7 +144,6 @@ void route_release(struct fleet *f, struct mqtt_slice filter)
 void route_unwant(struct fleet *f, struct mqtt_slice filter)
 {
     struct route *r = find(f, filter);
-
     if (r == NULL || r->state == ROUTE_LINGERING || r->connecting > 0)
         return;
     r->state = ROUTE_LINGERING;
@@ -170,9 +162,10 @@ static void forget(struct fleet *f, struct route *r)
 
 void route_tick(struct fleet *f)
 {
-    struct route *r;
-
-    while ((r = TAILQ_FIRST(&f->routes->lingering)) != NULL && f->now_ms >= r->until_ms) {
+    while (!TAILQ_EMPTY(&f->routes->lingering)) {
+        struct route *r = TAILQ_FIRST(&f->routes->lingering);
+        if (f->now_ms < r->until_ms)
+            return;
         stop_lingering(f, r);
         fleet_append_route(f, LOG_ROUTE_REMOVED,
                            (struct mqtt_slice){.data = r->filter, .len = r->len});
@@ -199,7 +192,6 @@ bool route_announce_some(struct fleet *f, struct timebox *box)
 {
     while (f->routes->at != NULL) {
         struct route *r = f->routes->at;
-
         f->routes->at = TAILQ_NEXT(r, all);
         if (r->round != f->routes->round)
             say(f, r);
@@ -224,7 +216,6 @@ bool routes_drop(struct fleet *f, struct timebox *box)
 void routes_reset(struct fleet *f)
 {
     struct timebox endless;
-
     timebox_open_at(&endless, UINT64_MAX, 0, 0);
     routes_drop(f, &endless);
 }

@@ -25,11 +25,9 @@ void fleet_wake(struct fleet *f)
 
 void fleet_defer(struct fleet *f, store_done_fn *done, void *arg, enum store_status status)
 {
-    struct fleet_deferred *d;
-
     if (done == NULL)
         return;
-    d = calloc(1, sizeof(*d));
+    struct fleet_deferred *d = calloc(1, sizeof(*d));
     if (d == NULL) {
         done(arg, STORE_UNAVAILABLE);
         return;
@@ -48,10 +46,8 @@ void fleet_run_deferred(struct fleet *f, bool ok)
 {
     struct fleet_deferred *last = f->deferred_tail;
     bool more = f->deferred != NULL;
-
     while (more) {
         struct fleet_deferred *d = f->deferred;
-
         f->deferred = d->next;
         more = d != last;
         d->done(d->arg, ok ? d->status : STORE_UNAVAILABLE);

@@ -23,10 +23,8 @@ static unsigned held(const struct fleet_clock *c)
 static const struct fleet_clock_sample *tightest(const struct fleet_clock *c)
 {
     const struct fleet_clock_sample *best = NULL;
-
     for (unsigned i = 0; i < held(c); i++) {
         const struct fleet_clock_sample *s = &c->samples[i];
-
         if (best == NULL || s->high - s->low < best->high - best->low)
             best = s;
     }
@@ -38,7 +36,6 @@ void fleet_clock_note(struct fleet_clock *c, uint64_t sent, uint64_t answered, u
     struct fleet_clock_sample s = {.low = (int64_t)redis - (int64_t)answered - SLACK_MS,
                                    .high = (int64_t)redis - (int64_t)sent + SLACK_MS};
     const struct fleet_clock_sample *best = tightest(c);
-
     if (best != NULL && (s.low > best->high || s.high < best->low))
         c->count = 0;
     c->samples[c->count % FLEET_CLOCK_SAMPLES] = s;
@@ -48,7 +45,6 @@ void fleet_clock_note(struct fleet_clock *c, uint64_t sent, uint64_t answered, u
 struct fleet_moment fleet_clock_at(const struct fleet_clock *c, uint64_t boot_ms)
 {
     const struct fleet_clock_sample *best = tightest(c);
-
     if (best == NULL)
         return (struct fleet_moment){.earliest = 0, .latest = UINT64_MAX};
     return (struct fleet_moment){.earliest = (uint64_t)((int64_t)boot_ms + best->low),
@@ -70,7 +66,6 @@ void fleet_clock_free(struct fleet *f)
 static void on_time(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
-
     f->clock->asking = false;
     if (r == NULL || r->type != REDIS_REPLY_ARRAY || r->elements != 2)
         return;

@@ -42,7 +42,6 @@ static void on_settings(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
     const char *needed = NULL;
-
     if (r == NULL)
         return; /* asked again */
     if (r->type == REDIS_REPLY_ERROR)

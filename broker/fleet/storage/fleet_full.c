@@ -34,7 +34,6 @@ void fleet_full_free(struct fleet *f)
 static uint64_t info_number(const redisReply *r, const char *name)
 {
     const char *at = r != NULL && r->type == REDIS_REPLY_STRING ? strstr(r->str, name) : NULL;
-
     return at != NULL ? strtoull(at + strlen(name), NULL, 10) : 0;
 }
 
@@ -70,7 +69,6 @@ static void ask(struct fleet *f, redis_reply_fn *fn, void *arg)
 static void on_room(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
-
     if (!f->full || r == NULL || r->type != REDIS_REPLY_INTEGER)
         return;
     f->full = false;
@@ -99,7 +97,6 @@ static void on_answer(void *arg, const redisReply *r)
 {
     struct full_asked *asked = arg;
     enum store_status status = fleet_reply_status(r);
-
     if (status == STORE_FULL)
         fleet_full(asked->f);
     asked->done(asked->arg, status);
@@ -110,7 +107,6 @@ void fleet_full_ask(struct fleet *f, store_done_fn *done, void *arg)
 {
     bool waits = f->full || fleet_replicas_missing(f);
     struct full_asked *asked = waits ? NULL : malloc(sizeof(*asked));
-
     if (asked == NULL) {
         fleet_defer(f, done, arg, waits ? STORE_FULL : STORE_UNAVAILABLE);
         return;

@@ -56,7 +56,6 @@ static void append(struct fleet_replica_list *to, struct fleet_replica_wait *w)
 static struct fleet_replica_list take(struct fleet_replica_list *from)
 {
     struct fleet_replica_list list = *from;
-
     *from = (struct fleet_replica_list){0};
     return list;
 }
@@ -65,7 +64,6 @@ static void call_all(struct fleet_replica_list list, bool ok)
 {
     while (list.head != NULL) {
         struct fleet_replica_wait *w = list.head;
-
         list.head = w->next;
         w->fn(w, ok);
     }
@@ -75,11 +73,9 @@ static void call_all(struct fleet_replica_list list, bool ok)
 static void put_back(struct fleet_replicas *rs)
 {
     struct fleet_replica_list later = take(&rs->gathered);
-
     rs->gathered = take(&rs->asking);
     while (later.head != NULL) {
         struct fleet_replica_wait *w = later.head;
-
         later.head = w->next;
         append(&rs->gathered, w);
     }
@@ -88,7 +84,6 @@ static void put_back(struct fleet_replicas *rs)
 static void note_missing(struct fleet *f, bool missing)
 {
     struct fleet_replicas *rs = f->replicas;
-
     if (missing)
         LOG_LIMITED(LOG_LEVEL_ERROR, "replica_missing", KV_STR("durability", "replica"),
                     KV_STR("effect", "nothing of QoS 1 and 2 is acknowledged"));
@@ -103,7 +98,6 @@ static void on_count(void *arg, const redisReply *r)
     struct fleet *f = arg;
     struct fleet_replicas *rs = f->replicas;
     bool answered = r != NULL && r->type == REDIS_REPLY_INTEGER;
-
     if (!rs->under_way)
         return; /* reset meanwhile */
     rs->under_way = false;
@@ -131,7 +125,6 @@ void fleet_replicas_wait(struct fleet *f, struct fleet_replica_wait *w, fleet_re
 void fleet_replicas_greeted(struct fleet *f, const char *run_id)
 {
     struct fleet_replicas *rs = f->replicas;
-
     evutil_snprintf(rs->run_id, sizeof(rs->run_id), "%s", run_id);
     rs->probe = true;
 }
@@ -140,7 +133,6 @@ void fleet_replicas_greeted(struct fleet *f, const char *run_id)
 static void ask(struct fleet *f)
 {
     struct redis_queue *q = redis_link_queue(f->replica_link);
-
     redis_queue_begin(q, 1);
     redis_queue_str(q, "PING");
     redis_queue_end(q, REDIS_VOLATILE, NULL, NULL);
@@ -154,7 +146,6 @@ static void ask(struct fleet *f)
 void fleet_replicas_flush(struct fleet *f)
 {
     struct fleet_replicas *rs = f->replicas;
-
     if (f->replica_link == NULL || rs->under_way || !redis_link_is_up(f->replica_link))
         return;
     if (!rs->probe && rs->gathered.head == NULL)
@@ -170,7 +161,6 @@ void fleet_replicas_flush(struct fleet *f)
 void fleet_replicas_reset(struct fleet *f)
 {
     struct fleet_replicas *rs = f->replicas;
-
     rs->under_way = false;
     put_back(rs);
     call_all(take(&rs->gathered), false);

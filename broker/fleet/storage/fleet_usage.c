@@ -28,7 +28,6 @@ void fleet_usage_note(struct fleet_usage *u, uint64_t sessions,
 static void turn_period(struct fleet_usage *u, uint64_t now_ms)
 {
     uint64_t age_ms = now_ms - u->period_ms;
-
     if (age_ms < PERIOD_MS)
         return;
     u->made[1] = age_ms < 2 * PERIOD_MS ? u->made[0] : 0;
@@ -38,12 +37,10 @@ static void turn_period(struct fleet_usage *u, uint64_t now_ms)
 
 bool fleet_usage_has_room(struct fleet_usage *u, unsigned nodes, uint64_t now_ms)
 {
-    uint64_t room;
-
     if (!u->known || u->limits.sessions == 0)
         return true;
     turn_period(u, now_ms);
-    room = u->limits.sessions > u->sessions ? u->limits.sessions - u->sessions : 0;
+    uint64_t room = u->limits.sessions > u->sessions ? u->limits.sessions - u->sessions : 0;
     return u->made[0] + u->made[1] + u->promised < (room + nodes - 1) / nodes;
 }
 
@@ -69,11 +66,9 @@ static uint64_t stored_limit(const struct fleet_usage *u)
 uint64_t fleet_usage_queue_bytes(const struct fleet_usage *u)
 {
     uint64_t limit = stored_limit(u);
-    uint64_t most;
-
     if (limit == 0)
         return u->limits.queue_bytes;
-    most = limit > u->memory.used ? (limit - u->memory.used) / QUEUE_PART : 0;
+    uint64_t most = limit > u->memory.used ? (limit - u->memory.used) / QUEUE_PART : 0;
     if (most < QUEUE_LEAST)
         most = QUEUE_LEAST;
     return u->limits.queue_bytes != 0 && u->limits.queue_bytes < most ? u->limits.queue_bytes
@@ -82,11 +77,9 @@ uint64_t fleet_usage_queue_bytes(const struct fleet_usage *u)
 
 uint64_t fleet_usage_queue_messages(const struct fleet_usage *u)
 {
-    uint64_t most;
-
     if (stored_limit(u) == 0)
         return u->limits.queue_messages;
-    most = fleet_usage_queue_bytes(u) / MESSAGE_BYTES;
+    uint64_t most = fleet_usage_queue_bytes(u) / MESSAGE_BYTES;
     if (most < MESSAGES_LEAST)
         most = MESSAGES_LEAST;
     return u->limits.queue_messages != 0 && u->limits.queue_messages < most
@@ -97,7 +90,6 @@ uint64_t fleet_usage_queue_messages(const struct fleet_usage *u)
 bool fleet_usage_takes_retained(const struct fleet_usage *u)
 {
     uint64_t limit = stored_limit(u);
-
     return limit == 0 || u->memory.used < limit;
 }
 
@@ -140,16 +132,14 @@ static void on_usage(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
     struct fleet_usage *u = f->usage;
-    struct fleet_usage_memory memory;
     bool took = fleet_usage_takes_retained(u);
     uint64_t before = u->known ? stored_limit(u) : 0;
-
     u->asking = false;
     if (fleet_reply_status(r) != STORE_OK || r->type != REDIS_REPLY_ARRAY || r->elements != 4)
         return;
-    memory.used = (uint64_t)r->element[1]->integer;
-    memory.max = (uint64_t)r->element[2]->integer;
-    memory.machine = (uint64_t)r->element[3]->integer;
+    struct fleet_usage_memory memory = {.used = (uint64_t)r->element[1]->integer,
+                                        .max = (uint64_t)r->element[2]->integer,
+                                        .machine = (uint64_t)r->element[3]->integer};
     fleet_usage_note(u, (uint64_t)r->element[0]->integer, &memory);
     metric_set(f->metrics.durable_sessions, (int64_t)u->sessions);
     metric_set(f->metrics.redis_used, (int64_t)memory.used);
@@ -168,10 +158,8 @@ void fleet_usage_ask(struct fleet *f)
     struct fleet_usage *u = f->usage;
     unsigned buckets[TOLD_AT_ONCE];
     size_t count = 0;
-
     for (unsigned left = FLEET_CLIENT_BUCKETS; left > 0 && count < TOLD_AT_ONCE; left--) {
         unsigned b = u->next_told;
-
         u->next_told = (b + 1) % FLEET_CLIENT_BUCKETS;
         if (u->untold[b])
             buckets[count++] = b;

@@ -23,15 +23,13 @@ void fleet_bytes_reset(struct fleet_bytes *b, size_t keep)
 static bool make_room(struct fleet_bytes *b, size_t len)
 {
     size_t size = b->size == 0 ? FIRST_SIZE : b->size;
-    uint8_t *data;
-
     if (b->failed)
         return false;
     if (b->size - b->len >= len)
         return true;
     while (size - b->len < len)
         size *= 2;
-    data = realloc(b->data, size);
+    uint8_t *data = realloc(b->data, size);
     if (data == NULL) {
         b->failed = true;
         return false;
@@ -57,7 +55,6 @@ void fleet_bytes_u8(struct fleet_bytes *b, uint8_t n)
 void fleet_bytes_u64(struct fleet_bytes *b, uint64_t n)
 {
     uint8_t out[8];
-
     fleet_u64_write(out, n);
     fleet_bytes_put(b, out, sizeof(out));
 }
@@ -66,7 +63,6 @@ void fleet_bytes_varint(struct fleet_bytes *b, uint64_t n)
 {
     uint8_t out[10];
     size_t len = 0;
-
     for (; n >= 0x80; n >>= 7)
         out[len++] = (uint8_t)(n | 0x80);
     out[len++] = (uint8_t)n;
@@ -82,7 +78,6 @@ void fleet_bytes_slice(struct fleet_bytes *b, struct mqtt_slice s)
 static const uint8_t *take(struct fleet_reader *r, size_t len)
 {
     const uint8_t *at = r->at;
-
     if (r->failed || (size_t)(r->end - r->at) < len) {
         r->failed = true;
         return NULL;
@@ -94,7 +89,6 @@ static const uint8_t *take(struct fleet_reader *r, size_t len)
 uint8_t fleet_reader_u8(struct fleet_reader *r)
 {
     const uint8_t *at = take(r, 1);
-
     return at != NULL ? *at : 0;
 }
 
@@ -102,7 +96,6 @@ uint64_t fleet_reader_u64(struct fleet_reader *r)
 {
     const uint8_t *at = take(r, 8);
     uint64_t n = 0;
-
     for (size_t i = 0; at != NULL && i < 8; i++)
         n = n << 8 | at[i];
     return n;
@@ -111,10 +104,8 @@ uint64_t fleet_reader_u64(struct fleet_reader *r)
 uint64_t fleet_reader_varint(struct fleet_reader *r)
 {
     uint64_t n = 0;
-
     for (unsigned shift = 0; shift < 64; shift += 7) {
         uint8_t byte = fleet_reader_u8(r);
-
         n |= (uint64_t)(byte & 0x7f) << shift;
         if ((byte & 0x80) == 0)
             return n;
@@ -127,7 +118,6 @@ struct mqtt_slice fleet_reader_slice(struct fleet_reader *r)
 {
     uint64_t len = fleet_reader_varint(r);
     const uint8_t *at = len <= UINT32_MAX ? take(r, (size_t)len) : NULL;
-
     if (at == NULL) {
         r->failed = true;
         return (struct mqtt_slice){0};

@@ -15,7 +15,6 @@ enum {
 void fleet_frame_put(struct fleet_bytes *b, const struct message *m, bool remember)
 {
     uint8_t flags = m->qos & FRAME_QOS;
-
     flags |= m->retain ? FRAME_RETAIN : 0;
     flags |= m->props.len > 0 ? FRAME_PROPS : 0;
     flags |= remember ? FRAME_REMEMBER : 0;
@@ -44,8 +43,6 @@ struct message *fleet_frame_get(struct fleet_reader *r, bool *remember)
     struct message_id id = {0};
     struct mqtt_slice publisher = {0};
     uint64_t expires_at_ms = 0;
-    struct message *m;
-
     p.topic = fleet_reader_slice(r);
     p.payload = fleet_reader_slice(r);
     if ((flags & FRAME_PROPS) != 0)
@@ -64,7 +61,7 @@ struct message *fleet_frame_get(struct fleet_reader *r, bool *remember)
         r->failed = true;
         return NULL;
     }
-    m = message_new(&p, id, publisher);
+    struct message *m = message_new(&p, id, publisher);
     if (m != NULL)
         m->expires_at_ms = expires_at_ms;
     return m;
@@ -73,7 +70,6 @@ struct message *fleet_frame_get(struct fleet_reader *r, bool *remember)
 void fleet_frame_skip(struct fleet_reader *r)
 {
     uint8_t flags = fleet_reader_u8(r);
-
     fleet_reader_slice(r); /* topic */
     fleet_reader_slice(r); /* payload */
     if ((flags & FRAME_PROPS) != 0)
@@ -96,7 +92,6 @@ struct message *fleet_message_with_id(const struct message *m, struct message_id
                              .payload = m->payload,
                              .props = {.raw = m->props}};
     struct message *copy = message_new(&p, id, m->publisher);
-
     if (copy != NULL)
         copy->expires_at_ms = m->expires_at_ms;
     return copy;
@@ -111,7 +106,6 @@ void fleet_id_write(uint8_t out[16], struct message_id id)
 bool fleet_id_read(const void *data, size_t len, struct message_id *id)
 {
     struct fleet_reader r = fleet_reader_of(data, len);
-
     id->node = fleet_reader_u64(&r);
     id->sequence = fleet_reader_u64(&r);
     return !r.failed && r.at == r.end;

@@ -28,7 +28,6 @@ static int hex_digit(char c)
 {
     const char *digits = "0123456789abcdef";
     const char *at = c != '\0' ? strchr(digits, c) : NULL;
-
     return at != NULL ? (int)(at - digits) : -1;
 }
 
@@ -40,14 +39,12 @@ void fleet_secret_write(const uint8_t secret[SIPHASH_KEY_SIZE], char hex[FLEET_S
 
 bool fleet_keys_set_secret(struct fleet_keys *k, const char *hex, size_t len)
 {
-    uint8_t secret[SIPHASH_KEY_SIZE];
-
     if (len != 0 && len != FLEET_SECRET_HEX)
         return false;
+    uint8_t secret[SIPHASH_KEY_SIZE];
     for (size_t i = 0; i < len / 2; i++) {
         int high = hex_digit(hex[2 * i]);
         int low = hex_digit(hex[2 * i + 1]);
-
         if (high < 0 || low < 0)
             return false;
         secret[i] = (uint8_t)(high << 4 | low);
@@ -61,10 +58,9 @@ bool fleet_keys_set_secret(struct fleet_keys *k, const char *hex, size_t len)
 static struct fleet_key node_key(const struct fleet_keys *k, const char *before, uint64_t node,
                                  const char *after)
 {
-    struct fleet_key key;
     char hex[FLEET_HEX_SIZE];
-
     fleet_hex(node, hex);
+    struct fleet_key key;
     snprintf(key.text, sizeof(key.text), "%s%s%s%s", k->base, before, hex, after);
     return key;
 }
@@ -92,7 +88,6 @@ struct fleet_key fleet_key_channel(const struct fleet_keys *k, uint64_t node)
 static struct fleet_key bucket_key(const struct fleet_keys *k, char kind, unsigned bucket)
 {
     struct fleet_key key;
-
     snprintf(key.text, sizeof(key.text), "%s{%c%u}:", k->base, kind, bucket);
     return key;
 }
@@ -112,7 +107,6 @@ uint64_t fleet_hash(const void *data, size_t len)
 {
     const uint8_t *at = data;
     uint64_t h = 0xcbf29ce484222325u;
-
     for (size_t i = 0; i < len; i++)
         h = (h ^ at[i]) * 0x100000001b3u;
     h ^= h >> 32;
@@ -123,7 +117,6 @@ uint64_t fleet_hash(const void *data, size_t len)
 unsigned fleet_client_bucket(const struct fleet_keys *k, const char *client_id, size_t len)
 {
     uint64_t h = k->keyed ? siphash(k->secret, client_id, len) : fleet_hash(client_id, len);
-
     return (unsigned)(h % FLEET_CLIENT_BUCKETS);
 }
 
@@ -131,7 +124,6 @@ unsigned fleet_topic_bucket(struct mqtt_slice topic)
 {
     const uint8_t *slash = topic.len > 0 ? memchr(topic.data, '/', topic.len) : NULL;
     size_t len = slash != NULL ? (size_t)(slash - topic.data) : topic.len;
-
     return (unsigned)(fleet_hash(topic.data, len) % FLEET_TOPIC_BUCKETS);
 }
 
@@ -143,12 +135,10 @@ void fleet_hex(uint64_t id, char out[FLEET_HEX_SIZE])
 bool fleet_hex_parse(const char *text, size_t len, uint64_t *id)
 {
     uint64_t n = 0;
-
     if (len != FLEET_HEX_SIZE - 1)
         return false;
     for (size_t i = 0; i < len; i++) {
         int digit = hex_digit(text[i]);
-
         if (digit < 0)
             return false;
         n = n << 4 | (uint64_t)digit;

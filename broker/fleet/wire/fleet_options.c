@@ -8,7 +8,6 @@ enum { OPTION_QOS = 0x03, OPTION_NO_LOCAL = 0x04, OPTION_AS_PUBLISHED = 0x08, OP
 struct fleet_options fleet_options_write(const struct store_subscription *sub)
 {
     struct fleet_options o = {.len = 1};
-
     o.bytes[0] = sub->qos & OPTION_QOS;
     o.bytes[0] |= sub->no_local ? OPTION_NO_LOCAL : 0;
     o.bytes[0] |= sub->retain_as_published ? OPTION_AS_PUBLISHED : 0;
@@ -23,7 +22,6 @@ struct fleet_options fleet_options_write(const struct store_subscription *sub)
 void fleet_options_read(const void *data, size_t len, struct store_subscription *sub)
 {
     const uint8_t *at = data;
-
     if (len == 0)
         return;
     sub->qos = at[0] & OPTION_QOS;

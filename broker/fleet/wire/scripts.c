@@ -53,7 +53,6 @@ static bool digest(const struct redis_script *script, char out[41])
 {
     unsigned char sha[EVP_MAX_MD_SIZE];
     unsigned len = 0;
-
     if (EVP_Digest(script->text, script->len, sha, &len, EVP_sha1(), NULL) != 1 || len != 20)
         return false;
     for (unsigned i = 0; i < len; i++)
@@ -65,7 +64,6 @@ bool scripts_init(struct scripts *s)
 {
     for (size_t i = 0; i < SCRIPT_COUNT; i++) {
         const struct script_source *source = find(names[i]);
-
         if (source == NULL)
             return false;
         s->text[i] = (struct redis_script){.text = source->text, .len = source->len};
@@ -81,7 +79,6 @@ void scripts_end_arg(struct redis_args args, size_t number, const char *text)
     size_t end = strlen(text);
     size_t len = 0;
     char *arg = NULL;
-
     for (size_t i = 0; i < BEFORE + number; i++)
         arg = redis_args_next(&args, &len);
     if (arg != NULL && len >= end)
