@@ -22,6 +22,7 @@ struct route_node *fleet_node_get(struct fleet *f, uint64_t id)
     n = calloc(1, sizeof(*n));
     if (n == NULL)
         return NULL;
+    outbox_init(&n->outbox);
     n->id = id;
     n->known_since = f->boot_ms;
     fleet_hex(id, n->hex);

@@ -147,9 +147,11 @@ static void void_sent(void *each_arg, void *arg, struct redis_args args)
 void outboxes_void(struct fleet *f)
 {
     redis_queue_each(f->q, on_sent, void_sent, NULL);
-    for (struct route_node *n = f->nodes; n != NULL; n = n->hh.next)
-        for (struct outbox_chunk *c = n->outbox.head; c != NULL; c = c->next)
+    for (struct route_node *n = f->nodes; n != NULL; n = n->hh.next) {
+        struct outbox_chunk *c;
+        TAILQ_FOREACH (c, &n->outbox.chunks, next)
             void_items(c, c->items.data, c->items.len);
+    }
 }
 
 static void send_chunk(struct fleet *f, struct route_node *n, struct outbox_chunk *c)
@@ -224,11 +226,12 @@ static void send_requests(struct fleet *f, struct route_node *n)
 /* Takes all chunks out and sends them. */
 static void send_all(struct fleet *f, struct route_node *n)
 {
-    struct outbox_chunk *c = outbox_take(f, &n->outbox);
-    while (c != NULL) {
-        struct outbox_chunk *next = c->next;
+    struct outbox_chunks chunks = TAILQ_HEAD_INITIALIZER(chunks);
+    outbox_take(f, &n->outbox, &chunks);
+    while (!TAILQ_EMPTY(&chunks)) {
+        struct outbox_chunk *c = TAILQ_FIRST(&chunks);
+        TAILQ_REMOVE(&chunks, c, next);
         send_chunk(f, n, c);
-        c = next;
     }
 }
 
@@ -308,7 +311,7 @@ void outboxes_flush(struct fleet *f)
     for (struct route_node *n = f->nodes; n != NULL; n = n->hh.next) {
         if (n->outbox.paused_since_ms != 0)
             continue;
-        if (n->outbox.head != NULL) {
+        if (!TAILQ_EMPTY(&n->outbox.chunks)) {
             send_all(f, n);
             ask_length(f, n, ASK_LENGTH_MS);
         }

@@ -3,6 +3,7 @@
 #include "broker/fleet/exchange/inbox_barrier.h"
 
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "broker/fleet/exchange/fleet_outbox.h"
 #include "broker/fleet/node/fleet.h"
@@ -12,14 +13,16 @@
 enum { BARRIER_MS = 1000 };
 
 struct inbox_waiter {
-    struct inbox_waiter *next;
+    LIST_ENTRY(inbox_waiter) link;
     inbox_barrier_fn *fn;
     void *arg;
     uint64_t token, until_ms;
 };
 
+LIST_HEAD(inbox_waiters, inbox_waiter);
+
 struct inbox_barriers {
-    struct inbox_waiter *gathered, *waiting;
+    struct inbox_waiters gathered, waiting;
     uint64_t token, stream_token, channel_token; /* barriers sent, and met */
     uint64_t unmarked;                           /* up to this one some may not be in the stream */
 };
@@ -45,8 +48,7 @@ void inbox_barrier(struct fleet *f, inbox_barrier_fn *fn, void *arg)
     }
     w->fn = fn;
     w->arg = arg;
-    w->next = f->barriers->gathered;
-    f->barriers->gathered = w;
+    LIST_INSERT_HEAD(&f->barriers->gathered, w, link);
 }
 
 /* A marker in the stream comes, however far behind this node is; one on the channel may be lost. */
@@ -58,27 +60,26 @@ static bool is_met(const struct fleet *f, const struct inbox_waiter *w)
            (w->token <= b->channel_token || late);
 }
 
+static void call(struct inbox_waiter *w, bool ok)
+{
+    LIST_REMOVE(w, link);
+    w->fn(w->arg, ok);
+    free(w);
+}
+
 static void release_waiters(struct fleet *f)
 {
-    struct inbox_barriers *b = f->barriers;
-    struct inbox_waiter **at = &b->waiting;
-    struct inbox_waiter *due = NULL;
-    while (*at != NULL) {
-        struct inbox_waiter *w = *at;
-        if (is_met(f, w)) {
-            *at = w->next;
-            w->next = due;
-            due = w;
-        } else {
-            at = &w->next;
-        }
+    struct inbox_waiters due = LIST_HEAD_INITIALIZER(due);
+    struct inbox_waiter *next;
+    for (struct inbox_waiter *w = LIST_FIRST(&f->barriers->waiting); w != NULL; w = next) {
+        next = LIST_NEXT(w, link);
+        if (!is_met(f, w))
+            continue;
+        LIST_REMOVE(w, link);
+        LIST_INSERT_HEAD(&due, w, link);
     }
-    while (due != NULL) {
-        struct inbox_waiter *w = due;
-        due = w->next;
-        w->fn(w->arg, true);
-        free(w);
-    }
+    while (!LIST_EMPTY(&due))
+        call(LIST_FIRST(&due), true);
 }
 
 static void on_barrier_sent(void *arg, const redisReply *r)
@@ -99,16 +100,15 @@ void inbox_barriers_flush(struct fleet *f)
     struct inbox_barriers *b = f->barriers;
     struct fleet_key channel = fleet_key_channel(&f->keys, f->id);
     struct fleet_bytes batch = {0};
-    if (b->gathered == NULL)
+    if (LIST_EMPTY(&b->gathered))
         return;
     b->token++;
-    while (b->gathered != NULL) {
-        struct inbox_waiter *w = b->gathered;
-        b->gathered = w->next;
+    while (!LIST_EMPTY(&b->gathered)) {
+        struct inbox_waiter *w = LIST_FIRST(&b->gathered);
         w->token = b->token;
         w->until_ms = f->now_ms + BARRIER_MS;
-        w->next = b->waiting;
-        b->waiting = w;
+        LIST_REMOVE(w, link);
+        LIST_INSERT_HEAD(&b->waiting, w, link);
     }
     fleet_batch_begin(&batch, f->id, b->token);
     fleet_bytes_u8(&batch, ITEM_BARRIER);
@@ -132,7 +132,7 @@ void inbox_barrier_met(struct fleet *f, uint64_t token, bool from_channel)
 
 void inbox_barriers_tick(struct fleet *f)
 {
-    if (f->barriers->waiting != NULL)
+    if (!LIST_EMPTY(&f->barriers->waiting))
         release_waiters(f);
 }
 
@@ -141,11 +141,6 @@ void inbox_barriers_reset(struct fleet *f)
     struct inbox_barriers *b = f->barriers;
     b->token++;
     b->stream_token = b->channel_token = b->token;
-    while (b->gathered != NULL || b->waiting != NULL) {
-        struct inbox_waiter **list = b->gathered != NULL ? &b->gathered : &b->waiting;
-        struct inbox_waiter *w = *list;
-        *list = w->next;
-        w->fn(w->arg, false);
-        free(w);
-    }
+    while (!LIST_EMPTY(&b->gathered) || !LIST_EMPTY(&b->waiting))
+        call(LIST_FIRST(LIST_EMPTY(&b->gathered) ? &b->waiting : &b->gathered), false);
 }

@@ -16,9 +16,14 @@ void outbox_chunk_free(struct outbox_chunk *c)
     free(c);
 }
 
+void outbox_init(struct outbox *o)
+{
+    TAILQ_INIT(&o->chunks);
+}
+
 struct outbox_chunk *outbox_open_chunk(struct fleet *f, struct outbox *o, uint64_t node)
 {
-    struct outbox_chunk *c = o->tail;
+    struct outbox_chunk *c = TAILQ_LAST(&o->chunks, outbox_chunks);
     if (c != NULL && c->items.len < CHUNK_BYTES && !c->items.failed)
         return c;
     c = calloc(1, sizeof(*c));
@@ -26,11 +31,7 @@ struct outbox_chunk *outbox_open_chunk(struct fleet *f, struct outbox *o, uint64
         return NULL;
     c->node = node;
     fleet_batch_begin(&c->items, f->id, 0); /* numbered when it is sent */
-    if (o->tail != NULL)
-        o->tail->next = c;
-    else
-        o->head = c;
-    o->tail = c;
+    TAILQ_INSERT_TAIL(&o->chunks, c, next);
     return c;
 }
 
@@ -54,23 +55,22 @@ void outbox_count(struct fleet *f, struct outbox *o, size_t bytes)
     o->bytes = bytes;
 }
 
-struct outbox_chunk *outbox_take(struct fleet *f, struct outbox *o)
+void outbox_take(struct fleet *f, struct outbox *o, struct outbox_chunks *out)
 {
-    struct outbox_chunk *c = o->head;
-    o->head = o->tail = NULL;
+    TAILQ_CONCAT(out, &o->chunks, next);
     outbox_count(f, o, 0);
-    return c;
 }
 
 void outbox_drop(struct fleet *f, struct outbox *o)
 {
-    struct outbox_chunk *c = outbox_take(f, o);
+    struct outbox_chunks chunks = TAILQ_HEAD_INITIALIZER(chunks);
+    outbox_take(f, o, &chunks);
     fleet_bytes_fini(&o->requests);
-    while (c != NULL) {
-        struct outbox_chunk *next = c->next;
+    while (!TAILQ_EMPTY(&chunks)) {
+        struct outbox_chunk *c = TAILQ_FIRST(&chunks);
+        TAILQ_REMOVE(&chunks, c, next);
         for (size_t i = 0; i < c->publish_count; i++)
             fleet_parts_issued(c->publishes[i]);
         outbox_chunk_free(c);
-        c = next;
     }
 }

@@ -13,7 +13,7 @@
 enum { RETRY_MS = 300, CALL_US = 4 /* about what a completion costs, at least */ };
 
 struct fleet_append_wait {
-    struct fleet_append_wait *next;
+    STAILQ_ENTRY(fleet_append_wait) next;
     uint64_t number;
     uint64_t version;         /* of the log, once the entry is in it; 0 before */
     enum store_status status; /* once it is due */
@@ -24,7 +24,12 @@ struct fleet_append_wait {
 bool fleet_append_init(struct fleet *f)
 {
     f->append = calloc(1, sizeof(*f->append));
-    return f->append != NULL;
+    if (f->append == NULL)
+        return false;
+    TAILQ_INIT(&f->append->entries);
+    STAILQ_INIT(&f->append->waits);
+    STAILQ_INIT(&f->append->due);
+    return true;
 }
 
 static void entry_free(struct fleet_entry *e)
@@ -44,7 +49,7 @@ static bool has_room(const struct fleet_entry *e)
 static struct fleet_entry *gathering(struct fleet *f)
 {
     struct fleet_append *a = f->append;
-    struct fleet_entry *e = a->last;
+    struct fleet_entry *e = TAILQ_LAST(&a->entries, fleet_entry_list);
     if (e == NULL || !has_room(e)) {
         e = calloc(1, sizeof(*e));
         if (e == NULL) {
@@ -55,11 +60,7 @@ static struct fleet_entry *gathering(struct fleet *f)
             return &a->scrap;
         }
         e->number = ++a->numbered;
-        if (a->last != NULL)
-            a->last->next = e;
-        else
-            a->first = e;
-        a->last = e;
+        TAILQ_INSERT_TAIL(&a->entries, e, next);
     }
     e->item_count++;
     return e;
@@ -128,9 +129,8 @@ void fleet_append_wait(struct fleet *f, uint64_t number, store_done_fn *done, vo
         fleet_defer(f, done, arg, STORE_UNAVAILABLE);
         return;
     }
-    *w = (struct fleet_append_wait){
-        .next = f->append->waits, .number = number, .done = done, .arg = arg};
-    f->append->waits = w;
+    *w = (struct fleet_append_wait){.number = number, .done = done, .arg = arg};
+    STAILQ_INSERT_TAIL(&f->append->waits, w, next);
 }
 
 struct others_wait {
@@ -175,9 +175,9 @@ void fleet_append_wait_for_others(struct fleet *f, uint64_t number, store_done_f
 
 static struct fleet_append_wait *take_due(struct fleet_append *a)
 {
-    struct fleet_append_wait *w = a->due;
+    struct fleet_append_wait *w = STAILQ_FIRST(&a->due);
     if (w != NULL)
-        a->due = w->next;
+        STAILQ_REMOVE_HEAD(&a->due, next);
     return w;
 }
 
@@ -191,47 +191,26 @@ void fleet_append_go_on(struct fleet *f)
 {
     for (struct fleet_append_wait *w; (w = take_due(f->append)) != NULL;) {
         call(w, w->status);
-        if (timebox_spend(f->box, CALL_US) && f->append->due != NULL) {
+        if (timebox_spend(f->box, CALL_US) && !STAILQ_EMPTY(&f->append->due)) {
             fleet_wake(f);
             return;
         }
     }
 }
 
-static void is_due(struct fleet_append *a, struct fleet_append_wait *w)
-{
-    w->next = NULL;
-    if (a->due == NULL)
-        a->due = w;
-    else
-        a->due_tail->next = w;
-    a->due_tail = w;
-}
-
-/* Those whose entry has a version up to `applied` are due. The list is a stack: turned round, the
- * oldest come first. */
+/* Those whose entry has a version up to `applied` are due. */
 static void end_waits(struct fleet *f, uint64_t applied, enum store_status status)
 {
-    struct fleet_append_wait *list = f->append->waits;
-    struct fleet_append_wait *due = NULL;
-    f->append->waits = NULL;
-    for (struct fleet_append_wait **keep = &f->append->waits; list != NULL;) {
-        struct fleet_append_wait *w = list;
-        list = w->next;
-        if (w->version <= applied && (w->version != 0 || applied == UINT64_MAX)) {
-            w->next = due;
-            due = w;
-        } else {
-            w->next = NULL;
-            *keep = w;
-            keep = &w->next;
-        }
-    }
-    while (due != NULL) {
-        struct fleet_append_wait *w = due;
-        due = w->next;
-        w->status = status;
-        is_due(f->append, w);
+    struct fleet_append *a = f->append;
+    struct fleet_append_list list = STAILQ_HEAD_INITIALIZER(list);
+    STAILQ_CONCAT(&list, &a->waits);
+    while (!STAILQ_EMPTY(&list)) {
+        struct fleet_append_wait *w = STAILQ_FIRST(&list);
+        STAILQ_REMOVE_HEAD(&list, next);
+        bool is_due = w->version <= applied && (w->version != 0 || applied == UINT64_MAX);
+        if (is_due)
+            w->status = status;
+        STAILQ_INSERT_TAIL(is_due ? &a->due : &a->waits, w, next);
     }
 }
 
@@ -240,9 +219,10 @@ static void end_waits(struct fleet *f, uint64_t applied, enum store_status statu
 static void entry_written(struct fleet *f, uint64_t version)
 {
     struct fleet_append *a = f->append;
-    a->done = a->first->number;
+    a->done = TAILQ_FIRST(&a->entries)->number;
     a->version = version;
-    for (struct fleet_append_wait *w = a->waits; w != NULL; w = w->next)
+    struct fleet_append_wait *w;
+    STAILQ_FOREACH (w, &a->waits, next)
         if (w->version == 0 && w->number <= a->done)
             w->version = version;
     fleet_append_applied(f);
@@ -250,7 +230,7 @@ static void entry_written(struct fleet *f, uint64_t version)
 
 bool fleet_append_waits_for_log(const struct fleet *f)
 {
-    return f->append->waits != NULL && f->append->version > fleet_log_applied(f);
+    return !STAILQ_EMPTY(&f->append->waits) && f->append->version > fleet_log_applied(f);
 }
 
 bool fleet_append_is_lost(const struct fleet *f, uint64_t version)
@@ -262,7 +242,8 @@ void fleet_append_said_again(struct fleet *f)
 {
     struct fleet_append *a = f->append;
     uint64_t number = gathering(f)->number;
-    for (struct fleet_append_wait *w = a->waits; w != NULL; w = w->next) {
+    struct fleet_append_wait *w;
+    STAILQ_FOREACH (w, &a->waits, next) {
         if (w->version != 0) {
             w->version = 0;
             w->number = number;
@@ -273,18 +254,16 @@ void fleet_append_said_again(struct fleet *f)
 
 void fleet_append_applied(struct fleet *f)
 {
-    if (f->append->waits != NULL)
+    if (!STAILQ_EMPTY(&f->append->waits))
         end_waits(f, fleet_log_applied(f), STORE_OK);
     fleet_append_go_on(f);
 }
 
 static void drop_first(struct fleet_append *a)
 {
-    struct fleet_entry *e = a->first;
+    struct fleet_entry *e = TAILQ_FIRST(&a->entries);
     a->routes_added -= e->added;
-    a->first = e->next;
-    if (a->first == NULL)
-        a->last = NULL;
+    TAILQ_REMOVE(&a->entries, e, next);
     entry_free(e);
 }
 
@@ -320,7 +299,7 @@ static void on_append(void *arg, const redisReply *r)
 
 static void write_entry(struct fleet *f)
 {
-    struct fleet_entry *e = f->append->first;
+    struct fleet_entry *e = TAILQ_FIRST(&f->append->entries);
     struct fleet_reader routes = fleet_reader_of(e->routes.data, e->routes.len);
     scripts_begin(&f->scripts, f->q, SCRIPT_APPEND, f->keys.fleet, 5 + 2 * e->route_count);
     redis_queue_str(f->q, f->hex);
@@ -344,19 +323,20 @@ void fleet_append_flush(struct fleet *f)
     struct fleet_append *a = f->append;
     if (a->in_flight || f->now_ms < a->retry_ms)
         return;
-    if (a->failed || (a->first != NULL && (a->first->items.failed || a->first->routes.failed))) {
+    const struct fleet_entry *first = TAILQ_FIRST(&a->entries);
+    if (a->failed || (first != NULL && (first->items.failed || first->routes.failed))) {
         LOG_ERROR("log_append_out_of_memory", KV_STR("node", f->hex));
         fleet_is_dead(f); /* what others know of this node is wrong now: it starts over */
         return;
     }
-    if (a->first != NULL)
+    if (first != NULL)
         write_entry(f);
 }
 
 void fleet_append_reset(struct fleet *f)
 {
     struct fleet_append *a = f->append;
-    while (a->first != NULL)
+    while (!TAILQ_EMPTY(&a->entries))
         drop_first(a);
     a->failed = a->in_flight = false;
     a->routes_added = 0; /* some may have gone to the scrap */
@@ -372,7 +352,7 @@ void fleet_append_free(struct fleet *f)
 {
     if (f->append == NULL)
         return;
-    while (f->append->first != NULL)
+    while (!TAILQ_EMPTY(&f->append->entries))
         drop_first(f->append);
     fleet_bytes_fini(&f->append->scrap.items);
     fleet_bytes_fini(&f->append->scrap.routes);

@@ -9,6 +9,8 @@
 #ifndef FLOTILLA_BROKER_FLEET_LOG_FLEET_APPEND_H
 #define FLOTILLA_BROKER_FLEET_LOG_FLEET_APPEND_H
 
+#include <sys/queue.h>
+
 #include "broker/fleet/node/fleet_behalf.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/store/store.h"
@@ -26,7 +28,7 @@ enum fleet_log_item {
 };
 
 struct fleet_entry {
-    struct fleet_entry *next;
+    TAILQ_ENTRY(fleet_entry) next;
     struct fleet_bytes items;
     size_t item_count;
     struct fleet_bytes routes; /* '+' or '-', filter; for the node's set of routes */
@@ -36,19 +38,23 @@ struct fleet_entry {
     bool closed; /* it was given to Redis once: nothing is added */
 };
 
+TAILQ_HEAD(fleet_entry_list, fleet_entry);
+
 struct fleet_append_wait;
+STAILQ_HEAD(fleet_append_list, fleet_append_wait);
+
 struct fleet_append {
-    struct fleet_entry *first, *last; /* in order; only the last one gathers */
-    struct fleet_entry scrap;         /* gathers when there is no memory for another */
-    bool failed;                      /* something went there */
-    bool in_flight;                   /* the first */
-    uint64_t numbered;                /* number of the last entry that was begun */
-    uint64_t done;                    /* number of the last entry that is in the log */
-    uint64_t version;                 /* of that entry */
-    uint64_t retry_ms;                /* not before */
-    size_t routes_added;              /* by entries that aren't in the log yet */
-    struct fleet_append_wait *waits;
-    struct fleet_append_wait *due, *due_tail; /* to be called */
+    struct fleet_entry_list entries; /* in order; only the last one gathers */
+    struct fleet_entry scrap;        /* gathers when there is no memory for another */
+    bool failed;                     /* something went there */
+    bool in_flight;                  /* the first */
+    uint64_t numbered;               /* number of the last entry that was begun */
+    uint64_t done;                   /* number of the last entry that is in the log */
+    uint64_t version;                /* of that entry */
+    uint64_t retry_ms;               /* not before */
+    size_t routes_added;             /* by entries that aren't in the log yet */
+    struct fleet_append_list waits;  /* who asked first comes first */
+    struct fleet_append_list due;    /* to be called */
 };
 
 bool fleet_append_init(struct fleet *f);

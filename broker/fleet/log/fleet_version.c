@@ -9,26 +9,33 @@
 
 enum { CALL_US = 4 }; /* at least: a publish may have to be matched again */
 
+STAILQ_HEAD(fleet_version_list, fleet_version_wait);
+
 /* One GET on its way, and all who wait for it. */
 struct version_asking {
     struct fleet_replica_wait replicas; /* first */
     struct fleet *f;
-    struct fleet_version_wait *waits;
+    struct fleet_version_list waits;
     uint64_t applied; /* when it was sent */
     uint64_t version;
     bool failed;
 };
 
 struct fleet_versions {
-    struct fleet_version_wait *gathered;               /* for the next GET */
-    struct fleet_version_wait *waiting, *waiting_tail; /* answered, ahead of the log */
-    struct fleet_version_wait *due, *due_tail;         /* to be called */
+    struct fleet_version_list gathered; /* for the next GET */
+    struct fleet_version_list waiting;  /* answered, ahead of the log */
+    struct fleet_version_list due;      /* to be called */
 };
 
 bool fleet_versions_init(struct fleet *f)
 {
     f->versions = calloc(1, sizeof(*f->versions));
-    return f->versions != NULL;
+    if (f->versions == NULL)
+        return false;
+    STAILQ_INIT(&f->versions->gathered);
+    STAILQ_INIT(&f->versions->waiting);
+    STAILQ_INIT(&f->versions->due);
+    return true;
 }
 
 void fleet_versions_free(struct fleet *f)
@@ -41,16 +48,21 @@ void fleet_version_check(struct fleet *f, struct fleet_version_wait *w, fleet_ve
 {
     w->fn = fn;
     w->version = 0;
-    w->next = f->versions->gathered;
-    f->versions->gathered = w;
+    STAILQ_INSERT_TAIL(&f->versions->gathered, w, next);
 }
 
-static void call_all(struct fleet_version_wait *list, bool ok)
+static struct fleet_version_wait *take_first(struct fleet_version_list *list)
 {
-    while (list != NULL) {
-        struct fleet_version_wait *w = list;
-        list = w->next;
-        w->fn(w, ok);
+    struct fleet_version_wait *w = STAILQ_FIRST(list);
+    STAILQ_REMOVE_HEAD(list, next);
+    return w;
+}
+
+static void refuse_all(struct fleet_version_list *list)
+{
+    while (!STAILQ_EMPTY(list)) {
+        struct fleet_version_wait *w = take_first(list);
+        w->fn(w, false);
     }
 }
 
@@ -59,34 +71,24 @@ static bool is_applied(const struct fleet *f, const struct fleet_version_wait *w
     return fleet_log_is_valid(f) && fleet_log_applied(f) >= w->version;
 }
 
-static void append(struct fleet_version_wait **head, struct fleet_version_wait **tail,
-                   struct fleet_version_wait *w)
-{
-    w->next = NULL;
-    if (*head == NULL)
-        *head = w;
-    else
-        (*tail)->next = w;
-    *tail = w;
-}
-
 static void wait_for_log(struct fleet *f, struct fleet_version_wait *w)
 {
-    append(&f->versions->waiting, &f->versions->waiting_tail, w);
+    STAILQ_INSERT_TAIL(&f->versions->waiting, w, next);
 }
 
 static void is_due(struct fleet *f, struct fleet_version_wait *w, bool ok)
 {
     w->ok = ok;
-    append(&f->versions->due, &f->versions->due_tail, w);
+    STAILQ_INSERT_TAIL(&f->versions->due, w, next);
 }
 
 void fleet_versions_go_on(struct fleet *f)
 {
-    for (struct fleet_version_wait *w; (w = f->versions->due) != NULL;) {
-        f->versions->due = w->next;
+    struct fleet_version_list *due = &f->versions->due;
+    while (!STAILQ_EMPTY(due)) {
+        struct fleet_version_wait *w = take_first(due);
         w->fn(w, w->ok);
-        if (timebox_spend(f->box, CALL_US) && f->versions->due != NULL) {
+        if (timebox_spend(f->box, CALL_US) && !STAILQ_EMPTY(due)) {
             fleet_wake(f);
             return;
         }
@@ -95,22 +97,22 @@ void fleet_versions_go_on(struct fleet *f)
 
 bool fleet_versions_wait(const struct fleet *f)
 {
-    return f->versions->waiting != NULL;
+    return !STAILQ_EMPTY(&f->versions->waiting);
 }
 
 void fleet_versions_rejoined(struct fleet *f, uint64_t version)
 {
-    for (struct fleet_version_wait *w = f->versions->waiting; w != NULL; w = w->next)
+    struct fleet_version_wait *w;
+    STAILQ_FOREACH (w, &f->versions->waiting, next)
         if (w->version > version)
             w->version = version;
 }
 
-static void answer(struct version_asking *a, struct fleet_version_wait *list)
+static void answer(struct version_asking *a, struct fleet_version_list *list)
 {
     struct fleet *f = a->f;
-    while (list != NULL) {
-        struct fleet_version_wait *w = list;
-        list = w->next;
+    while (!STAILQ_EMPTY(list)) {
+        struct fleet_version_wait *w = take_first(list);
         w->version = a->version;
         if (a->failed || is_applied(f, w))
             is_due(f, w, !a->failed);
@@ -122,7 +124,7 @@ static void answer(struct version_asking *a, struct fleet_version_wait *list)
 
 static void finish(struct version_asking *a)
 {
-    answer(a, a->waits);
+    answer(a, &a->waits);
     free(a);
 }
 
@@ -134,29 +136,22 @@ static void on_replicas(struct fleet_replica_wait *w, bool ok)
 }
 
 /* Takes out those who wrote nothing that a replica must have. */
-static struct fleet_version_wait *take_readers(struct version_asking *a)
+static void take_readers(struct version_asking *a, struct fleet_version_list *readers)
 {
-    struct fleet_version_wait *readers = NULL;
-    struct fleet_version_wait **reader = &readers;
-    struct fleet_version_wait **at = &a->waits;
-    while (*at != NULL) {
-        struct fleet_version_wait *w = *at;
-        if (w->writes) {
-            at = &w->next;
-            continue;
-        }
-        *at = w->next;
-        w->next = NULL;
-        *reader = w;
-        reader = &w->next;
+    struct fleet_version_list writers = STAILQ_HEAD_INITIALIZER(writers);
+    while (!STAILQ_EMPTY(&a->waits)) {
+        struct fleet_version_wait *w = take_first(&a->waits);
+        STAILQ_INSERT_TAIL(w->writes ? &writers : readers, w, next);
     }
-    return readers;
+    STAILQ_CONCAT(&a->waits, &writers);
 }
 
 static void await_replicas(struct version_asking *a)
 {
-    answer(a, take_readers(a));
-    if (a->waits != NULL)
+    struct fleet_version_list readers = STAILQ_HEAD_INITIALIZER(readers);
+    take_readers(a, &readers);
+    answer(a, &readers);
+    if (!STAILQ_EMPTY(&a->waits))
         fleet_replicas_wait(a->f, &a->replicas, on_replicas);
     else
         free(a);
@@ -180,28 +175,16 @@ static void on_version(void *arg, const redisReply *r)
         finish(a);
 }
 
-/* gathered is a stack; those who asked first are called first. */
-static struct fleet_version_wait *take_gathered(struct fleet *f)
-{
-    struct fleet_version_wait *list = NULL;
-    while (f->versions->gathered != NULL) {
-        struct fleet_version_wait *w = f->versions->gathered;
-        f->versions->gathered = w->next;
-        w->next = list;
-        list = w;
-    }
-    return list;
-}
-
 void fleet_versions_flush(struct fleet *f)
 {
-    if (f->versions->gathered == NULL)
+    if (STAILQ_EMPTY(&f->versions->gathered))
         return;
     struct version_asking *a = calloc(1, sizeof(*a));
     if (a == NULL)
         return; /* next turn */
     a->f = f;
-    a->waits = take_gathered(f);
+    STAILQ_INIT(&a->waits);
+    STAILQ_CONCAT(&a->waits, &f->versions->gathered);
     a->applied = fleet_log_is_valid(f) ? fleet_log_applied(f) : 0;
     redis_queue_begin(f->q, 2);
     redis_queue_str(f->q, "GET");
@@ -211,11 +194,10 @@ void fleet_versions_flush(struct fleet *f)
 
 void fleet_versions_applied(struct fleet *f)
 {
-    struct fleet_version_wait *list = f->versions->waiting;
-    f->versions->waiting = f->versions->waiting_tail = NULL;
-    while (list != NULL) {
-        struct fleet_version_wait *w = list;
-        list = w->next;
+    struct fleet_version_list list = STAILQ_HEAD_INITIALIZER(list);
+    STAILQ_CONCAT(&list, &f->versions->waiting);
+    while (!STAILQ_EMPTY(&list)) {
+        struct fleet_version_wait *w = take_first(&list);
         if (is_applied(f, w))
             is_due(f, w, true);
         else
@@ -226,11 +208,10 @@ void fleet_versions_applied(struct fleet *f)
 
 void fleet_versions_reset(struct fleet *f)
 {
-    struct fleet_version_wait *due = f->versions->due;
-    struct fleet_version_wait *waiting = f->versions->waiting;
-    f->versions->due = f->versions->due_tail = NULL;
-    f->versions->waiting = f->versions->waiting_tail = NULL;
-    call_all(due, false);
-    call_all(waiting, false);
-    call_all(take_gathered(f), false);
+    struct fleet_version_list list = STAILQ_HEAD_INITIALIZER(list);
+    STAILQ_CONCAT(&list, &f->versions->due);
+    STAILQ_CONCAT(&list, &f->versions->waiting);
+    refuse_all(&list);
+    STAILQ_CONCAT(&list, &f->versions->gathered);
+    refuse_all(&list);
 }

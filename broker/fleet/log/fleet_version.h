@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 struct fleet;
 struct fleet_version_wait;
@@ -16,7 +17,7 @@ struct fleet_version_wait;
 /* `version` of the waiter is what Redis had. Not ok: the node starts over or ends. */
 typedef void fleet_version_fn(struct fleet_version_wait *w, bool ok);
 struct fleet_version_wait {
-    struct fleet_version_wait *next;
+    STAILQ_ENTRY(fleet_version_wait) next;
     fleet_version_fn *fn;
     uint64_t version;
     bool ok;     /* once it is due */

@@ -13,9 +13,7 @@
  */
 enum { WAIT_MS = 1000, RETRY_MS = 100 };
 
-struct fleet_replica_list {
-    struct fleet_replica_wait *head, *tail;
-};
+STAILQ_HEAD(fleet_replica_list, fleet_replica_wait);
 
 struct fleet_replicas {
     struct fleet_replica_list gathered; /* for the next WAIT */
@@ -29,7 +27,11 @@ struct fleet_replicas {
 bool fleet_replicas_init(struct fleet *f)
 {
     f->replicas = calloc(1, sizeof(*f->replicas));
-    return f->replicas != NULL;
+    if (f->replicas == NULL)
+        return false;
+    STAILQ_INIT(&f->replicas->gathered);
+    STAILQ_INIT(&f->replicas->asking);
+    return true;
 }
 
 void fleet_replicas_free(struct fleet *f)
@@ -43,28 +45,14 @@ bool fleet_replicas_missing(const struct fleet *f)
     return f->replicas->missing;
 }
 
-static void append(struct fleet_replica_list *to, struct fleet_replica_wait *w)
+/* Those who are added meanwhile are for the next WAIT. */
+static void call_all(struct fleet_replica_list *from, bool ok)
 {
-    w->next = NULL;
-    if (to->tail != NULL)
-        to->tail->next = w;
-    else
-        to->head = w;
-    to->tail = w;
-}
-
-static struct fleet_replica_list take(struct fleet_replica_list *from)
-{
-    struct fleet_replica_list list = *from;
-    *from = (struct fleet_replica_list){0};
-    return list;
-}
-
-static void call_all(struct fleet_replica_list list, bool ok)
-{
-    while (list.head != NULL) {
-        struct fleet_replica_wait *w = list.head;
-        list.head = w->next;
+    struct fleet_replica_list list = STAILQ_HEAD_INITIALIZER(list);
+    STAILQ_CONCAT(&list, from);
+    while (!STAILQ_EMPTY(&list)) {
+        struct fleet_replica_wait *w = STAILQ_FIRST(&list);
+        STAILQ_REMOVE_HEAD(&list, next);
         w->fn(w, ok);
     }
 }
@@ -72,13 +60,8 @@ static void call_all(struct fleet_replica_list list, bool ok)
 /* Those who asked for it come first at the next one. */
 static void put_back(struct fleet_replicas *rs)
 {
-    struct fleet_replica_list later = take(&rs->gathered);
-    rs->gathered = take(&rs->asking);
-    while (later.head != NULL) {
-        struct fleet_replica_wait *w = later.head;
-        later.head = w->next;
-        append(&rs->gathered, w);
-    }
+    STAILQ_CONCAT(&rs->asking, &rs->gathered);
+    STAILQ_CONCAT(&rs->gathered, &rs->asking);
 }
 
 static void note_missing(struct fleet *f, bool missing)
@@ -111,7 +94,7 @@ static void on_count(void *arg, const redisReply *r)
         note_missing(f, !answered || r->integer < 1);
     rs->probe = rs->missing;
     if (answered && r->integer >= 1)
-        call_all(take(&rs->asking), true);
+        call_all(&rs->asking, true);
     else
         put_back(rs);
 }
@@ -119,7 +102,7 @@ static void on_count(void *arg, const redisReply *r)
 void fleet_replicas_wait(struct fleet *f, struct fleet_replica_wait *w, fleet_replica_fn *fn)
 {
     w->fn = fn;
-    append(&f->replicas->gathered, w);
+    STAILQ_INSERT_TAIL(&f->replicas->gathered, w, next);
 }
 
 void fleet_replicas_greeted(struct fleet *f, const char *run_id)
@@ -148,13 +131,13 @@ void fleet_replicas_flush(struct fleet *f)
     struct fleet_replicas *rs = f->replicas;
     if (f->replica_link == NULL || rs->under_way || !redis_link_is_up(f->replica_link))
         return;
-    if (!rs->probe && rs->gathered.head == NULL)
+    if (!rs->probe && STAILQ_EMPTY(&rs->gathered))
         return;
     if (rs->missing && f->now_ms < rs->retry_ms)
         return; /* the store's tick comes back here */
     rs->probe = false;
     rs->under_way = true;
-    rs->asking = take(&rs->gathered);
+    STAILQ_CONCAT(&rs->asking, &rs->gathered);
     ask(f);
 }
 
@@ -163,5 +146,5 @@ void fleet_replicas_reset(struct fleet *f)
     struct fleet_replicas *rs = f->replicas;
     rs->under_way = false;
     put_back(rs);
-    call_all(take(&rs->gathered), false);
+    call_all(&rs->gathered, false);
 }

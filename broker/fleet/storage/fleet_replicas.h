@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 struct fleet;
 struct fleet_replica_wait;
@@ -24,7 +25,7 @@ struct fleet_replica_wait;
 /* Not ok: the node starts over or ends. */
 typedef void fleet_replica_fn(struct fleet_replica_wait *w, bool ok);
 struct fleet_replica_wait {
-    struct fleet_replica_wait *next;
+    STAILQ_ENTRY(fleet_replica_wait) next;
     fleet_replica_fn *fn;
 };
 
