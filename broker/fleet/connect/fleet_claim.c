@@ -160,7 +160,7 @@ static void on_claim(void *arg, const redisReply *r)
               KV_UINT("epoch", op->hold->epoch), KV_UINT("owners", op->owner_count),
               KV_UINT("fenced_by", op->fenced_by));
     connect_pass_on_asked(op);
-    op->state = CONNECT_READING;
+    connect_enter(op, CONNECT_READING);
     if (strcmp(r->element[14]->str, "0") != 0)
         fleet_subscriptions_read(op->f, connect_session(op).client, r->element[14]->str, &op->text,
                                  on_read, op);
@@ -186,7 +186,7 @@ void connect_claim(struct connect_op *op)
     struct fleet *f = op->f;
     struct fleet_key key = fleet_key_clients(&f->keys, op->h->bucket);
 
-    op->state = CONNECT_CLAIMING;
+    connect_enter(op, CONNECT_CLAIMING);
     op->may_make =
         op->hold->durable && fleet_usage_has_room(f->usage, HASH_COUNT(f->nodes) + 1, f->now_ms);
     if (op->may_make)

@@ -46,9 +46,6 @@ static void free_result(struct connect_op *op)
 
 static void op_free(struct connect_op *op)
 {
-    connect_release_routes(op);
-    if (!op->over)
-        leave_list(op);
     free_result(op);
     fleet_hold_unref(op->h);
     free(op);
@@ -74,8 +71,9 @@ void connect_begin_again(struct connect_op *op)
     connect_wait(op, CONNECT_WAIT_NONE);
     connect_release_routes(op);
     free_result(op);
-    op->again = op->failed = op->claim_lost = false;
-    op->wills[0] = op->wills[1] = op->taker = 0;
+    op->again = false;
+    op->outcome = STORE_OK;
+    op->wills[0] = op->wills[1] = 0;
     op->owner_count = 0;
     if (op->h->hold == NULL)
         connect_finish(op, STORE_UNAVAILABLE); /* the node started over meanwhile */
@@ -99,6 +97,7 @@ void connect_finish(struct connect_op *op, enum store_status status)
 {
     if (status == STORE_OK && op->h->hold == NULL)
         status = STORE_UNAVAILABLE; /* the node started over meanwhile */
+    connect_enter(op, CONNECT_ENDED);
     LOG_DEBUG("client_connected", KV_STR("client_id", op->hold->client_id),
               KV_UINT("epoch", op->hold->epoch), KV_INT("status", status));
     if (status == STORE_OK) {
@@ -112,6 +111,8 @@ void connect_finish(struct connect_op *op, enum store_status status)
         give_back(op);
         op->done(op->arg, status, NULL);
     }
+    connect_release_routes(op);
+    leave_list(op);
     op_free(op);
 }
 
@@ -120,7 +121,7 @@ static void give_up(struct connect_op *op)
 {
     LOG_LIMITED(LOG_LEVEL_WARN, "connect_timed_out", KV_STR("client_id", op->hold->client_id),
                 KV_UINT("waits_for", op->waits));
-    op->over = true;
+    connect_enter(op, CONNECT_REFUSED);
     leave_list(op);
     connect_release_routes(op);
     give_back(op);
@@ -140,21 +141,20 @@ static void conclude(struct connect_op *op)
         connect_finish(op, STORE_FENCED);
     else if (op->again)
         connect_begin_again(op);
-    else if (op->claim_lost)
-        connect_finish(op, STORE_FENCED);
     else
-        connect_finish(op, op->failed ? STORE_UNAVAILABLE : STORE_OK);
+        connect_finish(op, op->outcome);
 }
 
 /* One answer may be what a thousand attempts wait for, and going online takes time: the tick does
  * it. */
 static void settled(struct connect_op *op, bool ok)
 {
-    if (!ok)
-        op->failed = true;
+    if (!ok && op->outcome == STORE_OK)
+        op->outcome = STORE_UNAVAILABLE;
     if (--op->waits > 0)
         return;
-    if (op->over) {
+    if (op->state == CONNECT_REFUSED) {
+        connect_enter(op, CONNECT_ENDED);
         op_free(op);
         return;
     }
@@ -192,7 +192,7 @@ static void on_appended(void *arg, enum store_status status)
 {
     struct connect_op *op = arg;
 
-    if (status == STORE_OK && op->entry != 0 && !op->over) /* over: the core's hold may be gone */
+    if (status == STORE_OK && op->entry != 0 && op->state != CONNECT_REFUSED)
         forget_removals(op);
     settled(op, status == STORE_OK);
 }
@@ -202,7 +202,7 @@ static void on_armed(void *arg, const redisReply *r)
     struct connect_op *op = arg;
 
     if (fleet_reply_status(r) == STORE_OK && r->integer == 0)
-        op->claim_lost = true;
+        op->outcome = STORE_FENCED; /* Redis has another claim, or none */
     settled(op, fleet_reply_status(r) == STORE_OK);
 }
 
@@ -229,8 +229,7 @@ void connect_settle(struct connect_op *op)
     struct settle_version *version = calloc(1, sizeof(*version));
     uint64_t entry = op->entry > op->routes_entry ? op->entry : op->routes_entry;
 
-    op->state = CONNECT_SETTLING;
-    connect_wait(op, CONNECT_WAIT_SETTLED);
+    connect_enter(op, CONNECT_SETTLING);
     op->waits = 4;
     arm_will(op);
     inbox_barrier(f, on_barrier, op);
@@ -249,14 +248,17 @@ static bool is_idle(const struct connect_op *op)
 {
     switch (op->state) {
     case CONNECT_SEIZING:
-        return !op->busy;
+        return !op->seizing.busy;
     case CONNECT_RESTORING:
         return true;
     case CONNECT_SETTLING:
         return op->waits == 0;
+    case CONNECT_NEW:
     case CONNECT_CLAIMING:
     case CONNECT_READING:
     case CONNECT_LETTING_GO:
+    case CONNECT_REFUSED:
+    case CONNECT_ENDED:
         return false;
     }
     return false;
@@ -379,7 +381,7 @@ static void wait_is_over(struct connect_op *op)
     connect_wait(op, CONNECT_WAIT_NONE);
     if (op->state == CONNECT_LETTING_GO)
         connect_pass_over_owners(op);
-    else if (op->state == CONNECT_SEIZING && !op->busy)
+    else if (op->state == CONNECT_SEIZING && !op->seizing.busy)
         connect_seize(op);
     else if (op->state == CONNECT_SETTLING && op->waits > 0)
         give_up(op);
@@ -413,8 +415,11 @@ static bool can_begin_again_now(struct connect_op *op)
     case CONNECT_RESTORING:
     case CONNECT_SETTLING:
         return is_idle(op);
+    case CONNECT_NEW:
     case CONNECT_CLAIMING:
     case CONNECT_READING:
+    case CONNECT_REFUSED:
+    case CONNECT_ENDED:
         return false;
     }
     return false;

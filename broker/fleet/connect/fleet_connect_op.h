@@ -3,19 +3,47 @@
  * states, by fleet_connect_list.c, which finds it, and by fleet_let_go.c, which ends it for newer
  * claims.
  *
- *     CLAIMING       the claim script raises the epoch and says who had the client (fleet_claim.c)
- *     -> READING     subscriptions that the claim's answer had no room for (fleet_claim.c, fleet_subscriptions.h)
- *     -> LETTING_GO each former owner is asked to hand over; from one that doesn't answer within a
- *                    second, or is dead, the client is taken (fleet_owners.c, fleet_cut.h)
- *     -> SEIZING     a will that its owner didn't deal with is taken and published (fleet_seize.c)
- *     -> RESTORING   its routes are held, and the core is told of its subscriptions, in pieces
- *                    (fleet_restore.c)
- *     -> SETTLING    routes are announced; the log, the inbox and the channel have been read up to
- *                    now, so that order holds when a publisher moves to its subscriber's node
- *                    (fleet_connect.c)
- *     -> done
+ *     new ──► claiming ──► reading ──► letting go ──► seizing ──► restoring ──► settling
+ *                ▲            │            │             │            │          │    │
+ *                └────────────┴────────────┴─────────────┴────────────┴──────────┘    │ too long
+ *                     begins again: Redis may have lost its claim                     ▼
+ *                                                                                  refused
+ *     and from each state but `new` to `ended`.
  *
- * After a loss of data it may begin again from any state, once what is under way has been answered.
+ * The states, with the file that does the work:
+ *
+ *     CLAIMING    the claim script raises the epoch and says who had the client (fleet_claim.c)
+ *     READING     subscriptions that the claim's answer had no room for (fleet_claim.c)
+ *     LETTING_GO  each former owner is asked to hand over; from one that doesn't answer, or is dead,
+ *                 the client is taken (fleet_owners.c, fleet_cut.h)
+ *     SEIZING     a will that its owner didn't deal with is taken and published (fleet_seize.c)
+ *     RESTORING   its routes are held, and the core is told of its subscriptions, in pieces
+ *                 (fleet_restore.c)
+ *     SETTLING    its will is armed and its routes are announced; the log, the inbox and the channel
+ *                 are read up to now, so that order holds when a publisher moves to its subscriber's
+ *                 node (fleet_connect.c)
+ *     REFUSED     the core has been told that it failed; answers on their way still refer to it
+ *     ENDED       the core is being told, then it is freed
+ *
+ * What each waits for, how long, and what a loss of data in Redis does to it there:
+ *
+ *     state       waits for                      at most           ends           loss of data
+ *     CLAIMING    the claim's answer             as the link has   refused by it  nothing: the claim
+ *                                                                                 comes behind it
+ *     READING     answers                        as the link has   failed         again, behind them
+ *     LETTING_GO  the owners' answers            1 s, then they    a cut failed   again at once, but
+ *                                                are cut                          behind cuts
+ *     SEIZING     a script, a cut or a will,     10 s in all for   failed         again at once, but
+ *                 or 50 ms for one elsewhere,    one that fails                   behind what is
+ *                 250 ms for room in Redis                                        under way
+ *     RESTORING   turns with time for it                                          again at once
+ *     SETTLING    the log, the inbox, the        10 s, then        failed, or     again, behind what
+ *                 version, the will's answer;    REFUSED           done           it waits for
+ *                 then a turn with time
+ *     REFUSED     the same                                         all are there  nothing
+ *
+ * A newer claim of the client (`fenced_by`) ends it in each state, once what refers to it is
+ * answered. So does the node's end or its starting over.
  */
 #ifndef FLOTILLA_BROKER_FLEET_CONNECT_FLEET_CONNECT_OP_H
 #define FLOTILLA_BROKER_FLEET_CONNECT_FLEET_CONNECT_OP_H
@@ -41,13 +69,17 @@ enum connect_wait {
 };
 
 enum connect_state {
+    CONNECT_NEW,
     CONNECT_CLAIMING,
     CONNECT_READING,
     CONNECT_LETTING_GO,
     CONNECT_SEIZING,
     CONNECT_RESTORING,
-    CONNECT_SETTLING
+    CONNECT_SETTLING,
+    CONNECT_REFUSED,
+    CONNECT_ENDED,
 };
+#define CONNECT_STATES (CONNECT_ENDED + 1)
 
 enum { OWNERS_MAX = 8 };
 
@@ -72,6 +104,14 @@ struct let_go {
     char client[];
 };
 
+/* What SEIZING knows; set anew when it is entered. */
+struct connect_seizing {
+    uint64_t until_ms;   /* another node may publish the oldest will until then */
+    uint64_t give_up_ms; /* a will that fails isn't tried again after that */
+    uint64_t taker;      /* the node that a will was cut off from, 0: none */
+    bool busy;           /* a script, a cut or a will is under way, whose answer refers to the op */
+};
+
 struct connect_op {
     struct connect_op *next, *prev;
     struct hash_link by_client, by_request;
@@ -79,36 +119,41 @@ struct connect_op {
     enum connect_wait wait;
     uint64_t deadline_ms; /* of that */
     struct fleet *f;
-    struct store_hold *hold;
+    struct store_hold *hold; /* the core's; in REFUSED it may be gone */
     struct fleet_hold *h;
-    enum connect_state state;
-    bool failed;
+    enum connect_state state; /* connect_enter alone sets it */
+
+    /* What the core asked for. */
     bool clean_start;
-    bool may_make;   /* a durable session, by its claim */
-    bool claim_lost; /* Redis has another one, or none */
-    bool again;      /* its claim may be lost: it begins again when what is under way has ended */
-    uint64_t fenced_by;   /* epoch of a newer claim that asked for the client; 0: none */
-    struct let_go *asked; /* who asked; answered at the end */
-    uint64_t request;     /* names it to the former owner; its token, too */
-    struct connect_owner owners[OWNERS_MAX];
-    size_t owner_count;
-    size_t restored;         /* of its subscriptions, whose routes it holds until it is over */
-    uint64_t routes_entry;   /* of the log, that announces them; 0: none */
-    uint64_t entry;          /* of the log, that must be in it before CONNACK; 0: none */
-    uint64_t wills[2];       /* epochs of former wills that must be out before CONNACK; 0: none */
-    uint64_t seize_until_ms; /* SEIZING: another node may publish the oldest will until then */
-    uint64_t give_up_ms;     /* SEIZING: a will that fails isn't tried again after that */
-    bool busy;               /* SEIZING: a script, a cut or a will is under way */
-    uint64_t taker;          /* SEIZING: the node that a will was cut off from, 0: none */
-    unsigned waits;          /* SETTLING: what isn't there yet */
-    bool over;               /* refused for taking too long; waits for its answers */
     store_connect_fn *done;
     void *arg;
+
+    /* Beside the state, because each may be found out while answers are under way that the state
+     * waits for; they are looked at when those are there. */
+    bool again;                /* the claim may be lost: it begins again */
+    uint64_t fenced_by;        /* epoch of a newer claim that asked for the client; 0: none */
+    enum store_status outcome; /* STORE_OK so far, or how it ends instead */
+    struct let_go *asked;      /* who asked; answered at the end */
+
+    /* From the claim on. */
+    uint64_t request; /* names it to the former owner; its token, too */
+    bool may_make;    /* a durable session, by its claim */
     struct store_connect_result result;
     struct store_subscription *subs;
     uint16_t *open_qos2;
     uint64_t *released;
-    struct fleet_subscriptions text; /* which `subs` points into */
+    struct fleet_subscriptions text;         /* which `subs` points into */
+    struct connect_owner owners[OWNERS_MAX]; /* LETTING_GO asks them; SEIZING knows them, too */
+    size_t owner_count;
+    uint64_t entry;    /* of the log, that must be in it before CONNACK; 0: none */
+    uint64_t wills[2]; /* epochs of former wills that must be out before CONNACK; 0: none */
+
+    struct connect_seizing seizing;
+
+    /* From RESTORING on. */
+    size_t restored;       /* of its subscriptions, whose routes it holds until it is over */
+    uint64_t routes_entry; /* of the log, that announces them; 0: none */
+    unsigned waits;        /* SETTLING, REFUSED: what isn't there yet */
 };
 
 TAILQ_HEAD(connect_queue, connect_op);
@@ -128,9 +173,20 @@ void connect_wait(struct connect_op *op, enum connect_wait wait);
 /* One whose wait is over; NULL: none. */
 struct connect_op *connect_next_due(const struct fleet *f);
 
+/* ---- fleet_connect_state.c ------------------------------------------------------------------- */
+
+const char *connect_state_name(enum connect_state state);
+/* Whether the diagram has this arrow. */
+bool connect_may_enter(enum connect_state from, enum connect_state to);
+/* The one function that changes an attempt's state. Begins the state's wait, in place of the one
+ * before. An arrow that the diagram doesn't have is a mistake of ours (assert). */
+void connect_enter(struct connect_op *op, enum connect_state state);
+/* Entry work of SEIZING (fleet_seize.c). */
+void connect_enter_seizing(struct connect_op *op);
+
 /* ---- the others ------------------------------------------------------------------------------ */
 
-/* The states, each entered from the one before. */
+/* Each enters its state and begins the work. */
 void connect_claim(struct connect_op *op);
 void connect_ask_owners(struct connect_op *op);
 void connect_seize(struct connect_op *op);

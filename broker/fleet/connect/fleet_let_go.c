@@ -49,7 +49,7 @@ static void await_connecting(struct let_go *l)
     }
     l->next = last->asked;
     last->asked = l;
-    if (last->state == CONNECT_SEIZING && !last->busy)
+    if (last->state == CONNECT_SEIZING && !last->seizing.busy)
         connect_finish(last, STORE_FENCED);
 }
 
@@ -111,8 +111,6 @@ void connect_await_own(struct connect_op *op)
                                 .len = op->hold->client_id_len};
     struct let_go *l = let_go_new(op->f, op->f->id, op->request, op->hold->epoch, client);
 
-    op->state = CONNECT_LETTING_GO;
-    connect_wait(op, CONNECT_WAIT_OWNERS);
     if (l != NULL)
         await_connecting(l);
 }

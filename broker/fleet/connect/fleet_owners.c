@@ -31,8 +31,8 @@ static void owner_gone(struct connect_owner *o)
     for (size_t i = 0; i < op->owner_count; i++)
         if (op->owners[i].state != OWNER_GONE)
             return;
-    if (op->failed) { /* an older connection may be left: the next claim asks for it again */
-        connect_finish(op, STORE_UNAVAILABLE);
+    if (op->outcome != STORE_OK) { /* an older connection may be left: the next claim asks again */
+        connect_finish(op, op->outcome);
         return;
     }
     if (op->owner_count > 0 && !op->again)
@@ -51,7 +51,7 @@ static void on_owner_cut(void *arg, enum store_status status)
         return;
     }
     o->state = OWNER_GONE;
-    op->failed = true;
+    op->outcome = STORE_UNAVAILABLE;
     for (size_t i = 0; i < op->owner_count; i++)
         if (op->owners[i].state == OWNER_CUT)
             return; /* its answer refers to the op */
@@ -86,8 +86,7 @@ void connect_ask_owners(struct connect_op *op)
 {
     size_t count = op->owner_count;
 
-    op->state = CONNECT_LETTING_GO;
-    connect_wait(op, CONNECT_WAIT_OWNERS);
+    connect_enter(op, CONNECT_LETTING_GO);
     if (count == 0) {
         connect_seize(op);
         return;

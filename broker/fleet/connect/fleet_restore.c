@@ -77,11 +77,9 @@ bool connect_restore_some(struct connect_op *op)
 
 void connect_restore(struct connect_op *op)
 {
-    op->state = CONNECT_RESTORING;
-    if (op->result.subscription_count > PIECE) {
-        connect_wait(op, CONNECT_WAIT_TIME);
-        return;
-    }
+    connect_enter(op, CONNECT_RESTORING);
+    if (op->result.subscription_count > PIECE)
+        return; /* connect_restore_some does it */
     restore_piece(op);
     connect_settle(op);
 }

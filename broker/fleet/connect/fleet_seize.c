@@ -16,8 +16,8 @@ static void next_will(struct connect_op *op)
 {
     op->wills[0] = op->wills[1];
     op->wills[1] = 0;
-    op->taker = 0;
-    op->seize_until_ms = op->f->now_ms + SEIZE_BUSY_MS;
+    op->seizing.taker = 0;
+    op->seizing.until_ms = op->f->now_ms + SEIZE_BUSY_MS;
     connect_seize(op);
 }
 
@@ -27,10 +27,10 @@ static void on_will_out(void *arg, enum store_status status)
     struct connect_op *op = arg;
     struct fleet *f = op->f;
 
-    op->busy = false;
+    op->seizing.busy = false;
     if (status == STORE_OK)
         next_will(op);
-    else if (f->freeing || !f->joined || f->now_ms >= op->give_up_ms)
+    else if (f->freeing || !f->joined || f->now_ms >= op->seizing.give_up_ms)
         connect_finish(op, STORE_UNAVAILABLE);
     else
         connect_wait(op, CONNECT_WAIT_WILL); /* fleet_connect_tick seizes it again */
@@ -40,7 +40,7 @@ static void on_taker_cut(void *arg, enum store_status status)
 {
     struct connect_op *op = arg;
 
-    op->busy = false;
+    op->seizing.busy = false;
     if (status != STORE_OK)
         connect_finish(op, status);
     else
@@ -53,12 +53,12 @@ static void on_room(void *arg, enum store_status status)
     struct fleet *f = op->f;
 
     if (status == STORE_OK) {
-        fleet_cut_client(f, op->taker, connect_session(op), on_taker_cut, op);
+        fleet_cut_client(f, op->seizing.taker, connect_session(op), on_taker_cut, op);
         return;
     }
-    op->busy = false;
-    op->taker = 0;
-    if (status == STORE_FULL && f->now_ms < op->give_up_ms)
+    op->seizing.busy = false;
+    op->seizing.taker = 0;
+    if (status == STORE_FULL && f->now_ms < op->seizing.give_up_ms)
         connect_wait(op, CONNECT_WAIT_ROOM); /* fleet_connect_tick asks again */
     else
         connect_finish(op, STORE_UNAVAILABLE);
@@ -76,12 +76,12 @@ static void wait_for_taker(struct connect_op *op, const redisReply *hex)
     fleet_hex_parse(hex->str, hex->len, &taker);
     for (size_t i = 0; i < op->owner_count; i++)
         was_cut |= op->owners[i].node == taker && op->owners[i].was_cut;
-    if (!was_cut && f->now_ms < op->seize_until_ms) {
+    if (!was_cut && f->now_ms < op->seizing.until_ms) {
         connect_wait(op, CONNECT_WAIT_WILL); /* fleet_connect_tick asks again */
         return;
     }
-    op->taker = taker;
-    op->busy = true;
+    op->seizing.taker = taker;
+    op->seizing.busy = true;
     if (was_cut)
         on_taker_cut(op, STORE_OK);
     else
@@ -94,15 +94,15 @@ static void on_seized(void *arg, const redisReply *r)
     struct fleet *f = op->f;
     const char *word;
 
-    op->busy = false;
+    op->seizing.busy = false;
     if (fleet_reply_status(r) != STORE_OK || r->type != REDIS_REPLY_ARRAY) {
         connect_finish(op, fleet_reply_status(r) == STORE_OK ? STORE_UNAVAILABLE
                                                              : fleet_reply_status(r));
         return;
     }
     word = r->element[0]->str;
-    op->busy = strcmp(word, "will") == 0;
-    if (op->busy)
+    op->seizing.busy = strcmp(word, "will") == 0;
+    if (op->seizing.busy)
         fleet_will_publish(f, op->hold->client_id, op->hold->client_id_len, op->wills[0],
                            r->element[1]->str, r->element[1]->len, on_will_out, op);
     else if (strcmp(word, "busy") == 0)
@@ -111,17 +111,20 @@ static void on_seized(void *arg, const redisReply *r)
         next_will(op);
 }
 
+void connect_enter_seizing(struct connect_op *op)
+{
+    op->seizing = (struct connect_seizing){.until_ms = op->f->now_ms + SEIZE_BUSY_MS,
+                                           .give_up_ms = op->f->now_ms + CONNECT_MS};
+}
+
 void connect_seize(struct connect_op *op)
 {
     struct fleet *f = op->f;
     struct fleet_key key = fleet_key_clients(&f->keys, op->h->bucket);
     char taker[FLEET_HEX_SIZE];
 
-    if (op->state != CONNECT_SEIZING) {
-        op->state = CONNECT_SEIZING;
-        op->seize_until_ms = f->now_ms + SEIZE_BUSY_MS;
-        op->give_up_ms = f->now_ms + CONNECT_MS;
-    }
+    if (op->state != CONNECT_SEIZING)
+        connect_enter(op, CONNECT_SEIZING);
     if (connect_is_fenced(op)) {
         connect_finish(op, STORE_FENCED);
         return;
@@ -136,13 +139,13 @@ void connect_seize(struct connect_op *op)
         connect_restore(op);
         return;
     }
-    op->busy = true;
+    op->seizing.busy = true;
     connect_wait(op, CONNECT_WAIT_NONE); /* until its answer says so */
     scripts_begin(&f->scripts, f->q, SCRIPT_SEIZE, key.text, 4);
     redis_queue_arg(f->q, op->hold->client_id, op->hold->client_id_len);
     redis_queue_u64(f->q, op->wills[0]);
     redis_queue_str(f->q, f->hex);
-    fleet_hex(op->taker, taker);
+    fleet_hex(op->seizing.taker, taker);
     redis_queue_str(f->q, taker);
     redis_queue_end(f->q, REDIS_REPLAY, on_seized, op);
 }
