@@ -1,66 +1,25 @@
-/* Rule 5: a message of QoS 1 or 2 is done when it is in each queue, on its way to each node, and
- * Redis had no change of routes or subscriptions that this node doesn't know.
- *
- *     bind the packet id (QoS 2 of a durable publisher)
- *       -> behind an earlier one of the publisher that may be matched again, wait for it
- *       -> gather: retained value, queues, inboxes   <--.
- *       -> everything sent: ask for the version         |
- *       -> answered: the first answer is what is owed   |
- *       -> the log is that far: match again if need be -' only if somebody is new
- *       -> complete, in the order of the publisher's calls
- *
- * The commands go through one ordered link, so the version's answer comes behind all others. A
- * client that subscribed after the first answer did so after the publish, so a log that never rests
- * is no reason to ask for ever. If Redis may have lost something, it is different: later entries
- * may repeat old ones, so each answer is owed. */
+/* Rule 5: where a message of QoS 1 or 2 comes in, its rounds, and where its call is completed. Each
+ * round gathers what the targets of now ask for and didn't get yet; when that is sent, the version is
+ * asked for, and its answer says whether another round is needed (fleet_publish_op.h). Those that wait
+ * for a round are in fleet_publish_wait.c. */
 #include "broker/fleet/publish/fleet_publish.h"
 
 #include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/queue.h>
 
 #include "broker/base/account.h"
 #include "broker/base/id_set.h"
 #include "broker/fleet/exchange/fleet_parts.h"
-#include "broker/fleet/exchange/inbox.h"
 #include "broker/fleet/fence/fleet_taken.h"
 #include "broker/fleet/hold/fleet_hold.h"
 #include "broker/fleet/log/fleet_version.h"
 #include "broker/fleet/node/fleet.h"
-#include "broker/fleet/node/fleet_behalf.h"
 #include "broker/fleet/publish/fleet_gather.h"
-#include "broker/fleet/publish/fleet_qos2.h"
+#include "broker/fleet/publish/fleet_publish_op.h"
 #include "broker/fleet/publish/fleet_will_table.h"
-#include "broker/fleet/wire/fleet_frame.h"
 
 enum {
-    AGAIN_MS = 100,
-    PAST_MS = 50, /* well above a round trip, below what a client needs to come back elsewhere */
-};
-
-struct fleet_publish {
-    struct fleet_version_wait wait; /* first */
-    struct fleet_parts parts;
-    struct fleet_publish *next; /* of the same publisher, or in a list of those that wait */
-    struct fleet_publish *next_again;
-    LIST_ENTRY(fleet_publish) all;
-    struct fleet_behalf behalf; /* who publishes: a connection, or a will's */
-    struct fleet_hold *hold;    /* the publisher's, NULL: none, or it is gone */
-    store_done_fn *done;
-    void *arg;
-    uint64_t matched;      /* version of the log that the targets belong to */
-    uint64_t owed;         /* subscribers of this version must get it; 0: not known yet */
-    uint64_t owed_lost_ms; /* the fleet's lost_until_ms when that was answered */
-    unsigned run;          /* of Redis, when the first of it was gathered */
-    bool remember, finished;
-    bool behind; /* waits for an earlier one of the publisher before it is matched */
-    uint64_t again_ms;
-};
-
-struct fleet_publishing {
-    LIST_HEAD(, fleet_publish) all;
-    struct fleet_publish *again, *again_tail; /* to be matched again a little later */
+    PAST_MS = 50 /* well above a round trip, below what a client needs to come back elsewhere */
 };
 
 bool fleet_publishing_init(struct fleet *f)
@@ -73,11 +32,6 @@ void fleet_publishing_free(struct fleet *f)
 {
     free(f->publishing);
     f->publishing = NULL;
-}
-
-static size_t message_size(const struct message *m)
-{
-    return sizeof(*m) + m->topic.len + m->payload.len + m->props.len + m->publisher.len;
 }
 
 /* ---- completing ------------------------------------------------------------------------------ */
@@ -100,13 +54,11 @@ static void call_done(struct fleet_publish *p)
     publish_free(p);
 }
 
-static void release_behind(struct fleet_hold *h);
-
 static struct fleet_publish *take_finished(struct fleet_hold *h)
 {
     struct fleet_publish *p = h->publishes;
 
-    if (p == NULL || !p->finished)
+    if (p == NULL || p->state != FLEET_PUBLISH_DONE)
         return NULL;
     h->publishes = p->next;
     if (h->publishes == NULL)
@@ -122,16 +74,16 @@ static void complete_in_order(struct fleet_hold *h)
     h->refs++;
     while ((p = take_finished(h)) != NULL) {
         call_done(p);
-        release_behind(h);
+        fleet_publish_release_behind(h);
     }
     fleet_hold_unref(h);
 }
 
-static void finish(struct fleet_publish *p)
+void fleet_publish_finish(struct fleet_publish *p)
 {
     struct fleet_hold *h = p->hold;
 
-    p->finished = true;
+    fleet_publish_enter(p, FLEET_PUBLISH_DONE);
     if (h == NULL)
         call_done(p);
     else
@@ -148,19 +100,15 @@ void fleet_publish_void(struct fleet *f)
         p->parts.taken |= fleet_taken_has(f, p->behalf);
 }
 
-/* ---- gathering ------------------------------------------------------------------------------- */
+/* ---- rounds ---------------------------------------------------------------------------------- */
 
 static void on_version(struct fleet_version_wait *w, bool ok);
 
 static void ask_version(struct fleet_publish *p)
 {
+    fleet_publish_enter(p, FLEET_PUBLISH_ASKING);
     p->wait.writes = p->parts.message->qos > 0;
     fleet_version_check(p->parts.f, &p->wait, on_version);
-}
-
-static uint64_t applied_now(const struct fleet *f)
-{
-    return fleet_log_is_valid(f) ? fleet_log_applied(f) : 0;
 }
 
 /* Nothing was lost since it was answered, and all that was said before is in the log. */
@@ -184,7 +132,7 @@ static void all_sent(struct fleet_parts *parts)
 static void issue(struct fleet_publish *p)
 {
     if (p->parts.unsent == 1 && is_settled(p) && p->parts.status == STORE_OK)
-        finish(p);
+        fleet_publish_finish(p);
     else
         fleet_parts_issued(&p->parts);
 }
@@ -194,9 +142,10 @@ static void gather(struct fleet_publish *p, const struct store_targets *t)
 {
     struct fleet *f = p->parts.f;
 
+    fleet_publish_enter(p, FLEET_PUBLISH_SENDING);
     if (p->matched == UINT64_MAX)
         p->run = f->runs;
-    p->matched = applied_now(f);
+    p->matched = fleet_publish_applied(f);
     p->parts.unsent++; /* nothing is asked before all is gathered */
     if (p->parts.taken) {
         fleet_parts_issued(&p->parts);
@@ -216,7 +165,7 @@ static bool is_of_the_past(const struct fleet_publish *p)
     return ended && (p->parts.message->qos > 0 || p->parts.message->retain);
 }
 
-static void match(struct fleet_publish *p)
+void fleet_publish_match(struct fleet_publish *p)
 {
     const struct fleet *f = p->parts.f;
     struct store_targets t = {0};
@@ -229,93 +178,24 @@ static void match(struct fleet_publish *p)
 
 /* A publisher that has left may have published it again elsewhere, with newer messages behind it; a
  * new subscriber would get it after those. It was never acknowledged, so it isn't matched again. */
-static void match_again(struct fleet_publish *p)
+void fleet_publish_match_again(struct fleet_publish *p)
 {
     if (p->hold != NULL && p->hold->hold == NULL)
         p->parts.taken = true;
-    match(p);
+    fleet_publish_match(p);
 }
 
-/* The log has moved since `earlier` was matched, and Redis' answer may show that. Then it is
- * matched again, and new subscribers must get it before what comes behind it. While everything is
- * loaded anew, routes come without a version. */
-static bool may_match_again(const struct fleet_publish *earlier)
-{
-    const struct fleet *f = earlier->parts.f;
-
-    return earlier->behind || earlier->parts.missed || !fleet_log_is_valid(f) ||
-           earlier->matched != applied_now(f);
-}
-
-static void wait_behind(struct fleet_publish *p)
-{
-    p->behind = true;
-    p->hold->behind++;
-}
-
-/* Matches those that needn't wait any more for the one before them. */
-static void release_behind(struct fleet_hold *h)
-{
-    struct fleet *f = h->fleet;
-    struct fleet_publish *earlier = NULL;
-    bool ends = f->freeing || !f->joined; /* nobody is told any more */
-
-    for (struct fleet_publish *p = h->publishes; p != NULL && h->behind > 0;
-         earlier = p, p = p->next) {
-        if (!p->behind)
-            continue;
-        if (!ends && earlier != NULL && may_match_again(earlier))
-            return;
-        p->behind = false;
-        h->behind--;
-        if (ends) {
-            fleet_parts_failed(&p->parts, STORE_UNAVAILABLE);
-            p->finished = true;
-        } else {
-            match_again(p);
-        }
-    }
-}
-
-/* The one before it has the last word. */
-static void match_in_order(struct fleet_publish *p)
-{
-    struct fleet_publish *earlier = NULL;
-
-    for (struct fleet_publish *q = p->hold != NULL ? p->hold->publishes : p; q != p; q = q->next)
-        earlier = q;
-    if (earlier != NULL && may_match_again(earlier))
-        wait_behind(p);
-    else
-        match(p);
-}
-
-static void match_new_targets(struct fleet_publish *p)
+void fleet_publish_match_new(struct fleet_publish *p)
 {
     struct fleet_hold *h = p->hold;
 
     if (h != NULL)
         h->refs++;
-    match_again(p); /* may free it */
+    fleet_publish_match_again(p); /* may free it */
     if (h == NULL)
         return;
-    release_behind(h);
+    fleet_publish_release_behind(h);
     fleet_hold_unref(h);
-}
-
-/* In order: what waits longest is matched first. */
-static void later(struct fleet_publish *p)
-{
-    struct fleet_publishing *pub = p->parts.f->publishing;
-
-    p->again_ms = p->parts.f->now_ms + AGAIN_MS;
-    p->parts.f->held_bytes += message_size(p->parts.message);
-    p->next_again = NULL;
-    if (pub->again == NULL)
-        pub->again = p;
-    else
-        pub->again_tail->next_again = p;
-    pub->again_tail = p;
 }
 
 /* `durability: replica`: another Redis took over before a replica had all of it, and may have none
@@ -331,7 +211,7 @@ static void publish_again(struct fleet_publish *p)
 {
     if (p->parts.queue_only || (p->parts.message->qos == 2 && !p->remember)) {
         fleet_parts_failed(&p->parts, STORE_UNAVAILABLE);
-        finish(p);
+        fleet_publish_finish(p);
         return;
     }
     id_set_clear(&p->parts.nodes);
@@ -339,7 +219,7 @@ static void publish_again(struct fleet_publish *p)
     p->parts.retained = false;
     p->matched = UINT64_MAX;
     p->owed = 0;
-    match_new_targets(p);
+    fleet_publish_match_new(p);
 }
 
 static void note_owed(struct fleet_publish *p, uint64_t version)
@@ -366,78 +246,13 @@ static void on_version(struct fleet_version_wait *w, bool ok)
     if (p->parts.unknown && fleet_may_be_lost(p->parts.f))
         p->parts.missed = true;
     if (p->parts.status != STORE_OK || p->parts.queue_only)
-        finish(p);
+        fleet_publish_finish(p);
     else if (p->parts.missed)
-        later(p);
+        fleet_publish_enter(p, FLEET_PUBLISH_HELD);
     else if (p->matched >= p->owed)
-        finish(p);
+        fleet_publish_finish(p);
     else
-        match_new_targets(p);
-}
-
-void fleet_publish_tick(struct fleet *f)
-{
-    struct fleet_publishing *pub = f->publishing;
-
-    if (!fleet_log_is_valid(f) || f->full)
-        return;
-    while (pub->again != NULL && f->now_ms >= pub->again->again_ms) {
-        struct fleet_publish *p = pub->again;
-
-        pub->again = p->next_again;
-        f->held_bytes -= message_size(p->parts.message);
-        match_new_targets(p);
-    }
-}
-
-void fleet_publish_reset(struct fleet *f)
-{
-    while (f->publishing != NULL && f->publishing->again != NULL) {
-        struct fleet_publish *p = f->publishing->again;
-
-        f->publishing->again = p->next_again;
-        f->held_bytes -= message_size(p->parts.message);
-        fleet_parts_failed(&p->parts, STORE_UNAVAILABLE);
-        finish(p);
-    }
-}
-
-/* ---- QoS 2 of a durable publisher ------------------------------------------------------------ */
-
-/* The message takes the id that its packet id is bound to: its own, or that of an earlier try. */
-static bool take_bound_id(struct fleet_publish *p, struct message_id bound)
-{
-    struct message *again;
-
-    if (bound.node == p->parts.message->id.node && bound.sequence == p->parts.message->id.sequence)
-        return true;
-    again = fleet_message_with_id(p->parts.message, bound);
-    if (again == NULL)
-        return false;
-    message_unref(p->parts.message);
-    p->parts.message = again;
-    return true;
-}
-
-static void on_bound(void *arg, const redisReply *r)
-{
-    struct fleet_publish *p = arg;
-    struct fleet *f = p->parts.f;
-    struct message_id bound;
-    enum store_status status = fleet_reply_status(r);
-
-    if (status == STORE_OK)
-        status = p->parts.taken ? STORE_FENCED : fleet_qos2_bound(r, p->hold, &bound);
-    if (status == STORE_OK && !take_bound_id(p, bound))
-        status = STORE_UNAVAILABLE;
-    p->parts.status = status;
-    if (status != STORE_OK) {
-        finish(p);
-        return;
-    }
-    if (!inbox_knows(f, p->parts.message->id))
-        f->host.deliver(f->host.arg, p->parts.message);
-    match_in_order(p);
+        fleet_publish_match_new(p);
 }
 
 /* ---- the call -------------------------------------------------------------------------------- */
@@ -509,9 +324,9 @@ void fleet_publish(struct fleet *f, const struct store_publish_request *req, sto
     if (h != NULL)
         queue_behind(p, h);
     if (req->qos2_packet_id != 0)
-        fleet_qos2_bind(f, req->hold, req->qos2_packet_id, p->parts.message->id, on_bound, p);
-    else if (!p->parts.queue_only && earlier != NULL && may_match_again(earlier))
-        wait_behind(p);
+        fleet_publish_bind(p, req);
+    else if (!p->parts.queue_only && earlier != NULL && fleet_publish_may_match_again(earlier))
+        fleet_publish_enter(p, FLEET_PUBLISH_BEHIND);
     else
         gather(p, &req->targets);
 }
