@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/fleet_over.h"
 #include "broker/fleet/hold/fleet_hold.h"
-#include "broker/fleet/lease/heart.h"
 #include "broker/fleet/log/fleet_append.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/wire/fleet_bytes.h"
@@ -34,8 +34,7 @@ static void leave(struct fleet *f, enum store_status status)
 {
     store_done_fn *done = f->leaving->done;
 
-    f->state = FLEET_LEFT;
-    heart_end(f->heart);
+    fleet_enter(f, FLEET_LEFT);
     f->leaving->done = NULL;
     if (done != NULL)
         done(f->leaving->arg, status);
@@ -94,13 +93,13 @@ void fleet_leave_tick(struct fleet *f)
 
 void fleet_shutdown(struct fleet *f, uint64_t deadline_ms, store_done_fn *done, void *arg)
 {
-    bool joined = f->joined;
-
     f->leaving->done = done;
     f->leaving->arg = arg;
     f->leaving->deadline_ms = deadline_ms;
-    f->state = FLEET_LEAVING;
-    if (!joined || !redis_link_is_up(f->commands))
+    if (f->state == FLEET_DEAD)
+        fleet_start_over(f); /* it may not write any more */
+    fleet_enter(f, FLEET_LEAVING);
+    if (!fleet_is_joined(f) || !redis_link_is_up(f->commands))
         f->leaving->deadline_ms = 0; /* nobody to tell */
     fleet_wake(f);
 }

@@ -70,7 +70,7 @@ static bool on_greeted(void *arg, struct redis_link *link, const struct redis_se
         }
         f->runs += other ? 1 : 0;
         fleet_disk_greeted(f);
-        if (other && f->joined)
+        if (other && fleet_is_joined(f))
             fleet_reload(f, "another run of Redis");
     }
     return true;

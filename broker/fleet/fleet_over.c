@@ -22,7 +22,6 @@
 #include "broker/fleet/fence/fleet_taken.h"
 #include "broker/fleet/hold/fleet_acks.h"
 #include "broker/fleet/hold/fleet_hold.h"
-#include "broker/fleet/lease/heart.h"
 #include "broker/fleet/log/fleet_append.h"
 #include "broker/fleet/log/fleet_log.h"
 #include "broker/fleet/log/fleet_version.h"
@@ -102,14 +101,9 @@ void fleet_drop_everything(struct fleet *f)
 
 void fleet_start_over(struct fleet *f)
 {
-    f->must_start_over = false;
-    f->state = FLEET_STARTING;
-    f->joined = f->unsure = false;
+    fleet_enter(f, FLEET_OVER);
     f->over->step = OVER_HOLDS;
     f->store.suspended = true;
-    metric_set(f->metrics.ready, 0);
-    metric_add(f->metrics.start_overs, 1);
-    heart_end(f->heart);
 }
 
 static bool detach_holds(struct fleet *f, struct timebox *box)
@@ -143,8 +137,9 @@ static void begin_anew(struct fleet *f)
     f->run_id[0] = '\0';
     f->store.suspended = false;
     LOG_WARN("node_starts_over", KV_STR("was", old), KV_STR("node", f->hex));
-    if (f->state != FLEET_STARTING)
+    if (f->state != FLEET_OVER)
         return; /* it ends */
+    fleet_enter(f, FLEET_STARTING);
     inbox_start(f);
     fleet_load_tick(f);
 }

@@ -180,7 +180,8 @@ void fleet_free(struct fleet *f)
 {
     if (f == NULL)
         return;
-    f->freeing = true;
+    if (fleet_is_joined(f))
+        fleet_lease_enter(f, FLEET_LEASE_NONE);
     fleet_beat_free(f);
     fleet_holds_detach(f);
     if (f->commands != NULL)

@@ -73,7 +73,7 @@ static void read_links(struct fleet *f, struct timebox *box)
 
     f->box = &part;
     timebox_before(&part, box, LOG_LEAVES_US);
-    if (!f->unsure)
+    if (!fleet_is_unsure(f))
         fleet_log_go_on(f);
     redis_link_input(f->log_link, f->now_ms, &part);
     /* The next reading is asked for at once: what comes while none is under way is known later here
@@ -86,7 +86,7 @@ static void read_links(struct fleet *f, struct timebox *box)
     f->box = box;
     /* Not before this node knows which clients it lost: a request for one of them may lie there,
      * and must be answered by the cut, not by an orderly hand-over. */
-    held = f->unsure || f->closing_taken || !redis_link_is_up(f->commands);
+    held = fleet_is_unsure(f) || f->closing_taken || !redis_link_is_up(f->commands);
     redis_link_hold(f->inbox_link, held);
     if (!held)
         inbox_go_on(f);
@@ -110,7 +110,7 @@ void fleet_input(struct fleet *f, struct timebox *box)
         fleet_leave_tick(f);
         return;
     }
-    if (!f->unsure) {
+    if (!fleet_is_unsure(f)) {
         fleet_run_deferred(f, true);
         fleet_versions_go_on(f);
         fleet_append_go_on(f);
@@ -118,9 +118,9 @@ void fleet_input(struct fleet *f, struct timebox *box)
     read_links(f, box);
     if (f->closing_taken)
         fleet_wake(f);
-    else if (!f->unsure && !f->must_start_over)
+    else if (!fleet_is_unsure(f) && f->state != FLEET_DEAD)
         run_ticks(f);
-    if (f->must_start_over) {
+    if (f->state == FLEET_DEAD) {
         fleet_start_over(f);
         fleet_over_go_on(f, box);
     }

@@ -117,7 +117,7 @@ void connect_node_gone(struct fleet *f, uint64_t node)
 {
     struct connect_op *next;
 
-    if (f->freeing || !f->joined)
+    if (!fleet_is_joined(f))
         return;
     for (struct connect_op *op = connect_list_first(f); op != NULL; op = next) {
         struct connect_owner *o = owner_asked(op, node);

@@ -30,7 +30,7 @@ static void on_will_out(void *arg, enum store_status status)
     op->seizing.busy = false;
     if (status == STORE_OK)
         next_will(op);
-    else if (f->freeing || !f->joined || f->now_ms >= op->seizing.give_up_ms)
+    else if (!fleet_is_joined(f) || f->now_ms >= op->seizing.give_up_ms)
         connect_finish(op, STORE_UNAVAILABLE);
     else
         connect_wait(op, CONNECT_WAIT_WILL); /* fleet_connect_tick seizes it again */

@@ -66,7 +66,7 @@ static enum redis_command_flags begin_publish(struct fleet *f)
 
 static void send_batch(struct fleet *f, struct route_node *n)
 {
-    if (f->unsure && redis_link_is_up(f->commands) && n->bulk.len < BATCH_BYTES)
+    if (fleet_is_unsure(f) && redis_link_is_up(f->commands) && n->bulk.len < BATCH_BYTES)
         return; /* a moment's doubt: kept until it is over, or there is too much */
     if (!fleet_can_act(f) || redis_queue_bytes(f->q) > PENDING_MAX || n->bulk.failed) {
         metric_add(f->metrics.bulk_dropped, n->bulk_count);

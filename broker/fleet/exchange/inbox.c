@@ -166,7 +166,7 @@ static bool batch_go_on(struct fleet *f, struct inbox_batch *b)
     bool any = false;
     uint32_t before = 0;
     uint32_t now;
-    while (b->open && fleet_reader_more(&b->items) && !f->must_start_over) {
+    while (b->open && fleet_reader_more(&b->items) && f->state != FLEET_DEAD) {
         bool takes_more = f->host.takes_more(f->host.arg, &now);
         if ((any && timebox_spend(f->box, ITEM_US + now - before)) || !takes_more)
             return false;
@@ -243,7 +243,7 @@ static void entries_go_on(struct fleet *f)
     struct fleet_stream_entry entry;
     if (!fleet_stream_has_entries(&in->stream))
         return;
-    while (batch_go_on(f, &in->batch) && !f->must_start_over) {
+    while (batch_go_on(f, &in->batch) && f->state != FLEET_DEAD) {
         if (!fleet_stream_next(&in->stream, &entry)) {
             inbox_tick(f);
             return;
@@ -252,14 +252,14 @@ static void entries_go_on(struct fleet *f)
         if (timebox_is_over(f->box))
             break;
     }
-    if (!f->must_start_over)
+    if (f->state != FLEET_DEAD)
         fleet_wake(f);
 }
 
 void inbox_go_on(struct fleet *f)
 {
     entries_go_on(f);
-    if (!f->must_start_over)
+    if (f->state != FLEET_DEAD)
         channel_go_on(f);
 }
 
@@ -315,7 +315,7 @@ static void on_read(void *arg, enum fleet_stream_result result)
         look_for_inbox(f);
         break;
     }
-    if (!f->must_start_over)
+    if (f->state != FLEET_DEAD)
         inbox_tick(f);
 }
 
@@ -343,7 +343,7 @@ void inbox_has_entry(struct fleet *f, const char *id)
 void inbox_tick(struct fleet *f)
 {
     struct inbox *in = f->inbox;
-    if (in->stream.is_reading || !f->joined || f->now_ms < in->retry_ms)
+    if (in->stream.is_reading || !fleet_is_joined(f) || f->now_ms < in->retry_ms)
         return;
     struct fleet_key key = fleet_key_inbox(&f->keys, f->id);
     fleet_stream_read(&in->stream, f->inbox_link, key.text, in->last, in->entries);

@@ -91,7 +91,7 @@ static void cutting_free(struct fleet_cutting *c)
 /* This node starts over or ends: nobody goes on. */
 static bool is_over(const struct fleet *f)
 {
-    return f->freeing || !f->joined;
+    return !fleet_is_joined(f);
 }
 
 static void finish(struct fleet_cutting *c, enum store_status status)

@@ -27,7 +27,7 @@ void fleet_taken_add(struct fleet *f, const char *client_id, size_t len, uint64_
     }
     t = calloc(1, sizeof(*t) + len);
     if (t == NULL) {
-        fleet_is_dead(f); /* what it isn't told it would do: begin anew */
+        fleet_declared_dead(f); /* what it isn't told it would do: begin anew */
         return;
     }
     t->behalf = behalf;

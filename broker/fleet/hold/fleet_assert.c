@@ -187,7 +187,7 @@ void fleet_hold_assert(struct fleet_hold *h)
     if (a.subs.failed || a.open.failed) {
         fleet_bytes_fini(&a.subs);
         fleet_bytes_fini(&a.open);
-        fleet_is_dead(f); /* what Redis knows of this node would be wrong: it starts over */
+        fleet_declared_dead(f); /* what Redis knows of this node would be wrong: it starts over */
         return;
     }
     fleet_session_script(f, hold, SCRIPT_ASSERT,

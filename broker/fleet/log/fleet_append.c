@@ -285,7 +285,7 @@ static void on_append(void *arg, const redisReply *r)
     }
     const char *word = r->element[0]->str;
     if (strcmp(word, "dead") == 0) {
-        fleet_is_dead(f);
+        fleet_declared_dead(f);
     } else if (strcmp(word, "unknown") == 0) {
         a->retry_ms = f->now_ms + RETRY_MS;
         fleet_reload(f, "Redis doesn't know this node");
@@ -326,7 +326,7 @@ void fleet_append_flush(struct fleet *f)
     const struct fleet_entry *first = TAILQ_FIRST(&a->entries);
     if (a->failed || (first != NULL && (first->items.failed || first->routes.failed))) {
         LOG_ERROR("log_append_out_of_memory", KV_STR("node", f->hex));
-        fleet_is_dead(f); /* what others know of this node is wrong now: it starts over */
+        fleet_declared_dead(f); /* what others know of this node is wrong now: it starts over */
         return;
     }
     if (first != NULL)

@@ -46,7 +46,7 @@ struct fleet_log {
 static void apply_dead(struct fleet *f, uint64_t id)
 {
     if (id == f->id) {
-        fleet_is_dead(f);
+        fleet_declared_dead(f);
         return;
     }
     struct route_node *n = fleet_node_find(f, id);
@@ -182,7 +182,7 @@ static bool apply_some(struct fleet *f)
             fleet_reload(f, "the log has a hole");
             return false;
         }
-        if (f->must_start_over)
+        if (f->state == FLEET_DEAD)
             return false;
         if (timebox_spend(f->box, ENTRY_US) && !fleet_stream_is_at_end(&log->stream))
             return true;

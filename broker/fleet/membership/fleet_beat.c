@@ -25,44 +25,20 @@ struct fleet_beat {
     int fd;                  /* the heart left a report */
     unsigned connects;       /* of the heart's link, as counted */
     uint64_t log_started_ms; /* CLOCK_BOOTTIME; see fleet_beat_log_started */
-    uint64_t unsure_since_ms;
 };
 
 /* ---- the fence ------------------------------------------------------------------------------- */
 
-static void hold_links(struct fleet *f, bool held)
-{
-    redis_link_hold(f->commands, held);
-    redis_link_hold(f->inbox_link, held);
-    redis_link_hold(f->log_link, held);
-    redis_link_hold(f->channel, held);
-    if (f->replica_link != NULL)
-        redis_link_hold(f->replica_link, held);
-}
-
 void fleet_fence(struct fleet *f)
 {
-    if (!f->joined || f->unsure || !heart_is_unsure(f->heart, f->boot_ms))
-        return;
-    f->unsure = true;
-    f->beat->unsure_since_ms = f->now_ms;
-    hold_links(f, true);
-    metric_set(f->metrics.ready, 0);
-    LOG_WARN("node_unsure", KV_STR("node", f->hex),
-             KV_UINT("since_last_beat_ms", f->boot_ms - heart_alive_ms(f->heart)));
+    if (f->lease == FLEET_LEASE_SURE && heart_is_unsure(f->heart, f->boot_ms))
+        fleet_lease_enter(f, FLEET_LEASE_UNSURE);
 }
 
 static void be_sure_again(struct fleet *f)
 {
-    uint64_t gap_ms = f->now_ms - f->beat->unsure_since_ms;
-
-    if (!f->unsure)
-        return;
-    f->unsure = false;
-    hold_links(f, false);
-    metric_set(f->metrics.ready, f->state == FLEET_READY);
-    LOG_INFO("node_sure_again", KV_STR("node", f->hex), KV_UINT("took_ms", gap_ms));
-    f->host.clients_shift_clocks(f->host.arg, gap_ms);
+    if (fleet_is_unsure(f))
+        fleet_lease_enter(f, FLEET_LEASE_SURE);
 }
 
 /* ---- the others ------------------------------------------------------------------------------ */
@@ -213,8 +189,8 @@ static void take_unknown(struct fleet *f, const struct heart_report *r)
 {
     if (r->sent_ms <= f->joined_ms)
         return; /* it has joined since, perhaps */
-    if (f->unsure && strcmp(r->run_id, f->known_run) == 0) {
-        fleet_is_dead(f);
+    if (fleet_is_unsure(f) && strcmp(r->run_id, f->known_run) == 0) {
+        fleet_declared_dead(f);
         return;
     }
     be_sure_again(f);
@@ -223,14 +199,14 @@ static void take_unknown(struct fleet *f, const struct heart_report *r)
 
 static void take_report(struct fleet *f, struct heart_report *r)
 {
-    if (r->node != f->id || !f->joined || f->state == FLEET_LEFT)
+    if (r->node != f->id || !fleet_is_joined(f) || f->state == FLEET_LEFT)
         return;
     switch (r->word) {
     case HEART_NOTHING:
         return;
     case HEART_DEAD:
         LOG_WARN("node_was_declared_dead", KV_STR("node", f->hex));
-        fleet_is_dead(f);
+        fleet_declared_dead(f);
         return;
     case HEART_UNKNOWN:
         if (!heart_is_unsure(f->heart, f->boot_ms))

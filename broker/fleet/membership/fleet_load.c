@@ -107,8 +107,7 @@ static void on_caught_up(struct fleet_version_wait *w, bool ok)
     }
     l->state = LOAD_DONE;
     if (f->state == FLEET_STARTING)
-        f->state = FLEET_READY;
-    metric_set(f->metrics.ready, 1);
+        fleet_enter(f, FLEET_READY);
     LOG_INFO("node_ready", KV_STR("node", f->hex), KV_UINT("ver", fleet_log_applied(f)),
              KV_BOOL("again", l->again));
     fleet_sweep_soon(f);
@@ -392,7 +391,7 @@ static void on_join(void *arg, const redisReply *r)
     }
     if (strcmp(r->element[0]->str, "dead") == 0) {
         l->state = LOAD_IDLE;
-        fleet_is_dead(f);
+        fleet_declared_dead(f);
         return;
     }
     if (strcmp(r->element[0]->str, "format") == 0) {
@@ -403,15 +402,16 @@ static void on_join(void *arg, const redisReply *r)
     if (!take_secret(f, r->element[3])) {
         LOG_WARN("fleet_secret_differs", KV_STR("node", f->hex));
         l->state = LOAD_IDLE;
-        fleet_is_dead(f); /* other nodes use other buckets: start over */
+        fleet_declared_dead(f); /* other nodes use other buckets: start over */
         return;
     }
     if (r->element[4]->len > 0)
         LOG_INFO("fleet_format_carried_on", KV_STR("from", r->element[4]->str),
                  KV_UINT("to", FLEET_FORMAT));
-    if (!f->joined)
+    if (!fleet_is_joined(f)) {
         heart_begin(f->heart, f->id, l->joined_at_boot_ms);
-    f->joined = true;
+        fleet_lease_enter(f, FLEET_LEASE_SURE);
+    }
     f->joined_ms = clock_boottime_ms();
     memcpy(f->known_run, f->run_id, sizeof(f->known_run));
     fleet_register_keep(f);
@@ -472,7 +472,7 @@ static void reload(struct fleet *f)
     f->reload_why = NULL;
     if (l->state == LOAD_IDLE || l->state == LOAD_JOINING)
         return; /* about to */
-    if (f->state == FLEET_LEFT || f->must_start_over)
+    if (f->state == FLEET_LEFT || f->state == FLEET_DEAD)
         return;
     f->lost_until_ms = f->now_ms + f->cfg.lease_ms;
     LOG_WARN("fleet_reloads", KV_STR("node", f->hex), KV_STR("err", why));

@@ -191,7 +191,7 @@ static void on_registered(void *arg, const redisReply *r)
     f->registration->state = REGISTER_DONE;
     if (strcmp(r->element[0]->str, "dead") == 0) {
         LOG_WARN("node_was_declared_dead", KV_STR("node", f->hex));
-        fleet_is_dead(f);
+        fleet_declared_dead(f);
         return;
     }
     for (size_t i = 0; f->may_kill && i < r->element[3]->elements; i++)
@@ -211,7 +211,7 @@ static void ask(struct fleet *f)
     redis_queue_str(out(f), f->run_tag);
     redis_queue_u64(out(f), f->registration->connection);
     redis_queue_u64(out(f), f->registration->cut);
-    redis_queue_str(out(f), f->joined ? "1" : "0");
+    redis_queue_str(out(f), fleet_is_joined(f) ? "1" : "0");
     redis_queue_end(out(f), REDIS_VOLATILE, on_registered, f);
 }
 
@@ -226,7 +226,7 @@ bool fleet_register_enter(struct fleet *f)
     }
     if (f->registration->state != REGISTER_DONE)
         return false;
-    if (out(f)->count == 0 && !f->must_start_over)
+    if (out(f)->count == 0 && f->state != FLEET_DEAD)
         fleet_taken_apply(f);
     return true;
 }

@@ -126,7 +126,7 @@ static void go_on(struct reaper *rp)
 {
     /* No more calls if this node starts over or ends, or while holders still assert their clients
      * after a loss of data. */
-    if (rp->f->freeing || !rp->f->joined || fleet_may_be_lost(rp->f))
+    if (!fleet_is_joined(rp->f) || fleet_may_be_lost(rp->f))
         rp->failed = true;
     while (may_ask(rp)) {
         if (rp->unfinished_count > 0)

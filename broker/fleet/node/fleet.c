@@ -1,11 +1,13 @@
-/* What every module of a node calls: completions that wait for the next turn, what an answer means, and how
- * this node is. */
+/* What every module of a node calls: completions that wait for the next turn, what an answer means; how
+ * this node is, and the two functions that change it. */
 #include "broker/fleet/node/fleet.h"
 
+#include <assert.h>
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/lease/heart.h"
 #include "common/base/timebox.h"
 #include "common/log/log.h"
 
@@ -71,11 +73,134 @@ enum store_status fleet_reply_status(const redisReply *r)
     return STORE_UNAVAILABLE;
 }
 
-void fleet_is_dead(struct fleet *f)
+/* ---- states ---------------------------------------------------------------------------------- */
+
+#define TO(state) (1u << FLEET_##state)
+
+struct arrows {
+    const char *name;
+    unsigned next; /* bits of those that may follow */
+};
+
+static const struct arrows states[FLEET_STATES] = {
+    [FLEET_STARTING] = {"starting", TO(READY) | TO(DEAD) | TO(LEAVING)},
+    [FLEET_READY] = {"ready", TO(DEAD) | TO(LEAVING)},
+    [FLEET_DEAD] = {"dead", TO(OVER)},
+    [FLEET_OVER] = {"over", TO(STARTING) | TO(LEAVING)},
+    [FLEET_LEAVING] = {"leaving", TO(LEFT)},
+    [FLEET_LEFT] = {"left", 0},
+};
+
+static const struct arrows leases[FLEET_LEASES] = {
+    [FLEET_LEASE_NONE] = {"none", TO(LEASE_SURE)},
+    [FLEET_LEASE_SURE] = {"sure", TO(LEASE_UNSURE) | TO(LEASE_NONE)},
+    [FLEET_LEASE_UNSURE] = {"unsure", TO(LEASE_SURE) | TO(LEASE_NONE)},
+};
+
+const char *fleet_state_name(enum fleet_state state)
+{
+    return states[state].name;
+}
+
+const char *fleet_lease_name(enum fleet_lease lease)
+{
+    return leases[lease].name;
+}
+
+bool fleet_may_enter(enum fleet_state from, enum fleet_state to)
+{
+    return (states[from].next & (1u << to)) != 0;
+}
+
+bool fleet_lease_may_enter(enum fleet_lease from, enum fleet_lease to)
+{
+    return (leases[from].next & (1u << to)) != 0;
+}
+
+void fleet_enter(struct fleet *f, enum fleet_state state)
+{
+    assert(fleet_may_enter(f->state, state));
+    LOG_DEBUG("node_state", KV_STR("node", f->hex), KV_STR("from", fleet_state_name(f->state)),
+              KV_STR("to", fleet_state_name(state)));
+    f->state = state;
+    switch (state) {
+    case FLEET_READY:
+        metric_set(f->metrics.ready, 1);
+        break;
+    case FLEET_OVER:
+        if (fleet_is_joined(f))
+            fleet_lease_enter(f, FLEET_LEASE_NONE);
+        metric_set(f->metrics.ready, 0);
+        metric_add(f->metrics.start_overs, 1);
+        break;
+    case FLEET_LEFT:
+        heart_end(f->heart);
+        break;
+    case FLEET_STARTING:
+    case FLEET_DEAD:
+    case FLEET_LEAVING:
+        break;
+    }
+}
+
+void fleet_declared_dead(struct fleet *f)
 {
     if (f->state == FLEET_STARTING || f->state == FLEET_READY)
-        f->must_start_over = true;
+        fleet_enter(f, FLEET_DEAD);
 }
+
+/* ---- the lease ------------------------------------------------------------------------------- */
+
+static void hold_links(struct fleet *f, bool held)
+{
+    redis_link_hold(f->commands, held);
+    redis_link_hold(f->inbox_link, held);
+    redis_link_hold(f->log_link, held);
+    redis_link_hold(f->channel, held);
+    if (f->replica_link != NULL)
+        redis_link_hold(f->replica_link, held);
+}
+
+static void become_unsure(struct fleet *f)
+{
+    f->unsure_since_ms = f->now_ms;
+    hold_links(f, true);
+    metric_set(f->metrics.ready, 0);
+    LOG_WARN("node_unsure", KV_STR("node", f->hex),
+             KV_UINT("since_last_beat_ms", f->boot_ms - heart_alive_ms(f->heart)));
+}
+
+static void become_sure_again(struct fleet *f)
+{
+    uint64_t gap_ms = f->now_ms - f->unsure_since_ms;
+
+    hold_links(f, false);
+    metric_set(f->metrics.ready, f->state == FLEET_READY);
+    LOG_INFO("node_sure_again", KV_STR("node", f->hex), KV_UINT("took_ms", gap_ms));
+    f->host.clients_shift_clocks(f->host.arg, gap_ms);
+}
+
+void fleet_lease_enter(struct fleet *f, enum fleet_lease lease)
+{
+    bool was_unsure = f->lease == FLEET_LEASE_UNSURE;
+
+    assert(fleet_lease_may_enter(f->lease, lease));
+    f->lease = lease;
+    switch (lease) {
+    case FLEET_LEASE_NONE:
+        heart_end(f->heart);
+        break;
+    case FLEET_LEASE_SURE:
+        if (was_unsure)
+            become_sure_again(f);
+        break;
+    case FLEET_LEASE_UNSURE:
+        become_unsure(f);
+        break;
+    }
+}
+
+/* ---- how it is ------------------------------------------------------------------------------- */
 
 void fleet_reload(struct fleet *f, const char *why)
 {
@@ -86,7 +211,7 @@ void fleet_reload(struct fleet *f, const char *why)
 
 enum store_health fleet_health(const struct fleet *f)
 {
-    if (f->state == FLEET_STARTING)
+    if (f->state == FLEET_STARTING || f->state == FLEET_DEAD || f->state == FLEET_OVER)
         return STORE_STARTING;
     if (f->state != FLEET_READY || !fleet_can_act(f) || f->not_durable || f->trouble != NULL)
         return STORE_TROUBLED;

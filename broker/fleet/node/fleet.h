@@ -26,12 +26,54 @@
 
 struct timebox;
 
+/*
+ * How far this node is in its life, and what its lease says. They are two, because the lease comes and
+ * goes while the node is STARTING, READY or LEAVING, and leaves it so.
+ *
+ *         ┌─────────────────────────────────┐ all is forgotten: another id
+ *         ▼                                 │
+ *     starting ──► ready ──► dead ──────► over
+ *         │ │        │        ▲             │
+ *         │ └────────┼────────┘             │
+ *         ▼          ▼                      │
+ *     leaving ◄──────┴──────────────────────┘ told to end
+ *         │
+ *         ▼
+ *        left
+ *
+ *     none ──joined──► sure ◄──► unsure, and from both to none: the node is over, or freed
+ *
+ * What a node may do, by its state:
+ *
+ *                takes clients   writes, completes calls      judges others: declares them dead,
+ *                                                             reaps, publishes wills that are due
+ *     STARTING   no              once it has joined           no
+ *     READY      yes             yes                          yes, if Redis hasn't lost data
+ *     DEAD       no              to the end of the input      no
+ *     OVER       no              no: all that waits fails     no
+ *     LEAVING    no              if it had joined             no
+ *     LEFT       no              no                           no
+ *
+ * and by its lease: NONE only tries to join. SURE is as the state says. UNSURE writes nothing but
+ * heartbeats and completes nothing: no link but the heart's is read or written. (A node that has LEFT
+ * sends no heartbeats, so it is unsure at once.)
+ */
 enum fleet_state {
     FLEET_STARTING, /* entering the fleet, loading what the others have said so far */
     FLEET_READY,
-    FLEET_LEAVING,
+    FLEET_DEAD,    /* declared dead, which may be found out deep in a reply's function */
+    FLEET_OVER,    /* forgets everything, in pieces (fleet_over.h), to begin anew */
+    FLEET_LEAVING, /* waits for its connections to end (fleet_leave.h) */
     FLEET_LEFT,
 };
+#define FLEET_STATES (FLEET_LEFT + 1)
+
+enum fleet_lease {
+    FLEET_LEASE_NONE,   /* not in the fleet */
+    FLEET_LEASE_SURE,   /* alive */
+    FLEET_LEASE_UNSURE, /* whether it is alive: nobody is told anything */
+};
+#define FLEET_LEASES (FLEET_LEASE_UNSURE + 1)
 
 struct fleet_deferred;
 
@@ -65,14 +107,16 @@ struct fleet {
     struct redis_link *replica_link; /* durability `replica`, else NULL */
     struct redis_queue *q;           /* of `commands` */
 
-    enum fleet_state state;
-    bool freeing;
+    enum fleet_state state; /* fleet_enter alone sets it */
+    enum fleet_lease lease; /* fleet_lease_enter alone sets it */
     uint64_t id;
     char hex[FLEET_HEX_SIZE];
     uint64_t now_ms, boot_ms;
     struct timebox *box; /* of what is at work now */
 
-    /* How far this node is with the fleet's log: fleet_log.c reads it. */
+    /* How far this node is with the fleet's log: fleet_log.c reads it. Beside the states, because a
+     * node that is READY or LEAVING stays so while everything is read again (fleet_load.c has the
+     * states of that). */
     bool log_valid; /* it has everything up to log_applied */
     uint64_t log_applied;
     const char *reload_why; /* everything is to be read again (a literal); NULL: it isn't */
@@ -87,19 +131,19 @@ struct fleet {
     bool may_kill;      /* connections of others there */
 
     /* How this node is. */
-    bool joined;            /* the lease runs */
-    uint64_t joined_ms;     /* when the last join was answered; CLOCK_BOOTTIME */
-    bool unsure;            /* whether it is alive: nobody is told anything */
-    bool must_start_over;   /* found out deep in a reply's function */
-    bool closing_taken;     /* clients that others took are being closed */
-    uint64_t lost_until_ms; /* holders assert until then: see fleet_may_be_lost */
-    const char *trouble;    /* why no clients are taken, if it isn't the connection; a literal */
-    bool full;              /* Redis has reached its maxmemory: fleet_full.c */
-    bool not_durable;       /* Redis isn't set to keep what `durability` promises */
-    bool sweep_wanted;      /* see fleet_sweep_soon */
-    unsigned loads;         /* begun so far: fleet_load.c */
-    size_t held_bytes;      /* of messages that wait to be matched again */
-    size_t outbox_bytes;    /* of what waits for other nodes */
+    uint64_t joined_ms;       /* when the last join was answered; CLOCK_BOOTTIME */
+    uint64_t unsure_since_ms; /* FLEET_LEASE_UNSURE */
+    uint64_t lost_until_ms;   /* holders assert until then: see fleet_may_be_lost */
+    unsigned loads;           /* begun so far: fleet_load.c */
+    size_t held_bytes;        /* of messages that wait to be matched again */
+    size_t outbox_bytes;      /* of what waits for other nodes */
+    bool sweep_wanted;        /* see fleet_sweep_soon */
+
+    /* Beside the states, because the node stays what it is while they hold. */
+    bool closing_taken; /* clients that others took are being closed, in pieces: nobody is served */
+    const char *trouble; /* why no clients are taken, if it isn't the connection; a literal */
+    bool full;           /* Redis has reached its maxmemory: fleet_full.c */
+    bool not_durable;    /* Redis isn't set to keep what `durability` promises */
 
     /* Of the modules, each its own. */
     struct fleet_deferred *deferred, *deferred_tail;
@@ -149,8 +193,27 @@ enum store_health fleet_health(const struct fleet *f);
 const char *fleet_trouble(const struct fleet *f);
 bool fleet_accepts(const struct fleet *f);
 
-/* This node was declared dead: starts over at the end of this input. */
-void fleet_is_dead(struct fleet *f);
+const char *fleet_state_name(enum fleet_state state);
+const char *fleet_lease_name(enum fleet_lease lease);
+/* Whether the diagrams have this arrow. */
+bool fleet_may_enter(enum fleet_state from, enum fleet_state to);
+bool fleet_lease_may_enter(enum fleet_lease from, enum fleet_lease to);
+/* The two functions that change what the node is, with the metric `ready`, the links' holding and what
+ * is logged. An arrow that the diagrams don't have is a mistake of ours (assert). */
+void fleet_enter(struct fleet *f, enum fleet_state state);
+void fleet_lease_enter(struct fleet *f, enum fleet_lease lease);
+/* This node was declared dead: DEAD, if it isn't leaving anyway. It starts over at the end of this
+ * input. */
+void fleet_declared_dead(struct fleet *f);
+/* Its lease runs. Not: nobody is told any more. */
+static inline bool fleet_is_joined(const struct fleet *f)
+{
+    return f->lease != FLEET_LEASE_NONE;
+}
+static inline bool fleet_is_unsure(const struct fleet *f)
+{
+    return f->lease == FLEET_LEASE_UNSURE;
+}
 /* Completes in the next input. */
 void fleet_defer(struct fleet *f, store_done_fn *done, void *arg, enum store_status status);
 void fleet_run_deferred(struct fleet *f, bool ok);
@@ -158,7 +221,7 @@ void fleet_run_deferred(struct fleet *f, bool ok);
 void fleet_wake(struct fleet *f);
 static inline bool fleet_can_act(const struct fleet *f)
 {
-    return f->joined && !f->unsure && redis_link_is_up(f->commands);
+    return f->lease == FLEET_LEASE_SURE && redis_link_is_up(f->commands);
 }
 static inline bool fleet_log_is_valid(const struct fleet *f)
 {

@@ -25,7 +25,7 @@ void fleet_publish_release_behind(struct fleet_hold *h)
 {
     struct fleet *f = h->fleet;
     struct fleet_publish *earlier = NULL;
-    bool ends = f->freeing || !f->joined; /* nobody is told any more */
+    bool ends = !fleet_is_joined(f); /* nobody is told any more */
 
     for (struct fleet_publish *p = h->publishes; p != NULL && h->behind > 0;
          earlier = p, p = p->next) {
@@ -35,7 +35,7 @@ void fleet_publish_release_behind(struct fleet_hold *h)
             return;
         if (ends) {
             fleet_parts_failed(&p->parts, STORE_UNAVAILABLE);
-            fleet_publish_enter(p, FLEET_PUBLISH_DONE); /* the caller completes it */
+            fleet_publish_enter(p, FLEET_PUBLISH_DONE); /* completed behind the one before it */
         } else {
             fleet_publish_match_again(p);
         }

@@ -209,7 +209,7 @@ void fleet_retain(struct fleet *f, struct fleet_parts *p, struct fleet_behalf be
     unsigned bucket = fleet_topic_bucket(m->topic);
     struct retain_batch *b;
 
-    if (p == NULL && (!f->joined || !fleet_accepts(f))) {
+    if (p == NULL && (!fleet_is_joined(f) || !fleet_accepts(f))) {
         metric_add(f->metrics.bulk_dropped, 1);
         return;
     }

@@ -123,7 +123,7 @@ static void rule_2_a_crowd_is_forgotten_in_pieces(void **state)
         bed_publish_begin(crowd[i], "f/1", "lost", 1, false, 0);
     n->store->ops->flush(n->store);
     assert_true(f->q->count > 0);
-    fleet_is_dead(f);
+    fleet_declared_dead(f);
     b->without_time = true;
     bed_turn(b);
     size_t before = CROWD;

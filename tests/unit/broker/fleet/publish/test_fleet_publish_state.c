@@ -157,7 +157,7 @@ static void it_fails_in_each_state_when_the_node_starts_over(void **state)
         uint64_t id = s.f->id;
 
         assert_int_equal(publish_into(&s, at)->state, at);
-        fleet_is_dead(s.f);
+        fleet_declared_dead(s.f);
         BED_UNTIL(b, s.f->id != id);
         assert_int_equal(s.publisher->completions, 1 + others);
         assert_int_equal(s.publisher->status, STORE_UNAVAILABLE);
