@@ -1,13 +1,15 @@
 /* Entering the fleet, and reloading after Redis lost data or the log had a hole (rules 3, 9).
  *
- *     IDLE -> JOINING -> LOADING -> CATCHING_UP -> done
- *               ^------------ a reload, at any time
+ *     idle ──► joining ──► loading ──► catching up ──► done
+ *      ▲          │           │             │           │
+ *      └──────────┴───────────┴─────────────┴───────────┘ it failed, or a reload
  *
  * The log's version is noted with the join; then everything is read, in chunks, some at a time;
  * then the log is applied from the noted version on. Repeats are harmless, so what is read may be
  * newer than that version. The node is ready once it is past what was last when reading ended. */
 #include "broker/fleet/membership/fleet_load.h"
 
+#include <assert.h>
 #include <event2/util.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,13 +33,20 @@
 #include "common/base/clock.h"
 #include "common/log/log.h"
 
-enum load_state { LOAD_IDLE, LOAD_JOINING, LOAD_LOADING, LOAD_CATCHING_UP, LOAD_DONE };
+enum load_state {
+    LOAD_IDLE, /* until retry_ms, and until the link is up */
+    LOAD_JOINING,
+    LOAD_LOADING,     /* until nothing is under way */
+    LOAD_CATCHING_UP, /* until the log is past what was last when reading ended */
+    LOAD_DONE,
+};
+#define LOAD_STATES (LOAD_DONE + 1)
 
 enum { BUCKETS_AT_ONCE = 32, ROUTES_A_CHUNK = 1000, RETRY_MS = 200, FORMAT_RETRY_MS = 1000 };
 
 struct fleet_load {
-    enum load_state state;
-    bool again; /* a reload, not the first load */
+    enum load_state state; /* load_enter alone sets it */
+    bool again;            /* a reload, not the first load: in all its states */
     unsigned next_bucket, under_way;
     uint64_t from;
     uint64_t joined_at_boot_ms; /* when the join was sent */
@@ -74,11 +83,37 @@ void fleet_load_reset(struct fleet *f)
     f->reload_why = NULL;
 }
 
+#define TO(state) (1u << LOAD_##state)
+
+static const struct {
+    const char *name;
+    unsigned next; /* states that may follow */
+} states[LOAD_STATES] = {
+    [LOAD_IDLE] = {"idle", TO(JOINING)},
+    [LOAD_JOINING] = {"joining", TO(LOADING) | TO(IDLE)},
+    [LOAD_LOADING] = {"loading", TO(CATCHING_UP) | TO(IDLE)},
+    [LOAD_CATCHING_UP] = {"catching_up", TO(DONE) | TO(IDLE)},
+    [LOAD_DONE] = {"done", TO(IDLE)},
+};
+
+/* The one function that changes the state. (A node that starts over begins with another load:
+ * fleet_load_reset.) */
+static void load_enter(struct fleet *f, enum load_state state)
+{
+    struct fleet_load *l = f->load;
+
+    assert((states[l->state].next & (1u << state)) != 0);
+    LOG_DEBUG("load_state", KV_STR("node", f->hex), KV_STR("from", states[l->state].name),
+              KV_STR("to", states[state].name));
+    l->state = state;
+}
+
 static void restart(struct fleet *f, const char *why)
 {
-    if (f->load->state != LOAD_IDLE)
+    if (f->load->state != LOAD_IDLE) {
         LOG_WARN("load_starts_again", KV_STR("node", f->hex), KV_STR("err", why));
-    f->load->state = LOAD_IDLE;
+        load_enter(f, LOAD_IDLE);
+    }
     f->load->retry_ms = f->now_ms + RETRY_MS;
 }
 
@@ -105,7 +140,7 @@ static void on_caught_up(struct fleet_version_wait *w, bool ok)
         restart(f, "the fleet's version can't be read");
         return;
     }
-    l->state = LOAD_DONE;
+    load_enter(f, LOAD_DONE);
     if (f->state == FLEET_STARTING)
         fleet_enter(f, FLEET_READY);
     LOG_INFO("node_ready", KV_STR("node", f->hex), KV_UINT("ver", fleet_log_applied(f)),
@@ -127,7 +162,7 @@ static void finish(struct fleet *f)
     HASH_ITER (hh, f->nodes, n, next)
         if (n->generation != f->loads)
             fleet_node_remove(f, n);
-    l->state = LOAD_CATCHING_UP;
+    load_enter(f, LOAD_CATCHING_UP);
     ready->f = f;
     ready->generation = f->loads;
     fleet_log_start(f, l->from);
@@ -299,7 +334,7 @@ static void begin_loading(struct fleet *f)
     struct fleet_load *l = f->load;
     struct load_step *s;
 
-    l->state = LOAD_LOADING;
+    load_enter(f, LOAD_LOADING);
     l->next_bucket = 0;
     l->under_way = 0;
     s = step_new(f);
@@ -341,7 +376,7 @@ static void refuse_format(struct fleet *f, const char *found, const char *beats)
     redis_queue_str(f->q, "UNLINK");
     redis_queue_str(f->q, inbox.text);
     redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
-    l->state = LOAD_IDLE;
+    load_enter(f, LOAD_IDLE);
     l->retry_ms = f->now_ms + FORMAT_RETRY_MS;
 }
 
@@ -390,7 +425,7 @@ static void on_join(void *arg, const redisReply *r)
         return;
     }
     if (strcmp(r->element[0]->str, "dead") == 0) {
-        l->state = LOAD_IDLE;
+        load_enter(f, LOAD_IDLE);
         fleet_declared_dead(f);
         return;
     }
@@ -401,7 +436,7 @@ static void on_join(void *arg, const redisReply *r)
     f->trouble = NULL;
     if (!take_secret(f, r->element[3])) {
         LOG_WARN("fleet_secret_differs", KV_STR("node", f->hex));
-        l->state = LOAD_IDLE;
+        load_enter(f, LOAD_IDLE);
         fleet_declared_dead(f); /* other nodes use other buckets: start over */
         return;
     }
@@ -440,7 +475,7 @@ static void join(struct fleet *f)
     char secret_hex[FLEET_SECRET_HEX + 1] = "";
     bool stood = l->standing_since_ms != 0 && f->now_ms - l->standing_since_ms > f->cfg.lease_ms;
 
-    l->state = LOAD_JOINING;
+    load_enter(f, LOAD_JOINING);
     f->loads++;
     l->joined_at_boot_ms = f->boot_ms;
     evutil_secure_rng_get_bytes(secret, sizeof(secret));
@@ -479,7 +514,7 @@ static void reload(struct fleet *f)
     metric_add(f->metrics.reloads, 1);
     fleet_log_stop(f);
     l->again = true;
-    l->state = LOAD_IDLE;
+    load_enter(f, LOAD_IDLE);
     l->retry_ms = 0;
 }
 

@@ -2,6 +2,7 @@
  * hands what was taken to fleet_taken.c. */
 #include "broker/fleet/membership/fleet_register.h"
 
+#include <assert.h>
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -16,12 +17,19 @@
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "common/log/log.h"
 
+/*     begin ──► asked ──► done, or failed: the connection is left
+ *       ▲        ▲         │
+ *       │        └─────────┤ there are more cuts than one answer holds
+ *       └──────────────────┘ another connection, also when this one failed */
+enum register_state { REGISTER_BEGIN, REGISTER_ASKED, REGISTER_DONE, REGISTER_FAILED };
+#define REGISTER_STATES (REGISTER_FAILED + 1)
+
 struct fleet_registration {
-    enum { REGISTER_BEGIN, REGISTER_ASKED, REGISTER_DONE, REGISTER_FAILED } state;
-    uint64_t connection; /* the id of `commands` at Redis, 0: unknown */
-    uint64_t cut;        /* the last one that this node knows of */
-    bool other_run;      /* of Redis, than the one that was spoken with before */
-    bool warned;         /* of the right to kill that isn't there */
+    enum register_state state; /* register_enter alone sets it */
+    uint64_t connection;       /* the id of `commands` at Redis, 0: unknown */
+    uint64_t cut;              /* the last one that this node knows of */
+    bool other_run;            /* of Redis, than the one that was spoken with before */
+    bool warned;               /* of the right to kill that isn't there */
 };
 
 bool fleet_register_init(struct fleet *f)
@@ -34,6 +42,23 @@ void fleet_register_free(struct fleet *f)
 {
     free(f->registration);
     f->registration = NULL;
+}
+
+/* Which may follow: bits. */
+static const unsigned next[REGISTER_STATES] = {
+    [REGISTER_BEGIN] = 1u << REGISTER_ASKED | 1u << REGISTER_BEGIN,
+    [REGISTER_ASKED] = 1u << REGISTER_DONE | 1u << REGISTER_FAILED,
+    [REGISTER_DONE] = 1u << REGISTER_ASKED | 1u << REGISTER_BEGIN,
+    [REGISTER_FAILED] = 1u << REGISTER_BEGIN,
+};
+
+static void register_enter(struct fleet *f, enum register_state state)
+{
+    bool may_follow = (next[f->registration->state] & (1u << state)) != 0;
+
+    assert(may_follow);
+    (void)may_follow;
+    f->registration->state = state;
 }
 
 void fleet_register_new_id(struct fleet *f)
@@ -50,7 +75,7 @@ static struct redis_queue *out(struct fleet *f)
 void fleet_register_begin(struct fleet *f, uint64_t connection, bool other_run)
 {
     f->registration->other_run = other_run;
-    f->registration->state = REGISTER_BEGIN;
+    register_enter(f, REGISTER_BEGIN);
     f->registration->connection = connection;
 }
 
@@ -181,14 +206,13 @@ static void on_registered(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
 
-    f->registration->state = REGISTER_FAILED;
-    if (r == NULL)
-        return;
-    if (r->type != REDIS_REPLY_ARRAY || r->elements == 0) {
-        LOG_LIMITED(LOG_LEVEL_ERROR, "redis_error", KV_STR("err", r->str));
+    if (r == NULL || r->type != REDIS_REPLY_ARRAY || r->elements == 0) {
+        register_enter(f, REGISTER_FAILED);
+        if (r != NULL)
+            LOG_LIMITED(LOG_LEVEL_ERROR, "redis_error", KV_STR("err", r->str));
         return;
     }
-    f->registration->state = REGISTER_DONE;
+    register_enter(f, REGISTER_DONE);
     if (strcmp(r->element[0]->str, "dead") == 0) {
         LOG_WARN("node_was_declared_dead", KV_STR("node", f->hex));
         fleet_declared_dead(f);
@@ -206,7 +230,7 @@ static void ask(struct fleet *f)
 {
     struct fleet_key key = fleet_key_node(&f->keys, f->id);
 
-    f->registration->state = REGISTER_ASKED;
+    register_enter(f, REGISTER_ASKED);
     scripts_begin(&f->scripts, out(f), SCRIPT_REGISTER, key.text, 4);
     redis_queue_str(out(f), f->run_tag);
     redis_queue_u64(out(f), f->registration->connection);
