@@ -256,7 +256,7 @@ static bool is_idle(const struct connect_op *op)
     case CONNECT_NEW:
     case CONNECT_CLAIMING:
     case CONNECT_READING:
-    case CONNECT_LETTING_GO:
+    case CONNECT_HANDING_OVER:
     case CONNECT_REFUSED:
     case CONNECT_ENDED:
         return false;
@@ -379,7 +379,7 @@ static void wait_is_over(struct connect_op *op)
         return;
     }
     connect_wait(op, CONNECT_WAIT_NONE);
-    if (op->state == CONNECT_LETTING_GO)
+    if (op->state == CONNECT_HANDING_OVER)
         connect_pass_over_owners(op);
     else if (op->state == CONNECT_SEIZING && !op->seizing.busy)
         connect_seize(op);
@@ -409,7 +409,7 @@ void fleet_connect_tick(struct fleet *f)
 static bool can_begin_again_now(struct connect_op *op)
 {
     switch (op->state) {
-    case CONNECT_LETTING_GO:
+    case CONNECT_HANDING_OVER:
         return connect_leave_owners(op);
     case CONNECT_SEIZING:
     case CONNECT_RESTORING:
@@ -447,7 +447,7 @@ void fleet_connect_reset(struct fleet *f)
 
     for (struct connect_op *op = connect_list_first(f); op != NULL; op = next) {
         next = op->next;
-        if (op->state == CONNECT_LETTING_GO || is_idle(op))
+        if (op->state == CONNECT_HANDING_OVER || is_idle(op))
             connect_finish(op, STORE_UNAVAILABLE);
     }
     connect_drop_releases(f);

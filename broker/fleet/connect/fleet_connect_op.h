@@ -1,46 +1,47 @@
 /*
  * fleet_connect_op - one attempt to take a client id for a connection; shared by the files of its
- * states, by fleet_connect_list.c, which finds it, and by fleet_let_go.c, which ends it for newer
+ * states, by fleet_connect_list.c, which finds it, and by fleet_hand_over.c, which ends it for newer
  * claims.
  *
- *     new ──► claiming ──► reading ──► letting go ──► seizing ──► restoring ──► settling
- *                ▲            │            │             │            │          │    │
- *                └────────────┴────────────┴─────────────┴────────────┴──────────┘    │ too long
- *                     begins again: Redis may have lost its claim                     ▼
- *                                                                                  refused
+ *     new ──► claiming ──► reading ──► handing over ──► seizing ──► restoring ──► settling
+ *                ▲            │             │              │            │          │    │
+ *                └────────────┴─────────────┴──────────────┴────────────┴──────────┘    │ too long
+ *                     begins again: Redis may have lost its claim                       ▼
+ *                                                                                    refused
  *     and from each state but `new` to `ended`.
  *
  * The states, with the file that does the work:
  *
- *     CLAIMING    the claim script raises the epoch and says who had the client (fleet_claim.c)
- *     READING     subscriptions that the claim's answer had no room for (fleet_claim.c)
- *     LETTING_GO  each former owner is asked to hand over; from one that doesn't answer, or is dead,
- *                 the client is taken (fleet_owners.c, fleet_cut.h)
- *     SEIZING     a will that its owner didn't deal with is taken and published (fleet_seize.c)
- *     RESTORING   its routes are held, and the core is told of its subscriptions, in pieces
- *                 (fleet_restore.c)
- *     SETTLING    its will is armed and its routes are announced; the log, the inbox and the channel
- *                 are read up to now, so that order holds when a publisher moves to its subscriber's
- *                 node (fleet_connect.c)
- *     REFUSED     the core has been told that it failed; answers on their way still refer to it
- *     ENDED       the core is being told, then it is freed
+ *     CLAIMING      the claim script raises the epoch and says who had the client (fleet_claim.c)
+ *     READING       subscriptions that the claim's answer had no room for (fleet_claim.c)
+ *     HANDING_OVER  each former owner is asked to hand over; from one that doesn't answer, or is
+ *                   dead, the client is taken (fleet_owners.c, fleet_cut.h)
+ *     SEIZING       a will that its owner didn't deal with is taken and published (fleet_seize.c)
+ *     RESTORING     its routes are held, and the core is told of its subscriptions, in pieces
+ *                   (fleet_restore.c)
+ *     SETTLING      its will is armed and its routes are announced; the log, the inbox and the
+ *                   channel are read up to now, so that order holds when a publisher moves to its
+ *                   subscriber's node (fleet_connect.c)
+ *     REFUSED       the core has been told that it failed; answers on their way still refer to it
+ *     ENDED         the core is being told, then it is freed
  *
  * What each waits for, how long, and what a loss of data in Redis does to it there:
  *
- *     state       waits for                      at most           ends           loss of data
- *     CLAIMING    the claim's answer             as the link has   refused by it  nothing: the claim
- *                                                                                 comes behind it
- *     READING     answers                        as the link has   failed         again, behind them
- *     LETTING_GO  the owners' answers            1 s, then they    a cut failed   again at once, but
- *                                                are cut                          behind cuts
- *     SEIZING     a script, a cut or a will,     10 s in all for   failed         again at once, but
- *                 or 50 ms for one elsewhere,    one that fails                   behind what is
- *                 250 ms for room in Redis                                        under way
- *     RESTORING   turns with time for it                                          again at once
- *     SETTLING    the log, the inbox, the        10 s, then        failed, or     again, behind what
- *                 version, the will's answer;    REFUSED           done           it waits for
- *                 then a turn with time
- *     REFUSED     the same                                         all are there  nothing
+ *     state         waits for                     at most            ends           loss of data
+ *     CLAIMING      the claim's answer            as the link has    refused by it  nothing: the
+ *                                                                                   claim is behind
+ *     READING       answers                       as the link has    failed         again, behind
+ *                                                                                   them
+ *     HANDING_OVER  the owners' answers           1 s, then they     a cut failed   again at once,
+ *                                                 are cut                           but behind cuts
+ *     SEIZING       a script, a cut or a will,    10 s in all for    failed         again at once,
+ *                   50 ms for one elsewhere,      one that fails                    but behind what
+ *                   250 ms for room in Redis                                        is under way
+ *     RESTORING     turns with time for it        -                  -              again at once
+ *     SETTLING      the log, the inbox, the       10 s, then         failed, or     again, behind
+ *                   version, its will's answer;   REFUSED            done           what it waits
+ *                   then a turn with time                                           for
+ *     REFUSED       the same                      -                  all are there  nothing
  *
  * A newer claim of the client (`fenced_by`) ends it in each state, once what refers to it is
  * answered. So does the node's end or its starting over.
@@ -72,7 +73,7 @@ enum connect_state {
     CONNECT_NEW,
     CONNECT_CLAIMING,
     CONNECT_READING,
-    CONNECT_LETTING_GO,
+    CONNECT_HANDING_OVER,
     CONNECT_SEIZING,
     CONNECT_RESTORING,
     CONNECT_SETTLING,
@@ -88,7 +89,7 @@ struct connect_owner {
     struct connect_op *op;
     uint64_t node;
     enum {
-        OWNER_ASKED, /* to let go */
+        OWNER_ASKED, /* to hand over */
         OWNER_CUT,   /* it didn't answer, or is dead: the client is being taken from it */
         OWNER_GONE
     } state;
@@ -96,8 +97,8 @@ struct connect_owner {
 };
 
 /* A node that asked for a client whose attempt goes on here. */
-struct let_go {
-    struct let_go *next;
+struct handover {
+    struct handover *next;
     struct fleet *f;
     uint64_t node, request, epoch;
     size_t client_len;
@@ -133,7 +134,7 @@ struct connect_op {
     bool again;                /* the claim may be lost: it begins again */
     uint64_t fenced_by;        /* epoch of a newer claim that asked for the client; 0: none */
     enum store_status outcome; /* STORE_OK so far, or how it ends instead */
-    struct let_go *asked;      /* who asked; answered at the end */
+    struct handover *asked;    /* who asked; answered at the end */
 
     /* From the claim on. */
     uint64_t request; /* names it to the former owner; its token, too */
@@ -143,7 +144,7 @@ struct connect_op {
     uint16_t *open_qos2;
     uint64_t *released;
     struct fleet_subscriptions text;         /* which `subs` points into */
-    struct connect_owner owners[OWNERS_MAX]; /* LETTING_GO asks them; SEIZING knows them, too */
+    struct connect_owner owners[OWNERS_MAX]; /* HANDING_OVER asks them; SEIZING knows them, too */
     size_t owner_count;
     uint64_t entry;    /* of the log, that must be in it before CONNACK; 0: none */
     uint64_t wills[2]; /* epochs of former wills that must be out before CONNACK; 0: none */

@@ -1,5 +1,5 @@
-/* Rule 7, LETTING_GO: the nodes that the claim names are asked to hand the client over; from those
- * that don't answer it is taken. fleet_let_go.c is the other side. */
+/* Rule 7, HANDING_OVER: the nodes that the claim names are asked to hand the client over; from those
+ * that don't answer it is taken. fleet_hand_over.c is the other side. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +17,7 @@ static void forget_owners(struct connect_op *op)
     struct fleet *f = op->f;
     struct fleet_key key = fleet_key_clients(&f->keys, op->h->bucket);
 
-    scripts_begin(&f->scripts, f->q, SCRIPT_LET_GO, key.text, 2);
+    scripts_begin(&f->scripts, f->q, SCRIPT_HANDED_OVER, key.text, 2);
     redis_queue_arg(f->q, op->hold->client_id, op->hold->client_id_len);
     redis_queue_u64(f->q, op->hold->epoch);
     redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
@@ -79,14 +79,14 @@ static void ask_owner(struct connect_owner *o)
     if (n == NULL)
         cut_owner(o);
     else
-        outbox_add_let_go(f, n, op->request, op->hold->epoch, connect_session(op).client);
+        outbox_add_hand_over(f, n, op->request, op->hold->epoch, connect_session(op).client);
 }
 
 void connect_ask_owners(struct connect_op *op)
 {
     size_t count = op->owner_count;
 
-    connect_enter(op, CONNECT_LETTING_GO);
+    connect_enter(op, CONNECT_HANDING_OVER);
     if (count == 0) {
         connect_seize(op);
         return;
@@ -98,7 +98,7 @@ void connect_ask_owners(struct connect_op *op)
 
 static struct connect_owner *owner_asked(struct connect_op *op, uint64_t node)
 {
-    for (size_t i = 0; op->state == CONNECT_LETTING_GO && i < op->owner_count; i++)
+    for (size_t i = 0; op->state == CONNECT_HANDING_OVER && i < op->owner_count; i++)
         if (op->owners[i].node == node && op->owners[i].state == OWNER_ASKED)
             return &op->owners[i];
     return NULL;

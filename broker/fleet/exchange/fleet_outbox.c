@@ -57,10 +57,10 @@ static void begin_request(struct fleet *f, struct route_node *n, enum fleet_item
     fleet_bytes_u8(b, (uint8_t)kind);
 }
 
-void outbox_add_let_go(struct fleet *f, struct route_node *n, uint64_t request, uint64_t epoch,
-                       struct mqtt_slice client)
+void outbox_add_hand_over(struct fleet *f, struct route_node *n, uint64_t request, uint64_t epoch,
+                          struct mqtt_slice client)
 {
-    begin_request(f, n, ITEM_LET_GO);
+    begin_request(f, n, ITEM_HAND_OVER);
     fleet_bytes_u64(&n->outbox.requests, request);
     fleet_bytes_u64(&n->outbox.requests, epoch);
     fleet_bytes_slice(&n->outbox.requests, client);

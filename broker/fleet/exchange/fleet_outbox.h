@@ -19,8 +19,8 @@ struct route_node;
 void outbox_add_message(struct fleet *f, struct route_node *n, struct fleet_parts *p,
                         const struct fleet_bytes *frame);
 void outbox_add_wake(struct fleet *f, struct route_node *n, struct mqtt_slice client);
-void outbox_add_let_go(struct fleet *f, struct route_node *n, uint64_t request, uint64_t epoch,
-                       struct mqtt_slice client);
+void outbox_add_hand_over(struct fleet *f, struct route_node *n, uint64_t request, uint64_t epoch,
+                          struct mqtt_slice client);
 void outbox_add_gone(struct fleet *f, struct route_node *n, uint64_t request);
 /* Into a node's inbox, also when Redis is full: takeovers go on. NIL: there is no such inbox. */
 void outbox_write_small(struct fleet *f, uint64_t node, const struct fleet_bytes *batch,

@@ -107,7 +107,7 @@ static void take_wake(struct fleet *f, struct fleet_reader *r)
         f->host.wake(f->host.arg, (const char *)client.data, client.len);
 }
 
-static void take_let_go(struct fleet *f, uint64_t sender, struct fleet_reader *r)
+static void take_hand_over(struct fleet *f, uint64_t sender, struct fleet_reader *r)
 {
     uint64_t request = fleet_reader_u64(r);
     uint64_t epoch = fleet_reader_u64(r);
@@ -138,8 +138,8 @@ static void take_item(struct fleet *f, struct inbox_batch *b)
     case ITEM_WAKE:
         take_wake(f, r);
         break;
-    case ITEM_LET_GO:
-        take_let_go(f, b->sender, r);
+    case ITEM_HAND_OVER:
+        take_hand_over(f, b->sender, r);
         break;
     case ITEM_GONE:
         f->connect_ops->answered(f, b->sender, fleet_reader_u64(r));

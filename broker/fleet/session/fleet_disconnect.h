@@ -1,5 +1,5 @@
 /*
- * fleet_disconnect - the end of a connection: what it published goes first, then its session is let go of,
+ * fleet_disconnect - the end of a connection: what it published goes first, then its session is nobody's,
  * and its will, if it is due, is published.
  */
 #ifndef FLOTILLA_BROKER_FLEET_SESSION_FLEET_DISCONNECT_H

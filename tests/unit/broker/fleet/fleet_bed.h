@@ -87,7 +87,7 @@ struct bed_client {
     struct bed_client *next;
     char id[BED_TEXT];
     struct store_hold hold;
-    bool connected, silent; /* silent: doesn't let go when asked */
+    bool connected, silent; /* silent: doesn't hand over when asked */
     bool present;
     uint64_t next_sequence;
     size_t sub_count, open_count, released_count;
@@ -307,25 +307,25 @@ static inline void bed_left(struct bed_client *c)
     }
 }
 
-struct bed_letting {
+struct bed_handover {
     store_done_fn *done;
     void *arg;
 };
 
 static inline void bed_on_gone(void *arg, enum store_status status)
 {
-    struct bed_letting *l = arg;
+    struct bed_handover *l = arg;
 
     l->done(l->arg, status);
     free(l);
 }
 
-static inline void bed_let_go(void *arg, const char *client_id, size_t len, uint64_t epoch,
-                              store_done_fn *done, void *done_arg)
+static inline void bed_hand_over(void *arg, const char *client_id, size_t len, uint64_t epoch,
+                                 store_done_fn *done, void *done_arg)
 {
     struct bed_node *n = arg;
     struct bed_client *c = n->clients;
-    struct bed_letting *l;
+    struct bed_handover *l;
 
     n->asked++;
     bed_text(n->last_asked, client_id, len);
@@ -345,7 +345,7 @@ static inline void bed_let_go(void *arg, const char *client_id, size_t len, uint
     }
     bed_left(c);
     l = malloc(sizeof(*l));
-    *l = (struct bed_letting){.done = done, .arg = done_arg};
+    *l = (struct bed_handover){.done = done, .arg = done_arg};
     n->store->ops->disconnect(n->store, &c->hold, true, c->hold.durable ? UINT32_MAX : 0,
                               bed_on_gone, l);
 }
@@ -461,7 +461,7 @@ static inline struct bed_node *bed_add(struct bed *b)
         .deliver = bed_deliver,
         .publish_will = bed_publish_will,
         .wake = bed_wake,
-        .let_go = bed_let_go,
+        .let_go = bed_hand_over,
         .fenced = bed_fenced,
         .durable_subscribed = bed_subscribed,
         .durable_unsubscribed = bed_unsubscribed,

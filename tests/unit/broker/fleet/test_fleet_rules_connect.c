@@ -4,7 +4,7 @@
 
 static const struct bed_will offline = {.topic = "w/1", .payload = "offline", .qos = 1};
 
-static void rule_7_a_living_owner_lets_go_and_publishes_the_will_first(void **state)
+static void rule_7_a_living_owner_hands_over_and_publishes_the_will_first(void **state)
 {
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
@@ -623,7 +623,7 @@ int main(void)
 {
 #define IN_BED(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
     const struct CMUnitTest tests[] = {
-        IN_BED(rule_7_a_living_owner_lets_go_and_publishes_the_will_first),
+        IN_BED(rule_7_a_living_owner_hands_over_and_publishes_the_will_first),
         IN_BED(rule_7_a_silent_owner_is_passed_over_within_a_second),
         IN_BED(rule_7_a_will_that_waits_for_its_client_is_void_when_that_is_back),
         IN_BED(rule_7_a_dead_owners_will_is_out_before_the_next_connack_and_once),

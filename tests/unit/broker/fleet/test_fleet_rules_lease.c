@@ -324,7 +324,7 @@ static void rule_9_a_redis_that_lost_everything_is_told_again(void **state)
     BED_UNTIL(b, one->got_count == 1);
     three = bed_add_ready(b);
     BED_UNTIL(b, three->route_count == 1);
-    /* The client id is still taken: a new connection asks the old one to let go. */
+    /* The client id is still taken: a new connection asks the old one to hand over. */
     bed_connect(three, "c", false);
     assert_int_equal(one->asked, 1);
     assert_int_equal(one->start_overs + two->start_overs, 0);

@@ -11,15 +11,15 @@ enum { FILTERS = 400 /* several pieces of restoring, several answers of reading 
 static const struct {
     enum connect_state from, to;
 } arrows[] = {
-    {CONNECT_NEW, CONNECT_CLAIMING},        {CONNECT_CLAIMING, CONNECT_READING},
-    {CONNECT_READING, CONNECT_LETTING_GO},  {CONNECT_LETTING_GO, CONNECT_SEIZING},
-    {CONNECT_SEIZING, CONNECT_RESTORING},   {CONNECT_RESTORING, CONNECT_SETTLING},
-    {CONNECT_SETTLING, CONNECT_REFUSED},    {CONNECT_READING, CONNECT_CLAIMING},
-    {CONNECT_LETTING_GO, CONNECT_CLAIMING}, {CONNECT_SEIZING, CONNECT_CLAIMING},
-    {CONNECT_RESTORING, CONNECT_CLAIMING},  {CONNECT_SETTLING, CONNECT_CLAIMING},
-    {CONNECT_CLAIMING, CONNECT_ENDED},      {CONNECT_READING, CONNECT_ENDED},
-    {CONNECT_LETTING_GO, CONNECT_ENDED},    {CONNECT_SEIZING, CONNECT_ENDED},
-    {CONNECT_RESTORING, CONNECT_ENDED},     {CONNECT_SETTLING, CONNECT_ENDED},
+    {CONNECT_NEW, CONNECT_CLAIMING},          {CONNECT_CLAIMING, CONNECT_READING},
+    {CONNECT_READING, CONNECT_HANDING_OVER},  {CONNECT_HANDING_OVER, CONNECT_SEIZING},
+    {CONNECT_SEIZING, CONNECT_RESTORING},     {CONNECT_RESTORING, CONNECT_SETTLING},
+    {CONNECT_SETTLING, CONNECT_REFUSED},      {CONNECT_READING, CONNECT_CLAIMING},
+    {CONNECT_HANDING_OVER, CONNECT_CLAIMING}, {CONNECT_SEIZING, CONNECT_CLAIMING},
+    {CONNECT_RESTORING, CONNECT_CLAIMING},    {CONNECT_SETTLING, CONNECT_CLAIMING},
+    {CONNECT_CLAIMING, CONNECT_ENDED},        {CONNECT_READING, CONNECT_ENDED},
+    {CONNECT_HANDING_OVER, CONNECT_ENDED},    {CONNECT_SEIZING, CONNECT_ENDED},
+    {CONNECT_RESTORING, CONNECT_ENDED},       {CONNECT_SETTLING, CONNECT_ENDED},
     {CONNECT_REFUSED, CONNECT_ENDED},
 };
 
@@ -115,9 +115,9 @@ static void begins_again(struct bed *b, enum connect_state state)
 
 static void an_attempt_goes_through_all_states(void **state)
 {
-    static const enum connect_state way[] = {CONNECT_CLAIMING,   CONNECT_READING,
-                                             CONNECT_LETTING_GO, CONNECT_SEIZING,
-                                             CONNECT_RESTORING,  CONNECT_SETTLING};
+    static const enum connect_state way[] = {CONNECT_CLAIMING,     CONNECT_READING,
+                                             CONNECT_HANDING_OVER, CONNECT_SEIZING,
+                                             CONNECT_RESTORING,    CONNECT_SETTLING};
     struct bed *b = *state;
     struct attempt a = begin(b, way[0]);
 
@@ -134,7 +134,7 @@ static void it_begins_again_while_it_reads(void **state)
 
 static void it_begins_again_while_owners_are_asked(void **state)
 {
-    begins_again(*state, CONNECT_LETTING_GO);
+    begins_again(*state, CONNECT_HANDING_OVER);
 }
 
 static void it_begins_again_while_a_will_is_seized(void **state)

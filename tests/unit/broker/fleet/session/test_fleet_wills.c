@@ -282,7 +282,7 @@ static void a_clean_claim_that_was_given_back_leaves_the_owners_to_be_asked(void
     assert_int_equal(bed_redis(b, "KEYS fl:{s*}:dw:c"), 0);
 }
 
-/* The node that was taking the client over dies; the former one doesn't let go. */
+/* The node that was taking the client over dies; the former one doesn't hand it over. */
 static void a_former_will_is_published_when_its_claimer_dies(void **state)
 {
     struct bed *b = *state;

@@ -10,12 +10,12 @@
 #include "broker/fleet/node/fleet.h"
 #include "common/log/log.h"
 
-static bool is_about(const struct let_go *l, const struct connect_op *op)
+static bool is_about(const struct handover *l, const struct connect_op *op)
 {
     return op->request != l->request && op->hold->epoch <= l->epoch;
 }
 
-static void answer(struct let_go *l)
+static void answer(struct handover *l)
 {
     struct route_node *n;
 
@@ -31,7 +31,7 @@ static void answer(struct let_go *l)
 
 /* Answers when no attempt of an earlier claim goes on any more. Such attempts fail, but each goes
  * on until its own former owner has handed the client over: only then is the client id free. */
-static void await_connecting(struct let_go *l)
+static void await_connecting(struct handover *l)
 {
     struct connect_op *op = connect_of_client(l->f, l->client, l->client_len);
     struct connect_op *last = NULL;
@@ -55,35 +55,35 @@ static void await_connecting(struct let_go *l)
 
 void connect_pass_on_asked(struct connect_op *op)
 {
-    struct let_go *list = op->asked;
+    struct handover *list = op->asked;
 
     op->asked = NULL;
     while (list != NULL) {
-        struct let_go *l = list;
+        struct handover *l = list;
 
         list = l->next;
         await_connecting(l);
     }
 }
 
-static void on_let_go(void *arg, enum store_status status)
+static void on_handed_over(void *arg, enum store_status status)
 {
     (void)status;
     await_connecting(arg);
 }
 
 /* The connection that is there already is the core's to close. */
-static void ask_core(struct let_go *l)
+static void ask_core(struct handover *l)
 {
     LOG_DEBUG("client_asked", KV_STR("client_id", l->client), KV_UINT("epoch", l->epoch),
               KV_UINT("by", l->node));
-    l->f->host.let_go(l->f->host.arg, l->client, l->client_len, l->epoch, on_let_go, l);
+    l->f->host.let_go(l->f->host.arg, l->client, l->client_len, l->epoch, on_handed_over, l);
 }
 
-static struct let_go *let_go_new(struct fleet *f, uint64_t node, uint64_t request, uint64_t epoch,
-                                 struct mqtt_slice client)
+static struct handover *handover_new(struct fleet *f, uint64_t node, uint64_t request,
+                                     uint64_t epoch, struct mqtt_slice client)
 {
-    struct let_go *l = calloc(1, sizeof(*l) + client.len + 1);
+    struct handover *l = calloc(1, sizeof(*l) + client.len + 1);
 
     if (l == NULL)
         return NULL;
@@ -99,7 +99,7 @@ static struct let_go *let_go_new(struct fleet *f, uint64_t node, uint64_t reques
 void connect_asked(struct fleet *f, uint64_t node, uint64_t request, struct mqtt_slice client,
                    uint64_t epoch)
 {
-    struct let_go *l = let_go_new(f, node, request, epoch, client);
+    struct handover *l = handover_new(f, node, request, epoch, client);
 
     if (l != NULL)
         ask_core(l);
@@ -109,7 +109,7 @@ void connect_await_own(struct connect_op *op)
 {
     struct mqtt_slice client = {.data = (const uint8_t *)op->hold->client_id,
                                 .len = op->hold->client_id_len};
-    struct let_go *l = let_go_new(op->f, op->f->id, op->request, op->hold->epoch, client);
+    struct handover *l = handover_new(op->f, op->f->id, op->request, op->hold->epoch, client);
 
     if (l != NULL)
         await_connecting(l);
