@@ -9,7 +9,7 @@
 #include "broker/fleet/fence/fleet_subscriptions.h"
 #include "broker/fleet/hold/fleet_hold.h"
 #include "broker/fleet/log/fleet_epochs.h"
-#include "broker/fleet/log/fleet_retell.h"
+#include "broker/fleet/log/fleet_reannounce.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/node/fleet_behalf.h"
 #include "broker/fleet/storage/fleet_usage.h"
@@ -89,7 +89,7 @@ static bool take_claim(struct connect_op *op, const redisReply *r)
     if (e[3]->str[0] == '1')
         fleet_session_ended(f, session);
     if (e[12]->elements > 0)
-        op->entry = fleet_retell_removals(f, session, e[12]);
+        op->entry = fleet_reannounce_removals(f, session, e[12]);
     op->result.next_sequence = e[6]->len > 0 ? number_of(e[6]) : number_of(e[4]) + 1;
     op->wills[0] = number_of(e[8]);
     op->wills[1] = number_of(e[7]);

@@ -238,7 +238,7 @@ bool fleet_append_is_lost(const struct fleet *f, uint64_t version)
     return f->append->version > version;
 }
 
-void fleet_append_said_again(struct fleet *f)
+void fleet_append_reannounced(struct fleet *f)
 {
     struct fleet_append *a = f->append;
     uint64_t number = gathering(f)->number;

@@ -84,7 +84,7 @@ bool fleet_append_waits_for_log(const struct fleet *f);
 bool fleet_append_is_lost(const struct fleet *f, uint64_t version);
 /* Their changes have just been written again: waiters for one of them wait for the new entry
  * now. */
-void fleet_append_said_again(struct fleet *f);
+void fleet_append_reannounced(struct fleet *f);
 void fleet_append_flush(struct fleet *f);
 void fleet_append_reset(struct fleet *f);
 

@@ -15,7 +15,7 @@
 #include "broker/fleet/exchange/fleet_nodes.h"
 #include "broker/fleet/log/fleet_append.h"
 #include "broker/fleet/log/fleet_epochs.h"
-#include "broker/fleet/log/fleet_retell.h"
+#include "broker/fleet/log/fleet_reannounce.h"
 #include "broker/fleet/log/fleet_version.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/node/fleet_behalf.h"
@@ -96,7 +96,7 @@ static void apply_unsubscribed(struct fleet *f, struct fleet_reader *r, bool own
 {
     struct fleet_session_ref session = read_session(r);
     struct mqtt_slice filter = fleet_reader_slice(r);
-    if ((!own && fleet_retell_own(f, session)) || !is_news(f, r, own, session))
+    if ((!own && fleet_reannounce_own(f, session)) || !is_news(f, r, own, session))
         return;
     f->host.durable_unsubscribed(f->host.arg, (const char *)session.client.data, session.client.len,
                                  filter);
@@ -105,7 +105,7 @@ static void apply_unsubscribed(struct fleet *f, struct fleet_reader *r, bool own
 static void apply_ended(struct fleet *f, struct fleet_reader *r, bool own)
 {
     struct fleet_session_ref session = read_session(r);
-    if ((own || !fleet_retell_own(f, session)) && is_news(f, r, own, session))
+    if ((own || !fleet_reannounce_own(f, session)) && is_news(f, r, own, session))
         f->host.durable_ended(f->host.arg, (const char *)session.client.data, session.client.len);
 }
 

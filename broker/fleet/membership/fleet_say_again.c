@@ -31,7 +31,7 @@ void fleet_say_free(struct fleet *f)
     f->saying = NULL;
 }
 
-static void retell_subscription(void *arg, const struct store_subscription *sub)
+static void reannounce_subscription(void *arg, const struct store_subscription *sub)
 {
     const struct fleet_hold *h = arg;
     struct fleet_options o = fleet_options_write(sub);
@@ -49,7 +49,7 @@ static void say_hold_again(struct fleet *f, struct fleet_hold *h)
     fleet_say_hold(h);
     if (f->saying->lost && h->hold->store_data != NULL && h->hold->durable)
         f->host.each_subscription(f->host.arg, h->hold->client_id, h->hold->client_id_len,
-                                  retell_subscription, h);
+                                  reannounce_subscription, h);
 }
 
 void fleet_say_again(struct fleet *f, bool again, bool lost)
@@ -98,6 +98,6 @@ void fleet_say_tick(struct fleet *f)
     if (!say_holds(f))
         return;
     if (s->lost)
-        fleet_append_said_again(f);
+        fleet_append_reannounced(f);
     s->under_way = s->lost = false;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "broker/fleet/fence/fleet_cut.h"
-#include "broker/fleet/log/fleet_retell.h"
+#include "broker/fleet/log/fleet_reannounce.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/node/fleet_behalf.h"
 #include "broker/fleet/session/fleet_will.h"
@@ -164,8 +164,8 @@ static void take_client(struct reaper *rp, struct redisReply **e)
 
     rp->clients++;
     /* What the dead node did to the session may not have reached the log. */
-    fleet_retell_removals(rp->f, session, e[4]);
-    fleet_retell_subscriptions(rp->f, session, e[3]);
+    fleet_reannounce_removals(rp->f, session, e[4]);
+    fleet_reannounce_subscriptions(rp->f, session, e[3]);
     if (e[2]->len == 0)
         return;
     rp->under_way++;

@@ -15,7 +15,7 @@
 #include "broker/fleet/hold/fleet_assert.h"
 #include "broker/fleet/hold/fleet_hold.h"
 #include "broker/fleet/log/fleet_append.h"
-#include "broker/fleet/log/fleet_retell.h"
+#include "broker/fleet/log/fleet_reannounce.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/node/fleet_behalf.h"
 #include "broker/fleet/publish/fleet_queue.h"

@@ -6,7 +6,7 @@
 
 #include "broker/fleet/exchange/fleet_nodes.h"
 #include "broker/fleet/fence/fleet_cut.h"
-#include "broker/fleet/log/fleet_retell.h"
+#include "broker/fleet/log/fleet_reannounce.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/node/fleet_behalf.h"
 #include "broker/fleet/session/fleet_will.h"
@@ -134,7 +134,7 @@ static void on_due(void *arg, const redisReply *r)
         else if (r->element[i]->str[0] == 'b')
             take_from(f, session, fourth);
         else
-            fleet_retell_end(f, session, fourth);
+            fleet_reannounce_end(f, session, fourth);
     }
 }
 

@@ -1,6 +1,6 @@
 /* Writes into the log what a dead node, or a lost reply, may have left out. Writing something twice
  * is harmless. */
-#include "broker/fleet/log/fleet_retell.h"
+#include "broker/fleet/log/fleet_reannounce.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,7 @@ static void on_logged(void *arg, enum store_status status)
     if (status == STORE_OK) {
         struct fleet_key key =
             fleet_key_clients(&f->keys, fleet_client_bucket(&f->keys, e->client, e->len));
-        scripts_begin(&f->scripts, f->q, SCRIPT_TOLD, key.text, 2);
+        scripts_begin(&f->scripts, f->q, SCRIPT_END_LOGGED, key.text, 2);
         redis_queue_arg(f->q, e->client, e->len);
         redis_queue_u64(f->q, e->epoch);
         redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
@@ -36,7 +36,7 @@ uint64_t fleet_session_ended(struct fleet *f, struct fleet_session_ref session)
     uint64_t entry = fleet_append_ended(f, session);
     struct ended *e = malloc(sizeof(*e) + session.client.len);
     if (e == NULL)
-        return entry; /* said again later, then */
+        return entry; /* announced again later, then */
     e->f = f;
     e->epoch = session.epoch;
     e->len = session.client.len;
@@ -51,8 +51,8 @@ static struct mqtt_slice slice_of(const redisReply *r)
 }
 
 /* {filter, options, ...} from its element `from` on. */
-static void retell_subscriptions(struct fleet *f, struct fleet_session_ref session,
-                                 const redisReply *subs, size_t from)
+static void reannounce_subscriptions(struct fleet *f, struct fleet_session_ref session,
+                                     const redisReply *subs, size_t from)
 {
     bool news = fleet_session_is_new(f, session);
     for (size_t i = from; i + 1 < subs->elements; i += 2) {
@@ -67,14 +67,14 @@ static void retell_subscriptions(struct fleet *f, struct fleet_session_ref sessi
     }
 }
 
-void fleet_retell_subscriptions(struct fleet *f, struct fleet_session_ref session,
-                                const redisReply *subs)
+void fleet_reannounce_subscriptions(struct fleet *f, struct fleet_session_ref session,
+                                    const redisReply *subs)
 {
-    retell_subscriptions(f, session, subs, 0);
+    reannounce_subscriptions(f, session, subs, 0);
 }
 
-uint64_t fleet_retell_removals(struct fleet *f, struct fleet_session_ref session,
-                               const redisReply *filters)
+uint64_t fleet_reannounce_removals(struct fleet *f, struct fleet_session_ref session,
+                                   const redisReply *filters)
 {
     uint64_t entry = 0;
     for (size_t i = 0; i < filters->elements; i++) {
@@ -87,7 +87,8 @@ uint64_t fleet_retell_removals(struct fleet *f, struct fleet_session_ref session
     return entry;
 }
 
-void fleet_retell_end(struct fleet *f, struct fleet_session_ref session, const redisReply *later)
+void fleet_reannounce_end(struct fleet *f, struct fleet_session_ref session,
+                          const redisReply *later)
 {
     const char *epoch = later->elements > 0 ? later->element[0]->str : "";
     fleet_session_ended(f, session);
@@ -95,32 +96,32 @@ void fleet_retell_end(struct fleet *f, struct fleet_session_ref session, const r
         f->host.durable_ended(f->host.arg, (const char *)session.client.data, session.client.len);
     session.epoch = strtoull(epoch, NULL, 10);
     if (session.epoch != 0)
-        retell_subscriptions(f, session, later, 1);
+        reannounce_subscriptions(f, session, later, 1);
 }
 
-struct retelling {
+struct reannouncing {
     struct fleet *f;
     struct fleet_session_ref session;
 };
 
-static void retell_one(void *arg, const struct store_subscription *sub)
+static void reannounce_one(void *arg, const struct store_subscription *sub)
 {
-    struct retelling *t = arg;
+    struct reannouncing *t = arg;
     struct fleet_options o = fleet_options_write(sub);
     fleet_append_subscribed(t->f, t->session, sub->filter,
                             (struct mqtt_slice){.data = o.bytes, .len = (uint32_t)o.len});
 }
 
-bool fleet_retell_own(struct fleet *f, struct fleet_session_ref session)
+bool fleet_reannounce_own(struct fleet *f, struct fleet_session_ref session)
 {
     const char *id = (const char *)session.client.data;
     struct store_hold *hold = f->host.hold_of(f->host.arg, id, session.client.len);
-    struct retelling t = {.f = f, .session = session};
+    struct reannouncing t = {.f = f, .session = session};
     if (hold == NULL || !hold->durable || hold->epoch == 0 || hold->epoch < session.epoch)
         return false;
     t.session.epoch = hold->epoch;
     if (hold->store_data == NULL)
-        return f->connect_ops->each_subscription(f, hold, retell_one, &t);
-    f->host.each_subscription(f->host.arg, id, session.client.len, retell_one, &t);
+        return f->connect_ops->each_subscription(f, hold, reannounce_one, &t);
+    f->host.each_subscription(f->host.arg, id, session.client.len, reannounce_one, &t);
     return true;
 }
