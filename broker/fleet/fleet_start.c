@@ -22,8 +22,8 @@
 #include "broker/fleet/log/route.h"
 #include "broker/fleet/membership/fleet_beat.h"
 #include "broker/fleet/membership/fleet_load.h"
+#include "broker/fleet/membership/fleet_reassert.h"
 #include "broker/fleet/membership/fleet_register.h"
-#include "broker/fleet/membership/fleet_say_again.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/node/fleet_clock.h"
 #include "broker/fleet/publish/fleet_gather.h"
@@ -104,7 +104,7 @@ static bool init_modules(struct fleet *f, struct metrics *metrics)
         fleet_connects_init,
         fleet_load_init,
         fleet_register_init,
-        fleet_say_init,
+        fleet_reassert_init,
         fleet_over_init,
         fleet_leave_init,
     };
@@ -155,7 +155,7 @@ static void free_modules(struct fleet *f)
 {
     static void (*const frees[])(struct fleet *) = {
         fleet_leave_free,       fleet_over_free,
-        fleet_say_free,         fleet_register_free,
+        fleet_reassert_free,    fleet_register_free,
         fleet_load_free,        fleet_connects_free,
         fleet_disconnects_free, fleet_due_free,
         fleet_wills_free,       fleet_retained_reads_free,

@@ -16,7 +16,7 @@
 #include "broker/fleet/log/route.h"
 #include "broker/fleet/membership/fleet_beat.h"
 #include "broker/fleet/membership/fleet_load.h"
-#include "broker/fleet/membership/fleet_say_again.h"
+#include "broker/fleet/membership/fleet_reassert.h"
 #include "broker/fleet/membership/fleet_taken_apply.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/node/fleet_clock.h"
@@ -43,7 +43,7 @@ static void take_time(struct fleet *f)
 static void run_ticks(struct fleet *f)
 {
     fleet_load_tick(f);
-    fleet_say_tick(f);
+    fleet_reassert_tick(f);
     fleet_clock_tick(f);
     fleet_log_tick(f);
     inbox_barriers_tick(f);

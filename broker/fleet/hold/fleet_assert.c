@@ -214,7 +214,7 @@ void fleet_hold_assert(struct fleet_hold *h)
     fleet_bytes_fini(&a.open);
 }
 
-void fleet_say_hold(struct fleet_hold *h)
+void fleet_hold_assert_once(struct fleet_hold *h)
 {
     /* Without store_data it is still connecting: its claim is made again. */
     if (h->asserted != h->fleet->holds->round && h->hold != NULL && h->hold->store_data != NULL)

@@ -55,8 +55,8 @@ void fleet_hold_drop(struct fleet_hold *h)
 
     if (f->holds->sweep_at == h)
         f->holds->sweep_at = h->next;
-    if (f->holds->say_at == h)
-        f->holds->say_at = h->next;
+    if (f->holds->assert_at == h)
+        f->holds->assert_at = h->next;
     if (h->prev != NULL)
         h->prev->next = h->next;
     else

@@ -51,8 +51,8 @@ struct fleet_holds {
     struct fleet_hold *acking; /* those with acknowledgements of this turn */
     struct fleet_hold *sweep_at;
     uint64_t sweep_next_ms;
-    struct fleet_hold *say_at; /* fleet_say_again.c */
-    unsigned round;            /* counts the times that all are asserted */
+    struct fleet_hold *assert_at; /* fleet_reassert.c */
+    unsigned round;               /* counts the times that all are asserted */
 };
 
 bool fleet_holds_init(struct fleet *f);

@@ -25,8 +25,8 @@
 #include "broker/fleet/log/fleet_version.h"
 #include "broker/fleet/log/route.h"
 #include "broker/fleet/membership/fleet_beat.h"
+#include "broker/fleet/membership/fleet_reassert.h"
 #include "broker/fleet/membership/fleet_register.h"
-#include "broker/fleet/membership/fleet_say_again.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/node/fleet_behalf.h"
 #include "broker/fleet/storage/fleet_usage.h"
@@ -400,14 +400,14 @@ static bool take_secret(struct fleet *f, const redisReply *r)
 }
 
 /* What Redis has of this node may be less than what it was told. */
-static void say_again(struct fleet *f, size_t routes)
+static void reassert(struct fleet *f, size_t routes)
 {
     const struct fleet_load *l = f->load;
     bool lost = routes != route_count(f) || fleet_append_is_lost(f, l->from);
 
     if (l->again)
         fleet_versions_rejoined(f, l->from);
-    fleet_say_again(f, l->again, lost);
+    fleet_reassert(f, l->again, lost);
     if (l->again)
         fleet_connects_begin_again(f);
 }
@@ -452,7 +452,7 @@ static void on_join(void *arg, const redisReply *r)
     fleet_register_keep(f);
     fleet_usage_ask(f);
     l->from = strtoull(r->element[1]->str, NULL, 10);
-    say_again(f, (size_t)r->element[2]->integer);
+    reassert(f, (size_t)r->element[2]->integer);
     begin_loading(f);
 }
 

@@ -182,7 +182,7 @@ struct fleet {
     struct fleet_load *load;
     struct reaper *reapers;
     struct fleet_registration *registration;
-    struct fleet_saying *saying;
+    struct fleet_reasserting *reasserting;
     struct fleet_over *over;
     struct fleet_leave *leaving;
 };

@@ -15,7 +15,7 @@ void fleet_qos2_bind(struct fleet *f, struct store_hold *hold, uint16_t packet_i
     uint8_t text[16];
 
     fleet_id_write(text, id);
-    fleet_say_hold(h);
+    fleet_hold_assert_once(h);
     fleet_session_script(f, hold, SCRIPT_QOS2, 2);
     redis_queue_u64(f->q, packet_id);
     redis_queue_arg(f->q, text, sizeof(text));
@@ -71,7 +71,7 @@ void fleet_qos2_end(struct fleet *f, struct store_hold *hold, uint16_t packet_id
     }
     *end = (struct qos2_end){.hold = h, .done = done, .arg = arg};
     h->refs++;
-    fleet_say_hold(h);
+    fleet_hold_assert_once(h);
     key = fleet_key_clients(&f->keys, h->bucket);
     scripts_begin(&f->scripts, f->q, SCRIPT_QOS2_END, key.text, 3);
     redis_queue_arg(f->q, hold->client_id, hold->client_id_len);

@@ -22,7 +22,7 @@ static void send_acks(struct fleet_hold *h)
 {
     if (h->ack_count == 0)
         return;
-    fleet_say_hold(h);
+    fleet_hold_assert_once(h);
     fleet_acks_write(h);
 }
 
@@ -157,7 +157,7 @@ void fleet_fetch(struct fleet *f, struct store_hold *hold, uint64_t from, size_t
     h->refs++;
     key = fleet_key_clients(&f->keys, h->bucket);
     snprintf(from_text, sizeof(from_text), "%llu-0", (unsigned long long)from);
-    fleet_say_hold(h);
+    fleet_hold_assert_once(h);
     fleet_acks_write(h); /* what was acknowledged isn't read again */
     scripts_begin(&f->scripts, f->q, SCRIPT_FETCH, key.text, 5);
     redis_queue_arg(f->q, hold->client_id, hold->client_id_len);

@@ -131,7 +131,7 @@ void fleet_disconnect_tick(struct fleet *f)
 
 static void write_disconnect(struct disconnect_op *op, bool due, uint64_t grace_ms);
 
-static void say_subscribed(void *arg, const struct store_subscription *sub)
+static void announce_subscribed(void *arg, const struct store_subscription *sub)
 {
     struct disconnect_op *op = arg;
     struct fleet_options o = fleet_options_write(sub);
@@ -164,7 +164,7 @@ static void begin_again(struct disconnect_op *op)
     h->hold = NULL;
     if (due)
         h->will = (struct fleet_bytes){0};
-    f->host.each_subscription(f->host.arg, op->client, op->client_len, say_subscribed, op);
+    f->host.each_subscription(f->host.arg, op->client, op->client_len, announce_subscribed, op);
     write_disconnect(op, due, 0);
 }
 
@@ -308,7 +308,7 @@ void fleet_disconnect(struct fleet *f, struct store_hold *hold, bool publish_wil
     }
     op->done = done;
     op->arg = arg;
-    fleet_say_hold(h);
+    fleet_hold_assert_once(h);
     if (publish_will && hold->will_grace_s == 0 && h->will_delay_s == 0) {
         account_uncount(ACCOUNT_CLIENTS, h->will.data);
         op->will = h->will;

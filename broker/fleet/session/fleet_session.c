@@ -119,7 +119,7 @@ void fleet_subscribe(struct fleet *f, struct store_hold *hold,
         return;
     }
     op->entry = entry;
-    fleet_say_hold(op->hold);
+    fleet_hold_assert_once(op->hold);
     fleet_session_script(f, hold, SCRIPT_SUBSCRIBE, 2 * count);
     for (size_t i = 0; i < count; i++) {
         struct fleet_options o = fleet_options_write(&subs[i]);
@@ -147,7 +147,7 @@ void fleet_unsubscribe(struct fleet *f, struct store_hold *hold, const struct mq
         fleet_defer(f, done, arg, STORE_UNAVAILABLE);
         return;
     }
-    fleet_say_hold(op->hold);
+    fleet_hold_assert_once(op->hold);
     fleet_session_script(f, hold, SCRIPT_UNSUBSCRIBE, 1 + count);
     redis_queue_str(f->q, op->hold->unsaid++ > 0 ? "1" : "0");
     for (size_t i = 0; i < count; i++) {

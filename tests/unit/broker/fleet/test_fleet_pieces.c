@@ -7,7 +7,7 @@
 #include "broker/fleet/hold/fleet_hold.h"
 #include "broker/fleet/log/fleet_append.h"
 #include "broker/fleet/log/route.h"
-#include "broker/fleet/membership/fleet_say_again.h"
+#include "broker/fleet/membership/fleet_reassert.h"
 #include "broker/fleet/membership/fleet_taken_apply.h"
 #include "broker/fleet/node/fleet.h"
 #include "common/base/timebox.h"
@@ -32,7 +32,7 @@ static void connect_crowd(struct bed_node *n, struct bed_client *crowd[CROWD])
     }
 }
 
-static size_t holds_unsaid(const struct fleet *f)
+static size_t holds_unasserted(const struct fleet *f)
 {
     size_t count = 0;
 
@@ -60,7 +60,7 @@ static long long sessions_in_redis(struct bed *b)
     return count;
 }
 
-static void rule_9_a_crowd_is_told_again_in_pieces(void **state)
+static void rule_9_a_crowd_is_asserted_again_in_pieces(void **state)
 {
     struct bed *b = *state;
     struct bed_node *n = bed_add_ready(b);
@@ -74,8 +74,8 @@ static void rule_9_a_crowd_is_told_again_in_pieces(void **state)
     b->without_time = true;
     freeReplyObject(redisCommand(b->redis, "FLUSHALL"));
     BED_UNTIL(b, f->holds->round != round);
-    while (f->holds->say_at != NULL) {
-        size_t now = holds_unsaid(f);
+    while (f->holds->assert_at != NULL) {
+        size_t now = holds_unasserted(f);
 
         assert_true(left - now <= AT_ONCE);
         left = now;
@@ -84,14 +84,14 @@ static void rule_9_a_crowd_is_told_again_in_pieces(void **state)
 
             assert_int_not_equal(last->asserted, f->holds->round);
             b->without_time = false;
-            fleet_say_hold(last);
+            fleet_hold_assert_once(last);
             b->without_time = true;
             assert_int_equal(last->asserted, f->holds->round);
             left--;
         }
         bed_turn(b);
     }
-    BED_UNTIL(b, !f->saying->under_way && holds_unsaid(f) == 0);
+    BED_UNTIL(b, !f->reasserting->under_way && holds_unasserted(f) == 0);
     BED_UNTIL(b, sessions_in_redis(b) == CROWD);
     b->without_time = false;
     BED_UNTIL(b, bed_ready(n));
@@ -331,7 +331,7 @@ int main(void)
 {
 #define IN_BED(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
     const struct CMUnitTest tests[] = {
-        IN_BED(rule_9_a_crowd_is_told_again_in_pieces),
+        IN_BED(rule_9_a_crowd_is_asserted_again_in_pieces),
         IN_BED(rule_2_a_crowd_is_forgotten_in_pieces),
         IN_BED(a_crowd_that_others_took_is_closed_in_pieces),
         IN_BED(rule_7_many_filters_are_restored_in_pieces),

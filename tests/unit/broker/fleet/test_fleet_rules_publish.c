@@ -225,7 +225,7 @@ static void rule_5_a_log_that_never_rests_holds_up_no_publish(void **state)
 }
 
 /* Redis lost data: who comes into the log while others say it again may have subscribed long ago. */
-static void rule_9_who_is_said_again_late_gets_a_publish_that_is_under_way(void **state)
+static void rule_9_who_is_announced_again_late_gets_a_publish_that_is_under_way(void **state)
 {
     enum { ROUNDS = 12, SAID_IN = 8 };
     struct bed *b = *state;
@@ -487,7 +487,7 @@ int main(void)
         IN_BED(rule_5_qos_0_is_published_with_what_its_broker_knows),
         IN_BED(rule_5_with_strict_consistency_qos_0_misses_no_subscription_either),
         IN_BED(rule_5_a_log_that_never_rests_holds_up_no_publish),
-        IN_BED(rule_9_who_is_said_again_late_gets_a_publish_that_is_under_way),
+        IN_BED(rule_9_who_is_announced_again_late_gets_a_publish_that_is_under_way),
         IN_BED(rule_5_what_wasnt_acknowledged_goes_to_nobody_new_once_its_publisher_has_left),
         IN_BED(rule_5_order_holds_while_everything_is_loaded_anew),
         IN_BED(rule_5_durable_sessions_get_it_in_their_queues_and_owners_are_woken),

@@ -2,8 +2,8 @@
  * its routes and its sessions' subscriptions are announced in the log again where it lost some.
  * There may be a hundred thousand holds and a million routes: they are gone through in pieces, and
  * no faster than Redis answers, so that others' commands don't wait behind all of it. What a
- * connection does before its turn comes asserts it first (fleet_say_hold). */
-#include "broker/fleet/membership/fleet_say_again.h"
+ * connection does before its turn comes asserts it first (fleet_hold_assert_once). */
+#include "broker/fleet/membership/fleet_reassert.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,16 +19,16 @@
 
 enum { PENDING_BYTES = 512 << 10 /* unanswered commands beside which holds are asserted */ };
 
-bool fleet_say_init(struct fleet *f)
+bool fleet_reassert_init(struct fleet *f)
 {
-    f->saying = calloc(1, sizeof(*f->saying));
-    return f->saying != NULL;
+    f->reasserting = calloc(1, sizeof(*f->reasserting));
+    return f->reasserting != NULL;
 }
 
-void fleet_say_free(struct fleet *f)
+void fleet_reassert_free(struct fleet *f)
 {
-    free(f->saying);
-    f->saying = NULL;
+    free(f->reasserting);
+    f->reasserting = NULL;
 }
 
 static void reannounce_subscription(void *arg, const struct store_subscription *sub)
@@ -44,37 +44,37 @@ static void reannounce_subscription(void *arg, const struct store_subscription *
                             (struct mqtt_slice){.data = o.bytes, .len = (uint32_t)o.len});
 }
 
-static void say_hold_again(struct fleet *f, struct fleet_hold *h)
+static void reassert_hold(struct fleet *f, struct fleet_hold *h)
 {
-    fleet_say_hold(h);
-    if (f->saying->lost && h->hold->store_data != NULL && h->hold->durable)
+    fleet_hold_assert_once(h);
+    if (f->reasserting->lost && h->hold->store_data != NULL && h->hold->durable)
         f->host.each_subscription(f->host.arg, h->hold->client_id, h->hold->client_id_len,
                                   reannounce_subscription, h);
 }
 
-void fleet_say_again(struct fleet *f, bool again, bool lost)
+void fleet_reassert(struct fleet *f, bool again, bool lost)
 {
-    struct fleet_saying *s = f->saying;
+    struct fleet_reasserting *s = f->reasserting;
 
     s->lost = s->lost || lost; /* the former walk may not have come to its end */
     if (lost)
         route_announce_all(f);
     if (again) {
         f->holds->round++;
-        f->holds->say_at = f->holds->first;
+        f->holds->assert_at = f->holds->first;
     }
     s->under_way = again || lost;
-    fleet_say_tick(f);
+    fleet_reassert_tick(f);
 }
 
 /* One at least. False: there is more, or no time to see. */
-static bool say_holds(struct fleet *f)
+static bool assert_holds(struct fleet *f)
 {
-    while (f->holds->say_at != NULL) {
-        struct fleet_hold *h = f->holds->say_at;
+    while (f->holds->assert_at != NULL) {
+        struct fleet_hold *h = f->holds->assert_at;
 
-        f->holds->say_at = h->next;
-        say_hold_again(f, h);
+        f->holds->assert_at = h->next;
+        reassert_hold(f, h);
         if (timebox_spend(f->box, TIMEBOX_LOOK_US)) {
             fleet_wake(f);
             return false;
@@ -85,9 +85,9 @@ static bool say_holds(struct fleet *f)
     return true;
 }
 
-void fleet_say_tick(struct fleet *f)
+void fleet_reassert_tick(struct fleet *f)
 {
-    struct fleet_saying *s = f->saying;
+    struct fleet_reasserting *s = f->reasserting;
 
     if (!s->under_way || !redis_link_is_up(f->commands))
         return;
@@ -95,7 +95,7 @@ void fleet_say_tick(struct fleet *f)
         fleet_wake(f);
         return;
     }
-    if (!say_holds(f))
+    if (!assert_holds(f))
         return;
     if (s->lost)
         fleet_append_reannounced(f);
