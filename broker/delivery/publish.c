@@ -54,12 +54,22 @@ static struct client *client_of(const struct publish *p)
     return p->publisher != NULL ? p->publisher->client : NULL;
 }
 
-static struct delivery begin(struct broker *b, const struct publish *p, struct mqtt_slice publisher,
+static struct delivery begin(struct broker *b, const struct publish *p,
                              struct mqtt_publish *scratch)
 {
     if (p->message != NULL)
         return delivery_of_message(b->encoder, p->message, scratch);
-    return delivery_of_publish(b->encoder, p->fields, publish_next_id(b), publisher);
+    return delivery_of_publish(b->encoder, p->fields, publish_next_id(b), publisher_of(p));
+}
+
+/* Most messages at QoS 0 have none, and cost no call. False: out of memory, and none. */
+static bool find_targets(struct broker *b, const struct publish *p, const struct match_entry *e,
+                         struct store_targets *targets)
+{
+    if (e != NULL && match_entry_may_have_targets(e, p->fields->qos))
+        return router_targets_among(b->router, e, p->fields->qos, publisher_of(p), targets);
+    *targets = (struct store_targets){0};
+    return e != NULL;
 }
 
 static bool store_has_part(const struct broker *b, const struct mqtt_publish *p,
@@ -79,16 +89,14 @@ enum publish_next publish_route(struct broker *b, const struct publish *p,
                                 struct store_targets *targets)
 {
     const struct mqtt_publish *fields = p->fields;
-    struct mqtt_slice publisher = publisher_of(p);
-    const struct match_entry *e =
-        router_route(b->router, fields->topic, fields->qos, publisher, targets);
-    if (e == NULL)
+    const struct match_entry *e = router_match(b->router, fields->topic);
+    if (!find_targets(b, p, e, targets))
         return PUBLISH_STORE; /* no memory to find receivers; a QoS 0 message is lost */
     if (waits_for_store(b, fields) || p->qos2_packet_id != 0)
         return PUBLISH_STORE;
     if (e->count > 0) {
         struct mqtt_publish scratch;
-        struct delivery d = begin(b, p, publisher, &scratch);
+        struct delivery d = begin(b, p, &scratch);
         fanout_publish(b->fanouts, e, &d, client_of(p));
         delivery_end(&d);
     }
@@ -158,7 +166,7 @@ void publish_store(struct broker *b, const struct publish *p, const struct store
                    store_done_fn *done, void *arg)
 {
     struct mqtt_publish scratch;
-    struct delivery d = begin(b, p, publisher_of(p), &scratch);
+    struct delivery d = begin(b, p, &scratch);
     struct message *m = delivery_message(&d);
     if (m == NULL) {
         if (done != NULL)

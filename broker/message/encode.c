@@ -34,17 +34,15 @@ void encoder_free(struct encoder *e)
     free(e);
 }
 
-struct delivery delivery_of_publish(struct encoder *e, const struct mqtt_publish *publish,
-                                    struct message_id id, struct mqtt_slice publisher)
+void encoder_begin(struct encoder *e)
 {
     memset(e->made, 0, sizeof(e->made));
-    return (struct delivery){.encoder = e, .publish = publish, .id = id, .publisher = publisher};
 }
 
 struct delivery delivery_of_message(struct encoder *e, struct message *m,
                                     struct mqtt_publish *scratch)
 {
-    memset(e->made, 0, sizeof(e->made));
+    encoder_begin(e);
     *scratch = (struct mqtt_publish){.qos = m->qos,
                                      .retain = m->retain,
                                      .topic = m->topic,
@@ -62,12 +60,6 @@ struct message *delivery_message(struct delivery *d)
     if (d->message == NULL)
         d->message = message_new(d->publish, d->id, d->publisher);
     return d->message;
-}
-
-void delivery_end(struct delivery *d)
-{
-    message_unref(d->message);
-    d->message = NULL;
 }
 
 static bool reserve(struct encoder *e, int variant, size_t size)

@@ -12,6 +12,8 @@
 #ifndef FLOTILLA_BROKER_MESSAGE_ENCODE_H
 #define FLOTILLA_BROKER_MESSAGE_ENCODE_H
 
+#include <stddef.h>
+
 #include "broker/message/message.h"
 
 struct encoder;
@@ -27,15 +29,27 @@ struct delivery {
     struct mqtt_slice publisher;
 };
 
+/* What was encoded of the delivery before isn't good any more. For the two functions below. */
+void encoder_begin(struct encoder *e);
 /* `publish` from a client; the message isn't kept by anyone yet. */
-struct delivery delivery_of_publish(struct encoder *e, const struct mqtt_publish *publish,
-                                    struct message_id id, struct mqtt_slice publisher);
+static inline struct delivery delivery_of_publish(struct encoder *e,
+                                                  const struct mqtt_publish *publish,
+                                                  struct message_id id, struct mqtt_slice publisher)
+{
+    encoder_begin(e);
+    return (struct delivery){.encoder = e, .publish = publish, .id = id, .publisher = publisher};
+}
 /* `scratch` gets the message's fields and must live as long as the delivery. */
 struct delivery delivery_of_message(struct encoder *e, struct message *m,
                                     struct mqtt_publish *scratch);
 /* The message, made now if it wasn't. Owned by the delivery. NULL when out of memory. */
 struct message *delivery_message(struct delivery *d);
-void delivery_end(struct delivery *d);
+static inline void delivery_end(struct delivery *d)
+{
+    if (d->message != NULL)
+        message_unref(d->message);
+    d->message = NULL;
+}
 
 struct encoded {
     const uint8_t *bytes;

@@ -24,6 +24,12 @@ struct match_entry {
     struct topic_match items[]; /* then the topic's bytes */
 };
 
+/* Whether there can be targets for the store among them: queues get nothing of QoS 0. */
+static inline bool match_entry_may_have_targets(const struct match_entry *e, uint8_t qos)
+{
+    return e->node_count > 0 || (qos > 0 && e->count > 0);
+}
+
 struct match_cache *match_cache_new(uint64_t hash_key);
 /* Forgets all if that is worth it: memory is short. */
 void match_cache_trim(struct match_cache *c);

@@ -38,7 +38,7 @@ struct router {
 
 /* ---- matching -------------------------------------------------------------------------------- */
 
-static inline const struct match_entry *match(struct router *r, struct mqtt_slice topic)
+const struct match_entry *router_match(struct router *r, struct mqtt_slice topic)
 {
     const struct match_entry *e = match_cache_get(r->cache, topic);
     if (e != NULL)
@@ -46,11 +46,6 @@ static inline const struct match_entry *match(struct router *r, struct mqtt_slic
     if (!topic_tree_match(r->tree, topic, &r->scratch))
         return NULL;
     return match_cache_put(r->cache, topic, &r->scratch);
-}
-
-const struct match_entry *router_match(struct router *r, struct mqtt_slice topic)
-{
-    return match(r, topic);
 }
 
 struct router *router_new(uint64_t hash_key, const struct router_hooks *hooks)
@@ -119,15 +114,14 @@ static bool reserve_targets(struct router *r, size_t queues, size_t nodes)
     return true;
 }
 
-const struct match_entry *router_route(struct router *r, struct mqtt_slice topic, uint8_t qos,
-                                       struct mqtt_slice publisher, struct store_targets *out)
+bool router_targets_among(struct router *r, const struct match_entry *e, uint8_t qos,
+                          struct mqtt_slice publisher, struct store_targets *out)
 {
-    const struct match_entry *e = match(r, topic);
     size_t queues = 0;
     size_t nodes = 0;
-    if (e == NULL || !reserve_targets(r, e->count, e->node_count)) {
+    if (!reserve_targets(r, e->count, e->node_count)) {
         *out = (struct store_targets){0};
-        return NULL;
+        return false;
     }
     for (uint32_t i = 0; qos > 0 && i < e->count; i++) {
         struct session *s = session_of(e->items[i].subscriber);
@@ -151,12 +145,16 @@ const struct match_entry *router_route(struct router *r, struct mqtt_slice topic
                                   .queue_count = queues,
                                   .nodes = r->targets.nodes,
                                   .node_count = nodes};
-    return e;
+    return true;
 }
 
 void router_targets(struct router *r, const struct message *m, struct store_targets *out)
 {
-    router_route(r, m->topic, m->qos, m->publisher, out);
+    const struct match_entry *e = router_match(r, m->topic);
+    if (e != NULL)
+        router_targets_among(r, e, m->qos, m->publisher, out);
+    else
+        *out = (struct store_targets){0};
 }
 
 /* ---- subscriptions --------------------------------------------------------------------------- */

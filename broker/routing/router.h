@@ -38,13 +38,14 @@ void router_free(struct router *r);
 /* Who matches the topic: match_cache.h. NULL only when out of memory. Good until a subscription
  * changes or another topic is matched. */
 const struct match_entry *router_match(struct router *r, struct mqtt_slice topic);
-/* The same, and among them the queues of durable sessions and the nodes, for a message of this QoS.
+/* Among them the queues of durable sessions and the nodes, for a message of this QoS.
  * The publisher (by its client id, since the message may have come by another broker or connection;
  * empty: the broker itself) doesn't get it back where that isn't wanted (5.0: 3.8.3.1). The arrays
- * are valid until the next message is routed. NULL: out of memory, and no targets. */
-const struct match_entry *router_route(struct router *r, struct mqtt_slice topic, uint8_t qos,
-                                       struct mqtt_slice publisher, struct store_targets *out);
-/* Routes again, for rule 5: the targets of a message as of now. */
+ * are valid until the next targets are asked for. False: out of memory, and no targets. To be asked
+ * where match_entry_may_have_targets; else there are none. */
+bool router_targets_among(struct router *r, const struct match_entry *e, uint8_t qos,
+                          struct mqtt_slice publisher, struct store_targets *out);
+/* Matches again, for rule 5: the targets of a message as of now; none when out of memory. */
 void router_targets(struct router *r, const struct message *m, struct store_targets *out);
 
 /* Memory is short: what can be found again is forgotten. Not while a message is routed. */
