@@ -93,13 +93,10 @@ static void queue_value(struct client *c, const struct message *m, uint8_t qos)
     struct store_queue_target target = {.client_id = c->hold.client_id,
                                         .client_id_len = c->hold.client_id_len,
                                         .qos = qos,
-                                        .retain_as_published = true,
                                         .session = c->session};
-    struct store_publish_request request = {
-        .message = own, .queue_only = true, .targets = {.queues = &target, .queue_count = 1}};
     c->ops++;
     c->retained->queueing++;
-    store_publish(c->broker->store, &request, on_queued, c);
+    store_enqueue(c->broker->store, own, &target, on_queued, c);
     message_unref(own);
 }
 

@@ -5,6 +5,7 @@
 #include "broker/fleet/fleet_turn.h"
 #include "broker/fleet/log/route.h"
 #include "broker/fleet/node/fleet.h"
+#include "broker/fleet/publish/fleet_enqueue.h"
 #include "broker/fleet/publish/fleet_publish.h"
 #include "broker/fleet/publish/fleet_qos2.h"
 #include "broker/fleet/publish/fleet_retained_read.h"
@@ -52,6 +53,12 @@ static void op_publish(struct store *s, const struct store_publish_request *req,
                        store_done_fn *done, void *arg)
 {
     fleet_publish(fleet_of(s), req, done, arg);
+}
+
+static void op_enqueue(struct store *s, struct message *m, const struct store_queue_target *target,
+                       store_done_fn *done, void *arg)
+{
+    fleet_enqueue(fleet_of(s), m, target, done, arg);
 }
 
 static void op_qos2_end(struct store *s, struct store_hold *hold, uint16_t packet_id,
@@ -134,6 +141,7 @@ static const struct store_ops redis_ops = {
     .unsubscribe = op_unsubscribe,
     .interest_ended = op_interest_ended,
     .publish = op_publish,
+    .enqueue = op_enqueue,
     .qos2_end = op_qos2_end,
     .fetch = op_fetch,
     .ack = op_ack,

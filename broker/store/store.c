@@ -40,6 +40,12 @@ void store_publish(struct store *s, const struct store_publish_request *req, sto
     s->ops->publish(s, req, done, arg);
 }
 
+void store_enqueue(struct store *s, struct message *m, const struct store_queue_target *target,
+                   store_done_fn *done, void *arg)
+{
+    s->ops->enqueue(s, m, target, done, arg);
+}
+
 void store_qos2_end(struct store *s, struct store_hold *hold, uint16_t packet_id,
                     store_done_fn *done, void *arg)
 {

@@ -125,10 +125,6 @@ struct store_publish_request {
     struct message *message;
     struct store_hold *hold; /* the publisher's; NULL for wills, $SYS */
     uint16_t qos2_packet_id; /* of a durable publisher, else 0 */
-    /* A retained value on its way to one new durable subscription: it goes to the queue target only
-     * (with the retain flag set when delivered); the retained value itself and other nodes are left
-     * alone. The message has an id of its own. */
-    bool queue_only;
     struct store_targets targets;
 };
 /* A request with qos2_packet_id: the core makes no local delivery itself (targets only, no
@@ -141,6 +137,13 @@ struct store_publish_request {
 void store_publish(struct store *s, const struct store_publish_request *req, store_done_fn *done,
                    void *arg);
 
+/* Puts a retained value (of QoS 1 or 2, with an id of its own: a queue drops an id that it has had)
+ * into the queue of one durable session, whose new subscription it is for. It is delivered with the
+ * retain flag. The retained value itself and other nodes are left alone. Completes when it is in the
+ * queue. STORE_FULL: there is no room in Redis. */
+void store_enqueue(struct store *s, struct message *m, const struct store_queue_target *target,
+                   store_done_fn *done, void *arg);
+
 /* The publisher sent PUBREL: forgets the packet id. Completion: send PUBCOMP. */
 void store_qos2_end(struct store *s, struct store_hold *hold, uint16_t packet_id,
                     store_done_fn *done, void *arg);
@@ -152,7 +155,7 @@ struct store_entry {
     struct message *message; /* referenced by the receiver if kept */
     uint8_t qos;             /* effective */
     bool retain;             /* flag to send */
-    bool is_value;           /* a retained value for a new subscription (queue_only), not live */
+    bool is_value;           /* a retained value for a new subscription (store_enqueue), not live */
     bool duplicate;          /* was (maybe) sent before on an earlier connection */
 };
 /* `more`: further entries are there already. */
@@ -314,6 +317,8 @@ struct store_ops {
                         store_done_fn *, void *);
     void (*interest_ended)(struct store *, struct mqtt_slice);
     void (*publish)(struct store *, const struct store_publish_request *, store_done_fn *, void *);
+    void (*enqueue)(struct store *, struct message *, const struct store_queue_target *,
+                    store_done_fn *, void *);
     void (*qos2_end)(struct store *, struct store_hold *, uint16_t, store_done_fn *, void *);
     void (*fetch)(struct store *, struct store_hold *, uint64_t, size_t, size_t, store_fetch_fn *,
                   void *);

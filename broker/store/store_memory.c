@@ -393,7 +393,7 @@ static void queue_for(struct store_memory *s, const struct store_queue_target *t
         session->full_said = false;
     struct memory_entry e = {.message = m,
                              .qos = t->qos,
-                             .retain = m->retain && t->retain_as_published,
+                             .retain = m->retain && (is_value || t->retain_as_published),
                              .is_value = is_value};
     if (!takes_queued(s, q->bytes))
         s->config.stats->dropped[DROP_MEMORY]++;
@@ -421,15 +421,22 @@ static void memory_publish(struct store *store, const struct store_publish_reque
     struct store_memory *s = memory_of(store);
     struct message *m = req->message;
     if (!is_repeat(req)) {
-        if (m->retain && !req->queue_only)
+        if (m->retain)
             keep_retained(s, m);
         for (size_t i = 0; i < req->targets.queue_count; i++)
-            queue_for(s, &req->targets.queues[i], m, req->queue_only);
+            queue_for(s, &req->targets.queues[i], m, false);
         if (req->qos2_packet_id != 0)
             s->host.deliver(s->host.arg, m);
     }
     if (done != NULL)
         done(arg, STORE_OK);
+}
+
+static void memory_enqueue(struct store *store, struct message *m,
+                           const struct store_queue_target *target, store_done_fn *done, void *arg)
+{
+    queue_for(memory_of(store), target, m, true);
+    done(arg, STORE_OK);
 }
 
 static void memory_qos2_end(struct store *store, struct store_hold *hold, uint16_t packet_id,
@@ -594,6 +601,7 @@ static const struct store_ops memory_ops = {
     .subscribe = memory_subscribe,
     .unsubscribe = memory_unsubscribe,
     .publish = memory_publish,
+    .enqueue = memory_enqueue,
     .qos2_end = memory_qos2_end,
     .fetch = memory_fetch,
     .ack = memory_ack,

@@ -22,7 +22,7 @@ void fleet_parts_failed(struct fleet_parts *p, enum store_status status)
 
 void fleet_parts_held(struct fleet_parts *p, uint64_t client, uint64_t node)
 {
-    if (p->queue_only) {
+    if (p->never_held) {
         fleet_parts_failed(p, STORE_FULL);
         return;
     }

@@ -5,7 +5,7 @@
  * that write parts report when they have gathered, sent and finished one; they know nothing else of
  * the publish.
  *
- * Data flow: fleet_publish.c makes one for each message; fleet_queue.c, fleet_retained.c and fleet_outbox.c take
+ * Data flow: fleet_publish.c and fleet_enqueue.c make one for each message; fleet_queue.c, fleet_retained.c and fleet_outbox.c take
  *            parts of it. When all that was gathered was sent, `all_sent` is called.
  * Ownership: embedded in the publish, which lives until everything is sent and answered.
  */
@@ -25,7 +25,7 @@ struct fleet_parts {
     unsigned unsent;                         /* parts gathered and not sent */
     enum store_status status;                /* of what failed first */
     bool taken;      /* it isn't this node's to publish any more (fleet_taken.h) */
-    bool queue_only; /* for one session: see struct store_publish_request */
+    bool never_held; /* what Redis has no room for fails (store_enqueue), instead of being held */
     bool retained;   /* the retained value has its part */
     bool missed;     /* match again a little later */
     bool unknown;    /* Redis doesn't know a session that it was for */

@@ -65,21 +65,19 @@ static void gather_queues(struct fleet_parts *p, bool remember, const struct sto
             continue;
         id_set_add(&p->clients, id);
         fleet_queue_add(p->f, p, p->message, target,
-                        (struct fleet_queue_how){
-                            .remember = remember, .is_value = p->queue_only, .client = id});
+                        (struct fleet_queue_how){.remember = remember, .client = id});
     }
 }
 
 void fleet_gather(struct fleet_parts *p, struct fleet_behalf behalf, bool remember,
                   const struct store_targets *t)
 {
-    if (p->message->retain && !p->queue_only && !p->retained) {
+    if (p->message->retain && !p->retained) {
         p->retained = true;
         fleet_retain(p->f, p, behalf, p->message, remember);
     }
     gather_queues(p, remember, t);
-    if (!p->queue_only)
-        gather_nodes(p, remember, t);
+    gather_nodes(p, remember, t);
 }
 
 void fleet_gather_bulk(struct fleet *f, struct fleet_behalf behalf, bool remember,

@@ -209,7 +209,7 @@ static bool may_be_lost(const struct fleet_publish *p)
  * acknowledged, and its publisher decides. */
 static void publish_again(struct fleet_publish *p)
 {
-    if (p->parts.queue_only || (p->parts.message->qos == 2 && !p->remember)) {
+    if (p->parts.message->qos == 2 && !p->remember) {
         fleet_parts_failed(&p->parts, STORE_UNAVAILABLE);
         fleet_publish_finish(p);
         return;
@@ -245,7 +245,7 @@ static void on_version(struct fleet_version_wait *w, bool ok)
     note_owed(p, w->version);
     if (p->parts.unknown && fleet_may_be_lost(p->parts.f))
         p->parts.missed = true;
-    if (p->parts.status != STORE_OK || p->parts.queue_only)
+    if (p->parts.status != STORE_OK)
         fleet_publish_finish(p);
     else if (p->parts.missed)
         fleet_publish_enter(p, FLEET_PUBLISH_HELD);
@@ -272,7 +272,7 @@ static void publish_bulk(struct fleet *f, const struct store_publish_request *re
 {
     struct fleet_behalf behalf = {0};
 
-    if (req->queue_only || (req->targets.node_count == 0 && !req->message->retain))
+    if (req->targets.node_count == 0 && !req->message->retain)
         return;
     if (req->message->retain)
         behalf = behalf_of(f, req);
@@ -317,7 +317,6 @@ void fleet_publish(struct fleet *f, const struct store_publish_request *req, sto
     p->parts.message = message_ref(req->message);
     p->done = done;
     p->arg = arg;
-    p->parts.queue_only = req->queue_only;
     p->matched = UINT64_MAX; /* not yet */
     p->remember = req->qos2_packet_id != 0 || fleet_will_is(f, req->message);
     earlier = h != NULL ? h->publishes_tail : NULL;
@@ -325,7 +324,7 @@ void fleet_publish(struct fleet *f, const struct store_publish_request *req, sto
         queue_behind(p, h);
     if (req->qos2_packet_id != 0)
         fleet_publish_bind(p, req);
-    else if (!p->parts.queue_only && earlier != NULL && fleet_publish_may_match_again(earlier))
+    else if (earlier != NULL && fleet_publish_may_match_again(earlier))
         fleet_publish_enter(p, FLEET_PUBLISH_BEHIND);
     else
         gather(p, &req->targets);

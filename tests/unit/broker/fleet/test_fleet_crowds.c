@@ -192,9 +192,10 @@ static void publish_values_as_often(struct bed_client *p)
 {
     for (int i = 0; i < WILLS; i++) {
         struct message *m = bed_message(p->node, "t", "x", 1, true);
-        struct store_publish_request req = {.message = m, .queue_only = true};
+        struct store_queue_target target = {
+            .client_id = p->id, .client_id_len = p->hold.client_id_len, .qos = 1};
 
-        p->node->store->ops->publish(p->node->store, &req, bed_on_done, p);
+        p->node->store->ops->enqueue(p->node->store, m, &target, bed_on_done, p);
         message_unref(m);
     }
 }

@@ -184,6 +184,44 @@ static void a_durable_session_keeps_its_queue_while_its_client_is_away(void **st
     store_disconnect(w->store, &h, false, UINT32_MAX, done, NULL);
 }
 
+/* And only there: it isn't published. */
+static void a_retained_value_goes_into_one_queue_with_its_flag(void **state)
+{
+    struct world *w = *state;
+    struct store_hold h = hold("d", true);
+    struct message *m = make("t", "1", true);
+    struct store_queue_target target = {.client_id = "d", .client_id_len = 1, .qos = 1};
+    join(w, &h, false, NULL);
+    store_enqueue(w->store, m, &target, done, NULL);
+    publish(w, "t", "2", true, "d");
+    message_unref(m);
+    assert_int_equal(w->wakes, 2);
+    store_fetch(w->store, &h, w->result.next_sequence, 16, 1 << 20, on_fetched, w);
+    assert_int_equal(w->count, 2);
+    assert_true(w->entries[0].is_value && w->entries[0].retain);
+    assert_true(!w->entries[1].is_value && !w->entries[1].retain);
+    assert_int_equal(w->stats.retained, 1);
+    store_disconnect(w->store, &h, false, UINT32_MAX, done, NULL);
+}
+
+static void a_retained_value_in_a_queue_is_nobody_elses(void **state)
+{
+    struct world *w = *state;
+    struct store_hold h = hold("d", true);
+    struct store_hold other = hold("e", true);
+    struct message *m = make("t", "1", true);
+    struct store_queue_target target = {.client_id = "d", .client_id_len = 1, .qos = 1};
+    join(w, &h, false, NULL);
+    join(w, &other, false, NULL);
+    store_enqueue(w->store, m, &target, done, NULL);
+    message_unref(m);
+    store_fetch(w->store, &other, w->result.next_sequence, 16, 1 << 20, on_fetched, w);
+    assert_int_equal(w->count, 0);
+    assert_int_equal(w->stats.retained, 0);
+    store_disconnect(w->store, &h, false, UINT32_MAX, done, NULL);
+    store_disconnect(w->store, &other, false, UINT32_MAX, done, NULL);
+}
+
 static void a_clean_start_drops_what_was(void **state)
 {
     struct world *w = *state;
@@ -425,6 +463,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_durable_session_keeps_its_queue_while_its_client_is_away),
+        TEST(a_retained_value_goes_into_one_queue_with_its_flag),
+        TEST(a_retained_value_in_a_queue_is_nobody_elses),
         TEST(a_clean_start_drops_what_was),
         TEST(a_full_queue_drops_and_counts),
         TEST(a_will_is_published_once_unless_the_client_said_goodbye),
