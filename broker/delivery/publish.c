@@ -86,27 +86,30 @@ static bool waits_for_store(const struct broker *b, const struct mqtt_publish *p
 }
 
 enum publish_next publish_route(struct broker *b, const struct publish *p,
-                                struct store_targets *targets)
+                                struct publish_found *found)
 {
     const struct mqtt_publish *fields = p->fields;
     const struct match_entry *e = router_match(b->router, fields->topic);
-    if (!find_targets(b, p, e, targets))
-        return PUBLISH_STORE; /* no memory to find receivers; a QoS 0 message is lost */
-    if (waits_for_store(b, fields) || p->qos2_packet_id != 0)
+    bool complete = find_targets(b, p, e, &found->targets);
+    if (waits_for_store(b, fields) || p->qos2_packet_id != 0) {
+        found->own = router_keep_match(b->router, e);
         return PUBLISH_STORE;
+    }
+    if (!complete)
+        return PUBLISH_STORE; /* no memory to find receivers; a QoS 0 message is lost */
     if (e->count > 0) {
         struct mqtt_publish scratch;
         struct delivery d = begin(b, p, &scratch);
         fanout_publish(b->fanouts, e, &d, client_of(p));
         delivery_end(&d);
     }
-    return store_has_part(b, fields, targets) ? PUBLISH_STORE : PUBLISH_DONE;
+    return store_has_part(b, fields, &found->targets) ? PUBLISH_STORE : PUBLISH_DONE;
 }
 
 /* A message that the store brings to the own clients. False: not to all yet. */
-static bool deliver_in_order(struct broker *b, struct message *m, const struct fanout_order *order)
+static bool deliver_in_order(struct broker *b, struct message *m, const struct match_entry *e,
+                             const struct fanout_order *order)
 {
-    const struct match_entry *e = router_match(b->router, m->topic);
     if (e == NULL || e->count == 0)
         return true;
     struct mqtt_publish scratch;
@@ -121,6 +124,7 @@ static bool deliver_in_order(struct broker *b, struct message *m, const struct f
 struct waiting {
     struct broker *broker;
     struct message *message;
+    struct kept_match own; /* who was found before it was given to the store */
     struct client *publisher;
     store_done_fn *done;
     void *arg;
@@ -142,12 +146,18 @@ static void on_safe(void *arg, enum store_status status)
 {
     struct waiting *w = arg;
     struct fanout_order order = {.publisher = w->publisher, .done = on_through, .arg = w};
-    if (status != STORE_OK || deliver_in_order(w->broker, w->message, &order))
+    if (status != STORE_OK) {
         complete(w, status);
+        return;
+    }
+    const struct match_entry *e = router_match_again(w->broker->router, w->message->topic, &w->own);
+    if (deliver_in_order(w->broker, w->message, e, &order))
+        complete(w, STORE_OK);
 }
 
 static void publish_then_deliver(struct broker *b, const struct store_publish_request *request,
-                                 struct client *publisher, store_done_fn *done, void *arg)
+                                 struct kept_match own, struct client *publisher,
+                                 store_done_fn *done, void *arg)
 {
     struct waiting *w = malloc(sizeof(*w));
     if (w == NULL) {
@@ -156,13 +166,14 @@ static void publish_then_deliver(struct broker *b, const struct store_publish_re
     }
     *w = (struct waiting){.broker = b,
                           .message = message_ref(request->message),
+                          .own = own,
                           .publisher = publisher,
                           .done = done,
                           .arg = arg};
     store_publish(b->store, request, on_safe, w);
 }
 
-void publish_store(struct broker *b, const struct publish *p, const struct store_targets *targets,
+void publish_store(struct broker *b, const struct publish *p, const struct publish_found *found,
                    store_done_fn *done, void *arg)
 {
     struct mqtt_publish scratch;
@@ -173,10 +184,12 @@ void publish_store(struct broker *b, const struct publish *p, const struct store
             done(arg, STORE_UNAVAILABLE);
         return;
     }
-    struct store_publish_request request = {
-        .message = m, .hold = p->hold, .qos2_packet_id = p->qos2_packet_id, .targets = *targets};
+    struct store_publish_request request = {.message = m,
+                                            .hold = p->hold,
+                                            .qos2_packet_id = p->qos2_packet_id,
+                                            .targets = found->targets};
     if (waits_for_store(b, p->fields) && p->qos2_packet_id == 0)
-        publish_then_deliver(b, &request, client_of(p), done, arg);
+        publish_then_deliver(b, &request, found->own, client_of(p), done, arg);
     else /* delivered already, or the store does it once the packet id is bound */
         store_publish(b->store, &request, done, arg);
     delivery_end(&d);
@@ -196,7 +209,7 @@ void publish_sys(struct broker *b, const struct mqtt_publish *p)
 void publish_local(struct broker *b, struct message *m)
 {
     static const struct fanout_order order = {0};
-    deliver_in_order(b, m, &order);
+    deliver_in_order(b, m, router_match(b->router, m->topic), &order);
 }
 
 /* ---- how much is under way ------------------------------------------------------------------- */

@@ -10,10 +10,10 @@
 #define FLOTILLA_BROKER_DELIVERY_PUBLISH_H
 
 #include "broker/message/message.h"
+#include "broker/routing/router.h"
 #include "broker/store/store.h"
 
 struct broker;
-struct router_hooks;
 struct session;
 
 /* What the router tells, for router_new: arg is the broker. */
@@ -29,18 +29,24 @@ struct publish {
     uint16_t qos2_packet_id;
 };
 
+/* Who else must get a message, as publish_route found it. */
+struct publish_found {
+    struct store_targets targets; /* from the store */
+    struct kept_match own;        /* the own clients, if they get it when the store has completed */
+};
+
 /* Delivers to this broker's own clients and finds out who else must get it. PUBLISH_STORE: call
- * publish_store with the same message and these targets, before anything else is published;
+ * publish_store with the same message and what was found, before anything else is published;
  * PUBLISH_DONE: that was all.
  * In a fleet, QoS 1 and 2 reach the own clients only when the store has completed: until then the
  * message isn't safe, this node may be declared dead (rule 2), and a client that subscribes
  * meanwhile gets it, too (promise 1). */
 enum publish_next { PUBLISH_DONE, PUBLISH_STORE };
 enum publish_next publish_route(struct broker *b, const struct publish *p,
-                                struct store_targets *targets);
+                                struct publish_found *found);
 /* Hands the message to the store. `done` may be NULL at QoS 0; without memory for the message it
  * gets STORE_UNAVAILABLE. */
-void publish_store(struct broker *b, const struct publish *p, const struct store_targets *targets,
+void publish_store(struct broker *b, const struct publish *p, const struct publish_found *found,
                    store_done_fn *done, void *arg);
 /* A message of the broker itself ($SYS): to this broker's clients only, at QoS 0. */
 void publish_sys(struct broker *b, const struct mqtt_publish *p);

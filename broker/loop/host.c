@@ -44,9 +44,9 @@ static void on_publish_will(void *arg, struct message *m, store_done_fn *done, v
                                   .payload = m->payload,
                                   .props.raw = m->props};
     struct publish p = {.fields = &fields, .message = m};
-    struct store_targets targets;
-    if (publish_route(b, &p, &targets) == PUBLISH_STORE)
-        publish_store(b, &p, &targets, done, done_arg);
+    struct publish_found found;
+    if (publish_route(b, &p, &found) == PUBLISH_STORE)
+        publish_store(b, &p, &found, done, done_arg);
     else
         done(done_arg, STORE_OK);
 }

@@ -31,26 +31,26 @@ static bool is_allowed(struct client *c, const struct mqtt_publish *p)
 
 static void take_qos0(struct broker *b, const struct publish *p)
 {
-    struct store_targets targets;
-    if (publish_route(b, p, &targets) == PUBLISH_STORE)
-        publish_store(b, p, &targets, NULL, NULL);
+    struct publish_found found;
+    if (publish_route(b, p, &found) == PUBLISH_STORE)
+        publish_store(b, p, &found, NULL, NULL);
 }
 
 static void take_acknowledged(struct client *c, const struct publish *p, enum mqtt_type answer)
 {
     struct broker *b = c->broker;
     const struct mqtt_publish *fields = p->fields;
-    struct store_targets targets;
-    if (publish_route(b, p, &targets) == PUBLISH_DONE) {
+    struct publish_found found;
+    if (publish_route(b, p, &found) == PUBLISH_DONE) {
         request_answer(c, answer, fields->packet_id);
         return;
     }
-    struct request *q =
-        request_new(c, answer, fields->packet_id,
-                    store_targets_copies(&targets) * (fields->topic.len + fields->payload.len));
+    struct request *q = request_new(c, answer, fields->packet_id,
+                                    store_targets_copies(&found.targets) *
+                                        (fields->topic.len + fields->payload.len));
     if (q == NULL)
         return;
-    publish_store(b, p, &targets, request_done, q);
+    publish_store(b, p, &found, request_done, q);
     if (!store_accepts(b->store) || b->memory.level == MEMORY_FULL)
         client_pause(c, PAUSE_STORE);
 }

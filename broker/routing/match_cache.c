@@ -15,7 +15,8 @@ enum { CACHE_SLOTS = 32768, CACHE_WAYS = 4, CACHE_BYTES_MAX = 64 << 20 };
 struct match_cache {
     struct match_entry *slots[CACHE_SLOTS];
     uint32_t generation;
-    uint32_t turn; /* which of a set's valid entries makes place next */
+    uint64_t changes; /* entries that came or went, or became stale */
+    uint32_t turn;    /* which of a set's valid entries makes place next */
     size_t bytes;
     uint64_t hash_key;
 };
@@ -55,6 +56,7 @@ static void drop(struct match_cache *c, struct match_entry **slot)
     c->bytes -= entry_size((size_t)e->count + e->node_count, e->topic_len);
     account_free(ACCOUNT_CACHE, *slot);
     *slot = NULL;
+    c->changes++;
 }
 
 static void drop_all(struct match_cache *c)
@@ -94,6 +96,11 @@ const struct match_entry *match_cache_get(struct match_cache *c, struct mqtt_sli
         if (entry_is(c, set[i], hash, topic))
             return set[i];
     return NULL;
+}
+
+uint64_t match_cache_changes(const struct match_cache *c)
+{
+    return c->changes;
 }
 
 static struct match_entry **choose_slot(struct match_cache *c, struct match_entry **set)
@@ -139,12 +146,14 @@ const struct match_entry *match_cache_put(struct match_cache *c, struct mqtt_sli
     drop(c, slot);
     *slot = e;
     c->bytes += size;
+    c->changes++;
     return e;
 }
 
 void match_cache_forget(struct match_cache *c, struct mqtt_slice filter, bool wildcard)
 {
     if (wildcard) {
+        c->changes++;
         if (++c->generation == 0)
             drop_all(c); /* after a wrap, old entries could look valid again */
         return;

@@ -40,6 +40,8 @@ const struct match_entry *match_cache_get(struct match_cache *c, struct mqtt_sli
 /* Stores a copy of the tree's answer, sessions and nodes apart. NULL when out of memory. */
 const struct match_entry *match_cache_put(struct match_cache *c, struct mqtt_slice topic,
                                           const struct topic_matches *m);
+/* As long as this number stays the same, all entries stay what and where they are. */
+uint64_t match_cache_changes(const struct match_cache *c);
 /* A subscription to this filter came, changed or went. */
 void match_cache_forget(struct match_cache *c, struct mqtt_slice filter, bool wildcard);
 

@@ -48,6 +48,19 @@ const struct match_entry *router_match(struct router *r, struct mqtt_slice topic
     return match_cache_put(r->cache, topic, &r->scratch);
 }
 
+struct kept_match router_keep_match(const struct router *r, const struct match_entry *e)
+{
+    return (struct kept_match){.entry = e, .changes = match_cache_changes(r->cache)};
+}
+
+const struct match_entry *router_match_again(struct router *r, struct mqtt_slice topic,
+                                             const struct kept_match *kept)
+{
+    if (kept->entry != NULL && kept->changes == match_cache_changes(r->cache))
+        return kept->entry;
+    return router_match(r, topic);
+}
+
 struct router *router_new(uint64_t hash_key, const struct router_hooks *hooks)
 {
     struct router *r = calloc(1, sizeof(*r));

@@ -38,6 +38,16 @@ void router_free(struct router *r);
 /* Who matches the topic: match_cache.h. NULL only when out of memory. Good until a subscription
  * changes or another topic is matched. */
 const struct match_entry *router_match(struct router *r, struct mqtt_slice topic);
+/* A match that is kept over a wait. `e` may be NULL: then there is nothing to be used again. */
+struct kept_match {
+    const struct match_entry *entry;
+    uint64_t changes; /* of the cache, when it was kept */
+};
+struct kept_match router_keep_match(const struct router *r, const struct match_entry *e);
+/* Who matches the topic now: the match that was kept for it, if nothing has changed since; then it
+ * isn't looked up again. As router_match otherwise. */
+const struct match_entry *router_match_again(struct router *r, struct mqtt_slice topic,
+                                             const struct kept_match *kept);
 /* Among them the queues of durable sessions and the nodes, for a message of this QoS.
  * The publisher (by its client id, since the message may have come by another broker or connection;
  * empty: the broker itself) doesn't get it back where that isn't wanted (5.0: 3.8.3.1). The arrays

@@ -21,6 +21,8 @@ struct fake_store {
     size_t queues, nodes;
     uint8_t qos_of_first;
     char ended[64];
+    void (*meanwhile)(void *arg); /* happens before a publish completes; NULL: nothing */
+    void *meanwhile_arg;
 };
 
 static void fake_publish(struct store *s, const struct store_publish_request *req,
@@ -33,6 +35,8 @@ static void fake_publish(struct store *s, const struct store_publish_request *re
     f->queues = req->targets.queue_count;
     f->nodes = req->targets.node_count;
     f->qos_of_first = f->queues > 0 ? req->targets.queues[0].qos : 255;
+    if (f->meanwhile != NULL)
+        f->meanwhile(f->meanwhile_arg);
     if (done != NULL)
         done(arg, STORE_OK);
 }
@@ -105,12 +109,12 @@ static enum publish_next publish(struct world *w, const char *topic, uint8_t qos
     struct mqtt_publish fields = {
         .qos = qos, .retain = retain, .topic = text(topic), .payload = text("x")};
     struct publish p = {.fields = &fields};
-    struct store_targets targets;
-    enum publish_next next = publish_route(&w->broker, &p, &targets);
-    w->copies = store_targets_copies(&targets);
+    struct publish_found found;
+    enum publish_next next = publish_route(&w->broker, &p, &found);
+    w->copies = store_targets_copies(&found.targets);
     int done = 0;
     if (next == PUBLISH_STORE) {
-        publish_store(&w->broker, &p, &targets, count, &done);
+        publish_store(&w->broker, &p, &found, count, &done);
         assert_int_equal(done, 1);
     }
     return next;
@@ -183,6 +187,45 @@ static void what_the_store_is_given_is_what_was_found(void **state)
     assert_int_equal(w->store.nodes, 1);
 }
 
+static void somebody_comes(void *arg)
+{
+    durable(arg, "late", "a", 1);
+}
+
+static void somebody_leaves(void *arg)
+{
+    struct world *w = arg;
+    router_unsubscribe_all(w->broker.router, session_table_find(w->sessions, text("late")));
+}
+
+static void somebody_asks_for_others(void *arg)
+{
+    struct world *w = arg;
+    assert_non_null(router_match(w->broker.router, text("others")));
+}
+
+/* How many of this broker's sessions were gone through. */
+static uint64_t receivers(struct world *w, const char *topic, void (*meanwhile)(void *arg))
+{
+    uint64_t before = w->broker.fanouts->handed_out;
+    w->store.meanwhile = meanwhile;
+    w->store.meanwhile_arg = w;
+    assert_int_equal(publish(w, topic, 1, false), PUBLISH_STORE);
+    return w->broker.fanouts->handed_out - before;
+}
+
+static void own_clients_are_those_of_the_moment_when_it_is_safe(void **state)
+{
+    struct world *w = *state;
+    w->store.base.ops = &in_a_fleet;
+    assert_int_equal(receivers(w, "a", NULL), 0);
+    durable(w, "one", "a", 1);
+    assert_int_equal(receivers(w, "a", NULL), 1);
+    assert_int_equal(receivers(w, "a", somebody_comes), 2);
+    assert_int_equal(receivers(w, "a", somebody_asks_for_others), 2);
+    assert_int_equal(receivers(w, "a", somebody_leaves), 1);
+}
+
 static void the_store_is_told_when_an_interest_ends(void **state)
 {
     struct world *w = *state;
@@ -202,6 +245,7 @@ int main(void)
         TEST(a_retained_message_goes_to_the_store_at_any_qos),
         TEST(a_message_counts_for_each_queue_and_node),
         TEST(what_the_store_is_given_is_what_was_found),
+        TEST(own_clients_are_those_of_the_moment_when_it_is_safe),
         TEST(the_store_is_told_when_an_interest_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

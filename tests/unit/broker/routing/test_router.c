@@ -205,6 +205,40 @@ static void a_changed_subscription_counts_at_once_in_spite_of_the_cache(void **s
     assert_false(find(w, "a", 1));
 }
 
+/* What was kept is used for whatever topic it is asked for, so there was no second look. */
+static void a_match_that_was_kept_isnt_looked_up_again_while_nothing_changes(void **state)
+{
+    struct world *w = *state;
+    struct session *s = durable(w, "one", "a", 1);
+    const struct match_entry *nobody = router_match(w->router, text("b"));
+    const struct match_entry *e = router_match(w->router, text("a"));
+    struct kept_match kept = router_keep_match(w->router, e);
+    assert_int_equal(nobody->count, 0);
+    assert_ptr_equal(router_match(w->router, text("b")), nobody);
+    assert_ptr_equal(router_match_again(w->router, text("b"), &kept), e);
+    struct kept_match none = router_keep_match(w->router, NULL);
+    assert_ptr_equal(router_match_again(w->router, text("b"), &none), nobody);
+    router_subscribe(w->router, s, text("a"), (struct subscription_options){.qos = 2});
+    assert_int_equal(router_match_again(w->router, text("b"), &kept)->count, 0);
+}
+
+/* Each may free the entry, or make it wrong. */
+static void a_match_that_was_kept_ends_with_each_change_of_the_cache(void **state)
+{
+    struct world *w = *state;
+    struct session *s = durable(w, "one", "a", 1);
+    struct subscription_options options = {.qos = 1};
+    struct kept_match kept = router_keep_match(w->router, router_match(w->router, text("a")));
+    assert_non_null(router_match(w->router, text("new"))); /* may take its place */
+    assert_int_equal(router_match_again(w->router, text("b"), &kept)->count, 0);
+    kept = router_keep_match(w->router, router_match(w->router, text("a")));
+    router_subscribe(w->router, s, text("x/+"), options); /* makes all stale */
+    assert_int_equal(router_match_again(w->router, text("b"), &kept)->count, 0);
+    kept = router_keep_match(w->router, router_match(w->router, text("a")));
+    router_unsubscribe(w->router, s, text("a"));
+    assert_int_equal(router_match_again(w->router, text("a"), &kept)->count, 0);
+}
+
 static void the_last_connected_holder_ends_the_interest(void **state)
 {
     struct world *w = *state;
@@ -305,6 +339,8 @@ int main(void)
         TEST(other_nodes_get_what_their_routes_match),
         TEST(a_removed_node_with_many_routes_is_cleared_in_several_turns),
         TEST(a_changed_subscription_counts_at_once_in_spite_of_the_cache),
+        TEST(a_match_that_was_kept_isnt_looked_up_again_while_nothing_changes),
+        TEST(a_match_that_was_kept_ends_with_each_change_of_the_cache),
         TEST(the_last_connected_holder_ends_the_interest),
         TEST(targets_can_be_found_again_for_a_kept_message),
         TEST(filters_that_one_topic_matches_are_bounded_for_all_clients_together),
