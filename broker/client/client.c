@@ -215,8 +215,8 @@ uint32_t client_session_expiry_s(const struct client *c)
     uint64_t expiry_ms = c->broker->config->limits.session_expiry_ms;
     if (!c->hold.durable)
         return 0;
-    if (expiry_ms == 0 || expiry_ms / 1000 >= UINT32_MAX)
-        return UINT32_MAX;
+    if (expiry_ms == 0 || expiry_ms / 1000 >= STORE_EXPIRES_NEVER)
+        return STORE_EXPIRES_NEVER;
     return (uint32_t)((expiry_ms + 999) / 1000);
 }
 

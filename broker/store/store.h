@@ -65,10 +65,13 @@ struct store_hold {
     void *store_data; /* the store's own, NULL before connect and after disconnect */
 };
 
+/* As a session's expiry: it waits for its client for ever. */
+#define STORE_EXPIRES_NEVER UINT32_MAX
+
 struct store_connect_request {
     struct store_hold *hold;   /* client_id and durable are set */
     bool clean_start;          /* drop what a durable session of this id has */
-    uint32_t session_expiry_s; /* UINT32_MAX: never */
+    uint32_t session_expiry_s; /* after the end of the connection; STORE_EXPIRES_NEVER */
     struct store_will will;
 };
 /* An outgoing QoS 2 message whose PUBREC came: PUBREL must be (re)sent, in order. */

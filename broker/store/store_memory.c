@@ -315,7 +315,7 @@ static void memory_disconnect(struct store *store, struct store_hold *hold, bool
             wheel_set(&s->wheel, &m->will_due, now + (uint64_t)delay * 1000);
         if (m->durable && session_expiry_s == 0)
             end_session(s, m);
-        else if (m->durable && session_expiry_s != UINT32_MAX)
+        else if (m->durable && session_expiry_s != STORE_EXPIRES_NEVER)
             wheel_set(&s->wheel, &m->expiry_due, now + (uint64_t)session_expiry_s * 1000);
         else
             free_if_over(s, m);

@@ -197,10 +197,7 @@ void connect_claim(struct connect_op *op)
     redis_queue_str(f->q, op->hold->durable ? "1" : "0");
     redis_queue_str(f->q, op->clean_start ? "1" : "0");
     redis_queue_u64(f->q, op->request);
-    if (op->h->expiry_s == UINT32_MAX)
-        redis_queue_str(f->q, "-1");
-    else
-        redis_queue_u64(f->q, op->h->expiry_s);
+    fleet_hold_write_expiry(f->q, op->h->expiry_s);
     redis_queue_u64(f->q, op->h->arrived.earliest);
     redis_queue_u64(f->q, op->h->arrived.latest);
     fleet_hold_write_user(f->q, op->hold);

@@ -196,10 +196,7 @@ void fleet_hold_assert(struct fleet_hold *h)
     redis_queue_str(f->q, hold->durable ? "1" : "0");
     redis_queue_arg(f->q, h->will.data, h->will.len);
     redis_queue_u64(f->q, h->will_delay_s);
-    if (h->expiry_s == UINT32_MAX)
-        redis_queue_str(f->q, "-1");
-    else
-        redis_queue_u64(f->q, h->expiry_s);
+    fleet_hold_write_expiry(f->q, h->expiry_s);
     fleet_hold_write_user(f->q, hold);
     redis_queue_u64(f->q, h->arrived.earliest);
     redis_queue_str(f->q, f->run_tag);

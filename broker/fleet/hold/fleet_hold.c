@@ -99,6 +99,14 @@ void fleet_hold_write_user(struct redis_queue *q, const struct store_hold *hold)
         redis_queue_arg2(q, "=", 1, hold->user, strlen(hold->user));
 }
 
+void fleet_hold_write_expiry(struct redis_queue *q, uint32_t expiry_s)
+{
+    if (expiry_s == STORE_EXPIRES_NEVER)
+        redis_queue_str(q, "-1");
+    else
+        redis_queue_u64(q, expiry_s);
+}
+
 void fleet_session_script(struct fleet *f, struct store_hold *hold, enum script id, size_t args)
 {
     struct fleet_hold *h = hold->store_data;

@@ -68,6 +68,8 @@ void fleet_hold_fenced(struct fleet_hold *h);
 /* Its user, in the form of the scripts: '' any user, '-' a client without user name, '=' and the
  * name. */
 void fleet_hold_write_user(struct redis_queue *q, const struct store_hold *hold);
+/* When its session expires, in the form of the scripts: seconds, -1: never. */
+void fleet_hold_write_expiry(struct redis_queue *q, uint32_t expiry_s);
 /* Begins a session's script; `args` beside client and epoch. */
 void fleet_session_script(struct fleet *f, struct store_hold *hold, enum script id, size_t args);
 

@@ -245,10 +245,7 @@ static void write_disconnect(struct disconnect_op *op, bool due, uint64_t grace_
     redis_queue_str(f->q, f->hex);
     redis_queue_str(f->q, due ? "1" : "0");
     redis_queue_u64(f->q, grace_ms);
-    if (op->expiry_s == UINT32_MAX)
-        redis_queue_str(f->q, "-1");
-    else
-        redis_queue_u64(f->q, op->expiry_s);
+    fleet_hold_write_expiry(f->q, op->expiry_s);
     redis_queue_u64(f->q, h->sent);
     redis_queue_str(f->q, h->unsaid > 0 ? "1" : "0");
     redis_queue_end(f->q, REDIS_REPLAY, on_disconnect, op);

@@ -346,7 +346,7 @@ static inline void bed_hand_over(void *arg, const char *client_id, size_t len, u
     bed_left(c);
     l = malloc(sizeof(*l));
     *l = (struct bed_handover){.done = done, .arg = done_arg};
-    n->store->ops->disconnect(n->store, &c->hold, true, c->hold.durable ? UINT32_MAX : 0,
+    n->store->ops->disconnect(n->store, &c->hold, true, c->hold.durable ? STORE_EXPIRES_NEVER : 0,
                               bed_on_gone, l);
 }
 
@@ -688,8 +688,9 @@ static inline struct bed_client *bed_connect_begin(struct bed_node *n, const cha
                                                    bool clean_start, const struct bed_will *will)
 {
     struct bed_client *c = calloc(1, sizeof(*c));
-    struct store_connect_request req = {
-        .hold = &c->hold, .clean_start = clean_start, .session_expiry_s = durable ? UINT32_MAX : 0};
+    struct store_connect_request req = {.hold = &c->hold,
+                                        .clean_start = clean_start,
+                                        .session_expiry_s = durable ? STORE_EXPIRES_NEVER : 0};
 
     c->node = n;
     c->next = n->clients;
@@ -730,7 +731,7 @@ static inline void bed_disconnect(struct bed_client *c, bool publish_will)
     c->status = -1;
     bed_left(c);
     c->node->store->ops->disconnect(c->node->store, &c->hold, publish_will,
-                                    c->hold.durable ? UINT32_MAX : 0, bed_on_done, c);
+                                    c->hold.durable ? STORE_EXPIRES_NEVER : 0, bed_on_done, c);
     BED_UNTIL(c->node->bed, c->status >= 0);
 }
 

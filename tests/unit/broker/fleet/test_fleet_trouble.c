@@ -69,7 +69,8 @@ static void nobody_is_cut_off_for_a_will_that_waits_for_room(void **state)
     set_full(b, true);
     for (int i = 0; i < WILLS; i++) {
         bed_left(all[i]);
-        one->store->ops->disconnect(one->store, &all[i]->hold, true, UINT32_MAX, NULL, NULL);
+        one->store->ops->disconnect(one->store, &all[i]->hold, true, STORE_EXPIRES_NEVER, NULL,
+                                    NULL);
     }
     BED_UNTIL(b, one->wills == WILLS);
     make_due(b);
@@ -154,7 +155,7 @@ static void a_session_whose_connection_ends_while_redis_is_away_is_there_afterwa
     redis_server_kill(&b->server);
     BED_UNTIL(b, !bed_ready(one) && !bed_ready(two));
     bed_left(c);
-    one->store->ops->disconnect(one->store, &c->hold, true, UINT32_MAX, NULL, NULL);
+    one->store->ops->disconnect(one->store, &c->hold, true, STORE_EXPIRES_NEVER, NULL, NULL);
     lose_data(b);
     BED_UNTIL(b, bed_ready(one) && bed_ready(two));
     BED_UNTIL(b, one->wills == 1);
@@ -185,7 +186,7 @@ static void an_end_that_is_told_twice_is_an_end(void **state)
     c = bed_connect_will(one, "c", true, &offline);
     bed_subscribe(c, "t", 1);
     bed_left(c);
-    one->store->ops->disconnect(one->store, &c->hold, true, UINT32_MAX, NULL, NULL);
+    one->store->ops->disconnect(one->store, &c->hold, true, STORE_EXPIRES_NEVER, NULL, NULL);
     one->store->ops->flush(one->store);
     one->stopped = true;
     BED_UNTIL(b, bed_redis(b, "KEYS fl:{s*}:dw:c") == 1);
@@ -257,7 +258,7 @@ static void a_will_under_way_is_void_when_another_run_gave_its_client_away(void 
     c = bed_connect_will(one, "c", true, &offline);
     BED_UNTIL(b, one->sub_count == 1);
     bed_left(c);
-    one->store->ops->disconnect(one->store, &c->hold, true, UINT32_MAX, NULL, NULL);
+    one->store->ops->disconnect(one->store, &c->hold, true, STORE_EXPIRES_NEVER, NULL, NULL);
     one->store->ops->flush(one->store);
     one->stopped = true;
     BED_UNTIL(b, bed_redis(b, "KEYS fl:{s*}:dw:c") == 1);

@@ -156,7 +156,7 @@ static void a_durable_session_keeps_its_queue_while_its_client_is_away(void **st
     struct store_hold h = hold("d", true);
     join(w, &h, false, NULL);
     assert_false(w->result.session_present);
-    store_disconnect(w->store, &h, false, UINT32_MAX, done, NULL);
+    store_disconnect(w->store, &h, false, STORE_EXPIRES_NEVER, done, NULL);
     publish(w, "t", "1", false, "d");
     publish(w, "t", "2", false, "d");
     assert_int_equal(w->wakes, 0);
@@ -169,7 +169,7 @@ static void a_durable_session_keeps_its_queue_while_its_client_is_away(void **st
     assert_int_equal(w->entries[0].sequence, 1);
     store_ack(w->store, &h, 1);
     store_release(w->store, &h, 2, done, NULL);
-    store_disconnect(w->store, &h, false, UINT32_MAX, done, NULL);
+    store_disconnect(w->store, &h, false, STORE_EXPIRES_NEVER, done, NULL);
     join(w, &h, false, NULL);
     assert_int_equal(w->result.released_count, 1);
     assert_int_equal(w->result.released[0], 2);
@@ -178,10 +178,10 @@ static void a_durable_session_keeps_its_queue_while_its_client_is_away(void **st
     assert_int_equal(w->count, 1);
     assert_true(w->entries[0].duplicate);
     store_complete(w->store, &h, 2);
-    store_disconnect(w->store, &h, false, UINT32_MAX, done, NULL);
+    store_disconnect(w->store, &h, false, STORE_EXPIRES_NEVER, done, NULL);
     join(w, &h, false, NULL);
     assert_int_equal(w->result.released_count, 0);
-    store_disconnect(w->store, &h, false, UINT32_MAX, done, NULL);
+    store_disconnect(w->store, &h, false, STORE_EXPIRES_NEVER, done, NULL);
 }
 
 /* And only there: it isn't published. */
@@ -201,7 +201,7 @@ static void a_retained_value_goes_into_one_queue_with_its_flag(void **state)
     assert_true(w->entries[0].is_value && w->entries[0].retain);
     assert_true(!w->entries[1].is_value && !w->entries[1].retain);
     assert_int_equal(w->stats.retained, 1);
-    store_disconnect(w->store, &h, false, UINT32_MAX, done, NULL);
+    store_disconnect(w->store, &h, false, STORE_EXPIRES_NEVER, done, NULL);
 }
 
 static void a_retained_value_in_a_queue_is_nobody_elses(void **state)
@@ -218,8 +218,8 @@ static void a_retained_value_in_a_queue_is_nobody_elses(void **state)
     store_fetch(w->store, &other, w->result.next_sequence, 16, 1 << 20, on_fetched, w);
     assert_int_equal(w->count, 0);
     assert_int_equal(w->stats.retained, 0);
-    store_disconnect(w->store, &h, false, UINT32_MAX, done, NULL);
-    store_disconnect(w->store, &other, false, UINT32_MAX, done, NULL);
+    store_disconnect(w->store, &h, false, STORE_EXPIRES_NEVER, done, NULL);
+    store_disconnect(w->store, &other, false, STORE_EXPIRES_NEVER, done, NULL);
 }
 
 static void a_clean_start_drops_what_was(void **state)
@@ -228,7 +228,7 @@ static void a_clean_start_drops_what_was(void **state)
     struct store_hold h = hold("d", true);
     join(w, &h, false, NULL);
     publish(w, "t", "1", false, "d");
-    store_disconnect(w->store, &h, false, UINT32_MAX, done, NULL);
+    store_disconnect(w->store, &h, false, STORE_EXPIRES_NEVER, done, NULL);
     struct store_hold clean = hold("d", false);
     join(w, &clean, true, NULL);
     assert_false(w->result.session_present);
@@ -237,7 +237,7 @@ static void a_clean_start_drops_what_was(void **state)
     assert_false(w->result.session_present);
     store_fetch(w->store, &h, 1, 16, 1 << 20, on_fetched, w);
     assert_int_equal(w->count, 0);
-    store_disconnect(w->store, &h, false, UINT32_MAX, done, NULL);
+    store_disconnect(w->store, &h, false, STORE_EXPIRES_NEVER, done, NULL);
 }
 
 static void a_full_queue_drops_and_counts(void **state)
@@ -248,7 +248,7 @@ static void a_full_queue_drops_and_counts(void **state)
     for (int i = 0; i < 12; i++)
         publish(w, "t", "x", false, "d");
     assert_int_equal(w->stats.dropped[DROP_QUEUE_FULL], 2);
-    store_disconnect(w->store, &h, false, UINT32_MAX, done, NULL);
+    store_disconnect(w->store, &h, false, STORE_EXPIRES_NEVER, done, NULL);
 }
 
 static void a_will_is_published_once_unless_the_client_said_goodbye(void **state)
@@ -273,10 +273,10 @@ static void a_delayed_will_is_cancelled_by_the_clients_return(void **state)
     struct store_hold h = hold("c", true);
     join(w, &h, false, will);
     h.will_grace_s = 1;
-    store_disconnect(w->store, &h, true, UINT32_MAX, done, NULL);
+    store_disconnect(w->store, &h, true, STORE_EXPIRES_NEVER, done, NULL);
     join(w, &h, false, will);
     assert_int_equal(w->wills, 0);
-    store_disconnect(w->store, &h, true, UINT32_MAX, done, NULL);
+    store_disconnect(w->store, &h, true, STORE_EXPIRES_NEVER, done, NULL);
     for (int i = 0; i < 400 && w->wills == 0; i++) {
         usleep(10000);
         input(w);
@@ -292,7 +292,7 @@ static void a_delayed_will_is_due_when_a_clean_start_ends_the_session(void **sta
     struct store_hold h = hold("c", true);
     join(w, &h, false, will);
     h.will_grace_s = 30;
-    store_disconnect(w->store, &h, true, UINT32_MAX, done, NULL);
+    store_disconnect(w->store, &h, true, STORE_EXPIRES_NEVER, done, NULL);
     struct store_hold clean = hold("c", false);
     join(w, &clean, true, NULL);
     assert_int_equal(w->wills, 1);
@@ -330,7 +330,7 @@ static void a_session_belongs_to_its_user(void **state)
     struct store_hold clean = hold("d", false);
     assert_int_equal(join_as(w, &h, "alice", false), STORE_OK);
     assert_int_equal(join_as(w, &other, "bob", false), STORE_NOT_OWNER);
-    store_disconnect(w->store, &h, false, UINT32_MAX, done, NULL);
+    store_disconnect(w->store, &h, false, STORE_EXPIRES_NEVER, done, NULL);
     assert_int_equal(join_as(w, &other, "bob", false), STORE_NOT_OWNER);
     assert_int_equal(join_as(w, &other, NULL, false), STORE_NOT_OWNER);
     assert_int_equal(join_as(w, &clean, "bob", true), STORE_NOT_OWNER);
@@ -375,7 +375,7 @@ static void one_durable_session_too_many_is_refused(void **state)
     struct store_connect_request req = {.hold = &holds[SESSION_LIMIT]};
     store_connect(w->store, &req, on_refused, &status);
     assert_int_equal(status, STORE_FULL);
-    store_disconnect(w->store, &holds[0], false, UINT32_MAX, done, NULL);
+    store_disconnect(w->store, &holds[0], false, STORE_EXPIRES_NEVER, done, NULL);
     join(w, &holds[0], false, NULL); /* one that is there already is no new one */
     store_disconnect(w->store, &holds[0], false, 0, done, NULL);
     join(w, &holds[SESSION_LIMIT], false, NULL);
@@ -405,7 +405,7 @@ static void a_repeated_qos_2_message_of_a_durable_publisher_is_delivered_once(vo
     struct message *m = make("t", "x", false);
     struct store_publish_request req = {.message = m, .hold = &h, .qos2_packet_id = 5};
     store_publish(w->store, &req, done, NULL);
-    store_disconnect(w->store, &h, false, UINT32_MAX, done, NULL);
+    store_disconnect(w->store, &h, false, STORE_EXPIRES_NEVER, done, NULL);
     join(w, &h, false, NULL);
     assert_int_equal(w->result.open_qos2_count, 1);
     store_publish(w->store, &req, done, NULL);
@@ -413,7 +413,7 @@ static void a_repeated_qos_2_message_of_a_durable_publisher_is_delivered_once(vo
     store_qos2_end(w->store, &h, 5, done, NULL);
     store_publish(w->store, &req, done, NULL);
     assert_int_equal(w->delivered, 2);
-    store_disconnect(w->store, &h, false, UINT32_MAX, done, NULL);
+    store_disconnect(w->store, &h, false, STORE_EXPIRES_NEVER, done, NULL);
     message_unref(m);
 }
 

@@ -330,7 +330,7 @@ static void a_publish_that_waits_is_over_some_time_after_its_connection(void **s
     SLOW_UNTIL(b, one, knows(one, "other", "f/4"));
     bed_publish_begin(c, "t/2", "old", 1, true, 0);
     bed_left(c);
-    one->store->ops->disconnect(one->store, &c->hold, false, UINT32_MAX, NULL, NULL);
+    one->store->ops->disconnect(one->store, &c->hold, false, STORE_EXPIRES_NEVER, NULL, NULL);
     SLOW_UNTIL(b, one,
                of_session(b, "c", "return(redis.call('HGET',KEYS[1],'owner')=='')and(1)or(0)"));
     bed_subscribe(watcher, "t/#", 1);
@@ -373,7 +373,7 @@ static void what_a_connection_published_is_written_before_its_end(void **state)
     bed_publish_begin(c, "t/1", "queued", 1, false, 0);
     bed_publish_begin(c, "t/2", "kept", 0, true, 0);
     bed_left(c);
-    one->store->ops->disconnect(one->store, &c->hold, false, UINT32_MAX, NULL, NULL);
+    one->store->ops->disconnect(one->store, &c->hold, false, STORE_EXPIRES_NEVER, NULL, NULL);
     bed_run(b, 50);
     bed_redis(b, "EXISTS the-end");
     while (strstr(all, "the-end") == NULL) {
