@@ -90,10 +90,7 @@ static void queue_value(struct client *c, const struct message *m, uint8_t qos)
         client_close_later(c, END_NO_MEMORY);
         return;
     }
-    struct store_queue_target target = {.client_id = c->hold.client_id,
-                                        .client_id_len = c->hold.client_id_len,
-                                        .qos = qos,
-                                        .session = c->session};
+    struct store_queue_target target = {.client_id = session_id(c->session), .qos = qos};
     c->ops++;
     c->retained->queueing++;
     store_enqueue(c->broker->store, own, &target, on_queued, c);

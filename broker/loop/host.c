@@ -18,10 +18,9 @@
 
 enum { CLOSE_US = 8, FORGET_US = 1 }; /* about what a client's end costs, and a session's */
 
-static struct session *find(const struct broker *b, const char *id, size_t len)
+static struct session *find(const struct broker *b, struct mqtt_slice client_id)
 {
-    struct mqtt_slice slice = {.data = (const uint8_t *)id, .len = (uint32_t)len};
-    return session_table_find(b->sessions, slice);
+    return session_table_find(b->sessions, client_id);
 }
 
 static void on_deliver(void *arg, struct message *m)
@@ -51,17 +50,17 @@ static void on_publish_will(void *arg, struct message *m, store_done_fn *done, v
         done(done_arg, STORE_OK);
 }
 
-static void on_wake(void *arg, const char *id, size_t len)
+static void on_wake(void *arg, struct mqtt_slice client_id)
 {
-    struct session *s = find(arg, id, len);
+    struct session *s = find(arg, client_id);
     if (s != NULL && s->client != NULL && client_is_connected(s->client))
         deliver_wake(s->client);
 }
 
-static void on_let_go(void *arg, const char *id, size_t len, uint64_t epoch, store_done_fn *done,
+static void on_let_go(void *arg, struct mqtt_slice client_id, uint64_t epoch, store_done_fn *done,
                       void *done_arg)
 {
-    struct session *s = find(arg, id, len);
+    struct session *s = find(arg, client_id);
     struct client *c = s != NULL ? s->client : NULL;
     if (c == NULL || c->claim != CLAIM_HELD || c->hold.epoch > epoch)
         done(done_arg, STORE_OK);
@@ -76,19 +75,18 @@ static void on_fenced(void *arg, struct store_hold *hold)
                           END_TAKEN_OVER);
 }
 
-static void on_durable_subscribed(void *arg, const char *id, size_t len,
+static void on_durable_subscribed(void *arg, struct mqtt_slice client_id,
                                   const struct store_subscription *sub)
 {
     struct broker *b = arg;
-    struct session *s = find(b, id, len);
-    struct mqtt_slice slice = {.data = (const uint8_t *)id, .len = (uint32_t)len};
+    struct session *s = find(b, client_id);
     if (s == NULL)
-        s = session_table_add(b->sessions, slice, true);
+        s = session_table_add(b->sessions, client_id, true);
     struct subscription_options options = {.qos = sub->qos,
                                            .no_local = sub->no_local,
                                            .retain_as_published = sub->retain_as_published};
     if (s == NULL || !router_subscribe(b->router, s, sub->filter, options))
-        LOG_ERROR("no_memory", KV_BYTES("client_id", id, len));
+        LOG_ERROR("no_memory", KV_BYTES("client_id", client_id.data, client_id.len));
     else if (s->client == NULL)
         s->durable = true;
 }
@@ -100,45 +98,46 @@ static void forget_if_empty(struct broker *b, struct session *s)
         session_table_remove(b->sessions, s);
 }
 
-static void on_durable_unsubscribed(void *arg, const char *id, size_t len, struct mqtt_slice filter)
+static void on_durable_unsubscribed(void *arg, struct mqtt_slice client_id,
+                                    struct mqtt_slice filter)
 {
     struct broker *b = arg;
-    struct session *s = find(b, id, len);
+    struct session *s = find(b, client_id);
     if (s == NULL)
         return;
     router_unsubscribe(b->router, s, filter);
     forget_if_empty(b, s);
 }
 
-static void on_durable_ended(void *arg, const char *id, size_t len)
+static void on_durable_ended(void *arg, struct mqtt_slice client_id)
 {
     struct broker *b = arg;
-    struct session *s = find(b, id, len);
+    struct session *s = find(b, client_id);
     if (s == NULL || !s->durable)
         return;
     router_unsubscribe_all(b->router, s);
     forget_if_empty(b, s);
 }
 
-static void on_each_subscription(void *arg, const char *id, size_t len, store_subscription_fn *each,
-                                 void *each_arg)
+static void on_each_subscription(void *arg, struct mqtt_slice client_id,
+                                 store_subscription_fn *each, void *each_arg)
 {
     struct broker *b = arg;
-    struct session *s = find(b, id, len);
+    struct session *s = find(b, client_id);
     if (s != NULL)
         router_each_subscription(b->router, s, each, each_arg);
 }
 
-static struct store_hold *on_hold_of(void *arg, const char *id, size_t len)
+static struct store_hold *on_hold_of(void *arg, struct mqtt_slice client_id)
 {
-    struct session *s = find(arg, id, len);
+    struct session *s = find(arg, client_id);
     return s != NULL && s->client != NULL ? &s->client->hold : NULL;
 }
 
-static uint64_t on_each_unfinished(void *arg, const char *id, size_t len, store_sequence_fn *each,
+static uint64_t on_each_unfinished(void *arg, struct mqtt_slice client_id, store_sequence_fn *each,
                                    void *each_arg)
 {
-    struct session *s = find(arg, id, len);
+    struct session *s = find(arg, client_id);
     const struct client *c = s != NULL ? s->client : NULL;
     if (c == NULL || c->claim != CLAIM_HELD)
         return 0;

@@ -142,11 +142,9 @@ bool router_targets_among(struct router *r, const struct match_entry *e, uint8_t
         if (!s->durable || o->qos == 0 || (o->no_local && session_has_id(s, publisher)))
             continue;
         r->targets.queues[queues++] =
-            (struct store_queue_target){.client_id = s->id,
-                                        .client_id_len = s->id_len,
+            (struct store_queue_target){.client_id = session_id(s),
                                         .qos = lower(qos, o->qos),
-                                        .retain_as_published = o->retain_as_published,
-                                        .session = s};
+                                        .retain_as_published = o->retain_as_published};
     }
     for (uint32_t i = 0; i < e->node_count; i++) {
         const struct subscriber *s = e->items[e->count + i].subscriber;

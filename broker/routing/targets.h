@@ -9,8 +9,6 @@
 
 #include "common/mqtt/mqtt.h"
 
-struct session;
-
 /* One granted subscription. */
 struct store_subscription {
     struct mqtt_slice filter;
@@ -24,11 +22,9 @@ typedef void store_subscription_fn(void *arg, const struct store_subscription *s
 struct store_targets {
     /* Durable sessions that get it from their queue (effective QoS 1 or 2). */
     struct store_queue_target {
-        const char *client_id; /* lives as long as the session table's entry */
-        uint32_t client_id_len;
-        uint8_t qos; /* effective */
+        struct mqtt_slice client_id; /* lives as long as the session table's entry */
+        uint8_t qos;                 /* effective */
         bool retain_as_published;
-        struct session *session; /* for the memory store */
     } * queues;
     size_t queue_count;
     /* Nodes with a matching route (struct route_node of the fleet, as given to router_route_add).

@@ -64,6 +64,10 @@ struct store_hold {
     uint32_t will_grace_s;
     void *store_data; /* the store's own, NULL before connect and after disconnect */
 };
+static inline struct mqtt_slice store_hold_id(const struct store_hold *hold)
+{
+    return mqtt_slice_of(hold->client_id, hold->client_id_len);
+}
 
 /* As a session's expiry: it waits for its client for ever. */
 #define STORE_EXPIRES_NEVER UINT32_MAX
@@ -229,13 +233,13 @@ struct store_host {
     /* A will is due: publish it like any message (publish.h) and call done. */
     void (*publish_will)(void *arg, struct message *m, store_done_fn *done, void *done_arg);
     /* The queue of this client, if it is connected here, has (or may have) something new. */
-    void (*wake)(void *arg, const char *client_id, size_t len);
+    void (*wake)(void *arg, struct mqtt_slice client_id);
     /* Another broker wants this client: if its connection here is of this epoch or an older one,
      * read its socket to EAGAIN, await what is under way, close it (reason: taken over), call
      * store_disconnect as for any close; then `done`. Also when it isn't here, or store_connect
      * goes on for it (the store ends that itself). */
-    void (*let_go)(void *arg, const char *client_id, size_t len, uint64_t epoch,
-                   store_done_fn *done, void *done_arg);
+    void (*let_go)(void *arg, struct mqtt_slice client_id, uint64_t epoch, store_done_fn *done,
+                   void *done_arg);
     /* A session's newer connection is elsewhere: close the one that has this hold, no will, no
      * store calls. */
     void (*fenced)(void *arg, struct store_hold *hold);
@@ -243,21 +247,20 @@ struct store_host {
      * in the log's order, and everything when a new node loads; and what a connection here subscribes
      * to from before, ahead of its completion. Not what this node did itself: the core has done that
      * already. A repeat of what is there is harmless. */
-    void (*durable_subscribed)(void *arg, const char *client_id, size_t len,
+    void (*durable_subscribed)(void *arg, struct mqtt_slice client_id,
                                const struct store_subscription *sub);
-    void (*durable_unsubscribed)(void *arg, const char *client_id, size_t len,
-                                 struct mqtt_slice filter);
-    void (*durable_ended)(void *arg, const char *client_id, size_t len);
+    void (*durable_unsubscribed)(void *arg, struct mqtt_slice client_id, struct mqtt_slice filter);
+    void (*durable_ended)(void *arg, struct mqtt_slice client_id);
     /* Calls `each` for each subscription of this session, if it is known here. For rule 9: Redis
      * lost them. */
-    void (*each_subscription)(void *arg, const char *client_id, size_t len,
-                              store_subscription_fn *each, void *each_arg);
+    void (*each_subscription)(void *arg, struct mqtt_slice client_id, store_subscription_fn *each,
+                              void *each_arg);
     /* The hold of this client's connection or connecting attempt here, NULL: there is none. */
-    struct store_hold *(*hold_of)(void *arg, const char *client_id, size_t len);
+    struct store_hold *(*hold_of)(void *arg, struct mqtt_slice client_id);
     /* The sequences that the durable session's connection here was sent and hasn't finished.
      * Returns the next one that it will fetch from, 0: there is no such connection. */
-    uint64_t (*each_unfinished)(void *arg, const char *client_id, size_t len,
-                                store_sequence_fn *each, void *each_arg);
+    uint64_t (*each_unfinished)(void *arg, struct mqtt_slice client_id, store_sequence_fn *each,
+                                void *each_arg);
     /* QoS 1/2 messages for this broker were lost (its inbox was over its cap): close the clean
      * clients that have a subscription at QoS 1 or 2, so that they learn of it. */
     void (*gap)(void *arg);

@@ -62,17 +62,22 @@ static struct store_memory *memory_of(struct store *s)
 
 /* ---- sessions -------------------------------------------------------------------------------- */
 
-static uint32_t hash_of(const struct store_memory *s, const char *id, uint32_t len)
+static uint32_t hash_of(const struct store_memory *s, struct mqtt_slice id)
 {
-    return (uint32_t)hash_bytes(s->config.hash_key, id, len);
+    return (uint32_t)hash_bytes(s->config.hash_key, id.data, id.len);
 }
 
-static struct memory_session *find_session(struct store_memory *s, const char *id, uint32_t len)
+static struct mqtt_slice id_of(const struct memory_session *m)
 {
-    struct hash_link *l = hash_table_chain(&s->sessions, hash_of(s, id, len));
+    return mqtt_slice_of(m->id, m->id_len);
+}
+
+static struct memory_session *find_session(struct store_memory *s, struct mqtt_slice id)
+{
+    struct hash_link *l = hash_table_chain(&s->sessions, hash_of(s, id));
     for (; l != NULL; l = l->next) {
         struct memory_session *m = HASH_OWNER(l, struct memory_session, by_id);
-        if (m->id_len == len && memcmp(m->id, id, len) == 0)
+        if (m->id_len == id.len && memcmp(m->id, id.data, id.len) == 0)
             return m;
     }
     return NULL;
@@ -92,7 +97,7 @@ static struct memory_session *add_session(struct store_memory *s, const struct s
     memory_queue_init(&m->queue);
     m->id_len = hold->client_id_len;
     memcpy(m->id, hold->client_id, hold->client_id_len);
-    hash_table_add(&s->sessions, &m->by_id, hash_of(s, m->id, m->id_len));
+    hash_table_add(&s->sessions, &m->by_id, hash_of(s, id_of(m)));
     return m;
 }
 
@@ -184,7 +189,7 @@ static void end_session(struct store_memory *s, struct memory_session *m)
     set_durable(s, m, false);
     forget_state(m);
     if (was_durable)
-        s->host.durable_ended(s->host.arg, m->id, m->id_len);
+        s->host.durable_ended(s->host.arg, id_of(m));
     publish_will(s, m); /* a delayed will, at the latest now (5.0: 3.1.2.5) */
     free_if_over(s, m);
 }
@@ -256,7 +261,7 @@ static void memory_connect(struct store *store, const struct store_connect_reque
     struct store_memory *s = memory_of(store);
     const struct store_hold *hold = req->hold;
     struct store_connect_result result = {.subscriptions_kept = true};
-    struct memory_session *m = find_session(s, hold->client_id, hold->client_id_len);
+    struct memory_session *m = find_session(s, store_hold_id(hold));
     if (is_another_users(m, hold)) {
         done(arg, STORE_NOT_OWNER, NULL);
         return;
@@ -379,7 +384,7 @@ static void say_full(struct memory_session *session, const struct message *m)
 static void queue_for(struct store_memory *s, const struct store_queue_target *t, struct message *m,
                       bool is_value)
 {
-    struct memory_session *session = find_session(s, t->client_id, t->client_id_len);
+    struct memory_session *session = find_session(s, t->client_id);
     if (session == NULL || !session->durable)
         return;
     struct memory_queue *q = &session->queue;
@@ -400,7 +405,7 @@ static void queue_for(struct store_memory *s, const struct store_queue_target *t
     else if (!memory_queue_push(q, e))
         s->config.stats->dropped[DROP_NO_MEMORY]++;
     else if (session->hold != NULL)
-        s->host.wake(s->host.arg, session->id, session->id_len);
+        s->host.wake(s->host.arg, id_of(session));
 }
 
 /* True when this packet id of a durable publisher was published before. */

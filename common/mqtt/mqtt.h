@@ -104,6 +104,11 @@ struct mqtt_slice {
     uint32_t len;
 };
 
+static inline struct mqtt_slice mqtt_slice_of(const void *data, size_t len)
+{
+    return (struct mqtt_slice){.data = data, .len = (uint32_t)len};
+}
+
 /* v5 property identifiers (2.2.2.2) */
 enum mqtt_property {
     MQTT_P_PAYLOAD_FORMAT = 0x01,

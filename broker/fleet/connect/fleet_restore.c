@@ -35,8 +35,7 @@ static bool tells_core(const struct connect_op *op)
 {
     const struct store_hold *hold = op->hold;
 
-    return hold->durable &&
-           op->f->host.hold_of(op->f->host.arg, hold->client_id, hold->client_id_len) == hold;
+    return hold->durable && op->f->host.hold_of(op->f->host.arg, store_hold_id(hold)) == hold;
 }
 
 static void restore_one(struct connect_op *op, bool tell)
@@ -48,7 +47,7 @@ static void restore_one(struct connect_op *op, bool tell)
     if (number > op->routes_entry)
         op->routes_entry = number;
     if (tell)
-        f->host.durable_subscribed(f->host.arg, op->hold->client_id, op->hold->client_id_len, sub);
+        f->host.durable_subscribed(f->host.arg, store_hold_id(op->hold), sub);
 }
 
 static void restore_piece(struct connect_op *op)

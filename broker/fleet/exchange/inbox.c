@@ -104,7 +104,7 @@ static void take_wake(struct fleet *f, struct fleet_reader *r)
 {
     struct mqtt_slice client = fleet_reader_slice(r);
     if (!r->failed)
-        f->host.wake(f->host.arg, (const char *)client.data, client.len);
+        f->host.wake(f->host.arg, client);
 }
 
 static void take_hand_over(struct fleet *f, uint64_t sender, struct fleet_reader *r)

@@ -39,13 +39,12 @@ static void drop_stale(struct fleet *f, struct mqtt_slice client,
                        const struct store_subscription *subs, size_t count)
 {
     struct stale stale = {.subs = subs, .count = count};
-    const char *id = (const char *)client.data;
     struct fleet_reader r;
 
-    f->host.each_subscription(f->host.arg, id, client.len, note_if_stale, &stale);
+    f->host.each_subscription(f->host.arg, client, note_if_stale, &stale);
     r = fleet_reader_of(stale.filters.data, stale.filters.len);
     while (fleet_reader_more(&r))
-        f->host.durable_unsubscribed(f->host.arg, id, client.len, fleet_reader_slice(&r));
+        f->host.durable_unsubscribed(f->host.arg, client, fleet_reader_slice(&r));
     fleet_bytes_fini(&stale.filters);
 }
 
@@ -56,8 +55,7 @@ void fleet_resync_add(struct fleet *f, struct fleet_session_ref session, const r
                                                     .len = (uint32_t)subs->element[i]->len}};
 
         fleet_options_read(subs->element[i + 1]->str, subs->element[i + 1]->len, &sub);
-        f->host.durable_subscribed(f->host.arg, (const char *)session.client.data,
-                                   session.client.len, &sub);
+        f->host.durable_subscribed(f->host.arg, session.client, &sub);
     }
 }
 
@@ -67,8 +65,7 @@ static bool may_take(struct fleet *f, struct fleet_session_ref session)
     bool is_true = session.epoch != 0 ? fleet_session_is_new(f, session) : !fleet_may_be_lost(f);
 
     /* A session that is connected here is the core's own truth. */
-    return is_true && f->host.hold_of(f->host.arg, (const char *)session.client.data,
-                                      session.client.len) == NULL;
+    return is_true && f->host.hold_of(f->host.arg, session.client) == NULL;
 }
 
 static void take_whole(struct fleet *f, struct fleet_session_ref session,
@@ -82,8 +79,7 @@ static void take_whole(struct fleet *f, struct fleet_session_ref session,
     if (ok) /* else at the next reload */
         drop_stale(f, session.client, list, all->count);
     for (size_t i = 0; ok && i < all->count; i++)
-        f->host.durable_subscribed(f->host.arg, (const char *)session.client.data,
-                                   session.client.len, &list[i]);
+        f->host.durable_subscribed(f->host.arg, session.client, &list[i]);
     free(list);
 }
 
@@ -104,7 +100,7 @@ void fleet_resync_take_part(struct fleet *f, struct fleet_session_ref session,
     if (!may_take(f, session))
         return;
     if (first)
-        f->host.durable_ended(f->host.arg, (const char *)session.client.data, session.client.len);
+        f->host.durable_ended(f->host.arg, session.client);
     fleet_resync_add(f, session, subs);
 }
 

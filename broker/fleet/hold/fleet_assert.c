@@ -51,11 +51,9 @@ static void note_session(struct fleet *f, struct fleet_hold *h, struct assertion
     const struct store_hold *hold = h->hold;
 
     fleet_acks_write(h); /* what is finished here must be so there */
-    f->host.each_subscription(f->host.arg, hold->client_id, hold->client_id_len, note_subscription,
-                              a);
+    f->host.each_subscription(f->host.arg, store_hold_id(hold), note_subscription, a);
     if (f->host.each_unfinished != NULL)
-        a->next = f->host.each_unfinished(f->host.arg, hold->client_id, hold->client_id_len,
-                                          note_open, a);
+        a->next = f->host.each_unfinished(f->host.arg, store_hold_id(hold), note_open, a);
 }
 
 /* Returns what is behind them. */
@@ -123,7 +121,7 @@ static void write_pieces(struct fleet *f, struct store_hold *hold, const struct 
 static void end_connection(struct fleet *f, struct store_hold *hold)
 {
     hold->will_grace_s = WILL_GRACE_S;
-    f->host.let_go(f->host.arg, hold->client_id, hold->client_id_len, hold->epoch, on_ended, NULL);
+    f->host.let_go(f->host.arg, store_hold_id(hold), hold->epoch, on_ended, NULL);
 }
 
 static void begin_run(struct fleet_hold *h)
@@ -132,7 +130,7 @@ static void begin_run(struct fleet_hold *h)
 
     memcpy(h->run, f->run_tag, sizeof(h->run));
     if (h->fetch_later && h->hold != NULL)
-        f->host.wake(f->host.arg, h->hold->client_id, h->hold->client_id_len);
+        f->host.wake(f->host.arg, store_hold_id(h->hold));
     h->fetch_later = false;
 }
 

@@ -23,6 +23,6 @@ void fleet_sweep_tick(struct fleet *f)
 
         holds->sweep_at = h->next;
         if (h->hold->durable && h->hold->epoch != 0)
-            f->host.wake(f->host.arg, h->hold->client_id, h->hold->client_id_len);
+            f->host.wake(f->host.arg, store_hold_id(h->hold));
     }
 }

@@ -88,8 +88,7 @@ static void apply_subscribed(struct fleet *f, struct fleet_reader *r, bool own)
     if (!is_news(f, r, own, session))
         return;
     fleet_options_read(options.data, options.len, &sub);
-    f->host.durable_subscribed(f->host.arg, (const char *)session.client.data, session.client.len,
-                               &sub);
+    f->host.durable_subscribed(f->host.arg, session.client, &sub);
 }
 
 static void apply_unsubscribed(struct fleet *f, struct fleet_reader *r, bool own)
@@ -98,15 +97,15 @@ static void apply_unsubscribed(struct fleet *f, struct fleet_reader *r, bool own
     struct mqtt_slice filter = fleet_reader_slice(r);
     if ((!own && fleet_reannounce_own(f, session)) || !is_news(f, r, own, session))
         return;
-    f->host.durable_unsubscribed(f->host.arg, (const char *)session.client.data, session.client.len,
-                                 filter);
+    f->host.durable_unsubscribed(f->host.arg, session.client, filter);
 }
 
 static void apply_ended(struct fleet *f, struct fleet_reader *r, bool own)
 {
     struct fleet_session_ref session = read_session(r);
+
     if ((own || !fleet_reannounce_own(f, session)) && is_news(f, r, own, session))
-        f->host.durable_ended(f->host.arg, (const char *)session.client.data, session.client.len);
+        f->host.durable_ended(f->host.arg, session.client);
 }
 
 /* What this node did itself is in its own tables already. */

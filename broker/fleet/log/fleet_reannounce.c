@@ -62,8 +62,7 @@ static void reannounce_subscriptions(struct fleet *f, struct fleet_session_ref s
         if (!news)
             continue;
         fleet_options_read(options.data, options.len, &sub);
-        f->host.durable_subscribed(f->host.arg, (const char *)session.client.data,
-                                   session.client.len, &sub);
+        f->host.durable_subscribed(f->host.arg, session.client, &sub);
     }
 }
 
@@ -81,8 +80,7 @@ uint64_t fleet_reannounce_removals(struct fleet *f, struct fleet_session_ref ses
         struct mqtt_slice filter = slice_of(filters->element[i]);
         entry = fleet_append_unsubscribed(f, session, filter);
         if (fleet_session_is_new(f, session))
-            f->host.durable_unsubscribed(f->host.arg, (const char *)session.client.data,
-                                         session.client.len, filter);
+            f->host.durable_unsubscribed(f->host.arg, session.client, filter);
     }
     return entry;
 }
@@ -93,7 +91,7 @@ void fleet_reannounce_end(struct fleet *f, struct fleet_session_ref session,
     const char *epoch = later->elements > 0 ? later->element[0]->str : "";
     fleet_session_ended(f, session);
     if (fleet_session_is_new(f, session))
-        f->host.durable_ended(f->host.arg, (const char *)session.client.data, session.client.len);
+        f->host.durable_ended(f->host.arg, session.client);
     session.epoch = strtoull(epoch, NULL, 10);
     if (session.epoch != 0)
         reannounce_subscriptions(f, session, later, 1);
@@ -114,14 +112,14 @@ static void reannounce_one(void *arg, const struct store_subscription *sub)
 
 bool fleet_reannounce_own(struct fleet *f, struct fleet_session_ref session)
 {
-    const char *id = (const char *)session.client.data;
-    struct store_hold *hold = f->host.hold_of(f->host.arg, id, session.client.len);
+    struct store_hold *hold = f->host.hold_of(f->host.arg, session.client);
     struct reannouncing t = {.f = f, .session = session};
+
     if (hold == NULL || !hold->durable || hold->epoch == 0 || hold->epoch < session.epoch)
         return false;
     t.session.epoch = hold->epoch;
     if (hold->store_data == NULL)
         return f->connect_ops->each_subscription(f, hold, reannounce_one, &t);
-    f->host.each_subscription(f->host.arg, id, session.client.len, reannounce_one, &t);
+    f->host.each_subscription(f->host.arg, session.client, reannounce_one, &t);
     return true;
 }

@@ -48,8 +48,7 @@ static void reassert_hold(struct fleet *f, struct fleet_hold *h)
 {
     fleet_hold_assert_once(h);
     if (f->reasserting->lost && h->hold->store_data != NULL && h->hold->durable)
-        f->host.each_subscription(f->host.arg, h->hold->client_id, h->hold->client_id_len,
-                                  reannounce_subscription, h);
+        f->host.each_subscription(f->host.arg, store_hold_id(h->hold), reannounce_subscription, h);
 }
 
 void fleet_reassert(struct fleet *f, bool again, bool lost)

@@ -62,7 +62,7 @@ void fleet_enqueue(struct fleet *f, struct message *m, const struct store_queue_
     fleet_parts_gathered(&e->parts); /* nothing is asked before it is gathered */
     fleet_queue_add(
         f, &e->parts, m, target,
-        (struct fleet_queue_how){.is_value = true,
-                                 .client = fleet_hash(target->client_id, target->client_id_len)});
+        (struct fleet_queue_how){
+            .is_value = true, .client = fleet_hash(target->client_id.data, target->client_id.len)});
     fleet_parts_issued(&e->parts);
 }

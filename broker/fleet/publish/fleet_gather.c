@@ -59,7 +59,7 @@ static void gather_queues(struct fleet_parts *p, bool remember, const struct sto
 {
     for (size_t i = 0; i < t->queue_count; i++) {
         const struct store_queue_target *target = &t->queues[i];
-        uint64_t id = fleet_hash(target->client_id, target->client_id_len);
+        uint64_t id = fleet_hash(target->client_id.data, target->client_id.len);
 
         if (id_set_has(&p->clients, id))
             continue;

@@ -77,7 +77,7 @@ static void tell_owner(struct fleet *f, const redisReply *owner, const redisRepl
     if (!fleet_hex_parse(owner->str, owner->len, &id))
         return;
     if (id == f->id) {
-        f->host.wake(f->host.arg, client->str, client->len);
+        f->host.wake(f->host.arg, mqtt_slice_of(client->str, client->len));
         return;
     }
     n = fleet_node_find(f, id);
@@ -288,7 +288,8 @@ static void add_message(struct queue_batch *b, const struct message *m, bool rem
 void fleet_queue_add(struct fleet *f, struct fleet_parts *p, const struct message *m,
                      const struct store_queue_target *target, struct fleet_queue_how how)
 {
-    unsigned bucket = fleet_client_bucket(&f->keys, target->client_id, target->client_id_len);
+    unsigned bucket =
+        fleet_client_bucket(&f->keys, (const char *)target->client_id.data, target->client_id.len);
     struct queue_batch *b = open_batch(f, bucket);
     struct queue_target *t;
 
@@ -300,14 +301,14 @@ void fleet_queue_add(struct fleet *f, struct fleet_parts *p, const struct messag
     t = &b->targets[b->target_count];
     t->message = (unsigned)b->message_count - 1;
     t->at = b->bytes.len;
-    t->len = target->client_id_len;
+    t->len = target->client_id.len;
     t->client = how.client;
     b->copied += b->messages[t->message].len;
     t->flags = target->qos;
     if (how.is_value || (m->retain && target->retain_as_published))
         t->flags |= FLAG_RETAIN;
     t->flags |= how.is_value ? FLAG_VALUE : 0;
-    fleet_bytes_put(&b->bytes, target->client_id, target->client_id_len);
+    fleet_bytes_put(&b->bytes, target->client_id.data, target->client_id.len);
     b->publishes[b->target_count++] = p;
     fleet_parts_gathered(p);
 }

@@ -153,7 +153,7 @@ static void begin_again(struct disconnect_op *op)
 
     op->again = false;
     op->runs = f->runs;
-    if (f->host.hold_of(f->host.arg, op->client, op->client_len) != NULL) {
+    if (f->host.hold_of(f->host.arg, store_hold_id(&op->hold)) != NULL) {
         finish(op, STORE_OK); /* it is back, and asserts itself */
         return;
     }
@@ -164,7 +164,7 @@ static void begin_again(struct disconnect_op *op)
     h->hold = NULL;
     if (due)
         h->will = (struct fleet_bytes){0};
-    f->host.each_subscription(f->host.arg, op->client, op->client_len, announce_subscribed, op);
+    f->host.each_subscription(f->host.arg, store_hold_id(&op->hold), announce_subscribed, op);
     write_disconnect(op, due, 0);
 }
 

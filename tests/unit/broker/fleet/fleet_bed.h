@@ -177,12 +177,11 @@ static inline void bed_match(void *arg, const struct message *m, struct store_ta
         if (!mqtt_filter_matches(bed_slice(n->subs[i].filter), m->topic) || n->subs[i].qos == 0)
             continue;
         for (size_t k = 0; k < out->queue_count; k++)
-            if (strcmp(queues[k].client_id, n->subs[i].client) == 0)
+            if (strcmp((const char *)queues[k].client_id.data, n->subs[i].client) == 0)
                 t = &queues[k];
         if (t == NULL) {
             t = &queues[out->queue_count++];
-            *t = (struct store_queue_target){.client_id = n->subs[i].client,
-                                             .client_id_len = (uint32_t)strlen(n->subs[i].client)};
+            *t = (struct store_queue_target){.client_id = bed_slice(n->subs[i].client)};
         }
         if (n->subs[i].qos > t->qos)
             t->qos = n->subs[i].qos < m->qos ? n->subs[i].qos : m->qos;
@@ -264,12 +263,12 @@ static inline void bed_end_wills(struct bed_node *n, enum store_status status)
     }
 }
 
-static inline void bed_wake(void *arg, const char *client_id, size_t len)
+static inline void bed_wake(void *arg, struct mqtt_slice client_id)
 {
     struct bed_node *n = arg;
 
     n->wakes++;
-    bed_text(n->last_woken, client_id, len);
+    bed_text(n->last_woken, client_id.data, client_id.len);
 }
 
 /* Each message is worth a look at the clock. */
@@ -320,15 +319,15 @@ static inline void bed_on_gone(void *arg, enum store_status status)
     free(l);
 }
 
-static inline void bed_hand_over(void *arg, const char *client_id, size_t len, uint64_t epoch,
-                                 store_done_fn *done, void *done_arg)
+static inline void bed_hand_over(void *arg, struct mqtt_slice client_id, uint64_t epoch,
+                              store_done_fn *done, void *done_arg)
 {
     struct bed_node *n = arg;
     struct bed_client *c = n->clients;
     struct bed_handover *l;
 
     n->asked++;
-    bed_text(n->last_asked, client_id, len);
+    bed_text(n->last_asked, client_id.data, client_id.len);
     while (c != NULL &&
            (!c->connected || c->hold.epoch > epoch || strcmp(c->id, n->last_asked) != 0))
         c = c->next;
@@ -358,13 +357,13 @@ static inline void bed_fenced(void *arg, struct store_hold *hold)
     bed_text(n->last_fenced, hold->client_id, hold->client_id_len);
 }
 
-static inline void bed_subscribed(void *arg, const char *client_id, size_t len,
+static inline void bed_subscribed(void *arg, struct mqtt_slice client_id,
                                   const struct store_subscription *sub)
 {
     struct bed_node *n = arg;
     struct bed_sub new_sub = {.qos = sub->qos};
 
-    bed_text(new_sub.client, client_id, len);
+    bed_text(new_sub.client, client_id.data, client_id.len);
     bed_text(new_sub.filter, sub->filter.data, sub->filter.len);
     for (size_t i = 0; i < n->sub_count; i++) {
         if (strcmp(n->subs[i].client, new_sub.client) == 0 &&
@@ -377,26 +376,26 @@ static inline void bed_subscribed(void *arg, const char *client_id, size_t len,
     n->subs[n->sub_count++] = new_sub;
 }
 
-static inline void bed_unsubscribed(void *arg, const char *client_id, size_t len,
+static inline void bed_unsubscribed(void *arg, struct mqtt_slice client_id,
                                     struct mqtt_slice filter)
 {
     struct bed_node *n = arg;
     char client[BED_TEXT];
     char text[BED_TEXT];
 
-    bed_text(client, client_id, len);
+    bed_text(client, client_id.data, client_id.len);
     bed_text(text, filter.data, filter.len);
     for (size_t i = 0; i < n->sub_count; i++)
         if (strcmp(n->subs[i].client, client) == 0 && strcmp(n->subs[i].filter, text) == 0)
             n->subs[i--] = n->subs[--n->sub_count];
 }
 
-static inline void bed_ended(void *arg, const char *client_id, size_t len)
+static inline void bed_ended(void *arg, struct mqtt_slice client_id)
 {
     struct bed_node *n = arg;
     char client[BED_TEXT];
 
-    bed_text(client, client_id, len);
+    bed_text(client, client_id.data, client_id.len);
     for (size_t i = 0; i < n->sub_count; i++)
         if (strcmp(n->subs[i].client, client) == 0)
             n->subs[i--] = n->subs[--n->sub_count];
@@ -419,7 +418,7 @@ static inline bool bed_start_over(void *arg, struct timebox *box)
     return true;
 }
 
-static inline void bed_each_subscription(void *arg, const char *client_id, size_t len,
+static inline void bed_each_subscription(void *arg, struct mqtt_slice client_id,
                                          store_subscription_fn *each, void *each_arg)
 {
     struct bed_node *n = arg;
@@ -429,18 +428,19 @@ static inline void bed_each_subscription(void *arg, const char *client_id, size_
                                                     .len = (uint32_t)strlen(n->subs[i].filter)},
                                          .qos = n->subs[i].qos};
 
-        if (strlen(n->subs[i].client) == len && memcmp(n->subs[i].client, client_id, len) == 0)
+        if (strlen(n->subs[i].client) == client_id.len &&
+            memcmp(n->subs[i].client, client_id.data, client_id.len) == 0)
             each(each_arg, &sub);
     }
 }
 
-static inline struct store_hold *bed_hold_of(void *arg, const char *client_id, size_t len)
+static inline struct store_hold *bed_hold_of(void *arg, struct mqtt_slice client_id)
 {
     struct bed_node *n = arg;
 
     for (struct bed_client *c = n->clients; c != NULL; c = c->next)
-        if ((c->connected || c->completions == 0) && strlen(c->id) == len &&
-            memcmp(c->id, client_id, len) == 0)
+        if ((c->connected || c->completions == 0) && strlen(c->id) == client_id.len &&
+            memcmp(c->id, client_id.data, client_id.len) == 0)
             return &c->hold;
     return NULL;
 }
@@ -741,7 +741,7 @@ static inline void bed_subscribe(struct bed_client *c, const char *filter, uint8
 
     c->status = -1;
     if (c->hold.durable) /* the core does this itself */
-        bed_subscribed(c->node, c->id, strlen(c->id), &sub);
+        bed_subscribed(c->node, bed_slice(c->id), &sub);
     c->node->store->ops->subscribe(c->node->store, &c->hold, &sub, 1, bed_on_done, c);
     BED_UNTIL(c->node->bed, c->status >= 0);
     assert_int_equal(c->status, STORE_OK);
@@ -752,7 +752,7 @@ static inline void bed_unsubscribe(struct bed_client *c, const char *filter)
     struct mqtt_slice f = bed_slice(filter);
 
     c->status = -1;
-    bed_unsubscribed(c->node, c->id, strlen(c->id), f);
+    bed_unsubscribed(c->node, bed_slice(c->id), f);
     c->node->store->ops->unsubscribe(c->node->store, &c->hold, &f, 1, bed_on_done, c);
     BED_UNTIL(c->node->bed, c->status >= 0);
     assert_int_equal(c->status, STORE_OK);

@@ -47,8 +47,8 @@ static const struct crowd *crowd_of(size_t count)
     for (size_t i = 0; i < count; i++) {
         int len = snprintf(c.ids[i], sizeof(c.ids[i]), "c%zu", i);
 
-        c.queues[i] = (struct store_queue_target){
-            .client_id = c.ids[i], .client_id_len = (uint32_t)len, .qos = 1};
+        c.queues[i] = (struct store_queue_target){.client_id = mqtt_slice_of(c.ids[i], (size_t)len),
+                                                  .qos = 1};
     }
     c.targets = (struct store_targets){.queues = c.queues, .queue_count = count};
     return &c;
@@ -62,7 +62,7 @@ static void add_sessions_to_redis(struct bed_node *n, const struct crowd *c)
 
     for (size_t i = 0; i < c->targets.queue_count; i++) {
         struct fleet_key key = fleet_key_clients(
-            keys, fleet_client_bucket(keys, c->ids[i], c->queues[i].client_id_len));
+            keys, fleet_client_bucket(keys, c->ids[i], c->queues[i].client_id.len));
 
         redisAppendCommand(redis, "HSET %ss:%s dur 1", key.text, c->ids[i]);
     }
@@ -192,8 +192,7 @@ static void publish_values_as_often(struct bed_client *p)
 {
     for (int i = 0; i < WILLS; i++) {
         struct message *m = bed_message(p->node, "t", "x", 1, true);
-        struct store_queue_target target = {
-            .client_id = p->id, .client_id_len = p->hold.client_id_len, .qos = 1};
+        struct store_queue_target target = {.client_id = store_hold_id(&p->hold), .qos = 1};
 
         p->node->store->ops->enqueue(p->node->store, m, &target, bed_on_done, p);
         message_unref(m);

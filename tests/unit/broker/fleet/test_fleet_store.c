@@ -202,14 +202,14 @@ static struct many *many_filters(void)
 static void subscribe_many(struct bed_client *c, const struct many *m)
 {
     for (int i = 0; i < MANY; i++)
-        bed_subscribed(c->node, c->id, strlen(c->id), &m->subs[i]);
+        bed_subscribed(c->node, bed_slice(c->id), &m->subs[i]);
     c->node->store->ops->subscribe(c->node->store, &c->hold, m->subs, MANY, bed_on_done, c);
 }
 
 static void unsubscribe_many(struct bed_client *c, const struct many *m)
 {
     for (int i = 0; i < MANY; i++)
-        bed_unsubscribed(c->node, c->id, strlen(c->id), m->filters[i]);
+        bed_unsubscribed(c->node, bed_slice(c->id), m->filters[i]);
     c->node->store->ops->unsubscribe(c->node->store, &c->hold, m->filters, MANY, bed_on_done, c);
 }
 

@@ -27,12 +27,12 @@ static void add_sessions(struct store_host *host)
 {
     for (int i = 0; i < SESSIONS; i++) {
         char id[16];
-        int len = snprintf(id, sizeof(id), "s%d", i);
+        snprintf(id, sizeof(id), "s%d", i);
         for (int k = 0; k < FILTERS; k++) {
             char filter[32];
             snprintf(filter, sizeof(filter), "s/%d/%d", i, k);
             struct store_subscription sub = {.filter = text(filter), .qos = 1};
-            host->durable_subscribed(host->arg, id, (size_t)len, &sub);
+            host->durable_subscribed(host->arg, text(id), &sub);
         }
     }
 }

@@ -132,7 +132,7 @@ static void no_local_leaves_out_the_publisher_also_when_matched_again(void **sta
     router_targets(w->router, m, &w->found);
     message_unref(m);
     assert_int_equal(w->found.queue_count, 1);
-    assert_string_equal(w->found.queues[0].client_id, "echo");
+    assert_string_equal((const char *)w->found.queues[0].client_id.data, "echo");
     find_by(w, "echo", "a", 1);
     assert_int_equal(w->found.queue_count, 2);
     find(w, "a", 1);
@@ -261,7 +261,7 @@ static void targets_can_be_found_again_for_a_kept_message(void **state)
     durable(w, "late", "a", 1);
     router_targets(w->router, m, &w->found);
     assert_int_equal(w->found.queue_count, 1);
-    assert_string_equal(w->found.queues[0].client_id, "late");
+    assert_string_equal((const char *)w->found.queues[0].client_id.data, "late");
     message_unref(m);
 }
 

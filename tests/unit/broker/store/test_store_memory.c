@@ -47,17 +47,15 @@ static void on_will(void *arg, struct message *m, store_done_fn *done, void *don
     done(done_arg, STORE_OK);
 }
 
-static void on_wake(void *arg, const char *id, size_t len)
+static void on_wake(void *arg, struct mqtt_slice client_id)
 {
-    (void)id;
-    (void)len;
+    (void)client_id;
     ((struct world *)arg)->wakes++;
 }
 
-static void on_ended(void *arg, const char *id, size_t len)
+static void on_ended(void *arg, struct mqtt_slice client_id)
 {
-    (void)id;
-    (void)len;
+    (void)client_id;
     ((struct world *)arg)->ended++;
 }
 
@@ -132,8 +130,7 @@ static void publish(struct world *w, const char *topic, const char *payload, boo
                     const char *queue)
 {
     struct message *m = make(topic, payload, retain);
-    struct store_queue_target target = {
-        .client_id = queue, .client_id_len = queue != NULL ? (uint32_t)strlen(queue) : 0, .qos = 1};
+    struct store_queue_target target = {.client_id = text(queue != NULL ? queue : ""), .qos = 1};
     struct store_publish_request req = {
         .message = m, .targets = {.queues = &target, .queue_count = queue != NULL}};
     store_publish(w->store, &req, done, NULL);
@@ -190,7 +187,7 @@ static void a_retained_value_goes_into_one_queue_with_its_flag(void **state)
     struct world *w = *state;
     struct store_hold h = hold("d", true);
     struct message *m = make("t", "1", true);
-    struct store_queue_target target = {.client_id = "d", .client_id_len = 1, .qos = 1};
+    struct store_queue_target target = {.client_id = text("d"), .qos = 1};
     join(w, &h, false, NULL);
     store_enqueue(w->store, m, &target, done, NULL);
     publish(w, "t", "2", true, "d");
@@ -210,7 +207,7 @@ static void a_retained_value_in_a_queue_is_nobody_elses(void **state)
     struct store_hold h = hold("d", true);
     struct store_hold other = hold("e", true);
     struct message *m = make("t", "1", true);
-    struct store_queue_target target = {.client_id = "d", .client_id_len = 1, .qos = 1};
+    struct store_queue_target target = {.client_id = text("d"), .qos = 1};
     join(w, &h, false, NULL);
     join(w, &other, false, NULL);
     store_enqueue(w->store, m, &target, done, NULL);

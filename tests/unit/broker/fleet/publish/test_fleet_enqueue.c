@@ -33,8 +33,7 @@ static struct fetched fetch(struct bed_client *c)
 static void enqueue(struct bed_node *by, struct bed_client *c)
 {
     struct message *m = bed_message(by, "t", "value", 1, true);
-    struct store_queue_target target = {
-        .client_id = c->id, .client_id_len = c->hold.client_id_len, .qos = 1};
+    struct store_queue_target target = {.client_id = store_hold_id(&c->hold), .qos = 1};
     c->status = -1;
     by->store->ops->enqueue(by->store, m, &target, bed_on_done, c);
     message_unref(m);
