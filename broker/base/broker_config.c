@@ -375,9 +375,8 @@ static const struct config_field limits_fields[] = {
      .max = 65535,
      .fallback = "2000",
      .unit = "messages",
-     .help =
-         "QoS 2 messages of one client that it hasn't released (PUBREL); one more ends its "
-         "connection. Redis keeps their packet ids, and each connect of the client reads them."},
+     .help = "QoS 2 messages of one client that it hasn't released (PUBREL); one more ends its "
+             "connection. Redis keeps their packet ids."},
     {.key = "max_queued_messages",
      .kind = CONFIG_UINT,
      FIELD(limits_config, max_queued_messages),

@@ -78,16 +78,13 @@ struct store_connect_request {
     uint32_t session_expiry_s; /* after the end of the connection; STORE_EXPIRES_NEVER */
     struct store_will will;
 };
-/* An outgoing QoS 2 message whose PUBREC came: PUBREL must be (re)sent, in order. */
 struct store_connect_result {
     bool session_present;
     const struct store_subscription *subscriptions; /* of the durable session */
     size_t subscription_count;
-    bool subscriptions_kept;   /* they are what this broker knows of it already (memory store) */
-    bool subscriptions_told;   /* by durable_subscribed, before (redis store) */
-    const uint16_t *open_qos2; /* incoming packet ids: PUBREC'd or half done, not PUBREL'd */
-    size_t open_qos2_count;
-    const uint64_t *released; /* sequences PUBREC'd and not PUBCOMP'd: send PUBREL */
+    bool subscriptions_kept;  /* they are what this broker knows of it already (memory store) */
+    bool subscriptions_told;  /* by durable_subscribed, before (redis store) */
+    const uint64_t *released; /* sequences PUBREC'd and not PUBCOMP'd, in order: send PUBREL */
     size_t released_count;
     uint64_t next_sequence; /* of the queue's first undelivered entry; fetch from here */
 };

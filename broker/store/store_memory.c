@@ -293,8 +293,6 @@ static void memory_connect(struct store *store, const struct store_connect_reque
     attach(s, m, req);
     account_free(ACCOUNT_SESSIONS, m->user);
     m->user = user;
-    result.open_qos2 = m->open_qos2.items;
-    result.open_qos2_count = m->open_qos2.count;
     result.released = m->released;
     result.released_count = m->released_count;
     result.next_sequence = m->queue.first;

@@ -30,18 +30,13 @@ static bool list_subscriptions(struct connect_op *op)
     return ok;
 }
 
-static bool take_ids(struct connect_op *op, const redisReply *open, const redisReply *released)
+static bool take_released(struct connect_op *op, const redisReply *released)
 {
-    op->open_qos2 = calloc(open->elements + 1, sizeof(*op->open_qos2));
     op->released = calloc(released->elements + 1, sizeof(*op->released));
-    if (op->open_qos2 == NULL || op->released == NULL)
+    if (op->released == NULL)
         return false;
-    for (size_t i = 0; i < open->elements; i++)
-        op->open_qos2[i] = (uint16_t)number_of(open->element[i]);
     for (size_t i = 0; i < released->elements; i++)
         op->released[i] = number_of(released->element[i]);
-    op->result.open_qos2 = op->open_qos2;
-    op->result.open_qos2_count = open->elements;
     op->result.released = op->released;
     op->result.released_count = released->elements;
     return true;
@@ -71,8 +66,8 @@ static void take_owners(struct connect_op *op, const redisReply *r)
 }
 
 /* {epoch, previous owners, present, ended, last sequence, last sent, first queued, epoch of the
- * former owner's will, epoch of a will being published, subscriptions, open ids, released, filters
- * being removed, has it made a session, cursor of the rest of the subscriptions} */
+ * former owner's will, epoch of a will being published, subscriptions, released, filters being
+ * removed, has it made a session, cursor of the rest of the subscriptions} */
 static bool take_claim(struct connect_op *op, const redisReply *r)
 {
     struct fleet *f = op->f;
@@ -88,13 +83,13 @@ static bool take_claim(struct connect_op *op, const redisReply *r)
         fleet_session_is_new(f, session);
     if (e[3]->str[0] == '1')
         fleet_session_ended(f, session);
-    if (e[12]->elements > 0)
-        op->entry = fleet_reannounce_removals(f, session, e[12]);
+    if (e[11]->elements > 0)
+        op->entry = fleet_reannounce_removals(f, session, e[11]);
     op->result.next_sequence = e[6]->len > 0 ? number_of(e[6]) : number_of(e[4]) + 1;
     op->wills[0] = number_of(e[8]);
     op->wills[1] = number_of(e[7]);
     fleet_subscriptions_take(&op->text, e[9], 0);
-    return take_ids(op, e[10], e[11]);
+    return take_released(op, e[10]);
 }
 
 /* Whether the claim was granted. */
@@ -104,7 +99,7 @@ static enum store_status claim_status(const redisReply *r)
 
     if (status != STORE_OK)
         return status;
-    if (r->type == REDIS_REPLY_ARRAY && r->elements == 15)
+    if (r->type == REDIS_REPLY_ARRAY && r->elements == 14)
         return STORE_OK;
     if (r->type != REDIS_REPLY_ARRAY || r->elements != 1)
         return STORE_UNAVAILABLE;
@@ -147,7 +142,7 @@ static void on_claim(void *arg, const redisReply *r)
     enum store_status status = claim_status(r);
 
     if (op->may_make)
-        fleet_usage_settle(op->f->usage, status == STORE_OK && r->element[13]->integer == 1);
+        fleet_usage_settle(op->f->usage, status == STORE_OK && r->element[12]->integer == 1);
     if (status == STORE_FULL)
         note_full(op);
     if (status == STORE_OK && !take_claim(op, r))
@@ -161,8 +156,8 @@ static void on_claim(void *arg, const redisReply *r)
               KV_UINT("fenced_by", op->fenced_by));
     connect_pass_on_asked(op);
     connect_enter(op, CONNECT_READING);
-    if (strcmp(r->element[14]->str, "0") != 0)
-        fleet_subscriptions_read(op->f, connect_session(op).client, r->element[14]->str, &op->text,
+    if (strcmp(r->element[13]->str, "0") != 0)
+        fleet_subscriptions_read(op->f, connect_session(op).client, r->element[13]->str, &op->text,
                                  on_read, op);
     else
         on_read(op, STORE_OK, op->hold->epoch);

@@ -35,11 +35,9 @@ static void leave_list(struct connect_op *op)
 static void free_result(struct connect_op *op)
 {
     free(op->subs);
-    free(op->open_qos2);
     free(op->released);
     fleet_subscriptions_fini(&op->text);
     op->subs = NULL;
-    op->open_qos2 = NULL;
     op->released = NULL;
     op->result = (struct store_connect_result){0};
 }

@@ -141,7 +141,6 @@ struct connect_op {
     bool may_make;    /* a durable session, by its claim */
     struct store_connect_result result;
     struct store_subscription *subs;
-    uint16_t *open_qos2;
     uint64_t *released;
     struct fleet_subscriptions text;         /* which `subs` points into */
     struct connect_owner owners[OWNERS_MAX]; /* HANDING_OVER asks them; SEIZING knows them, too */

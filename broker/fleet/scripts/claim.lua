@@ -9,7 +9,7 @@
 --   {'user'} (the session is another user's);
 -- or {epoch, previous owners, present, ended, last sequence, last sent, first queued,
 --   epoch of the former owner's will or '', epoch of a will being published or '',
---   {filter, options, ...}, {open packet ids}, {released sequences},
+--   {filter, options, ...}, {released sequences},
 --   {filters whose removal the log may not have}, has this call made a durable session (0, 1),
 --   cursor for session.lua, which reads the subscriptions that are missing here, or '0'}.
 -- A repeat (same token) changes nothing and answers the same.
@@ -123,12 +123,11 @@ for _, filter in ipairs(r[7] and cmsgpack.unpack(r[7]) or {}) do
 end
 local first = redis.call('XRANGE', p .. 'q:' .. c, '-', '+', 'COUNT', 1)
 local head = first[1] and string.match(first[1][1], '^%d+') or ''
-local subs, open, released = {'0', {}}, {}, {}
+local subs, released = {'0', {}}, {}
 if r[2] == '1' then
   subs = redis.call('HSCAN', p .. 'f:' .. c, 0, 'COUNT', 16) -- some of many, or all of a few
-  open = redis.call('HKEYS', p .. 'in2:' .. c)
   released = redis.call('ZRANGE', p .. 'rel:' .. c, 0, -1)
 end
 return {string.format('%.0f', epoch), r[1] or '', r[2] or '0', r[3] or '0', r[4] or '0',
   r[5] or '0', head, r[6] or '', redis.call('HGET', p .. 'dw:' .. c, 'epoch') or '',
-  subs[2], open, released, gone, made, subs[1]}
+  subs[2], released, gone, made, subs[1]}

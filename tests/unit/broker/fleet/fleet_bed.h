@@ -90,8 +90,7 @@ struct bed_client {
     bool connected, silent; /* silent: doesn't hand over when asked */
     bool present;
     uint64_t next_sequence;
-    size_t sub_count, open_count, released_count;
-    uint16_t open[8];
+    size_t sub_count, released_count;
     uint64_t released[8];
     int status; /* of the last completion, -1: none yet */
     unsigned completions;
@@ -657,10 +656,7 @@ static inline void bed_on_connect(void *arg, enum store_status status,
     c->present = r->session_present;
     c->next_sequence = r->next_sequence;
     c->sub_count = r->subscription_count;
-    c->open_count = r->open_qos2_count;
     c->released_count = r->released_count;
-    for (size_t i = 0; i < r->open_qos2_count && i < 8; i++)
-        c->open[i] = r->open_qos2[i];
     for (size_t i = 0; i < r->released_count && i < 8; i++)
         c->released[i] = r->released[i];
 }
