@@ -36,8 +36,8 @@ enum { FANOUT_PIECE = 2000 }; /* receivers that a turn serves: about 2 ms, and 1
 
 /* Of a message that the store brings. */
 struct fanout_order {
-    struct client
-        *publisher; /* behind what of this one's waits; stays until `done`. NULL: the fleet */
+    /* It waits behind what waits of this client, who stays until `done`. NULL: the fleet. */
+    struct client *publisher;
     void (*done)(void *arg); /* it is through; may be NULL */
     void *arg;
 };

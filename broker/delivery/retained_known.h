@@ -5,8 +5,9 @@
  * A topic for which the client got a newer live message since its SUBSCRIBE came is left out. In a
  * fleet a live message may also come late, after a retained value that is newer (its broker learnt
  * of the subscription only while sending): such messages are left out as well, recognised by their
- * ids. Data flow: fanout.c and deliver.c note live messages and ask about them, retained_delivery.c
- * the
+ * ids.
+ *
+ * Data flow: fanout.c and deliver.c note live messages and ask about them, retained_delivery.c the
  *            retained ones.
  * Ownership: embedded in struct retained_delivery; the client points at it as long as there is one.
  *            Where it may be NULL nothing is known.

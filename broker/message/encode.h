@@ -22,9 +22,8 @@ void encoder_free(struct encoder *e);
 
 struct delivery {
     struct encoder *encoder;
-    const struct mqtt_publish
-        *publish;            /* topic, payload, properties; QoS and retain as published */
-    struct message *message; /* NULL until somebody must keep it */
+    const struct mqtt_publish *publish; /* QoS and retain flag as published */
+    struct message *message;            /* NULL until somebody must keep it */
     struct message_id id;
     struct mqtt_slice publisher;
 };

@@ -2,8 +2,8 @@
  * message - one published application message, shared by reference by all who must deliver it.
  *
  * Ownership: message_new copies topic, payload and properties into one allocation with the struct;
- *            message_ref/message_unref count. Immutable once made, but for the encoded head that
- *            the delivering side caches in it (broker/encode).
+ *            message_ref/message_unref count. Immutable once made, but for what it counts as
+ *            (message_keep).
  * Threads:   none; the broker has one.
  */
 #ifndef FLOTILLA_BROKER_MESSAGE_MESSAGE_H

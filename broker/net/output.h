@@ -7,7 +7,7 @@
  *            into its message. An empty output owns nothing.
  * Ownership: chunks come from the broker's pool and go back there; a chunk with a message holds a
  *            reference to it.
- * Bounds:    none here: callers ask output_pending and the pool's total first (deliver.c).
+ * Bounds:    none here: callers look at `pending` of the output and the pool first (deliver.c).
  */
 #ifndef FLOTILLA_BROKER_NET_OUTPUT_H
 #define FLOTILLA_BROKER_NET_OUTPUT_H

@@ -8,7 +8,7 @@
  *            pointed at directly. Long filters that share little cost a node each, however many
  *            levels they have, and a match visits at most two nodes a filter.
  * Ownership: the tree owns its nodes. A subscriber embeds struct subscriber and is never freed by
- *            the tree; topic_tree_remove_all must have been called before it goes. Subscription and
+ *            the tree; its subscriptions must have been removed before it goes. Subscription and
  *            leaf point at each other by index, so that each removal is O(1) also where thousands
  *            hold one filter.
  * Errors:    false when out of memory; nothing has changed then.

@@ -1,10 +1,9 @@
 /*
  * store - where what must outlive a connection, or a broker, is kept; and the way to other brokers.
  *
- * Two kinds: `memory` (one broker, store_memory.c) and `redis` (a fleet, store_redis.c and
- * fleet*.c).
+ * Two kinds: `memory` (one broker, store_memory.c) and `redis` (a fleet, broker/fleet/).
  *
- * Data flow: the protocol handlers and the router call store_* functions; each has one completion,
+ * Data flow: the protocol handlers and publish.c call store_* functions; each has one completion,
  *            called exactly once, either before the call returns (memory) or in a later turn of the
  *            loop (redis), also on failure and at shutdown. In the other direction the store calls
  *            struct store_host, which the broker's core implements.
@@ -123,12 +122,12 @@ void store_interest_ended(struct store *s, struct mqtt_slice filter);
 
 /* ---- publishing ------------------------------------------------------------------------------ */
 
-/* An incoming QoS 2 message of a durable session: its packet id is bound to its message id first,
- * so that a resend after a crash, on any broker, is the same message. */
 struct store_publish_request {
     struct message *message;
-    struct store_hold *hold; /* the publisher's; NULL for wills, $SYS */
-    uint16_t qos2_packet_id; /* of a durable publisher, else 0 */
+    struct store_hold *hold; /* the publisher's; NULL for wills */
+    /* Of a durable publisher, else 0: it is bound to the message's id first, so that a resend after
+     * a crash, on any broker, is the same message. */
+    uint16_t qos2_packet_id;
     struct store_targets targets;
 };
 /* A request with qos2_packet_id: the core makes no local delivery itself (targets only, no
@@ -143,8 +142,8 @@ void store_publish(struct store *s, const struct store_publish_request *req, sto
 
 /* Puts a retained value (of QoS 1 or 2, with an id of its own: a queue drops an id that it has had)
  * into the queue of one durable session, whose new subscription it is for. It is delivered with the
- * retain flag. The retained value itself and other nodes are left alone. Completes when it is in the
- * queue. STORE_FULL: there is no room in Redis. */
+ * retain flag. The retained value itself and other nodes are left alone. Completes when it is in
+ * the queue. STORE_FULL: there is no room in Redis. */
 void store_enqueue(struct store *s, struct message *m, const struct store_queue_target *target,
                    store_done_fn *done, void *arg);
 
@@ -307,8 +306,8 @@ struct store *store_redis_new(struct event_base *base, const struct store_redis_
 
 struct store_ops {
     const char *name;
-    /* A publish without queue targets, nodes and retain needs no call: this broker is the whole
-     * fleet. The router then makes no message for it. */
+    /* A publish without queue targets, nodes and retain needs no call: this broker is alone.
+     * publish.c makes no message for it then. */
     bool untargeted_is_done;
     void (*connect)(struct store *, const struct store_connect_request *, store_connect_fn *,
                     void *);

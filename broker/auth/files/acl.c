@@ -56,7 +56,7 @@ struct asker {
     struct mqtt_slice username, client_id, topic;
 };
 
-/* --- memory --- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static struct block *add_block(struct acl *acl, size_t at_least)
 {
@@ -100,7 +100,7 @@ void acl_free(struct acl *acl)
     free(acl);
 }
 
-/* --- the file --- */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 static void list_add(struct rule_list *list, struct rule *rule)
 {
@@ -243,7 +243,7 @@ struct acl *acl_load(const char *path, char *err, size_t errlen)
     return NULL;
 }
 
-/* --- checking --- */
+/* ---- checking -------------------------------------------------------------------------------- */
 
 /* '+' and '#' would match other clients' levels, '/' would make levels of its own. */
 static bool reaches_beyond(struct mqtt_slice name)
