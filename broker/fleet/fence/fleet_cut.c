@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "broker/fleet/exchange/fleet_nodes.h"
 #include "broker/fleet/node/fleet.h"
@@ -19,16 +20,14 @@ enum { NOTED_BYTES = 64 * 1024 }; /* of one cut; the rest is for the next one */
 enum cut_state { CUT_IDLE, CUT_NOTING, CUT_KILLING, CUT_WAITING };
 
 struct cut_wait {
-    struct cut_wait *next;
+    STAILQ_ENTRY(cut_wait) link;
     store_done_fn *done;
     void *arg;
     bool dead;
     struct fleet_bytes session; /* client, epoch; empty: none */
 };
 
-struct cut_list {
-    struct cut_wait *head, *tail;
-};
+STAILQ_HEAD(cut_list, cut_wait);
 
 struct fleet_cutting {
     struct fleet_cutting *next;
@@ -44,32 +43,20 @@ struct fleet_cutting {
 
 static void note(struct fleet_cutting *c);
 
-static void push(struct cut_list *list, struct cut_wait *w)
-{
-    w->next = NULL;
-    if (list->tail != NULL)
-        list->tail->next = w;
-    else
-        list->head = w;
-    list->tail = w;
-}
-
 static struct cut_wait *pop(struct cut_list *list)
 {
-    struct cut_wait *w = list->head;
+    struct cut_wait *w = STAILQ_FIRST(list);
 
-    list->head = w->next;
-    if (list->head == NULL)
-        list->tail = NULL;
+    STAILQ_REMOVE_HEAD(list, link);
     return w;
 }
 
 static void tell_all(struct cut_list *list, enum store_status status)
 {
-    struct cut_list due = *list;
+    struct cut_list due = STAILQ_HEAD_INITIALIZER(due);
 
-    *list = (struct cut_list){0};
-    while (due.head != NULL) {
+    STAILQ_CONCAT(&due, list);
+    while (!STAILQ_EMPTY(&due)) {
         struct cut_wait *w = pop(&due);
 
         w->done(w->arg, status);
@@ -100,7 +87,7 @@ static void finish(struct fleet_cutting *c, enum store_status status)
     if (is_over(c->f))
         tell_all(&c->asked, STORE_UNAVAILABLE);
     c->state = CUT_IDLE;
-    if (c->asked.head != NULL)
+    if (!STAILQ_EMPTY(&c->asked))
         note(c);
     else
         cutting_free(c);
@@ -202,10 +189,13 @@ static void on_noted(void *arg, const redisReply *r)
 static bool gather(struct fleet_cutting *c, struct fleet_bytes *taken)
 {
     bool dead = false;
+    struct cut_wait *w;
 
-    while (c->asked.head != NULL && taken->len < NOTED_BYTES)
-        push(&c->served, pop(&c->asked));
-    for (const struct cut_wait *w = c->served.head; w != NULL; w = w->next) {
+    while (!STAILQ_EMPTY(&c->asked) && taken->len < NOTED_BYTES) {
+        w = pop(&c->asked);
+        STAILQ_INSERT_TAIL(&c->served, w, link);
+    }
+    STAILQ_FOREACH (w, &c->served, link) {
         fleet_bytes_put(taken, w->session.data, w->session.len);
         taken->failed |= w->session.failed;
         dead |= w->dead;
@@ -248,6 +238,8 @@ static struct fleet_cutting *cutting_of(struct fleet *f, uint64_t node)
         return NULL;
     c->f = f;
     c->node = node;
+    STAILQ_INIT(&c->asked);
+    STAILQ_INIT(&c->served);
     c->next = f->cuttings;
     f->cuttings = c;
     return c;
@@ -272,7 +264,7 @@ static void cut(struct fleet *f, uint64_t node, bool dead, const struct fleet_se
         fleet_bytes_slice(&w->session, session->client);
         fleet_bytes_varint(&w->session, session->epoch);
     }
-    push(&c->asked, w);
+    STAILQ_INSERT_TAIL(&c->asked, w, link);
     if (c->state == CUT_IDLE)
         note(c);
 }

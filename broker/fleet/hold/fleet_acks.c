@@ -9,49 +9,34 @@
 
 /* Waits for the acknowledgements of its turn to be in. */
 struct fleet_release {
-    struct fleet_release *next;
+    STAILQ_ENTRY(fleet_release) link;
     store_done_fn *done;
     void *arg;
 };
 
 struct acks_sent {
     struct fleet_hold *hold;
-    struct fleet_release *releases;
+    struct fleet_releases releases;
 };
 
-/* The list is a stack: turned round, it is in the order of the calls. */
-static struct fleet_release *in_order(struct fleet_release *list)
+static void call_releases(struct fleet_releases *list, enum store_status status)
 {
-    struct fleet_release *ordered = NULL;
+    while (!STAILQ_EMPTY(list)) {
+        struct fleet_release *r = STAILQ_FIRST(list);
 
-    while (list != NULL) {
-        struct fleet_release *r = list;
-
-        list = r->next;
-        r->next = ordered;
-        ordered = r;
-    }
-    return ordered;
-}
-
-static void call_releases(struct fleet_release *list, enum store_status status)
-{
-    for (list = in_order(list); list != NULL;) {
-        struct fleet_release *r = list;
-
-        list = r->next;
+        STAILQ_REMOVE_HEAD(list, link);
         r->done(r->arg, status);
         free(r);
     }
 }
 
 /* Nothing is completed while it is written. */
-static void refuse_releases(struct fleet *f, struct fleet_release *list)
+static void refuse_releases(struct fleet *f, struct fleet_releases *list)
 {
-    for (list = in_order(list); list != NULL;) {
-        struct fleet_release *r = list;
+    while (!STAILQ_EMPTY(list)) {
+        struct fleet_release *r = STAILQ_FIRST(list);
 
-        list = r->next;
+        STAILQ_REMOVE_HEAD(list, link);
         fleet_defer(f, r->done, r->arg, STORE_UNAVAILABLE);
         free(r);
     }
@@ -66,7 +51,7 @@ static void on_acks(void *arg, const redisReply *r)
         status = STORE_FENCED;
         fleet_hold_fenced(sent->hold);
     }
-    call_releases(sent->releases, status);
+    call_releases(&sent->releases, status);
     fleet_hold_unref(sent->hold);
     free(sent);
 }
@@ -78,10 +63,12 @@ static void write_acks(struct fleet *f, struct fleet_hold *h)
     struct fleet_reader r = fleet_reader_of(h->acks.data, h->acks.len);
 
     if (sent == NULL || h->acks.failed || h->hold == NULL) {
-        refuse_releases(f, h->releases);
+        refuse_releases(f, &h->releases);
         free(sent);
     } else {
-        *sent = (struct acks_sent){.hold = h, .releases = h->releases};
+        sent->hold = h;
+        STAILQ_INIT(&sent->releases);
+        STAILQ_CONCAT(&sent->releases, &h->releases);
         h->refs++;
         scripts_begin(&f->scripts, f->q, SCRIPT_ACK, key.text, 3 + 2 * h->ack_count);
         redis_queue_arg(f->q, h->hold->client_id, h->hold->client_id_len);
@@ -95,7 +82,6 @@ static void write_acks(struct fleet *f, struct fleet_hold *h)
         }
         redis_queue_end(f->q, REDIS_REPLAY, on_acks, sent);
     }
-    h->releases = NULL;
     h->ack_count = 0;
     fleet_bytes_reset(&h->acks, 1024);
 }
@@ -118,8 +104,8 @@ bool fleet_acks_add(struct fleet_hold *h, char what, uint64_t sequence, store_do
     fleet_bytes_varint(&h->acks, sequence);
     h->ack_count++;
     if (release != NULL) {
-        *release = (struct fleet_release){.next = h->releases, .done = done, .arg = arg};
-        h->releases = release;
+        *release = (struct fleet_release){.done = done, .arg = arg};
+        STAILQ_INSERT_TAIL(&h->releases, release, link);
     }
     if (!h->acking) {
         h->acking = true;
@@ -146,11 +132,11 @@ void fleet_acks_reset(struct fleet *f)
     struct fleet_hold *h;
 
     while ((h = fleet_acks_take(f)) != NULL) {
-        struct fleet_release *releases = h->releases;
+        struct fleet_releases releases = STAILQ_HEAD_INITIALIZER(releases);
 
-        h->releases = NULL;
+        STAILQ_CONCAT(&releases, &h->releases);
         h->ack_count = 0;
-        call_releases(releases, STORE_UNAVAILABLE);
+        call_releases(&releases, STORE_UNAVAILABLE);
         fleet_hold_unref(h);
     }
 }

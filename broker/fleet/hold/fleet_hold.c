@@ -29,6 +29,7 @@ struct fleet_hold *fleet_hold_new(struct fleet *f, struct store_hold *hold)
     h->fleet = f;
     h->hold = hold;
     h->refs = 1;
+    STAILQ_INIT(&h->releases);
     h->bucket = fleet_client_bucket(&f->keys, hold->client_id, hold->client_id_len);
     h->behalf = fleet_behalf_of(f, hold->client_id, hold->client_id_len, 0);
     h->asserted = f->holds->round;

@@ -10,6 +10,8 @@
 #ifndef FLOTILLA_BROKER_FLEET_HOLD_FLEET_HOLD_H
 #define FLOTILLA_BROKER_FLEET_HOLD_FLEET_HOLD_H
 
+#include <sys/queue.h>
+
 #include "broker/fleet/node/fleet_behalf.h"
 #include "broker/fleet/node/fleet_clock.h"
 #include "broker/fleet/wire/fleet_bytes.h"
@@ -19,6 +21,7 @@
 struct fleet;
 struct fleet_publish;
 struct fleet_release;
+STAILQ_HEAD(fleet_releases, fleet_release);
 
 struct fleet_hold {
     struct fleet *fleet;
@@ -37,7 +40,7 @@ struct fleet_hold {
     unsigned unsaid;         /* removals of subscriptions that aren't in the log yet */
     struct fleet_bytes acks; /* of this turn, see fleet_acks.c */
     unsigned ack_count;
-    struct fleet_release *releases;
+    struct fleet_releases releases;
     struct fleet_hold *next_acking;
     bool acking;
     struct fleet_bytes will; /* frame; for rule 9 */

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "broker/fleet/exchange/fleet_nodes.h"
 #include "broker/fleet/exchange/fleet_outbox.h"
@@ -35,7 +36,7 @@ struct queue_target {
 
 struct queue_batch {
     struct fleet *f;
-    struct queue_batch *next; /* among those to be sent */
+    STAILQ_ENTRY(queue_batch) link; /* among those to be sent */
     unsigned bucket;
     struct fleet_bytes bytes;
     struct queue_message messages[TARGETS_MAX];
@@ -48,13 +49,16 @@ struct queue_batch {
 
 struct fleet_queues {
     struct queue_batch *open[FLEET_CLIENT_BUCKETS];
-    struct queue_batch *first, *last;
+    STAILQ_HEAD(queue_batches, queue_batch) list;
 };
 
 bool fleet_queues_init(struct fleet *f)
 {
     f->queues = calloc(1, sizeof(*f->queues));
-    return f->queues != NULL;
+    if (f->queues == NULL)
+        return false;
+    STAILQ_INIT(&f->queues->list);
+    return true;
 }
 
 void fleet_queues_free(struct fleet *f)
@@ -234,12 +238,10 @@ static void send_batch(struct fleet *f, struct queue_batch *b)
 
 void fleet_queues_flush(struct fleet *f)
 {
-    while (f->queues->first != NULL) {
-        struct queue_batch *b = f->queues->first;
+    while (!STAILQ_EMPTY(&f->queues->list)) {
+        struct queue_batch *b = STAILQ_FIRST(&f->queues->list);
 
-        f->queues->first = b->next;
-        if (f->queues->first == NULL)
-            f->queues->last = NULL;
+        STAILQ_REMOVE_HEAD(&f->queues->list, link);
         send_batch(f, b);
     }
 }
@@ -256,17 +258,12 @@ static struct queue_batch *open_batch(struct fleet *f, unsigned bucket)
     if (b == NULL)
         return NULL;
     b->f = f;
-    b->next = NULL;
     b->bucket = bucket;
     b->bytes = (struct fleet_bytes){0};
     b->message_count = b->target_count = 0;
     b->copied = 0;
     f->queues->open[bucket] = b; /* a full one before it stays in the list, in order */
-    if (f->queues->last != NULL)
-        f->queues->last->next = b;
-    else
-        f->queues->first = b;
-    f->queues->last = b;
+    STAILQ_INSERT_TAIL(&f->queues->list, b, link);
     return b;
 }
 
@@ -325,16 +322,16 @@ static void drop_batch(struct queue_batch *b)
 /* Empty before anybody is told. */
 void fleet_queues_reset(struct fleet *f)
 {
-    struct queue_batch *list;
+    struct queue_batches list = STAILQ_HEAD_INITIALIZER(list);
 
     if (f->queues == NULL)
         return;
-    list = f->queues->first;
-    *f->queues = (struct fleet_queues){0};
-    while (list != NULL) {
-        struct queue_batch *b = list;
+    STAILQ_CONCAT(&list, &f->queues->list);
+    memset(f->queues->open, 0, sizeof(f->queues->open));
+    while (!STAILQ_EMPTY(&list)) {
+        struct queue_batch *b = STAILQ_FIRST(&list);
 
-        list = b->next;
+        STAILQ_REMOVE_HEAD(&list, link);
         drop_batch(b);
     }
 }

@@ -13,6 +13,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "broker/fleet/exchange/inbox_barrier.h"
 #include "broker/fleet/node/fleet.h"
@@ -24,7 +25,7 @@
 enum { NAMES_FIRST = 16, NAMES_MAX = 100 };
 
 struct fleet_retained_reads {
-    struct retained_read *first;
+    LIST_HEAD(, retained_read) list;
     bool large_under_way; /* one of them waits for a large value */
 };
 
@@ -57,7 +58,7 @@ enum { WALKS_MAX = FLEET_TOPIC_BUCKETS + 1 }; /* the last one for a name that st
 struct retained_read {
     struct store_retained_read base; /* first */
     struct fleet *f;
-    struct retained_read *next, *prev;
+    LIST_ENTRY(retained_read) link;
     store_retained_fn *each;
     store_retained_chunk_fn *chunk;
     store_done_fn *done;
@@ -93,12 +94,7 @@ static void read_free(struct retained_read *rd)
         fleet_bytes_fini(&rd->walks[i].last);
         fleet_bytes_fini(&rd->walks[i].matching);
     }
-    if (rd->prev != NULL)
-        rd->prev->next = rd->next;
-    else
-        rd->f->retained_reads->first = rd->next;
-    if (rd->next != NULL)
-        rd->next->prev = rd->prev;
+    LIST_REMOVE(rd, link);
     free(rd);
 }
 
@@ -333,10 +329,14 @@ static void next_round(struct retained_read *rd)
 
 void fleet_retained_tick(struct fleet *f)
 {
-    for (struct retained_read *rd = f->retained_reads->first;
-         rd != NULL && !f->retained_reads->large_under_way; rd = rd->next)
+    struct retained_read *rd;
+
+    LIST_FOREACH (rd, &f->retained_reads->list, link) {
+        if (f->retained_reads->large_under_way)
+            return;
         if (rd->waits)
             next_round(rd);
+    }
 }
 
 static void add_walk(struct retained_read *rd, unsigned bucket)
@@ -398,10 +398,7 @@ struct store_retained_read *fleet_retained_start(struct fleet *f, struct mqtt_sl
     rd->arg = arg;
     rd->filter_len = filter.len;
     memcpy(rd->filter, filter.data, filter.len);
-    rd->next = f->retained_reads->first;
-    if (rd->next != NULL)
-        rd->next->prev = rd;
-    f->retained_reads->first = rd;
+    LIST_INSERT_HEAD(&f->retained_reads->list, rd, link);
     plan(rd);
     next_round(rd);
     return &rd->base;
@@ -427,8 +424,8 @@ void fleet_retained_cancel(struct store_retained_read *read)
 /* Those that wait to be continued end here; what is under way was told by the link already. */
 void fleet_retained_reset(struct fleet *f)
 {
-    while (f->retained_reads->first != NULL) {
-        struct retained_read *rd = f->retained_reads->first;
+    while (!LIST_EMPTY(&f->retained_reads->list)) {
+        struct retained_read *rd = LIST_FIRST(&f->retained_reads->list);
 
         rd->done(rd->arg, STORE_UNAVAILABLE);
         read_free(rd);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "broker/fleet/exchange/inbox.h"
 #include "broker/fleet/node/fleet.h"
@@ -15,26 +16,28 @@
 
 /* Callers that ask for a will that is being published already. */
 struct will_wait {
-    struct will_wait *next;
+    SLIST_ENTRY(will_wait) link;
     store_done_fn *done;
     void *arg;
 };
 
+SLIST_HEAD(will_waits, will_wait);
+
 struct will_op {
     struct fleet_will_entry entry; /* first; owns a reference to the message */
-    struct will_op *next, *prev;
+    LIST_ENTRY(will_op) link;
     struct fleet *f;
     uint64_t epoch;
     bool was_here; /* it came to this node's clients before */
     store_done_fn *done;
     void *arg;
-    struct will_wait *waits;
+    struct will_waits waits;
     size_t client_len;
     char client[];
 };
 
 struct fleet_wills {
-    struct will_op *ops;
+    LIST_HEAD(, will_op) ops;
 };
 
 bool fleet_wills_init(struct fleet *f)
@@ -43,21 +46,32 @@ bool fleet_wills_init(struct fleet *f)
     return f->wills != NULL;
 }
 
+static struct will_wait *take_wait(struct will_waits *waits)
+{
+    struct will_wait *w = SLIST_FIRST(waits);
+
+    if (w != NULL)
+        SLIST_REMOVE_HEAD(waits, link);
+    return w;
+}
+
+static void op_free(struct will_op *op)
+{
+    LIST_REMOVE(op, link);
+    fleet_will_table_remove(op->f, &op->entry);
+    message_unref(op->entry.message);
+    free(op);
+}
+
 void fleet_wills_free(struct fleet *f)
 {
-    while (f->wills != NULL && f->wills->ops != NULL) {
-        struct will_op *op = f->wills->ops;
+    while (f->wills != NULL && !LIST_EMPTY(&f->wills->ops)) {
+        struct will_op *op = LIST_FIRST(&f->wills->ops);
+        struct will_wait *w;
 
-        f->wills->ops = op->next;
-        fleet_will_table_remove(f, &op->entry);
-        while (op->waits != NULL) {
-            struct will_wait *w = op->waits;
-
-            op->waits = w->next;
+        while ((w = take_wait(&op->waits)) != NULL)
             free(w);
-        }
-        message_unref(op->entry.message);
-        free(op);
+        op_free(op);
     }
     free(f->wills);
     f->wills = NULL;
@@ -65,39 +79,26 @@ void fleet_wills_free(struct fleet *f)
 
 void fleet_wills_each(struct fleet *f, void (*each)(struct fleet *, struct fleet_session_ref))
 {
-    for (const struct will_op *op = f->wills->ops; op != NULL; op = op->next)
+    const struct will_op *op;
+
+    LIST_FOREACH (op, &f->wills->ops, link)
         each(f, (struct fleet_session_ref){.client = {.data = (const uint8_t *)op->client,
                                                       .len = (uint32_t)op->client_len},
                                            .epoch = op->epoch});
 }
 
-static void op_free(struct will_op *op)
-{
-    if (op->prev != NULL)
-        op->prev->next = op->next;
-    else
-        op->f->wills->ops = op->next;
-    if (op->next != NULL)
-        op->next->prev = op->prev;
-    fleet_will_table_remove(op->f, &op->entry);
-    message_unref(op->entry.message);
-    free(op);
-}
-
 /* Frees it and completes all that wait for it. */
 static void op_done(struct will_op *op, enum store_status status)
 {
-    struct will_wait *waits = op->waits;
+    struct will_waits waits = op->waits;
     store_done_fn *done = op->done;
     void *done_arg = op->arg;
+    struct will_wait *w;
 
     op_free(op);
     if (done != NULL)
         done(done_arg, status);
-    while (waits != NULL) {
-        struct will_wait *w = waits;
-
-        waits = w->next;
+    while ((w = take_wait(&waits)) != NULL) {
         w->done(w->arg, status);
         free(w);
     }
@@ -115,8 +116,8 @@ static void wait_for(struct will_op *op, store_done_fn *done, void *arg)
         fleet_defer(op->f, done, arg, STORE_UNAVAILABLE);
         return;
     }
-    *w = (struct will_wait){.next = op->waits, .done = done, .arg = arg};
-    op->waits = w;
+    *w = (struct will_wait){.done = done, .arg = arg};
+    SLIST_INSERT_HEAD(&op->waits, w, link);
 }
 
 static void on_cleared(void *arg, const redisReply *r)
@@ -203,10 +204,7 @@ void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, 
     op->arg = arg;
     op->client_len = client_len;
     memcpy(op->client, client, client_len);
-    op->next = f->wills->ops;
-    if (op->next != NULL)
-        op->next->prev = op;
-    f->wills->ops = op;
+    LIST_INSERT_HEAD(&f->wills->ops, op, link);
     op->entry.id = m->id;
     op->entry.behalf = fleet_behalf_of(f, client, client_len, epoch);
     fleet_will_table_add(f, &op->entry);
