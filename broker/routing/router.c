@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "broker/message/message.h"
 #include "broker/routing/match_cache.h"
@@ -23,8 +24,9 @@ enum {
 struct route_holder {
     struct subscriber subscriber; /* first member */
     void *node;                   /* NULL: it was removed, and its routes are on their way out */
-    struct route_holder *next;
+    LIST_ENTRY(route_holder) link;
 };
+LIST_HEAD(route_holders, route_holder);
 
 struct router {
     struct topic_tree *tree;
@@ -33,7 +35,7 @@ struct router {
     struct topic_matches scratch;
     struct store_targets targets; /* the latest ones; its arrays are used again */
     size_t queue_capacity, node_capacity;
-    struct route_holder *nodes, *removed;
+    struct route_holders nodes, removed;
 };
 
 /* ---- matching -------------------------------------------------------------------------------- */
@@ -82,8 +84,8 @@ void router_free(struct router *r)
         return;
     struct timebox endless;
     timebox_open_at(&endless, UINT64_MAX, 0, 0);
-    while (r->nodes != NULL)
-        router_node_removed(r, r->nodes->node);
+    while (!LIST_EMPTY(&r->nodes))
+        router_node_removed(r, LIST_FIRST(&r->nodes)->node);
     router_go_on(r, &endless);
     topic_tree_free(r->tree);
     match_cache_free(r->cache);
@@ -303,10 +305,11 @@ void router_session_left(struct router *r, struct session *s)
 
 static struct route_holder *find_node(const struct router *r, const void *node)
 {
-    struct route_holder *h = r->nodes;
-    while (h != NULL && h->node != node)
-        h = h->next;
-    return h;
+    struct route_holder *h;
+    LIST_FOREACH (h, &r->nodes, link)
+        if (h->node == node)
+            return h;
+    return NULL;
 }
 
 bool router_route_add(struct router *r, void *node, struct mqtt_slice filter)
@@ -318,8 +321,7 @@ bool router_route_add(struct router *r, void *node, struct mqtt_slice filter)
             return false;
         h->subscriber.kind = SUBSCRIBER_NODE;
         h->node = node;
-        h->next = r->nodes;
-        r->nodes = h;
+        LIST_INSERT_HEAD(&r->nodes, h, link);
     }
     return add(r, &h->subscriber, filter, (struct subscription_options){.qos = 2});
 }
@@ -335,26 +337,22 @@ void router_route_remove(struct router *r, void *node, struct mqtt_slice filter)
 /* It gets nothing any more. A node may have a million routes: router_go_on removes them. */
 void router_node_removed(struct router *r, void *node)
 {
-    for (struct route_holder **link = &r->nodes; *link != NULL; link = &(*link)->next) {
-        struct route_holder *h = *link;
-        if (h->node != node)
-            continue;
-        *link = h->next;
-        h->node = NULL;
-        h->next = r->removed;
-        r->removed = h;
+    struct route_holder *h = find_node(r, node);
+    if (h == NULL)
         return;
-    }
+    h->node = NULL;
+    LIST_REMOVE(h, link);
+    LIST_INSERT_HEAD(&r->removed, h, link);
 }
 
 void router_go_on(struct router *r, struct timebox *box)
 {
-    while (r->removed != NULL && !timebox_is_over(box)) {
-        struct route_holder *h = r->removed;
+    while (router_is_behind(r) && !timebox_is_over(box)) {
+        struct route_holder *h = LIST_FIRST(&r->removed);
         if (h->subscriber.count > 0) {
             remove_last(r, &h->subscriber);
         } else {
-            r->removed = h->next;
+            LIST_REMOVE(h, link);
             free(h);
         }
         timebox_spend(box, ROUTE_US);
@@ -363,7 +361,7 @@ void router_go_on(struct router *r, struct timebox *box)
 
 bool router_is_behind(const struct router *r)
 {
-    return r->removed != NULL;
+    return !LIST_EMPTY(&r->removed);
 }
 
 bool router_has_interest(const struct router *r, struct mqtt_slice filter)
