@@ -82,7 +82,7 @@ void fanout_hold(struct fanouts *f, struct client *c)
     f->held_tail = c;
 }
 
-static void let_go(struct client *c)
+static void release(struct client *c)
 {
     if (c->state != CLIENT_CLOSED)
         client_resume(c, PAUSE_FANOUT);
@@ -91,7 +91,7 @@ static void let_go(struct client *c)
 
 /* The first one, the message's publisher, is resumed last: otherwise no other client would get its
  * turn. */
-static void let_all_go(struct fanouts *f)
+static void release_all(struct fanouts *f)
 {
     struct client *first = f->held;
     if (first == NULL)
@@ -99,9 +99,9 @@ static void let_all_go(struct fanouts *f)
     f->held = f->held_tail = NULL;
     for (struct client *c = first->held_next, *next; c != NULL; c = next) {
         next = c->held_next;
-        let_go(c);
+        release(c);
     }
-    let_go(first);
+    release(first);
 }
 
 /* ---- one message ----------------------------------------------------------------------------- */
@@ -153,7 +153,7 @@ static void end_first(struct fanouts *f)
     if (o->order.done != NULL)
         o->order.done(o->order.arg);
     fanout_free(o);
-    let_all_go(f);
+    release_all(f);
 }
 
 /* A message for few receivers, or one for which there is no memory to do it in pieces: better a

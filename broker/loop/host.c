@@ -57,8 +57,8 @@ static void on_wake(void *arg, struct mqtt_slice client_id)
         deliver_wake(s->client);
 }
 
-static void on_let_go(void *arg, struct mqtt_slice client_id, uint64_t epoch, store_done_fn *done,
-                      void *done_arg)
+static void on_hand_over(void *arg, struct mqtt_slice client_id, uint64_t epoch,
+                         store_done_fn *done, void *done_arg)
 {
     struct session *s = find(arg, client_id);
     struct client *c = s != NULL ? s->client : NULL;
@@ -237,7 +237,7 @@ struct store_host host_of(struct broker *b)
         .takes_more = on_takes_more,
         .publish_will = on_publish_will,
         .wake = on_wake,
-        .let_go = on_let_go,
+        .hand_over = on_hand_over,
         .fenced = on_fenced,
         .durable_subscribed = on_durable_subscribed,
         .durable_unsubscribed = on_durable_unsubscribed,

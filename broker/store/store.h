@@ -234,8 +234,8 @@ struct store_host {
      * read its socket to EAGAIN, await what is under way, close it (reason: taken over), call
      * store_disconnect as for any close; then `done`. Also when it isn't here, or store_connect
      * goes on for it (the store ends that itself). */
-    void (*let_go)(void *arg, struct mqtt_slice client_id, uint64_t epoch, store_done_fn *done,
-                   void *done_arg);
+    void (*hand_over)(void *arg, struct mqtt_slice client_id, uint64_t epoch, store_done_fn *done,
+                      void *done_arg);
     /* A session's newer connection is elsewhere: close the one that has this hold, no will, no
      * store calls. */
     void (*fenced)(void *arg, struct store_hold *hold);

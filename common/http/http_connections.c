@@ -27,7 +27,7 @@ static void on_input(struct evbuffer *buffer, const struct evbuffer_cb_info *inf
     c->since_ms = clock_monotonic_ms();
 }
 
-static void let_go(struct http_connection *c)
+static void drop(struct http_connection *c)
 {
     evbuffer_remove_cb_entry(bufferevent_get_input(c->bev), c->on_input);
     bufferevent_decref(c->bev); /* closes the socket */
@@ -48,7 +48,7 @@ static void end(struct http_connections *cs, size_t index)
     cs->all[index] = cs->all[--cs->count];
     if (evhttp != NULL)
         evhttp_connection_free(evhttp);
-    let_go(c);
+    drop(c);
 }
 
 /* The idle ones first: they lose nothing. */
@@ -126,6 +126,6 @@ void http_connections_sweep(struct http_connections *cs, uint64_t now_ms)
 void http_connections_fini(struct http_connections *cs)
 {
     for (size_t i = 0; i < cs->count; i++)
-        let_go(cs->all[i]);
+        drop(cs->all[i]);
     cs->count = 0;
 }

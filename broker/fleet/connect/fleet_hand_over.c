@@ -77,8 +77,8 @@ static void ask_core(struct handover *l)
 {
     LOG_DEBUG("client_asked", KV_STR("client_id", l->client), KV_UINT("epoch", l->epoch),
               KV_UINT("by", l->node));
-    l->f->host.let_go(l->f->host.arg, mqtt_slice_of(l->client, l->client_len), l->epoch, on_handed_over,
-                      l);
+    l->f->host.hand_over(l->f->host.arg, mqtt_slice_of(l->client, l->client_len), l->epoch,
+                         on_handed_over, l);
 }
 
 static struct handover *handover_new(struct fleet *f, uint64_t node, uint64_t request,

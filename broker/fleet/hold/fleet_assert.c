@@ -121,7 +121,7 @@ static void write_pieces(struct fleet *f, struct store_hold *hold, const struct 
 static void end_connection(struct fleet *f, struct store_hold *hold)
 {
     hold->will_grace_s = WILL_GRACE_S;
-    f->host.let_go(f->host.arg, store_hold_id(hold), hold->epoch, on_ended, NULL);
+    f->host.hand_over(f->host.arg, store_hold_id(hold), hold->epoch, on_ended, NULL);
 }
 
 static void begin_run(struct fleet_hold *h)

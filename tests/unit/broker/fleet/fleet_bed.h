@@ -319,7 +319,7 @@ static inline void bed_on_gone(void *arg, enum store_status status)
 }
 
 static inline void bed_hand_over(void *arg, struct mqtt_slice client_id, uint64_t epoch,
-                              store_done_fn *done, void *done_arg)
+                                 store_done_fn *done, void *done_arg)
 {
     struct bed_node *n = arg;
     struct bed_client *c = n->clients;
@@ -460,7 +460,7 @@ static inline struct bed_node *bed_add(struct bed *b)
         .deliver = bed_deliver,
         .publish_will = bed_publish_will,
         .wake = bed_wake,
-        .let_go = bed_hand_over,
+        .hand_over = bed_hand_over,
         .fenced = bed_fenced,
         .durable_subscribed = bed_subscribed,
         .durable_unsubscribed = bed_unsubscribed,

@@ -373,7 +373,7 @@ static void on_gone(void *arg, enum store_status status)
     *(bool *)arg = true;
 }
 
-static void a_connection_let_go_is_read_within_the_budgets(void **state)
+static void a_connection_handed_over_is_read_within_the_budgets(void **state)
 {
     (void)state;
     struct flood f;
@@ -398,7 +398,7 @@ int main(void)
         cmocka_unit_test(a_taken_over_connection_is_read_within_the_budgets),
         cmocka_unit_test(a_third_connection_takes_the_second_ones_place),
         cmocka_unit_test(a_waiting_connection_may_leave),
-        cmocka_unit_test(a_connection_let_go_is_read_within_the_budgets),
+        cmocka_unit_test(a_connection_handed_over_is_read_within_the_budgets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
