@@ -12,5 +12,5 @@ fi
 if (($# > 0)); then
     printf '%s\0' "$@"
 else
-    find broker common lb tests services -name '*.[ch]' -print0 2>/dev/null
+    find . -path ./build -prune -o -name '*.[ch]' -print0
 fi | xargs -0 clang-format --dry-run -Werror

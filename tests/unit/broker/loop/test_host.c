@@ -119,12 +119,12 @@ static void lost_time_is_no_silence(void **state)
 {
     struct core core;
     (void)state;
+    static const uint8_t connect[] = {0x10, 13, 0, 4, 'M', 'Q', 'T', 'T', 4, 0x2, 0, 1, 0, 1, 'a'};
     core_init(&core);
     struct broker *b = core.broker;
     struct core_client *c = core_connect(&core);
-    client_enter(c->client, CLIENT_ONLINE);
-    c->client->keep_alive_s = 1;
-    client_arm_timer(c->client);
+    core_give(c, connect, sizeof(connect)); /* keep alive: 1 s */
+    core_settle(&core);
     turn_lost(b, 10000);
     wheel_advance(&b->wheel, b->now_ms + 9000); /* its timer was set before */
     assert_true(client_is_connected(c->client));
