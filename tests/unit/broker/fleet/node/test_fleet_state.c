@@ -3,7 +3,7 @@
 #include "broker/fleet/node/fleet.h"
 #include "tests/unit/broker/fleet/fleet_bed.h"
 
-enum { ASLEEP_MS = 1500, CROWD = 5 }; /* a lease is 1000 ms */
+enum { ASLEEP_MS = 1500, CROWD = 80 }; /* a lease is 1000 ms */
 
 static const struct {
     enum fleet_state from, to;
