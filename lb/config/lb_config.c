@@ -92,6 +92,14 @@ static const struct config_field tls_fields[] = {
      .help =
          "Which code TLS 1.3 uses for its key schedule and, after the handshake, its records: the "
          "load balancer's (14 kB less memory per connection, half the time), or OpenSSL's."},
+    {.key = "alpn",
+     .kind = CONFIG_ENUM,
+     .at = offsetof(struct tls_config, alpn),
+     .names = (const char *const[]){"mqtt", "http/1.1", NULL},
+     .fallback = "mqtt",
+     .help =
+         "The protocol that a client must name if it names any by ALPN: mqtt, or http/1.1 where "
+         "the backend's brokers speak WebSocket (browsers name it)."},
 };
 
 static const char *check_tls(const void *filled)

@@ -23,6 +23,7 @@ enum lb_proxy { LB_PROXY_NONE, LB_PROXY_V2 };
 enum lb_check_type { LB_CHECK_TCP, LB_CHECK_MQTT, LB_CHECK_HTTP, LB_CHECK_NONE };
 enum lb_tls_version { LB_TLS_1_2, LB_TLS_1_3 };
 enum lb_records { LB_RECORDS_OWN, LB_RECORDS_OPENSSL };
+enum lb_alpn { LB_ALPN_MQTT, LB_ALPN_HTTP };
 enum lb_client_auth { LB_CLIENT_AUTH_NONE, LB_CLIENT_AUTH_OPTIONAL, LB_CLIENT_AUTH_REQUIRED };
 
 struct tls_config {
@@ -31,6 +32,7 @@ struct tls_config {
     int min_version;         /* enum lb_tls_version */
     int client_auth;         /* enum lb_client_auth */
     int records;             /* enum lb_records */
+    int alpn;                /* enum lb_alpn */
 };
 
 struct listener_config {

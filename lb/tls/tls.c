@@ -21,17 +21,18 @@ static const char ciphers_tls13[] =
 /* X25519 first, also because OpenSSL 3.0 checks a peer's point on P-256 by another multiplication:
  * that exchange costs it 65 us more. Devices that only have P-256 are served all the same. */
 static const char groups[] = "X25519:P-256:P-384";
-static const unsigned char alpn_mqtt[] = {'m', 'q', 't', 't'};
+static const char *const alpn_names[] = {[LB_ALPN_MQTT] = "mqtt", [LB_ALPN_HTTP] = "http/1.1"};
 
-/* A client that says which protocols it speaks, and MQTT isn't among them, is told that by an alert
- * (RFC 7301, 3.2) rather than served something else. Most say nothing. */
+/* A client that says which protocols it speaks, and the listener's isn't among them, is told that by
+ * an alert (RFC 7301, 3.2) rather than served something else. Most say nothing. `arg` is the name. */
 static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *outlen,
                        const unsigned char *in, unsigned inlen, void *arg)
 {
+    const char *name = arg;
+    size_t name_len = strlen(name);
     (void)ssl;
-    (void)arg;
     for (unsigned at = 0; at < inlen && in[at] < inlen - at; at += 1u + in[at]) {
-        if (in[at] != sizeof(alpn_mqtt) || memcmp(in + at + 1, alpn_mqtt, in[at]) != 0)
+        if (in[at] != name_len || memcmp(in + at + 1, name, name_len) != 0)
             continue;
         *out = in + at + 1;
         *outlen = in[at];
@@ -50,7 +51,7 @@ static bool set_policy(SSL_CTX *ctx, const struct tls_config *config)
                               SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_max_early_data(ctx, 0);
-    SSL_CTX_set_alpn_select_cb(ctx, select_alpn, NULL);
+    SSL_CTX_set_alpn_select_cb(ctx, select_alpn, (void *)alpn_names[config->alpn]);
     return SSL_CTX_set_min_proto_version(ctx, min) == 1 &&
            SSL_CTX_set_cipher_list(ctx, ciphers_tls12) == 1 &&
            SSL_CTX_set_ciphersuites(ctx, ciphers_tls13) == 1 &&

@@ -5,8 +5,8 @@
  *            an SSL for each connection from it.
  * Policy:    TLS 1.2 and later, no renegotiation, no early data, no server-side session cache;
  *            resumption by tickets (tls_tickets.h) whose keys outlive the context, one per
- *            handshake, where clients are verified as before (tls_clients.h); ALPN "mqtt", or none
- *            at all.
+ *            handshake, where clients are verified as before (tls_clients.h); of ALPN the protocol
+ *            that the configuration names, or none at all.
  * Ownership: a context is an SSL_CTX (SSL_CTX_free, SSL_CTX_up_ref); `tickets` must outlive it.
  * Errors:    NULL, with a sentence in `err` that names the file and OpenSSL's reason.
  */

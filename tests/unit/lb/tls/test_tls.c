@@ -20,6 +20,8 @@ static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
 /* ---- tickets ---- */
 
+static int listener_alpn = LB_ALPN_MQTT;
+
 /* Loads the listener's configuration anew, as a reload does. */
 static void reload(const char *client_ca, int client_auth, int min_version)
 {
@@ -28,7 +30,8 @@ static void reload(const char *client_ca, int client_auth, int min_version)
                                 .key = rig.files.key,
                                 .min_version = min_version,
                                 .client_ca = (char *)client_ca,
-                                .client_auth = client_auth};
+                                .client_auth = client_auth,
+                                .alpn = listener_alpn};
     SSL_CTX_free(rig.server_ctx);
     rig.server_ctx = tls_context_new(&config, rig.tickets, err, sizeof(err));
     if (rig.server_ctx == NULL)
@@ -239,36 +242,59 @@ static void offer(const char *protocols, size_t len)
                          0);
 }
 
-static void alpn_is_mqtt_or_none(void **state)
+struct alpn_case {
+    const char *offered;
+    size_t len;
+    unsigned chosen_len; /* 0: not served, unless nothing was offered */
+};
+
+static void expect_alpn(const struct alpn_case *cases, size_t count)
 {
-    (void)state;
-    static const struct {
-        const char *offered;
-        size_t len;
-        bool served;
-    } cases[] = {
-        {"", 0, true},           {"\4mqtt", 5, true},
-        {"\2h2\4mqtt", 8, true}, {"\2h2\10http/1.1", 12, false},
-        {"\4mqtx", 5, false},    {"\16x-amzn-mqtt-ca", 15, false},
-        {"\3mqt", 4, false},     {"\5mqtt5", 6, false},
-    };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < count; i++) {
         const uint8_t *chosen;
         unsigned len;
         char why[160];
+        bool served = cases[i].chosen_len > 0 || cases[i].len == 0;
         offer(cases[i].offered, cases[i].len);
-        assert_int_equal(shake(), cases[i].served ? TLS_HANDSHAKE_DONE : TLS_HANDSHAKE_FAILED);
+        assert_int_equal(shake(), served ? TLS_HANDSHAKE_DONE : TLS_HANDSHAKE_FAILED);
         tls_error(why, sizeof(why));
-        if (!cases[i].served) {
+        if (!served) {
             assert_int_equal(SSL_do_handshake(rig.client), -1);
             assert_int_equal(ERR_GET_REASON(ERR_peek_error()),
                              SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL);
             ERR_clear_error();
         }
         SSL_get0_alpn_selected(rig.client, &chosen, &len);
-        assert_int_equal(len, cases[i].served && cases[i].len > 0 ? 4 : 0);
+        assert_int_equal(len, cases[i].chosen_len);
         hang_up();
     }
+}
+
+static void alpn_is_mqtt_or_none(void **state)
+{
+    (void)state;
+    static const struct alpn_case cases[] = {
+        {"", 0, 0},           {"\4mqtt", 5, 4},
+        {"\2h2\4mqtt", 8, 4}, {"\2h2\10http/1.1", 12, 0},
+        {"\4mqtx", 5, 0},     {"\16x-amzn-mqtt-ca", 15, 0},
+        {"\3mqt", 4, 0},      {"\5mqtt5", 6, 0},
+    };
+    expect_alpn(cases, sizeof(cases) / sizeof(cases[0]));
+}
+
+static void alpn_of_a_listener_for_websocket_is_http(void **state)
+{
+    (void)state;
+    static const struct alpn_case cases[] = {{"", 0, 0},
+                                             {"\4mqtt", 5, 0},
+                                             {"\10http/1.1", 9, 8},
+                                             {"\2h2\10http/1.1", 12, 8},
+                                             {"\2h2", 3, 0}};
+    listener_alpn = LB_ALPN_HTTP;
+    reload(NULL, LB_CLIENT_AUTH_NONE, LB_TLS_1_2);
+    expect_alpn(cases, sizeof(cases) / sizeof(cases[0]));
+    listener_alpn = LB_ALPN_MQTT;
+    reload(NULL, LB_CLIENT_AUTH_NONE, LB_TLS_1_2);
 }
 
 /* ---- files ---- */
@@ -420,6 +446,7 @@ int main(void)
         TEST(renewed_server_certificate_keeps_tickets),
         TEST(raised_minimum_version_ends_older_sessions),
         TEST(alpn_is_mqtt_or_none),
+        TEST(alpn_of_a_listener_for_websocket_is_http),
         TEST(key_of_another_kind_is_named),
         TEST(encrypted_key_is_named_so),
         TEST(other_mistakes_name_their_file),
