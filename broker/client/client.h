@@ -76,6 +76,7 @@ struct client {
     /* What the transport said last: edge-triggered, so it is noted in each state. */
     bool readable : 1;   /* it may have more */
     bool eof : 1;        /* it has announced its end */
+    bool more : 1;       /* the read that is under way gets less than is there: TRANSPORT_MORE */
     bool look_again : 1; /* its end may have come with the last bytes, unannounced */
     bool blocked : 1;    /* it takes nothing now */
     /* What the connection is, from its beginning or its CONNECT on. */

@@ -38,6 +38,7 @@ struct session_table;
 struct store;
 struct sys_topics;
 struct sys_values;
+struct websocket_decoder;
 
 /* Clients waiting for one phase of the turn, linked through themselves (turn.c). */
 struct client_list {
@@ -113,10 +114,11 @@ struct broker {
     struct leftovers leftovers; /* queues of closed clients, not released yet */
     uint64_t shed_since;        /* closed for memory when shedding began; UINT64_MAX: it is over */
 
-    struct chunk_pool chunks;   /* of all outputs */
-    struct broker_stats stats;  /* counters, read by metrics and $SYS */
-    uint32_t packet_limits[16]; /* by type: struct mqtt_decode_opts */
-    uint8_t *read_buffer;       /* REST_MAX + READ_SIZE, shared by all clients */
+    struct chunk_pool chunks;                /* of all outputs */
+    struct websocket_decoder *spare_decoder; /* websocket_frames.h */
+    struct broker_stats stats;               /* counters, read by metrics and $SYS */
+    uint32_t packet_limits[16];              /* by type: struct mqtt_decode_opts */
+    uint8_t *read_buffer;                    /* REST_MAX + READ_SIZE, shared by all clients */
 };
 
 #endif

@@ -28,6 +28,8 @@ static void on_ready(void *arg, unsigned ready)
     struct client *c = arg;
     if (ready & TRANSPORT_EOF)
         c->eof = true;
+    if (ready & TRANSPORT_MORE)
+        c->more = true;
     if (ready & TRANSPORT_READABLE) {
         c->readable = true;
         client_mark_ready(c);
@@ -194,7 +196,7 @@ static void drop_connection(struct client *c, enum client_end why)
     if (peer_listens(why)) {
         if (!c->blocked)
             output_write(&c->output, &b->chunks, c->transport, &written);
-        c->transport->ops->finish(c->transport);
+        c->transport->ops->finish(c->transport, why == END_SHUTDOWN);
     }
     output_clear(&c->output, &b->chunks);
     c->transport->ops->free(c->transport);

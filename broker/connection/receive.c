@@ -10,12 +10,24 @@
 
 enum { LOOK_BYTES = 4096 }; /* little enough to be kept without a question */
 
+/* Why the client ends whose read has returned `n`, with errno. */
+static enum client_end end_of(ssize_t n)
+{
+    if (n == 0)
+        return END_EOF;
+    if (errno == EPROTO)
+        return END_MALFORMED;
+    return errno == ENOMEM ? END_NO_MEMORY : END_IO_ERROR;
+}
+
 void receive_end(struct client *c, ssize_t n)
 {
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-        c->readable = false;
-    else
-        client_close(c, n == 0 ? END_EOF : END_IO_ERROR);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        c->readable = c->more; /* what came was none of the client's bytes */
+        c->more = false;
+    } else {
+        client_close(c, end_of(n));
+    }
 }
 
 void receive_note(struct client *c, const uint8_t *bytes, size_t n, size_t asked)
@@ -24,8 +36,10 @@ void receive_note(struct client *c, const uint8_t *bytes, size_t n, size_t asked
     c->last_input_ms = c->broker->client_ms;
     c->broker->stats.received_bytes += n;
     leave_note_read(c, n);
-    if (n == asked || c->eof)
+    if (n == asked || c->eof || c->more) {
+        c->more = false;
         return;
+    }
     c->readable = false; /* edge-triggered: the next byte will tell */
     if (!c->look_again) {
         c->look_again = true;

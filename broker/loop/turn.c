@@ -15,6 +15,7 @@
 #include "broker/delivery/retained_delivery.h"
 #include "broker/loop/input.h"
 #include "broker/loop/shed.h"
+#include "broker/net/websocket_frames.h"
 #include "broker/protocol/claim.h"
 #include "broker/protocol/handle.h"
 #include "broker/routing/router.h"
@@ -327,4 +328,5 @@ void turn_fini(struct broker *b)
     free_dead(b);
     leftovers_fini(&b->leftovers);
     chunk_pool_fini(&b->chunks);
+    websocket_decoder_free(b->spare_decoder);
 }

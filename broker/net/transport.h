@@ -1,12 +1,14 @@
 /*
  * transport - how a client's bytes come and go: a small table of operations, so that protocol code
- * never sees a socket. TCP here (transport_tcp.c); WebSocket and the load balancer's trunk fit in.
+ * never sees a socket. TCP (transport_tcp.c), and WebSocket over it (transport_websocket.c); the load
+ * balancer's trunk fits in.
  *
  * Data flow: a transport reports readiness through `ready` (which only marks the client); the turn
  *            then reads and writes through the operations.
  * Readiness: edge-triggered. After READABLE the client reads until the transport says EAGAIN or
  *            gives less than was asked for (with TRANSPORT_EOF seen: until the end); after EAGAIN
- *            on writing, WRITABLE tells when to go on.
+ *            on writing, WRITABLE tells when to go on. A transport that gives less, or EAGAIN, and
+ *            may have more all the same says MORE before that read returns.
  * Ownership: the client owns its transport. free closes.
  */
 #ifndef FLOTILLA_BROKER_NET_TRANSPORT_H
@@ -19,19 +21,27 @@
 
 struct event_base;
 struct transport;
+struct websocket_decoder;
 
-enum transport_ready { TRANSPORT_READABLE = 1, TRANSPORT_WRITABLE = 2, TRANSPORT_EOF = 4 };
+enum transport_ready {
+    TRANSPORT_READABLE = 1,
+    TRANSPORT_WRITABLE = 2,
+    TRANSPORT_EOF = 4,
+    TRANSPORT_MORE = 8, /* of the read that is under way */
+};
 typedef void transport_ready_fn(void *arg, unsigned ready);
 
 struct transport_ops {
     /* From now on `ready` is called. False when out of memory. */
     bool (*start)(struct transport *t);
-    /* As recv: bytes, 0 at the end, or -1 with errno. */
+    /* As recv: bytes, 0 at the end, or -1 with errno; EPROTO when what came isn't allowed in the transport's
+     * protocol. */
     ssize_t (*read)(struct transport *t, void *buf, size_t len);
     /* As writev; may take a part. */
     ssize_t (*writev)(struct transport *t, const struct iovec *iov, int count);
-    /* No more bytes will be written: the peer reads its last ones and then the end. */
-    void (*finish)(struct transport *t);
+    /* No more bytes will be written: the peer reads its last ones and then the end. `going_away`: not for anything
+     * that the peer did, but because this process ends. */
+    void (*finish)(struct transport *t, bool going_away);
     void (*free)(struct transport *t);
     /* For how many ms no byte has arrived at this host, by the kernel's count: what lay in the socket
      * while this process stood still is as old as that. 0 when it isn't known. May be NULL. */
@@ -55,5 +65,11 @@ static inline bool transport_start(struct transport *t, transport_ready_fn *read
 /* Takes the connected, non-blocking socket. NULL when out of memory (fd is closed). `ready` isn't
  * called before transport_start. */
 struct transport *transport_tcp_new(struct event_base *base, int fd, const struct peer *peer);
+
+/* Takes a transport that was started, between the answer to a WebSocket upgrade and the first byte behind it; the
+ * new one reports to the same `ready` and has the same peer. `spare` is as in websocket_frames.h. NULL when out of memory: `inner` is
+ * as before. */
+struct transport *transport_websocket_new(struct transport *inner,
+                                          struct websocket_decoder **spare);
 
 #endif

@@ -72,9 +72,10 @@ static ssize_t tcp_writev(struct transport *t, const struct iovec *iov, int coun
 
 /* Takes what the peer sent already off the socket: closing with unread bytes would reset the
  * connection and might destroy our last answer on its way. */
-static void tcp_finish(struct transport *t)
+static void tcp_finish(struct transport *t, bool going_away)
 {
     char sink[4096];
+    (void)going_away;
     shutdown(tcp_of(t)->fd, SHUT_WR);
     for (int i = 0; i < 16 && tcp_read(t, sink, sizeof(sink)) > 0; i++)
         ;

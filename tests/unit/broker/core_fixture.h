@@ -109,8 +109,9 @@ static ssize_t core_writev(struct transport *t, const struct iovec *iov, int cou
     return -1;
 }
 
-static void core_finish(struct transport *t)
+static void core_finish(struct transport *t, bool going_away)
 {
+    (void)going_away;
     ((struct core_client *)t)->finished = true;
 }
 
