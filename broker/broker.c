@@ -86,6 +86,14 @@ static bool make_parts(struct broker *b)
     return b->fanouts != NULL && broker_metrics_init(b) && turn_init(b);
 }
 
+/* A browser lets any page connect to any address that it reaches, and a client without a password needs nothing more. */
+static void warn_of_pages(const struct broker *b, const struct listener_config *l)
+{
+    if (l->protocol == LISTENER_WEBSOCKET && l->origins.count == 0 && b->config->auth.anonymous)
+        LOG_WARN("any_page_may_connect", KV_STR("listener", l->bind),
+                 KV_STR("hint", "anonymous is on: name the web pages that may in origins"));
+}
+
 static bool make_listeners(struct broker *b, char *err, size_t errlen)
 {
     const struct config_list *list = &b->config->listeners;
@@ -99,15 +107,12 @@ static bool make_listeners(struct broker *b, char *err, size_t errlen)
         return false;
     struct listener_owner owner = {.base = b->base, .accepted = admission_accepted, .arg = b};
     for (size_t i = 0; i < list->count; i++) {
-        if (items[i].protocol != LISTENER_MQTT) {
-            snprintf(err, errlen, "%s: protocol websocket isn't supported yet", items[i].bind);
-            return false;
-        }
         b->listeners[i] = listener_new(&owner, &items[i], err, errlen);
         if (b->listeners[i] == NULL)
             return false;
         b->listener_count++;
         LOG_INFO("listening", KV_STR("listener", items[i].bind));
+        warn_of_pages(b, &items[i]);
     }
     return true;
 }

@@ -4,6 +4,8 @@
  */
 #include "broker/base/broker_config.h"
 
+#include <string.h>
+
 #include "broker/base/fleet_name.h"
 #include "common/config/config_scalar.h"
 #include "common/http/http_host.h"
@@ -18,6 +20,23 @@ static const char *check_network(const char *text)
 {
     struct network n;
     return network_parse(text, &n) ? NULL : "an address or network like 10.0.0.0/8";
+}
+
+static const char *check_path(const char *text)
+{
+    if (text[0] == '\0' || (text[0] == '/' && strpbrk(text, " ?#\t\r\n") == NULL))
+        return NULL;
+    return "a path like /mqtt, or an empty one for any";
+}
+
+static const char *check_origin(const char *text)
+{
+    const char *host = strstr(text, "://");
+    bool has_host =
+        host != NULL && host > text && host[3] != '\0' && strpbrk(host + 3, "/ ") == NULL;
+    if (has_host || strcmp(text, "null") == 0 || strcmp(text, "*") == 0)
+        return NULL;
+    return "an origin like https://example.org, without a path (or null, or *)";
 }
 
 static const char *const protocol_names[] = {"mqtt", "websocket", NULL};
@@ -36,7 +55,7 @@ static const struct config_field listener_fields[] = {
      FIELD(listener_config, protocol),
      .names = protocol_names,
      .fallback = "mqtt",
-     .help = "What clients speak. websocket isn't there yet and is refused at start."},
+     .help = "What clients speak: MQTT itself, or MQTT over WebSocket."},
     {.key = "proxy_protocol",
      .kind = CONFIG_ENUM,
      FIELD(listener_config, proxy_protocol),
@@ -48,8 +67,8 @@ static const struct config_field listener_fields[] = {
      .kind = CONFIG_STRINGS,
      FIELD(listener_config, trusted_proxies),
      .check = check_network,
-     .help = "Networks whose PROXY headers are believed. A header from elsewhere ends the "
-             "connection."},
+     .help = "Networks whose PROXY headers, and X-Real-IP of WebSocket, are believed. A PROXY "
+             "header from elsewhere ends the connection."},
     {.key = "max_connections",
      .kind = CONFIG_UINT,
      FIELD(listener_config, max_connections),
@@ -58,6 +77,21 @@ static const struct config_field listener_fields[] = {
      .fallback = "1000000",
      .unit = "connections",
      .help = "Clients on this listener at once; one more is closed at once."},
+    {.key = "path",
+     .kind = CONFIG_STRING,
+     FIELD(listener_config, path),
+     .check = check_path,
+     .fallback = "/mqtt",
+     .help = "WebSocket: the path that clients ask for, as in ws://host:8083/mqtt; another one is "
+             "answered by 404. Empty: any."},
+    {.key = "origins",
+     .kind = CONFIG_STRINGS,
+     FIELD(listener_config, origins),
+     .check = check_origin,
+     .help =
+         "WebSocket: the web pages that may connect, as https://example.org; pages from "
+         "elsewhere are answered by 403. Programs, which name no page, may in any case. Without "
+         "it, or with *, all pages may."},
     {.key = "bind", .kind = CONFIG_POSITION, FIELD(listener_config, bind_at)},
 };
 
@@ -66,6 +100,8 @@ static const char *check_listener(const void *filled)
     const struct listener_config *l = filled;
     if (l->proxy_protocol == PROXY_MODE_REQUIRE && l->trusted_proxies.count == 0)
         return "proxy_protocol: require needs trusted_proxies, or nobody could connect";
+    if (l->origins.count > 0 && l->protocol != LISTENER_WEBSOCKET)
+        return "origins needs protocol: websocket";
     return NULL;
 }
 

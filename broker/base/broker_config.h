@@ -21,6 +21,8 @@ struct listener_config {
     int proxy_protocol; /* enum proxy_mode */
     struct config_strings trusted_proxies;
     uint32_t max_connections;
+    char *path;                    /* WebSocket; empty: any */
+    struct config_strings origins; /* WebSocket: of which browsers' pages may be; none: any */
     struct config_position bind_at;
 };
 

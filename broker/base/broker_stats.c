@@ -27,11 +27,19 @@ const char *const client_end_names[CLIENT_END_COUNT] = {
 };
 
 const char *const refusal_names[REFUSAL_COUNT] = {
-    [REFUSED_VERSION] = "protocol_version", [REFUSED_CLIENT_ID] = "client_id",
-    [REFUSED_LOGIN] = "bad_login",          [REFUSED_NOT_AUTHORIZED] = "not_authorized",
-    [REFUSED_OTHER_USER] = "other_user",    [REFUSED_LOGIN_BUSY] = "login_busy",
-    [REFUSED_STORE] = "store_unavailable",  [REFUSED_CONNECTIONS] = "max_connections",
+    [REFUSED_VERSION] = "protocol_version",
+    [REFUSED_CLIENT_ID] = "client_id",
+    [REFUSED_LOGIN] = "bad_login",
+    [REFUSED_NOT_AUTHORIZED] = "not_authorized",
+    [REFUSED_OTHER_USER] = "other_user",
+    [REFUSED_LOGIN_BUSY] = "login_busy",
+    [REFUSED_STORE] = "store_unavailable",
+    [REFUSED_CONNECTIONS] = "max_connections",
     [REFUSED_DRAINING] = "draining",
+    [REFUSED_UPGRADE] = "upgrade",
+    [REFUSED_PATH] = "upgrade_path",
+    [REFUSED_ORIGIN] = "upgrade_origin",
+    [REFUSED_SUBPROTOCOL] = "upgrade_subprotocol",
 };
 
 const char *const drop_names[DROP_COUNT] = {

@@ -13,7 +13,7 @@ enum client_end {
     END_EOF,        /* closed by the peer without it */
     END_IO_ERROR,
     END_MALFORMED, /* bytes that aren't MQTT, or a packet that isn't allowed now */
-    END_REFUSED,   /* CONNECT refused, told by CONNACK */
+    END_REFUSED, /* CONNECT refused, told by CONNACK; or a WebSocket upgrade, by its HTTP status */
     END_CONNECT_TIMEOUT,
     END_KEEP_ALIVE,
     END_TAKEN_OVER,   /* a newer connection of the same client id, here or elsewhere */
@@ -44,6 +44,10 @@ enum refusal {
     REFUSED_STORE,       /* the store isn't ready */
     REFUSED_CONNECTIONS, /* max_connections */
     REFUSED_DRAINING,
+    REFUSED_UPGRADE,     /* not a valid request for WebSocket */
+    REFUSED_PATH,        /* listeners[].path */
+    REFUSED_ORIGIN,      /* listeners[].origins */
+    REFUSED_SUBPROTOCOL, /* it doesn't say that it speaks MQTT */
     REFUSAL_COUNT,
 };
 extern const char *const refusal_names[REFUSAL_COUNT];

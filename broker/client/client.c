@@ -9,7 +9,7 @@
 #include "broker/routing/session.h"
 #include "common/log/log.h"
 
-enum { LOOK_AGAIN_MS = 1000 };
+enum { LOOK_AGAIN_MS = 1000, UPGRADE_TIMEOUT_MS = 5000 };
 
 const char *client_id_text(const struct client *c)
 {
@@ -46,6 +46,7 @@ void client_enter(struct client *c, enum client_state state)
         client_mark_work(c);
         break;
     case CLIENT_PROXY:
+    case CLIENT_UPGRADING:
     case CLIENT_CONNECTING:
     case CLIENT_AUTHENTICATING:
     case CLIENT_CLAIMING:
@@ -161,10 +162,19 @@ static uint64_t client_ms_at(const struct client *c, uint64_t client_ms)
     return client_ms + (c->broker->now_ms - c->broker->client_ms);
 }
 
+static uint64_t upgrade_timeout_ms(const struct client *c)
+{
+    uint64_t connect = c->broker->config->limits.connect_timeout_ms;
+    return connect < UPGRADE_TIMEOUT_MS ? connect : UPGRADE_TIMEOUT_MS;
+}
+
 void client_arm_timer(struct client *c)
 {
     struct wheel *w = &c->broker->wheel;
     switch ((enum client_state)c->state) {
+    case CLIENT_UPGRADING:
+        wheel_set(w, &c->timer, client_ms_at(c, c->last_input_ms + upgrade_timeout_ms(c)));
+        return;
     case CLIENT_PROXY:
     case CLIENT_CONNECTING:
         wheel_set(w, &c->timer,

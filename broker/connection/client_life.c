@@ -9,6 +9,7 @@
 
 #include "broker/auth/auth.h"
 #include "broker/base/account.h"
+#include "broker/base/broker_config.h"
 #include "broker/client/client.h"
 #include "broker/client/connect_attempt.h"
 #include "broker/client/holders.h"
@@ -88,6 +89,12 @@ static void on_timer(struct wheel_timer *timer)
         client_arm_timer(c);
 }
 
+enum client_state client_first_state(const struct listener *l)
+{
+    bool websocket = l != NULL && listener_config(l)->protocol == LISTENER_WEBSOCKET;
+    return websocket ? CLIENT_UPGRADING : CLIENT_CONNECTING;
+}
+
 struct client *client_new(struct broker *b, struct listener *l, struct transport *t, bool trusted,
                           bool wants_proxy)
 {
@@ -100,7 +107,7 @@ struct client *client_new(struct broker *b, struct listener *l, struct transport
     c->transport = t;
     c->trusted = trusted;
     c->last_input_ms = b->client_ms;
-    c->state = wants_proxy ? CLIENT_PROXY : CLIENT_CONNECTING;
+    c->state = (uint8_t)(wants_proxy ? CLIENT_PROXY : client_first_state(l));
     if (!transport_start(t, on_ready, c)) {
         t->ops->free(t);
         account_free(ACCOUNT_CLIENTS, c);

@@ -13,12 +13,15 @@
 #include <stdbool.h>
 
 #include "broker/base/broker_stats.h"
+#include "broker/client/client_state.h"
 
 struct broker;
 struct client;
 struct listener;
 struct transport;
 
+/* What a connection is, behind its PROXY header if it has one. `l` NULL: a listener for MQTT itself. */
+enum client_state client_first_state(const struct listener *l);
 /* Takes the transport. NULL when out of memory (the transport is freed). */
 struct client *client_new(struct broker *b, struct listener *l, struct transport *t, bool trusted,
                           bool wants_proxy);

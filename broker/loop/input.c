@@ -11,6 +11,7 @@
 #include "broker/client/rest.h"
 #include "broker/connection/client_life.h"
 #include "broker/connection/receive.h"
+#include "broker/connection/upgrade.h"
 #include "broker/delivery/fanout.h"
 #include "broker/delivery/publish.h"
 #include "broker/loop/shed.h"
@@ -51,7 +52,7 @@ static size_t take_proxy_header(struct client *c, const uint8_t *buf, size_t len
     case PROXY_NOT_PROXY:
         if (required)
             break;
-        client_enter(c, CLIENT_CONNECTING);
+        client_enter(c, client_first_state(c->listener));
         return 0;
     case PROXY_MALFORMED:
         break;
@@ -60,11 +61,22 @@ static size_t take_proxy_header(struct client *c, const uint8_t *buf, size_t len
             c->transport->peer = peer_from_sockaddr((const struct sockaddr *)&info.source);
             c->proxied = true;
         }
-        client_enter(c, CLIENT_CONNECTING);
+        client_enter(c, client_first_state(c->listener));
         return used;
     }
     client_close(c, END_PROXY);
     return 0;
+}
+
+/* What comes before MQTT. Returns how many bytes are done with. */
+static size_t take_greeting(struct client *c, const uint8_t *buf, size_t len, uint32_t *need)
+{
+    size_t at = 0;
+    if (c->state == CLIENT_PROXY)
+        at = take_proxy_header(c, buf, len, need);
+    if (c->state == CLIENT_UPGRADING)
+        at += upgrade_take(c, buf + at, len - at, need);
+    return at;
 }
 
 /* A message for many while another one is handed out to many: it stays where it is, and so does what
@@ -116,10 +128,10 @@ static size_t handle_bytes(struct client *c, const uint8_t *buf, size_t len, uin
     struct done_before before = done_so_far(b);
     size_t at = 0;
     *need = 0;
-    if (c->state == CLIENT_PROXY) {
-        at = take_proxy_header(c, buf, len, need);
-        if (c->state == CLIENT_PROXY)
-            return 0;
+    if (c->state < CLIENT_CONNECTING) {
+        at = take_greeting(c, buf, len, need);
+        if (c->state < CLIENT_CONNECTING)
+            return at;
     }
     struct mqtt_decode_opts opts = {.version = (enum mqtt_version)c->version, /* until CONNECT */
                                     .max_packet = b->packet_limits[0],

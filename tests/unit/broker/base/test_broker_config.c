@@ -60,6 +60,26 @@ static void packets_have_limits_by_type(void **state)
     broker_config_free(&c);
 }
 
+static void websocket_listeners_have_a_path_and_origins(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "listeners:\n"
+        "  - { bind: '0.0.0.0:8083', protocol: websocket }\n"
+        "  - { bind: '0.0.0.0:8084', protocol: websocket, path: '',\n"
+        "      origins: ['https://example.org', 'http://[::1]:80', 'null', '*'] }\n";
+    struct broker_config c;
+    struct config_error err;
+    assert_true(config_parse("t", text, strlen(text), &broker_config_schema, &c, &err));
+    const struct listener_config *l = c.listeners.items;
+    assert_int_equal(l[0].protocol, LISTENER_WEBSOCKET);
+    assert_string_equal(l[0].path, "/mqtt");
+    assert_int_equal(l[0].origins.count, 0);
+    assert_string_equal(l[1].path, "");
+    assert_int_equal(l[1].origins.count, 4);
+    broker_config_free(&c);
+}
+
 static void bad_values_are_errors(void **state)
 {
     (void)state;
@@ -68,6 +88,14 @@ static void bad_values_are_errors(void **state)
         "listeners: [{ bind: '0.0.0.0:1883', trusted_proxies: [10.0.0.0/40] }]",
         "listeners: [{ bind: '0.0.0.0:1883', proxy_protocol: require }]",
         "listeners: [{ bind: '0.0.0.0:1883', protocol: amqp }]",
+        "listeners: [{ bind: '0.0.0.0:1883', protocol: websocket, path: mqtt }]",
+        "listeners: [{ bind: '0.0.0.0:1883', protocol: websocket, path: '/a b' }]",
+        "listeners: [{ bind: '0.0.0.0:1883', protocol: websocket, path: '/a?b' }]",
+        "listeners: [{ bind: '0.0.0.0:1883', protocol: websocket, origins: [example.org] }]",
+        "listeners: [{ bind: '0.0.0.0:1883', protocol: websocket, origins: ['http://'] }]",
+        "listeners: [{ bind: '0.0.0.0:1883', protocol: websocket, origins: ['://a'] }]",
+        "listeners: [{ bind: '0.0.0.0:1883', protocol: websocket, origins: ['http://a/'] }]",
+        "listeners: [{ bind: '0.0.0.0:1883', origins: ['http://a'] }]",
         "fleet: { lease: 1s, beat_interval: 1s }",
         "limits: { max_inflight: 0 }",
         "limits: { max_inflite: 1 }",
@@ -87,6 +115,7 @@ int main(void)
         cmocka_unit_test(the_example_is_valid),
         cmocka_unit_test(defaults_need_no_file),
         cmocka_unit_test(packets_have_limits_by_type),
+        cmocka_unit_test(websocket_listeners_have_a_path_and_origins),
         cmocka_unit_test(bad_values_are_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,48 @@
+"""MQTT 3.1.1 and 3.1 by the book, over WebSocket."""
+import harness
+from conformance_connect import ConnectTests
+from conformance_malformed import MalformedTests
+from conformance_qos import QosTests, SessionTests
+from conformance_topics import RetainedTests, SubscriptionTests
+from conformance_will import WillTests
+from websocket_broker import OnlyWebSocket
+
+
+class InFrames:
+    shared = True
+
+    @staticmethod
+    def build(holder):
+        holder.broker = OnlyWebSocket(holder.scope).start()
+
+
+class WebSocketConnect(InFrames, ConnectTests, harness.FleetTest):
+    pass
+
+
+class WebSocketMalformed(InFrames, MalformedTests, harness.FleetTest):
+    pass
+
+
+class WebSocketQos(InFrames, QosTests, harness.FleetTest):
+    pass
+
+
+class WebSocketSessions(InFrames, SessionTests, harness.FleetTest):
+    pass
+
+
+class WebSocketSubscriptions(InFrames, SubscriptionTests, harness.FleetTest):
+    pass
+
+
+class WebSocketRetained(InFrames, RetainedTests, harness.FleetTest):
+    pass
+
+
+class WebSocketWills(InFrames, WillTests, harness.FleetTest):
+    pass
+
+
+if __name__ == "__main__":
+    harness.main()
