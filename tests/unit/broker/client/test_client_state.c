@@ -1,12 +1,6 @@
 /* The states of a connection: which may follow which, and that each way through them is gone. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "tests/unit/broker/core_fixture.h"
+#include "tests/unit/broker/core_bed.h"
+#include "tests/unit/broker/held_store.h"
 
 /* ---- the table -------------------------------------------------------------------------------- */
 
@@ -60,107 +54,47 @@ static void each_state_has_a_name_of_its_own(void **state)
                                     client_state_name((enum client_state)b));
 }
 
-/* ---- a store that answers when the test wants ------------------------------------------------- */
+/* ---- a connection over a store that answers when the test wants ------------------------------- */
 
-static struct slow {
-    const struct store_ops *real;
-    struct store_ops ops;
-    store_connect_fn *connected;
-    store_done_fn *published, *disconnected;
-    void *connected_arg, *published_arg, *disconnected_arg;
-    bool with_will;
-    unsigned disconnects;
-} slow;
-
-static void slow_connect(struct store *s, const struct store_connect_request *r,
-                         store_connect_fn *done, void *arg)
-{
-    (void)s, (void)r;
-    slow.connected = done;
-    slow.connected_arg = arg;
-}
-
-static void slow_publish(struct store *s, const struct store_publish_request *r,
-                         store_done_fn *done, void *arg)
-{
-    (void)s, (void)r;
-    slow.published = done;
-    slow.published_arg = arg;
-}
-
-static void slow_disconnect(struct store *s, struct store_hold *hold, bool with_will,
-                            uint32_t expiry_s, store_done_fn *done, void *arg)
-{
-    (void)s, (void)hold, (void)expiry_s;
-    slow.disconnects++;
-    slow.with_will = with_will;
-    done(arg, STORE_OK);
-}
-
-static void answer_connect(enum store_status status)
-{
-    static const struct store_connect_result nothing;
-    slow.connected(slow.connected_arg, status, status == STORE_OK ? &nothing : NULL);
-}
-
-struct bed {
-    struct core core;
-    struct core_client *c;
-};
-
-static void send_bytes(struct bed *b, const char *bytes, size_t len)
-{
-    core_give(b->c, bytes, len);
-    core_turn(&b->core);
-}
-#define SEND(b, literal) send_bytes(b, literal, sizeof(literal) - 1)
 #define CONNECT "\x10\x0d\0\4MQTT\4\2\0\0\0\1a"
 #define PUBLISH_1 "\x32\x05\0\1t\0\1"
+#define SEND(b, literal) BED_SEND(b, connection(b), literal)
 
-static int bed_setup(void **state)
+static struct core_client *connection(struct core_bed *b)
 {
-    struct bed *b = calloc(1, sizeof(*b));
-    core_init(&b->core);
-    slow = (struct slow){.real = b->core.broker->store->ops, .ops = *b->core.broker->store->ops};
-    slow.ops.untargeted_is_done = false; /* or it isn't asked */
-    slow.ops.connect = slow_connect;
-    slow.ops.publish = slow_publish;
-    slow.ops.disconnect = slow_disconnect;
-    b->core.broker->store->ops = &slow.ops;
-    b->c = core_connect(&b->core);
-    core_capture(b->c, 64);
-    *state = b;
+    return b->clients[0].c;
+}
+
+static int set_up(void **state)
+{
+    bed_set_up(state);
+    struct core_bed *b = *state;
+    held_begin(&b->core, HOLDS(HELD_CONNECT) | HOLDS(HELD_PUBLISH) | HOLDS(HELD_DISCONNECT));
+    bed_connect(b);
     return 0;
 }
 
-static int bed_teardown(void **state)
+static int tear_down(void **state)
 {
-    struct bed *b = *state;
-    if (!b->c->freed) {
-        client_close(b->c->client, END_EOF);
-        core_settle(&b->core);
-    }
-    core_client_free(b->c);
-    b->core.broker->store->ops = slow.real;
-    core_fini(&b->core);
-    free(b);
-    return 0;
+    struct core_bed *b = *state;
+    held_end(&b->core);
+    return bed_tear_down(state);
 }
 
-static enum client_state state_of(const struct bed *b)
+static enum client_state state_of(struct core_bed *b)
 {
-    return (enum client_state)b->c->client->state;
+    return (enum client_state)connection(b)->client->state;
 }
 
-static uint64_t online(const struct bed *b)
+static uint64_t online(struct core_bed *b)
 {
-    return b->core.broker->stats.online;
+    return bed_broker(b)->stats.online;
 }
 
-static void go_online(struct bed *b)
+static void go_online(struct core_bed *b)
 {
     SEND(b, CONNECT);
-    answer_connect(STORE_OK);
+    held_answer_connect(STORE_OK, NULL);
     core_turn(&b->core);
     assert_int_equal(state_of(b), CLIENT_ONLINE);
 }
@@ -169,13 +103,13 @@ static void go_online(struct bed *b)
 
 static void it_leaves_by_way_of_its_last_bytes_and_answers(void **state)
 {
-    struct bed *b = *state;
-    struct client *c = b->c->client;
+    struct core_bed *b = *state;
+    struct client *c = connection(b)->client;
     assert_int_equal(state_of(b), CLIENT_CONNECTING);
     SEND(b, CONNECT);
     assert_int_equal(state_of(b), CLIENT_CLAIMING);
     assert_int_equal(c->claim, CLAIM_ASKED);
-    answer_connect(STORE_OK);
+    held_answer_connect(STORE_OK, NULL);
     assert_int_equal(state_of(b), CLIENT_ONLINE);
     assert_int_equal(c->claim, CLAIM_HELD);
     assert_int_equal(online(b), 1);
@@ -183,104 +117,104 @@ static void it_leaves_by_way_of_its_last_bytes_and_answers(void **state)
     assert_int_equal(state_of(b), CLIENT_LEAVING);
     SEND(b, PUBLISH_1);                              /* what it sent before counts */
     assert_int_equal(state_of(b), CLIENT_ANSWERING); /* its socket is empty, the store is at work */
-    slow.published(slow.published_arg, STORE_OK);
+    held_answer(HELD_PUBLISH, STORE_OK);
     core_settle(&b->core);
-    assert_true(b->c->freed);
-    assert_memory_equal(b->c->out, "\x20\2\0\0\x40\2\0\1", 8); /* CONNACK, PUBACK */
-    assert_int_equal(slow.disconnects, 1);
+    assert_true(connection(b)->freed);
+    assert_memory_equal(connection(b)->out, "\x20\2\0\0\x40\2\0\1", 8); /* CONNACK, PUBACK */
+    assert_int_equal(held.made[HELD_DISCONNECT], 1);
     assert_int_equal(online(b), 0);
 }
 
 /* It isn't read any more; what the store has is answered. */
 static void it_is_closed_once_it_is_answered(void **state)
 {
-    struct bed *b = *state;
+    struct core_bed *b = *state;
     go_online(b);
     SEND(b, PUBLISH_1);
-    client_leave(b->c->client, END_SHUTDOWN);
-    client_end_leaving(b->c->client);
+    client_leave(connection(b)->client, END_SHUTDOWN);
+    client_end_leaving(connection(b)->client);
     assert_int_equal(state_of(b), CLIENT_ANSWERING);
     assert_int_equal(online(b), 1);
     SEND(b, "\xc0\0"); /* PINGREQ */
     core_turn(&b->core);
     assert_int_equal(state_of(b), CLIENT_ANSWERING);
-    assert_int_equal(b->c->out_len, 4);       /* CONNACK */
-    client_leave(b->c->client, END_SHUTDOWN); /* changes nothing */
-    slow.published(slow.published_arg, STORE_OK);
+    assert_int_equal(connection(b)->out_len, 4);       /* CONNACK */
+    client_leave(connection(b)->client, END_SHUTDOWN); /* changes nothing */
+    held_answer(HELD_PUBLISH, STORE_OK);
     core_settle(&b->core);
-    assert_true(b->c->freed);
-    assert_int_equal(b->c->out_len, 8);
+    assert_true(connection(b)->freed);
+    assert_int_equal(connection(b)->out_len, 8);
 }
 
 /* Who isn't told yet that he is connected can go to another broker at once. */
 static void who_has_to_leave_while_it_is_claimed_is_closed_and_gives_back(void **state)
 {
-    struct bed *b = *state;
+    struct core_bed *b = *state;
     SEND(b, CONNECT);
-    client_leave(b->c->client, END_SHUTDOWN);
+    client_leave(connection(b)->client, END_SHUTDOWN);
     assert_int_equal(state_of(b), CLIENT_CLOSING);
-    answer_connect(STORE_OK); /* before the turn closes it */
-    assert_int_equal(slow.disconnects, 1);
-    assert_false(slow.with_will);
+    held_answer_connect(STORE_OK, NULL); /* before the turn closes it */
+    assert_int_equal(held.made[HELD_DISCONNECT], 1);
+    assert_false(held.with_will);
     core_settle(&b->core);
-    assert_true(b->c->freed);
-    assert_int_equal(slow.disconnects, 1);
-    assert_int_equal(b->c->out_len, 0);
+    assert_true(connection(b)->freed);
+    assert_int_equal(held.made[HELD_DISCONNECT], 1);
+    assert_int_equal(connection(b)->out_len, 0);
 }
 
 static void a_claim_answered_after_the_end_is_given_back(void **state)
 {
-    struct bed *b = *state;
+    struct core_bed *b = *state;
     SEND(b, CONNECT);
-    client_close(b->c->client, END_EOF);
+    client_close(connection(b)->client, END_EOF);
     core_turn(&b->core);
-    assert_int_equal(slow.disconnects, 0);
-    answer_connect(STORE_OK);
-    assert_int_equal(slow.disconnects, 1);
-    assert_false(slow.with_will);
+    assert_int_equal(held.made[HELD_DISCONNECT], 0);
+    held_answer_connect(STORE_OK, NULL);
+    assert_int_equal(held.made[HELD_DISCONNECT], 1);
+    assert_false(held.with_will);
     core_settle(&b->core);
 }
 
 static void a_claim_that_another_has_taken_isnt_given_back(void **state)
 {
-    struct bed *b = *state;
+    struct core_bed *b = *state;
     SEND(b, CONNECT);
-    client_close_silently(b->c->client, END_TAKEN_OVER);
-    answer_connect(STORE_OK);
+    client_close_silently(connection(b)->client, END_TAKEN_OVER);
+    held_answer_connect(STORE_OK, NULL);
     core_settle(&b->core);
-    assert_int_equal(slow.disconnects, 0);
+    assert_int_equal(held.made[HELD_DISCONNECT], 0);
 }
 
 static void who_is_to_be_closed_does_nothing_more(void **state)
 {
-    struct bed *b = *state;
+    struct core_bed *b = *state;
     go_online(b);
-    client_close_later(b->c->client, END_KEEP_ALIVE);
-    client_close_later(b->c->client, END_NO_MEMORY);
-    assert_int_equal(b->c->client->end, END_KEEP_ALIVE); /* the first reason counts */
+    client_close_later(connection(b)->client, END_KEEP_ALIVE);
+    client_close_later(connection(b)->client, END_NO_MEMORY);
+    assert_int_equal(connection(b)->client->end, END_KEEP_ALIVE); /* the first reason counts */
     assert_int_equal(online(b), 0);
     SEND(b, "\xc0\0");
     core_settle(&b->core);
-    assert_true(b->c->freed);
-    assert_int_equal(b->c->out_len, 4); /* CONNACK */
-    assert_int_equal(b->core.broker->stats.ended[END_KEEP_ALIVE], 1);
-    assert_true(slow.with_will);
+    assert_true(connection(b)->freed);
+    assert_int_equal(connection(b)->out_len, 4); /* CONNACK */
+    assert_int_equal(bed_broker(b)->stats.ended[END_KEEP_ALIVE], 1);
+    assert_true(held.with_will);
 }
 
 static void who_says_goodbye_has_no_will(void **state)
 {
-    struct bed *b = *state;
+    struct core_bed *b = *state;
     go_online(b);
-    client_leave(b->c->client, END_TAKEN_OVER);
+    client_leave(connection(b)->client, END_TAKEN_OVER);
     SEND(b, "\xe0\0"); /* DISCONNECT counts also in LEAVING */
-    assert_int_equal(slow.disconnects, 1);
-    assert_false(slow.with_will);
+    assert_int_equal(held.made[HELD_DISCONNECT], 1);
+    assert_false(held.with_will);
     core_settle(&b->core);
 }
 
 int main(void)
 {
-#define IN_BED(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
+#define IN_BED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_connection_only_goes_forward),
         cmocka_unit_test(each_state_may_end_and_the_last_is_final),
