@@ -1,133 +1,174 @@
-/* receive: a transport that gives less than was asked for, and has more. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+/* receive: what a read shows of a client, and whether one that waits for its CONNACK has gone. */
+#include "broker/connection/receive.h"
 
-#include <cmocka.h>
+#include "broker/client/rest.h"
+#include "tests/unit/broker/core_bed.h"
+#include "tests/unit/broker/held_store.h"
 
-#include "tests/unit/broker/client_frames.h"
-#include "tests/unit/broker/core_fixture.h"
-
-#define CONNECT "\x10\x0d\0\4MQTT\4\2\0\0\0\1c"
-
-struct bed {
-    struct core core;
-    struct core_client *c;
-    struct client_frames sent;
-};
-
-/* An online client over WebSocket. */
-static int setup(void **state)
+static uint64_t ended(struct core_bed *b, enum client_end why)
 {
-    struct bed *b = calloc(1, sizeof(*b));
-    core_must(b != NULL);
-    core_init(&b->core);
-    b->c = core_connect(&b->core);
-    b->c->client->transport =
-        transport_websocket_new(&b->c->transport, &b->core.broker->spare_decoder);
-    core_must(b->c->client->transport != NULL);
-    frames_add(&b->sent, FIN | FRAME_BINARY, CONNECT, sizeof(CONNECT) - 1);
-    core_give(b->c, b->sent.bytes, b->sent.len);
+    return bed_broker(b)->stats.ended[why];
+}
+
+/* ---- nothing came ----------------------------------------------------------------------------- */
+
+static void there_may_be_nothing_for_now(void **state)
+{
+    struct core_bed *b = *state;
+    struct client *c = bed_connect(b)->client;
+    c->readable = true;
+    errno = EAGAIN;
+    receive_end(c, -1);
+    assert_false(c->readable);
+    assert_int_equal(c->state, CLIENT_CONNECTING);
+}
+
+static void the_end_closes_it(void **state)
+{
+    struct core_bed *b = *state;
+    errno = EAGAIN; /* of an earlier call */
+    receive_end(bed_connect(b)->client, 0);
+    assert_int_equal(ended(b, END_EOF), 1);
+}
+
+static void so_does_an_error(void **state)
+{
+    struct core_bed *b = *state;
+    struct client *c = bed_connect(b)->client;
+    errno = ECONNRESET;
+    receive_end(c, -1);
+    assert_int_equal(ended(b, END_IO_ERROR), 1);
+}
+
+/* ---- something came --------------------------------------------------------------------------- */
+
+static struct client *readable(struct core_bed *b)
+{
+    struct client *c = bed_join(b, "c", true)->client;
+    c->readable = true;
+    c->look_again = false;
+    return c;
+}
+
+static void less_than_asked_for_is_all_there_is(void **state)
+{
+    struct core_bed *b = *state;
+    struct client *c = readable(b);
+    uint64_t before = bed_broker(b)->stats.received_bytes;
+    bed_broker(b)->client_ms += 700;
+    receive_note(c, (const uint8_t *)"\xc0", 1, 100);
+    assert_false(c->readable);
+    assert_true(c->look_again); /* its end may have come with it */
+    assert_true(wheel_is_set(&c->timer));
+    assert_int_equal(c->last_input_ms, bed_broker(b)->client_ms);
+    assert_int_equal(bed_broker(b)->stats.received_bytes, before + 1);
+}
+
+static void as_much_as_asked_for_may_not_be_all(void **state)
+{
+    struct client *c = readable(*state);
+    receive_note(c, (const uint8_t *)"\xc0", 100, 100);
+    assert_true(c->readable);
+    assert_false(c->look_again);
+}
+
+static void before_an_announced_end_it_is_read_until_that(void **state)
+{
+    struct client *c = readable(*state);
+    c->eof = true;
+    receive_note(c, (const uint8_t *)"\xc0", 1, 100);
+    assert_true(c->readable);
+    assert_false(c->look_again);
+}
+
+/* ---- who waits for its CONNACK ---------------------------------------------------------------- */
+
+static struct core_client *waiting(struct core_bed *b)
+{
+    held_begin(&b->core, HOLDS(HELD_CONNECT));
+    struct core_client *c = bed_join(b, "c", true);
+    assert_int_equal(c->client->state, CLIENT_CLAIMING);
+    assert_null(c->client->rest);
+    return c;
+}
+
+static void who_has_gone_is_closed(void **state)
+{
+    struct core_bed *b = *state;
+    struct core_client *c = waiting(b);
+    assert_false(receive_has_left(c->client));
+    c->in_ends = true;
+    assert_true(receive_has_left(c->client));
+    assert_true(c->freed);
+    held_end(&b->core);
+}
+
+static void what_it_sent_first_counts(void **state)
+{
+    struct core_bed *b = *state;
+    struct core_client *c = waiting(b);
+    bed_give(b, c, "\xc0\0", 2);
+    c->in_ends = true;
+    assert_false(receive_has_left(c->client));
+    assert_int_equal(c->client->rest->len, 2);
+    assert_false(receive_has_left(c->client)); /* it isn't looked at any more */
+    held_answer_connect(STORE_OK, NULL);
     core_settle(&b->core);
-    core_must(client_is_connected(b->c->client));
-    b->sent.len = 0;
-    *state = b;
-    return 0;
+    assert_int_equal(bed_broker(b)->stats.received_packets, 2); /* CONNECT, PINGREQ */
+    assert_true(c->freed);
+    held_end(&b->core);
 }
 
-static int teardown(void **state)
+static void little_is_taken_off_the_socket(void **state)
 {
-    struct bed *b = *state;
-    if (!b->c->freed)
-        client_close(b->c->client, END_EOF);
+    static const uint8_t pings[8000] = {0xc0};
+    struct core_bed *b = *state;
+    struct core_client *c = waiting(b);
+    bed_give(b, c, pings, sizeof(pings));
     core_settle(&b->core);
-    core_client_free(b->c);
-    core_fini(&b->core);
-    free(b);
-    return 0;
+    assert_int_equal(c->client->rest->len, 4096);
+    assert_int_equal(c->in_len, sizeof(pings) - 4096);
+    held_end(&b->core);
 }
 
-/* PUBLISH at QoS 0, each in a frame of its own between pings. */
-static void add_publishes(struct bed *b, size_t count, size_t pings)
+static void nobody_is_looked_at_without_a_sign(void **state)
 {
-    for (size_t i = 0; i < count; i++) {
-        for (size_t ping = 0; ping < pings; ping++)
-            frames_add(&b->sent, FIN | FRAME_PING, "", 0);
-        frames_add(&b->sent, FIN | FRAME_BINARY, "\x30\x04\0\1tx", 6);
-    }
+    struct core_bed *b = *state;
+    struct core_client *c = waiting(b);
+    c->in_ends = true;
+    c->client->readable = false;
+    receive_look_for_end(c->client);
+    assert_false(c->freed);
+    c->client->readable = true;
+    receive_look_for_end(c->client);
+    assert_true(c->freed);
+    held_end(&b->core);
 }
 
-static uint64_t published(const struct bed *b)
+/* Its packets are read in their turn. */
+static void who_is_connected_isnt_looked_at(void **state)
 {
-    return b->core.broker->stats.received[0];
+    struct core_bed *b = *state;
+    struct core_client *c = bed_join(b, "c", true);
+    bed_give(b, c, "\xc0\0", 2);
+    receive_look_for_end(c->client);
+    assert_int_equal(c->in_len, 2);
 }
-
-static void one_edge_brings_all_that_is_there(void **state)
-{
-    struct bed *b = *state;
-    add_publishes(b, 30000, 0); /* more than one read */
-    core_give(b->c, b->sent.bytes, b->sent.len);
-    core_settle(&b->core);
-    assert_int_equal(published(b), 30000);
-    assert_false(b->c->client->readable || b->c->client->more);
-}
-
-static void reads_without_a_byte_for_the_client_go_on(void **state)
-{
-    struct bed *b = *state;
-    add_publishes(b, 4, 15000); /* 90 kB of pings before each */
-    core_give(b->c, b->sent.bytes, b->sent.len);
-    core_settle(&b->core);
-    assert_int_equal(published(b), 4);
-    assert_false(b->c->client->readable || b->c->client->more);
-}
-
-static void what_a_leaving_client_sent_is_read_to_its_end(void **state)
-{
-    struct bed *b = *state;
-    add_publishes(b, 3, 15000);
-    core_give(b->c, b->sent.bytes, b->sent.len);
-    client_leave(b->c->client, END_TAKEN_OVER);
-    core_settle(&b->core);
-    assert_true(b->c->freed);
-    assert_int_equal(published(b), 3);
-    assert_int_equal(b->core.broker->stats.ended[END_TAKEN_OVER], 1);
-}
-
-static void an_end_behind_pings_is_seen(void **state)
-{
-    struct bed *b = *state;
-    frames_add(&b->sent, FIN | FRAME_PING, "", 0);
-    core_give(b->c, b->sent.bytes, b->sent.len);
-    core_give_end(b->c);
-    core_settle(&b->core);
-    assert_true(b->c->freed);
-    assert_int_equal(b->core.broker->stats.ended[END_EOF], 1);
-}
-
-static void frames_that_are_not_allowed_are_malformed(void **state)
-{
-    struct bed *b = *state;
-    add_publishes(b, 1, 0);
-    frames_add(&b->sent, FIN | FRAME_TEXT, "text", 4);
-    core_give(b->c, b->sent.bytes, b->sent.len);
-    core_settle(&b->core);
-    assert_true(b->c->freed);
-    assert_int_equal(published(b), 1);
-    assert_int_equal(b->core.broker->stats.ended[END_MALFORMED], 1);
-}
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_edge_brings_all_that_is_there),
-        TEST(reads_without_a_byte_for_the_client_go_on),
-        TEST(what_a_leaving_client_sent_is_read_to_its_end),
-        TEST(an_end_behind_pings_is_seen),
-        TEST(frames_that_are_not_allowed_are_malformed),
+        BED_TEST(there_may_be_nothing_for_now),
+        BED_TEST(the_end_closes_it),
+        BED_TEST(so_does_an_error),
+        BED_TEST(less_than_asked_for_is_all_there_is),
+        BED_TEST(as_much_as_asked_for_may_not_be_all),
+        BED_TEST(before_an_announced_end_it_is_read_until_that),
+        BED_TEST(who_has_gone_is_closed),
+        BED_TEST(what_it_sent_first_counts),
+        BED_TEST(little_is_taken_off_the_socket),
+        BED_TEST(nobody_is_looked_at_without_a_sign),
+        BED_TEST(who_is_connected_isnt_looked_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
