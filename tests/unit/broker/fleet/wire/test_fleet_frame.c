@@ -170,20 +170,6 @@ static void a_fleets_name_is_in_every_key_and_channel(void **state)
     assert_string_equal(keys.fleet, "fl:{r}:");
 }
 
-static void a_fleets_name_holds_nothing_that_a_key_or_pattern_could_mean(void **state)
-{
-    (void)state;
-    assert_null(fleet_name_check(""));
-    assert_null(fleet_name_check("Campus_2-b"));
-    assert_null(fleet_name_check("0123456789abcdef0123456789abcdef"));
-    assert_non_null(fleet_name_check("0123456789abcdef0123456789abcdef0"));
-    assert_non_null(fleet_name_check("a{b}"));
-    assert_non_null(fleet_name_check("a:b"));
-    assert_non_null(fleet_name_check("a*"));
-    assert_non_null(fleet_name_check("a b"));
-    assert_non_null(fleet_name_check("\xc3\xa4"));
-}
-
 static void the_secret_decides_which_bucket_a_client_has(void **state)
 {
     static const char one[] = "000102030405060708090a0b0c0d0e0f";
@@ -224,7 +210,6 @@ int main(void)
         cmocka_unit_test(numbers_of_every_size_come_back),
         cmocka_unit_test(names_are_hex_and_hash_tags_hold_no_client_bytes),
         cmocka_unit_test(a_fleets_name_is_in_every_key_and_channel),
-        cmocka_unit_test(a_fleets_name_holds_nothing_that_a_key_or_pattern_could_mean),
         cmocka_unit_test(the_secret_decides_which_bucket_a_client_has),
     };
 
