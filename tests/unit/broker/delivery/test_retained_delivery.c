@@ -109,6 +109,8 @@ static void a_bridge_isnt_sent_its_own_values(void **state)
     bed_publish(b, bridge, "r/own", 0, true);
     bed_subscribe(b, bridge, "r/#", 0);
     assert_int_equal(bed_count(bridge, MQTT_PUBLISH), 1);
+    bed_subscribe(b, b->clients[1].c, "r/0", 0); /* as any other client is */
+    assert_int_equal(bed_count(b->clients[1].c, MQTT_PUBLISH), 1);
 }
 
 /* ---- no faster than it is taken, and never cut short ------------------------------------------ */
