@@ -111,6 +111,23 @@ static void who_isnt_answered_in_time_is_closed_without(void **state)
     held_end(&b->core);
 }
 
+/* Each step closes one, and it isn't always the same. */
+static void nor_does_it_hold_up_others(void **state)
+{
+    struct core_bed *b = *state;
+    struct core_client *other = bed_join(b, "other", true), *c = bed_join(b, "c", true);
+    held_begin(&b->core, HOLDS(HELD_PUBLISH));
+    bed_publish(b, c, "t", 1, false);
+    terminate(b, SIGTERM);
+    for (int i = 0; i < 100 && !other->freed; i++)
+        turn(b);
+    assert_true(other->freed);
+    assert_false(c->freed);
+    held_answer(HELD_PUBLISH, STORE_OK);
+    finish(b);
+    held_end(&b->core);
+}
+
 /* They did nothing wrong, and come back at once. */
 static void wills_of_drained_clients_wait(void **state)
 {
@@ -179,6 +196,7 @@ int main(void)
         TEST(clients_are_closed_over_the_time_that_there_is),
         TEST(what_a_client_sent_before_is_still_answered),
         TEST(who_isnt_answered_in_time_is_closed_without),
+        TEST(nor_does_it_hold_up_others),
         TEST(wills_of_drained_clients_wait),
         TEST(a_store_that_doesnt_end_is_abandoned),
         TEST(a_hangup_has_the_files_read_again),
