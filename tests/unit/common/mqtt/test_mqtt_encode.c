@@ -1,19 +1,6 @@
-/* The encoder's own promises: sizes, limits, the shared PUBLISH head, property and filter lists. */
+/* The encoder's own promises: sizes, limits, the shared PUBLISH head. */
 #include "common/mqtt/mqtt.h"
-#include "tests/unit/common/mqtt_wire.h"
-
-static struct mqtt_slice slice(const char *s)
-{
-    return (struct mqtt_slice){(const uint8_t *)s, (uint32_t)strlen(s)};
-}
-
-static void expect_bytes(const uint8_t *bytes, size_t len, const char *text)
-{
-    struct wire w = {.len = 0};
-    wire_parse(&w, text);
-    assert_int_equal(len, w.len);
-    assert_memory_equal(bytes, w.bytes, len);
-}
+#include "tests/unit/common/mqtt_decoded.h"
 
 static void publish_head_leaves_room_for_the_packet_id(void **state)
 {
@@ -124,115 +111,6 @@ static void four_byte_acks_have_their_flags(void **state)
     expect_bytes(buf, 4, "b0 02 0001");
 }
 
-static void properties_are_built_and_read_back(void **state)
-{
-    (void)state;
-    uint8_t buf[128];
-    size_t used = 0;
-    assert_true(mqtt_props_put_num(buf, sizeof(buf), &used, MQTT_P_PAYLOAD_FORMAT, 1));
-    assert_true(mqtt_props_put_num(buf, sizeof(buf), &used, MQTT_P_MESSAGE_EXPIRY, 0xfffffffe));
-    assert_true(mqtt_props_put_num(buf, sizeof(buf), &used, MQTT_P_TOPIC_ALIAS, 0x1234));
-    assert_true(mqtt_props_put_num(buf, sizeof(buf), &used, MQTT_P_SUBSCRIPTION_ID, 268435455));
-    assert_true(mqtt_props_put_str(buf, sizeof(buf), &used, MQTT_P_RESPONSE_TOPIC, slice("r/t")));
-    assert_true(mqtt_props_put_pair(buf, sizeof(buf), &used, slice("k"), slice("v")));
-    expect_bytes(buf, used, "01 01 02 fffffffe 23 1234 0b ffffff7f 08 <r/t> 26 <k> <v>");
-
-    struct mqtt_props props = {{buf, (uint32_t)used}};
-    struct mqtt_prop p;
-    uint32_t at = 0;
-    unsigned count = 0;
-    while (mqtt_props_next(&props, &at, &p))
-        count++;
-    assert_int_equal(count, 6);
-    assert_int_equal(p.id, MQTT_P_USER_PROPERTY);
-    assert_int_equal(p.value.len, 1);
-    assert_true(mqtt_props_find(&props, MQTT_P_SUBSCRIPTION_ID, &p));
-    assert_int_equal(p.num, 268435455);
-    assert_true(mqtt_props_find(&props, MQTT_P_RESPONSE_TOPIC, &p));
-    assert_int_equal(p.str.len, 3);
-    assert_false(mqtt_props_find(&props, MQTT_P_CONTENT_TYPE, &p));
-}
-
-static void properties_that_do_not_fit_change_nothing(void **state)
-{
-    (void)state;
-    uint8_t buf[8];
-    size_t used = 0;
-    assert_true(mqtt_props_put_num(buf, sizeof(buf), &used, MQTT_P_MESSAGE_EXPIRY, 1));
-    assert_int_equal(used, 5);
-    assert_false(mqtt_props_put_num(buf, sizeof(buf), &used, MQTT_P_SESSION_EXPIRY, 1));
-    assert_false(mqtt_props_put_str(buf, sizeof(buf), &used, MQTT_P_CONTENT_TYPE, slice("x")));
-    assert_false(mqtt_props_put_pair(buf, sizeof(buf), &used, slice(""), slice("")));
-    assert_int_equal(used, 5);
-    assert_true(mqtt_props_put_num(buf, sizeof(buf), &used, MQTT_P_TOPIC_ALIAS, 1));
-    assert_int_equal(used, 8);
-}
-
-static void properties_of_another_type_are_not_built(void **state)
-{
-    (void)state;
-    uint8_t buf[64];
-    size_t used = 0;
-    assert_false(mqtt_props_put_num(buf, sizeof(buf), &used, MQTT_P_CONTENT_TYPE, 1));
-    assert_false(mqtt_props_put_num(buf, sizeof(buf), &used, MQTT_P_PAYLOAD_FORMAT, 256));
-    assert_false(mqtt_props_put_num(buf, sizeof(buf), &used, MQTT_P_TOPIC_ALIAS, 65536));
-    assert_false(mqtt_props_put_num(buf, sizeof(buf), &used, MQTT_P_SUBSCRIPTION_ID, 268435456));
-    assert_false(mqtt_props_put_num(buf, sizeof(buf), &used, (enum mqtt_property)0x7f, 1));
-    assert_false(mqtt_props_put_str(buf, sizeof(buf), &used, MQTT_P_TOPIC_ALIAS, slice("x")));
-    assert_false(mqtt_props_put_str(buf, sizeof(buf), &used, MQTT_P_USER_PROPERTY, slice("x")));
-    assert_int_equal(used, 0);
-}
-
-static void reading_broken_properties_ends(void **state)
-{
-    (void)state;
-    static const char *const broken[] = {"00", "ff", "11 0000", "26 <k>", "0b 80", "03 00ff 'x'"};
-    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
-        size_t len;
-        uint8_t *bytes = wire_new(broken[i], &len);
-        struct mqtt_props props = {{bytes, (uint32_t)len}};
-        struct mqtt_prop p;
-        uint32_t at = 0;
-        assert_false(mqtt_props_next(&props, &at, &p));
-        free(bytes);
-    }
-    const struct mqtt_props none = {{NULL, 0}};
-    struct mqtt_prop p;
-    uint32_t at = 0;
-    assert_false(mqtt_props_next(&none, &at, &p));
-}
-
-static void filter_lists_are_built(void **state)
-{
-    (void)state;
-    uint8_t buf[16];
-    size_t used = 0;
-    struct mqtt_filter f = {.qos = 1, .retain_handling = 2, .no_local = true};
-    f.filter = slice("a/+");
-    f.retain_as_published = true;
-    assert_true(mqtt_filters_put(buf, sizeof(buf), &used, true, &f));
-    expect_bytes(buf, used, "<a/+> 2d");
-    assert_true(mqtt_filters_put(buf, sizeof(buf), &used, false, &f));
-    expect_bytes(buf, used, "<a/+> 2d <a/+>");
-    assert_false(mqtt_filters_put(buf, sizeof(buf), &used, true, &f));
-    assert_int_equal(used, 11);
-}
-
-static void every_type_and_reason_has_a_name(void **state)
-{
-    (void)state;
-    for (unsigned type = 0; type < 20; type++) {
-        bool known = type >= MQTT_CONNECT && type <= MQTT_AUTH;
-        assert_int_equal(strcmp(mqtt_type_name((enum mqtt_type)type), "unknown") != 0, known);
-    }
-    assert_string_equal(mqtt_type_name(MQTT_PUBLISH), "PUBLISH");
-    unsigned named = 0;
-    for (unsigned reason = 0; reason < 256; reason++)
-        named += strcmp(mqtt_reason_name((uint8_t)reason), "unknown") != 0;
-    assert_int_equal(named, 43);
-    assert_string_equal(mqtt_reason_name(MQTT_R_NOT_AUTHORIZED), "not_authorized");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,12 +120,6 @@ int main(void)
         cmocka_unit_test(too_long_strings_are_not_encoded),
         cmocka_unit_test(what_a_version_lacks_is_not_encoded),
         cmocka_unit_test(four_byte_acks_have_their_flags),
-        cmocka_unit_test(properties_are_built_and_read_back),
-        cmocka_unit_test(properties_that_do_not_fit_change_nothing),
-        cmocka_unit_test(properties_of_another_type_are_not_built),
-        cmocka_unit_test(reading_broken_properties_ends),
-        cmocka_unit_test(filter_lists_are_built),
-        cmocka_unit_test(every_type_and_reason_has_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
