@@ -1,7 +1,6 @@
 /* The loader as its users see it: good files fill structs, bad ones name place, key and wish. */
 #include "common/config/config.h"
 
-#include <event2/buffer.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,8 +10,6 @@
 
 #include <cmocka.h>
 
-#include "common/config/config_describe.h"
-#include "common/config/config_scalar.h"
 #include "common/net/address.h"
 
 struct tls {
@@ -78,8 +75,7 @@ static const struct config_field check_fields[] = {
      .kind = CONFIG_ENUM,
      .at = offsetof(struct check, type),
      .names = types,
-     .fallback = "tcp",
-     .help = "What is asked of a server."},
+     .fallback = "tcp"},
     {.key = "interval",
      .kind = CONFIG_DURATION,
      .at = offsetof(struct check, interval_ms),
@@ -96,8 +92,7 @@ static const struct config_field check_fields[] = {
      .at = offsetof(struct check, rise),
      .min = 1,
      .max = 100,
-     .fallback = "2",
-     .unit = "checks"},
+     .fallback = "2"},
 };
 static const struct config_schema check_schema = {
     .size = sizeof(struct check), .fields = check_fields, .count = 4, .check = check_times};
@@ -155,8 +150,7 @@ static const struct config_field root_fields[] = {
      .min = 1,
      .max = 256,
      .names = word_auto,
-     .fallback = "auto",
-     .help = "Threads; a|b."},
+     .fallback = "auto"},
     {.key = "anonymous",
      .kind = CONFIG_BOOL,
      .at = offsetof(struct root, anonymous),
@@ -432,16 +426,6 @@ static void error_carries_line_and_column_as_numbers(void **state)
     assert_int_equal(err.column, 10);
 }
 
-static void later_checks_report_in_the_same_form(void **state)
-{
-    struct config_error err;
-
-    (void)state;
-    assert_false(config_fail(&err, "t.yaml", (struct config_position){8, 14},
-                             "listeners[0].backend", "no backend '%s'", "x"));
-    assert_string_equal(err.text, "t.yaml:8:14: listeners[0].backend: no backend 'x'");
-}
-
 /* A text of n times `piece`. */
 static char *repeat(const char *piece, size_t n)
 {
@@ -549,92 +533,6 @@ static void defaults_come_without_a_file(void **state)
         "defaults: bind: missing, expected an address like host:port, [v6]:port or *:port");
 }
 
-static void durations_need_units(void **state)
-{
-    static const struct {
-        const char *text;
-        bool good;
-        uint64_t ms;
-    } cases[] = {
-        {"0", true, 0},
-        {"500ms", true, 500},
-        {"2s", true, 2000},
-        {"5m", true, 300000},
-        {"1h", true, 3600000},
-        {"2d", true, 172800000},
-        {"0s", true, 0},
-        {"5", false, 0},
-        {"", false, 0},
-        {"s", false, 0},
-        {"-1s", false, 0},
-        {"1.5s", false, 0},
-        {"1 s", false, 0},
-        {"1S", false, 0},
-        {"1sec", false, 0},
-        {"18446744073709551615ms", true, UINT64_MAX},
-        {"18446744073709551616ms", false, 0},
-        {"18446744073709551615s", false, 0},
-        {" 1s", false, 0},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        uint64_t ms = 0;
-        assert_int_equal(config_parse_duration(cases[i].text, &ms), cases[i].good);
-        assert_true(!cases[i].good || ms == cases[i].ms);
-    }
-}
-
-static void sizes_take_powers_of_1024(void **state)
-{
-    static const struct {
-        const char *text;
-        bool good;
-        uint64_t bytes;
-    } cases[] = {
-        {"0", true, 0},       {"100", true, 100},    {"64k", true, 65536},
-        {"64K", true, 65536}, {"1M", true, 1 << 20}, {"2G", true, UINT64_C(2) << 30},
-        {"1T", false, 0},     {"", false, 0},        {"k", false, 0},
-        {"1kB", false, 0},    {"-1", false, 0},      {"17179869184G", false, 0},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        uint64_t bytes = 0;
-        assert_int_equal(config_parse_size(cases[i].text, &bytes), cases[i].good);
-        assert_true(!cases[i].good || bytes == cases[i].bytes);
-    }
-}
-
-static void description_lists_every_key(void **state)
-{
-    struct evbuffer *out = evbuffer_new();
-
-    (void)state;
-    config_describe(&root_schema, out);
-    evbuffer_add(out, "", 1);
-    const char *text = (const char *)evbuffer_pullup(out, -1);
-    static const char *const rows[] = {
-        "| Key | Type | Unit | Default | Range | Effect |\n|---|---|---|---|---|---|\n",
-        "\n| `workers` | number |  | `auto` | 1 to 256 or auto | Threads; a\\|b. |\n",
-        "\n| `max_packet` | size | bytes (k, M, G) | `1M` | 1k to 256M |  |\n",
-        "\n| `listeners[].bind` | text |  | required |  |  |\n",
-        "\n| `listeners[].tls` | mapping |  | none |  |  |\n",
-        "\n| `listeners[].tls.min_version` | word |  | `1.2` | 1.2, 1.3 |  |\n",
-        "\n| `backends.<name>.health_check.type` | word |  | `tcp` | tcp, mqtt, http | What is "
-        "asked "
-        "of a server. |\n",
-        "\n| `backends.<name>.health_check.interval` | duration | time (ms, s, m, h, d) | `2s` | "
-        "10ms to 1h |  |\n",
-        "\n| `backends.<name>.health_check.rise` | number | checks | `2` | 1 to 100 |  |\n",
-    };
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (strstr(text, rows[i]) == NULL)
-            fail_msg("missing %s in\n%s", rows[i], text);
-    }
-    evbuffer_free(out);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -644,14 +542,10 @@ int main(void)
         cmocka_unit_test(empty_sections_mean_defaults),
         cmocka_unit_test(mistakes_name_place_key_and_wish),
         cmocka_unit_test(error_carries_line_and_column_as_numbers),
-        cmocka_unit_test(later_checks_report_in_the_same_form),
         cmocka_unit_test(hostile_files_are_refused),
         cmocka_unit_test(long_keys_and_values_are_cut_in_messages),
         cmocka_unit_test(files_are_read_from_disk),
         cmocka_unit_test(defaults_come_without_a_file),
-        cmocka_unit_test(durations_need_units),
-        cmocka_unit_test(sizes_take_powers_of_1024),
-        cmocka_unit_test(description_lists_every_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
