@@ -1,22 +1,13 @@
 /* What probes and people get from /healthz and /readyz, over a real socket. */
 #include "common/http/http_health.h"
 
-#include <event2/buffer.h>
-#include <event2/event.h>
-#include <event2/http.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "common/http/http_admin.h"
+#include "tests/unit/http_client.h"
 
 static struct event_base *base;
 static struct http_admin *admin;
 static const char *why_not; /* of the program that is asked */
-static int status;
-static char body[256], type[64];
+static struct http_answer answer;
 
 static void on_readyz(struct evhttp_request *req, const char *tail, void *arg)
 {
@@ -45,29 +36,10 @@ static int teardown(void **state)
     return 0;
 }
 
-static void on_answer(struct evhttp_request *req, void *arg)
-{
-    (void)arg;
-    assert_non_null(req);
-    const char *found = evhttp_find_header(evhttp_request_get_input_headers(req), "Content-Type");
-    status = evhttp_request_get_response_code(req);
-    snprintf(type, sizeof(type), "%s", found);
-    int len = evbuffer_remove(evhttp_request_get_input_buffer(req), body, sizeof(body) - 1);
-    body[len < 0 ? 0 : len] = '\0';
-    event_base_loopbreak(base);
-}
-
 static void ask(const char *path)
 {
-    struct evhttp_connection *connection =
-        evhttp_connection_base_new(base, NULL, "127.0.0.1", (uint16_t)http_admin_port(admin));
-    struct evhttp_request *req = evhttp_request_new(on_answer, NULL);
-    evhttp_connection_set_timeout(connection, 5);
-    evhttp_add_header(evhttp_request_get_output_headers(req), "Host", "localhost");
-    assert_int_equal(evhttp_make_request(connection, req, EVHTTP_REQ_GET, path), 0);
-    event_base_dispatch(base);
-    evhttp_connection_free(connection);
-    assert_string_equal(type, "application/json");
+    http_ask(base, "127.0.0.1", http_admin_port(admin), EVHTTP_REQ_GET, path, NULL, NULL, &answer);
+    assert_string_equal(answer.type, "application/json");
 }
 
 static void a_process_that_answers_is_alive(void **state)
@@ -75,8 +47,8 @@ static void a_process_that_answers_is_alive(void **state)
     (void)state;
     why_not = "draining";
     ask("/healthz");
-    assert_int_equal(status, 200);
-    assert_string_equal(body, "{\"status\":\"alive\"}\n");
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(answer.body, "{\"status\":\"alive\"}\n");
 }
 
 static void readiness_is_told_by_status_and_word(void **state)
@@ -84,8 +56,8 @@ static void readiness_is_told_by_status_and_word(void **state)
     (void)state;
     why_not = NULL;
     ask("/readyz");
-    assert_int_equal(status, 200);
-    assert_string_equal(body, "{\"status\":\"ready\"}\n");
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(answer.body, "{\"status\":\"ready\"}\n");
 }
 
 static void the_reason_is_told(void **state)
@@ -93,9 +65,10 @@ static void the_reason_is_told(void **state)
     (void)state;
     why_not = "no server of backend \"b\" is up";
     ask("/readyz");
-    assert_int_equal(status, 503);
+    assert_int_equal(answer.status, 503);
     assert_string_equal(
-        body, "{\"status\":\"not ready\",\"why\":\"no server of backend \\\"b\\\" is up\"}\n");
+        answer.body,
+        "{\"status\":\"not ready\",\"why\":\"no server of backend \\\"b\\\" is up\"}\n");
 }
 
 int main(void)
