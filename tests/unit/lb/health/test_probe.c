@@ -1,3 +1,4 @@
+/* A whole check over a real socket. What is asked and how it is judged: test_probe_talk.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,114 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/mqtt/mqtt.h"
-#include "common/net/proxy_protocol.h"
 #include "lb/health/own_trouble.h"
 #include "lb/health/probe.h"
-
-/* ---- the judge ---- */
-
-static const struct {
-    enum lb_check_type type;
-    bool has_login;
-    const char *bytes;
-    size_t len;
-    enum probe_verdict verdict;
-    const char *error; /* contained */
-} answers[] = {
-    {LB_CHECK_MQTT, false, "\x20\x02\x00\x00", 4, PROBE_PASS, ""},
-    {LB_CHECK_MQTT, false, "\x20\x02\x00", 3, PROBE_WAIT, ""},
-    {LB_CHECK_MQTT, false, "\x20\x02\x00\x04", 4, PROBE_LOGIN_REFUSED, "bad user name"},
-    {LB_CHECK_MQTT, false, "\x20\x02\x00\x05", 4, PROBE_LOGIN_REFUSED, "not authorized"},
-    {LB_CHECK_MQTT, true, "\x20\x02\x00\x04", 4, PROBE_FAIL, "CONNACK 4: bad user name"},
-    {LB_CHECK_MQTT, true, "\x20\x02\x00\x05", 4, PROBE_FAIL, "CONNACK 5: not authorized"},
-    {LB_CHECK_MQTT, true, "\x20\x02\x00\x00", 4, PROBE_PASS, ""},
-    {LB_CHECK_MQTT, false, "\x20\x02\x00\x01", 4, PROBE_FAIL, "protocol version"},
-    {LB_CHECK_MQTT, false, "\x20\x02\x00\x02", 4, PROBE_LOGIN_REFUSED, "client id"},
-    {LB_CHECK_MQTT, true, "\x20\x02\x00\x02", 4, PROBE_LOGIN_REFUSED, "client id"},
-    {LB_CHECK_MQTT, false, "\x20\x02\x00\x03", 4, PROBE_FAIL, "unavailable"},
-    {LB_CHECK_MQTT, true, "\x20\x02\x00\x03", 4, PROBE_FAIL, "unavailable"},
-    {LB_CHECK_MQTT, false, "\x20\x02\x00\x77", 4, PROBE_FAIL, "unknown code"},
-    /* 5.0, in its own form and in that of 3.1.1 */
-    {LB_CHECK_MQTT, false, "\x20\x03\x00\x84\x00", 5, PROBE_FAIL, "protocol version"},
-    {LB_CHECK_MQTT, false, "\x20\x03\x00\x86\x00", 5, PROBE_LOGIN_REFUSED, "bad user name"},
-    {LB_CHECK_MQTT, false, "\x20\x03\x00\x87\x00", 5, PROBE_LOGIN_REFUSED, "not authorized"},
-    {LB_CHECK_MQTT, true, "\x20\x03\x00\x87\x00", 5, PROBE_FAIL, "not authorized"},
-    {LB_CHECK_MQTT, false, "\x20\x02\x00\x87", 4, PROBE_LOGIN_REFUSED, "not authorized"},
-    {LB_CHECK_MQTT, false, "\x20\x03\x00\x88\x00", 5, PROBE_FAIL, "unavailable"},
-    {LB_CHECK_MQTT, false, "\x20\x01\x00", 3, PROBE_FAIL, "wrong length"},
-    {LB_CHECK_MQTT, false, "\x20\x03\x00", 3, PROBE_WAIT, ""},
-    {LB_CHECK_MQTT, false, "\xd0\x00", 2, PROBE_FAIL, "PINGRESP"},
-    {LB_CHECK_MQTT, false, "HTTP/1.1 400", 12, PROBE_FAIL, "no MQTT answer"},
-    {LB_CHECK_HTTP, false, "HTTP/1.1 200 OK\r\n", 17, PROBE_PASS, ""},
-    {LB_CHECK_HTTP, false, "HTTP/1.0 204 No Content\r\n", 25, PROBE_PASS, ""},
-    {LB_CHECK_HTTP, false, "HTTP/1.1 20", 11, PROBE_WAIT, ""},
-    {LB_CHECK_HTTP, false, "H", 1, PROBE_WAIT, ""},
-    {LB_CHECK_HTTP, false, "HTTP/1.1 503 Unavailable\r\n", 26, PROBE_FAIL, "503"},
-    {LB_CHECK_HTTP, false, "HTTP/1.1 401 Unauthorized\r\n", 27, PROBE_FAIL, "isn't let in"},
-    {LB_CHECK_HTTP, false, "HTTP/1.1 403 Forbidden\r\n", 24, PROBE_FAIL, "isn't let in"},
-    {LB_CHECK_HTTP, false, "HTTP/1.1 \r\n", 11, PROBE_FAIL, "no HTTP answer"},
-    {LB_CHECK_HTTP, false, "\x20\x02\x00\x00", 4, PROBE_FAIL, "no HTTP answer"},
-};
-
-static void answers_are_judged(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
-        char error[96] = "";
-        enum probe_verdict v =
-            probe_judge(answers[i].type, answers[i].has_login, (const uint8_t *)answers[i].bytes,
-                        answers[i].len, error, sizeof(error));
-        if (v != answers[i].verdict || strstr(error, answers[i].error) == NULL)
-            fail_msg("answer %zu: verdict %d, error '%s'", i, (int)v, error);
-    }
-}
-
-static void an_mqtt_check_is_a_clean_client_with_an_id_of_its_own(void **state)
-{
-    (void)state;
-    struct probe_spec spec = {
-        .type = LB_CHECK_MQTT, .timeout_ms = 1000, .username = "u", .password = "p"};
-    uint8_t a[256], b[256];
-    size_t len_a, len_b, size;
-    assert_true(probe_request(&spec, a, sizeof(a), &len_a));
-    assert_true(probe_request(&spec, b, sizeof(b), &len_b));
-    assert_int_equal(len_a, len_b);
-    assert_memory_not_equal(a, b, len_a);
-    struct mqtt_packet packet;
-    struct mqtt_decode_error err;
-    struct mqtt_decode_opts opts = {0};
-    assert_int_equal(mqtt_decode(a, len_a, &opts, &packet, &size, &err), DECODE_OK);
-    assert_int_equal(packet.type, MQTT_CONNECT);
-    assert_true(packet.u.connect.clean_start);
-    assert_int_equal(packet.u.connect.version, MQTT_V311);
-    assert_int_equal(packet.u.connect.client_id.len, 23);
-    assert_memory_equal(packet.u.connect.username.data, "u", 1);
-    assert_memory_equal(packet.u.connect.password.data, "p", 1);
-}
-
-static void a_proxy_local_header_goes_first_but_not_to_http(void **state)
-{
-    (void)state;
-    struct probe_spec spec = {
-        .type = LB_CHECK_MQTT, .timeout_ms = 1000, .proxy_v2 = true, .path = "/readyz"};
-    uint8_t buf[512];
-    size_t len, used;
-    struct proxy_info info;
-    assert_true(probe_request(&spec, buf, sizeof(buf), &len));
-    assert_int_equal(proxy_parse(buf, len, &info, &used), PROXY_OK);
-    assert_true(info.local);
-    assert_int_equal(buf[used], 0x10);
-    spec.type = LB_CHECK_TCP;
-    assert_true(probe_request(&spec, buf, sizeof(buf), &len));
-    assert_int_equal(len, used);
-    spec.type = LB_CHECK_HTTP;
-    spec.addr.ss_family = AF_INET;
-    assert_true(probe_request(&spec, buf, sizeof(buf), &len));
-    assert_memory_equal(buf, "GET /readyz HTTP/1.1\r\n", 22);
-}
-
-/* ---- with sockets ---- */
 
 struct peer { /* accepts one connection, reads, says its line once it got `wants` bytes */
     struct event_base *base;
@@ -369,9 +264,6 @@ static void a_cancelled_probe_says_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answers_are_judged),
-        cmocka_unit_test(an_mqtt_check_is_a_clean_client_with_an_id_of_its_own),
-        cmocka_unit_test(a_proxy_local_header_goes_first_but_not_to_http),
         cmocka_unit_test(an_accepted_client_passes_and_says_goodbye),
         cmocka_unit_test(a_server_that_says_nothing_fails_in_time),
         cmocka_unit_test(a_port_without_listener_is_refused),
