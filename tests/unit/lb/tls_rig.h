@@ -19,6 +19,7 @@
 
 struct rig {
     struct tls_files files;
+    int alpn; /* enum lb_alpn of the listener; LB_ALPN_MQTT at first */
     OSSL_PROVIDER *provider;
     struct tls_tickets *tickets;
     SSL_CTX *server_ctx, *client_ctx;
@@ -62,8 +63,10 @@ static inline int on_session(SSL *ssl, SSL_SESSION *session)
 static inline SSL_CTX *server_context(struct tls_tickets *tickets, int min_version)
 {
     char err[256] = "";
-    struct tls_config config = {
-        .certificate = rig.files.certificate, .key = rig.files.key, .min_version = min_version};
+    struct tls_config config = {.certificate = rig.files.certificate,
+                                .key = rig.files.key,
+                                .min_version = min_version,
+                                .alpn = rig.alpn};
     SSL_CTX *ctx = tls_context_new(&config, tickets, err, sizeof(err));
     if (ctx == NULL)
         print_message("%s\n", err);

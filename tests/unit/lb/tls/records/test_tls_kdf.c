@@ -193,14 +193,6 @@ static void refuses_what_it_cannot_derive(void **state)
     assert_false(derive("provider=flotilla", &in, out, 32));
 }
 
-static void leaves_openssls_providers_in_place(void **state)
-{
-    (void)state;
-    EVP_MD *md = EVP_MD_fetch(NULL, "SHA256", TLS_PROVIDER_FIRST);
-    assert_non_null(md);
-    EVP_MD_free(md);
-}
-
 static int load(void **state)
 {
     *state = tls_provider_load();
@@ -220,7 +212,6 @@ int main(void)
         cmocka_unit_test(extracts_like_openssl),
         cmocka_unit_test(gives_the_secrets_of_the_rfcs_trace),
         cmocka_unit_test(refuses_what_it_cannot_derive),
-        cmocka_unit_test(leaves_openssls_providers_in_place),
     };
     return cmocka_run_group_tests(tests, load, unload);
 }
