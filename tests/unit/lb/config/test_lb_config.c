@@ -1,3 +1,6 @@
+/*
+ * The tables of lb.yaml: what each key takes. The checks across keys: test_lb_config_load.c.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -77,21 +80,6 @@ static void the_designs_example_loads(void **state)
     lb_config_free(&config);
 }
 
-static void unnamed_things_are_named_by_their_address(void **state)
-{
-    (void)state;
-    struct lb_config config;
-    struct config_error err;
-    assert_true(load("listeners: [ { bind: \"*:1883\", backend: b } ]\n"
-                     "backends: { b: { servers: [ { address: \"[::1]:1884\" } ] } }\n",
-                     &config, &err));
-    const struct listener_config *l = config.listeners.items;
-    const struct backend_config *b = config.backends.items;
-    assert_string_equal(l->name, "*:1883");
-    assert_string_equal(((struct server_config *)b->servers.items)->name, "[::1]:1884");
-    lb_config_free(&config);
-}
-
 struct mistake {
     const char *text;
     int line;
@@ -105,39 +93,14 @@ static const struct mistake mistakes[] = {
     {HEAD "    servers:\n      - { address: 127.0.0.1:1, wieght: 2 }\n", 6, "wieght", "servers"},
     {HEAD "    servers: [ { address: broker1:1883 } ]\n", 5, "address", "discover.dns"},
     {HEAD "    balance: fastest\n", 5, "balance", "leastconn"},
-    {HEAD "    servers:\n      - { name: a, address: 127.0.0.1:1 }\n"
-          "      - { name: a, address: 127.0.0.1:2 }\n",
-     7, "servers[1].name", "'a'"},
-    {HEAD "    servers:\n      - { name: a, address: 127.0.0.1:1 }\n"
-          "      - name: b\n        address: 127.0.0.1:1\n",
-     8, "servers[1].address", "127.0.0.1:1"},
-    {HEAD "    balance: random\n", 5, "backends.b", "servers, discover"},
-    {HEAD "    servers: [ { address: 127.0.0.1:1 } ]\n    health_check: { type: http }\n", 6,
-     "backends.b.health_check", "port"},
     {HEAD "    discover: { dns: broker }\n", 5, "discover", "port"},
     {HEAD "    servers: [ { address: 127.0.0.1:1 } ]\n    health_check: { password: x }\n", 6,
      "health_check", "username"},
-    {"listeners:\n  - bind: 127.0.0.1:1\n    backend: nobody\nbackends:\n  b:\n"
-     "    servers: [ { address: 127.0.0.1:1 } ]\n",
-     3, "listeners[0].backend", "nobody"},
-    {"listeners:\n  - { bind: 127.0.0.1:7, backend: b }\n"
-     "  - { name: two, bind: 127.0.0.1:7, backend: b }\n"
-     "backends: { b: { servers: [ { address: 127.0.0.1:1 } ] } }\n",
-     3, "listeners[1].bind", "127.0.0.1:7"},
     {"listeners: [ { bind: broker:7, backend: b } ]\nbackends: {}\n", 1, "bind", "IP address"},
-    {"listeners:\n  - { bind: 127.0.0.1:7, backend: b }\n"
-     "backends: { b: { servers: [ { address: 127.0.0.1:1 } ] } }\n"
-     "admin: { bind: \"*:7\" }\n",
-     4, "admin.bind", "taken by listeners[0].bind"},
-    {"listeners:\n  - { bind: \"*:9901\", backend: b }\n"
-     "backends: { b: { servers: [ { address: 127.0.0.1:1 } ] } }\n",
-     2, "listeners[0].bind", "taken by admin.bind (127.0.0.1:9901)"},
     {"listeners: [ { bind: 127.0.0.1:7, backend: b, tls: { certificate: a, key: b, client_auth: "
      "required } } ]\n",
      1, "tls", "client_ca"},
     {"workers: many\n", 1, "workers", "auto"},
-    {"listeners: []\nbackends: { b: { servers: [ { address: 127.0.0.1:1 } ] } }\n", 1, "listeners",
-     "at least one"},
 };
 
 static void each_mistake_is_told_with_line_and_key(void **state)
@@ -159,7 +122,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_example_file_loads_and_has_three_servers),
         cmocka_unit_test(the_designs_example_loads),
-        cmocka_unit_test(unnamed_things_are_named_by_their_address),
         cmocka_unit_test(each_mistake_is_told_with_line_and_key),
     };
     return cmocka_run_group_tests(tests, temp_file_make, temp_file_remove);
