@@ -1,4 +1,4 @@
-/* Listeners and workers: reload, draining, accepting under limits. */
+/* The workers as the control thread commands them: reload, and accepting under limits. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,33 +37,6 @@ static void reload_keeps_flows_and_sockets_of_an_unchanged_address(void **state)
     assert_int_equal(first, '\r');
 }
 
-static bool refuses(const struct sockaddr_in *addr)
-{
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    bool refused = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) != 0;
-    close(fd);
-    return refused;
-}
-
-static void removed_listener_refuses_but_its_flows_go_on(void **state)
-{
-    (void)state;
-    int client;
-    int server;
-    plane_add_server(&plane, "s1", true);
-    plane_start("", "");
-    struct sockaddr_in old = loopback(workers_port(plane.workers, "l"));
-    plane_open_flow(&plane, &client, &server);
-    plane_apply(&plane, "listeners:\n"
-                        "  - { name: other, bind: \"[::1]:0\", backend: b }\n"
-                        "backends: { b: { servers: [ { address: \"127.0.0.1:9\" } ] } }\n");
-    assert_int_equal(workers_port(plane.workers, "l"), 0);
-    assert_true(workers_port(plane.workers, "other") > 0);
-    WAIT_UNTIL(refuses(&old));
-    pass(client, server, "goes on");
-    close_pair(client, server);
-}
-
 static void address_in_use_is_an_error_that_changes_nothing(void **state)
 {
     (void)state;
@@ -90,47 +63,6 @@ static void address_in_use_is_an_error_that_changes_nothing(void **state)
     plane_open_flow(&plane, &client, &server);
     close_pair(client, server);
     close(holder);
-}
-
-static void draining_refuses_new_flows_and_closes_the_last_ones_in_time(void **state)
-{
-    (void)state;
-    int client;
-    int server;
-    plane_add_server(&plane, "s1", true);
-    plane_start("", "");
-    struct sockaddr_in addr = loopback(workers_port(plane.workers, "l"));
-    plane_open_flow(&plane, &client, &server);
-    workers_drain(plane.workers, 500);
-    WAIT_UNTIL(refuses(&addr));
-    pass(client, server, "still relayed");
-    hear_closed(client);
-    hear_closed(server);
-    WAIT_UNTIL(workers_flows(plane.workers) == 0);
-    close_pair(client, server);
-}
-
-static void closing_a_server_closes_its_flows_only(void **state)
-{
-    (void)state;
-    int clients[2];
-    int servers[2];
-    struct fake *of[2];
-    plane_add_server(&plane, "s1", true);
-    plane_add_server(&plane, "s2", true);
-    plane_start("", "");
-    for (int i = 0; i < 2; i++) {
-        clients[i] = plane_dial(&plane);
-        of[i] = plane_accept(&plane, &servers[i]);
-    }
-    assert_ptr_not_equal(of[0], of[1]); /* fewest connections first */
-    workers_close_server(plane.workers, of[0]->server);
-    hear_closed(clients[0]);
-    pass(clients[1], servers[1], "untouched");
-    for (int i = 0; i < 2; i++) {
-        close(clients[i]);
-        close(servers[i]);
-    }
 }
 
 static void accepting_pauses_at_max_flows(void **state)
@@ -252,10 +184,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, plane_setup, plane_teardown)
     const struct CMUnitTest tests[] = {
         TEST(reload_keeps_flows_and_sockets_of_an_unchanged_address),
-        TEST(removed_listener_refuses_but_its_flows_go_on),
         TEST(address_in_use_is_an_error_that_changes_nothing),
-        TEST(draining_refuses_new_flows_and_closes_the_last_ones_in_time),
-        TEST(closing_a_server_closes_its_flows_only),
         TEST(accepting_pauses_at_max_flows),
         TEST(connections_in_the_backlog_are_served_when_their_listener_goes),
         TEST(no_worker_gets_far_more_flows_than_the_other),
