@@ -1,69 +1,171 @@
-/* fleet_hold: how a hold's fields are written for the scripts. */
+/* fleet_hold: a hold is in the list until its connection ends, and lives as long as somebody refers to it. */
 #include "broker/fleet/hold/fleet_hold.h"
+#include "tests/unit/broker/fleet/lone_node.h"
 
-#include "common/redis/redis_queue.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-/* The command that consists of the one argument that was written. */
-static void assert_written(struct redis_queue *q, const char *expected)
+/* The clients of the list's holds. */
+static const char *listed(const struct lone_node *n)
 {
-    size_t len;
-    redis_queue_end(q, REDIS_REPLAY, NULL, NULL);
-    const char *bytes = redis_queue_unwritten(q, &len);
-    assert_int_equal(len, strlen(expected));
-    assert_memory_equal(bytes, expected, len);
-    redis_queue_fini(q);
+    static char text[64];
+
+    text[0] = '\0';
+    for (const struct fleet_hold *h = n->f.holds->first; h != NULL; h = h->next) {
+        assert_true(h->next == NULL || h->next->prev == h);
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s", h->hold->client_id);
+    }
+    return text;
 }
 
-static void an_expiry_is_seconds_and_never_is_minus_one(void **state)
+static void a_new_hold_belongs_to_the_latest_round(void **state)
 {
-    static const struct {
-        uint32_t expiry_s;
-        const char *written;
-    } expected[] = {
-        {0, "*1\r\n$1\r\n0\r\n"},
-        {2592000, "*1\r\n$7\r\n2592000\r\n"},
-        {STORE_EXPIRES_NEVER - 1, "*1\r\n$10\r\n4294967294\r\n"},
-        {STORE_EXPIRES_NEVER, "*1\r\n$2\r\n-1\r\n"},
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
-        struct redis_queue q = {0};
-        redis_queue_begin(&q, 1);
-        fleet_hold_write_expiry(&q, expected[i].expiry_s);
-        assert_written(&q, expected[i].written);
+    struct lone_node *n = *state;
+    const struct fleet_hold *h;
+
+    n->f.holds->round = 7;
+    h = lone_connected(n, "c", true)->store_data;
+    assert_int_equal(h->asserted, 7);
+    assert_int_equal(h->bucket, fleet_client_bucket(&n->f.keys, "c", 1));
+    assert_int_equal(h->behalf.client, fleet_behalf_of(&n->f, "c", 1, 0).client);
+    assert_string_equal(listed(n), "c");
+}
+
+static void one_that_ends_leaves_the_list_wherever_it_stands(void **state)
+{
+    static const char *const left[] = {"cb", "ca",
+                                       "ba"}; /* without the first, second, last one made */
+    struct lone_node *n = *state;
+
+    for (size_t i = 0; i < 3; i++) {
+        struct store_hold *holds[3] = {lone_connected(n, "a", true), lone_connected(n, "b", true),
+                                       lone_connected(n, "c", true)};
+
+        assert_string_equal(listed(n), "cba");
+        fleet_hold_drop(holds[i]->store_data);
+        assert_string_equal(listed(n), left[i]);
+        fleet_holds_detach(&n->f);
+        assert_string_equal(listed(n), "");
+        for (size_t k = 0; k < 3; k++)
+            assert_null(holds[k]->store_data);
     }
 }
 
-static void a_user_is_any_none_or_a_name(void **state)
+/* Who goes through all of them in pieces doesn't lose its place. */
+static void a_walk_goes_on_behind_one_that_ended(void **state)
+{
+    struct lone_node *n = *state;
+    struct store_hold *a = lone_connected(n, "a", true);
+    struct store_hold *b = lone_connected(n, "b", true);
+    struct store_hold *c = lone_connected(n, "c", true);
+
+    n->f.holds->sweep_at = b->store_data;
+    n->f.holds->say_at = c->store_data;
+    fleet_hold_drop(b->store_data);
+    assert_ptr_equal(n->f.holds->sweep_at, a->store_data);
+    assert_ptr_equal(n->f.holds->say_at, c->store_data);
+    fleet_hold_drop(c->store_data);
+    assert_ptr_equal(n->f.holds->say_at, a->store_data);
+    fleet_hold_drop(a->store_data);
+    assert_null(n->f.holds->sweep_at);
+    assert_null(n->f.holds->say_at);
+}
+
+static void it_lives_as_long_as_somebody_refers_to_it(void **state)
+{
+    struct lone_node *n = *state;
+    struct store_hold *hold = lone_connected(n, "c", true);
+    struct fleet_hold *h = hold->store_data;
+
+    h->refs++;
+    n->f.now_ms = 4321;
+    fleet_hold_drop(h);
+    assert_null(hold->store_data);
+    assert_null(h->hold);
+    assert_int_equal(h->ended_ms, 4321);
+    assert_int_equal(h->refs, 1);
+    fleet_hold_unref(h);
+    fleet_hold_unref(NULL); /* harmless */
+}
+
+static void who_is_fenced_ends_and_a_durable_session_is_read_anew(void **state)
+{
+    struct lone_node *n = *state;
+    struct store_hold *clean = lone_connected(n, "clean", false);
+    struct store_hold *durable = lone_connected(n, "durable", true);
+
+    fleet_hold_fenced(clean->store_data);
+    assert_told(n, "fenced clean");
+    assert_null(clean->store_data);
+    redis_gets_nothing(n);
+    fleet_hold_fenced(durable->store_data);
+    assert_told(n, "fenced durable");
+    assert_null(durable->store_data);
+    redis_gets(n, "session fl:{s}: durable 0");
+}
+
+/* What connects isn't known to anybody yet, and what has ended isn't any more. */
+static void only_a_connection_is_fenced(void **state)
+{
+    struct lone_node *n = *state;
+    struct store_hold *connecting = lone_connected(n, "connecting", true);
+    struct store_hold *ended = lone_connected(n, "ended", true);
+    struct fleet_hold *h = ended->store_data;
+
+    connecting->epoch = 0;
+    fleet_hold_fenced(connecting->store_data);
+    assert_non_null(connecting->store_data);
+    h->refs++;
+    fleet_hold_drop(h);
+    fleet_hold_fenced(h);
+    assert_told(n, "");
+    redis_gets_nothing(n);
+    fleet_hold_unref(h);
+}
+
+static void a_user_is_written_as_scripts_know_it(void **state)
 {
     static const struct {
         struct store_hold hold;
-        const char *written;
-    } expected[] = {
-        {{.any_user = true, .user = "u"}, "*1\r\n$0\r\n\r\n"},
-        {{.user = NULL}, "*1\r\n$1\r\n-\r\n"},
-        {{.user = "u"}, "*1\r\n$2\r\n=u\r\n"},
+        const char *text;
+    } cases[] = {
+        {{.user = NULL}, "-"},
+        {{.user = "me"}, "=me"},
+        {{.user = "-"}, "=-"},
+        {{.user = ""}, "="},
+        {{.user = "me", .any_user = true}, "''"},
+        {{.any_user = true}, "''"},
     };
-    (void)state;
-    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
-        struct redis_queue q = {0};
-        redis_queue_begin(&q, 1);
-        fleet_hold_write_user(&q, &expected[i].hold);
-        assert_written(&q, expected[i].written);
+    struct lone_node *n = *state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        redis_queue_begin(n->f.q, 1);
+        fleet_hold_write_user(n->f.q, &cases[i].hold);
+        redis_queue_end(n->f.q, REDIS_REPLAY, NULL, NULL);
+        redis_gets(n, cases[i].text);
+        redis_says(n, ":1");
     }
+}
+
+static void a_sessions_script_names_client_and_epoch(void **state)
+{
+    struct lone_node *n = *state;
+
+    fleet_session_script(&n->f, lone_connected(n, "c", true), SCRIPT_QOS2, 1);
+    redis_queue_str(n->f.q, "x");
+    redis_queue_end(n->f.q, REDIS_REPLAY, NULL, NULL);
+    redis_gets(n, "qos2 fl:{s}: c 5 x");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_expiry_is_seconds_and_never_is_minus_one),
-        cmocka_unit_test(a_user_is_any_none_or_a_name),
+        LONE_TEST(a_new_hold_belongs_to_the_latest_round),
+        LONE_TEST(one_that_ends_leaves_the_list_wherever_it_stands),
+        LONE_TEST(a_walk_goes_on_behind_one_that_ended),
+        LONE_TEST(it_lives_as_long_as_somebody_refers_to_it),
+        LONE_TEST(who_is_fenced_ends_and_a_durable_session_is_read_anew),
+        LONE_TEST(only_a_connection_is_fenced),
+        LONE_TEST(a_user_is_written_as_scripts_know_it),
+        LONE_TEST(a_sessions_script_names_client_and_epoch),
     };
+
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
