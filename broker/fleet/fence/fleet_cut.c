@@ -185,20 +185,25 @@ static void on_noted(void *arg, const redisReply *r)
     killed(c);
 }
 
-/* What those who are served take from the node. */
+static bool put_taken(struct fleet_bytes *taken, const struct cut_wait *w)
+{
+    fleet_bytes_put(taken, w->session.data, w->session.len);
+    taken->failed |= w->session.failed;
+    return w->dead;
+}
+
+/* What those who are served take from the node: whom a cut that begins again served, then those who asked. */
 static bool gather(struct fleet_cutting *c, struct fleet_bytes *taken)
 {
     bool dead = false;
     struct cut_wait *w;
 
+    STAILQ_FOREACH (w, &c->served, link)
+        dead |= put_taken(taken, w);
     while (!STAILQ_EMPTY(&c->asked) && taken->len < NOTED_BYTES) {
         w = pop(&c->asked);
         STAILQ_INSERT_TAIL(&c->served, w, link);
-    }
-    STAILQ_FOREACH (w, &c->served, link) {
-        fleet_bytes_put(taken, w->session.data, w->session.len);
-        taken->failed |= w->session.failed;
-        dead |= w->dead;
+        dead |= put_taken(taken, w);
     }
     return dead;
 }
