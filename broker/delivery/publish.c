@@ -62,7 +62,7 @@ static struct delivery begin(struct broker *b, const struct publish *p,
     return delivery_of_publish(b->encoder, p->fields, publish_next_id(b), publisher_of(p));
 }
 
-/* Most messages at QoS 0 have none, and cost no call. False: out of memory, and none. */
+/* Most messages have none, and cost no call. False: out of memory, and none. */
 static bool find_targets(struct broker *b, const struct publish *p, const struct match_entry *e,
                          struct store_targets *targets)
 {

@@ -12,6 +12,7 @@
 #ifndef FLOTILLA_BROKER_ROUTING_MATCH_CACHE_H
 #define FLOTILLA_BROKER_ROUTING_MATCH_CACHE_H
 
+#include "broker/routing/session.h"
 #include "broker/routing/topic_match.h"
 
 struct match_cache;
@@ -24,10 +25,14 @@ struct match_entry {
     struct topic_match items[]; /* then the topic's bytes */
 };
 
-/* Whether there can be targets for the store among them: queues get nothing of QoS 0. */
+/* Whether there can be targets for the store among them: nodes, and for what has QoS the queues of
+ * durable sessions. */
 static inline bool match_entry_may_have_targets(const struct match_entry *e, uint8_t qos)
 {
-    return e->node_count > 0 || (qos > 0 && e->count > 0);
+    for (uint32_t i = 0; qos > 0 && i < e->count; i++)
+        if (session_of(e->items[i].subscriber)->durable)
+            return true;
+    return e->node_count > 0;
 }
 
 struct match_cache *match_cache_new(uint64_t hash_key);

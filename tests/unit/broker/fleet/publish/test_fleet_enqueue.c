@@ -78,27 +78,12 @@ static void a_value_for_which_redis_has_no_room_fails(void **state)
     assert_int_equal(fetch(c).count, 0);
 }
 
-static void a_node_that_has_left_takes_none(void **state)
-{
-    struct bed *b = *state;
-    struct bed_node *one = bed_add_ready(b);
-    struct bed_client *c = bed_connect(one, "c", true);
-    struct bed_client left = {.node = one, .status = -1};
-    bed_disconnect(c, false);
-    one->store->ops->shutdown(one->store, clock_monotonic_ms() + 5000, bed_on_done, &left);
-    BED_UNTIL(b, left.status >= 0);
-    enqueue(one, c);
-    BED_UNTIL(b, c->status >= 0);
-    assert_int_equal(c->status, STORE_UNAVAILABLE);
-}
-
 int main(void)
 {
 #define IN_BED(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
     const struct CMUnitTest tests[] = {
         IN_BED(a_value_goes_into_one_queue_and_nowhere_else),
         IN_BED(a_value_for_which_redis_has_no_room_fails),
-        IN_BED(a_node_that_has_left_takes_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
