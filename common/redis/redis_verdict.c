@@ -18,7 +18,7 @@ static enum redis_verdict verdict_of_error(const char *text, bool may_skip)
     static const char *const later[] = {"LOADING", "READONLY", "BUSY ",      "MASTERDOWN",
                                         "MISCONF", "NOAUTH",   "NOREPLICAS", "UNKILLABLE"};
     if (begins_with(text, "NOSCRIPT"))
-        return REDIS_VERDICT_AT_ONCE;
+        return REDIS_VERDICT_SCRIPTS;
     for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
         if (begins_with(text, later[i]))
             return REDIS_VERDICT_LATER;

@@ -17,7 +17,7 @@ struct redisReply;
 enum redis_verdict {
     REDIS_VERDICT_ANSWER,  /* to the oldest command */
     REDIS_VERDICT_MESSAGE, /* of a channel: answers no command */
-    REDIS_VERDICT_AT_ONCE, /* scripts are missing; a new connection loads them */
+    REDIS_VERDICT_SCRIPTS, /* they are missing; a new connection loads them */
     REDIS_VERDICT_LATER,   /* a new connection is of use after a while */
 };
 

@@ -162,7 +162,10 @@ class Broker(Process):
         if STANDIN_BROKER:
             socket.create_connection(self.address, timeout=1).close()
             return True
-        return http(self.admin_port, "/readyz")[0] == 200
+        try:
+            return http(self.admin_port, "/readyz")[0] == 200
+        except OSError:
+            return False  # it doesn't listen yet
 
     def readyz(self):
         return http(self.admin_port, "/readyz")[0]

@@ -60,11 +60,11 @@ static void what_the_server_cannot_do_now_comes_later(void **state)
         assert_int_equal(verdict(later[i], false, false), REDIS_VERDICT_LATER);
 }
 
-static void missing_scripts_are_loaded_at_once(void **state)
+static void missing_scripts_are_loaded(void **state)
 {
     (void)state;
     assert_int_equal(verdict("-NOSCRIPT No matching script.\r\n", false, false),
-                     REDIS_VERDICT_AT_ONCE);
+                     REDIS_VERDICT_SCRIPTS);
 }
 
 static void a_refused_skip_ends_the_connection_where_it_is_in_use(void **state)
@@ -92,7 +92,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ordinary_replies_and_errors_are_answers),
         cmocka_unit_test(what_the_server_cannot_do_now_comes_later),
-        cmocka_unit_test(missing_scripts_are_loaded_at_once),
+        cmocka_unit_test(missing_scripts_are_loaded),
         cmocka_unit_test(a_refused_skip_ends_the_connection_where_it_is_in_use),
         cmocka_unit_test(messages_come_only_where_channels_are_listened_to),
     };

@@ -97,21 +97,6 @@ static void after_a_drain_nothing_is_opened_any_more(void **state)
     WAIT_UNTIL(refuses(&addr));
 }
 
-static void waiting_flows_try_again_when_they_are_woken(void **state)
-{
-    (void)state;
-    struct fake *s = plane_add_server(&plane, "s1", false);
-    plane_start("", "    queue_timeout: 5s\n");
-    int client = plane_dial(&plane);
-    WAIT_UNTIL(plane_stats(&plane).queued == 1);
-    workers_wake(plane.workers); /* nothing has come up: it waits on */
-    atomic_store(&s->server->health, SERVER_UP);
-    workers_wake(plane.workers);
-    int server = fake_accept(s);
-    pass(client, server, "hello");
-    close_pair(client, server);
-}
-
 static void stopping_ends_all_flows_at_once(void **state)
 {
     (void)state;
@@ -205,7 +190,6 @@ int main(void)
         TEST(draining_refuses_new_flows_and_closes_the_last_ones_in_time),
         TEST(closing_a_server_closes_its_flows_only),
         TEST(after_a_drain_nothing_is_opened_any_more),
-        TEST(waiting_flows_try_again_when_they_are_woken),
         TEST(stopping_ends_all_flows_at_once),
         TEST(a_connection_that_another_worker_accepted_becomes_a_flow_of_this_one),
         TEST(commands_that_come_after_the_stop_are_given_back),
