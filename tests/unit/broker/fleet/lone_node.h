@@ -184,15 +184,16 @@ static inline void lone_will_done(struct lone_node *n, enum store_status status)
     free(w);
 }
 
-static inline void lone_wake(void *arg, const char *client_id, size_t len)
+static inline void lone_wake(void *arg, struct mqtt_slice client_id)
 {
-    lone_tell(arg, "wake %.*s", (int)len, client_id);
+    lone_tell(arg, "wake %.*s", (int)client_id.len, (const char *)client_id.data);
 }
 
-static inline void lone_let_go(void *arg, const char *client_id, size_t len, uint64_t epoch,
-                               store_done_fn *done, void *done_arg)
+static inline void lone_hand_over(void *arg, struct mqtt_slice client_id, uint64_t epoch,
+                                  store_done_fn *done, void *done_arg)
 {
-    lone_tell(arg, "let go %.*s %llu", (int)len, client_id, (unsigned long long)epoch);
+    lone_tell(arg, "hand over %.*s %llu", (int)client_id.len, (const char *)client_id.data,
+              (unsigned long long)epoch);
     done(done_arg, STORE_OK);
 }
 
@@ -201,47 +202,47 @@ static inline void lone_fenced(void *arg, struct store_hold *hold)
     lone_tell(arg, "fenced %s", hold->client_id);
 }
 
-static inline void lone_subscribed(void *arg, const char *client_id, size_t len,
+static inline void lone_subscribed(void *arg, struct mqtt_slice client_id,
                                    const struct store_subscription *sub)
 {
-    lone_tell(arg, "subscribed %.*s %.*s %u", (int)len, client_id, (int)sub->filter.len,
-              (const char *)sub->filter.data, sub->qos);
+    lone_tell(arg, "subscribed %.*s %.*s %u", (int)client_id.len, (const char *)client_id.data,
+              (int)sub->filter.len, (const char *)sub->filter.data, sub->qos);
 }
 
-static inline void lone_unsubscribed(void *arg, const char *client_id, size_t len,
+static inline void lone_unsubscribed(void *arg, struct mqtt_slice client_id,
                                      struct mqtt_slice filter)
 {
-    lone_tell(arg, "unsubscribed %.*s %.*s", (int)len, client_id, (int)filter.len,
-              (const char *)filter.data);
+    lone_tell(arg, "unsubscribed %.*s %.*s", (int)client_id.len, (const char *)client_id.data,
+              (int)filter.len, (const char *)filter.data);
 }
 
-static inline void lone_ended(void *arg, const char *client_id, size_t len)
+static inline void lone_ended(void *arg, struct mqtt_slice client_id)
 {
-    lone_tell(arg, "ended %.*s", (int)len, client_id);
+    lone_tell(arg, "ended %.*s", (int)client_id.len, (const char *)client_id.data);
 }
 
-static inline void lone_each_subscription(void *arg, const char *client_id, size_t len,
+static inline void lone_each_subscription(void *arg, struct mqtt_slice client_id,
                                           store_subscription_fn *each, void *each_arg)
 {
     struct lone_node *n = arg;
 
-    (void)client_id, (void)len;
+    (void)client_id;
     for (size_t i = 0; i < n->sub_count; i++)
         each(each_arg, &n->subs[i]);
 }
 
-static inline struct store_hold *lone_hold_of(void *arg, const char *client_id, size_t len)
+static inline struct store_hold *lone_hold_of(void *arg, struct mqtt_slice client_id)
 {
-    (void)client_id, (void)len;
+    (void)client_id;
     return ((struct lone_node *)arg)->held;
 }
 
-static inline uint64_t lone_each_unfinished(void *arg, const char *client_id, size_t len,
+static inline uint64_t lone_each_unfinished(void *arg, struct mqtt_slice client_id,
                                             store_sequence_fn *each, void *each_arg)
 {
     struct lone_node *n = arg;
 
-    (void)client_id, (void)len;
+    (void)client_id;
     for (size_t i = 0; i < n->unfinished_count; i++)
         each(each_arg, n->unfinished[i]);
     return n->next_sequence;
@@ -268,7 +269,7 @@ static inline bool lone_has_interest(void *arg, struct mqtt_slice filter)
 
 static inline void lone_node_gone(struct fleet *f, uint64_t node)
 {
-    if (!f->freeing)
+    if (fleet_is_joined(f))
         lone_tell((struct lone_node *)f, "node gone %llx", (unsigned long long)node);
 }
 
@@ -502,7 +503,8 @@ static inline int lone_setup(void **state)
     n->f.hash_key = 42;
     n->f.now_ms = n->f.boot_ms = 100000;
     n->f.state = FLEET_READY;
-    n->f.joined = n->f.log_valid = n->f.may_kill = true;
+    n->f.lease = FLEET_LEASE_SURE;
+    n->f.log_valid = n->f.may_kill = true;
     n->f.connect_ops = &connect_ops;
     fleet_hex(n->f.id, n->f.hex);
     strcpy(n->f.run_tag, "run00001");
@@ -520,7 +522,7 @@ static inline int lone_setup(void **state)
                                     .deliver = lone_deliver,
                                     .publish_will = lone_publish_will,
                                     .wake = lone_wake,
-                                    .let_go = lone_let_go,
+                                    .hand_over = lone_hand_over,
                                     .fenced = lone_fenced,
                                     .durable_subscribed = lone_subscribed,
                                     .durable_unsubscribed = lone_unsubscribed,
@@ -585,7 +587,7 @@ static inline int lone_teardown(void **state)
     };
     struct lone_node *n = *state;
 
-    n->f.freeing = true;
+    n->f.lease = FLEET_LEASE_NONE;
     lone_endless_time(n);
     fleet_holds_detach(&n->f);
     while (n->wills != NULL)

@@ -100,16 +100,16 @@ static void a_moments_doubt_keeps_what_isnt_too_much(void **state)
 {
     struct lone_node *n = *state;
 
-    n->f.unsure = true;
+    n->f.lease = FLEET_LEASE_UNSURE;
     add(n, 1);
     fleet_channel_flush(&n->f, true);
     redis_gets_nothing(n);
     assert_int_equal(dropped(n), 0);
-    n->f.unsure = false;
+    n->f.lease = FLEET_LEASE_SURE;
     fleet_channel_flush(&n->f, true);
     redis_gets_first(n, TO_OTHER);
     redis_says(n, ":1");
-    n->f.unsure = true;
+    n->f.lease = FLEET_LEASE_UNSURE;
     add(n, 1);
     add(n, BATCH_BYTES);
     redis_gets_nothing(n);
@@ -126,7 +126,7 @@ static void without_a_connection_it_is_dropped_and_counted(void **state)
     fleet_channel_flush(&n->f, true);
     redis_gets_nothing(n);
     assert_int_equal(dropped(n), 2);
-    n->f.unsure = true; /* and a doubt doesn't keep it then */
+    n->f.lease = FLEET_LEASE_UNSURE; /* and a doubt doesn't keep it then */
     add(n, 1);
     fleet_channel_flush(&n->f, true);
     assert_int_equal(dropped(n), 3);

@@ -128,7 +128,7 @@ static void an_entry_without_memory_isnt_sent(void **state)
     struct lone_parts l;
 
     add(n, &l, "x");
-    outbox_of(n)->head->items.failed = true;
+    TAILQ_FIRST(&outbox_of(n)->chunks)->items.failed = true;
     outboxes_flush(&n->f);
     assert_told(n, "sent");
     assert_int_equal(l.p.status, STORE_UNAVAILABLE);
@@ -143,7 +143,7 @@ static void requests_are_a_batch_of_their_own_behind_the_messages(void **state)
     struct route_node *other = fleet_node_get(&n->f, OTHER_ID);
     struct lone_parts l;
 
-    outbox_add_let_go(&n->f, other, 'r', 'e', lone_slice("c"));
+    outbox_add_hand_over(&n->f, other, 'r', 'e', lone_slice("c"));
     outbox_add_gone(&n->f, other, 'q');
     add(n, &l, "x");
     n->f.now_ms = outbox_of(n)->length_asked_ms; /* isn't asked now */

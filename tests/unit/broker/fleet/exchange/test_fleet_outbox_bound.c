@@ -124,7 +124,7 @@ static void a_node_that_isnt_sure_marks_no_gap(void **state)
     see_length(n, ":10");
     add(n, &l, "x");
     n->f.now_ms += HOLD_MS;
-    n->f.unsure = true;
+    n->f.lease = FLEET_LEASE_UNSURE;
     outboxes_tick(&n->f);
     redis_gets_nothing(n);
     assert_told(n, "");

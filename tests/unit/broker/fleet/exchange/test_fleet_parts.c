@@ -71,7 +71,7 @@ static void a_value_for_one_session_isnt_held(void **state)
     struct lone_parts l;
 
     begin(&l, n);
-    l.p.queue_only = true;
+    l.p.never_held = true;
     fleet_parts_held(&l.p, CLIENT, 0);
     assert_int_equal(l.p.status, STORE_FULL);
     assert_false(l.p.missed);

@@ -13,7 +13,7 @@ static void fill(struct outbox_chunk *c, size_t len)
 static void a_chunk_begins_with_its_sender_and_takes_more(void **state)
 {
     struct lone_node *n = *state;
-    struct outbox o = {0};
+    struct outbox o = {.chunks = TAILQ_HEAD_INITIALIZER(o.chunks)};
     struct outbox_chunk *c = outbox_open_chunk(&n->f, &o, OTHER_ID);
     struct fleet_reader r = fleet_reader_of(c->items.data, c->items.len);
 
@@ -28,7 +28,7 @@ static void a_chunk_begins_with_its_sender_and_takes_more(void **state)
 static void a_full_chunk_is_followed_by_another(void **state)
 {
     struct lone_node *n = *state;
-    struct outbox o = {0};
+    struct outbox o = {.chunks = TAILQ_HEAD_INITIALIZER(o.chunks)};
     struct outbox_chunk *c = outbox_open_chunk(&n->f, &o, OTHER_ID);
     struct outbox_chunk *second;
 
@@ -37,8 +37,8 @@ static void a_full_chunk_is_followed_by_another(void **state)
     fill(c, CHUNK_BYTES);
     second = outbox_open_chunk(&n->f, &o, OTHER_ID);
     assert_ptr_not_equal(second, c);
-    assert_ptr_equal(o.head, c);
-    assert_ptr_equal(c->next, second);
+    assert_ptr_equal(TAILQ_FIRST(&o.chunks), c);
+    assert_ptr_equal(TAILQ_NEXT(c, next), second);
     assert_ptr_equal(outbox_open_chunk(&n->f, &o, OTHER_ID), second);
     outbox_drop(&n->f, &o);
 }
@@ -47,7 +47,7 @@ static void a_full_chunk_is_followed_by_another(void **state)
 static void nothing_goes_behind_what_had_no_memory(void **state)
 {
     struct lone_node *n = *state;
-    struct outbox o = {0};
+    struct outbox o = {.chunks = TAILQ_HEAD_INITIALIZER(o.chunks)};
     struct outbox_chunk *c = outbox_open_chunk(&n->f, &o, OTHER_ID);
 
     c->items.failed = true;
@@ -59,7 +59,7 @@ static void it_notes_publishes_in_their_order_however_many(void **state)
 {
     enum { MANY = 40 };
     struct lone_node *n = *state;
-    struct outbox o = {0};
+    struct outbox o = {.chunks = TAILQ_HEAD_INITIALIZER(o.chunks)};
     struct outbox_chunk *c = outbox_open_chunk(&n->f, &o, OTHER_ID);
     struct lone_parts parts[MANY];
 
@@ -79,12 +79,16 @@ static void the_sum_over_all_nodes_is_known(void **state)
     struct lone_node *n = *state;
     struct outbox a = {0};
     struct outbox b = {0};
+    struct outbox_chunks taken = TAILQ_HEAD_INITIALIZER(taken);
 
+    outbox_init(&a);
+    outbox_init(&b);
     outbox_count(&n->f, &a, 100);
     outbox_count(&n->f, &b, 30);
     outbox_count(&n->f, &a, 70);
     assert_int_equal(n->f.outbox_bytes, 100);
-    assert_null(outbox_take(&n->f, &a));
+    outbox_take(&n->f, &a, &taken);
+    assert_true(TAILQ_EMPTY(&taken));
     assert_int_equal(n->f.outbox_bytes, 30);
     assert_int_equal(b.bytes, 30);
     outbox_drop(&n->f, &b);
@@ -94,15 +98,17 @@ static void the_sum_over_all_nodes_is_known(void **state)
 static void what_is_taken_isnt_there_any_more(void **state)
 {
     struct lone_node *n = *state;
-    struct outbox o = {0};
+    struct outbox o = {.chunks = TAILQ_HEAD_INITIALIZER(o.chunks)};
     struct outbox_chunk *c = outbox_open_chunk(&n->f, &o, OTHER_ID);
     struct outbox_chunk *second;
+    struct outbox_chunks taken = TAILQ_HEAD_INITIALIZER(taken);
 
     fill(c, CHUNK_BYTES);
     second = outbox_open_chunk(&n->f, &o, OTHER_ID);
-    assert_ptr_equal(outbox_take(&n->f, &o), c);
-    assert_ptr_equal(c->next, second);
-    assert_null(outbox_take(&n->f, &o));
+    outbox_take(&n->f, &o, &taken);
+    assert_ptr_equal(TAILQ_FIRST(&taken), c);
+    assert_ptr_equal(TAILQ_NEXT(c, next), second);
+    assert_true(TAILQ_EMPTY(&o.chunks));
     assert_ptr_not_equal(outbox_open_chunk(&n->f, &o, OTHER_ID), second);
     outbox_chunk_free(c);
     outbox_chunk_free(second);
@@ -113,7 +119,7 @@ static void what_is_taken_isnt_there_any_more(void **state)
 static void what_is_dropped_counts_as_sent(void **state)
 {
     struct lone_node *n = *state;
-    struct outbox o = {0};
+    struct outbox o = {.chunks = TAILQ_HEAD_INITIALIZER(o.chunks)};
     struct lone_parts a;
     struct lone_parts b;
 
@@ -129,7 +135,7 @@ static void what_is_dropped_counts_as_sent(void **state)
     assert_told(n, "sent");
     assert_int_equal(b.p.unsent, 1);
     assert_int_equal(o.requests.len, 0);
-    assert_null(o.head);
+    assert_true(TAILQ_EMPTY(&o.chunks));
 }
 
 int main(void)

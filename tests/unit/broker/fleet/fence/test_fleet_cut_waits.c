@@ -129,7 +129,7 @@ static void a_node_that_starts_over_cuts_nobody(void **state)
     cut_client(a, "a", 1);
     redis_says(n, "[ 'run00001:12 ]");
     cut_client(b, "b", 2);
-    n->f.joined = false;
+    n->f.lease = FLEET_LEASE_NONE;
     redis_says(n, ":1");
     assert_told(n, "a unavailable; b unavailable");
     redis_says(n, ":1");

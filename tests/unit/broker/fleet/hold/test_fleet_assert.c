@@ -10,11 +10,11 @@ static void a_hold_is_asserted_once_a_round(void **state)
     struct lone_node *n = *state;
     struct store_hold *hold = lone_connected(n, "c", false);
 
-    fleet_say_hold(hold->store_data);
+    fleet_hold_assert_once(hold->store_data);
     redis_gets_nothing(n); /* it was claimed in this round */
     n->f.holds->round++;
-    fleet_say_hold(hold->store_data);
-    fleet_say_hold(hold->store_data);
+    fleet_hold_assert_once(hold->store_data);
+    fleet_hold_assert_once(hold->store_data);
     assert_int_equal(lone_count(n), 1);
     redis_gets_first(n, ASSERT);
     redis_says(n, ":1");
@@ -31,11 +31,11 @@ static void only_a_connection_is_asserted(void **state)
 
     n->f.holds->round++;
     hold->store_data = NULL;
-    fleet_say_hold(h);
+    fleet_hold_assert_once(h);
     redis_gets_nothing(n);
     h->refs++;
     fleet_hold_drop(h);
-    fleet_say_hold(h);
+    fleet_hold_assert_once(h);
     redis_gets_nothing(n);
     fleet_hold_unref(h);
 }
@@ -92,13 +92,13 @@ struct many {
 
 static struct many many;
 
-static void each_of_many(void *arg, const char *client_id, size_t len, store_subscription_fn *each,
+static void each_of_many(void *arg, struct mqtt_slice client_id, store_subscription_fn *each,
                          void *each_arg)
 {
     static uint8_t filter[FLEET_PIECE_BYTES];
     struct store_subscription sub = {.filter = {.data = filter, .len = (uint32_t)many.len}};
 
-    (void)arg, (void)client_id, (void)len;
+    (void)arg, (void)client_id;
     memset(filter, 'f', sizeof(filter));
     for (int i = 0; i < many.count; i++)
         each(each_arg, &sub);

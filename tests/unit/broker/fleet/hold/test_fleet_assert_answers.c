@@ -45,7 +45,7 @@ static void one_that_cant_go_on_is_closed(void **state)
         hold->will_grace_s = 0;
         fleet_hold_assert(h);
         lone_answer(n, says[i] != NULL ? reply(says[i]) : NULL);
-        assert_told(n, "let go c 5");
+        assert_told(n, "hand over c 5");
         assert_int_equal(hold->will_grace_s, 30);
         assert_string_equal(h->run, "run00000");
     }

@@ -57,15 +57,15 @@ static void a_walk_goes_on_behind_one_that_ended(void **state)
     struct store_hold *c = lone_connected(n, "c", true);
 
     n->f.holds->sweep_at = b->store_data;
-    n->f.holds->say_at = c->store_data;
+    n->f.holds->assert_at = c->store_data;
     fleet_hold_drop(b->store_data);
     assert_ptr_equal(n->f.holds->sweep_at, a->store_data);
-    assert_ptr_equal(n->f.holds->say_at, c->store_data);
+    assert_ptr_equal(n->f.holds->assert_at, c->store_data);
     fleet_hold_drop(c->store_data);
-    assert_ptr_equal(n->f.holds->say_at, a->store_data);
+    assert_ptr_equal(n->f.holds->assert_at, a->store_data);
     fleet_hold_drop(a->store_data);
     assert_null(n->f.holds->sweep_at);
-    assert_null(n->f.holds->say_at);
+    assert_null(n->f.holds->assert_at);
 }
 
 static void it_lives_as_long_as_somebody_refers_to_it(void **state)

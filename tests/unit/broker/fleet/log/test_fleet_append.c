@@ -98,7 +98,7 @@ static void an_entry_is_tried_until_it_is_in_the_log(void **state)
         n->f.now_ms++;
     }
     assert_writes(n, "4 +\\01a 200 3000 + a");
-    assert_false(n->f.must_start_over);
+    assert_int_equal(n->f.state, FLEET_READY);
 }
 
 static void a_node_that_is_dead_starts_over(void **state)
@@ -107,7 +107,7 @@ static void a_node_that_is_dead_starts_over(void **state)
 
     add(n, "a");
     answer(n, "[ 'dead ]");
-    assert_true(n->f.must_start_over);
+    assert_int_equal(n->f.state, FLEET_DEAD);
 }
 
 static void without_memory_it_starts_over(void **state)
@@ -115,10 +115,10 @@ static void without_memory_it_starts_over(void **state)
     struct lone_node *n = *state;
 
     add(n, "a");
-    n->f.append->first->items.failed = true;
+    TAILQ_FIRST(&n->f.append->entries)->items.failed = true;
     fleet_append_flush(&n->f);
     redis_gets_nothing(n);
-    assert_true(n->f.must_start_over);
+    assert_int_equal(n->f.state, FLEET_DEAD);
 }
 
 int main(void)

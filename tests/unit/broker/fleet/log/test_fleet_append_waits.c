@@ -109,7 +109,7 @@ static void who_waits_for_a_lost_entry_waits_for_the_one_that_says_it_again(void
     assert_false(fleet_append_is_lost(&n->f, 7));
     assert_true(fleet_append_is_lost(&n->f, 6));
     ask(n, b, add(n, "a")); /* said again */
-    fleet_append_said_again(&n->f);
+    fleet_append_reannounced(&n->f);
     assert_false(fleet_append_is_lost(&n->f, 0));
     n->f.log_applied = 100;
     fleet_append_applied(&n->f);
@@ -152,7 +152,7 @@ static void a_reset_lets_nobody_go_on_and_writes_nothing(void **state)
     assert_told(n, "a unavailable");
     assert_int_equal(n->f.append->routes_added, 0);
     redis_says(n, "[ 'dead ]");
-    assert_false(n->f.must_start_over);
+    assert_int_equal(n->f.state, FLEET_READY);
     fleet_append_flush(&n->f);
     redis_gets_nothing(n);
     assert_int_equal(add(n, "c"), first + 2);

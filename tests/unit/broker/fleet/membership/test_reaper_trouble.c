@@ -49,7 +49,7 @@ static void nobody_is_reaped_by_data_that_may_be_old(void **state)
     assert_null(n->f.reapers);
     n->f.lost_until_ms = 0;
     begin(n);
-    n->f.joined = false; /* this node starts over */
+    n->f.lease = FLEET_LEASE_NONE; /* this node starts over */
     assert_int_equal(answer_buckets(n), AT_ONCE);
     assert_null(n->f.reapers);
 }

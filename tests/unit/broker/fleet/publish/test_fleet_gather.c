@@ -15,8 +15,8 @@ static void target_all(struct all *a, struct lone_node *n)
 {
     *a = (struct all){
         .nodes = {fleet_node_get(&n->f, OTHER_ID), fleet_node_get(&n->f, OTHER_ID + 1)},
-        .queues = {{.client_id = "c", .client_id_len = 1, .qos = 1},
-                   {.client_id = "d", .client_id_len = 1, .qos = 1}}};
+        .queues = {{.client_id = mqtt_slice_of("c", 1), .qos = 1},
+                   {.client_id = mqtt_slice_of("d", 1), .qos = 1}}};
     a->t = (struct store_targets){
         .nodes = a->nodes, .node_count = 2, .queues = a->queues, .queue_count = 2};
 }
@@ -93,25 +93,6 @@ static void a_message_that_isnt_retained_sets_no_value(void **state)
     lone_parts_fini(&l);
 }
 
-/* A value for a new subscription: that session's queue, as a value. */
-static void a_value_for_one_session_goes_nowhere_else(void **state)
-{
-    struct lone_node *n = *state;
-    struct lone_parts l;
-    struct all a;
-
-    target_all(&a, n);
-    lone_parts_init(&l, n, lone_message("t", "x", 1, true));
-    l.p.queue_only = true;
-    a.t.queue_count = 1;
-    fleet_gather(&l.p, nobody, false, &a.t);
-    assert_false(l.p.retained);
-    fleet_queues_flush(&n->f);
-    assert_string_equal(strrchr(lone_command(n, 0), ' '), " \\0d"); /* QoS 1, retain, value */
-    WRITES(n, "queue ");
-    lone_parts_fini(&l);
-}
-
 /* With a version to be checked (`consistency: strict`). */
 static void at_qos_0_nodes_get_it_by_channel(void **state)
 {
@@ -154,7 +135,6 @@ int main(void)
         LONE_TEST(each_part_goes_to_its_place),
         LONE_TEST(nobody_gets_it_twice),
         LONE_TEST(a_message_that_isnt_retained_sets_no_value),
-        LONE_TEST(a_value_for_one_session_goes_nowhere_else),
         LONE_TEST(at_qos_0_nodes_get_it_by_channel),
         LONE_TEST(in_bulk_all_nodes_get_it_and_a_value_is_set),
     };

@@ -8,8 +8,7 @@ enum { TARGETS_MAX = 128, BYTES_MAX = 256 * 1024, COPIED_MAX = 4 << 20 };
 static void add_how(struct lone_parts *l, const char *client, uint8_t qos,
                     struct fleet_queue_how how)
 {
-    struct store_queue_target t = {
-        .client_id = client, .client_id_len = (uint32_t)strlen(client), .qos = qos};
+    struct store_queue_target t = {.client_id = mqtt_slice_of(client, strlen(client)), .qos = qos};
 
     how.client = fleet_hash(client, strlen(client));
     id_set_add(&l->p.clients, how.client);
@@ -104,7 +103,7 @@ static void flags_say_how_it_is_delivered(void **state)
     struct lone_node *n = *state;
     struct lone_parts *a = parts_new(n, "x");
     struct store_queue_target as_published = {
-        .client_id = "c", .client_id_len = 1, .qos = 1, .retain_as_published = true};
+        .client_id = mqtt_slice_of("c", 1), .qos = 1, .retain_as_published = true};
 
     a->p.message->retain = true;
     add(a, "c", 1);

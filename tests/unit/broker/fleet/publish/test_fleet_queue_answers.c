@@ -10,7 +10,7 @@ static uint64_t hash_of(const char *client)
 /* For these clients, who all have the bucket of "c" in what is sent. */
 static void add(struct lone_parts *l, const char *client)
 {
-    struct store_queue_target t = {.client_id = "c", .client_id_len = 1, .qos = 1};
+    struct store_queue_target t = {.client_id = mqtt_slice_of("c", 1), .qos = 1};
 
     id_set_add(&l->p.clients, hash_of(client));
     fleet_queue_add(&l->n->f, &l->p, l->p.message, &t,

@@ -96,7 +96,7 @@ static void a_node_that_isnt_sure_sends_no_qos_0(void **state)
     struct store_hold *hold = lone_connected(n, "c", true);
 
     publish(n, hold, 0, true);
-    n->f.unsure = true;
+    n->f.lease = FLEET_LEASE_UNSURE;
     disconnect(n, hold, NEVER);
     redis_gets_first(n, "retain ");
     assert_int_equal(fleet_node_get(&n->f, OTHER_ID)->bulk_count, 1); /* kept */

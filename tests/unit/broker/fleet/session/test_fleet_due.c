@@ -70,9 +70,9 @@ static void nobody_looks_who_isnt_sure_of_what_is_there(void **state)
     n->f.state = FLEET_LEAVING;
     assert_int_equal(tick(n), 0);
     n->f.state = FLEET_READY;
-    n->f.unsure = true;
+    n->f.lease = FLEET_LEASE_UNSURE;
     assert_int_equal(tick(n), 0);
-    n->f.unsure = false;
+    n->f.lease = FLEET_LEASE_SURE;
     n->f.lost_until_ms = n->f.now_ms + 1;
     assert_int_equal(tick(n), 0);
     n->f.lost_until_ms = 0;

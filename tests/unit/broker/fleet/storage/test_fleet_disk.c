@@ -29,10 +29,10 @@ static void a_node_that_isnt_sure_asks_later(void **state)
     struct lone_node *n = *state;
 
     n->f.cfg.durability = DURABILITY_DISK;
-    n->f.unsure = true;
+    n->f.lease = FLEET_LEASE_UNSURE;
     fleet_disk_tick(&n->f);
     redis_gets_nothing(n);
-    n->f.unsure = false;
+    n->f.lease = FLEET_LEASE_SURE;
     fleet_disk_tick(&n->f);
     redis_gets(n, SETTINGS);
 }

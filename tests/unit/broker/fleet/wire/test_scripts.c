@@ -43,7 +43,7 @@ static void begin_call(struct redis_queue *q, const struct scripts *s)
     redis_queue_begin(q, 1);
     redis_queue_str(q, "PING");
     redis_queue_end(q, REDIS_REPLAY, NULL, NULL);
-    scripts_begin(s, q, SCRIPT_TOLD, "fl:{s1}:", 2);
+    scripts_begin(s, q, SCRIPT_END_LOGGED, "fl:{s1}:", 2);
     redis_queue_str(q, "first");
     redis_queue_str(q, "abcdefgh");
 }
@@ -60,7 +60,7 @@ static void a_call_has_the_digest_one_key_and_the_arguments(void **state)
     snprintf(expected, sizeof(expected),
              "*1\r\n$4\r\nPING\r\n*6\r\n$7\r\nEVALSHA\r\n$40\r\n%s\r\n$1\r\n1\r\n"
              "$8\r\nfl:{s1}:\r\n$5\r\nfirst\r\n$8\r\nabcdefgh\r\n",
-             s.sha[SCRIPT_TOLD]);
+             s.sha[SCRIPT_END_LOGGED]);
     assert_int_equal(redis_queue_bytes(&q), strlen(expected));
     assert_memory_equal(q.bytes, expected, strlen(expected));
     redis_queue_end(&q, REDIS_REPLAY, NULL, NULL);
