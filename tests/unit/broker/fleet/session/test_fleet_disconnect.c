@@ -97,7 +97,7 @@ static void the_end_of_a_session_is_done_when_the_log_says_it(void **state)
     n->f.log_applied = 1;
     fleet_append_applied(&n->f);
     assert_told(n, "done ok");
-    redis_gets(n, "told fl:{s}: c 5");
+    redis_gets(n, "end_logged fl:{s}: c 5");
 }
 
 /* ---- wills ----------------------------------------------------------------------------------- */
