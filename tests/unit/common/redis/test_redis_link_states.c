@@ -443,6 +443,7 @@ static void missing_scripts_are_loaded_after_a_wait(void **state)
     struct fixture *f = *state;
     go_to(f, REDIS_LINK_UP);
     ping(redis_link_queue(f->link), on_reply, f);
+    turn(f);
     uint64_t seen_ms = clock_monotonic_ms();
     answer(f, "-NOSCRIPT where is it\r\n");
     falls_back(f, 1);
