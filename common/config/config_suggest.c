@@ -1,6 +1,6 @@
 /*
  * Helps config.c to answer a mistyped key: the nearest by edit distance, within a third of its
- * length.
+ * length and one letter.
  */
 #include "common/config/config_suggest.h"
 
