@@ -226,16 +226,16 @@ static void pump_queue(struct client *c)
         deliver_drop_queue(c);
 }
 
-void deliver_message(struct client *c, struct delivery *d, uint8_t qos, bool retain)
+void deliver_message(struct client *c, struct delivery *d, struct deliver_as as)
 {
     if (!client_is_connected(c) || !auth_may_read(c->broker->auth, &c->who, d->publish->topic))
         return;
-    if (qos == 0)
-        deliver_qos0(c, d, retain);
+    if (as.qos == 0)
+        deliver_qos0(c, d, as.retain);
     else if (c->queue == NULL && has_room(c))
-        send_with_id(c, d, qos, retain, false, c->next_sequence++);
+        send_with_id(c, d, as.qos, as.retain, false, c->next_sequence++);
     else
-        queue_push(c, d, qos, retain);
+        queue_push(c, d, as.qos, as.retain);
 }
 
 bool deliver_is_behind(const struct client *c)

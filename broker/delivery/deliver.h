@@ -14,9 +14,15 @@
 
 struct client;
 
-/* A message for an online client at this (effective) QoS; at QoS 1/2 the session is clean. May mark
- * the client for closing, never closes it. `retain` is the flag to send. */
-void deliver_message(struct client *c, struct delivery *d, uint8_t qos, bool retain);
+/* What of a PUBLISH is its receiver's own. */
+struct deliver_as {
+    uint8_t qos; /* effective */
+    bool retain; /* the flag to send */
+    struct mqtt_ids ids;
+};
+/* A message for an online client; at QoS 1/2 the session is clean. May mark the client for closing,
+ * never closes it. */
+void deliver_message(struct client *c, struct delivery *d, struct deliver_as as);
 
 /* Sends what waits, as far as window and output allow: after acknowledgements, wake-ups and writes.
  */

@@ -52,7 +52,8 @@ static inline void deliver_to(struct session *s, const struct subscription_optio
             return; /* it got this value already */
         retained_known_note_live(c->known, d->publish->topic, d->id);
     }
-    deliver_message(c, d, effective, retained && o->retain_as_published);
+    deliver_message(
+        c, d, (struct deliver_as){.qos = effective, .retain = retained && o->retain_as_published});
 }
 
 static void deliver_to_all(struct fanouts *f, const struct match_entry *e, struct delivery *d)

@@ -120,7 +120,7 @@ static void on_value(void *arg, const struct message *m)
     }
     struct mqtt_publish fields;
     struct delivery d = delivery_of_message(c->broker->encoder, (struct message *)m, &fields);
-    deliver_message(c, &d, qos, true);
+    deliver_message(c, &d, (struct deliver_as){.qos = qos, .retain = true});
     delivery_end(&d);
     note_told(c, m);
 }

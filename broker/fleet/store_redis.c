@@ -5,6 +5,7 @@
 #include "broker/fleet/fleet_turn.h"
 #include "broker/fleet/log/route.h"
 #include "broker/fleet/node/fleet.h"
+#include "broker/fleet/node/fleet_clock.h"
 #include "broker/fleet/publish/fleet_enqueue.h"
 #include "broker/fleet/publish/fleet_publish.h"
 #include "broker/fleet/publish/fleet_qos2.h"
@@ -132,6 +133,11 @@ static void op_free(struct store *s)
     fleet_free(fleet_of(s));
 }
 
+static uint64_t op_now_ms(const struct store *s)
+{
+    return fleet_clock_now_ms(((const struct fleet *)s)->clock);
+}
+
 static const struct store_ops redis_ops = {
     .name = "redis",
     .untargeted_is_done = false,
@@ -152,6 +158,7 @@ static const struct store_ops redis_ops = {
     .retained_cancel = fleet_retained_cancel,
     .input = op_input,
     .flush = op_flush,
+    .now_ms = op_now_ms,
     .health = op_health,
     .trouble = op_trouble,
     .accepts = op_accepts,

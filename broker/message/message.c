@@ -35,7 +35,6 @@ struct message *message_new(const struct mqtt_publish *p, struct message_id id,
     m->qos = p->qos;
     m->retain = p->retain;
     m->kept = false;
-    m->v5_props = p->props.raw.len > 0;
     m->id = id;
     m->expires_at_ms = 0;
     m->topic = copy_in(&at, p->topic);

@@ -20,14 +20,16 @@ struct message_id {
 
 struct message {
     uint32_t refs;
-    uint8_t qos;   /* as published */
-    bool retain;   /* as published */
-    bool v5_props; /* props hold v5 properties to pass on */
-    bool kept;     /* message_keep was called */
+    uint8_t qos; /* as published */
+    bool retain; /* as published */
+    bool kept;   /* message_keep was called */
     struct message_id id;
-    uint64_t expires_at_ms;                  /* wall clock, 0: never (v5 message expiry) */
-    struct mqtt_slice topic, payload, props; /* point into `bytes` */
-    struct mqtt_slice publisher;             /* client id, may be empty; for no_local and logs */
+    uint64_t expires_at_ms;           /* by the store's clock (store_now_ms), 0: never */
+    struct mqtt_slice topic, payload; /* point into `bytes` */
+    /* v5 properties that go to receivers as they came: all of the publisher's but topic alias and
+     * message expiry. (In a will that isn't published yet: its properties without the delay.) */
+    struct mqtt_slice props;
+    struct mqtt_slice publisher; /* client id, may be empty; for no_local and logs */
     uint8_t bytes[];
 };
 

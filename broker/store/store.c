@@ -102,6 +102,11 @@ void store_flush(struct store *s)
     s->ops->flush(s);
 }
 
+uint64_t store_now_ms(const struct store *s)
+{
+    return s->ops->now_ms(s);
+}
+
 enum store_health store_health(const struct store *s)
 {
     return s->ops->health(s);

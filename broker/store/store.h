@@ -129,6 +129,8 @@ struct store_publish_request {
      * a crash, on any broker, is the same message. */
     uint16_t qos2_packet_id;
     struct store_targets targets;
+    bool *
+        reached; /* set before the completion if anybody elsewhere, or a queue, gets it; may be NULL */
 };
 /* A request with qos2_packet_id: the core makes no local delivery itself (targets only, no
  * delivery); the store calls host->deliver once the packet id is bound and so the message's id is
@@ -160,6 +162,7 @@ struct store_entry {
     bool retain;             /* flag to send */
     bool is_value;           /* a retained value for a new subscription (store_enqueue), not live */
     bool duplicate;          /* was (maybe) sent before on an earlier connection */
+    struct mqtt_ids ids;     /* of the subscriptions for which it was queued */
 };
 /* `more`: further entries are there already. */
 typedef void store_fetch_fn(void *arg, enum store_status status, const struct store_entry *entries,
@@ -201,6 +204,10 @@ void store_retained_cancel(
 void store_input(struct store *s, struct timebox *box);
 /* Last in a turn: sends what this turn gathered, once. */
 void store_flush(struct store *s);
+
+/* The clock by which messages expire, in ms: one for all brokers that share the store, whatever their
+ * own clocks say. */
+uint64_t store_now_ms(const struct store *s);
 
 enum store_health { STORE_STARTING, STORE_READY, STORE_TROUBLED };
 enum store_health store_health(const struct store *s);
@@ -334,6 +341,7 @@ struct store_ops {
     void (*retained_cancel)(struct store_retained_read *);
     void (*input)(struct store *, struct timebox *);
     void (*flush)(struct store *);
+    uint64_t (*now_ms)(const struct store *);
     enum store_health (*health)(const struct store *);
     const char *(*trouble)(const struct store *); /* NULL: never any */
     bool (*accepts)(const struct store *);

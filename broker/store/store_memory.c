@@ -563,6 +563,12 @@ static void memory_flush(struct store *store)
     (void)store;
 }
 
+static uint64_t memory_now_ms(const struct store *store)
+{
+    (void)store;
+    return clock_boottime_ms();
+}
+
 static enum store_health memory_health(const struct store *store)
 {
     (void)store;
@@ -615,6 +621,7 @@ static const struct store_ops memory_ops = {
     .retained_cancel = memory_read_cancel,
     .input = memory_input,
     .flush = memory_flush,
+    .now_ms = memory_now_ms,
     .health = memory_health,
     .accepts = memory_accepts,
     .shutdown = memory_shutdown,

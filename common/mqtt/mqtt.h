@@ -162,6 +162,12 @@ bool mqtt_props_put_str(uint8_t *buf, size_t size, size_t *used, enum mqtt_prope
 bool mqtt_props_put_pair(uint8_t *buf, size_t size, size_t *used, struct mqtt_slice name,
                          struct mqtt_slice value);
 
+/* Subscription identifiers of the subscriptions that a message matches (v5, 3.3.2.3.8). */
+struct mqtt_ids {
+    const uint32_t *items;
+    uint32_t count;
+};
+
 struct mqtt_connect {
     enum mqtt_version
         version;   /* MQTT_UNKNOWN: a level we don't know, in `level`; nothing else is set */

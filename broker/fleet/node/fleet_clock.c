@@ -51,6 +51,14 @@ struct fleet_moment fleet_clock_at(const struct fleet_clock *c, uint64_t boot_ms
                                  .latest = (uint64_t)((int64_t)boot_ms + best->high)};
 }
 
+uint64_t fleet_clock_now_ms(const struct fleet_clock *c)
+{
+    const struct fleet_clock_sample *best = tightest(c);
+    if (best == NULL)
+        return clock_realtime_ms();
+    return (uint64_t)((int64_t)clock_boottime_ms() + (best->low + best->high) / 2);
+}
+
 bool fleet_clock_init(struct fleet *f)
 {
     f->clock = calloc(1, sizeof(*f->clock));

@@ -43,6 +43,8 @@ void fleet_clock_note(struct fleet_clock *c, uint64_t sent, uint64_t answered, u
 /* Nothing is known of the clock any more. */
 void fleet_clock_forget(struct fleet_clock *c);
 /* Nothing known: from 0 to UINT64_MAX. */
+/* About now by Redis' clock; by this host's as long as Redis' isn't known. */
+uint64_t fleet_clock_now_ms(const struct fleet_clock *c);
 struct fleet_moment fleet_clock_at(const struct fleet_clock *c, uint64_t boot_ms);
 
 /* The node's own: asks once per second. */
