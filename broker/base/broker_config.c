@@ -273,6 +273,11 @@ static const char *const hash_threads_names[] = {"auto", NULL};
 static const char *const client_id_names[] = {"any", "equals_username", "begins_with_username",
                                               NULL};
 
+static const char *check_method(const char *text)
+{
+    return strcmp(text, "X-MIRROR") == 0 ? NULL : "must be an authentication method: X-MIRROR";
+}
+
 static const struct config_field auth_fields[] = {
     {.key = "anonymous",
      .kind = CONFIG_BOOL,
@@ -288,6 +293,13 @@ static const struct config_field auth_fields[] = {
      FIELD(auth_config, acl_file),
      .help = "Which clients may read and write which topics, in mosquitto's format. Read again on "
              "SIGHUP. Without it every client may use every topic but $SYS."},
+    {.key = "methods",
+     .kind = CONFIG_STRINGS,
+     FIELD(auth_config, methods),
+     .check = check_method,
+     .help = "5.0: authentication methods that clients may use instead of a password. X-MIRROR, "
+             "which proves "
+             "nothing, is for tests of clients."},
     {.key = "client_id",
      .kind = CONFIG_ENUM,
      FIELD(auth_config, client_id),

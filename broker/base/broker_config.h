@@ -35,8 +35,9 @@ struct auth_config {
     bool shared_client_ids; /* sessions belong to whoever gives their client id */
     char *password_file;
     char *acl_file;
-    uint32_t hash_threads;       /* 0: auto */
-    uint32_t max_waiting_logins; /* different passwords that wait to be hashed */
+    struct config_strings methods; /* of 5.0's enhanced authentication */
+    uint32_t hash_threads;         /* 0: auto */
+    uint32_t max_waiting_logins;   /* different passwords that wait to be hashed */
     uint64_t login_timeout_ms;
 };
 

@@ -51,6 +51,7 @@ void client_enter(struct client *c, enum client_state state)
     case CLIENT_UPGRADING:
     case CLIENT_CONNECTING:
     case CLIENT_AUTHENTICATING:
+    case CLIENT_CHALLENGED:
     case CLIENT_CLAIMING:
     case CLIENT_CLOSED:
         break;
@@ -183,6 +184,7 @@ void client_arm_timer(struct client *c)
                   client_ms_at(c, c->last_input_ms + c->broker->config->limits.connect_timeout_ms));
         return;
     case CLIENT_AUTHENTICATING:
+    case CLIENT_CHALLENGED:
         wheel_set(w, &c->timer, c->broker->now_ms + c->broker->config->auth.login_timeout_ms);
         return;
     case CLIENT_LEAVING:

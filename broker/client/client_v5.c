@@ -1,6 +1,7 @@
 /* Reads the properties of CONNECT (3.1.2.11). */
 #include "broker/client/client_v5.h"
 
+#include "broker/auth/auth_method.h"
 #include "broker/base/account.h"
 #include "broker/message/alias_out.h"
 #include "broker/store/store.h"
@@ -60,10 +61,19 @@ struct client_v5 *client_v5_new(const struct mqtt_connect *p, uint64_t expiry_li
     return v;
 }
 
+void client_v5_end_exchange(struct client_v5 *v)
+{
+    if (v->method != NULL)
+        v->method->end(v->exchange);
+    v->exchange = NULL;
+    v->auth_data = (struct mqtt_slice){0};
+}
+
 void client_v5_free(struct client_v5 *v)
 {
     if (v == NULL)
         return;
+    client_v5_end_exchange(v);
     alias_in_fini(&v->alias_in);
     alias_out_free(v->alias_out);
     account_free(ACCOUNT_CLIENTS, v);

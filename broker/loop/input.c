@@ -171,6 +171,8 @@ static size_t handle_bytes(struct client *c, const uint8_t *buf, size_t len, uin
             at += size;
             note_packet(c, size);
             handle_packet(c, &packet);
+            if (opts.version == MQTT_UNKNOWN)
+                opts.version = (enum mqtt_version)c->version;
             break;
         }
         if (spend(b, &before))

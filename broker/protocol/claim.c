@@ -104,6 +104,8 @@ static void go_online(struct client *c, const struct store_connect_result *r)
     client_enter(c, CLIENT_ONLINE);
     router_session_joined(c->broker->router, c->session);
     bool sent = connack_accept(c, present);
+    if (c->v5 != NULL)
+        client_v5_end_exchange(c->v5);
     connect_attempt_free(c);
     if (!sent) {
         client_close_later(c, END_NO_MEMORY);

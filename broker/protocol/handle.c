@@ -42,17 +42,12 @@ static void handle_disconnect(struct client *c, const struct mqtt_packet *p)
 
 typedef void handle_fn(struct client *c, const struct mqtt_packet *p);
 static handle_fn *const handlers[] = {
-    [MQTT_CONNECT] = handle_connect,
-    [MQTT_PUBLISH] = handle_publish,
-    [MQTT_PUBACK] = handle_puback,
-    [MQTT_PUBREC] = handle_pubrec,
-    [MQTT_PUBREL] = handle_pubrel,
-    [MQTT_PUBCOMP] = handle_pubcomp,
-    [MQTT_SUBSCRIBE] = handle_subscribe,
-    [MQTT_UNSUBSCRIBE] = handle_unsubscribe,
-    [MQTT_PINGREQ] = handle_pingreq,
-    [MQTT_DISCONNECT] = handle_disconnect,
-    [MQTT_AUTH] = NULL, /* 5.0 */
+    [MQTT_CONNECT] = handle_connect,     [MQTT_PUBLISH] = handle_publish,
+    [MQTT_PUBACK] = handle_puback,       [MQTT_PUBREC] = handle_pubrec,
+    [MQTT_PUBREL] = handle_pubrel,       [MQTT_PUBCOMP] = handle_pubcomp,
+    [MQTT_SUBSCRIBE] = handle_subscribe, [MQTT_UNSUBSCRIBE] = handle_unsubscribe,
+    [MQTT_PINGREQ] = handle_pingreq,     [MQTT_DISCONNECT] = handle_disconnect,
+    [MQTT_AUTH] = handle_auth,
 };
 _Static_assert(sizeof(handlers) / sizeof(handlers[0]) == MQTT_AUTH + 1, "a handler a packet type");
 
@@ -66,11 +61,19 @@ static __attribute__((noinline, cold)) void out_of_order(struct client *c, enum 
         reason_fail(c, MQTT_R_PROTOCOL_ERROR, "this packet isn't allowed now");
 }
 
+static inline bool may_come_now(const struct client *c, enum mqtt_type type)
+{
+    if (c->state == CLIENT_CONNECTING)
+        return type == MQTT_CONNECT;
+    if (c->state == CLIENT_CHALLENGED) /* 5.0: 3.1.2-30 */
+        return type == MQTT_AUTH || type == MQTT_DISCONNECT;
+    return type != MQTT_CONNECT;
+}
+
 void handle_packet(struct client *c, const struct mqtt_packet *p)
 {
-    bool first = c->state == CLIENT_CONNECTING;
     handle_fn *handler = handlers[p->type];
-    if (first != (p->type == MQTT_CONNECT) || handler == NULL)
+    if (handler == NULL || !may_come_now(c, p->type))
         out_of_order(c, p->type);
     else
         handler(c, p);

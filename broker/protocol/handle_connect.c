@@ -153,7 +153,7 @@ static bool may_use_id(const struct client *c, const struct connect_attempt *a)
 }
 
 /* The password was right. */
-static void let_in(struct client *c)
+void handle_connect_let_in(struct client *c)
 {
     struct connect_attempt *a = c->connecting;
     if (!auth_still_admits(c->broker->auth, a->username, a->login.stamp)) {
@@ -183,7 +183,7 @@ static void go_on(struct client *c, enum login_verdict verdict)
     case LOGIN_PENDING:
         break;
     case LOGIN_OK:
-        let_in(c);
+        handle_connect_let_in(c);
         break;
     case LOGIN_BAD:
         connack_refuse(c, MQTT_R_BAD_LOGIN, REFUSED_LOGIN, NULL);
@@ -261,7 +261,6 @@ static void take_keep_alive(struct client *c, uint16_t keep_alive_s)
 /* What 5.0 has beside the others. False: refused, or out of memory and closed. */
 static bool take_terms(struct client *c, const struct mqtt_connect *p)
 {
-    struct mqtt_prop method;
     if (p->version != MQTT_V5)
         return true;
     const struct broker_config *config = c->broker->config;
@@ -271,10 +270,7 @@ static bool take_terms(struct client *c, const struct mqtt_connect *p)
         client_close(c, END_NO_MEMORY);
         return false;
     }
-    if (!mqtt_props_find(&p->props, MQTT_P_AUTH_METHOD, &method))
-        return true;
-    connack_refuse(c, MQTT_R_BAD_AUTH_METHOD, REFUSED_AUTH_METHOD, NULL);
-    return false;
+    return handle_auth_take_method(c, p);
 }
 
 void handle_connect(struct client *c, const struct mqtt_packet *packet)
@@ -299,5 +295,8 @@ void handle_connect(struct client *c, const struct mqtt_packet *packet)
         return;
     }
     take_keep_alive(c, p->keep_alive_s);
-    begin_login(c, p);
+    if (c->v5 != NULL && c->v5->method != NULL)
+        handle_auth_begin(c, p);
+    else
+        begin_login(c, p);
 }
