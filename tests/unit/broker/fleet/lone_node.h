@@ -47,6 +47,7 @@
 #include "broker/fleet/storage/fleet_disk.h"
 #include "broker/fleet/storage/fleet_full.h"
 #include "broker/fleet/storage/fleet_replicas.h"
+#include "broker/fleet/storage/fleet_totals.h"
 #include "broker/fleet/storage/fleet_usage.h"
 #include "broker/fleet/wire/fleet_frame.h"
 #include "common/base/clock.h"
@@ -462,6 +463,7 @@ static inline void lone_init_modules(struct fleet *f)
         fleet_full_init,
         fleet_disk_init,
         fleet_usage_init,
+        fleet_totals_init,
         fleet_channel_init,
         inbox_init,
         inbox_barriers_init,
@@ -556,6 +558,7 @@ static inline void lone_drop_everything(struct fleet *f)
     fleet_append_reset(f);
     routes_reset(f);
     fleet_replicas_reset(f);
+    fleet_totals_reset(f);
     fleet_versions_reset(f);
     fleet_publish_reset(f);
     fleet_run_deferred(f, false);
@@ -580,6 +583,7 @@ static inline int lone_teardown(void **state)
         inbox_barriers_free,
         inbox_free,
         fleet_channel_free,
+        fleet_totals_free,
         fleet_usage_free,
         fleet_disk_free,
         fleet_full_free,
