@@ -14,6 +14,7 @@
 #include "broker/client/client.h"
 #include "broker/client/holders.h"
 #include "broker/delivery/retained_known.h"
+#include "broker/message/kept_ids.h"
 #include "common/log/log.h"
 
 enum {
@@ -23,6 +24,7 @@ enum {
 
 struct pending {
     struct message *message;
+    struct kept_ids ids;
     uint8_t qos;
     bool retain;
 };
@@ -43,13 +45,15 @@ struct pending_queue {
     uint64_t bytes;
 };
 
-static size_t pending_size(const struct message *m)
+static size_t pending_size(const struct pending *p)
 {
-    return sizeof(struct pending) + sizeof(*m) + m->topic.len + m->payload.len;
+    const struct message *m = p->message;
+    return sizeof(*p) + kept_ids_bytes(&p->ids) + sizeof(*m) + m->topic.len + m->payload.len;
 }
 
 /* Copies the variant into the output and fills in what is the receiver's own. */
-static bool put(struct client *c, struct delivery *d, uint8_t first_byte, uint16_t packet_id)
+static bool put(struct client *c, struct delivery *d, struct deliver_as as, bool dup,
+                uint16_t packet_id)
 {
     struct broker *b = c->broker;
     const struct encoded *e = delivery_encode(d, (enum mqtt_version)c->version, packet_id != 0);
@@ -57,7 +61,7 @@ static bool put(struct client *c, struct delivery *d, uint8_t first_byte, uint16
     if (at == NULL)
         goto fail;
     memcpy(at, e->bytes, e->len);
-    at[0] = first_byte;
+    at[0] = publish_first_byte(as.qos, as.retain, dup);
     if (packet_id != 0) {
         at[e->id_at] = (uint8_t)(packet_id >> 8);
         at[e->id_at + 1] = (uint8_t)packet_id;
@@ -67,9 +71,8 @@ static bool put(struct client *c, struct delivery *d, uint8_t first_byte, uint16
         if (m == NULL || !output_put_message(&c->output, &b->chunks, m, m->payload))
             goto fail;
     }
-    uint8_t qos = (first_byte >> 1) & 3;
     b->stats.sent_packets++;
-    b->stats.sent[qos]++;
+    b->stats.sent[as.qos]++;
     b->stats.sent_payload += d->publish->payload.len;
     b->deliveries++;
     client_mark_flush(c);
@@ -79,18 +82,18 @@ fail:
     return false;
 }
 
-static bool send_with_id(struct client *c, struct delivery *d, uint8_t qos, bool retain, bool dup,
+static bool send_with_id(struct client *c, struct delivery *d, struct deliver_as as, bool dup,
                          uint64_t sequence)
 {
-    enum inflight_state state = qos == 1 ? INFLIGHT_PUBLISHED : INFLIGHT_SENT;
+    enum inflight_state state = as.qos == 1 ? INFLIGHT_PUBLISHED : INFLIGHT_SENT;
     if (!inflight_add(&c->inflight, sequence, state)) {
         client_close_later(c, END_NO_MEMORY);
         return false;
     }
-    return put(c, d, publish_first_byte(qos, retain, dup), inflight_packet_id(sequence));
+    return put(c, d, as, dup, inflight_packet_id(sequence));
 }
 
-static void deliver_qos0(struct client *c, struct delivery *d, bool retain)
+static void deliver_qos0(struct client *c, struct delivery *d, struct deliver_as as)
 {
     struct broker *b = c->broker;
     if (c->output.pending > b->config->limits.max_output ||
@@ -99,7 +102,7 @@ static void deliver_qos0(struct client *c, struct delivery *d, bool retain)
         b->stats.dropped[DROP_SLOW_CONSUMER]++;
         return;
     }
-    put(c, d, publish_first_byte(0, retain, false), 0);
+    put(c, d, as, false, 0);
 }
 
 /* ---- a clean session's own queue ------------------------------------------------------------- */
@@ -133,7 +136,7 @@ static struct pending *queue_end(struct pending_queue *q)
     return &q->last->items[at];
 }
 
-static void queue_push(struct client *c, struct delivery *d, uint8_t qos, bool retain)
+static void queue_push(struct client *c, struct delivery *d, struct deliver_as as)
 {
     const struct limits_config *limits = &c->broker->config->limits;
     struct pending_queue *q = c->queue;
@@ -148,13 +151,15 @@ static void queue_push(struct client *c, struct delivery *d, uint8_t qos, bool r
         holders_note(c);
     }
     struct pending *end = m != NULL && q != NULL ? queue_end(q) : NULL;
-    if (end == NULL) {
+    if (end == NULL || !kept_ids_take(&end->ids, as.ids, ACCOUNT_WINDOWS)) {
         client_close_later(c, END_NO_MEMORY);
         return;
     }
-    *end = (struct pending){.message = message_ref(m), .qos = qos, .retain = retain};
+    end->message = message_ref(m);
+    end->qos = as.qos;
+    end->retain = as.retain;
     q->count++;
-    q->bytes += pending_size(m);
+    q->bytes += pending_size(end);
 }
 
 static struct pending queue_pop(struct pending_queue *q)
@@ -162,7 +167,7 @@ static struct pending queue_pop(struct pending_queue *q)
     struct pending_block *block = q->first;
     struct pending p = block->items[q->head++];
     q->count--;
-    q->bytes -= pending_size(p.message);
+    q->bytes -= pending_size(&p);
     if (q->head == PENDING_BLOCK) {
         q->head = 0;
         if (block->next != NULL) {
@@ -173,12 +178,18 @@ static struct pending queue_pop(struct pending_queue *q)
     return p;
 }
 
+static void pending_drop(struct pending p)
+{
+    kept_ids_drop(&p.ids, ACCOUNT_WINDOWS);
+    message_unref(p.message);
+}
+
 /* One message less; the last one takes the queue along. */
 static bool queue_release(void *queue)
 {
     struct pending_queue *q = queue;
     if (q->count > 0)
-        message_unref(queue_pop(q).message);
+        pending_drop(queue_pop(q));
     if (q->count > 0)
         return true;
     account_free(ACCOUNT_WINDOWS, q->first);
@@ -218,9 +229,10 @@ static void pump_queue(struct client *c)
         struct pending p = queue_pop(c->queue);
         struct mqtt_publish fields;
         struct delivery d = delivery_of_message(c->broker->encoder, p.message, &fields);
-        send_with_id(c, &d, p.qos, p.retain, false, c->next_sequence++);
+        struct deliver_as as = {.qos = p.qos, .retain = p.retain, .ids = kept_ids_all(&p.ids)};
+        send_with_id(c, &d, as, false, c->next_sequence++);
         delivery_end(&d);
-        message_unref(p.message);
+        pending_drop(p);
     }
     if (c->queue != NULL && c->queue->count == 0)
         deliver_drop_queue(c);
@@ -231,11 +243,11 @@ void deliver_message(struct client *c, struct delivery *d, struct deliver_as as)
     if (!client_is_connected(c) || !auth_may_read(c->broker->auth, &c->who, d->publish->topic))
         return;
     if (as.qos == 0)
-        deliver_qos0(c, d, as.retain);
+        deliver_qos0(c, d, as);
     else if (c->queue == NULL && has_room(c))
-        send_with_id(c, d, as.qos, as.retain, false, c->next_sequence++);
+        send_with_id(c, d, as, false, c->next_sequence++);
     else
-        queue_push(c, d, as.qos, as.retain);
+        queue_push(c, d, as);
 }
 
 bool deliver_is_behind(const struct client *c)
@@ -258,7 +270,8 @@ static void send_entry(struct client *c, const struct store_entry *e)
         retained_known_note_live(c->known, e->message->topic, e->message->id);
     struct mqtt_publish fields;
     struct delivery d = delivery_of_message(c->broker->encoder, e->message, &fields);
-    send_with_id(c, &d, e->qos, e->retain, e->duplicate, e->sequence);
+    struct deliver_as as = {.qos = e->qos, .retain = e->retain, .ids = e->ids};
+    send_with_id(c, &d, as, e->duplicate, e->sequence);
     delivery_end(&d);
 }
 
