@@ -81,11 +81,11 @@ static void put_terms(const struct client *c, struct props *p)
     put_num(p, MQTT_P_SHARED_AVAILABLE, 0);
     if (c->v5->keep_alive_cut)
         put_num(p, MQTT_P_SERVER_KEEP_ALIVE, c->keep_alive_s);
-    if (c->v5->method != NULL)
-        put_str(p, MQTT_P_AUTH_METHOD, c->v5->method->name);
-    if (c->v5->auth_data.len > 0)
+    if (c->v5->auth != NULL)
+        put_str(p, MQTT_P_AUTH_METHOD, c->v5->auth->method->name);
+    if (c->v5->auth != NULL && c->v5->auth->data.len > 0)
         mqtt_props_put_str(p->bytes, sizeof(p->bytes), &p->used, MQTT_P_AUTH_DATA,
-                           c->v5->auth_data);
+                           c->v5->auth->data);
     if (c->v5->response_info)
         put_str(p, MQTT_P_RESPONSE_INFO, m->response_information);
 }
