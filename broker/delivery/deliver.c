@@ -227,7 +227,8 @@ static struct pending *queue_end(struct pending_queue *q)
     return &q->last->items[at];
 }
 
-static void queue_push(struct client *c, struct delivery *d, const struct deliver_as *as)
+static __attribute__((noinline)) void queue_push(struct client *c, struct delivery *d,
+                                                 const struct deliver_as *as)
 {
     const struct limits_config *limits = &c->broker->config->limits;
     struct pending_queue *q = c->queue;

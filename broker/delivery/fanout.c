@@ -37,16 +37,12 @@ static uint8_t lower(uint8_t a, uint8_t b)
 }
 
 /* To a clean session at any QoS, to a durable one where the effective QoS is 0; connected here. */
-static inline void deliver_to(const struct topic_match *m, const uint32_t *overlaps,
+static inline void deliver_by(struct session *s, const struct match_terms *terms,
                               struct delivery *d)
 {
-    struct session *s = session_of(m->subscriber);
     struct client *c = s->client;
     bool retained = d->publish->retain;
-    struct match_terms terms;
-    if (c == NULL || !client_is_connected(c) || !match_serves(m, overlaps, d->publisher, &terms))
-        return;
-    uint8_t effective = lower(d->publish->qos, terms.qos);
+    uint8_t effective = lower(d->publish->qos, terms->qos);
     if (s->durable && effective > 0)
         return; /* from its queue */
     if (retained && c->known != NULL) {
@@ -56,8 +52,32 @@ static inline void deliver_to(const struct topic_match *m, const uint32_t *overl
     }
     deliver_message(c, d,
                     (struct deliver_as){.qos = effective,
-                                        .retain = retained && terms.retain_as_published,
-                                        .ids = terms.ids});
+                                        .retain = retained && terms->retain_as_published,
+                                        .ids = terms->ids});
+}
+
+/* Apart from the others, who are most and cost no look at identifiers. */
+static __attribute__((noinline)) void
+deliver_to_special(const struct topic_match *m, const uint32_t *overlaps, struct delivery *d)
+{
+    struct match_terms terms;
+    if (match_serves(m, overlaps, d->publisher, &terms))
+        deliver_by(session_of(m->subscriber), &terms, d);
+}
+
+static inline void deliver_to(const struct topic_match *m, const uint32_t *overlaps,
+                              struct delivery *d)
+{
+    struct session *s = session_of(m->subscriber);
+    const struct subscription_terms *t = &m->terms;
+    if (s->client == NULL || !client_is_connected(s->client))
+        return;
+    if (t->no_local || t->has_more) {
+        deliver_to_special(m, overlaps, d);
+        return;
+    }
+    struct match_terms terms = {.qos = t->qos, .retain_as_published = t->retain_as_published};
+    deliver_by(s, &terms, d);
 }
 
 static void deliver_to_all(struct fanouts *f, const struct match_entry *e, struct delivery *d)
