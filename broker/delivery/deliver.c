@@ -10,6 +10,7 @@
 #include "broker/auth/auth.h"
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
+#include "broker/base/drop_log.h"
 #include "broker/base/leftovers.h"
 #include "broker/client/client.h"
 #include "broker/client/client_v5.h"
@@ -124,13 +125,10 @@ static bool write_packet(struct client *c, struct delivery *d, const struct enco
     return m != NULL && output_put_message(&c->output, &b->chunks, m, m->payload);
 }
 
-/* 3.1.2-25: to this client it counts as sent. */
-static __attribute__((noinline, cold)) void drop_too_large(struct client *c, struct delivery *d)
+static __attribute__((noinline, cold)) void drop(const struct client *c, struct mqtt_slice topic,
+                                                 enum drop why)
 {
-    c->broker->stats.dropped[DROP_PACKET_SIZE]++;
-    LOG_LIMITED(LOG_LEVEL_INFO, "message_too_large", KV_STR("client_id", client_id_text(c)),
-                KV_BYTES("topic", d->publish->topic.data, d->publish->topic.len),
-                KV_UINT("client_takes", c->v5->max_packet));
+    drop_note(&c->broker->stats, why, c->who.client_id, topic);
 }
 
 enum put { PUT_DONE, PUT_DROPPED, PUT_FAILED };
@@ -142,8 +140,8 @@ static enum put put(struct client *c, struct delivery *d, const struct deliver_a
     struct broker *b = c->broker;
     struct packet p = encode(c, d, as);
     if (p.encoded != NULL && c->v5 != NULL && p.encoded->packet > c->v5->max_packet) {
-        drop_too_large(c, d);
-        return PUT_DROPPED;
+        drop(c, d->publish->topic, DROP_PACKET_SIZE);
+        return PUT_DROPPED; /* to this client it counts as sent (3.1.2-25) */
     }
     enum inflight_state state = as->qos == 1 ? INFLIGHT_PUBLISHED : INFLIGHT_SENT;
     if (p.encoded == NULL || (sequence != 0 && !inflight_add(&c->inflight, sequence, state)) ||
@@ -175,7 +173,7 @@ static void deliver_qos0(struct client *c, struct delivery *d, const struct deli
     if (c->output.pending > b->config->limits.max_output ||
         (c->output.pending > 0 && b->chunks.pending > b->output_limit) ||
         (c->blocked && memory_budget_is_tight(&b->memory, account.total))) {
-        b->stats.dropped[DROP_SLOW_CONSUMER]++;
+        drop(c, d->publish->topic, DROP_SLOW_CONSUMER);
         return;
     }
     put(c, d, as, false, 0);
@@ -192,7 +190,7 @@ static bool is_expired(const struct client *c, const struct message *m)
 {
     if (m->expires_at_ms == 0 || !message_is_expired(m, store_now_ms(c->broker->store)))
         return false;
-    c->broker->stats.dropped[DROP_EXPIRED]++;
+    drop(c, m->topic, DROP_EXPIRED);
     return true;
 }
 
