@@ -23,9 +23,9 @@ static struct session *find(const struct broker *b, struct mqtt_slice client_id)
     return session_table_find(b->sessions, client_id);
 }
 
-static void on_deliver(void *arg, struct message *m)
+static bool on_deliver(void *arg, struct message *m)
 {
-    publish_local(arg, m);
+    return publish_local(arg, m);
 }
 
 static bool on_takes_more(void *arg, uint32_t *worked_us)

@@ -423,14 +423,18 @@ static void memory_publish(struct store *store, const struct store_publish_reque
 {
     struct store_memory *s = memory_of(store);
     struct message *m = req->message;
+    bool reached = true; /* by a repeat: when it came first */
     if (!is_repeat(req)) {
+        reached = req->targets.queue_count > 0;
         if (m->retain)
             keep_retained(s, m);
         for (size_t i = 0; i < req->targets.queue_count; i++)
             queue_for(s, &req->targets.queues[i], m, false);
         if (req->qos2_packet_id != 0)
-            s->host.deliver(s->host.arg, m);
+            reached |= s->host.deliver(s->host.arg, m);
     }
+    if (req->reached != NULL)
+        *req->reached |= reached;
     if (done != NULL)
         done(arg, STORE_OK);
 }

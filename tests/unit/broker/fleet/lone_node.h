@@ -150,9 +150,10 @@ static inline void lone_done(void *arg, enum store_status status)
 
 /* ---- the core -------------------------------------------------------------------------------- */
 
-static inline void lone_deliver(void *arg, struct message *m)
+static inline bool lone_deliver(void *arg, struct message *m)
 {
     lone_tell(arg, "deliver %.*s", (int)m->topic.len, (const char *)m->topic.data);
+    return true;
 }
 
 struct lone_will {

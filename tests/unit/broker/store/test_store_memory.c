@@ -19,6 +19,7 @@ struct world {
     struct store *store;
     struct broker_stats stats;
     int wills, wakes, delivered, ended;
+    bool gets; /* somebody here wants what is delivered */
     struct store_connect_result result;
     bool failed;
     struct store_entry entries[16];
@@ -34,10 +35,12 @@ static struct mqtt_slice text(const char *s)
     return (struct mqtt_slice){(const uint8_t *)s, (uint32_t)strlen(s)};
 }
 
-static void on_deliver(void *arg, struct message *m)
+static bool on_deliver(void *arg, struct message *m)
 {
+    struct world *w = arg;
     (void)m;
-    ((struct world *)arg)->delivered++;
+    w->delivered++;
+    return w->gets;
 }
 
 static void on_will(void *arg, struct message *m, store_done_fn *done, void *done_arg)
@@ -413,6 +416,39 @@ static void a_repeated_qos_2_message_of_a_durable_publisher_is_delivered_once(vo
     message_unref(m);
 }
 
+static bool reaches(struct world *w, struct store_hold *h, uint16_t qos2_packet_id,
+                    const char *queue)
+{
+    struct store_queue_target target = {.client_id = text(queue != NULL ? queue : ""), .qos = 1};
+    struct message *m = make("t", "x", false);
+    bool reached = false;
+    struct store_publish_request req = {
+        .message = m,
+        .hold = h,
+        .qos2_packet_id = qos2_packet_id,
+        .targets = {.queues = &target, .queue_count = queue != NULL},
+        .reached = &reached};
+    store_publish(w->store, &req, done, NULL);
+    message_unref(m);
+    return reached;
+}
+
+static void it_is_told_whether_a_publish_reaches_anybody(void **state)
+{
+    struct world *w = *state;
+    struct store_hold h = hold("p", true);
+    join(w, &h, false, NULL);
+    assert_false(reaches(w, &h, 0, NULL));
+    assert_true(reaches(w, &h, 0, "p"));
+    assert_false(reaches(w, &h, 1, NULL));
+    w->gets = true;
+    assert_true(reaches(w, &h, 2, NULL));
+    w->gets = false;
+    assert_true(reaches(w, &h, 2, NULL)); /* it did when it came first */
+    assert_int_equal(w->delivered, 2);
+    store_disconnect(w->store, &h, false, 0, done, NULL);
+}
+
 static void on_value(void *arg, const struct message *m)
 {
     assert_true(m->retain);
@@ -471,6 +507,7 @@ int main(void)
         TEST(one_durable_session_too_many_is_refused),
         TEST(an_expired_session_is_gone),
         TEST(a_repeated_qos_2_message_of_a_durable_publisher_is_delivered_once),
+        TEST(it_is_told_whether_a_publish_reaches_anybody),
         TEST(retained_values_are_read_in_chunks_and_completely),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
