@@ -76,9 +76,9 @@ if h[4] ~= ARGV[5] then
   redis.call('ZREM', p .. 'due', 'x' .. c)
   if owner ~= '' then
     redis.call('SREM', p .. 'own:' .. owner, c)
-    local last = redis.call('HGET', s, 'nseq')
-    if last then
-      redis.call('HSET', s, 'ds', last)
+    local q = redis.call('HMGET', s, 'nseq', 'ds', 'dc')
+    if q[1] then
+      redis.call('HSET', s, 'ds', q[1], 'dc', q[3] or q[2] or 0)
     end
   end
   -- Nodes that may still have an older connection: the owner, and the owners before it if its node fell

@@ -106,8 +106,14 @@ leave_former_will()
 redis.call('SREM', p .. 'own:' .. node, c)
 if h[2] == '1' and expiry ~= 0 then
   -- What an earlier connection was sent counts as sent, although this one may not have read so far.
-  local sent = math.max(tonumber(redis.call('HGET', s, 'ds') or 0), tonumber(ARGV[7]))
+  local d = redis.call('HMGET', s, 'ds', 'dc')
+  local sent = math.max(tonumber(d[1] or 0), tonumber(ARGV[7]))
   redis.call('HSET', s, 'owner', '', 'ds', string.format('%.0f', sent))
+  if d[2] and tonumber(ARGV[7]) >= sent then
+    redis.call('HDEL', s, 'dc')
+  elseif d[2] and tonumber(ARGV[7]) > tonumber(d[2]) then
+    redis.call('HSET', s, 'dc', ARGV[7])
+  end
   redis.call('HDEL', s, 'w', 'wd', 'token')
   if ARGV[8] == '0' then
     redis.call('HDEL', s, 'pu')
