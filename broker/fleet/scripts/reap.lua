@@ -49,8 +49,12 @@ for _, c in ipairs(redis.call('SRANDMEMBER', own, ARGV[3])) do
       elseif expiry >= 0 then
         delay = math.min(delay, expiry * 1000)
       end
+      redis.call('DEL', p .. 'dw:' .. c)
       redis.call('HSET', p .. 'dw:' .. c, 'epoch', h[2], 'taker', delay > 0 and '' or node,
         'will', will)
+      if delay > 0 then
+        redis.call('HSET', p .. 'dw:' .. c, 'd', 1)
+      end
       redis.call('ZADD', p .. 'due', delay > 0 and now + delay or now + 10000, 'w' .. c)
       if delay > 0 then
         will = ''
