@@ -220,10 +220,13 @@ void publish_sys(struct broker *b, const struct mqtt_publish *p)
     delivery_end(&d);
 }
 
-void publish_local(struct broker *b, struct message *m)
+bool publish_local(struct broker *b, struct message *m)
 {
     static const struct fanout_order order = {0};
-    deliver_in_order(b, m, router_match(b->router, m->topic), &order);
+    const struct match_entry *e = router_match(b->router, m->topic);
+    bool reached = e != NULL && match_entry_has_receiver(e, m->publisher);
+    deliver_in_order(b, m, e, &order);
+    return reached;
 }
 
 /* ---- how much is under way ------------------------------------------------------------------- */
