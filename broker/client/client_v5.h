@@ -27,6 +27,7 @@ struct client_v5 {
     bool response_info;       /* it asked for response information */
     bool expiry_differs;      /* from what it asked for: CONNACK says so */
     bool keep_alive_cut;      /* the same */
+    bool accepted;            /* CONNACK said so, and a DISCONNECT may follow */
     bool will_stays;          /* DISCONNECT came, with a reason for which the will is published */
     uint8_t end_reason;       /* of END_PROTOCOL: enum mqtt_reason */
     const char *end_text;     /* literal, for END_PROTOCOL; NULL: none */
