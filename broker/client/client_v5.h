@@ -49,7 +49,7 @@ void client_v5_free(struct client_v5 *v);
 bool client_v5_use_method(struct client_v5 *v, const struct auth_method *method);
 /* An exchange that was under way is over, and what it said was said. */
 void client_v5_end_exchange(struct client_v5 *v);
-/* Of the topics that its aliases stand for. `v` may be NULL. */
+/* Of the table of its aliases and the topics that they stand for. `v` may be NULL. */
 static inline size_t client_v5_bytes(const struct client_v5 *v)
 {
     return v != NULL ? v->alias_in.bytes : 0;
