@@ -63,10 +63,19 @@ struct client_v5 *client_v5_new(const struct mqtt_connect *p, uint64_t expiry_li
 
 void client_v5_end_exchange(struct client_v5 *v)
 {
-    if (v->method != NULL)
-        v->method->end(v->exchange);
-    v->exchange = NULL;
-    v->auth_data = (struct mqtt_slice){0};
+    if (v->auth == NULL)
+        return;
+    v->auth->method->end(v->auth->exchange);
+    v->auth->exchange = NULL;
+    v->auth->data = (struct mqtt_slice){0};
+}
+
+bool client_v5_use_method(struct client_v5 *v, const struct auth_method *method)
+{
+    v->auth = account_zalloc(ACCOUNT_CLIENTS, sizeof(*v->auth));
+    if (v->auth != NULL)
+        v->auth->method = method;
+    return v->auth != NULL;
 }
 
 void client_v5_free(struct client_v5 *v)
@@ -74,6 +83,7 @@ void client_v5_free(struct client_v5 *v)
     if (v == NULL)
         return;
     client_v5_end_exchange(v);
+    account_free(ACCOUNT_CLIENTS, v->auth);
     alias_in_fini(&v->alias_in);
     alias_out_free(v->alias_out);
     account_free(ACCOUNT_CLIENTS, v);

@@ -27,15 +27,17 @@ struct client_v5 {
     bool response_info;       /* it asked for response information */
     bool expiry_differs;      /* from what it asked for: CONNACK says so */
     bool keep_alive_cut;      /* the same */
+    bool accepted;            /* CONNACK said so, and a DISCONNECT may follow */
     bool will_stays;          /* DISCONNECT came, with a reason for which the will is published */
     uint8_t end_reason;       /* of END_PROTOCOL: enum mqtt_reason */
     const char *end_text;     /* literal, for END_PROTOCOL; NULL: none */
     struct alias_in alias_in; /* used by the client */
     struct alias_out *alias_out;
-    const struct auth_method
-        *method; /* by which it authenticates; NULL: by a password, or not at all */
-    struct auth_exchange *exchange; /* under way; NULL: none */
-    struct mqtt_slice auth_data;    /* of the exchange, for CONNACK */
+    struct client_auth {
+        const struct auth_method *method;
+        struct auth_exchange *exchange; /* under way; NULL: none */
+        struct mqtt_slice data;         /* of the exchange, for CONNACK */
+    } * auth;                           /* NULL: it authenticates by a password, or not at all */
 };
 
 /* From the CONNECT's properties, within limits.session_expiry (0: none) and
@@ -43,9 +45,11 @@ struct client_v5 {
 struct client_v5 *client_v5_new(const struct mqtt_connect *p, uint64_t expiry_limit_ms,
                                 uint16_t alias_limit);
 void client_v5_free(struct client_v5 *v);
-/* The exchange is over, and what it said was said. */
+/* It authenticates by this method. False when out of memory. */
+bool client_v5_use_method(struct client_v5 *v, const struct auth_method *method);
+/* An exchange that was under way is over, and what it said was said. */
 void client_v5_end_exchange(struct client_v5 *v);
-/* Of the topics that its aliases stand for. `v` may be NULL. */
+/* Of the table of its aliases and the topics that they stand for. `v` may be NULL. */
 static inline size_t client_v5_bytes(const struct client_v5 *v)
 {
     return v != NULL ? v->alias_in.bytes : 0;

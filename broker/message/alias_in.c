@@ -25,6 +25,7 @@ static bool grow(struct alias_in *a, uint16_t count)
     if (grown == NULL)
         return false;
     memset(&grown[a->count], 0, (size_t)(count - a->count) * sizeof(struct alias_topic *));
+    a->bytes += (size_t)(count - a->count) * sizeof(struct alias_topic *);
     a->topics = grown;
     a->count = count;
     return true;
@@ -42,7 +43,8 @@ bool alias_in_set(struct alias_in *a, uint16_t alias, struct mqtt_slice topic)
         return false;
     t->len = topic.len;
     memcpy(t->text, topic.data, topic.len);
-    a->bytes += topic.len - (*at != NULL ? (*at)->len : 0);
+    a->bytes += topic.len;
+    a->bytes -= *at != NULL ? (*at)->len : 0;
     account_free(ACCOUNT_CLIENTS, *at);
     *at = t;
     return true;

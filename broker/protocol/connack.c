@@ -81,11 +81,11 @@ static void put_terms(const struct client *c, struct props *p)
     put_num(p, MQTT_P_SHARED_AVAILABLE, 0);
     if (c->v5->keep_alive_cut)
         put_num(p, MQTT_P_SERVER_KEEP_ALIVE, c->keep_alive_s);
-    if (c->v5->method != NULL)
-        put_str(p, MQTT_P_AUTH_METHOD, c->v5->method->name);
-    if (c->v5->auth_data.len > 0)
+    if (c->v5->auth != NULL)
+        put_str(p, MQTT_P_AUTH_METHOD, c->v5->auth->method->name);
+    if (c->v5->auth != NULL && c->v5->auth->data.len > 0)
         mqtt_props_put_str(p->bytes, sizeof(p->bytes), &p->used, MQTT_P_AUTH_DATA,
-                           c->v5->auth_data);
+                           c->v5->auth->data);
     if (c->v5->response_info)
         put_str(p, MQTT_P_RESPONSE_INFO, m->response_information);
 }
@@ -95,10 +95,13 @@ bool connack_accept(struct client *c, bool session_present)
     struct props props = {.used = 0};
     struct mqtt_packet p = {.type = MQTT_CONNACK,
                             .u.connack = {.session_present = session_present}};
-    if (c->v5 != NULL)
-        put_terms(c, &props);
+    if (c->v5 == NULL)
+        return client_send(c, &p);
+    put_terms(c, &props);
     p.u.connack.props.raw = mqtt_slice_of(props.bytes, props.used);
-    return client_send(c, &p);
+    bool fits = mqtt_encoded_size(&p, MQTT_V5) <= c->v5->max_packet;
+    c->v5->accepted = client_send(c, &p) && fits;
+    return c->v5->accepted;
 }
 
 static void say_no(struct client *c, enum mqtt_reason reason, const char *text)

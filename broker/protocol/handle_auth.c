@@ -21,8 +21,8 @@ bool handle_auth_take_method(struct client *c, const struct mqtt_connect *p)
     struct mqtt_prop name;
     if (!mqtt_props_find(&p->props, MQTT_P_AUTH_METHOD, &name))
         return true;
-    c->v5->method = auth_method_find(c->broker->config, name.str);
-    if (c->v5->method != NULL)
+    const struct auth_method *method = auth_method_find(c->broker->config, name.str);
+    if (method != NULL && client_v5_use_method(c->v5, method))
         return true;
     connack_refuse(c, MQTT_R_BAD_AUTH_METHOD, REFUSED_AUTH_METHOD,
                    "this method isn't known here, or not allowed");
@@ -31,7 +31,7 @@ bool handle_auth_take_method(struct client *c, const struct mqtt_connect *p)
 
 static void send_auth(struct client *c, enum mqtt_reason reason, struct mqtt_slice data)
 {
-    const char *method = c->v5->method->name;
+    const char *method = c->v5->auth->method->name;
     uint8_t props[PROPS_MAX];
     size_t used = 0;
     mqtt_props_put_str(props, sizeof(props), &used, MQTT_P_AUTH_METHOD,
@@ -63,7 +63,7 @@ static bool take_user(struct client *c, struct mqtt_slice name)
 static void go_on(struct client *c, struct mqtt_slice data)
 {
     struct auth_answer answer;
-    switch (c->v5->method->step(c->v5->exchange, data, &answer)) {
+    switch (c->v5->auth->method->step(c->v5->auth->exchange, data, &answer)) {
     case AUTH_STEP_CONTINUE:
         send_auth(c, MQTT_R_CONTINUE_AUTHENTICATION, answer.data);
         if (c->state == CLIENT_CONNECTING)
@@ -71,7 +71,7 @@ static void go_on(struct client *c, struct mqtt_slice data)
         return;
     case AUTH_STEP_ACCEPTED:
         if (take_user(c, answer.username)) {
-            c->v5->auth_data = answer.data;
+            c->v5->auth->data = answer.data;
             handle_connect_let_in(c);
             return;
         }
@@ -90,8 +90,8 @@ static struct mqtt_slice data_of(const struct mqtt_props *props)
 
 void handle_auth_begin(struct client *c, const struct mqtt_connect *p)
 {
-    c->v5->exchange = c->v5->method->begin();
-    if (c->v5->exchange == NULL)
+    c->v5->auth->exchange = c->v5->auth->method->begin();
+    if (c->v5->auth->exchange == NULL)
         connack_refuse(c, MQTT_R_SERVER_BUSY, REFUSED_LOGIN_BUSY, NULL);
     else
         go_on(c, data_of(&p->props));
@@ -109,7 +109,7 @@ static bool is_same_user(const struct client *c, struct mqtt_slice name)
 static void go_on_again(struct client *c, struct mqtt_slice data)
 {
     struct auth_answer answer;
-    enum auth_step step = c->v5->method->step(c->v5->exchange, data, &answer);
+    enum auth_step step = c->v5->auth->method->step(c->v5->auth->exchange, data, &answer);
     if (step == AUTH_STEP_CONTINUE)
         send_auth(c, MQTT_R_CONTINUE_AUTHENTICATION, answer.data);
     else if (step == AUTH_STEP_ACCEPTED && is_same_user(c, answer.username))
@@ -123,8 +123,8 @@ static void go_on_again(struct client *c, struct mqtt_slice data)
 static void begin_again(struct client *c, struct mqtt_slice data)
 {
     client_v5_end_exchange(c->v5);
-    c->v5->exchange = c->v5->method->begin();
-    if (c->v5->exchange == NULL)
+    c->v5->auth->exchange = c->v5->auth->method->begin();
+    if (c->v5->auth->exchange == NULL)
         client_close_later(c, END_NO_MEMORY);
     else
         go_on_again(c, data);
@@ -135,10 +135,11 @@ static void begin_again(struct client *c, struct mqtt_slice data)
 /* It may name no other method than its CONNECT (4.12.0-5, 4.12.1-1). */
 static bool names_its_method(const struct client *c, const struct mqtt_props *props)
 {
-    const struct auth_method *m = c->v5 != NULL ? c->v5->method : NULL;
+    const struct client_auth *a = c->v5 != NULL ? c->v5->auth : NULL;
     struct mqtt_prop name;
-    return m != NULL && mqtt_props_find(props, MQTT_P_AUTH_METHOD, &name) &&
-           name.str.len == strlen(m->name) && memcmp(name.str.data, m->name, name.str.len) == 0;
+    return a != NULL && mqtt_props_find(props, MQTT_P_AUTH_METHOD, &name) &&
+           name.str.len == strlen(a->method->name) &&
+           memcmp(name.str.data, a->method->name, name.str.len) == 0;
 }
 
 void handle_auth(struct client *c, const struct mqtt_packet *packet)
@@ -155,7 +156,7 @@ void handle_auth(struct client *c, const struct mqtt_packet *packet)
         connack_refuse(c, MQTT_R_PROTOCOL_ERROR, REFUSED_AUTH_METHOD, wrong);
     else if (named && begins)
         begin_again(c, data_of(&p->props));
-    else if (named && goes_on && c->v5->exchange != NULL)
+    else if (named && goes_on && c->v5->auth->exchange != NULL)
         go_on_again(c, data_of(&p->props));
     else
         reason_fail(c, MQTT_R_PROTOCOL_ERROR, wrong);

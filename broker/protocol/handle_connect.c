@@ -296,7 +296,7 @@ void handle_connect(struct client *c, const struct mqtt_packet *packet)
         return;
     }
     take_keep_alive(c, p->keep_alive_s);
-    if (c->v5 != NULL && c->v5->method != NULL)
+    if (c->v5 != NULL && c->v5->auth != NULL)
         handle_auth_begin(c, p);
     else
         begin_login(c, p);

@@ -52,8 +52,8 @@ struct store_hold {
     bool durable; /* the session outlives the connection */
     /* Whose the session is from now on: a user name, or NULL for who gave none. Another one's is
      * refused, unless `any_user`. Both stay as they are while the hold lives. */
-    const char *user;
     bool any_user;
+    const char *user;
     /* When its CONNECT arrived (CLOCK_BOOTTIME). Of two connections of a client the one whose
      * CONNECT came later is the newer one, in whichever order the store learns of them. */
     uint64_t arrived_ms;
@@ -129,8 +129,9 @@ struct store_publish_request {
      * a crash, on any broker, is the same message. */
     uint16_t qos2_packet_id;
     struct store_targets targets;
-    bool *
-        reached; /* set before the completion if anybody elsewhere, or a queue, gets it; may be NULL */
+    /* Set before the completion if anybody elsewhere, or a queue, gets it; may be NULL. (With
+     * qos2_packet_id: also if anybody here does, or got it from an earlier try.) */
+    bool *reached;
 };
 /* A request with qos2_packet_id: the core makes no local delivery itself (targets only, no
  * delivery); the store calls host->deliver once the packet id is bound and so the message's id is
@@ -261,8 +262,8 @@ struct store_host {
     void *arg;
     /* A message of another broker for this broker's own connected sessions: deliver to clean ones
      * at any QoS, to durable ones only where the effective QoS is 0 (the rest comes from their
-     * queues). */
-    void (*deliver)(void *arg, struct message *m);
+     * queues). True: a session that is known here subscribes to it. */
+    bool (*deliver)(void *arg, struct message *m);
     /* False: one of them waits until an earlier one is handed out, and the next ones should, too.
      * `worked_us`: microseconds, roughly, that matching and handing out such messages has taken so far: a
      * message may match thousands of filters, and be for thousands. Only differences mean something. */
