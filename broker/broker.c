@@ -216,6 +216,7 @@ void broker_free(struct broker *b)
     encoder_free(b->encoder);
     metrics_free(b->metrics);
     secret_memory_free(b->read_buffer, REST_MAX + READ_SIZE);
+    free(b->props_buffer);
     if (b->base != NULL)
         event_base_free(b->base);
     free(b);

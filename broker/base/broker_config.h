@@ -35,9 +35,25 @@ struct auth_config {
     bool shared_client_ids; /* sessions belong to whoever gives their client id */
     char *password_file;
     char *acl_file;
-    uint32_t hash_threads;       /* 0: auto */
-    uint32_t max_waiting_logins; /* different passwords that wait to be hashed */
+    struct config_strings methods; /* of 5.0's enhanced authentication */
+    uint32_t hash_threads;         /* 0: auto */
+    uint32_t max_waiting_logins;   /* different passwords that wait to be hashed */
     uint64_t login_timeout_ms;
+};
+
+/* What a draining broker tells 5.0 clients. */
+enum drain_says { DRAIN_SHUTTING_DOWN, DRAIN_USE_ANOTHER, DRAIN_MOVED };
+
+struct mqtt_config {
+    uint32_t max_qos;
+    bool retain;
+    bool will_on_takeover;
+    uint32_t topic_alias_maximum; /* of those that a client may use */
+    uint32_t
+        outgoing_topic_alias_maximum; /* of those that we use to a client, if it takes as many */
+    char *response_information;       /* empty: none */
+    int drain_says;                   /* enum drain_says */
+    char *server_reference;           /* empty: none */
 };
 
 struct limits_config {
@@ -128,6 +144,7 @@ struct broker_config {
     struct redis_config redis;
     struct fleet_config fleet;
     struct auth_config auth;
+    struct mqtt_config mqtt;
     struct limits_config limits;
     struct admin_config admin;
     struct log_config log;

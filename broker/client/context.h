@@ -119,6 +119,8 @@ struct broker {
     struct broker_stats stats;               /* counters, read by metrics and $SYS */
     uint32_t packet_limits[16];              /* by type: struct mqtt_decode_opts */
     uint8_t *read_buffer;                    /* REST_MAX + READ_SIZE, shared by all clients */
+    uint8_t *props_buffer;                   /* of the packet that is being handled: publish_v5.c */
+    size_t props_size;
 };
 
 #endif

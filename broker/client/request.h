@@ -43,6 +43,9 @@ struct request {
     uint8_t state;  /* enum request_state */
     uint8_t answer; /* enum mqtt_type */
     uint16_t packet_id;
+    /* 5.0: of the answer. A publish that has none, and that nobody was reached by, says so itself. */
+    uint8_t reason;
+    bool reached;
     uint32_t bytes; /* that the store was given with it */
     uint64_t started_us;
     struct request_list *list; /* NULL: another packet, or none could be made */
@@ -54,8 +57,8 @@ struct request *request_new(struct client *c, enum mqtt_type answer, uint16_t pa
                             size_t bytes);
 /* A store_done_fn whose arg is the request. */
 void request_done(void *arg, enum store_status status);
-/* Answers now, or after what is still waiting. */
-void request_answer(struct client *c, enum mqtt_type answer, uint16_t packet_id);
+/* Answers now, or after what is still waiting. `reason`: of 5.0. */
+void request_answer(struct client *c, enum mqtt_type answer, uint16_t packet_id, uint8_t reason);
 /* The client closes: nothing will be answered. */
 void requests_drop(struct client *c);
 /* Once it is closed: a list of filters whose next piece isn't taken any more is done with. */

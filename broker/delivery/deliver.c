@@ -12,8 +12,10 @@
 #include "broker/base/broker_config.h"
 #include "broker/base/leftovers.h"
 #include "broker/client/client.h"
+#include "broker/client/client_v5.h"
 #include "broker/client/holders.h"
 #include "broker/delivery/retained_known.h"
+#include "common/base/hash.h"
 #include "common/log/log.h"
 
 enum {
@@ -48,49 +50,123 @@ static size_t pending_size(const struct message *m)
     return sizeof(struct pending) + sizeof(*m) + m->topic.len + m->payload.len;
 }
 
+/* ---- one message into the output -------------------------------------------------------------- */
+
+/* Of a packet that is about to be put. */
+struct packet {
+    const struct encoded *encoded; /* NULL: out of memory */
+    uint64_t topic;                /* of `alias` */
+    struct alias_choice alias;
+};
+
+static uint32_t expiry_left_s(uint64_t expires_at_ms, uint64_t now_ms)
+{
+    return expires_at_ms > now_ms ? (uint32_t)((expires_at_ms - now_ms + 999) / 1000) : 0;
+}
+
+/* How the topic is named to this client. */
+static struct alias_choice choose_alias(struct client *c, uint64_t topic)
+{
+    struct client_v5 *v = c->v5;
+    if (v->alias_maximum == 0)
+        return (struct alias_choice){0};
+    if (v->alias_out == NULL) {
+        v->alias_out = alias_out_new(v->alias_maximum);
+        if (v->alias_out == NULL)
+            return (struct alias_choice){0}; /* it goes without */
+    }
+    return alias_out_choose(v->alias_out, topic);
+}
+
+static struct packet encode_v5(struct client *c, struct delivery *d, const struct deliver_as *as)
+{
+    struct encode_v5 own = {.with_id = as->qos > 0, .ids = as->ids};
+    struct packet p = {0};
+    if (c->v5->alias_maximum > 0) {
+        p.topic = hash_bytes(c->broker->hash_key, d->publish->topic.data, d->publish->topic.len);
+        p.alias = own.alias = choose_alias(c, p.topic);
+    }
+    own.has_expiry = d->expires_at_ms != 0;
+    if (own.has_expiry)
+        own.expiry_s = expiry_left_s(d->expires_at_ms, store_now_ms(c->broker->store));
+    p.encoded = delivery_encode_v5(d, &own);
+    return p;
+}
+
+static inline struct packet encode(struct client *c, struct delivery *d,
+                                   const struct deliver_as *as)
+{
+    if (c->v5 != NULL)
+        return encode_v5(c, d, as);
+    return (struct packet){.encoded = delivery_encode(d, as->qos > 0)};
+}
+
 /* Copies the variant into the output and fills in what is the receiver's own. */
-static bool put(struct client *c, struct delivery *d, uint8_t first_byte, uint16_t packet_id)
+static bool write_packet(struct client *c, struct delivery *d, const struct encoded *e,
+                         uint8_t first_byte, uint16_t packet_id)
 {
     struct broker *b = c->broker;
-    const struct encoded *e = delivery_encode(d, (enum mqtt_version)c->version, packet_id != 0);
-    uint8_t *at = e != NULL ? output_put(&c->output, &b->chunks, e->len) : NULL;
+    uint8_t *at = output_put(&c->output, &b->chunks, e->len);
     if (at == NULL)
-        goto fail;
+        return false;
     memcpy(at, e->bytes, e->len);
     at[0] = first_byte;
     if (packet_id != 0) {
         at[e->id_at] = (uint8_t)(packet_id >> 8);
         at[e->id_at + 1] = (uint8_t)packet_id;
     }
-    if (!e->whole) {
-        struct message *m = delivery_message(d);
-        if (m == NULL || !output_put_message(&c->output, &b->chunks, m, m->payload))
-            goto fail;
+    if (e->whole)
+        return true;
+    struct message *m = delivery_message(d);
+    return m != NULL && output_put_message(&c->output, &b->chunks, m, m->payload);
+}
+
+/* 3.1.2-25: to this client it counts as sent. */
+static __attribute__((noinline, cold)) void drop_too_large(struct client *c, struct delivery *d)
+{
+    c->broker->stats.dropped[DROP_PACKET_SIZE]++;
+    LOG_LIMITED(LOG_LEVEL_INFO, "message_too_large", KV_STR("client_id", client_id_text(c)),
+                KV_BYTES("topic", d->publish->topic.data, d->publish->topic.len),
+                KV_UINT("client_takes", c->v5->max_packet));
+}
+
+enum put { PUT_DONE, PUT_DROPPED, PUT_FAILED };
+
+/* At QoS 0 the sequence is 0. */
+static enum put put(struct client *c, struct delivery *d, const struct deliver_as *as, bool dup,
+                    uint64_t sequence)
+{
+    struct broker *b = c->broker;
+    struct packet p = encode(c, d, as);
+    if (p.encoded != NULL && c->v5 != NULL && p.encoded->packet > c->v5->max_packet) {
+        drop_too_large(c, d);
+        return PUT_DROPPED;
     }
-    uint8_t qos = (first_byte >> 1) & 3;
+    enum inflight_state state = as->qos == 1 ? INFLIGHT_PUBLISHED : INFLIGHT_SENT;
+    if (p.encoded == NULL || (sequence != 0 && !inflight_add(&c->inflight, sequence, state)) ||
+        !write_packet(c, d, p.encoded, publish_first_byte(as->qos, as->retain, dup),
+                      sequence != 0 ? inflight_packet_id(sequence) : 0)) {
+        client_close_later(c, END_NO_MEMORY); /* half a packet may be in the output */
+        return PUT_FAILED;
+    }
+    if (c->v5 != NULL && c->v5->alias_out != NULL)
+        alias_out_sent(c->v5->alias_out, p.topic, p.alias);
     b->stats.sent_packets++;
-    b->stats.sent[qos]++;
+    b->stats.sent[as->qos]++;
     b->stats.sent_payload += d->publish->payload.len;
     b->deliveries++;
     client_mark_flush(c);
-    return true;
-fail:
-    client_close_later(c, END_NO_MEMORY); /* half a packet may be in the output */
-    return false;
+    return PUT_DONE;
 }
 
-static bool send_with_id(struct client *c, struct delivery *d, uint8_t qos, bool retain, bool dup,
-                         uint64_t sequence)
+/* With the next sequence, to a clean session. */
+static void put_next(struct client *c, struct delivery *d, const struct deliver_as *as)
 {
-    enum inflight_state state = qos == 1 ? INFLIGHT_PUBLISHED : INFLIGHT_SENT;
-    if (!inflight_add(&c->inflight, sequence, state)) {
-        client_close_later(c, END_NO_MEMORY);
-        return false;
-    }
-    return put(c, d, publish_first_byte(qos, retain, dup), inflight_packet_id(sequence));
+    if (put(c, d, as, false, c->next_sequence) == PUT_DONE)
+        c->next_sequence++;
 }
 
-static void deliver_qos0(struct client *c, struct delivery *d, bool retain)
+static void deliver_qos0(struct client *c, struct delivery *d, const struct deliver_as *as)
 {
     struct broker *b = c->broker;
     if (c->output.pending > b->config->limits.max_output ||
@@ -99,7 +175,22 @@ static void deliver_qos0(struct client *c, struct delivery *d, bool retain)
         b->stats.dropped[DROP_SLOW_CONSUMER]++;
         return;
     }
-    put(c, d, publish_first_byte(0, retain, false), 0);
+    put(c, d, as, false, 0);
+}
+
+/* How many QoS 1 and 2 messages may be on their way to it. */
+static uint32_t window_of(const struct client *c)
+{
+    uint32_t window = c->broker->config->limits.max_inflight;
+    return c->v5 != NULL && c->v5->receive_maximum < window ? c->v5->receive_maximum : window;
+}
+
+static bool is_expired(const struct client *c, const struct message *m)
+{
+    if (m->expires_at_ms == 0 || !message_is_expired(m, store_now_ms(c->broker->store)))
+        return false;
+    c->broker->stats.dropped[DROP_EXPIRED]++;
+    return true;
 }
 
 /* ---- a clean session's own queue ------------------------------------------------------------- */
@@ -133,7 +224,7 @@ static struct pending *queue_end(struct pending_queue *q)
     return &q->last->items[at];
 }
 
-static void queue_push(struct client *c, struct delivery *d, uint8_t qos, bool retain)
+static void queue_push(struct client *c, struct delivery *d, const struct deliver_as *as)
 {
     const struct limits_config *limits = &c->broker->config->limits;
     struct pending_queue *q = c->queue;
@@ -152,7 +243,7 @@ static void queue_push(struct client *c, struct delivery *d, uint8_t qos, bool r
         client_close_later(c, END_NO_MEMORY);
         return;
     }
-    *end = (struct pending){.message = message_ref(m), .qos = qos, .retain = retain};
+    *end = (struct pending){.message = message_ref(m), .qos = as->qos, .retain = as->retain};
     q->count++;
     q->bytes += pending_size(m);
 }
@@ -208,18 +299,25 @@ static bool has_room(struct client *c)
         c->wants_output = true;
         return false;
     }
-    return !inflight_is_full(&c->inflight, c->broker->config->limits.max_inflight) &&
+    return !inflight_is_full(&c->inflight, window_of(c)) &&
            inflight_takes(&c->inflight, c->next_sequence);
+}
+
+static void send_pending(struct client *c, const struct pending *p)
+{
+    const struct deliver_as as = {.qos = p->qos, .retain = p->retain};
+    struct mqtt_publish fields;
+    struct delivery d = delivery_of_message(c->broker->encoder, p->message, &fields);
+    put_next(c, &d, &as);
+    delivery_end(&d);
 }
 
 static void pump_queue(struct client *c)
 {
     while (c->queue != NULL && c->queue->count > 0 && has_room(c) && client_is_connected(c)) {
         struct pending p = queue_pop(c->queue);
-        struct mqtt_publish fields;
-        struct delivery d = delivery_of_message(c->broker->encoder, p.message, &fields);
-        send_with_id(c, &d, p.qos, p.retain, false, c->next_sequence++);
-        delivery_end(&d);
+        if (!is_expired(c, p.message))
+            send_pending(c, &p);
         message_unref(p.message);
     }
     if (c->queue != NULL && c->queue->count == 0)
@@ -231,11 +329,11 @@ void deliver_message(struct client *c, struct delivery *d, struct deliver_as as)
     if (!client_is_connected(c) || !auth_may_read(c->broker->auth, &c->who, d->publish->topic))
         return;
     if (as.qos == 0)
-        deliver_qos0(c, d, as.retain);
+        deliver_qos0(c, d, &as);
     else if (c->queue == NULL && has_room(c))
-        send_with_id(c, d, as.qos, as.retain, false, c->next_sequence++);
+        put_next(c, d, &as);
     else
-        queue_push(c, d, as.qos, as.retain);
+        queue_push(c, d, &as);
 }
 
 bool deliver_is_behind(const struct client *c)
@@ -250,7 +348,7 @@ static void send_entry(struct client *c, const struct store_entry *e)
     const struct message_id copied = {0}; /* a retained value has an id of its own in the queue */
     c->next_sequence = e->sequence + 1;
     if ((e->is_value && retained_known_is_stale(c->known, e->message->topic, copied)) ||
-        !auth_may_read(c->broker->auth, &c->who, e->message->topic)) {
+        !auth_may_read(c->broker->auth, &c->who, e->message->topic) || is_expired(c, e->message)) {
         store_ack(c->broker->store, &c->hold, e->sequence);
         return;
     }
@@ -258,7 +356,9 @@ static void send_entry(struct client *c, const struct store_entry *e)
         retained_known_note_live(c->known, e->message->topic, e->message->id);
     struct mqtt_publish fields;
     struct delivery d = delivery_of_message(c->broker->encoder, e->message, &fields);
-    send_with_id(c, &d, e->qos, e->retain, e->duplicate, e->sequence);
+    const struct deliver_as as = {.qos = e->qos, .retain = e->retain, .ids = e->ids};
+    if (put(c, &d, &as, e->duplicate, e->sequence) == PUT_DROPPED)
+        store_ack(c->broker->store, &c->hold, e->sequence);
     delivery_end(&d);
 }
 
@@ -295,8 +395,7 @@ static void pump_store(struct client *c)
 {
     if (!c->wake || c->fetching || !has_room(c))
         return;
-    uint32_t window = c->broker->config->limits.max_inflight;
-    size_t room = window - c->inflight.open;
+    size_t room = window_of(c) - c->inflight.open;
     c->wake = false;
     c->fetching = true;
     c->ops++;

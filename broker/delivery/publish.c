@@ -59,7 +59,16 @@ static struct delivery begin(struct broker *b, const struct publish *p,
 {
     if (p->message != NULL)
         return delivery_of_message(b->encoder, p->message, scratch);
-    return delivery_of_publish(b->encoder, p->fields, publish_next_id(b), publisher_of(p));
+    struct delivery d =
+        delivery_of_publish(b->encoder, p->fields, publish_next_id(b), publisher_of(p));
+    d.expires_at_ms = p->expires_at_ms;
+    return d;
+}
+
+static void note_reached(bool *reached, const struct match_entry *e)
+{
+    if (reached != NULL && e != NULL && e->count + e->node_count > 0)
+        *reached = true;
 }
 
 /* Most messages have none, and cost no call. False: out of memory, and none. */
@@ -91,6 +100,7 @@ enum publish_next publish_route(struct broker *b, const struct publish *p,
     const struct mqtt_publish *fields = p->fields;
     const struct match_entry *e = router_match(b->router, fields->topic);
     bool complete = find_targets(b, p, e, &found->targets);
+    note_reached(p->reached, e);
     if (waits_for_store(b, fields) || p->qos2_packet_id != 0) {
         found->own = router_keep_match(b->router, e);
         return PUBLISH_STORE;
@@ -126,6 +136,7 @@ struct waiting {
     struct message *message;
     struct kept_match own; /* who was found before it was given to the store */
     struct client *publisher;
+    bool *reached;
     store_done_fn *done;
     void *arg;
 };
@@ -151,6 +162,7 @@ static void on_safe(void *arg, enum store_status status)
         return;
     }
     const struct match_entry *e = router_match_again(w->broker->router, w->message->topic, &w->own);
+    note_reached(w->reached, e);
     if (deliver_in_order(w->broker, w->message, e, &order))
         complete(w, STORE_OK);
 }
@@ -168,6 +180,7 @@ static void publish_then_deliver(struct broker *b, const struct store_publish_re
                           .message = message_ref(request->message),
                           .own = own,
                           .publisher = publisher,
+                          .reached = request->reached,
                           .done = done,
                           .arg = arg};
     store_publish(b->store, request, on_safe, w);
@@ -187,7 +200,8 @@ void publish_store(struct broker *b, const struct publish *p, const struct publi
     struct store_publish_request request = {.message = m,
                                             .hold = p->hold,
                                             .qos2_packet_id = p->qos2_packet_id,
-                                            .targets = found->targets};
+                                            .targets = found->targets,
+                                            .reached = p->reached};
     if (waits_for_store(b, p->fields) && p->qos2_packet_id == 0)
         publish_then_deliver(b, &request, found->own, client_of(p), done, arg);
     else /* delivered already, or the store does it once the packet id is bound */

@@ -27,6 +27,8 @@ struct publish {
     struct store_hold *hold;   /* the publisher's */
     /* Of a durable publisher, else 0: the store has the message delivered, not publish_route. */
     uint16_t qos2_packet_id;
+    uint64_t expires_at_ms; /* as in struct message; of `message` its own */
+    bool *reached; /* set when anybody gets it, at the latest before the completion; may be NULL */
 };
 
 /* Who else must get a message, as publish_route found it. */

@@ -52,8 +52,8 @@ struct store_hold {
     bool durable; /* the session outlives the connection */
     /* Whose the session is from now on: a user name, or NULL for who gave none. Another one's is
      * refused, unless `any_user`. Both stay as they are while the hold lives. */
-    const char *user;
     bool any_user;
+    const char *user;
     /* When its CONNECT arrived (CLOCK_BOOTTIME). Of two connections of a client the one whose
      * CONNECT came later is the newer one, in whichever order the store learns of them. */
     uint64_t arrived_ms;
