@@ -153,7 +153,7 @@ class ConnectTests(Conformance5):
         topic, name = self.unique("w/"), self.unique("order")
         watcher = self.subscriber((topic, 1))
         client = self.client(name, will=m5.Will(topic, "the payload", 1), username="the user", password="the password")
-        other = self.client(name)
+        other = self.client(name, username="the user")
         self.proves("MQTT-3.1.3-1", "MQTT-3.1.3-3")
         watcher.expect_message(topic, "the payload", 1)
         client.expect_disconnect(0x8E)
@@ -217,9 +217,11 @@ class ConnectTests(Conformance5):
         self.assertEqual("assigned_client_id" in answer.props, answer.reason == 0)
 
     def test_an_id_may_be_refused(self):
-        name = "i" * 65535  # longer than limits.max_client_id_length and limits.max_connect_size
         self.proves("MQTT-3.1.3-8")
-        self.refused_connect(m5.connect(name), 0x85, 0x95)
+        self.refused_connect(m5.connect("i" * 2000), 0x85)  # longer than limits.max_client_id_length
+
+    def test_a_connect_that_is_too_large(self):
+        self.refused_connect(m5.connect("i" * 65535), 0x95, silent=True)  # longer than limits.max_connect_size
 
     def test_connect_is_checked(self):
         cases = {
@@ -332,7 +334,7 @@ class ConnackTests(Conformance5):
 
     def test_reasons_are_defined_ones(self):
         bad = [m5.connect("x", props={"receive_maximum": 0}), m5.connect("x", will=m5.Will("w/#", "p")),
-               m5.connect("x", props={"authentication_method": self.unique("unknown")}), m5.connect("i" * 65000),
+               m5.connect("x", props={"authentication_method": self.unique("unknown")}), m5.connect("i" * 2000),
                m5.connect(b"\xff"), m5.connect("x", flags=0x22)]
         for data in bad:
             client = self.raw()
@@ -354,9 +356,19 @@ class ConnackTests(Conformance5):
         self.assertNotEqual(props.get("subscription_ids_available"), 0)
 
     def test_the_session_expiry_of_the_client_holds(self):
-        for seconds in (0, 5, FOREVER):
-            client = self.client(props={"session_expiry": seconds})
-            self.assertIn(client.connack.props.get("session_expiry", seconds), (seconds,))
+        for seconds in (0, 5, 86400):
+            self.assertNotIn("session_expiry", self.client(props={"session_expiry": seconds}).connack.props)
+
+    def test_a_broker_may_cut_the_session_expiry(self):
+        """limits.session_expiry; then it says so."""
+        client = self.client(props={"session_expiry": FOREVER})
+        self.assertGreater(client.connack.props.get("session_expiry", FOREVER), 86400)
+
+    def test_a_packet_size_that_no_connack_fits_into(self):
+        """Then nothing can be said."""
+        client = self.raw()
+        client.send(m5.connect("", props={"maximum_packet_size": 4}))
+        client.expect_closed()
 
     def test_connack_fits_into_the_packet_size(self):
         """Neither a reason string nor a user property makes it too large; what must be in it, is."""

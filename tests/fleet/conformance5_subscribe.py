@@ -248,7 +248,7 @@ class DisconnectTests(Conformance5):
 
     def test_fits_into_the_packet_size(self):
         self.proves("MQTT-3.14.2-3", "MQTT-3.14.2-4")
-        for size in (4, 10, 30):
+        for size in (40, 50, 80):
             client = self.client(props={"maximum_packet_size": size})
             client.send(m5.subscribe(1))
             for got in client.drain_until_closed():

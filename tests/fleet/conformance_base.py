@@ -14,6 +14,10 @@ def not_on_standin(method):
 class Conformance:
     statement = threading.local()  # the numbers that the next assertions prove
 
+    @staticmethod
+    def broker_config(scope):
+        """What the broker's configuration must have for these tests."""
+
     def proves(self, *numbers):
         """What comes next proves these statements of the specification (tests/conformance/table.py reads the calls)."""
         self.statement.numbers = numbers

@@ -4,16 +4,8 @@ from conformance_connect import ConnectTests
 from conformance_malformed import MalformedTests
 from conformance_qos import QosTests, SessionTests
 from conformance_topics import RetainedTests, SubscriptionTests
+from conformance_ways import Memory
 from conformance_will import WillTests
-from services import Broker
-
-
-class Memory:
-    shared = True
-
-    @staticmethod
-    def build(holder):
-        holder.broker = Broker(holder.scope).start()
 
 
 class MemoryConnect(Memory, ConnectTests, harness.FleetTest):

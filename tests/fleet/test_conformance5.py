@@ -1,21 +1,15 @@
 """MQTT 5.0 by the book, on one broker with the memory store."""
 import harness
+from conformance5_auth import AuthTests
 from conformance5_connect import ConnackTests, ConnectTests, SessionTests
 from conformance5_format import ErrorTests, FormatTests, TopicTests
+from conformance5_limits import AccessTests, LimitsTests, OpenQos2Tests, RedirectTests
 from conformance5_publish import AliasTests, PublishTests, RetainTests
 from conformance5_qos import FlowTests, QosTests, SizeTests
 from conformance5_subscribe import DisconnectTests, RequestTests, SubscribeTests, UnsubscribeTests
 from conformance5_time import TimeTests
 from conformance5_will import WillTests
-from services import Broker
-
-
-class Memory:
-    shared = True
-
-    @staticmethod
-    def build(holder):
-        holder.broker = Broker(holder.scope).start()
+from conformance_ways import Memory
 
 
 class MemoryFormat(Memory, FormatTests, harness.FleetTest):
@@ -87,6 +81,26 @@ class MemoryWills(Memory, WillTests, harness.FleetTest):
 
 
 class MemoryTime(Memory, TimeTests, harness.FleetTest):
+    pass
+
+
+class MemoryAuth(Memory, AuthTests, harness.FleetTest):
+    pass
+
+
+class MemoryLimits(Memory, LimitsTests, harness.FleetTest):
+    pass
+
+
+class MemoryOpenQos2(Memory, OpenQos2Tests, harness.FleetTest):
+    pass
+
+
+class MemoryAccess(Memory, AccessTests, harness.FleetTest):
+    pass
+
+
+class MemoryRedirect(RedirectTests, Memory, harness.FleetTest):
     pass
 
 

@@ -4,17 +4,8 @@ from conformance_connect import ConnectTests
 from conformance_malformed import MalformedTests
 from conformance_qos import QosTests, SessionTests
 from conformance_topics import RetainedTests, SubscriptionTests
+from conformance_ways import OnRedis
 from conformance_will import WillTests
-from services import Broker, Redis
-
-
-class OnRedis:
-    shared = True
-
-    @staticmethod
-    def build(holder):
-        holder.redis = Redis(holder.scope).start()
-        holder.broker = Broker(holder.scope, redis=holder.redis).start()
 
 
 class RedisConnect(OnRedis, ConnectTests, harness.FleetTest):
