@@ -2,6 +2,7 @@
 import harness
 from conformance_connect import ConnectTests
 from conformance_malformed import MalformedTests
+from conformance_packets import BoundTests, FormatTests, PacketTests
 from conformance_qos import QosTests, SessionTests
 from conformance_topics import RetainedTests, SubscriptionTests
 from conformance_ways import Memory
@@ -13,6 +14,18 @@ class MemoryConnect(Memory, ConnectTests, harness.FleetTest):
 
 
 class MemoryMalformed(Memory, MalformedTests, harness.FleetTest):
+    pass
+
+
+class MemoryFormat(Memory, FormatTests, harness.FleetTest):
+    pass
+
+
+class MemoryPackets(Memory, PacketTests, harness.FleetTest):
+    pass
+
+
+class MemoryBounds(Memory, BoundTests, harness.FleetTest):
     pass
 
 

@@ -6,6 +6,7 @@ from conformance5_format import ErrorTests, FormatTests, TopicTests
 from conformance5_limits import AccessTests, LimitsTests, OpenQos2Tests
 from conformance5_publish import AliasTests, PublishTests, RetainTests
 from conformance5_qos import FlowTests, QosTests, SizeTests
+from conformance5_shared import SharedTests
 from conformance5_subscribe import DisconnectTests, RequestTests, SubscribeTests, UnsubscribeTests
 from conformance5_time import TimeTests
 from conformance5_will import WillTests
@@ -73,6 +74,10 @@ class FleetDisconnect(InTurn, DisconnectTests, harness.FleetTest):
 
 
 class FleetRequests(InTurn, RequestTests, harness.FleetTest):
+    pass
+
+
+class FleetShared(InTurn, SharedTests, harness.FleetTest):
     pass
 
 

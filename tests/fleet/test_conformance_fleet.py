@@ -2,6 +2,7 @@
 import harness
 from conformance_connect import ConnectTests
 from conformance_malformed import MalformedTests
+from conformance_packets import BoundTests, FormatTests, PacketTests
 from conformance_qos import QosTests, SessionTests
 from conformance_topics import RetainedTests, SubscriptionTests
 from conformance_ways import InTurn
@@ -13,6 +14,18 @@ class FleetConnect(InTurn, ConnectTests, harness.FleetTest):
 
 
 class FleetMalformed(InTurn, MalformedTests, harness.FleetTest):
+    pass
+
+
+class FleetFormat(InTurn, FormatTests, harness.FleetTest):
+    pass
+
+
+class FleetPackets(InTurn, PacketTests, harness.FleetTest):
+    pass
+
+
+class FleetBounds(InTurn, BoundTests, harness.FleetTest):
     pass
 
 
