@@ -468,7 +468,7 @@ static const struct config_field limits_fields[] = {
      FIELD(limits_config, max_topic_levels),
      .min = 1,
      .max = 1000,
-     .fallback = "128",
+     .fallback = "200",
      .unit = "levels",
      .help = "A deeper topic is dropped like a denied one; a deeper filter is refused."},
     {.key = "max_topic_length",

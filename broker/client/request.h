@@ -26,14 +26,16 @@ struct request_list {
     uint32_t count;                                      /* of filters */
     uint32_t piece, taken; /* where the piece begins that is at the store, and ends */
     bool due;              /* the next piece may be taken */
-    /* The filters, with their texts after them. `code`: what the SUBACK says, at first the QoS
-     * asked for. What is granted is sent its retained messages once answered. `replaced`: a durable
-     * session had the filter, with the options `before`. */
+    /* The filters, with their texts after them. `code`: what the answer says, a reason code of 5.0;
+     * of a SUBSCRIBE at first the QoS asked for. What is granted is sent its retained messages once
+     * answered, by `retain_handling` (5.0: 3.8.3.1). `replaced`: the session had the filter, with the
+     * options `before`. */
     struct wish {
         struct mqtt_slice filter;
+        struct subscription_options options, before; /* asked for; replaced */
         uint8_t code;
+        uint8_t retain_handling;
         bool replaced;
-        struct subscription_options before;
     } wishes[];
 };
 

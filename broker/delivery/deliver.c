@@ -10,11 +10,13 @@
 #include "broker/auth/auth.h"
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
+#include "broker/base/drop_log.h"
 #include "broker/base/leftovers.h"
 #include "broker/client/client.h"
 #include "broker/client/client_v5.h"
 #include "broker/client/holders.h"
 #include "broker/delivery/retained_known.h"
+#include "broker/message/kept_ids.h"
 #include "common/base/hash.h"
 #include "common/log/log.h"
 
@@ -25,6 +27,7 @@ enum {
 
 struct pending {
     struct message *message;
+    struct kept_ids ids;
     uint8_t qos;
     bool retain;
 };
@@ -45,9 +48,10 @@ struct pending_queue {
     uint64_t bytes;
 };
 
-static size_t pending_size(const struct message *m)
+static size_t pending_size(const struct pending *p)
 {
-    return sizeof(struct pending) + sizeof(*m) + m->topic.len + m->payload.len;
+    const struct message *m = p->message;
+    return sizeof(*p) + kept_ids_bytes(&p->ids) + sizeof(*m) + m->topic.len + m->payload.len;
 }
 
 /* ---- one message into the output -------------------------------------------------------------- */
@@ -121,13 +125,10 @@ static bool write_packet(struct client *c, struct delivery *d, const struct enco
     return m != NULL && output_put_message(&c->output, &b->chunks, m, m->payload);
 }
 
-/* 3.1.2-25: to this client it counts as sent. */
-static __attribute__((noinline, cold)) void drop_too_large(struct client *c, struct delivery *d)
+static __attribute__((noinline, cold)) void drop(const struct client *c, struct mqtt_slice topic,
+                                                 enum drop why)
 {
-    c->broker->stats.dropped[DROP_PACKET_SIZE]++;
-    LOG_LIMITED(LOG_LEVEL_INFO, "message_too_large", KV_STR("client_id", client_id_text(c)),
-                KV_BYTES("topic", d->publish->topic.data, d->publish->topic.len),
-                KV_UINT("client_takes", c->v5->max_packet));
+    drop_note(&c->broker->stats, why, c->who.client_id, topic);
 }
 
 enum put { PUT_DONE, PUT_DROPPED, PUT_FAILED };
@@ -139,8 +140,8 @@ static enum put put(struct client *c, struct delivery *d, const struct deliver_a
     struct broker *b = c->broker;
     struct packet p = encode(c, d, as);
     if (p.encoded != NULL && c->v5 != NULL && p.encoded->packet > c->v5->max_packet) {
-        drop_too_large(c, d);
-        return PUT_DROPPED;
+        drop(c, d->publish->topic, DROP_PACKET_SIZE);
+        return PUT_DROPPED; /* to this client it counts as sent (3.1.2-25) */
     }
     enum inflight_state state = as->qos == 1 ? INFLIGHT_PUBLISHED : INFLIGHT_SENT;
     if (p.encoded == NULL || (sequence != 0 && !inflight_add(&c->inflight, sequence, state)) ||
@@ -172,7 +173,7 @@ static void deliver_qos0(struct client *c, struct delivery *d, const struct deli
     if (c->output.pending > b->config->limits.max_output ||
         (c->output.pending > 0 && b->chunks.pending > b->output_limit) ||
         (c->blocked && memory_budget_is_tight(&b->memory, account.total))) {
-        b->stats.dropped[DROP_SLOW_CONSUMER]++;
+        drop(c, d->publish->topic, DROP_SLOW_CONSUMER);
         return;
     }
     put(c, d, as, false, 0);
@@ -189,7 +190,7 @@ static bool is_expired(const struct client *c, const struct message *m)
 {
     if (m->expires_at_ms == 0 || !message_is_expired(m, store_now_ms(c->broker->store)))
         return false;
-    c->broker->stats.dropped[DROP_EXPIRED]++;
+    drop(c, m->topic, DROP_EXPIRED);
     return true;
 }
 
@@ -224,7 +225,8 @@ static struct pending *queue_end(struct pending_queue *q)
     return &q->last->items[at];
 }
 
-static void queue_push(struct client *c, struct delivery *d, const struct deliver_as *as)
+static __attribute__((noinline)) void queue_push(struct client *c, struct delivery *d,
+                                                 const struct deliver_as *as)
 {
     const struct limits_config *limits = &c->broker->config->limits;
     struct pending_queue *q = c->queue;
@@ -239,13 +241,15 @@ static void queue_push(struct client *c, struct delivery *d, const struct delive
         holders_note(c);
     }
     struct pending *end = m != NULL && q != NULL ? queue_end(q) : NULL;
-    if (end == NULL) {
+    if (end == NULL || !kept_ids_take(&end->ids, as->ids, ACCOUNT_WINDOWS)) {
         client_close_later(c, END_NO_MEMORY);
         return;
     }
-    *end = (struct pending){.message = message_ref(m), .qos = as->qos, .retain = as->retain};
+    end->message = message_ref(m);
+    end->qos = as->qos;
+    end->retain = as->retain;
     q->count++;
-    q->bytes += pending_size(m);
+    q->bytes += pending_size(end);
 }
 
 static struct pending queue_pop(struct pending_queue *q)
@@ -253,7 +257,7 @@ static struct pending queue_pop(struct pending_queue *q)
     struct pending_block *block = q->first;
     struct pending p = block->items[q->head++];
     q->count--;
-    q->bytes -= pending_size(p.message);
+    q->bytes -= pending_size(&p);
     if (q->head == PENDING_BLOCK) {
         q->head = 0;
         if (block->next != NULL) {
@@ -264,12 +268,18 @@ static struct pending queue_pop(struct pending_queue *q)
     return p;
 }
 
+static void pending_drop(struct pending p)
+{
+    kept_ids_drop(&p.ids, ACCOUNT_WINDOWS);
+    message_unref(p.message);
+}
+
 /* One message less; the last one takes the queue along. */
 static bool queue_release(void *queue)
 {
     struct pending_queue *q = queue;
     if (q->count > 0)
-        message_unref(queue_pop(q).message);
+        pending_drop(queue_pop(q));
     if (q->count > 0)
         return true;
     account_free(ACCOUNT_WINDOWS, q->first);
@@ -305,7 +315,7 @@ static bool has_room(struct client *c)
 
 static void send_pending(struct client *c, const struct pending *p)
 {
-    const struct deliver_as as = {.qos = p->qos, .retain = p->retain};
+    const struct deliver_as as = {.qos = p->qos, .retain = p->retain, .ids = kept_ids_all(&p->ids)};
     struct mqtt_publish fields;
     struct delivery d = delivery_of_message(c->broker->encoder, p->message, &fields);
     put_next(c, &d, &as);
@@ -318,7 +328,7 @@ static void pump_queue(struct client *c)
         struct pending p = queue_pop(c->queue);
         if (!is_expired(c, p.message))
             send_pending(c, &p);
-        message_unref(p.message);
+        pending_drop(p);
     }
     if (c->queue != NULL && c->queue->count == 0)
         deliver_drop_queue(c);

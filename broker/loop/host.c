@@ -84,7 +84,8 @@ static void on_durable_subscribed(void *arg, struct mqtt_slice client_id,
         s = session_table_add(b->sessions, client_id, true);
     struct subscription_options options = {.qos = sub->qos,
                                            .no_local = sub->no_local,
-                                           .retain_as_published = sub->retain_as_published};
+                                           .retain_as_published = sub->retain_as_published,
+                                           .subscription_id = sub->subscription_id};
     if (s == NULL || !router_subscribe(b->router, s, sub->filter, options))
         LOG_ERROR("no_memory", KV_BYTES("client_id", client_id.data, client_id.len));
     else if (s->client == NULL)

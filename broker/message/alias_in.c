@@ -42,7 +42,8 @@ bool alias_in_set(struct alias_in *a, uint16_t alias, struct mqtt_slice topic)
         return false;
     t->len = topic.len;
     memcpy(t->text, topic.data, topic.len);
-    a->bytes += topic.len - (*at != NULL ? (*at)->len : 0);
+    a->bytes += topic.len;
+    a->bytes -= *at != NULL ? (*at)->len : 0;
     account_free(ACCOUNT_CLIENTS, *at);
     *at = t;
     return true;

@@ -25,7 +25,8 @@ static bool add_subscriptions(struct client *c, const struct store_connect_resul
         const struct store_subscription *sub = &r->subscriptions[i];
         struct subscription_options options = {.qos = sub->qos,
                                                .no_local = sub->no_local,
-                                               .retain_as_published = sub->retain_as_published};
+                                               .retain_as_published = sub->retain_as_published,
+                                               .subscription_id = sub->subscription_id};
         if (!router_subscribe(c->broker->router, c->session, sub->filter, options))
             return false;
     }

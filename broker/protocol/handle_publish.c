@@ -4,6 +4,7 @@
  */
 #include "broker/auth/auth.h"
 #include "broker/base/broker_config.h"
+#include "broker/base/drop_log.h"
 #include "broker/client/client.h"
 #include "broker/client/client_v5.h"
 #include "broker/client/reason.h"
@@ -13,27 +14,24 @@
 #include "broker/protocol/handle.h"
 #include "broker/protocol/publish_v5.h"
 #include "broker/store/store.h"
-#include "common/log/log.h"
+
+static enum mqtt_reason drop(struct client *c, const struct mqtt_publish *p, enum drop why,
+                             enum mqtt_reason reason)
+{
+    drop_note(&c->broker->stats, why, c->who.client_id, p->topic);
+    return reason;
+}
 
 /* Why a message goes to nobody, in the words of 5.0; MQTT_R_SUCCESS: it may go. Earlier versions have no
  * other way to go on than to acknowledge it and drop it (3.1.1: 3.3.5). */
 static enum mqtt_reason objection(struct client *c, const struct mqtt_publish *p)
 {
-    struct broker *b = c->broker;
-    if (!handle_topic_fits(c, p->topic)) {
-        b->stats.dropped[DROP_LIMIT]++;
-        return MQTT_R_BAD_TOPIC_NAME;
-    }
-    if (!auth_may_write(b->auth, &c->who, p->topic)) {
-        b->stats.dropped[DROP_DENIED]++;
-        LOG_DEBUG("publish_denied", KV_STR("client_id", client_id_text(c)),
-                  KV_BYTES("topic", p->topic.data, p->topic.len));
-        return MQTT_R_NOT_AUTHORIZED;
-    }
-    if (c->v5 != NULL && !publish_v5_payload_is_right(p)) {
-        b->stats.dropped[DROP_PAYLOAD_FORMAT]++;
-        return MQTT_R_BAD_PAYLOAD_FORMAT;
-    }
+    if (!handle_topic_fits(c, p->topic))
+        return drop(c, p, DROP_LIMIT, MQTT_R_BAD_TOPIC_NAME);
+    if (!auth_may_write(c->broker->auth, &c->who, p->topic))
+        return drop(c, p, DROP_DENIED, MQTT_R_NOT_AUTHORIZED);
+    if (c->v5 != NULL && !publish_v5_payload_is_right(p))
+        return drop(c, p, DROP_PAYLOAD_FORMAT, MQTT_R_BAD_PAYLOAD_FORMAT);
     return MQTT_R_SUCCESS;
 }
 

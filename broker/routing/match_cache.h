@@ -22,8 +22,24 @@ struct match_entry {
     uint32_t count;      /* sessions, first in items */
     uint32_t node_count; /* nodes of the fleet, after them */
     uint32_t topic_len;
-    struct topic_match items[]; /* then the topic's bytes */
+    uint32_t overlap_words;
+    struct topic_match items[]; /* then the topic's bytes, then the overlaps */
 };
+
+static inline const uint32_t *match_entry_overlaps(const struct match_entry *e)
+{
+    return (const uint32_t *)&e->items[e->count + e->node_count] + (e->topic_len + 3) / 4;
+}
+
+/* How the session of a match gets a message of this publisher (his client id); false: it doesn't,
+ * by "no local" (5.0: 3.8.3.1). */
+static inline bool match_serves(const struct topic_match *m, const uint32_t *overlaps,
+                                struct mqtt_slice publisher, struct match_terms *out)
+{
+    bool own = (m->terms.no_local || m->terms.has_more) &&
+               session_has_id(session_of(m->subscriber), publisher);
+    return topic_match_terms(m, overlaps, own, out);
+}
 
 /* Whether there can be targets for the store among them: nodes, and for what has QoS the queues of
  * durable sessions. */

@@ -400,7 +400,7 @@ static void queue_for(struct store_memory *s, const struct store_queue_target *t
                              .is_value = is_value};
     if (!takes_queued(s, q->bytes))
         s->config.stats->dropped[DROP_MEMORY]++;
-    else if (!memory_queue_push(q, e))
+    else if (!memory_queue_push(q, e, t->ids))
         s->config.stats->dropped[DROP_NO_MEMORY]++;
     else if (session->hold != NULL)
         s->host.wake(s->host.arg, id_of(session));

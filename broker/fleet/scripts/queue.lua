@@ -2,14 +2,16 @@
 -- Rule 5: messages into the queues of durable sessions of one bucket. KEYS: bucket prefix.
 -- ARGV: node, call number, queue limit in messages, in bytes (0: none), dedup window in ms, most ids in
 --   it, number of messages, per message: frame, id to be remembered or '', then per target: client,
---   the message's index, flags ('x': this client was taken from the node before the call was written;
---   the target is skipped). The node's field is <node>:<run of Redis>.
+--   the message's index, flags (behind them may be identifiers of subscriptions; they become the begin of
+--   the entry. First byte 'x': this client was taken from the node before the call was written; the target
+--   is skipped). The node's field is <node>:<run of Redis>.
 -- Returns {dropped, then pairs}:
 --   owner, client: the session's owner, to be woken;
 --   '#' and a target's number, client: there is no such session;
 --   '~', how many: ids that were forgotten before the window was over;
 --   '!' and a target's number, client: its queue is full (reported once until it is half empty: `qf`).
 -- A call number at or below the last one was done before: only the owners are returned again.
+-- An entry's bytes are those of the frame, and of identifiers if there are any.
 -- The limit in bytes counts messages that are larger than the two limits allow each on average; the
 -- smaller ones reach the other limit first. `qb` of a session is the bytes of those that were ever queued.
 -- Each of them, and every 16th message, has in its field b what `qb` was before it. So the queue holds the
@@ -67,7 +69,8 @@ for i = 8 + count * 2, #ARGV, 3 do
   local c, m = ARGV[i], 8 + tonumber(ARGV[i + 1]) * 2
   local s, q = p .. 's:' .. c, p .. 'q:' .. c
   local h = redis.call('HMGET', s, 'owner', 'dur', 'run', 'qf', 'lg')
-  if ARGV[i + 2] == 'x' then
+  local flags = ARGV[i + 2]
+  if string.sub(flags, 1, 1) == 'x' then
     h = nil
   elseif h[2] == '1' then
     if h[3] ~= run then
@@ -87,9 +90,10 @@ for i = 8 + count * 2, #ARGV, 3 do
       redis.call('PEXPIRE', seen, window)
     end
     local put, head
+    local size = #ARGV[m] + #flags - 1
     if new then
       local waiting = redis.call('XLEN', q)
-      if #ARGV[m] > large then
+      if size > large then
         put, head = bytes(s, q, waiting)
       end
       if (limit > 0 and waiting >= limit) or (put and put - head >= most) then
@@ -105,14 +109,14 @@ for i = 8 + count * 2, #ARGV, 3 do
       end
     end
     if new then
-      if #ARGV[m] > 8192 and not h[5] then
+      if size > 8192 and not h[5] then
         redis.call('HSET', s, 'lg', 1)
       end
       local seq = redis.call('HINCRBY', s, 'nseq', 1)
-      local id, entry = string.format('%.0f-0', seq), ARGV[i + 2] .. ARGV[m]
+      local id, entry = string.format('%.0f-0', seq), flags .. ARGV[m]
       if put then
         redis.call('XADD', q, id, 'm', entry, 'b', string.format('%.0f', put))
-        redis.call('HSET', s, 'qb', string.format('%.0f', put + #ARGV[m]), 'qh',
+        redis.call('HSET', s, 'qb', string.format('%.0f', put + size), 'qh',
           string.format('%.0f', head))
       elseif seq % 16 == 0 then
         redis.call('XADD', q, id, 'm', entry, 'b', redis.call('HGET', s, 'qb') or '0')

@@ -14,7 +14,8 @@
 #include "broker/fleet/wire/fleet_frame.h"
 #include "common/log/log.h"
 
-enum { ACKS_AT_ONCE = 500, FLAG_QOS = 0x03, FLAG_RETAIN = 0x04, FLAG_VALUE = 0x08 };
+enum { ACKS_AT_ONCE = 500 };
+enum { FLAG_QOS = 0x03, FLAG_RETAIN = 0x04, FLAG_VALUE = 0x08, FLAG_IDS = 0x10 };
 
 /* ---- acknowledgements ------------------------------------------------------------------------ */
 
@@ -55,6 +56,30 @@ struct fetch_op {
     void *arg;
 };
 
+/* The identifiers that are there, for free_entries. False: they are none, or out of memory. */
+static bool take_ids(struct fleet_reader *r, struct mqtt_ids *ids)
+{
+    uint64_t count = fleet_reader_varint(r);
+    uint32_t *items;
+
+    if (r->failed || count > (size_t)(r->end - r->at)) /* each is a byte or more */
+        return false;
+    items = malloc((count > 0 ? count : 1) * sizeof(*items));
+    if (items == NULL)
+        return false;
+    for (uint64_t i = 0; i < count; i++)
+        items[i] = (uint32_t)fleet_reader_varint(r);
+    *ids = (struct mqtt_ids){.items = items, .count = (uint32_t)count};
+    return !r->failed;
+}
+
+static void free_ids(struct store_entry *e)
+{
+    free((void *)e->ids.items);
+    e->ids = (struct mqtt_ids){0};
+}
+
+/* flags · [how many identifiers, they] · frame */
 static bool take_entry(struct store_entry *e, const redisReply *sequence, const redisReply *entry,
                        uint64_t sent_before)
 {
@@ -71,7 +96,10 @@ static bool take_entry(struct store_entry *e, const redisReply *sequence, const 
                               .retain = (flags & FLAG_RETAIN) != 0,
                               .is_value = (flags & FLAG_VALUE) != 0};
     e->duplicate = e->sequence <= sent_before;
-    e->message = fleet_frame_get(&r, &remember);
+    if ((flags & FLAG_IDS) == 0 || take_ids(&r, &e->ids))
+        e->message = fleet_frame_get(&r, &remember);
+    if (e->message == NULL)
+        free_ids(e);
     return e->message != NULL;
 }
 
@@ -97,8 +125,10 @@ static void tell_entries(struct fetch_op *op, const redisReply *r)
         count++;
     }
     op->done(op->arg, STORE_OK, entries, count, r->element[1]->integer > 0);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         message_unref(entries[i].message);
+        free_ids(&entries[i]);
+    }
     free(entries);
 }
 

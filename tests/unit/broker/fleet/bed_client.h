@@ -103,16 +103,19 @@ static inline void bed_disconnect(struct bed_client *c, bool publish_will)
     BED_UNTIL(c->node->bed, c->status >= 0);
 }
 
-static inline void bed_subscribe(struct bed_client *c, const char *filter, uint8_t qos)
+static inline void bed_subscribe_as(struct bed_client *c, const struct store_subscription *sub)
 {
-    struct store_subscription sub = {.filter = bed_slice(filter), .qos = qos};
-
     c->status = -1;
     if (c->hold.durable) /* the core does this itself */
-        bed_subscribed(c->node, bed_slice(c->id), &sub);
-    c->node->store->ops->subscribe(c->node->store, &c->hold, &sub, 1, bed_on_done, c);
+        bed_subscribed(c->node, bed_slice(c->id), sub);
+    c->node->store->ops->subscribe(c->node->store, &c->hold, sub, 1, bed_on_done, c);
     BED_UNTIL(c->node->bed, c->status >= 0);
     assert_int_equal(c->status, STORE_OK);
+}
+
+static inline void bed_subscribe(struct bed_client *c, const char *filter, uint8_t qos)
+{
+    bed_subscribe_as(c, &(struct store_subscription){.filter = bed_slice(filter), .qos = qos});
 }
 
 static inline void bed_unsubscribe(struct bed_client *c, const char *filter)
@@ -160,11 +163,17 @@ static inline void bed_on_fetch(void *arg, enum store_status status,
     c->fetched = true;
     c->more = more;
     for (size_t i = 0; i < count; i++) {
+        struct bed_message *noted;
+
         bed_note(&c->entries, &c->entry_count, &c->entry_size, entries[i].message);
-        c->entries[c->entry_count - 1].qos = entries[i].qos;
-        c->entries[c->entry_count - 1].retain = entries[i].retain;
-        c->entries[c->entry_count - 1].duplicate = entries[i].duplicate;
-        c->entries[c->entry_count - 1].sequence = entries[i].sequence;
+        noted = &c->entries[c->entry_count - 1];
+        noted->qos = entries[i].qos;
+        noted->retain = entries[i].retain;
+        noted->duplicate = entries[i].duplicate;
+        noted->sequence = entries[i].sequence;
+        noted->id_count = entries[i].ids.count;
+        for (uint32_t k = 0; k < entries[i].ids.count && k < BED_IDS; k++)
+            noted->ids[k] = entries[i].ids.items[k];
     }
 }
 

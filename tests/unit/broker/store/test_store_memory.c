@@ -201,6 +201,32 @@ static void a_retained_value_goes_into_one_queue_with_its_flag(void **state)
     store_disconnect(w->store, &h, false, STORE_EXPIRES_NEVER, done, NULL);
 }
 
+static void entries_carry_the_identifiers_of_their_subscriptions(void **state)
+{
+    static const uint32_t ids[] = {1, 268435455};
+    struct world *w = *state;
+    struct store_hold h = hold("d", true);
+    struct message *m = make("t", "1", false);
+    struct store_queue_target target = {
+        .client_id = text("d"), .qos = 1, .ids = {.items = ids, .count = 2}};
+    struct store_publish_request req = {.message = m,
+                                        .targets = {.queues = &target, .queue_count = 1}};
+    join(w, &h, false, NULL);
+    store_publish(w->store, &req, done, NULL);
+    target.ids.count = 1;
+    store_enqueue(w->store, m, &target, done, NULL);
+    publish(w, "t", "2", false, "d");
+    message_unref(m);
+    store_fetch(w->store, &h, w->result.next_sequence, 16, 1 << 20, on_fetched, w);
+    assert_int_equal(w->count, 3);
+    assert_int_equal(w->entries[0].ids.count, 2);
+    assert_int_equal(w->entries[0].ids.items[1], 268435455);
+    assert_int_equal(w->entries[1].ids.count, 1);
+    assert_int_equal(w->entries[1].ids.items[0], 1);
+    assert_int_equal(w->entries[2].ids.count, 0);
+    store_disconnect(w->store, &h, false, STORE_EXPIRES_NEVER, done, NULL);
+}
+
 static void a_retained_value_in_a_queue_is_nobody_elses(void **state)
 {
     struct world *w = *state;
@@ -460,6 +486,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_durable_session_keeps_its_queue_while_its_client_is_away),
         TEST(a_retained_value_goes_into_one_queue_with_its_flag),
+        TEST(entries_carry_the_identifiers_of_their_subscriptions),
         TEST(a_retained_value_in_a_queue_is_nobody_elses),
         TEST(a_clean_start_drops_what_was),
         TEST(a_full_queue_drops_and_counts),
