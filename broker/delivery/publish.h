@@ -52,8 +52,8 @@ void publish_store(struct broker *b, const struct publish *p, const struct publi
                    store_done_fn *done, void *arg);
 /* A message of the broker itself ($SYS): to this broker's clients only, at QoS 0. */
 void publish_sys(struct broker *b, const struct mqtt_publish *p);
-/* Another node's message, to this broker's connected sessions (see store_host.deliver). */
-void publish_local(struct broker *b, struct message *m);
+/* A message that the store brings, to this broker's connected sessions: store_host.deliver. */
+bool publish_local(struct broker *b, struct message *m);
 
 /* The id of a message that this broker makes. */
 struct message_id publish_next_id(struct broker *b);

@@ -3,6 +3,7 @@
  */
 #include "broker/message/publish_properties.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* False: the property goes on as it is. */
@@ -58,4 +59,33 @@ bool publish_properties_take(struct mqtt_props in, uint8_t *scratch, size_t size
         return false;
     out->props.raw = mqtt_slice_of(scratch, kept.used);
     return true;
+}
+
+static struct message *with(const struct message *will, struct mqtt_props props)
+{
+    struct mqtt_publish fields = {.qos = will->qos,
+                                  .retain = will->retain,
+                                  .topic = will->topic,
+                                  .payload = will->payload,
+                                  .props = props};
+    return message_new(&fields, will->id, will->publisher);
+}
+
+struct message *publish_properties_of_will(struct message *will, uint64_t now_ms)
+{
+    struct mqtt_props in = {.raw = will->props};
+    struct publish_properties p;
+    if (in.raw.len == 0)
+        return message_ref(will);
+    uint8_t *scratch = malloc(in.raw.len);
+    if (scratch == NULL)
+        return NULL;
+    if (!publish_properties_take(in, scratch, in.raw.len, &p))
+        p = (struct publish_properties){0};
+    bool same = p.props.raw.data == in.raw.data;
+    struct message *m = same ? message_ref(will) : with(will, p.props);
+    if (m != NULL && p.has_expiry)
+        m->expires_at_ms = now_ms + (uint64_t)p.expiry_s * 1000;
+    free(scratch);
+    return m;
 }

@@ -11,7 +11,7 @@
 
 #include <stddef.h>
 
-#include "common/mqtt/mqtt.h"
+#include "broker/message/message.h"
 
 struct publish_properties {
     struct mqtt_props props; /* what goes on */
@@ -24,5 +24,10 @@ struct publish_properties {
  * it is too small, or a property can't be read. */
 bool publish_properties_take(struct mqtt_props in, uint8_t *scratch, size_t size,
                              struct publish_properties *out);
+
+/* A will that is due now, as it is published: its expiry counts from now on (5.0: 3.1.3.2.4). A new
+ * reference, to the will itself where nothing has to be taken out of it. Without properties if they can't be
+ * read. NULL when out of memory. */
+struct message *publish_properties_of_will(struct message *will, uint64_t now_ms);
 
 #endif

@@ -51,6 +51,18 @@ static inline bool match_entry_may_have_targets(const struct match_entry *e, uin
     return e->node_count > 0;
 }
 
+/* Whether a session among them gets what this publisher (its client id) publishes: all but itself where
+ * it doesn't want that (no local). */
+static inline bool match_entry_has_receiver(const struct match_entry *e,
+                                            struct mqtt_slice publisher)
+{
+    for (uint32_t i = 0; i < e->count; i++)
+        if (!e->items[i].terms.no_local ||
+            !session_has_id(session_of(e->items[i].subscriber), publisher))
+            return true;
+    return false;
+}
+
 struct match_cache *match_cache_new(uint64_t hash_key);
 /* Forgets all if that is worth it: memory is short. */
 void match_cache_trim(struct match_cache *c);

@@ -110,6 +110,23 @@ void memory_queue_remove(struct memory_queue *q, uint64_t sequence)
     }
 }
 
+uint32_t memory_queue_expire(struct memory_queue *q, uint64_t from, size_t most, uint64_t now_ms)
+{
+    uint32_t dropped = 0;
+    for (uint64_t s = from > q->first ? from : q->first; s < q->after && most > 0; s++) {
+        const struct memory_entry *e = entry(q, s);
+        if (e->message == NULL || e->sent)
+            continue;
+        if (!message_is_expired(e->message, now_ms)) {
+            most--;
+            continue;
+        }
+        memory_queue_remove(q, s);
+        dropped++;
+    }
+    return dropped;
+}
+
 size_t memory_queue_read(struct memory_queue *q, uint64_t from, struct store_entry *out, size_t max,
                          size_t max_bytes, bool *more)
 {

@@ -36,6 +36,9 @@ void memory_queue_fini(struct memory_queue *q, struct leftovers *to);
 /* References e's message and copies `ids`; e.ids isn't looked at. False when out of memory. */
 bool memory_queue_push(struct memory_queue *q, struct memory_entry e, struct mqtt_ids ids);
 void memory_queue_remove(struct memory_queue *q, uint64_t sequence);
+/* Drops entries from this sequence on whose message has expired, until it has met `most` that haven't. One that
+ * was sent stays: its client may have it, and answers. Returns how many it dropped. */
+uint32_t memory_queue_expire(struct memory_queue *q, uint64_t from, size_t most, uint64_t now_ms);
 /* Fills up to `max` entries (about max_bytes) from this sequence on and notes them as sent. The
  * identifiers of one are good until it is removed, or another one is pushed. */
 size_t memory_queue_read(struct memory_queue *q, uint64_t from, struct store_entry *out, size_t max,

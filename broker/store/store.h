@@ -129,8 +129,9 @@ struct store_publish_request {
      * a crash, on any broker, is the same message. */
     uint16_t qos2_packet_id;
     struct store_targets targets;
-    bool *
-        reached; /* set before the completion if anybody elsewhere, or a queue, gets it; may be NULL */
+    /* Set before the completion if anybody elsewhere, or a queue, gets it; may be NULL. (With
+     * qos2_packet_id: also if anybody here does, or got it from an earlier try.) */
+    bool *reached;
 };
 /* A request with qos2_packet_id: the core makes no local delivery itself (targets only, no
  * delivery); the store calls host->deliver once the packet id is bound and so the message's id is
@@ -227,8 +228,8 @@ struct store_host {
     void *arg;
     /* A message of another broker for this broker's own connected sessions: deliver to clean ones
      * at any QoS, to durable ones only where the effective QoS is 0 (the rest comes from their
-     * queues). */
-    void (*deliver)(void *arg, struct message *m);
+     * queues). True: a session that is known here subscribes to it. */
+    bool (*deliver)(void *arg, struct message *m);
     /* False: one of them waits until an earlier one is handed out, and the next ones should, too.
      * `worked_us`: microseconds, roughly, that matching and handing out such messages has taken so far: a
      * message may match thousands of filters, and be for thousands. Only differences mean something. */

@@ -43,6 +43,8 @@ static const struct series counters[] = {
      "Clients refused because the fleet had limits.max_durable_sessions."},
     {offsetof(struct fleet_metrics, retained_dropped), "flotilla_fleet_retained_dropped_total",
      "Retained messages not kept because limits.max_stored_bytes were in use."},
+    {offsetof(struct fleet_metrics, expired), "flotilla_fleet_expired_total",
+     "Messages in queues, and retained values, that were dropped because they had expired."},
     {offsetof(struct fleet_metrics, given_up), "flotilla_redis_given_up_total",
      "Commands that Redis couldn't answer in time, given up."},
     {offsetof(struct fleet_metrics, cuts), "flotilla_fleet_cuts_total",

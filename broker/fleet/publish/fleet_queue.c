@@ -114,6 +114,13 @@ static void note_full(struct queue_batch *b, const redisReply *number, const red
                 KV_STR("effect", "its next messages are dropped until it has read some"));
 }
 
+static void note_expired(struct fleet *f, uint64_t count)
+{
+    metric_add(f->metrics.expired, count);
+    LOG_LIMITED(LOG_LEVEL_INFO, "message_expired", KV_STR("where", "queue"),
+                KV_UINT("messages", count));
+}
+
 static void refuse_all(struct queue_batch *b, enum store_status status)
 {
     for (size_t i = 0; i < b->target_count; i++) {
@@ -139,6 +146,8 @@ static void on_queued(void *arg, const redisReply *r)
                 note_unknown(b, r->element[i]);
             else if (r->element[i]->str[0] == '~')
                 metric_add(f->metrics.seen_dropped, strtoull(r->element[i + 1]->str, NULL, 10));
+            else if (r->element[i]->str[0] == '=')
+                note_expired(f, strtoull(r->element[i + 1]->str, NULL, 10));
             else if (r->element[i]->str[0] == '!')
                 note_full(b, r->element[i], r->element[i + 1]);
             else

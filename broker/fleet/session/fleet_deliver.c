@@ -103,10 +103,29 @@ static bool take_entry(struct store_entry *e, const redisReply *sequence, const 
     return e->message != NULL;
 }
 
+/* Those that have expired come without content: dropped as if they had been acknowledged. */
+static bool drop_expired(struct fleet_hold *h, const redisReply *sequence, const redisReply *entry)
+{
+    if (entry->len > 0)
+        return false;
+    fleet_acks_add(h, 'a', strtoull(sequence->str, NULL, 10), NULL, NULL);
+    return true;
+}
+
+static void note_expired(const struct fleet_hold *h, uint64_t count)
+{
+    const char *id = h->hold != NULL ? h->hold->client_id : "";
+
+    metric_add(h->fleet->metrics.expired, count);
+    LOG_LIMITED(LOG_LEVEL_INFO, "message_expired", KV_STR("where", "queue"),
+                KV_STR("client_id", id), KV_UINT("messages", count));
+}
+
 static void tell_entries(struct fetch_op *op, const redisReply *r)
 {
     size_t most = (r->elements - 3) / 2;
     struct store_entry *entries = most > 0 ? malloc(most * sizeof(*entries)) : NULL;
+    uint64_t expired = 0;
     size_t count = 0;
 
     if (most > 0 && entries == NULL) {
@@ -114,6 +133,10 @@ static void tell_entries(struct fetch_op *op, const redisReply *r)
         return;
     }
     for (size_t i = 3; i + 1 < r->elements; i += 2) {
+        if (drop_expired(op->hold, r->element[i], r->element[i + 1])) {
+            expired++;
+            continue;
+        }
         if (!take_entry(&entries[count], r->element[i], r->element[i + 1],
                         (uint64_t)r->element[2]->integer)) {
             LOG_LIMITED(LOG_LEVEL_ERROR, "queue_entry_malformed",
@@ -124,6 +147,8 @@ static void tell_entries(struct fetch_op *op, const redisReply *r)
             op->hold->sent = entries[count].sequence;
         count++;
     }
+    if (expired > 0)
+        note_expired(op->hold, expired);
     op->done(op->arg, STORE_OK, entries, count, r->element[1]->integer > 0);
     for (size_t i = 0; i < count; i++) {
         message_unref(entries[i].message);

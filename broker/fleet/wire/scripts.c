@@ -17,6 +17,7 @@ static const char *const names[] = {
     [SCRIPT_DISCONNECT] = "disconnect",
     [SCRIPT_DUE] = "due",
     [SCRIPT_END_LOGGED] = "end_logged",
+    [SCRIPT_EXPIRE] = "expire",
     [SCRIPT_FETCH] = "fetch",
     [SCRIPT_HANDED_OVER] = "handed_over",
     [SCRIPT_JOIN] = "join",

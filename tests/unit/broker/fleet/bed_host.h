@@ -127,11 +127,12 @@ static inline void bed_note(struct bed_message **list, size_t *count, size_t *si
     at->retain = m->retain;
 }
 
-static inline void bed_deliver(void *arg, struct message *m)
+static inline bool bed_deliver(void *arg, struct message *m)
 {
     struct bed_node *n = arg;
 
     bed_note(&n->got, &n->got_count, &n->got_size, m);
+    return n->gets;
 }
 
 static inline void bed_keep_will(struct bed_node *n, const struct message *m, store_done_fn *done,

@@ -56,6 +56,7 @@ struct bed_node {
     struct bed_sub subs[BED_LIST];
     size_t sub_count;
     struct bed_message *got; /* by host->deliver */
+    bool gets;               /* what host->deliver answers: somebody here wants it */
     size_t got_count, got_size;
     const struct store_targets *crowd; /* whom all is for; NULL: as `subs` and `routes` say */
     uint64_t match_begun_ns;           /* of CPU, when bed_match last said that */

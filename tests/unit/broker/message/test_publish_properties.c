@@ -106,6 +106,61 @@ static void what_cannot_be_read_is_refused(void **state)
     assert_false(publish_properties_take(unknown, scratch, sizeof(scratch), &out));
 }
 
+static struct message *will_with(struct mqtt_slice props)
+{
+    struct mqtt_publish p = {.qos = 1,
+                             .retain = true,
+                             .topic = SLICE("w"),
+                             .payload = SLICE("gone"),
+                             .props = {.raw = props}};
+    struct message_id id = {.node = 7, .sequence = 9};
+    struct message *will = message_new(&p, id, (struct mqtt_slice)SLICE("c"));
+    assert_non_null(will);
+    return will;
+}
+
+static void a_wills_expiry_counts_from_its_publication(void **state)
+{
+    (void)state;
+    struct message *will = will_with((struct mqtt_slice)SLICE(USER_B DELAY EXPIRY_7 FORMAT));
+    struct message *m = publish_properties_of_will(will, 100000);
+    assert_non_null(m);
+    assert_int_equal(m->expires_at_ms, 107000);
+    assert_int_equal(m->props.len, sizeof(USER_B FORMAT) - 1);
+    assert_memory_equal(m->props.data, USER_B FORMAT, m->props.len);
+    assert_memory_equal(m->payload.data, "gone", 4);
+    assert_memory_equal(m->publisher.data, "c", 1);
+    assert_true(m->retain && m->qos == 1 && m->id.node == 7 && m->id.sequence == 9);
+    message_unref(m);
+    message_unref(will);
+}
+
+static void a_will_that_loses_nothing_is_published_as_it_is(void **state)
+{
+    (void)state;
+    struct message *plain = will_with((struct mqtt_slice){0});
+    struct message *rich = will_with((struct mqtt_slice)SLICE(USER_A FORMAT));
+    assert_ptr_equal(publish_properties_of_will(plain, 1), plain);
+    assert_ptr_equal(publish_properties_of_will(rich, 1), rich);
+    assert_int_equal(rich->expires_at_ms, 0);
+    for (int i = 0; i < 2; i++) {
+        message_unref(plain);
+        message_unref(rich);
+    }
+}
+
+static void a_will_whose_properties_cannot_be_read_has_none(void **state)
+{
+    (void)state;
+    struct message *will = will_with((struct mqtt_slice)SLICE(USER_A "\x02\x00"));
+    struct message *m = publish_properties_of_will(will, 1);
+    assert_int_equal(m->props.len, 0);
+    assert_int_equal(m->expires_at_ms, 0);
+    assert_memory_equal(m->payload.data, "gone", 4);
+    message_unref(m);
+    message_unref(will);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +168,9 @@ int main(void)
         cmocka_unit_test(no_properties_need_no_room),
         cmocka_unit_test(scratch_needs_room_for_what_goes_on),
         cmocka_unit_test(what_cannot_be_read_is_refused),
+        cmocka_unit_test(a_wills_expiry_counts_from_its_publication),
+        cmocka_unit_test(a_will_that_loses_nothing_is_published_as_it_is),
+        cmocka_unit_test(a_will_whose_properties_cannot_be_read_has_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
