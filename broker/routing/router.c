@@ -119,6 +119,15 @@ static size_t *count_of(struct router *r, struct subscriber *s)
     return session_of(s)->durable ? &r->counts.durable : &r->counts.clean;
 }
 
+enum { CAME = 1, WENT = -1 };
+
+static void count(struct router *r, struct subscriber *s, struct mqtt_slice filter, int by)
+{
+    *count_of(r, s) += (size_t)by;
+    if (s->kind == SUBSCRIBER_SESSION && mqtt_filter_is_shared(filter))
+        r->counts.shared += (size_t)by;
+}
+
 static uint8_t lower(uint8_t a, uint8_t b)
 {
     return a < b ? a : b;
@@ -201,7 +210,8 @@ static bool add(struct router *r, struct subscriber *s, struct mqtt_slice filter
     enum topic_change change = topic_tree_add(r->tree, s, filter, options);
     if (change == TOPIC_FAILED)
         return false;
-    *count_of(r, s) += change == TOPIC_ADDED;
+    if (change == TOPIC_ADDED)
+        count(r, s, filter, CAME);
     match_cache_forget(r->cache, filter, has_wildcard(filter));
     return true;
 }
@@ -251,7 +261,7 @@ bool router_unsubscribe(struct router *r, struct session *s, struct mqtt_slice f
     tell_changing(r, s);
     if (!topic_tree_remove(r->tree, &s->subscriber, filter, &last))
         return false;
-    --*count_of(r, &s->subscriber);
+    count(r, &s->subscriber, filter, WENT);
     match_cache_forget(r->cache, filter, has_wildcard(filter));
     if (last)
         tell_ended(r, filter);
@@ -266,7 +276,7 @@ static void remove_last(struct router *r, struct subscriber *s)
         tell_changing(r, session_of(s)); /* it may be freed after its last one */
     struct mqtt_slice filter = topic_tree_filter(r->tree, &s->items[at]);
     bool wildcard = topic_tree_has_wildcard(&s->items[at]);
-    --*count_of(r, s);
+    count(r, s, filter, WENT);
     topic_tree_remove_at(r->tree, s, at, &last); /* the text stays in the scratch buffer */
     match_cache_forget(r->cache, filter, wildcard);
     if (last)
@@ -360,7 +370,7 @@ void router_route_remove(struct router *r, void *node, struct mqtt_slice filter)
     bool last;
     if (h == NULL || !topic_tree_remove(r->tree, &h->subscriber, filter, &last))
         return;
-    r->counts.routes--;
+    count(r, &h->subscriber, filter, WENT);
     match_cache_forget(r->cache, filter, has_wildcard(filter));
 }
 

@@ -97,6 +97,7 @@ size_t router_subscription_count(const struct router *r);
  * own other ones. */
 struct router_counts {
     size_t clean, durable, routes;
+    size_t shared; /* of clean and durable, those that begin with "$share/" */
 };
 const struct router_counts *router_counts(const struct router *r);
 

@@ -260,6 +260,26 @@ static void subscriptions_are_counted_by_whose_they_are(void **state)
     assert_counts(w, 0, 0, 0);
 }
 
+static void shared_ones_are_counted_among_them(void **state)
+{
+    struct world *w = *state;
+    int node;
+    struct session *d = durable(w, "d", "$share/g/a", 1);
+    struct session *c = session_table_add(w->sessions, text("c"), false);
+    router_subscribe(w->router, c, text("$share/g/a"), (struct subscription_options){.qos = 1});
+    router_subscribe(w->router, c, text("$share/h/a"), (struct subscription_options){.qos = 1});
+    router_subscribe(w->router, c, text("$share"), (struct subscription_options){.qos = 1});
+    router_route_add(w->router, &node, text("$share/g/a"));
+    assert_counts(w, 3, 1, 1);
+    assert_int_equal(router_counts(w->router)->shared, 3);
+    router_unsubscribe(w->router, d, text("$share/g/a"));
+    assert_int_equal(router_counts(w->router)->shared, 2);
+    router_session_set_durable(w->router, c, true);
+    assert_int_equal(router_counts(w->router)->shared, 2);
+    router_unsubscribe_all(w->router, c);
+    assert_int_equal(router_counts(w->router)->shared, 0);
+}
+
 static void a_changed_subscription_counts_at_once_in_spite_of_the_cache(void **state)
 {
     struct world *w = *state;
@@ -409,6 +429,7 @@ int main(void)
         TEST(other_nodes_get_what_their_routes_match),
         TEST(a_removed_node_with_many_routes_is_cleared_in_several_turns),
         TEST(subscriptions_are_counted_by_whose_they_are),
+        TEST(shared_ones_are_counted_among_them),
         TEST(a_changed_subscription_counts_at_once_in_spite_of_the_cache),
         TEST(a_match_that_was_kept_isnt_looked_up_again_while_nothing_changes),
         TEST(a_match_that_was_kept_ends_with_each_change_of_the_cache),
