@@ -57,7 +57,7 @@ static inline bool match_entry_has_receiver(const struct match_entry *e,
                                             struct mqtt_slice publisher)
 {
     for (uint32_t i = 0; i < e->count; i++)
-        if (!e->items[i].options.no_local ||
+        if (!e->items[i].terms.no_local ||
             !session_has_id(session_of(e->items[i].subscriber), publisher))
             return true;
     return false;

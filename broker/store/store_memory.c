@@ -369,10 +369,14 @@ static void memory_unsubscribe(struct store *store, struct store_hold *hold,
 
 /* ---- publishing ------------------------------------------------------------------------------ */
 
-static void say_expired(const char *where, struct mqtt_slice name, uint64_t messages)
+static void note_expired(struct store_memory *s, const struct memory_session *m,
+                         struct mqtt_slice topic, uint64_t messages)
 {
-    LOG_LIMITED(LOG_LEVEL_INFO, "message_expired", KV_STR("where", where),
-                KV_BYTES("name", name.data, name.len), KV_UINT("messages", messages));
+    struct mqtt_slice id = m != NULL ? id_of(m) : (struct mqtt_slice){0};
+    s->config.stats->dropped[DROP_EXPIRED] += messages;
+    LOG_LIMITED(LOG_LEVEL_INFO, "message_dropped", KV_STR("reason", drop_names[DROP_EXPIRED]),
+                KV_BYTES("client_id", id.data, id.len), KV_BYTES("topic", topic.data, topic.len),
+                KV_UINT("messages", messages));
 }
 
 /* What of a queue has expired and wasn't sent, up to where so many haven't. */
@@ -380,10 +384,8 @@ static void expire_queue(struct store_memory *s, struct memory_session *m, uint6
                          size_t most)
 {
     uint32_t dropped = memory_queue_expire(&m->queue, from, most, store_now_ms(&s->base));
-    if (dropped == 0)
-        return;
-    s->config.stats->dropped[DROP_EXPIRED] += dropped;
-    say_expired("queue", id_of(m), dropped);
+    if (dropped > 0)
+        note_expired(s, m, (struct mqtt_slice){0}, dropped);
 }
 
 static void keep_retained(struct store_memory *s, struct message *m)
@@ -585,11 +587,10 @@ static void memory_complete(struct store *store, struct store_hold *hold, uint64
 
 /* ---- retained -------------------------------------------------------------------------------- */
 
-static void note_expired(struct store_memory *s, struct mqtt_slice topic, size_t values)
+static void note_values_expired(struct store_memory *s, struct mqtt_slice topic, size_t values)
 {
-    s->config.stats->dropped[DROP_EXPIRED] += values;
     s->config.stats->retained = retained_tree_count(s->retained);
-    say_expired("retained", topic, values);
+    note_expired(s, NULL, topic, values);
 }
 
 static bool drop_if_over(struct store *store, struct message *m)
@@ -598,7 +599,7 @@ static bool drop_if_over(struct store *store, struct message *m)
     if (m->expires_at_ms == 0 || !message_is_expired(m, store_now_ms(store)))
         return false;
     retained_tree_remove(s->retained, m->topic);
-    note_expired(s, m->topic, 1);
+    note_values_expired(s, m->topic, 1);
     return true;
 }
 
@@ -612,7 +613,7 @@ static void sweep_retained(struct store_memory *s)
     s->sweep_ms = now + PERIOD_MS;
     size_t removed = retained_tree_sweep(s->retained, NODES, store_now_ms(&s->base));
     if (removed > 0)
-        note_expired(s, (struct mqtt_slice){0}, removed);
+        note_values_expired(s, (struct mqtt_slice){0}, removed);
 }
 
 static struct store_retained_read *start_read(struct store *store, struct mqtt_slice filter,
