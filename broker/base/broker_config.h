@@ -48,12 +48,11 @@ struct mqtt_config {
     uint32_t max_qos;
     bool retain;
     bool will_on_takeover;
-    uint32_t topic_alias_maximum; /* of those that a client may use */
-    uint32_t
-        outgoing_topic_alias_maximum; /* of those that we use to a client, if it takes as many */
-    char *response_information;       /* empty: none */
-    int drain_says;                   /* enum drain_says */
-    char *server_reference;           /* empty: none */
+    uint32_t topic_alias_maximum;          /* of those that a client may use */
+    uint32_t outgoing_topic_alias_maximum; /* of those that we use to one, if it takes as many */
+    char *response_information;            /* NULL or empty: none */
+    int drain_says;                        /* enum drain_says */
+    char *server_reference;                /* NULL or empty: none */
 };
 
 struct limits_config {
@@ -91,7 +90,7 @@ enum fleet_durability { DURABILITY_BROKER, DURABILITY_DISK, DURABILITY_REPLICA }
 /* What store_redis_new gets: the file's `redis:` and `fleet:` and the limits it must keep. */
 struct store_redis_config {
     const char *url;           /* redis://[user:password@]host[:port][/database] */
-    const char *password_file; /* NULL: none */
+    const char *password_file; /* NULL or empty: none */
     const char *name;          /* of the fleet; NULL or empty: none */
     uint64_t connect_timeout_ms;
     uint64_t command_timeout_ms;
@@ -120,7 +119,7 @@ struct redis_config {
 };
 
 struct fleet_config {
-    char *name; /* NULL: none */
+    char *name; /* NULL or empty: none */
     uint64_t lease_ms, beat_interval_ms, hang_ms, route_linger_ms, dedup_window_ms;
     uint32_t inbox_limit, dedup_limit, log_entries;
     uint64_t log_bytes;

@@ -7,7 +7,6 @@
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
 #include "broker/client/client_v5.h"
-#include "broker/client/reason.h"
 #include "broker/routing/session.h"
 #include "common/log/log.h"
 
@@ -277,12 +276,20 @@ static void note_answer(struct client *c)
         client_pause(c, PAUSE_OUTPUT);
 }
 
+/* It asked for what it doesn't take. */
+static __attribute__((noinline, cold)) void fail_too_large(struct client *c)
+{
+    c->v5->end_reason = MQTT_R_PACKET_TOO_LARGE;
+    c->v5->end_text = "the answer is larger than the client takes";
+    client_close_later(c, END_PROTOCOL);
+}
+
 bool client_send(struct client *c, const struct mqtt_packet *p)
 {
     size_t size = mqtt_encoded_size(p, (enum mqtt_version)c->version);
     if (c->v5 != NULL && size > c->v5->max_packet) { /* 3.1.2-24 */
         if (p->type != MQTT_DISCONNECT)
-            reason_fail(c, MQTT_R_PACKET_TOO_LARGE, "the answer is larger than the client takes");
+            fail_too_large(c);
         return true;
     }
     uint8_t *at = size > 0 ? output_put(&c->output, &c->broker->chunks, size) : NULL;

@@ -27,6 +27,7 @@ struct client_v5 {
     bool response_info;       /* it asked for response information */
     bool expiry_differs;      /* from what it asked for: CONNACK says so */
     bool keep_alive_cut;      /* the same */
+    bool accepted;            /* CONNACK said so, and a DISCONNECT may follow */
     bool will_stays;          /* DISCONNECT came, with a reason for which the will is published */
     uint8_t end_reason;       /* of END_PROTOCOL: enum mqtt_reason */
     const char *end_text;     /* literal, for END_PROTOCOL; NULL: none */
@@ -48,7 +49,7 @@ void client_v5_free(struct client_v5 *v);
 bool client_v5_use_method(struct client_v5 *v, const struct auth_method *method);
 /* An exchange that was under way is over, and what it said was said. */
 void client_v5_end_exchange(struct client_v5 *v);
-/* Of the topics that its aliases stand for. `v` may be NULL. */
+/* Of the table of its aliases and the topics that they stand for. `v` may be NULL. */
 static inline size_t client_v5_bytes(const struct client_v5 *v)
 {
     return v != NULL ? v->alias_in.bytes : 0;

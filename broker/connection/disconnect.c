@@ -61,7 +61,7 @@ static size_t put_reference(const struct client *c, uint8_t reason, uint8_t *buf
 
 void disconnect_tell(struct client *c, enum client_end why)
 {
-    if (c->v5 == NULL)
+    if (c->v5 == NULL || !c->v5->accepted) /* 3.14.0-1 */
         return;
     struct words w = words_for(c, why);
     if (w.reason == 0)

@@ -82,6 +82,12 @@ static struct alias_choice choose_alias(struct client *c, uint64_t topic)
     return alias_out_choose(v->alias_out, topic);
 }
 
+/* 3.1.2-24 */
+static bool is_too_large(const struct client *c, const struct encoded *e)
+{
+    return e != NULL && c->v5 != NULL && e->packet > c->v5->max_packet;
+}
+
 static struct packet encode_v5(struct client *c, struct delivery *d, const struct deliver_as *as)
 {
     struct encode_v5 own = {.with_id = as->qos > 0, .ids = as->ids};
@@ -94,6 +100,10 @@ static struct packet encode_v5(struct client *c, struct delivery *d, const struc
     if (own.has_expiry)
         own.expiry_s = expiry_left_s(d->expires_at_ms, store_now_ms(c->broker->store));
     p.encoded = delivery_encode_v5(d, &own);
+    if (p.alias.alias != 0 && is_too_large(c, p.encoded)) { /* not for what we add to it */
+        p.alias = own.alias = (struct alias_choice){0};
+        p.encoded = delivery_encode_v5(d, &own);
+    }
     return p;
 }
 
@@ -139,7 +149,7 @@ static enum put put(struct client *c, struct delivery *d, const struct deliver_a
 {
     struct broker *b = c->broker;
     struct packet p = encode(c, d, as);
-    if (p.encoded != NULL && c->v5 != NULL && p.encoded->packet > c->v5->max_packet) {
+    if (is_too_large(c, p.encoded)) {
         drop(c, d->publish->topic, DROP_PACKET_SIZE);
         return PUT_DROPPED; /* to this client it counts as sent (3.1.2-25) */
     }

@@ -65,9 +65,10 @@ static struct delivery begin(struct broker *b, const struct publish *p,
     return d;
 }
 
-static void note_reached(bool *reached, const struct match_entry *e)
+static void note_reached(bool *reached, const struct match_entry *e, struct mqtt_slice publisher)
 {
-    if (reached != NULL && e != NULL && e->count + e->node_count > 0)
+    if (reached != NULL && e != NULL &&
+        (e->node_count > 0 || match_entry_has_receiver(e, publisher)))
         *reached = true;
 }
 
@@ -100,7 +101,7 @@ enum publish_next publish_route(struct broker *b, const struct publish *p,
     const struct mqtt_publish *fields = p->fields;
     const struct match_entry *e = router_match(b->router, fields->topic);
     bool complete = find_targets(b, p, e, &found->targets);
-    note_reached(p->reached, e);
+    note_reached(p->reached, e, publisher_of(p));
     if (waits_for_store(b, fields) || p->qos2_packet_id != 0) {
         found->own = router_keep_match(b->router, e);
         return PUBLISH_STORE;
@@ -162,7 +163,7 @@ static void on_safe(void *arg, enum store_status status)
         return;
     }
     const struct match_entry *e = router_match_again(w->broker->router, w->message->topic, &w->own);
-    note_reached(w->reached, e);
+    note_reached(w->reached, e, w->message->publisher);
     if (deliver_in_order(w->broker, w->message, e, &order))
         complete(w, STORE_OK);
 }

@@ -44,8 +44,9 @@ static void fail(struct client *c, const struct mqtt_packet *p, const struct mqt
         p->u.connect.version == MQTT_V5) {
         c->version = MQTT_V5;
         connack_refuse(c, err->reason, REFUSED_MALFORMED, err->text);
-    } else if (c->v5 != NULL) {
-        c->v5->end_reason = (uint8_t)err->reason;
+    } else if (c->v5 != NULL) { /* a reason of CONNACK alone: it was a second CONNECT */
+        bool sayable = mqtt_reason_allowed(MQTT_DISCONNECT, true, (uint8_t)err->reason);
+        c->v5->end_reason = (uint8_t)(sayable ? err->reason : MQTT_R_PROTOCOL_ERROR);
         c->v5->end_text = err->text;
         client_close(c, END_PROTOCOL);
     } else {

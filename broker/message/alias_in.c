@@ -25,6 +25,7 @@ static bool grow(struct alias_in *a, uint16_t count)
     if (grown == NULL)
         return false;
     memset(&grown[a->count], 0, (size_t)(count - a->count) * sizeof(struct alias_topic *));
+    a->bytes += (size_t)(count - a->count) * sizeof(struct alias_topic *);
     a->topics = grown;
     a->count = count;
     return true;

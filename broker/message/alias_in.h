@@ -15,7 +15,7 @@
 struct alias_in {
     struct alias_topic **topics; /* by alias, from 1; NULL: not set */
     uint16_t count;              /* of places */
-    size_t bytes;                /* of all topics */
+    size_t bytes;                /* of all topics and places */
 };
 
 void alias_in_fini(struct alias_in *a);

@@ -95,10 +95,13 @@ bool connack_accept(struct client *c, bool session_present)
     struct props props = {.used = 0};
     struct mqtt_packet p = {.type = MQTT_CONNACK,
                             .u.connack = {.session_present = session_present}};
-    if (c->v5 != NULL)
-        put_terms(c, &props);
+    if (c->v5 == NULL)
+        return client_send(c, &p);
+    put_terms(c, &props);
     p.u.connack.props.raw = mqtt_slice_of(props.bytes, props.used);
-    return client_send(c, &p);
+    bool fits = mqtt_encoded_size(&p, MQTT_V5) <= c->v5->max_packet;
+    c->v5->accepted = client_send(c, &p) && fits;
+    return c->v5->accepted;
 }
 
 static void say_no(struct client *c, enum mqtt_reason reason, const char *text)

@@ -10,7 +10,8 @@
 struct broker_config;
 struct client;
 
-/* A 5.0 client is told what it may do (3.2.2.3). False when out of memory. */
+/* A 5.0 client is told what it may do (3.2.2.3). False: out of memory, or larger than the client takes (it is
+ * marked for closing then). */
 bool connack_accept(struct client *c, bool session_present);
 /* Counts it, logs it, says it to the client in its version's words and closes it. `text`: literal of at
  * most REASON_TEXT_MAX bytes, or NULL. */

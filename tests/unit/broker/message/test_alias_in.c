@@ -11,6 +11,8 @@
 
 #include "broker/base/account.h"
 
+enum { PLACE = sizeof(void *) };
+
 static bool set(struct alias_in *a, uint16_t alias, const char *topic)
 {
     return alias_in_set(a, alias, mqtt_slice_of(topic, strlen(topic)));
@@ -90,22 +92,24 @@ static void the_same_topic_again_costs_nothing(void **state)
     const uint8_t *text = alias_in_topic(&a, 1).data;
     assert_true(set(&a, 1, "a/b"));
     assert_ptr_equal(alias_in_topic(&a, 1).data, text);
-    assert_int_equal(a.bytes, 3);
+    assert_int_equal(a.bytes, PLACE + 3);
     alias_in_fini(&a);
 }
 
-static void its_bytes_are_those_of_the_topics_that_it_has_now(void **state)
+static void its_bytes_are_those_of_the_places_and_topics_that_it_has_now(void **state)
 {
     (void)state;
     struct alias_in a = {0};
     assert_true(set(&a, 1, "0123456789"));
-    assert_int_equal(a.bytes, 10);
+    assert_int_equal(a.bytes, PLACE + 10);
     assert_true(set(&a, 2, "abc"));
-    assert_int_equal(a.bytes, 13);
+    assert_int_equal(a.bytes, 2 * PLACE + 13);
     assert_true(set(&a, 1, "0123")); /* a shorter one in its place */
-    assert_int_equal(a.bytes, 7);
+    assert_int_equal(a.bytes, 2 * PLACE + 7);
     assert_true(set(&a, 2, "abcdef")); /* a longer one */
-    assert_int_equal(a.bytes, 10);
+    assert_int_equal(a.bytes, 2 * PLACE + 10);
+    assert_true(set(&a, 1000, "x")); /* which takes places below it, too */
+    assert_int_equal(a.bytes, 1000 * PLACE + 11);
     alias_in_fini(&a);
     assert_int_equal(a.bytes, 0);
 }
@@ -132,7 +136,7 @@ int main(void)
         cmocka_unit_test(the_table_grows_with_the_numbers_and_keeps_what_it_has),
         cmocka_unit_test(set_anew_it_stands_for_the_newer_topic),
         cmocka_unit_test(the_same_topic_again_costs_nothing),
-        cmocka_unit_test(its_bytes_are_those_of_the_topics_that_it_has_now),
+        cmocka_unit_test(its_bytes_are_those_of_the_places_and_topics_that_it_has_now),
         cmocka_unit_test(nothing_is_left_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
