@@ -378,7 +378,8 @@ static void send_entry(struct client *c, const struct store_entry *e)
     const struct message_id copied = {0}; /* a retained value has an id of its own in the queue */
     c->next_sequence = e->sequence + 1;
     if ((e->is_value && retained_known_is_stale(c->known, e->message->topic, copied)) ||
-        !auth_may_read(c->broker->auth, &c->who, e->message->topic) || is_expired(c, e->message)) {
+        !auth_may_read(c->broker->auth, &c->who, e->message->topic) ||
+        (!e->duplicate && is_expired(c, e->message))) { /* what was sent is sent again: 4.4.0-1 */
         store_ack(c->broker->store, &c->hold, e->sequence);
         return;
     }
