@@ -210,8 +210,8 @@ void broker_free(struct broker *b)
     free(b->listeners);
     http_admin_free(b->admin);
     drain_free(b->drain);
-    sys_topics_free(b->sys);
     store_free(b->store); /* completes what is under way */
+    sys_topics_free(b->sys);
     turn_fini(b);
     auth_recheck_free(b->recheck);
     auth_free(b->auth);

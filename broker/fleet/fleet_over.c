@@ -35,6 +35,7 @@
 #include "broker/fleet/publish/fleet_retained.h"
 #include "broker/fleet/publish/fleet_retained_read.h"
 #include "broker/fleet/storage/fleet_replicas.h"
+#include "broker/fleet/storage/fleet_totals.h"
 #include "common/base/timebox.h"
 #include "common/log/log.h"
 
@@ -59,6 +60,7 @@ void fleet_take_new_id(struct fleet *f)
     while (f->id == 0);
     fleet_hex(f->id, f->hex);
     fleet_register_new_id(f);
+    fleet_totals_new_id(f);
 }
 
 void fleet_drop_everything(struct fleet *f)
@@ -92,6 +94,7 @@ void fleet_drop_everything(struct fleet *f)
     fleet_append_reset(f);
     routes_reset(f);
     fleet_replicas_reset(f);
+    fleet_totals_reset(f);
     fleet_versions_reset(f);
     fleet_publish_reset(f);
     fleet_run_deferred(f, false);

@@ -38,6 +38,7 @@
 #include "broker/fleet/storage/fleet_disk.h"
 #include "broker/fleet/storage/fleet_full.h"
 #include "broker/fleet/storage/fleet_replicas.h"
+#include "broker/fleet/storage/fleet_totals.h"
 #include "broker/fleet/storage/fleet_usage.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"
@@ -85,6 +86,7 @@ static bool init_modules(struct fleet *f, struct metrics *metrics)
         fleet_full_init,
         fleet_disk_init,
         fleet_usage_init,
+        fleet_totals_init,
         fleet_channel_init,
         inbox_init,
         inbox_barriers_init,
@@ -180,6 +182,7 @@ static void free_modules(struct fleet *f)
         inbox_barriers_free,
         inbox_free,
         fleet_channel_free,
+        fleet_totals_free,
         fleet_usage_free,
         fleet_disk_free,
         fleet_full_free,

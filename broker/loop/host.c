@@ -102,7 +102,7 @@ static void on_durable_subscribed(void *arg, struct mqtt_slice client_id,
     if (s == NULL || !router_subscribe(b->router, s, sub->filter, options))
         LOG_ERROR("no_memory", KV_BYTES("client_id", client_id.data, client_id.len));
     else if (s->client == NULL)
-        s->durable = true;
+        router_session_set_durable(b->router, s, true);
 }
 
 /* A session of which nothing is known any more. */

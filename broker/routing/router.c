@@ -36,6 +36,7 @@ struct router {
     struct store_targets targets; /* the latest ones; its arrays are used again */
     size_t queue_capacity, node_capacity;
     struct route_holders nodes, removed;
+    struct router_counts counts;
 };
 
 /* ---- matching -------------------------------------------------------------------------------- */
@@ -103,6 +104,19 @@ const uint64_t *router_steps(const struct router *r)
 size_t router_subscription_count(const struct router *r)
 {
     return topic_tree_subscriptions(r->tree);
+}
+
+const struct router_counts *router_counts(const struct router *r)
+{
+    return &r->counts;
+}
+
+/* Where subscriptions of this holder are counted. */
+static size_t *count_of(struct router *r, struct subscriber *s)
+{
+    if (s->kind == SUBSCRIBER_NODE)
+        return &r->counts.routes;
+    return session_of(s)->durable ? &r->counts.durable : &r->counts.clean;
 }
 
 static uint8_t lower(uint8_t a, uint8_t b)
@@ -184,8 +198,10 @@ static bool has_wildcard(struct mqtt_slice filter)
 static bool add(struct router *r, struct subscriber *s, struct mqtt_slice filter,
                 struct subscription_options options)
 {
-    if (topic_tree_add(r->tree, s, filter, options) == TOPIC_FAILED)
+    enum topic_change change = topic_tree_add(r->tree, s, filter, options);
+    if (change == TOPIC_FAILED)
         return false;
+    *count_of(r, s) += change == TOPIC_ADDED;
     match_cache_forget(r->cache, filter, has_wildcard(filter));
     return true;
 }
@@ -235,6 +251,7 @@ bool router_unsubscribe(struct router *r, struct session *s, struct mqtt_slice f
     tell_changing(r, s);
     if (!topic_tree_remove(r->tree, &s->subscriber, filter, &last))
         return false;
+    --*count_of(r, &s->subscriber);
     match_cache_forget(r->cache, filter, has_wildcard(filter));
     if (last)
         tell_ended(r, filter);
@@ -249,6 +266,7 @@ static void remove_last(struct router *r, struct subscriber *s)
         tell_changing(r, session_of(s)); /* it may be freed after its last one */
     struct mqtt_slice filter = topic_tree_filter(r->tree, &s->items[at]);
     bool wildcard = topic_tree_has_wildcard(&s->items[at]);
+    --*count_of(r, s);
     topic_tree_remove_at(r->tree, s, at, &last); /* the text stays in the scratch buffer */
     match_cache_forget(r->cache, filter, wildcard);
     if (last)
@@ -289,6 +307,13 @@ void router_each_subscription(struct router *r, const struct session *s,
                                          .subscription_id = item->subscription_id};
         each(arg, &sub);
     }
+}
+
+void router_session_set_durable(struct router *r, struct session *s, bool durable)
+{
+    *count_of(r, &s->subscriber) -= s->subscriber.count;
+    s->durable = durable;
+    *count_of(r, &s->subscriber) += s->subscriber.count;
 }
 
 void router_session_joined(struct router *r, struct session *s)
@@ -333,8 +358,10 @@ void router_route_remove(struct router *r, void *node, struct mqtt_slice filter)
 {
     struct route_holder *h = find_node(r, node);
     bool last;
-    if (h != NULL && topic_tree_remove(r->tree, &h->subscriber, filter, &last))
-        match_cache_forget(r->cache, filter, has_wildcard(filter));
+    if (h == NULL || !topic_tree_remove(r->tree, &h->subscriber, filter, &last))
+        return;
+    r->counts.routes--;
+    match_cache_forget(r->cache, filter, has_wildcard(filter));
 }
 
 /* It gets nothing any more. A node may have a million routes: router_go_on removes them. */

@@ -49,6 +49,7 @@ struct store_memory {
     struct hash_table sessions; /* by id */
     uint32_t durable_count;
     struct memory_values values; /* retained */
+    uint64_t expired;            /* durable sessions, since the start */
     struct wheel wheel;          /* wills and expiries */
     struct leftovers leftovers;  /* queues of sessions that ended */
     struct timebox *box;         /* of this turn; NULL outside of it */
@@ -211,6 +212,7 @@ static void on_expiry_due(struct wheel_timer *t)
         wheel_set(&s->wheel, t, t->at_ms); /* in the next turn: thousands may be due at once */
         return;
     }
+    s->expired++;
     end_session(s, m);
     timebox_spend(s->box, TIMEBOX_LOOK_US); /* it may have had many subscriptions */
 }
@@ -583,6 +585,19 @@ static struct store_retained_read *start_read(struct store *store, struct mqtt_s
     return memory_read_start(store, memory_of(store)->values.tree, &r);
 }
 
+/* ---- totals ---------------------------------------------------------------------------------- */
+
+/* This broker is all there is. */
+static void memory_totals(struct store *store, const uint64_t mine[STORE_TOTAL_COUNT],
+                          store_totals_fn *done, void *arg)
+{
+    const struct store_memory *s = memory_of(store);
+    struct store_totals totals = {
+        .nodes = 1, .retained = retained_tree_count(s->values.tree), .expired = s->expired};
+    memcpy(totals.of_all, mine, sizeof(totals.of_all));
+    done(arg, STORE_OK, &totals);
+}
+
 /* ---- the turn, and the end ------------------------------------------------------------------- */
 
 static void memory_input(struct store *store, struct timebox *box)
@@ -656,6 +671,7 @@ static const struct store_ops memory_ops = {
     .retained_start = start_read,
     .retained_continue = memory_read_continue,
     .retained_cancel = memory_read_cancel,
+    .totals = memory_totals,
     .input = memory_input,
     .flush = memory_flush,
     .now_ms = memory_now_ms,

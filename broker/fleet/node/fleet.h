@@ -153,6 +153,7 @@ struct fleet {
     struct fleet_fullness *fullness;
     struct fleet_disk *disk;
     struct fleet_usage *usage;
+    struct fleet_totals *totals;
     struct route_node *nodes;
     struct fleet_channel *channel_state;
     struct inbox *inbox;

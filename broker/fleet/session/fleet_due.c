@@ -11,6 +11,7 @@
 #include "broker/fleet/node/fleet_behalf.h"
 #include "broker/fleet/session/fleet_will.h"
 #include "broker/fleet/storage/fleet_full.h"
+#include "broker/fleet/storage/fleet_totals.h"
 #include "broker/fleet/storage/fleet_usage.h"
 
 enum { DUE_MS = 100, DUE_BUCKETS = 64, DUE_AT_ONCE = 20 };
@@ -138,6 +139,8 @@ static void on_due(void *arg, const redisReply *r)
                                NULL, NULL);
         else if (r->element[i]->str[0] == 'b')
             take_from(f, session, fourth);
+        else if (r->element[i]->str[0] == 'x')
+            fleet_totals_expired(f, strtoull(third->str, NULL, 10));
         else
             fleet_reannounce_end(f, session, fourth);
     }

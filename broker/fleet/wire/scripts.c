@@ -35,6 +35,7 @@ static const char *const names[] = {
     [SCRIPT_SEND] = "send",
     [SCRIPT_SESSION] = "session",
     [SCRIPT_SUBSCRIBE] = "subscribe",
+    [SCRIPT_TOTALS] = "totals",
     [SCRIPT_UNSUBSCRIBE] = "unsubscribe",
     [SCRIPT_USAGE] = "usage",
     [SCRIPT_VALUES] = "values",
