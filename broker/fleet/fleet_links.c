@@ -7,6 +7,7 @@
 
 #include "broker/fleet/connect/fleet_connect.h"
 #include "broker/fleet/exchange/fleet_channel.h"
+#include "broker/fleet/exchange/fleet_outbox.h"
 #include "broker/fleet/exchange/inbox.h"
 #include "broker/fleet/fence/fleet_cut.h"
 #include "broker/fleet/hold/fleet_assert.h"
@@ -16,6 +17,7 @@
 #include "broker/fleet/node/fleet_clock.h"
 #include "broker/fleet/node/fleet_stream.h"
 #include "broker/fleet/publish/fleet_queue.h"
+#include "broker/fleet/publish/fleet_retained.h"
 #include "broker/fleet/session/fleet_disconnect.h"
 #include "broker/fleet/session/fleet_due.h"
 #include "broker/fleet/storage/fleet_disk.h"
@@ -65,6 +67,8 @@ static bool on_greeted(void *arg, struct redis_link *link, const struct redis_se
             fleet_clock_forget(f->clock);
             fleet_cut_run_changed(f);
             fleet_queues_run_changed(f);
+            fleet_retaining_run_changed(f);
+            outboxes_run_changed(f);
             fleet_connects_run_changed(f);
             fleet_holds_run_changed(f);
             fleet_disconnects_run_changed(f);

@@ -20,12 +20,8 @@ void fleet_parts_failed(struct fleet_parts *p, enum store_status status)
         p->status = status;
 }
 
-void fleet_parts_held(struct fleet_parts *p, uint64_t client, uint64_t node)
+static void serve_again(struct fleet_parts *p, uint64_t client, uint64_t node)
 {
-    if (p->never_held) {
-        fleet_parts_failed(p, STORE_FULL);
-        return;
-    }
     if (client != 0)
         id_set_remove(&p->clients, client);
     if (node != 0)
@@ -33,7 +29,21 @@ void fleet_parts_held(struct fleet_parts *p, uint64_t client, uint64_t node)
     if (client == 0 && node == 0)
         p->retained = false;
     p->missed = true;
+}
+
+void fleet_parts_held(struct fleet_parts *p, uint64_t client, uint64_t node)
+{
+    if (p->never_held) {
+        fleet_parts_failed(p, STORE_FULL);
+        return;
+    }
+    serve_again(p, client, node);
     fleet_full(p->f);
+}
+
+void fleet_parts_refused(struct fleet_parts *p, uint64_t client, uint64_t node)
+{
+    serve_again(p, client, node);
 }
 
 void fleet_parts_missed(struct fleet_parts *p, uint64_t node)

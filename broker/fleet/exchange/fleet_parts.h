@@ -38,6 +38,9 @@ void fleet_parts_failed(struct fleet_parts *p, enum store_status status);
 /* Redis had no room for this part: the message is held, and tried again when there is some. `client`,
  * `node`: whom the part was for, 0: nobody (a retained value). */
 void fleet_parts_held(struct fleet_parts *p, uint64_t client, uint64_t node);
+/* It wasn't written, because a call before it wasn't done (fleet_chain.h): it is tried again behind that one. For whom,
+ * as above. */
+void fleet_parts_refused(struct fleet_parts *p, uint64_t client, uint64_t node);
 /* The node has no inbox: match again a little later. */
 void fleet_parts_missed(struct fleet_parts *p, uint64_t node);
 /* Redis doesn't know the session (hash of its client id). After a loss of data: the same. */

@@ -153,6 +153,7 @@ struct fleet {
     struct fleet_disk *disk;
     struct fleet_usage *usage;
     struct route_node *nodes;
+    struct outbox_chain *outbox_chains;
     struct fleet_channel *channel_state;
     struct inbox *inbox;
     struct inbox_barriers *barriers;

@@ -1,23 +1,25 @@
 #!lua
 -- Rule 5: messages into the queues of durable sessions of one bucket. KEYS: bucket prefix.
--- ARGV: node, call number, queue limit in messages, in bytes (0: none), dedup window in ms, most ids in
---   it, number of messages, per message: frame, id to be remembered or '', then per target: client,
---   the message's index, flags ('x': this client was taken from the node before the call was written;
---   the target is skipped). The node's field is <node>:<run of Redis>.
+-- ARGV: node, call number, number of the call before it that isn't answered yet (0: none), queue limit in
+--   messages, in bytes (0: none), dedup window in ms, most ids in it, number of messages, per message:
+--   frame, id to be remembered or '', then per target: client, the message's index, flags ('x': this
+--   client was taken from the node before the call was written; the target is skipped). The node's field
+--   is <node>:<run of Redis>.
 -- Returns {dropped, then pairs}:
 --   owner, client: the session's owner, to be woken;
 --   '#' and a target's number, client: there is no such session;
 --   '~', how many: ids that were forgotten before the window was over;
 --   '!' and a target's number, client: its queue is full (reported once until it is half empty: `qf`).
 -- A call number at or below the last one was done before: only the owners are returned again.
+-- Returns 'refused' and does nothing when the call before it wasn't done: both come again, in order.
 -- The limit in bytes counts messages that are larger than the two limits allow each on average; the
 -- smaller ones reach the other limit first. `qb` of a session is the bytes of those that were ever queued.
 -- Each of them, and every 16th message, has in its field b what `qb` was before it. So the queue holds the
 -- difference between `qb` and the first b in the queue; `qh` is that first b as last read.
 local p, call = KEYS[1], tonumber(ARGV[2])
 local node, run = string.match(ARGV[1], '^([^:]*):(.*)$')
-local limit, most, window = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local ids, count = tonumber(ARGV[6]), tonumber(ARGV[7])
+local limit, most, window = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local ids, count = tonumber(ARGV[7]), tonumber(ARGV[8])
 local large = most == 0 and math.huge or limit == 0 and 0 or most / limit
 
 local function first_mark(q)
@@ -55,16 +57,19 @@ local function is_half_empty(s, q, waiting)
   return (put - (first_mark(q) or put)) * 2 < most
 end
 
-local last = redis.call('HGET', p .. 'hw', node)
-local fresh = not last or tonumber(last) < call
+local last = tonumber(redis.call('HGET', p .. 'hw', node) or 0)
+local fresh = last < call
 if fresh then
+  if last < tonumber(ARGV[3]) then
+    return 'refused'
+  end
   redis.call('HSET', p .. 'hw', node, call)
 end
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local out, told = {0}, {}
-for i = 8 + count * 2, #ARGV, 3 do
-  local c, m = ARGV[i], 8 + tonumber(ARGV[i + 1]) * 2
+for i = 9 + count * 2, #ARGV, 3 do
+  local c, m = ARGV[i], 9 + tonumber(ARGV[i + 1]) * 2
   local s, q = p .. 's:' .. c, p .. 'q:' .. c
   local h = redis.call('HMGET', s, 'owner', 'dur', 'run', 'qf', 'lg')
   if ARGV[i + 2] == 'x' then
@@ -97,7 +102,7 @@ for i = 8 + count * 2, #ARGV, 3 do
         new = false
         if not h[4] then
           redis.call('HSET', s, 'qf', 1)
-          out[#out + 1] = '!' .. (i - 8 - count * 2) / 3
+          out[#out + 1] = '!' .. (i - 9 - count * 2) / 3
           out[#out + 1] = c
         end
       elseif h[4] and is_half_empty(s, q, waiting) then
@@ -126,7 +131,7 @@ for i = 8 + count * 2, #ARGV, 3 do
       out[#out + 1] = c
     end
   elseif not h[2] then
-    out[#out + 1] = '#' .. (i - 8 - count * 2) / 3
+    out[#out + 1] = '#' .. (i - 9 - count * 2) / 3
     out[#out + 1] = c
   end
 end
