@@ -1,5 +1,5 @@
 /*
- * outbox_chain - which batches to a node's inbox are under way (fleet_chain.h), a chain for messages and one for requests.
+ * outbox_chain - which batches to a node's inbox are under way (fleet_chain.h): a chain for messages, one for requests.
  *
  * Here it is the receiver that refuses: it drops a batch that names one which it didn't have. It says nothing, so the
  * sender must know. It does: Redis' answers say which batches are in the inbox, and in which order.

@@ -43,6 +43,7 @@ struct fleet_retaining {
     struct retain_batch *open[FLEET_TOPIC_BUCKETS], *last[FLEET_TOPIC_BUCKETS];
     struct fleet_chain chains[FLEET_TOPIC_BUCKETS];
     struct fleet_bytes frame;
+    uint64_t sequence; /* of the last value written; a call has that of its last one */
     bool any;
 };
 
@@ -168,7 +169,7 @@ static void write_batch(struct fleet *f, struct retain_batch *b)
 
     scripts_begin(&f->scripts, f->q, SCRIPT_RETAIN, key.text, 6 + 4 * b->count);
     redis_queue_str(f->q, f->hex);
-    b->number = f->calls++;
+    b->number = f->retaining->sequence += b->count;
     redis_queue_u64(f->q, b->number);
     redis_queue_u64(f->q, fleet_chain_send(&f->retaining->chains[b->bucket], b->number));
     redis_queue_u64(f->q, f->cfg.dedup_window_ms);
