@@ -24,9 +24,6 @@
 #include "broker/fleet/storage/fleet_replicas.h"
 #include "common/log/log.h"
 
-/* Before scripts that are gone from Redis are loaded again: redis_link.h. */
-enum { SCRIPTS_WAIT_MS = 200 };
-
 static bool server_is_usable(const struct redis_server_info *info)
 {
     if (info->major < 7) {
@@ -147,7 +144,6 @@ bool fleet_links_open(struct fleet *f)
         .backoff_max_ms = f->cfg.reconnect_max_ms,
         .scripts = f->scripts.text,
         .script_count = SCRIPT_COUNT,
-        .scripts_wait_ms = SCRIPTS_WAIT_MS,
         .arg = f,
         .greeted = on_greeted,
         .enter = on_enter,

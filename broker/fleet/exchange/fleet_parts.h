@@ -27,10 +27,14 @@ struct fleet_parts {
     bool taken;      /* it isn't this node's to publish any more (fleet_taken.h) */
     bool never_held; /* what Redis has no room for fails (store_enqueue), instead of being held */
     bool retained;   /* the retained value has its part */
-    bool missed;     /* match again a little later */
+    bool missed;     /* match again a little later; fleet_parts_miss and _begin alone set it */
     bool unknown;    /* Redis doesn't know a session that it was for */
 };
 
+/* A round begins, or there won't be one: what the last one found is over. */
+void fleet_parts_begin(struct fleet_parts *p);
+/* It must be matched again. */
+void fleet_parts_miss(struct fleet_parts *p);
 /* One more waits to be sent; was sent; came out so. */
 void fleet_parts_gathered(struct fleet_parts *p);
 void fleet_parts_issued(struct fleet_parts *p);

@@ -40,6 +40,7 @@ static void on_version(struct fleet_version_wait *w, bool ok)
         gather(e);
         return;
     }
+    fleet_parts_begin(&e->parts);
     e->done(e->arg, e->parts.status);
     message_unref(e->parts.message);
     account_delete(ACCOUNT_REQUESTS, e, e->size);
@@ -57,7 +58,7 @@ static void all_sent(struct fleet_parts *parts)
 static void gather(struct fleet_enqueue *e)
 {
     uint64_t client = fleet_hash(e->target.client_id.data, e->target.client_id.len);
-    e->parts.missed = false;
+    fleet_parts_begin(&e->parts);
     e->run = e->parts.f->runs;
     fleet_parts_gathered(&e->parts); /* nothing is asked before it is gathered */
     fleet_queue_add(e->parts.f, &e->parts, e->parts.message, &e->target,

@@ -197,14 +197,15 @@ void fleet_queues_void(struct fleet *f)
     redis_queue_each(f->q, on_queued, void_targets, NULL);
 }
 
-/* Which may not have what the former one answered. */
+/* It does only what it has done. Of the others some may be for sessions that it doesn't know before they are asserted:
+ * these would come behind what is done now. So all are tried again, in order. */
 static void retag(void *each_arg, void *arg, struct redis_args args)
 {
     const struct fleet *f = each_arg;
-    const struct queue_batch *b = arg;
 
+    (void)arg;
     scripts_end_arg(args, 1, f->run_tag); /* of the node's field */
-    scripts_clear_done(args, 3, &f->queues->chains[b->bucket]);
+    scripts_fill_arg(args, 3, 'x');
 }
 
 void fleet_queues_run_changed(struct fleet *f)

@@ -11,7 +11,8 @@
 --   '~', how many: ids that were forgotten before the window was over;
 --   '!' and a target's number, client: its queue is full (reported once until it is half empty: `qf`).
 -- A call number at or below the last one was done before: only the owners are returned again.
--- Returns 'refused' and does nothing when the call before it wasn't done: both come again, in order.
+-- Returns 'refused' and does nothing when the call before it wasn't done (never, if it is no number): both
+-- come again, in order.
 -- The limit in bytes counts messages that are larger than the two limits allow each on average; the
 -- smaller ones reach the other limit first. `qb` of a session is the bytes of those that were ever queued.
 -- Each of them, and every 16th message, has in its field b what `qb` was before it. So the queue holds the
@@ -60,7 +61,7 @@ end
 local last = tonumber(redis.call('HGET', p .. 'hw', node) or 0)
 local fresh = last < call
 if fresh then
-  if last < tonumber(ARGV[3]) then
+  if last < (tonumber(ARGV[3]) or math.huge) then
     return 'refused'
   end
   redis.call('HSET', p .. 'hw', node, call)

@@ -93,6 +93,14 @@ void scripts_end_arg(struct redis_args args, size_t number, const char *text)
         memcpy(arg + len - end, text, end);
 }
 
+void scripts_fill_arg(struct redis_args args, size_t number, char with)
+{
+    size_t len = 0;
+    char *arg = find_arg(args, number, &len);
+    if (arg != NULL)
+        memset(arg, with, len);
+}
+
 void scripts_clear_done(struct redis_args args, size_t number, const struct fleet_chain *chain)
 {
     size_t len = 0;

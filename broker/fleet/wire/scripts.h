@@ -61,6 +61,8 @@ void scripts_begin(const struct scripts *s, struct redis_queue *q, enum script i
  * this text. */
 void scripts_end_arg(struct redis_args args, size_t number, const char *text);
 
+/* In the same way: each of its characters becomes this one. */
+void scripts_fill_arg(struct redis_args args, size_t number, char with);
 /* In the same way: the argument, a number that the call names of this chain, becomes 0 if that one was done. */
 void scripts_clear_done(struct redis_args args, size_t number, const struct fleet_chain *chain);
 
