@@ -7,6 +7,7 @@
 
 #include "broker/fleet/connect/fleet_connect.h"
 #include "broker/fleet/exchange/fleet_channel.h"
+#include "broker/fleet/exchange/fleet_outbox.h"
 #include "broker/fleet/exchange/inbox.h"
 #include "broker/fleet/fence/fleet_cut.h"
 #include "broker/fleet/hold/fleet_assert.h"
@@ -16,14 +17,12 @@
 #include "broker/fleet/node/fleet_clock.h"
 #include "broker/fleet/node/fleet_stream.h"
 #include "broker/fleet/publish/fleet_queue.h"
+#include "broker/fleet/publish/fleet_retained.h"
 #include "broker/fleet/session/fleet_disconnect.h"
 #include "broker/fleet/session/fleet_due.h"
 #include "broker/fleet/storage/fleet_disk.h"
 #include "broker/fleet/storage/fleet_replicas.h"
 #include "common/log/log.h"
-
-/* Before scripts that are gone from Redis are loaded again: redis_link.h. */
-enum { SCRIPTS_WAIT_MS = 200 };
 
 static bool server_is_usable(const struct redis_server_info *info)
 {
@@ -65,6 +64,8 @@ static bool on_greeted(void *arg, struct redis_link *link, const struct redis_se
             fleet_clock_forget(f->clock);
             fleet_cut_run_changed(f);
             fleet_queues_run_changed(f);
+            fleet_retaining_run_changed(f);
+            outboxes_run_changed(f);
             fleet_connects_run_changed(f);
             fleet_holds_run_changed(f);
             fleet_disconnects_run_changed(f);
@@ -143,7 +144,6 @@ bool fleet_links_open(struct fleet *f)
         .backoff_max_ms = f->cfg.reconnect_max_ms,
         .scripts = f->scripts.text,
         .script_count = SCRIPT_COUNT,
-        .scripts_wait_ms = SCRIPTS_WAIT_MS,
         .arg = f,
         .greeted = on_greeted,
         .enter = on_enter,

@@ -13,6 +13,7 @@
 #include "broker/store/memory_queue.h"
 #include "broker/store/memory_read.h"
 #include "broker/store/memory_values.h"
+#include "broker/store/retained_tree.h"
 #include "broker/store/store.h"
 #include "common/base/clock.h"
 #include "common/base/hash.h"
