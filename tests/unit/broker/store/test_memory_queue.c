@@ -130,16 +130,7 @@ static void entries_keep_the_identifiers_that_they_came_with(void **state)
     memory_queue_remove(&q, 4);
     assert_int_equal(q.bytes, 0);
     assert_int_equal(account.by_kind[ACCOUNT_QUEUES], queued);
-}
-
-/* ---- expiry ----------------------------------------------------------------------------------- */
-
-/* A message of no subscription with an identifier. */
-static void push_message(struct memory_queue *q, struct message *m)
-{
-    const struct memory_entry e = {.message = m, .qos = 1};
-    assert_true(memory_queue_push(q, e, (struct mqtt_ids){0}));
-    message_unref(m);
+    fini(&q);
 }
 
 static void what_has_expired_is_dropped_unless_it_was_sent(void **state)
@@ -152,7 +143,9 @@ static void what_has_expired_is_dropped_unless_it_was_sent(void **state)
     for (int i = 0; i < 6; i++) {
         struct message *m = make((char)i);
         m->expires_at_ms = i == 3 ? 0 : 100;
-        push_message(&q, m);
+        assert_true(memory_queue_push(&q, (struct memory_entry){.message = m, .qos = 1},
+                                      (struct mqtt_ids){0}));
+        message_unref(m);
     }
     assert_int_equal(memory_queue_expire(&q, 1, 8, 99), 0);
     assert_int_equal(memory_queue_read(&q, 1, out, 1, 1 << 20, &more), 1);
@@ -177,7 +170,9 @@ static void a_queue_whose_all_has_expired_is_empty(void **state)
     for (int i = 0; i < 20; i++) {
         struct message *m = make((char)i);
         m->expires_at_ms = 100;
-        push_message(&q, m);
+        assert_true(memory_queue_push(&q, (struct memory_entry){.message = m, .qos = 1},
+                                      (struct mqtt_ids){0}));
+        message_unref(m);
     }
     assert_int_equal(memory_queue_expire(&q, 0, 1, 100), 20);
     assert_int_equal(q.bytes, 0);
