@@ -197,15 +197,18 @@ static struct request_list *copy_list(const struct client *c, const struct mqtt_
     uint8_t *text = (uint8_t *)&l->wishes[s->count];
     struct mqtt_filter f = {0};
     uint32_t id = subscribe ? subscription_id_of(s) : 0;
+    /* To ask for more is allowed (5.0: 3.2.2-10). */
+    const uint32_t max_qos = c->broker->config->mqtt.max_qos;
     for (uint32_t at = 0; mqtt_filters_next(s, subscribe, &at, &f);) {
+        uint8_t qos = f.qos < max_qos ? f.qos : (uint8_t)max_qos;
         memcpy(text, f.filter.data, f.filter.len);
         l->wishes[l->count++] =
             (struct wish){.filter = {.data = text, .len = f.filter.len},
-                          .options = {.qos = f.qos,
+                          .options = {.qos = qos,
                                       .no_local = f.no_local || c->bridge,
                                       .retain_as_published = f.retain_as_published || c->bridge,
                                       .subscription_id = id},
-                          .code = f.qos,
+                          .code = qos,
                           .retain_handling = f.retain_handling};
         text += f.filter.len;
     }
