@@ -148,6 +148,7 @@ struct broker *broker_new_core(const struct broker_config *config, const struct 
     if (b == NULL)
         return NULL;
     b->config = config;
+    b->offers_all = config->mqtt.max_qos == 2 && config->mqtt.retain;
     b->hash_key = r->hash_key;
     b->last_message_id.node = r->message_node;
     broker_config_packet_limits(&config->limits, b->packet_limits);

@@ -59,16 +59,17 @@ static struct delivery begin(struct broker *b, const struct publish *p,
 {
     if (p->message != NULL)
         return delivery_of_message(b->encoder, p->message, scratch);
-    struct delivery d =
-        delivery_of_publish(b->encoder, p->fields, publish_next_id(b), publisher_of(p));
-    d.expires_at_ms = p->expires_at_ms;
-    return d;
+    encoder_begin(b->encoder);
+    return (struct delivery){.encoder = b->encoder,
+                             .publish = p->fields,
+                             .id = publish_next_id(b),
+                             .expires_at_ms = p->expires_at_ms,
+                             .publisher = publisher_of(p)};
 }
 
 static void note_reached(bool *reached, const struct match_entry *e, struct mqtt_slice publisher)
 {
-    if (reached != NULL && e != NULL &&
-        (e->node_count > 0 || match_entry_has_receiver(e, publisher)))
+    if (e != NULL && (e->node_count > 0 || match_entry_has_receiver(e, publisher)))
         *reached = true;
 }
 
@@ -101,7 +102,8 @@ enum publish_next publish_route(struct broker *b, const struct publish *p,
     const struct mqtt_publish *fields = p->fields;
     const struct match_entry *e = router_match(b->router, fields->topic);
     bool complete = find_targets(b, p, e, &found->targets);
-    note_reached(p->reached, e, publisher_of(p));
+    if (p->reached != NULL)
+        note_reached(p->reached, e, publisher_of(p));
     if (waits_for_store(b, fields) || p->qos2_packet_id != 0) {
         found->own = router_keep_match(b->router, e);
         return PUBLISH_STORE;
@@ -163,7 +165,8 @@ static void on_safe(void *arg, enum store_status status)
         return;
     }
     const struct match_entry *e = router_match_again(w->broker->router, w->message->topic, &w->own);
-    note_reached(w->reached, e, w->message->publisher);
+    if (w->reached != NULL)
+        note_reached(w->reached, e, w->message->publisher);
     if (deliver_in_order(w->broker, w->message, e, &order))
         complete(w, STORE_OK);
 }

@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+#include "broker/base/drop_log.h"
 #include "broker/client/client.h"
 #include "broker/client/leave.h"
 #include "broker/connection/client_life.h"
@@ -24,20 +25,12 @@ static struct session *find(const struct broker *b, struct mqtt_slice client_id)
     return session_table_find(b->sessions, client_id);
 }
 
-/* It was on its way for longer than it is good for. */
-static void drop_expired(struct broker *b, const struct message *m)
-{
-    b->stats.dropped[DROP_EXPIRED]++;
-    LOG_LIMITED(LOG_LEVEL_INFO, "message_expired", KV_STR("where", "between_brokers"),
-                KV_BYTES("topic", m->topic.data, m->topic.len));
-}
-
 static bool on_deliver(void *arg, struct message *m)
 {
     struct broker *b = arg;
     if (m->expires_at_ms != 0 && message_is_expired(m, store_now_ms(b->store))) {
-        drop_expired(b, m);
-        return false;
+        drop_note(&b->stats, DROP_EXPIRED, (struct mqtt_slice){0}, m->topic);
+        return false; /* it was on its way for longer than it is good for */
     }
     return publish_local(b, m);
 }

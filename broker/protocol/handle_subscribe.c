@@ -197,10 +197,9 @@ static struct request_list *copy_list(const struct client *c, const struct mqtt_
     uint8_t *text = (uint8_t *)&l->wishes[s->count];
     struct mqtt_filter f = {0};
     uint32_t id = subscribe ? subscription_id_of(s) : 0;
-    /* To ask for more is allowed (5.0: 3.2.2-10). */
-    const uint32_t max_qos = c->broker->config->mqtt.max_qos;
+    uint8_t most = (uint8_t)c->broker->config->mqtt.max_qos;
     for (uint32_t at = 0; mqtt_filters_next(s, subscribe, &at, &f);) {
-        uint8_t qos = f.qos < max_qos ? f.qos : (uint8_t)max_qos;
+        uint8_t qos = f.qos <= most ? f.qos : most;
         memcpy(text, f.filter.data, f.filter.len);
         l->wishes[l->count++] =
             (struct wish){.filter = {.data = text, .len = f.filter.len},

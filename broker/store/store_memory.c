@@ -12,7 +12,7 @@
 #include "broker/message/packet_ids.h"
 #include "broker/store/memory_queue.h"
 #include "broker/store/memory_read.h"
-#include "broker/store/retained_tree.h"
+#include "broker/store/memory_values.h"
 #include "broker/store/store.h"
 #include "common/base/clock.h"
 #include "common/base/hash.h"
@@ -48,8 +48,7 @@ struct store_memory {
     struct store_host host;
     struct hash_table sessions; /* by id */
     uint32_t durable_count;
-    struct retained_tree *retained;
-    uint64_t sweep_ms;           /* values that have expired are looked for, then */
+    struct memory_values values; /* retained */
     struct wheel wheel;          /* wills and expiries */
     struct leftovers leftovers;  /* queues of sessions that ended */
     struct timebox *box;         /* of this turn; NULL outside of it */
@@ -369,12 +368,6 @@ static void memory_unsubscribe(struct store *store, struct store_hold *hold,
 
 /* ---- publishing ------------------------------------------------------------------------------ */
 
-static void say_expired(const char *where, struct mqtt_slice name, uint64_t messages)
-{
-    LOG_LIMITED(LOG_LEVEL_INFO, "message_expired", KV_STR("where", where),
-                KV_BYTES("name", name.data, name.len), KV_UINT("messages", messages));
-}
-
 /* What of a queue has expired and wasn't sent, up to where so many haven't. */
 static void expire_queue(struct store_memory *s, struct memory_session *m, uint64_t from,
                          size_t most)
@@ -383,23 +376,8 @@ static void expire_queue(struct store_memory *s, struct memory_session *m, uint6
     if (dropped == 0)
         return;
     s->config.stats->dropped[DROP_EXPIRED] += dropped;
-    say_expired("queue", id_of(m), dropped);
-}
-
-static void keep_retained(struct store_memory *s, struct message *m)
-{
-    bool is_new = retained_tree_get(s->retained, m->topic) == NULL;
-    if (m->payload.len == 0) {
-        retained_tree_remove(s->retained, m->topic);
-    } else if (is_new && retained_tree_count(s->retained) >= s->config.retained_limit) {
-        s->config.stats->dropped[DROP_RETAINED_FULL]++;
-    } else if (is_new ? !takes_lasting(s) : !takes_queued(s, 0)) {
-        retained_tree_remove(s->retained, m->topic); /* no value rather than an old one */
-        s->config.stats->dropped[DROP_MEMORY]++;
-    } else if (!retained_tree_put(s->retained, m)) {
-        s->config.stats->dropped[DROP_NO_MEMORY]++;
-    }
-    s->config.stats->retained = retained_tree_count(s->retained);
+    LOG_LIMITED(LOG_LEVEL_INFO, "message_dropped", KV_STR("reason", drop_names[DROP_EXPIRED]),
+                KV_BYTES("client_id", m->id, m->id_len), KV_UINT("messages", dropped));
 }
 
 static void say_full(struct memory_session *session, const struct message *m)
@@ -470,7 +448,7 @@ static void memory_publish(struct store *store, const struct store_publish_reque
     if (!is_repeat(req)) {
         reached = req->targets.queue_count > 0;
         if (m->retain)
-            keep_retained(s, m);
+            memory_values_keep(&s->values, m);
         for (size_t i = 0; i < req->targets.queue_count; i++)
             queue_for(s, &req->targets.queues[i], m, false);
         if (req->qos2_packet_id != 0)
@@ -585,34 +563,10 @@ static void memory_complete(struct store *store, struct store_hold *hold, uint64
 
 /* ---- retained -------------------------------------------------------------------------------- */
 
-static void note_expired(struct store_memory *s, struct mqtt_slice topic, size_t values)
+static bool is_over(struct store *store, struct message *m)
 {
-    s->config.stats->dropped[DROP_EXPIRED] += values;
-    s->config.stats->retained = retained_tree_count(s->retained);
-    say_expired("retained", topic, values);
-}
-
-static bool drop_if_over(struct store *store, struct message *m)
-{
-    struct store_memory *s = memory_of(store);
-    if (m->expires_at_ms == 0 || !message_is_expired(m, store_now_ms(store)))
-        return false;
-    retained_tree_remove(s->retained, m->topic);
-    note_expired(s, m->topic, 1);
-    return true;
-}
-
-/* Those that nobody reads, a part of the tree at a time: a million values are gone through in two minutes. */
-static void sweep_retained(struct store_memory *s)
-{
-    enum { PERIOD_MS = 100, NODES = 1000 };
-    uint64_t now = clock_monotonic_ms();
-    if (now < s->sweep_ms)
-        return;
-    s->sweep_ms = now + PERIOD_MS;
-    size_t removed = retained_tree_sweep(s->retained, NODES, store_now_ms(&s->base));
-    if (removed > 0)
-        note_expired(s, (struct mqtt_slice){0}, removed);
+    return m->expires_at_ms != 0 &&
+           memory_values_drop_expired(&memory_of(store)->values, m, store_now_ms(store));
 }
 
 static struct store_retained_read *start_read(struct store *store, struct mqtt_slice filter,
@@ -620,13 +574,13 @@ static struct store_retained_read *start_read(struct store *store, struct mqtt_s
                                               store_retained_chunk_fn *chunk, store_done_fn *done,
                                               void *arg)
 {
-    struct memory_read_request r = {.is_over = drop_if_over,
+    struct memory_read_request r = {.is_over = is_over,
                                     .filter = filter,
                                     .each = each,
                                     .chunk = chunk,
                                     .done = done,
                                     .arg = arg};
-    return memory_read_start(store, memory_of(store)->retained, &r);
+    return memory_read_start(store, memory_of(store)->values.tree, &r);
 }
 
 /* ---- the turn, and the end ------------------------------------------------------------------- */
@@ -637,7 +591,7 @@ static void memory_input(struct store *store, struct timebox *box)
     s->box = box;
     wheel_advance(&s->wheel, clock_monotonic_ms());
     leftovers_release(&s->leftovers, box);
-    sweep_retained(s);
+    memory_values_sweep(&s->values, clock_monotonic_ms(), store_now_ms(store));
     s->box = NULL;
 }
 
@@ -680,7 +634,7 @@ static void memory_free(struct store *store)
         free_session(s, HASH_OWNER(link, struct memory_session, by_id));
     hash_table_fini(&s->sessions);
     leftovers_fini(&s->leftovers);
-    retained_tree_free(s->retained);
+    memory_values_fini(&s->values);
     free(s->scratch);
     free(s);
 }
@@ -719,9 +673,8 @@ struct store *store_memory_new(const struct store_memory_config *cfg, const stru
     s->base.ops = &memory_ops;
     s->config = *cfg;
     s->host = *host;
-    s->retained = retained_tree_new(cfg->hash_key);
-    if (s->retained == NULL || !hash_table_init(&s->sessions)) {
-        retained_tree_free(s->retained);
+    if (!memory_values_init(&s->values, &s->config) || !hash_table_init(&s->sessions)) {
+        memory_values_fini(&s->values);
         free(s);
         return NULL;
     }

@@ -53,7 +53,7 @@ class SharedTests(Conformance5):
         publisher.publish_many(((topic, "%d" % n) for n in range(30)), 1)
         got = self.gathered(members, 30)
         self.assertEqual(sorted(int(g.payload) for part in got for g in part), list(range(30)))
-        self.assertTrue(all(got), "a member got nothing: %s" % [len(g) for g in got])
+        self.assertGreater(sum(bool(g) for g in got), 1, "one member got all: %s" % [len(g) for g in got])
 
     def test_name_of_the_group(self):
         self.proves("MQTT-4.8.2-1")

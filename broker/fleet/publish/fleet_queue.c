@@ -117,8 +117,8 @@ static void note_full(struct queue_batch *b, const redisReply *number, const red
 static void note_expired(struct fleet *f, uint64_t count)
 {
     metric_add(f->metrics.expired, count);
-    LOG_LIMITED(LOG_LEVEL_INFO, "message_expired", KV_STR("where", "queue"),
-                KV_UINT("messages", count));
+    LOG_LIMITED(LOG_LEVEL_INFO, "message_dropped", KV_STR("reason", "expired"),
+                KV_STR("where", "queue"), KV_UINT("messages", count));
 }
 
 static void refuse_all(struct queue_batch *b, enum store_status status)

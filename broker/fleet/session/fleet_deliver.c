@@ -117,8 +117,8 @@ static void note_expired(const struct fleet_hold *h, uint64_t count)
     const char *id = h->hold != NULL ? h->hold->client_id : "";
 
     metric_add(h->fleet->metrics.expired, count);
-    LOG_LIMITED(LOG_LEVEL_INFO, "message_expired", KV_STR("where", "queue"),
-                KV_STR("client_id", id), KV_UINT("messages", count));
+    LOG_LIMITED(LOG_LEVEL_INFO, "message_dropped", KV_STR("reason", "expired"),
+                KV_STR("where", "queue"), KV_STR("client_id", id), KV_UINT("messages", count));
 }
 
 static void tell_entries(struct fetch_op *op, const redisReply *r)
