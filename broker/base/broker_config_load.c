@@ -107,6 +107,7 @@ struct store_redis_config broker_config_store_redis(const struct broker_config *
         .stored_limit_bytes = c->limits.max_stored_bytes,
         .queue_limit = c->limits.max_queued_messages,
         .queue_limit_bytes = c->limits.max_queued_bytes,
+        .redispatch_after_ms = c->shared.redispatch_after_ms,
         .consistency = (enum fleet_consistency)c->fleet.consistency,
         .durability = (enum fleet_durability)c->fleet.durability,
     };

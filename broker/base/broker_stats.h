@@ -60,7 +60,8 @@ enum drop {
     DROP_LIMIT,         /* topic too deep or too long */
     DROP_RETAINED_FULL, /* one retained topic too many */
     DROP_NO_MEMORY,
-    DROP_MEMORY, /* max_memory is nearly used up by what lasts */
+    DROP_SHARE_NOBODY, /* a group of shared subscriptions has no member who could get it */
+    DROP_MEMORY,       /* max_memory is nearly used up by what lasts */
     DROP_COUNT,
 };
 extern const char *const drop_names[DROP_COUNT];

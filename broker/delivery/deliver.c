@@ -13,7 +13,9 @@
 #include "broker/base/leftovers.h"
 #include "broker/client/client.h"
 #include "broker/client/holders.h"
+#include "broker/delivery/fanout.h"
 #include "broker/delivery/retained_known.h"
+#include "broker/delivery/share.h"
 #include "common/log/log.h"
 
 enum {
@@ -90,12 +92,18 @@ static bool send_with_id(struct client *c, struct delivery *d, uint8_t qos, bool
     return put(c, d, publish_first_byte(qos, retain, dup), inflight_packet_id(sequence));
 }
 
+bool deliver_is_full(const struct client *c)
+{
+    const struct broker *b = c->broker;
+    return c->output.pending > b->config->limits.max_output ||
+           (c->output.pending > 0 && b->chunks.pending > b->output_limit) ||
+           (c->blocked && memory_budget_is_tight(&b->memory, account.total));
+}
+
 static void deliver_qos0(struct client *c, struct delivery *d, bool retain)
 {
     struct broker *b = c->broker;
-    if (c->output.pending > b->config->limits.max_output ||
-        (c->output.pending > 0 && b->chunks.pending > b->output_limit) ||
-        (c->blocked && memory_budget_is_tight(&b->memory, account.total))) {
+    if (deliver_is_full(c)) {
         b->stats.dropped[DROP_SLOW_CONSUMER]++;
         return;
     }
@@ -238,6 +246,32 @@ void deliver_message(struct client *c, struct delivery *d, struct deliver_as as)
         queue_push(c, d, as.qos, as.retain);
 }
 
+uint64_t deliver_taken(struct client *c, struct delivery *d, struct deliver_as as)
+{
+    if (!client_is_connected(c))
+        return 0;
+    if (!auth_may_read(c->broker->auth, &c->who, d->publish->topic)) {
+        c->broker->stats.dropped[DROP_DENIED]++;
+        return 0;
+    }
+    fanout_settle(c->broker->fanouts, c->session);
+    if (as.qos == 0) {
+        deliver_qos0(c, d, as.retain);
+        return 0;
+    }
+    uint64_t sequence = c->next_sequence++;
+    return send_with_id(c, d, as.qos, as.retain, false, sequence) ? sequence : 0;
+}
+
+uint32_t deliver_room(struct client *c)
+{
+    uint32_t window = c->broker->config->limits.max_inflight;
+    bool waits = c->hold.durable ? c->wake || c->fetching : c->queue != NULL;
+    if (waits || !has_room(c))
+        return 0;
+    return window > c->inflight.open ? window - c->inflight.open : 0;
+}
+
 bool deliver_is_behind(const struct client *c)
 {
     return c->output.pending >= OUTPUT_HIGH || (c->queue != NULL && c->queue->count > 0);
@@ -315,4 +349,5 @@ void deliver_pump(struct client *c)
         pump_store(c);
     else
         pump_queue(c);
+    share_pump(c);
 }

@@ -11,6 +11,7 @@
 #include "broker/client/client.h"
 #include "broker/client/request.h"
 #include "broker/delivery/retained_delivery.h"
+#include "broker/delivery/share.h"
 #include "broker/protocol/handle.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
@@ -41,15 +42,17 @@ static const char *bound(struct client *c, struct mqtt_slice filter)
     return name;
 }
 
-/* Why the filter isn't granted, NULL if it may be. "$share/..." would be a plain filter here, which
- * nothing ever matches: better refused than granted without effect. */
+/* Why the filter isn't granted, NULL if it may be. Limits and rights are those of the inner filter of
+ * a shared one. */
 static const char *objection(struct client *c, struct mqtt_slice filter)
 {
-    if (mqtt_filter_is_shared(filter))
-        return "shared subscriptions are not supported";
-    if (!handle_topic_fits(c, filter))
+    struct mqtt_slice group;
+    struct mqtt_slice inner = filter;
+    if (mqtt_filter_is_shared(filter) && !mqtt_filter_split_shared(filter, &group, &inner))
+        return "not a valid shared subscription";
+    if (!handle_topic_fits(c, inner))
         return "topic limits";
-    if (!auth_may_subscribe(c->broker->auth, &c->who, filter))
+    if (!auth_may_subscribe(c->broker->auth, &c->who, inner))
         return "access control";
     return bound(c, filter);
 }
@@ -57,8 +60,10 @@ static const char *objection(struct client *c, struct mqtt_slice filter)
 static void grant(struct client *c, struct wish *w)
 {
     struct router *router = c->broker->router;
-    struct subscription_options options = {
-        .qos = w->code, .no_local = c->bridge, .retain_as_published = c->bridge};
+    struct subscription_options options = {.qos = w->code,
+                                           .no_local =
+                                               c->bridge && !mqtt_filter_is_shared(w->filter),
+                                           .retain_as_published = c->bridge};
     static const char *const refusals[] = {
         [ROUTER_CROWDED] = "one topic would match too many filters with + of all clients",
         [ROUTER_NO_MEMORY] = "no memory"};
@@ -67,8 +72,11 @@ static void grant(struct client *c, struct wish *w)
         c->hold.durable && router_is_subscribed(router, c->session, w->filter, &w->before);
     if (why == NULL)
         why = refusals[router_grant(router, c->session, w->filter, options)];
-    if (why == NULL)
+    if (why == NULL) {
+        if (mqtt_filter_is_shared(w->filter))
+            share_joined(c, w->filter);
         return;
+    }
     w->code = MQTT_QOS_FAILURE;
     LOG_LIMITED(LOG_LEVEL_INFO, "subscribe_refused", KV_STR("client_id", client_id_text(c)),
                 KV_BYTES("filter", w->filter.data, w->filter.len), KV_STR("reason", why));
@@ -82,6 +90,10 @@ static void take_back(struct client *c, const struct wish *w)
         router_subscribe(router, c->session, w->filter, w->before);
     else
         router_unsubscribe(router, c->session, w->filter);
+    if (mqtt_filter_is_shared(w->filter) && w->replaced)
+        share_joined(c, w->filter);
+    else
+        share_left(c, w->filter);
 }
 
 /* Not found: as a filter that isn't granted, nobody else is told. */
@@ -90,6 +102,7 @@ static uint8_t revoke(struct client *c, struct mqtt_slice filter)
     if (!router_unsubscribe(c->broker->router, c->session, filter))
         return MQTT_QOS_FAILURE;
     retained_delivery_remove(c, filter);
+    share_left(c, filter);
     return 0;
 }
 
@@ -125,7 +138,7 @@ static void answer_subscribe(struct client *c, struct request *q)
         client_close_later(c, END_NO_MEMORY);
     free(codes);
     for (uint32_t i = 0; i < l->count; i++)
-        if (l->wishes[i].code != MQTT_QOS_FAILURE)
+        if (l->wishes[i].code != MQTT_QOS_FAILURE && !mqtt_filter_is_shared(l->wishes[i].filter))
             retained_delivery_add(c, l->wishes[i].filter, l->wishes[i].code);
     retained_delivery_expected(c);
 }
@@ -147,20 +160,40 @@ static size_t list_size(const struct mqtt_subscribe *s)
     return s->count * sizeof(struct wish) + s->list.len;
 }
 
-/* What the packet names, texts included: the read buffer is others' before the last piece. */
-static struct request_list *copy_list(const struct mqtt_subscribe *s, bool subscribe)
+static const char queue_prefix[] = "$queue/";
+/* "$queue/<filter>" is the group of this name. */
+static const char alias_prefix[] = "$share/$queue/";
+
+/* Copies a filter, written out if it is an alias (`shared.queue_alias`). Returns its length. */
+static uint32_t copy_filter(const struct client *c, uint8_t *out, struct mqtt_slice filter)
 {
-    struct request_list *l = account_alloc(ACCOUNT_REQUESTS, sizeof(*l) + list_size(s));
+    uint32_t named = sizeof(queue_prefix) - 1;
+    if (!c->broker->config->shared.queue_alias || filter.len < named ||
+        memcmp(filter.data, queue_prefix, named) != 0) {
+        memcpy(out, filter.data, filter.len);
+        return filter.len;
+    }
+    uint32_t prefix = sizeof(alias_prefix) - 1;
+    memcpy(out, alias_prefix, prefix);
+    memcpy(out + prefix, filter.data + named, filter.len - named);
+    return filter.len - named + prefix;
+}
+
+/* What the packet names, texts included: the read buffer is others' before the last piece. */
+static struct request_list *copy_list(const struct client *c, const struct mqtt_subscribe *s,
+                                      bool subscribe)
+{
+    size_t aliases = c->broker->config->shared.queue_alias ? s->count * sizeof(alias_prefix) : 0;
+    struct request_list *l = account_alloc(ACCOUNT_REQUESTS, sizeof(*l) + list_size(s) + aliases);
     if (l == NULL)
         return NULL;
     *l = (struct request_list){.answer = subscribe ? answer_subscribe : answer_unsubscribe};
     uint8_t *text = (uint8_t *)&l->wishes[s->count];
     struct mqtt_filter f = {0};
     for (uint32_t at = 0; mqtt_filters_next(s, subscribe, &at, &f);) {
-        memcpy(text, f.filter.data, f.filter.len);
-        l->wishes[l->count++] =
-            (struct wish){.filter = {.data = text, .len = f.filter.len}, .code = f.qos};
-        text += f.filter.len;
+        uint32_t len = copy_filter(c, text, f.filter);
+        l->wishes[l->count++] = (struct wish){.filter = {.data = text, .len = len}, .code = f.qos};
+        text += len;
     }
     return l;
 }
@@ -255,10 +288,11 @@ static size_t collect_granted(const struct client *c, const struct request_list 
         if (w->code == MQTT_QOS_FAILURE || is_named(&table, n))
             continue;
         hash_table_add(&table, &n->link, n->link.hash);
-        subs[count++] = (struct store_subscription){.filter = w->filter,
-                                                    .qos = w->code,
-                                                    .no_local = c->bridge,
-                                                    .retain_as_published = c->bridge};
+        subs[count++] =
+            (struct store_subscription){.filter = w->filter,
+                                        .qos = w->code,
+                                        .no_local = c->bridge && !mqtt_filter_is_shared(w->filter),
+                                        .retain_as_published = c->bridge};
     }
     hash_table_fini(&table);
     return count;
@@ -314,7 +348,7 @@ static void run_piece(struct client *c, struct request *q)
 
 static void begin_list(struct client *c, const struct mqtt_subscribe *s, struct request *q)
 {
-    q->list = copy_list(s, q->answer == MQTT_SUBACK);
+    q->list = copy_list(c, s, q->answer == MQTT_SUBACK);
     if (q->list != NULL) {
         run_piece(c, q);
         return;
@@ -334,9 +368,23 @@ void handle_list_go_on(struct client *c)
 
 /* ---- the packets ----------------------------------------------------------------------------- */
 
+/* No local with a shared subscription [MQTT-3.8.3-4]. */
+static bool asks_for_the_forbidden(const struct mqtt_subscribe *s)
+{
+    struct mqtt_filter f = {0};
+    for (uint32_t at = 0; mqtt_filters_next(s, true, &at, &f);)
+        if (f.no_local && mqtt_filter_is_shared(f.filter))
+            return true;
+    return false;
+}
+
 void handle_subscribe(struct client *c, const struct mqtt_packet *packet)
 {
     const struct mqtt_subscribe *s = &packet->u.subscribe;
+    if (asks_for_the_forbidden(s)) {
+        client_close_later(c, END_MALFORMED);
+        return;
+    }
     struct request *q = request_new(c, MQTT_SUBACK, s->packet_id, list_size(s));
     if (q == NULL)
         return;

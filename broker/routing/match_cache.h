@@ -19,8 +19,9 @@ struct match_cache;
 
 struct match_entry {
     uint32_t hash, generation;
-    uint32_t count;      /* sessions, first in items */
-    uint32_t node_count; /* nodes of the fleet, after them */
+    uint32_t count;       /* sessions, first in items */
+    uint32_t node_count;  /* nodes of the fleet, after them */
+    uint32_t group_count; /* groups of shared subscriptions, last */
     uint32_t topic_len;
     struct topic_match items[]; /* then the topic's bytes */
 };
@@ -32,7 +33,13 @@ static inline bool match_entry_may_have_targets(const struct match_entry *e, uin
     for (uint32_t i = 0; qos > 0 && i < e->count; i++)
         if (session_of(e->items[i].subscriber)->durable)
             return true;
-    return e->node_count > 0;
+    return e->node_count > 0 || (qos > 0 && e->group_count > 0);
+}
+
+/* The groups of shared subscriptions among them. */
+static inline const struct topic_match *match_entry_groups(const struct match_entry *e)
+{
+    return &e->items[e->count + e->node_count];
 }
 
 struct match_cache *match_cache_new(uint64_t hash_key);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "broker/base/account.h"
+#include "broker/store/share_queue.h"
 
 void memory_queue_init(struct memory_queue *q)
 {
@@ -27,6 +28,9 @@ static size_t size_of(const struct message *m)
 
 static void drop(struct memory_queue *q, struct memory_entry *e)
 {
+    if (e->shared != NULL)
+        share_entry_finish(e->shared);
+    e->shared = NULL;
     q->count--;
     q->bytes -= size_of(e->message);
     message_unref(e->message);
@@ -90,6 +94,11 @@ bool memory_queue_push(struct memory_queue *q, struct memory_entry e)
     q->count++;
     q->bytes += size_of(e.message);
     return true;
+}
+
+struct memory_entry *memory_queue_at(const struct memory_queue *q, uint64_t sequence)
+{
+    return entry(q, sequence);
 }
 
 void memory_queue_remove(struct memory_queue *q, uint64_t sequence)

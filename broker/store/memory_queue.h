@@ -12,12 +12,16 @@
 #include "broker/base/leftovers.h"
 #include "broker/store/store.h"
 
+struct share_entry;
+
 struct memory_entry {
     struct message *message; /* NULL: acknowledged */
     uint8_t qos;
     bool retain;
     bool is_value; /* as in store_entry */
     bool sent;     /* was fetched before */
+    /* Taken from a group of shared subscriptions for this session; NULL: not. */
+    struct share_entry *shared;
 };
 
 struct memory_queue {
@@ -33,7 +37,10 @@ void memory_queue_init(struct memory_queue *q);
 void memory_queue_fini(struct memory_queue *q, struct leftovers *to);
 /* References the message. False when out of memory. */
 bool memory_queue_push(struct memory_queue *q, struct memory_entry e);
+/* A message of a group is finished there, too. */
 void memory_queue_remove(struct memory_queue *q, uint64_t sequence);
+/* The entry of a sequence between first and after. */
+struct memory_entry *memory_queue_at(const struct memory_queue *q, uint64_t sequence);
 /* Fills up to `max` entries (about max_bytes) from this sequence on and notes them as sent. */
 size_t memory_queue_read(struct memory_queue *q, uint64_t from, struct store_entry *out, size_t max,
                          size_t max_bytes, bool *more);
