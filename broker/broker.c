@@ -210,6 +210,7 @@ void broker_free(struct broker *b)
     drain_free(b->drain);
     sys_topics_free(b->sys);
     store_free(b->store); /* completes what is under way */
+    b->store = NULL;      /* groups of the router end after it */
     turn_fini(b);
     auth_recheck_free(b->recheck);
     auth_free(b->auth);

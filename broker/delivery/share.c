@@ -57,8 +57,20 @@ void share_joined(struct client *c, struct mqtt_slice filter)
     struct store_member member = member_of(c, filter);
     store_share_join(c->broker->store, &member);
     tell_members(c->broker, filter);
+}
+
+static void begin_taking(struct client *c, struct membership *m)
+{
+    m->takes = true;
     m->wanted = 1; /* something may wait */
     client_mark_work(c);
+}
+
+void share_answered(struct client *c, struct mqtt_slice filter)
+{
+    struct membership *m = c->shares != NULL ? shares_find(c->shares, filter) : NULL;
+    if (m != NULL)
+        begin_taking(c, m);
 }
 
 static void join_one(void *arg, const struct store_subscription *sub)
@@ -72,8 +84,10 @@ void share_joined_all(struct client *c)
     router_each_subscription(c->broker->router, c->session, join_one, c);
     struct membership *m;
     if (c->shares != NULL)
-        LIST_FOREACH (m, &c->shares->memberships, link)
+        LIST_FOREACH (m, &c->shares->memberships, link) {
             share_joined(c, membership_filter(m));
+            begin_taking(c, m);
+        }
 }
 
 void share_left(struct client *c, struct mqtt_slice filter)
@@ -114,9 +128,12 @@ static uint32_t room_of(struct client *c)
 
 static bool has_room(void *arg, const struct share_member *m)
 {
+    const struct share_group *g = arg;
     struct client *c = m->session->client;
-    (void)arg;
-    return client_is_connected(c) && c->shares != NULL && room_of(c) > 0;
+    if (!client_is_connected(c) || c->shares == NULL || room_of(c) == 0)
+        return false;
+    const struct membership *here = shares_find(c->shares, share_group_filter(g));
+    return here != NULL && here->takes;
 }
 
 static uint64_t random_number(struct broker *b)
@@ -138,19 +155,38 @@ bool share_wake(struct broker *b, struct mqtt_slice filter, uint32_t messages)
     if (g == NULL)
         return false;
     for (uint32_t i = 0; i < messages && i < TAKE_MAX; i++) {
-        if (!share_group_choose(groups_of(b), g, place_of_next(b, g), has_room, b, &next)) {
+        if (!share_group_choose(groups_of(b), g, place_of_next(b, g), has_room, g, &next)) {
             g->behind = true;
             break;
         }
         struct client *c = next.session->client;
-        struct membership *m = shares_find(c->shares, filter);
-        if (m == NULL)
-            break;
-        m->wanted++;
+        shares_find(c->shares, filter)->wanted++;
         any = true;
         client_mark_work(c);
     }
     return any;
+}
+
+static void join_again(struct client *c)
+{
+    struct membership *m;
+    LIST_FOREACH (m, &c->shares->memberships, link) {
+        struct store_member member = member_of(c, membership_filter(m));
+        store_share_join(c->broker->store, &member);
+    }
+}
+
+static void look_one(void *arg, struct share_group *g)
+{
+    share_wake(arg, share_group_filter(g), 1);
+}
+
+void share_look(struct broker *b, bool join)
+{
+    for (struct client *c = b->clients; join && c != NULL; c = c->next)
+        if (c->shares != NULL && client_is_connected(c))
+            join_again(c);
+    share_groups_each(groups_of(b), look_one, b);
 }
 
 static void send_one(struct client *c, struct share_held *h)
@@ -208,7 +244,7 @@ static void take(struct client *c, struct membership *m, uint32_t count)
 static uint32_t wanted_of(const struct broker *b, const struct membership *m)
 {
     const struct share_group *g = find_group(b, membership_filter(m));
-    if (m->wanted > 0 || g == NULL || !g->behind)
+    if (m->wanted > 0 || !m->takes || g == NULL || !g->behind)
         return m->wanted;
     return TAKE_MAX;
 }
@@ -244,7 +280,7 @@ void share_acked(struct client *c, uint64_t sequence)
 
 static bool is_drawn(const struct share_group *g, uint8_t qos)
 {
-    return qos == 0 || (g->qos == 0 && g->has_member);
+    return qos == 0 || share_group_is_drawn(g);
 }
 
 static bool takes_now(void *arg, const struct share_member *m)

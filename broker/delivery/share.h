@@ -25,6 +25,8 @@ struct match_entry;
 /* The router has the client's subscription to a shared filter: it is new, has changed, or its durable
  * session has come back. Before the store is told of the subscription. */
 void share_joined(struct client *c, struct mqtt_slice filter);
+/* Its SUBACK was sent: it takes messages from now on. */
+void share_answered(struct client *c, struct mqtt_slice filter);
 /* All of a session that has come back. */
 void share_joined_all(struct client *c);
 /* It has unsubscribed. */
@@ -43,6 +45,7 @@ void share_acked(struct client *c, uint64_t sequence);
 void share_publish(struct broker *b, const struct match_entry *e, struct delivery *d);
 /* See struct store_host. */
 bool share_wake(struct broker *b, struct mqtt_slice filter, uint32_t messages);
+void share_look(struct broker *b, bool join);
 void share_deliver(struct broker *b, struct mqtt_slice filter, struct message *m, bool tried);
 
 /* The groups of the configuration, once store and router are there. False: out of memory. */

@@ -22,6 +22,7 @@ struct membership {
     uint32_t wanted; /* messages that it is to take */
     uint32_t asked;  /* that it is taking now; the store will answer */
     uint32_t held;   /* of struct share_held */
+    bool takes;      /* its SUBACK was sent */
     bool gone;       /* it has left: freed when nothing refers to it */
     uint32_t filter_len;
     char filter[];

@@ -14,6 +14,7 @@
 #include "broker/fleet/fleet_leave.h"
 #include "broker/fleet/fleet_links.h"
 #include "broker/fleet/fleet_over.h"
+#include "broker/fleet/group/fleet_group.h"
 #include "broker/fleet/hold/fleet_hold.h"
 #include "broker/fleet/log/fleet_append.h"
 #include "broker/fleet/log/fleet_epochs.h"
@@ -93,6 +94,7 @@ static bool init_modules(struct fleet *f, struct metrics *metrics)
         fleet_log_init,
         fleet_subscription_reads_init,
         fleet_holds_init,
+        fleet_groups_init,
         fleet_gathering_init,
         fleet_publishing_init,
         fleet_queues_init,
@@ -154,20 +156,35 @@ no_memory:
 static void free_modules(struct fleet *f)
 {
     static void (*const frees[])(struct fleet *) = {
-        fleet_leave_free,       fleet_over_free,
-        fleet_reassert_free,    fleet_register_free,
-        fleet_load_free,        fleet_connects_free,
-        fleet_disconnects_free, fleet_due_free,
-        fleet_wills_free,       fleet_retained_reads_free,
-        fleet_retaining_free,   fleet_queues_free,
-        fleet_publishing_free,  fleet_gathering_free,
-        fleet_holds_free,       fleet_subscription_reads_free,
-        fleet_log_free,         fleet_append_free,
-        fleet_versions_free,    routes_free,
-        inbox_barriers_free,    inbox_free,
-        fleet_channel_free,     fleet_usage_free,
-        fleet_disk_free,        fleet_full_free,
-        fleet_replicas_free,    fleet_clock_free,
+        fleet_leave_free,
+        fleet_over_free,
+        fleet_reassert_free,
+        fleet_register_free,
+        fleet_load_free,
+        fleet_connects_free,
+        fleet_disconnects_free,
+        fleet_due_free,
+        fleet_wills_free,
+        fleet_retained_reads_free,
+        fleet_retaining_free,
+        fleet_queues_free,
+        fleet_publishing_free,
+        fleet_gathering_free,
+        fleet_groups_free,
+        fleet_holds_free,
+        fleet_subscription_reads_free,
+        fleet_log_free,
+        fleet_append_free,
+        fleet_versions_free,
+        routes_free,
+        inbox_barriers_free,
+        inbox_free,
+        fleet_channel_free,
+        fleet_usage_free,
+        fleet_disk_free,
+        fleet_full_free,
+        fleet_replicas_free,
+        fleet_clock_free,
     };
 
     for (size_t i = 0; i < sizeof(frees) / sizeof(frees[0]); i++)

@@ -63,6 +63,11 @@ static bool on_share_wake(void *arg, struct mqtt_slice filter, uint32_t messages
     return share_wake(arg, filter, messages);
 }
 
+static void on_share_look(void *arg, bool join)
+{
+    share_look(arg, join);
+}
+
 static void on_share_deliver(void *arg, struct mqtt_slice filter, struct message *m, bool tried)
 {
     share_deliver(arg, filter, m, tried);
@@ -256,6 +261,7 @@ struct store_host host_of(struct broker *b)
         .publish_will = on_publish_will,
         .wake = on_wake,
         .share_wake = on_share_wake,
+        .share_look = on_share_look,
         .share_deliver = on_share_deliver,
         .hand_over = on_hand_over,
         .fenced = on_fenced,

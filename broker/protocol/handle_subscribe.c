@@ -138,7 +138,9 @@ static void answer_subscribe(struct client *c, struct request *q)
         client_close_later(c, END_NO_MEMORY);
     free(codes);
     for (uint32_t i = 0; i < l->count; i++)
-        if (l->wishes[i].code != MQTT_QOS_FAILURE && !mqtt_filter_is_shared(l->wishes[i].filter))
+        if (l->wishes[i].code != MQTT_QOS_FAILURE && mqtt_filter_is_shared(l->wishes[i].filter))
+            share_answered(c, l->wishes[i].filter);
+        else if (l->wishes[i].code != MQTT_QOS_FAILURE)
             retained_delivery_add(c, l->wishes[i].filter, l->wishes[i].code);
     retained_delivery_expected(c);
 }

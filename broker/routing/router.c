@@ -150,7 +150,7 @@ static bool add_groups(struct router *r, const struct match_entry *e, struct sto
     out->groups = r->targets.groups;
     for (uint32_t i = 0; i < e->group_count; i++) {
         const struct share_group *g = share_group_of(match_entry_groups(e)[i].subscriber);
-        if (g->qos > 0 || !g->has_member)
+        if (!share_group_is_drawn(g))
             out->groups[out->group_count++] = share_group_filter(g);
     }
     return true;

@@ -130,13 +130,19 @@ static struct subscription_options options_of(const struct holder *h)
 static void find_qos(struct share_group *g, const struct topic_node *leaf)
 {
     g->qos = 0;
-    for (uint32_t i = 0; i < leaf->holder_count && g->qos < 2; i++)
-        if (leaf->holders[i].subscriber->kind == SUBSCRIBER_SESSION &&
-            options_of(&leaf->holders[i]).qos > g->qos)
+    g->is_served = false;
+    for (uint32_t i = 0; i < leaf->holder_count && g->qos < 2; i++) {
+        if (leaf->holders[i].subscriber->kind != SUBSCRIBER_SESSION)
+            continue;
+        g->is_served = true;
+        if (options_of(&leaf->holders[i]).qos > g->qos)
             g->qos = options_of(&leaf->holders[i]).qos;
-    for (uint32_t i = 0; i < g->node_count; i++)
+    }
+    for (uint32_t i = 0; i < g->node_count; i++) {
+        g->is_served |= g->nodes[i].members > 0;
         if (g->nodes[i].qos > g->qos)
             g->qos = g->nodes[i].qos;
+    }
 }
 
 bool share_groups_changed(struct share_groups *s, struct mqtt_slice filter, bool *ended)
@@ -148,7 +154,8 @@ bool share_groups_changed(struct share_groups *s, struct mqtt_slice filter, bool
         *ended = g != NULL && g->has_member;
         if (g == NULL)
             return true;
-        g->has_member = false;
+        g->has_member = g->is_served = false;
+        g->qos = 0;
         g->behind = false;
         if (!g->declared)
             remove_group(s, g);

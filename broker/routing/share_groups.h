@@ -30,7 +30,8 @@ struct share_group {
     uint32_t turn;   /* where the last choice of a member ended, */
     uint32_t drawn;  /* and how many nodes were drawn */
     uint8_t qos;     /* the highest of its members */
-    bool has_member; /* of any node, also one that is away */
+    bool has_member; /* of any node, also one that is away; or a route that lingers */
+    bool is_served;  /* really: somebody can get a message, now or later */
     bool declared;
     bool behind; /* its queue had more than the members here had room for */
     uint32_t filter_len, inner_at;
@@ -48,6 +49,11 @@ void share_groups_free(struct share_groups *s);
 static inline struct share_group *share_group_of(struct subscriber *s)
 {
     return (struct share_group *)s;
+}
+/* All its members are at QoS 0: it gets everything so. Else QoS 1 and 2 go into its queue. */
+static inline bool share_group_is_drawn(const struct share_group *g)
+{
+    return g->is_served && g->qos == 0;
 }
 static inline struct mqtt_slice share_group_filter(const struct share_group *g)
 {

@@ -295,6 +295,9 @@ struct store_host {
     /* The queue of a group has, or may have, so many messages more: members here that have room take
      * them. False: none of them has. */
     bool (*share_wake)(void *arg, struct mqtt_slice filter, uint32_t messages);
+    /* Now and then (redis store): members with room try to take. `join`: their memberships are to be told
+     * again before, Redis lost them. */
+    void (*share_look)(void *arg, bool join);
     /* Another node's message for one member at QoS 0. `tried`: that node isn't the first one. */
     void (*share_deliver)(void *arg, struct mqtt_slice filter, struct message *m, bool tried);
     /* Another broker wants this client: if its connection here is of this epoch or an older one,

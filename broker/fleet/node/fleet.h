@@ -165,6 +165,11 @@ struct fleet {
     struct fleet_taken *taken;
     struct fleet_subscription_reads *subscription_reads;
     struct fleet_holds *holds;
+    struct fleet_groups *groups;
+    /* A node was told to let members of a group take (group/, for modules below it). */
+    void (*share_woken)(struct fleet *f, struct mqtt_slice filter, uint32_t messages);
+    /* A durable member has acknowledged a message: its reference (group_copy.lua). */
+    void (*share_finished)(struct fleet *f, struct mqtt_slice reference);
     struct fleet_gathering *gathering;
     struct fleet_publishing *publishing;
     struct fleet_queues *queues;
