@@ -13,9 +13,7 @@
 #include "broker/base/leftovers.h"
 #include "broker/client/client.h"
 #include "broker/client/holders.h"
-#include "broker/delivery/fanout.h"
 #include "broker/delivery/retained_known.h"
-#include "broker/delivery/share.h"
 #include "common/log/log.h"
 
 enum {
@@ -254,7 +252,6 @@ uint64_t deliver_taken(struct client *c, struct delivery *d, struct deliver_as a
         c->broker->stats.dropped[DROP_DENIED]++;
         return 0;
     }
-    fanout_settle(c->broker->fanouts, c->session);
     if (as.qos == 0) {
         deliver_qos0(c, d, as.retain);
         return 0;
@@ -317,7 +314,7 @@ static void on_fetched(void *arg, enum store_status status, const struct store_e
     if (client_is_connected(c) && status == STORE_OK) {
         bool all = send_entries(c, entries, count);
         c->wake = c->wake || more || !all;
-        if (c->wake)
+        if (c->wake || c->shares != NULL) /* there is room for a group's messages again */
             client_mark_work(c);
     } else if (client_is_connected(c)) {
         client_close_later(c, status == STORE_FENCED ? END_TAKEN_OVER : END_STORE_FAILED);
@@ -349,5 +346,4 @@ void deliver_pump(struct client *c)
         pump_store(c);
     else
         pump_queue(c);
-    share_pump(c);
 }

@@ -197,6 +197,7 @@ static void send_one(struct client *c, struct share_held *h)
     struct delivery d = delivery_of_message(c->broker->encoder, message, &fields);
     struct deliver_as as = {
         .qos = h->qos, .retain = message->retain && m.options.retain_as_published, .ids = m.ids};
+    fanout_settle(c->broker->fanouts, c->session);
     shares_sent(c, h, deliver_taken(c, &d, as));
     delivery_end(&d);
     message_unref(message);

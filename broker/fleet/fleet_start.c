@@ -15,6 +15,7 @@
 #include "broker/fleet/fleet_links.h"
 #include "broker/fleet/fleet_over.h"
 #include "broker/fleet/group/fleet_group.h"
+#include "broker/fleet/group/fleet_group_done.h"
 #include "broker/fleet/hold/fleet_hold.h"
 #include "broker/fleet/log/fleet_append.h"
 #include "broker/fleet/log/fleet_epochs.h"
@@ -95,6 +96,7 @@ static bool init_modules(struct fleet *f, struct metrics *metrics)
         fleet_subscription_reads_init,
         fleet_holds_init,
         fleet_groups_init,
+        fleet_group_dones_init,
         fleet_gathering_init,
         fleet_publishing_init,
         fleet_queues_init,

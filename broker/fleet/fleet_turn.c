@@ -9,7 +9,7 @@
 #include "broker/fleet/fence/fleet_cut.h"
 #include "broker/fleet/fleet_leave.h"
 #include "broker/fleet/fleet_over.h"
-#include "broker/fleet/group/fleet_group.h"
+#include "broker/fleet/group/fleet_group_away.h"
 #include "broker/fleet/group/fleet_group_done.h"
 #include "broker/fleet/group/fleet_group_queue.h"
 #include "broker/fleet/hold/fleet_sweep.h"

@@ -5,6 +5,8 @@
 #include "broker/fleet/fleet_start.h"
 #include "broker/fleet/fleet_turn.h"
 #include "broker/fleet/group/fleet_group.h"
+#include "broker/fleet/group/fleet_group_away.h"
+#include "broker/fleet/group/fleet_group_members.h"
 #include "broker/fleet/group/fleet_group_take.h"
 #include "broker/fleet/log/route.h"
 #include "broker/fleet/node/fleet.h"

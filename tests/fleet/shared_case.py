@@ -17,8 +17,11 @@ def gather(members, count, timeout=30.0, ack=True):
 
 
 def read(client, messages, ack=True, seconds=0.003):
+    """What comes within this time."""
+    deadline = time.monotonic() + seconds
     try:
-        client.fill(time.monotonic() + seconds)
+        while True:
+            client.fill(deadline)
     except m.TimedOut:
         pass
     out, new = bytearray(), []

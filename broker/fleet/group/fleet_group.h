@@ -1,8 +1,8 @@
 /*
- * fleet_group - groups of shared subscriptions over the whole fleet (rule 12): who is a member, and what
- * this folder's modules share.
+ * fleet_group - groups of shared subscriptions over the whole fleet (rule 12): what this
+ * folder's modules share.
  *
- * Data flow: the core says who joins and leaves; fleet_group_queue.c appends what is published,
+ * Data flow: fleet_group_members.c says who is a member; fleet_group_queue.c appends what is published,
  *            fleet_group_take.c takes for members with room, fleet_group_done.c says what became of it,
  *            fleet_group_away.c looks after members whose node died or who are away.
  * Redis:     one of FLEET_GROUP_BUCKETS slots for each group; its scripts begin with "group_".
@@ -39,13 +39,6 @@ struct fleet_groups {
 bool fleet_groups_init(struct fleet *f);
 void fleet_groups_free(struct fleet *f);
 
-void fleet_group_join(struct fleet *f, const struct store_member *m);
-void fleet_group_leave(struct fleet *f, struct store_hold *hold, struct mqtt_slice filter,
-                       enum store_leave why);
-/* The session of a listed member, who is away, has ended. */
-void fleet_group_strike_off(struct fleet *f, struct mqtt_slice filter, struct mqtt_slice client,
-                            const char *epoch);
-
 /* The configuration's: how long messages stay without a member. */
 void fleet_group_declare(struct fleet *f, struct mqtt_slice filter, uint64_t keep_ms);
 uint64_t fleet_group_keep_ms(const struct fleet *f, struct mqtt_slice filter);
@@ -55,13 +48,5 @@ void fleet_group_write_declared(struct fleet *f);
 
 /* Begins a script of the group's bucket; `args` beside the group. */
 void fleet_group_script(struct fleet *f, enum script id, struct mqtt_slice filter, size_t args);
-
-/* A hungry node was named for so many messages: it is told, or, if it is this one, the core. */
-void fleet_group_wake(struct fleet *f, const char *node, size_t len, struct mqtt_slice filter,
-                      uint32_t messages);
-/* This node was woken: members take, or the next hungry node is named. */
-void fleet_group_woken(struct fleet *f, struct mqtt_slice filter, uint32_t messages);
-/* What is due: looking, and listing again after another Redis took over. */
-void fleet_groups_tick(struct fleet *f);
 
 #endif

@@ -7,10 +7,12 @@
 
 #include "broker/fleet/group/fleet_group.h"
 #include "broker/fleet/group/fleet_group_done.h"
+#include "broker/fleet/group/fleet_group_members.h"
+#include "broker/fleet/hold/fleet_hold.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 
-enum { BUCKETS_AT_ONCE = 16 };
+enum { BUCKETS_AT_ONCE = 16, LOOK_MS = 5000, DUE_MS = 500 };
 
 /* ---- what a session has ---------------------------------------------------------------------- */
 
@@ -74,8 +76,8 @@ static void begin_return(struct fleet *f, struct mqtt_slice client, const char *
     redis_queue_str(f->q, why);
 }
 
-void fleet_group_return_unsent(struct fleet *f, const struct store_hold *hold, uint64_t sent,
-                               struct mqtt_slice filter)
+static void return_unsent(struct fleet *f, const struct store_hold *hold, uint64_t sent,
+                          struct mqtt_slice filter)
 {
     struct mqtt_slice client = store_hold_id(hold);
     struct asked *a = asked_new(f, filter, client, (struct mqtt_slice){0});
@@ -86,6 +88,19 @@ void fleet_group_return_unsent(struct fleet *f, const struct store_hold *hold, u
     redis_queue_u64(f->q, sent);
     redis_queue_arg(f->q, filter.data, filter.len);
     redis_queue_end(f->q, REDIS_REPLAY, on_returned, a);
+}
+
+void fleet_group_leave(struct fleet *f, const struct store_hold *hold, struct mqtt_slice filter,
+                       enum store_leave why)
+{
+    const struct fleet_hold *h = hold->store_data;
+    if (f->state == FLEET_OVER || f->state == FLEET_LEFT || hold->epoch == 0)
+        return;
+    if (hold->durable && h != NULL)
+        return_unsent(f, hold, h->sent, filter);
+    /* What it gave back, or has finished, comes before. */
+    fleet_group_dones_flush(f);
+    fleet_group_part_with(f, hold, filter, why);
 }
 
 /* kind, group, client, epoch, {number, note, ...} */
@@ -132,7 +147,7 @@ static void on_due(void *arg, const redisReply *r)
     free(d);
 }
 
-void fleet_group_look_after(struct fleet *f)
+static void look_after(struct fleet *f)
 {
     if (fleet_may_be_lost(f))
         return; /* what Redis has of sessions may be too little */
@@ -146,6 +161,25 @@ void fleet_group_look_after(struct fleet *f)
         redis_queue_u64(f->q, f->cfg.redispatch_after_ms);
         redis_queue_end(f->q, REDIS_REPLAY, on_due, d);
     }
+}
+
+/* Nodes with room look now and then. After another Redis took over members are listed again. */
+void fleet_groups_tick(struct fleet *f)
+{
+    struct fleet_groups *g = f->groups;
+    bool join = g->runs != f->runs;
+    if (f->state != FLEET_READY || !fleet_can_act(f))
+        return;
+    if (f->now_ms >= g->due_ms) {
+        g->due_ms = f->now_ms + DUE_MS;
+        look_after(f);
+    }
+    if (f->now_ms < g->look_ms && !join)
+        return;
+    g->look_ms = f->now_ms + LOOK_MS;
+    g->runs = f->runs;
+    if (f->host.share_look != NULL)
+        f->host.share_look(f->host.arg, join);
 }
 
 /* ---- a dead node's --------------------------------------------------------------------------- */

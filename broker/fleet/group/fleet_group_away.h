@@ -16,10 +16,10 @@ struct fleet;
 /* A dead node's members: struck off; what they had goes back, QoS 2 of those without a session ends.
  * After its sessions were freed. */
 void fleet_group_reap(struct fleet *f, uint64_t victim, store_done_fn *done, void *arg);
-/* Copies in the session's queue that weren't sent go back to the group. */
-void fleet_group_return_unsent(struct fleet *f, const struct store_hold *hold, uint64_t sent,
-                               struct mqtt_slice filter);
+/* The client is no member any more, or its connection ends: copies that weren't sent go back. */
+void fleet_group_leave(struct fleet *f, const struct store_hold *hold, struct mqtt_slice filter,
+                       enum store_leave why);
 /* What is due. */
-void fleet_group_look_after(struct fleet *f);
+void fleet_groups_tick(struct fleet *f);
 
 #endif

@@ -1,9 +1,11 @@
-/* Lists by group; one script call for each at the end of a turn. */
+/* Lists by group; one script call for each at the end of a turn. Its answer names nodes to be woken. */
 #include "broker/fleet/group/fleet_group_done.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/exchange/fleet_nodes.h"
+#include "broker/fleet/exchange/fleet_outbox.h"
 #include "broker/fleet/group/fleet_group.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/wire/fleet_bytes.h"
@@ -115,7 +117,7 @@ static void write_dones(struct fleet *f, struct group_dones *d)
     redis_queue_end(f->q, REDIS_REPLAY, on_done, d);
 }
 
-void fleet_group_pass(struct fleet *f, struct mqtt_slice filter)
+static void pass_on(struct fleet *f, struct mqtt_slice filter)
 {
     if (f->state == FLEET_OVER || f->state == FLEET_LEFT)
         return;
@@ -145,4 +147,41 @@ void fleet_group_dones_reset(struct fleet *f)
         STAILQ_REMOVE_HEAD(&f->groups->dones, link);
         dones_free(d);
     }
+}
+
+/* ---- wake-ups -------------------------------------------------------------------------------- */
+
+void fleet_group_wake(struct fleet *f, const char *node, size_t len, struct mqtt_slice filter,
+                      uint32_t messages)
+{
+    uint64_t id;
+    if (!fleet_hex_parse(node, len, &id))
+        return;
+    if (id == f->id) {
+        fleet_group_woken(f, filter, messages);
+        return;
+    }
+    struct route_node *n = fleet_node_find(f, id);
+    if (n != NULL)
+        outbox_add_share_wake(f, n, filter, messages);
+    else /* it is gone */
+        pass_on(f, filter);
+}
+
+void fleet_group_woken(struct fleet *f, struct mqtt_slice filter, uint32_t messages)
+{
+    if (!f->host.share_wake(f->host.arg, filter, messages))
+        pass_on(f, filter);
+}
+
+static void finish_ref(struct fleet *f, struct mqtt_slice reference)
+{
+    fleet_group_done_ref(f, GROUP_FINISHED, reference);
+}
+
+bool fleet_group_dones_init(struct fleet *f)
+{
+    f->share_woken = fleet_group_woken;
+    f->share_finished = finish_ref;
+    return true;
 }

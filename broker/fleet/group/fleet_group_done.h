@@ -1,5 +1,6 @@
 /*
- * fleet_group_done - tells a group what became of the messages that its members had taken.
+ * fleet_group_done - tells a group what became of the messages that its members had taken, and lets
+ * hungry nodes know when something waits again.
  *
  * Gathered during a turn, one script call for each group. Repeating one is harmless: it counts only
  * while the message is still noted as taken so.
@@ -18,8 +19,13 @@ void fleet_group_done(struct fleet *f, enum group_done what, struct mqtt_slice f
                       struct mqtt_slice number, struct mqtt_slice note);
 /* The same for one reference: group, number and note with a NUL between them. */
 void fleet_group_done_ref(struct fleet *f, enum group_done what, struct mqtt_slice ref);
-/* This node, or one that was named, has nobody with room: the next hungry one is named. */
-void fleet_group_pass(struct fleet *f, struct mqtt_slice filter);
+/* A hungry node was named for so many messages: it is told, or, if it is this one, the core. */
+void fleet_group_wake(struct fleet *f, const char *node, size_t len, struct mqtt_slice filter,
+                      uint32_t messages);
+/* This node was woken: members take, or the next hungry node is named. */
+void fleet_group_woken(struct fleet *f, struct mqtt_slice filter, uint32_t messages);
+
+bool fleet_group_dones_init(struct fleet *f);
 void fleet_group_dones_flush(struct fleet *f);
 void fleet_group_dones_reset(struct fleet *f);
 

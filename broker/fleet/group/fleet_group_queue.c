@@ -6,6 +6,7 @@
 
 #include "broker/fleet/exchange/fleet_parts.h"
 #include "broker/fleet/group/fleet_group.h"
+#include "broker/fleet/group/fleet_group_done.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/storage/fleet_usage.h"
 #include "broker/fleet/wire/fleet_bytes.h"
