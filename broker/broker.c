@@ -114,7 +114,6 @@ static bool make_listeners(struct broker *b, char *err, size_t errlen)
         if (b->listeners[i] == NULL)
             return false;
         b->listener_count++;
-        LOG_INFO("listening", KV_STR("listener", items[i].bind));
         warn_of_pages(b, &items[i]);
     }
     return true;
@@ -189,12 +188,17 @@ struct broker *broker_new(const struct broker_config *config, bool implicit_anon
         return NULL;
     }
     share_descriptors(b);
+    if (store_health(b->store) == STORE_READY && !admission_open(b, err, errlen)) {
+        broker_free(b);
+        return NULL;
+    }
     return b;
 }
 
-void broker_run(struct broker *b)
+bool broker_run(struct broker *b)
 {
     turn_run(b);
+    return !b->failed;
 }
 
 void broker_free(struct broker *b)
@@ -220,6 +224,7 @@ void broker_free(struct broker *b)
     encoder_free(b->encoder);
     metrics_free(b->metrics);
     secret_memory_free(b->read_buffer, REST_MAX + READ_SIZE);
+    free(b->props_buffer);
     if (b->base != NULL)
         event_base_free(b->base);
     free(b);

@@ -25,6 +25,7 @@
 #include "broker/net/transport.h"
 #include "broker/store/store.h"
 
+struct client_v5;
 struct connect_attempt;
 struct listener;
 struct pending_queue;
@@ -89,6 +90,7 @@ struct client {
     bool wake : 1;         /* the durable session's queue may have something */
     bool fetching : 1;     /* the store is asked for it */
     bool wants_output : 1; /* something waits for the output to get below the watermark */
+    struct client_v5 *v5;  /* NULL: of an earlier version */
     uint16_t keep_alive_s;
     uint16_t request_count;
     uint32_t request_bytes;

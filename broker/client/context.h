@@ -79,6 +79,8 @@ struct broker {
     struct drain *drain;
     struct listener **listeners;
     size_t listener_count;
+    bool listening; /* they are open: since the store was ready for the first time */
+    bool failed;    /* it ends because it can't go on */
 
     struct client *clients;    /* all that have a transport, doubly linked */
     struct client *recheck_at; /* where auth_recheck.c goes on; NULL: nothing to do */
@@ -120,6 +122,8 @@ struct broker {
     struct broker_stats stats;               /* counters, read by metrics and $SYS */
     uint32_t packet_limits[16];              /* by type: struct mqtt_decode_opts */
     uint8_t *read_buffer;                    /* REST_MAX + READ_SIZE, shared by all clients */
+    uint8_t *props_buffer;                   /* of the packet that is being handled: publish_v5.c */
+    size_t props_size;
 };
 
 #endif

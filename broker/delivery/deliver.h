@@ -16,9 +16,9 @@ struct client;
 
 /* What of a PUBLISH is its receiver's own. */
 struct deliver_as {
-    uint8_t qos; /* effective */
-    bool retain; /* the flag to send */
-    struct mqtt_ids ids;
+    uint8_t qos;         /* effective */
+    bool retain;         /* the flag to send */
+    struct mqtt_ids ids; /* of the subscriptions by which it gets the message; borrowed */
 };
 /* A message for an online client; at QoS 1/2 the session is clean. May mark the client for closing,
  * never closes it. */

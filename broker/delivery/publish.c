@@ -69,7 +69,17 @@ static struct delivery begin(struct broker *b, const struct publish *p,
 {
     if (p->message != NULL)
         return delivery_of_message(b->encoder, p->message, scratch);
-    return delivery_of_publish(b->encoder, p->fields, publish_next_id(b), publisher_of(p));
+    struct delivery d =
+        delivery_of_publish(b->encoder, p->fields, publish_next_id(b), publisher_of(p));
+    d.expires_at_ms = p->expires_at_ms;
+    return d;
+}
+
+static void note_reached(bool *reached, const struct match_entry *e, struct mqtt_slice publisher)
+{
+    if (reached != NULL && e != NULL &&
+        (e->node_count > 0 || e->group_count > 0 || match_entry_has_receiver(e, publisher)))
+        *reached = true;
 }
 
 /* Most messages have none, and cost no call. False: out of memory, and none. */
@@ -101,6 +111,7 @@ enum publish_next publish_route(struct broker *b, const struct publish *p,
     const struct mqtt_publish *fields = p->fields;
     const struct match_entry *e = router_match(b->router, fields->topic);
     bool complete = find_targets(b, p, e, &found->targets);
+    note_reached(p->reached, e, publisher_of(p));
     if (waits_for_store(b, fields) || p->qos2_packet_id != 0) {
         found->own = router_keep_match(b->router, e);
         return PUBLISH_STORE;
@@ -148,6 +159,7 @@ struct waiting {
     struct message *message;
     struct kept_match own; /* who was found before it was given to the store */
     struct client *publisher;
+    bool *reached;
     store_done_fn *done;
     void *arg;
 };
@@ -173,6 +185,7 @@ static void on_safe(void *arg, enum store_status status)
         return;
     }
     const struct match_entry *e = router_match_again(w->broker->router, w->message->topic, &w->own);
+    note_reached(w->reached, e, w->message->publisher);
     draw_members(w->broker, w->message, e);
     if (deliver_in_order(w->broker, w->message, e, &order))
         complete(w, STORE_OK);
@@ -191,6 +204,7 @@ static void publish_then_deliver(struct broker *b, const struct store_publish_re
                           .message = message_ref(request->message),
                           .own = own,
                           .publisher = publisher,
+                          .reached = request->reached,
                           .done = done,
                           .arg = arg};
     store_publish(b->store, request, on_safe, w);
@@ -210,7 +224,8 @@ void publish_store(struct broker *b, const struct publish *p, const struct publi
     struct store_publish_request request = {.message = m,
                                             .hold = p->hold,
                                             .qos2_packet_id = p->qos2_packet_id,
-                                            .targets = found->targets};
+                                            .targets = found->targets,
+                                            .reached = p->reached};
     if (waits_for_store(b, p->fields) && p->qos2_packet_id == 0)
         publish_then_deliver(b, &request, found->own, client_of(p), done, arg);
     else /* delivered already, or the store does it once the packet id is bound */
@@ -229,13 +244,15 @@ void publish_sys(struct broker *b, const struct mqtt_publish *p)
     delivery_end(&d);
 }
 
-void publish_local(struct broker *b, struct message *m)
+bool publish_local(struct broker *b, struct message *m)
 {
     static const struct fanout_order order = {0};
     const struct match_entry *e = router_match(b->router, m->topic);
     if (m->id.node == b->last_message_id.node) /* published here, at QoS 2 */
         draw_members(b, m, e);
+    bool reached = e != NULL && match_entry_has_receiver(e, m->publisher);
     deliver_in_order(b, m, e, &order);
+    return reached;
 }
 
 /* ---- how much is under way ------------------------------------------------------------------- */

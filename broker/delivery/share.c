@@ -44,6 +44,7 @@ static struct store_member member_of(struct client *c, struct mqtt_slice filter)
 {
     struct store_member m = {.hold = &c->hold, .filter = filter};
     router_is_subscribed(c->broker->router, c->session, filter, &m.options);
+    m.options.no_local = false; /* of a bridge, say */
     return m;
 }
 
@@ -195,18 +196,23 @@ static void send_one(struct client *c, struct share_held *h)
     struct mqtt_publish fields;
     struct message *message = h->message;
     struct delivery d = delivery_of_message(c->broker->encoder, message, &fields);
-    struct deliver_as as = {
-        .qos = h->qos, .retain = message->retain && m.options.retain_as_published, .ids = m.ids};
+    struct deliver_as as = {.qos = h->qos,
+                            .retain = message->retain && m.options.retain_as_published,
+                            .ids = store_member_ids(&m)};
     fanout_settle(c->broker->fanouts, c->session);
-    shares_sent(c, h, deliver_taken(c, &d, as));
+    uint64_t sequence = deliver_taken(c, &d, as);
     delivery_end(&d);
+    if (sequence == 0 && !client_is_connected(c))
+        return; /* it goes back with the rest */
+    shares_sent(c, h, sequence);
     message_unref(message);
 }
 
 static void send_waiting(struct client *c)
 {
     struct share_held *h;
-    while ((h = TAILQ_FIRST(&c->shares->unsent)) != NULL && deliver_room(c) > 0)
+    while (client_is_connected(c) && (h = TAILQ_FIRST(&c->shares->unsent)) != NULL &&
+           deliver_room(c) > 0)
         send_one(c, h);
 }
 
@@ -315,7 +321,9 @@ static bool give_here(struct broker *b, struct share_group *g, struct delivery *
     if (!share_group_choose(groups_of(b), g, start, takes_now, b, &m))
         return false;
     fanout_settle(b->fanouts, m.session);
-    struct deliver_as as = {.retain = d->publish->retain && m.options.retain_as_published};
+    const uint32_t *id = &m.options.subscription_id;
+    struct deliver_as as = {.retain = d->publish->retain && m.options.retain_as_published,
+                            .ids = {.items = id, .count = *id != 0}};
     deliver_message(m.session->client, d, as);
     return true;
 }

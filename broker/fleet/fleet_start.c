@@ -32,6 +32,7 @@
 #include "broker/fleet/publish/fleet_publish.h"
 #include "broker/fleet/publish/fleet_queue.h"
 #include "broker/fleet/publish/fleet_retained.h"
+#include "broker/fleet/publish/fleet_retained_expiry.h"
 #include "broker/fleet/publish/fleet_retained_read.h"
 #include "broker/fleet/session/fleet_disconnect.h"
 #include "broker/fleet/session/fleet_due.h"
@@ -102,6 +103,7 @@ static bool init_modules(struct fleet *f, struct metrics *metrics)
         fleet_queues_init,
         fleet_retaining_init,
         fleet_retained_reads_init,
+        fleet_retained_expiry_init,
         fleet_wills_init,
         fleet_due_init,
         fleet_disconnects_init,
@@ -167,6 +169,7 @@ static void free_modules(struct fleet *f)
         fleet_disconnects_free,
         fleet_due_free,
         fleet_wills_free,
+        fleet_retained_expiry_free,
         fleet_retained_reads_free,
         fleet_retaining_free,
         fleet_queues_free,

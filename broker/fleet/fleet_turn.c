@@ -26,6 +26,7 @@
 #include "broker/fleet/publish/fleet_publish.h"
 #include "broker/fleet/publish/fleet_queue.h"
 #include "broker/fleet/publish/fleet_retained.h"
+#include "broker/fleet/publish/fleet_retained_expiry.h"
 #include "broker/fleet/publish/fleet_retained_read.h"
 #include "broker/fleet/session/fleet_deliver.h"
 #include "broker/fleet/session/fleet_disconnect.h"
@@ -64,6 +65,7 @@ static void run_ticks(struct fleet *f)
     fleet_full_tick(f);
     fleet_usage_tick(f);
     fleet_retained_tick(f);
+    fleet_retained_expiry_tick(f);
     fleet_groups_tick(f);
 }
 

@@ -13,6 +13,7 @@
 #include "broker/delivery/publish.h"
 #include "broker/delivery/share.h"
 #include "broker/loop/turn.h"
+#include "broker/message/publish_properties.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
 #include "common/log/log.h"
@@ -24,9 +25,22 @@ static struct session *find(const struct broker *b, struct mqtt_slice client_id)
     return session_table_find(b->sessions, client_id);
 }
 
-static void on_deliver(void *arg, struct message *m)
+/* It was on its way for longer than it is good for. */
+static void drop_expired(struct broker *b, const struct message *m)
 {
-    publish_local(arg, m);
+    b->stats.dropped[DROP_EXPIRED]++;
+    LOG_LIMITED(LOG_LEVEL_INFO, "message_expired", KV_STR("where", "between_brokers"),
+                KV_BYTES("topic", m->topic.data, m->topic.len));
+}
+
+static bool on_deliver(void *arg, struct message *m)
+{
+    struct broker *b = arg;
+    if (m->expires_at_ms != 0 && message_is_expired(m, store_now_ms(b->store))) {
+        drop_expired(b, m);
+        return false;
+    }
+    return publish_local(b, m);
 }
 
 static bool on_takes_more(void *arg, uint32_t *worked_us)
@@ -38,17 +52,23 @@ static bool on_takes_more(void *arg, uint32_t *worked_us)
 static void on_publish_will(void *arg, struct message *m, store_done_fn *done, void *done_arg)
 {
     struct broker *b = arg;
-    struct mqtt_publish fields = {.qos = m->qos,
-                                  .retain = m->retain,
-                                  .topic = m->topic,
-                                  .payload = m->payload,
-                                  .props.raw = m->props};
-    struct publish p = {.fields = &fields, .message = m};
+    struct message *due = publish_properties_of_will(m, store_now_ms(b->store));
+    if (due == NULL) {
+        done(done_arg, STORE_UNAVAILABLE);
+        return;
+    }
+    struct mqtt_publish fields = {.qos = due->qos,
+                                  .retain = due->retain,
+                                  .topic = due->topic,
+                                  .payload = due->payload,
+                                  .props.raw = due->props};
+    struct publish p = {.fields = &fields, .message = due};
     struct publish_found found;
     if (publish_route(b, &p, &found) == PUBLISH_STORE)
         publish_store(b, &p, &found, done, done_arg);
     else
         done(done_arg, STORE_OK);
+    message_unref(due);
 }
 
 static void on_wake(void *arg, struct mqtt_slice client_id)
@@ -100,7 +120,8 @@ static void on_durable_subscribed(void *arg, struct mqtt_slice client_id,
         s = session_table_add(b->sessions, client_id, true);
     struct subscription_options options = {.qos = sub->qos,
                                            .no_local = sub->no_local,
-                                           .retain_as_published = sub->retain_as_published};
+                                           .retain_as_published = sub->retain_as_published,
+                                           .subscription_id = sub->subscription_id};
     if (s == NULL || !router_subscribe(b->router, s, sub->filter, options))
         LOG_ERROR("no_memory", KV_BYTES("client_id", client_id.data, client_id.len));
     else if (s->client == NULL)

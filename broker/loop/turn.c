@@ -9,6 +9,7 @@
 
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
+#include "broker/connection/admission.h"
 #include "broker/connection/client_life.h"
 #include "broker/delivery/deliver.h"
 #include "broker/delivery/fanout.h"
@@ -22,6 +23,7 @@
 #include "broker/routing/router.h"
 #include "broker/store/store.h"
 #include "common/base/clock.h"
+#include "common/log/log.h"
 
 enum {
     STALL_MS = 1000, /* a gap between turns that doesn't count as the clients' silence */
@@ -259,8 +261,22 @@ static void take_store_input(struct broker *b)
     b->output_source++;
 }
 
+/* Nobody is let in before he can be answered: a load balancer, or a client with several addresses, takes another
+ * broker until then. */
+static void open_when_ready(struct broker *b)
+{
+    char err[256];
+    if (b->listening || b->state != BROKER_SERVING || store_health(b->store) != STORE_READY ||
+        admission_open(b, err, sizeof(err)))
+        return;
+    LOG_ERROR("listen_failed", KV_STR("err", err));
+    b->failed = true;
+    b->state = BROKER_STOPPED;
+}
+
 static void serve_clients(struct broker *b)
 {
+    open_when_ready(b);
     shed_check(b);
     resume_paused(b);
     open_box(b, TURN_CLIENTS);

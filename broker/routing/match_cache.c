@@ -43,9 +43,10 @@ static bool entry_is(const struct match_cache *c, const struct match_entry *e, u
            e->topic_len == topic.len && memcmp(entry_topic(e), topic.data, topic.len) == 0;
 }
 
-static size_t entry_size(size_t matches, size_t topic_len)
+static size_t entry_size(size_t matches, size_t overlap_words, size_t topic_len)
 {
-    return sizeof(struct match_entry) + matches * sizeof(struct topic_match) + topic_len;
+    return sizeof(struct match_entry) + matches * sizeof(struct topic_match) +
+           ((topic_len + 3) / 4 + overlap_words) * sizeof(uint32_t);
 }
 
 static void drop(struct match_cache *c, struct match_entry **slot)
@@ -53,7 +54,8 @@ static void drop(struct match_cache *c, struct match_entry **slot)
     struct match_entry *e = *slot;
     if (e == NULL)
         return;
-    c->bytes -= entry_size((size_t)e->count + e->node_count + e->group_count, e->topic_len);
+    c->bytes -= entry_size((size_t)e->count + e->node_count + e->group_count, e->overlap_words,
+                           e->topic_len);
     account_free(ACCOUNT_CACHE, *slot);
     *slot = NULL;
     c->changes++;
@@ -126,7 +128,7 @@ static void fill(struct match_entry *e, const struct topic_matches *m, const uin
 const struct match_entry *match_cache_put(struct match_cache *c, struct mqtt_slice topic,
                                           const struct topic_matches *m)
 {
-    size_t size = entry_size(m->count, topic.len);
+    size_t size = entry_size(m->count, m->overlap_words, topic.len);
     if (c->bytes + size > CACHE_BYTES_MAX)
         drop_all(c);
     uint32_t of_kind[SUBSCRIBER_GROUP + 1] = {0};
@@ -139,8 +141,12 @@ const struct match_entry *match_cache_put(struct match_cache *c, struct mqtt_sli
     e->hash = topic_hash(c, topic);
     e->generation = c->generation;
     e->topic_len = topic.len;
+    e->overlap_words = m->overlap_words;
     fill(e, m, of_kind);
-    memcpy(&e->items[m->count], topic.data, topic.len);
+    uint32_t *behind = (uint32_t *)&e->items[m->count];
+    memcpy(behind, topic.data, topic.len);
+    if (m->overlap_words > 0)
+        memcpy(behind + (topic.len + 3) / 4, m->overlaps, m->overlap_words * sizeof(*behind));
 
     struct match_entry **slot = choose_slot(c, set_of(c, e->hash));
     drop(c, slot);

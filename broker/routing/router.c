@@ -96,7 +96,7 @@ void router_free(struct router *r)
     share_groups_free(r->groups);
     topic_tree_free(r->tree);
     match_cache_free(r->cache);
-    free(r->scratch.items);
+    topic_matches_fini(&r->scratch);
     free(r->targets.queues);
     free(r->targets.nodes);
     free(r->targets.groups);
@@ -165,15 +165,18 @@ bool router_targets_among(struct router *r, const struct match_entry *e, uint8_t
         *out = (struct store_targets){0};
         return false;
     }
+    const uint32_t *overlaps = match_entry_overlaps(e);
     for (uint32_t i = 0; qos > 0 && i < e->count; i++) {
         struct session *s = session_of(e->items[i].subscriber);
-        const struct subscription_options *o = &e->items[i].options;
-        if (!s->durable || o->qos == 0 || (o->no_local && session_has_id(s, publisher)))
+        struct match_terms terms;
+        if (!s->durable || !match_serves(&e->items[i], overlaps, publisher, &terms) ||
+            terms.qos == 0)
             continue;
         r->targets.queues[queues++] =
             (struct store_queue_target){.client_id = session_id(s),
-                                        .qos = lower(qos, o->qos),
-                                        .retain_as_published = o->retain_as_published};
+                                        .qos = lower(qos, terms.qos),
+                                        .retain_as_published = terms.retain_as_published,
+                                        .ids = terms.ids};
     }
     for (uint32_t i = 0; i < e->node_count; i++) {
         const struct subscriber *s = e->items[e->count + i].subscriber;

@@ -22,13 +22,21 @@ enum subscriber_kind {
 struct subscription_options {
     uint8_t qos;
     bool no_local, retain_as_published; /* v5 */
+    uint32_t subscription_id;           /* v5, 0: none */
+};
+
+/* The same where an identifier, which few have, is elsewhere. */
+struct subscription_terms {
+    uint8_t qos;
+    bool no_local, retain_as_published;
+    bool has_more; /* an identifier; of a match several, or other terms for the own messages */
 };
 
 /* One subscription as its holder sees it. */
 struct subscription {
     struct topic_node *leaf;
-    uint32_t at; /* index among the leaf's holders */
-    uint32_t subscription_id;
+    uint32_t at;              /* index among the leaf's holders */
+    uint32_t subscription_id; /* 0: none */
 };
 
 struct subscriber {

@@ -25,7 +25,7 @@ struct store_targets {
         struct mqtt_slice client_id; /* lives as long as the session table's entry */
         uint8_t qos;                 /* effective */
         bool retain_as_published;
-        struct mqtt_ids ids; /* of its subscriptions that match */
+        struct mqtt_ids ids; /* of its subscriptions that match; lives as long as the match */
     } * queues;
     size_t queue_count;
     /* Nodes with a matching route (struct route_node of the fleet, as given to router_route_add).

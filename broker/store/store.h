@@ -53,8 +53,8 @@ struct store_hold {
     bool durable; /* the session outlives the connection */
     /* Whose the session is from now on: a user name, or NULL for who gave none. Another one's is
      * refused, unless `any_user`. Both stay as they are while the hold lives. */
-    const char *user;
     bool any_user;
+    const char *user;
     /* When its CONNECT arrived (CLOCK_BOOTTIME). Of two connections of a client the one whose
      * CONNECT came later is the newer one, in whichever order the store learns of them. */
     uint64_t arrived_ms;
@@ -130,8 +130,9 @@ struct store_publish_request {
      * a crash, on any broker, is the same message. */
     uint16_t qos2_packet_id;
     struct store_targets targets;
-    bool *
-        reached; /* set before the completion if anybody elsewhere, or a queue, gets it; may be NULL */
+    /* Set before the completion if anybody elsewhere, or a queue, gets it; may be NULL. (With
+     * qos2_packet_id: also if anybody here does, or got it from an earlier try.) */
+    bool *reached;
 };
 /* A request with qos2_packet_id: the core makes no local delivery itself (targets only, no
  * delivery); the store calls host->deliver once the packet id is bound and so the message's id is
@@ -192,8 +193,13 @@ struct store_member {
     struct store_hold *hold;
     struct mqtt_slice filter;
     struct subscription_options options;
-    struct mqtt_ids ids;
 };
+/* Those of its subscription; good as long as *m. */
+static inline struct mqtt_ids store_member_ids(const struct store_member *m)
+{
+    const uint32_t *id = &m->options.subscription_id;
+    return (struct mqtt_ids){.items = id, .count = *id != 0};
+}
 /* The connected client is a member from now on: after its SUBSCRIBE was granted, before
  * store_subscribe; or its durable session came back. */
 void store_share_join(struct store *s, const struct store_member *m);
@@ -282,8 +288,8 @@ struct store_host {
     void *arg;
     /* A message of another broker for this broker's own connected sessions: deliver to clean ones
      * at any QoS, to durable ones only where the effective QoS is 0 (the rest comes from their
-     * queues). */
-    void (*deliver)(void *arg, struct message *m);
+     * queues). True: a session that is known here subscribes to it. */
+    bool (*deliver)(void *arg, struct message *m);
     /* False: one of them waits until an earlier one is handed out, and the next ones should, too.
      * `worked_us`: microseconds, roughly, that matching and handing out such messages has taken so far: a
      * message may match thousands of filters, and be for thousands. Only differences mean something. */

@@ -39,6 +39,7 @@ struct memory_session {
     uint32_t released_count, released_capacity;
     struct message *will;
     uint32_t will_delay_s;
+    bool will_has_grace; /* it waits for its client to come back, to whatever session */
     struct wheel_timer will_due, expiry_due;
     struct wheel_timer redispatch_due; /* of what it has of groups */
     uint32_t id_len;
@@ -52,6 +53,7 @@ struct store_memory {
     struct hash_table sessions; /* by id */
     uint32_t durable_count;
     struct retained_tree *retained;
+    uint64_t sweep_ms; /* values that have expired are looked for, then */
     struct memory_shares shares;
     struct wheel wheel;          /* wills and expiries */
     struct leftovers leftovers;  /* queues of sessions that ended */
@@ -219,7 +221,8 @@ static void end_session(struct store_memory *s, struct memory_session *m)
     forget_state(m);
     if (was_durable)
         s->host.durable_ended(s->host.arg, id_of(m));
-    publish_will(s, m); /* a delayed will, at the latest now (5.0: 3.1.2.5) */
+    if (!m->will_has_grace)
+        publish_will(s, m); /* a delayed will, at the latest now (5.0: 3.1.2.5) */
     free_if_over(s, m);
 }
 
@@ -272,13 +275,16 @@ static void attach(struct store_memory *s, struct memory_session *m,
         m->hold->store_data = NULL;
     wheel_cancel(&m->expiry_due);
     wheel_cancel(&m->redispatch_due);
-    if (req->clean_start || !(req->hold->any_user || is_users(m, req->hold->user)))
-        publish_will(s, m); /* it ends the old session, with which a delayed will is due */
+    bool ends =
+        req->clean_start && !m->will_has_grace; /* the old session; its will is due with it */
+    if (ends || !(req->hold->any_user || is_users(m, req->hold->user)))
+        publish_will(s, m);
     if (req->clean_start)
         forget_state(m);
     drop_will(m); /* a client that comes back to its session cancels it */
     set_durable(s, m, req->hold->durable);
     m->hold = req->hold;
+    m->will_has_grace = false;
     m->will = req->will.message != NULL ? message_ref(req->will.message) : NULL;
     m->will_delay_s = req->will.delay_s;
     req->hold->store_data = m;
@@ -329,6 +335,18 @@ static void memory_connect(struct store *store, const struct store_connect_reque
     done(arg, STORE_OK, &result);
 }
 
+/* How long the will waits: not beyond its session's end (5.0: 3.1.3.2.2), but for a client's grace. */
+static uint32_t will_delay_s(const struct memory_session *m, const struct store_hold *hold,
+                             uint32_t session_expiry_s)
+{
+    uint32_t delay = m->will_delay_s;
+    if (!m->durable)
+        delay = 0;
+    else if (delay > session_expiry_s) /* STORE_EXPIRES_NEVER is the largest */
+        delay = session_expiry_s;
+    return delay > hold->will_grace_s ? delay : hold->will_grace_s;
+}
+
 static void memory_disconnect(struct store *store, struct store_hold *hold, bool will,
                               uint32_t session_expiry_s, store_done_fn *done, void *arg)
 {
@@ -336,10 +354,10 @@ static void memory_disconnect(struct store *store, struct store_hold *hold, bool
     struct memory_session *m = hold->store_data;
     if (m != NULL) {
         uint64_t now = clock_monotonic_ms();
-        uint32_t delay =
-            m->will_delay_s > hold->will_grace_s ? m->will_delay_s : hold->will_grace_s;
+        uint32_t delay = will_delay_s(m, hold, session_expiry_s);
         hold->store_data = NULL;
         m->hold = NULL;
+        m->will_has_grace = hold->will_grace_s > 0;
         if (!will)
             drop_will(m);
         else if (delay == 0)
@@ -385,6 +403,23 @@ static void memory_unsubscribe(struct store *store, struct store_hold *hold,
 
 /* ---- publishing ------------------------------------------------------------------------------ */
 
+static void say_expired(const char *where, struct mqtt_slice name, uint64_t messages)
+{
+    LOG_LIMITED(LOG_LEVEL_INFO, "message_expired", KV_STR("where", where),
+                KV_BYTES("name", name.data, name.len), KV_UINT("messages", messages));
+}
+
+/* What of a queue has expired and wasn't sent, up to where so many haven't. */
+static void expire_queue(struct store_memory *s, struct memory_session *m, uint64_t from,
+                         size_t most)
+{
+    uint32_t dropped = memory_queue_expire(&m->queue, from, most, store_now_ms(&s->base));
+    if (dropped == 0)
+        return;
+    s->config.stats->dropped[DROP_EXPIRED] += dropped;
+    say_expired("queue", id_of(m), dropped);
+}
+
 static void keep_retained(struct store_memory *s, struct message *m)
 {
     bool is_new = retained_tree_get(s->retained, m->topic) == NULL;
@@ -413,6 +448,11 @@ static void say_full(struct memory_session *session, const struct message *m)
                 KV_STR("effect", "its next messages are dropped until it has read some"));
 }
 
+static bool is_full(const struct store_memory *s, const struct memory_queue *q)
+{
+    return q->count >= s->config.queue_limit || q->bytes >= s->config.queue_limit_bytes;
+}
+
 static void queue_for(struct store_memory *s, const struct store_queue_target *t, struct message *m,
                       bool is_value)
 {
@@ -420,7 +460,10 @@ static void queue_for(struct store_memory *s, const struct store_queue_target *t
     if (session == NULL || !session->durable)
         return;
     struct memory_queue *q = &session->queue;
-    if (q->count >= s->config.queue_limit || q->bytes >= s->config.queue_limit_bytes) {
+    enum { LOOKED_AT = 64 };
+    if (is_full(s, q))
+        expire_queue(s, session, q->first, LOOKED_AT);
+    if (is_full(s, q)) {
         s->config.stats->dropped[DROP_QUEUE_FULL]++;
         say_full(session, m);
         return;
@@ -434,7 +477,7 @@ static void queue_for(struct store_memory *s, const struct store_queue_target *t
                              .is_value = is_value};
     if (!takes_queued(s, q->bytes))
         s->config.stats->dropped[DROP_MEMORY]++;
-    else if (!memory_queue_push(q, e))
+    else if (!memory_queue_push(q, e, t->ids))
         s->config.stats->dropped[DROP_NO_MEMORY]++;
     else if (session->hold != NULL)
         s->host.wake(s->host.arg, id_of(session));
@@ -487,7 +530,9 @@ static void memory_publish(struct store *store, const struct store_publish_reque
 {
     struct store_memory *s = memory_of(store);
     struct message *m = req->message;
+    bool reached = true; /* by a repeat: when it came first */
     if (!is_repeat(req)) {
+        reached = req->targets.queue_count > 0 || req->targets.group_count > 0;
         if (m->retain)
             keep_retained(s, m);
         for (size_t i = 0; i < req->targets.queue_count; i++)
@@ -495,8 +540,10 @@ static void memory_publish(struct store *store, const struct store_publish_reque
         for (size_t i = 0; i < req->targets.group_count; i++)
             queue_for_group(s, req->targets.groups[i], m);
         if (req->qos2_packet_id != 0)
-            s->host.deliver(s->host.arg, m);
+            reached |= s->host.deliver(s->host.arg, m);
     }
+    if (req->reached != NULL)
+        *req->reached |= reached;
     if (done != NULL)
         done(arg, STORE_OK);
 }
@@ -547,6 +594,7 @@ static void memory_fetch(struct store *store, struct store_hold *hold, uint64_t 
         done(arg, STORE_UNAVAILABLE, NULL, 0, false);
         return;
     }
+    expire_queue(s, m, from, max);
     count = memory_queue_read(&m->queue, from, s->scratch, max, max_bytes, &more);
     done(arg, STORE_OK, s->scratch, count, more);
 }
@@ -626,12 +674,7 @@ static bool copy_shared(const struct store_member *m, struct share_entry *e, uin
                                 .qos = qos,
                                 .retain = e->message->retain && m->options.retain_as_published,
                                 .shared = e};
-    return memory_queue_push(&session->queue, copy);
-}
-
-static bool is_expired(const struct store *store, const struct message *m)
-{
-    return m->expires_at_ms != 0 && m->expires_at_ms <= store_now_ms(store);
+    return memory_queue_push(&session->queue, copy, store_member_ids(m));
 }
 
 /* The member gets it, in one way or the other. False: it waits again. */
@@ -663,9 +706,10 @@ static void share_take(struct store *store, const struct store_member *m, size_t
     if (max > SHARE_TAKE_MAX)
         max = SHARE_TAKE_MAX;
     while (g != NULL && given < max && (e = share_queue_take(&g->queue)) != NULL) {
-        if (is_expired(store, e->message))
+        if (e->message->expires_at_ms != 0 && message_is_expired(e->message, store_now_ms(store))) {
+            s->config.stats->dropped[DROP_EXPIRED]++;
             share_entry_finish(e);
-        else if (give(s, m, e, &count))
+        } else if (give(s, m, e, &count))
             given++;
         else
             break;
@@ -704,13 +748,47 @@ static void share_ended(struct store *store, struct mqtt_slice filter)
 
 /* ---- retained -------------------------------------------------------------------------------- */
 
+static void note_expired(struct store_memory *s, struct mqtt_slice topic, size_t values)
+{
+    s->config.stats->dropped[DROP_EXPIRED] += values;
+    s->config.stats->retained = retained_tree_count(s->retained);
+    say_expired("retained", topic, values);
+}
+
+static bool drop_if_over(struct store *store, struct message *m)
+{
+    struct store_memory *s = memory_of(store);
+    if (m->expires_at_ms == 0 || !message_is_expired(m, store_now_ms(store)))
+        return false;
+    retained_tree_remove(s->retained, m->topic);
+    note_expired(s, m->topic, 1);
+    return true;
+}
+
+/* Those that nobody reads, a part of the tree at a time: a million values are gone through in two minutes. */
+static void sweep_retained(struct store_memory *s)
+{
+    enum { PERIOD_MS = 100, NODES = 1000 };
+    uint64_t now = clock_monotonic_ms();
+    if (now < s->sweep_ms)
+        return;
+    s->sweep_ms = now + PERIOD_MS;
+    size_t removed = retained_tree_sweep(s->retained, NODES, store_now_ms(&s->base));
+    if (removed > 0)
+        note_expired(s, (struct mqtt_slice){0}, removed);
+}
+
 static struct store_retained_read *start_read(struct store *store, struct mqtt_slice filter,
                                               store_retained_fn *each,
                                               store_retained_chunk_fn *chunk, store_done_fn *done,
                                               void *arg)
 {
-    struct memory_read_request r = {
-        .filter = filter, .each = each, .chunk = chunk, .done = done, .arg = arg};
+    struct memory_read_request r = {.is_over = drop_if_over,
+                                    .filter = filter,
+                                    .each = each,
+                                    .chunk = chunk,
+                                    .done = done,
+                                    .arg = arg};
     return memory_read_start(store, memory_of(store)->retained, &r);
 }
 
@@ -722,6 +800,7 @@ static void memory_input(struct store *store, struct timebox *box)
     s->box = box;
     wheel_advance(&s->wheel, clock_monotonic_ms());
     leftovers_release(&s->leftovers, box);
+    sweep_retained(s);
     s->config.stats->dropped[DROP_SHARE_NOBODY] +=
         memory_shares_tick(&s->shares, clock_monotonic_ms());
     s->box = NULL;

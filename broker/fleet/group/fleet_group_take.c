@@ -13,7 +13,7 @@
 #include "broker/fleet/wire/fleet_frame.h"
 #include "common/log/log.h"
 
-enum { TAKE_MAX = 64, FLAG_RETAIN = 0x04, NOTE_MAX = 64 };
+enum { TAKE_MAX = 64, FLAG_RETAIN = 0x04, FLAG_IDS = 0x10, NOTE_MAX = 64 };
 
 struct store_taken {
     uint32_t filter_len, number_len, note_len;
@@ -31,7 +31,7 @@ struct take_op {
     bool more;
     struct store_share_entry entries[TAKE_MAX];
     size_t count;
-    struct fleet_bytes copies; /* reference, entry; each a slice */
+    struct fleet_bytes copies; /* reference, entry, expiry; each a slice */
     size_t copy_count;
     uint32_t filter_len, client_len;
     char bytes[]; /* filter, client */
@@ -153,6 +153,7 @@ static void on_copied(void *arg, const redisReply *r)
     for (size_t i = 0; i < op->copy_count && r != NULL; i++) {
         struct mqtt_slice ref = fleet_reader_slice(&copies);
         fleet_reader_slice(&copies);
+        fleet_reader_slice(&copies);
         if (!owner)
             fleet_group_done_ref(f, GROUP_BACK, ref);
         else if (i < r->elements && r->element[i]->integer == 2)
@@ -163,15 +164,31 @@ static void on_copied(void *arg, const redisReply *r)
     answer(op, status);
 }
 
-/* As an entry of a session's queue (fleet_queue.c): flags, frame. */
+/* As an entry of a session's queue (fleet_queue.c): flags, identifiers, frame. */
 static void put_entry(struct fleet_bytes *b, const struct take_op *op, const struct message *m,
                       uint8_t qos, struct mqtt_slice frame)
 {
+    struct fleet_bytes head = {0};
     uint8_t flags = qos;
     flags |= m->retain && op->options.retain_as_published ? FLAG_RETAIN : 0;
-    fleet_bytes_varint(b, 1 + frame.len);
-    fleet_bytes_u8(b, flags);
+    flags |= op->options.subscription_id != 0 ? FLAG_IDS : 0;
+    fleet_bytes_u8(&head, flags);
+    if (op->options.subscription_id != 0) {
+        fleet_bytes_varint(&head, 1);
+        fleet_bytes_varint(&head, op->options.subscription_id);
+    }
+    fleet_bytes_varint(b, head.len + frame.len);
+    fleet_bytes_put(b, head.data, head.len);
     fleet_bytes_put(b, frame.data, frame.len);
+    b->failed |= head.failed;
+    fleet_bytes_fini(&head);
+}
+
+static void put_expiry(struct fleet_bytes *b, const struct message *m)
+{
+    char text[24];
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)m->expires_at_ms);
+    fleet_bytes_slice(b, mqtt_slice_of(text, strlen(text)));
 }
 
 static void add_copy(struct take_op *op, const redisReply *number, const struct message *m,
@@ -181,6 +198,7 @@ static void add_copy(struct take_op *op, const redisReply *number, const struct 
     put_reference(&ref, op, number, qos);
     fleet_bytes_slice(&op->copies, fleet_bytes_all(&ref));
     put_entry(&op->copies, op, m, qos, frame);
+    put_expiry(&op->copies, m);
     op->copies.failed |= ref.failed;
     op->copy_count++;
     fleet_bytes_fini(&ref);
@@ -193,13 +211,13 @@ static void write_copies(struct take_op *op)
     unsigned bucket = fleet_client_bucket(&f->keys, (const char *)client.data, client.len);
     struct fleet_key key = fleet_key_clients(&f->keys, bucket);
     struct fleet_reader r = fleet_reader_of(op->copies.data, op->copies.len);
-    scripts_begin(&f->scripts, f->q, SCRIPT_GROUP_COPY, key.text, 5 + 2 * op->copy_count);
+    scripts_begin(&f->scripts, f->q, SCRIPT_GROUP_COPY, key.text, 5 + 3 * op->copy_count);
     redis_queue_arg(f->q, client.data, client.len);
     redis_queue_u64(f->q, op->epoch);
     redis_queue_str(f->q, f->hex);
     redis_queue_str(f->q, f->run_tag);
     redis_queue_u64(f->q, f->cfg.dedup_window_ms);
-    for (size_t i = 0; i < 2 * op->copy_count; i++) {
+    for (size_t i = 0; i < 3 * op->copy_count; i++) {
         struct mqtt_slice part = fleet_reader_slice(&r);
         redis_queue_arg(f->q, part.data, part.len);
     }
@@ -210,7 +228,10 @@ static void write_copies(struct take_op *op)
 
 static bool is_over(const struct fleet *f, const struct message *m)
 {
-    return m->expires_at_ms != 0 && m->expires_at_ms <= fleet_clock_now_ms(f->clock);
+    if (m->expires_at_ms == 0 || !message_is_expired(m, fleet_clock_now_ms(f->clock)))
+        return false;
+    metric_add(f->metrics.expired, 1);
+    return true;
 }
 
 static void finish_now(struct take_op *op, const redisReply *number, uint8_t qos)

@@ -144,6 +144,7 @@ struct fleet {
     const char *trouble; /* why no clients are taken, if it isn't the connection; a literal */
     bool full;           /* Redis has reached its maxmemory: fleet_full.c */
     bool not_durable;    /* Redis isn't set to keep what `durability` promises */
+    bool knows_clock;    /* Redis' clock was asked for once: messages expire by it */
 
     /* Of the modules, each its own. */
     struct fleet_deferred *deferred, *deferred_tail;
@@ -175,6 +176,7 @@ struct fleet {
     struct fleet_queues *queues;
     struct fleet_retaining *retaining;
     struct fleet_retained_reads *retained_reads;
+    struct fleet_retained_expiry *retained_expiry;
     struct fleet_will_entry *will_table;
     struct fleet_wills *wills;
     struct fleet_due *due;

@@ -2,7 +2,8 @@
 -- Wills whose delay is over or whose publisher died, sessions that expired, and notes of ended sessions
 -- whose end may not be in the log.
 -- KEYS: bucket prefix. ARGV: node, most.
--- Returns {durable sessions counted in this bucket, then for each:
+-- Returns {durable sessions counted in this bucket, ms until the next one is due (-1: there is none),
+--   then for each:
 --   'w', client, epoch, will |
 --   'b', client, epoch, node that was to publish the will and must be cut off from it first |
 --   'e', client, epoch, {epoch, filter, options, ...}}; these subscriptions are those of a later session,
@@ -11,7 +12,7 @@
 local p, node = KEYS[1], ARGV[1]
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local out, fields = {0}, 0
+local out, fields = {0, -1}, 0
 for _, m in ipairs(redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT', 0, ARGV[2])) do
   -- One piece (fleet_piece.h): the others stay due.
   if fields >= 500 then
@@ -68,4 +69,8 @@ for _, m in ipairs(redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT',
   end
 end
 out[1] = tonumber(redis.call('GET', p .. 'count') or 0)
+local nearest = redis.call('ZRANGE', p .. 'due', 0, 0, 'WITHSCORES')[2]
+if nearest then
+  out[2] = math.max(0, tonumber(nearest) - now)
+end
 return out

@@ -5,17 +5,29 @@
 -- Values at or below the node's high water were set before, and so were values whose id is known: when
 -- another node sets a will or a QoS 2 message again, that may not overwrite a newer value. Without room a
 -- new topic isn't kept, and a topic whose value would grow is removed: no value rather than an old one.
+-- `x` has the topics whose values expire, and when; expire.lua removes those.
 -- Returns {how many topics weren't kept, one of them}.
 local p, node, window, ids = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local room, dropped, last = ARGV[4] == '1', 0, ''
 local high = tonumber(redis.call('HGET', p .. 'hw', node) or 0)
 
+local function now_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+-- When the value of a frame expires; nil: never.
+local function expiry_of(frame)
+  if #frame >= 9 and bit.band(string.byte(frame, 1), 0x20) ~= 0 then
+    return (struct.unpack('>I8', frame, 2))
+  end
+end
+
 local function is_repeat(id)
   if id == '' then
     return false
   end
-  local t = redis.call('TIME')
-  local now = t[1] * 1000 + math.floor(t[2] / 1000)
+  local now = now_ms()
   redis.call('ZREMRANGEBYSCORE', p .. 'seen', '-inf', now - window)
   local new = redis.call('ZADD', p .. 'seen', 'NX', now, id) == 1
   -- The oldest go first, a hundred at once.
@@ -26,6 +38,7 @@ local function is_repeat(id)
   return not new
 end
 
+local any_expire = redis.call('EXISTS', p .. 'x') == 1
 for i = 5, #ARGV, 4 do
   local seq, topic, frame = tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2]
   if seq > high then
@@ -35,12 +48,22 @@ for i = 5, #ARGV, 4 do
     elseif not room and frame ~= '' and #frame > redis.call('HSTRLEN', p .. 'v', topic) then
       dropped, last, frame = dropped + 1, topic, ''
     end
+    local expires = frame and frame ~= '' and expiry_of(frame)
+    if expires and expires <= now_ms() then
+      frame = '' -- it replaces the one before, and is over itself
+    end
     if frame == '' then
       redis.call('HDEL', p .. 'v', topic)
       redis.call('ZREM', p .. 'i', topic)
     elseif frame then
       redis.call('HSET', p .. 'v', topic, frame)
       redis.call('ZADD', p .. 'i', 0, topic)
+    end
+    if expires and frame ~= '' then
+      redis.call('ZADD', p .. 'x', string.format('%.0f', expires), topic)
+      any_expire = true
+    elseif frame and any_expire then
+      redis.call('ZREM', p .. 'x', topic)
     end
   end
 end

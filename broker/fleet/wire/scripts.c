@@ -17,6 +17,7 @@ static const char *const names[] = {
     [SCRIPT_DISCONNECT] = "disconnect",
     [SCRIPT_DUE] = "due",
     [SCRIPT_END_LOGGED] = "end_logged",
+    [SCRIPT_EXPIRE] = "expire",
     [SCRIPT_FETCH] = "fetch",
     [SCRIPT_GROUP_APPEND] = "group_append",
     [SCRIPT_GROUP_COPY] = "group_copy",

@@ -36,10 +36,12 @@
 #include "broker/fleet/log/route.h"
 #include "broker/fleet/membership/reaper.h"
 #include "broker/fleet/node/fleet.h"
+#include "broker/fleet/node/fleet_clock.h"
 #include "broker/fleet/publish/fleet_gather.h"
 #include "broker/fleet/publish/fleet_publish.h"
 #include "broker/fleet/publish/fleet_queue.h"
 #include "broker/fleet/publish/fleet_retained.h"
+#include "broker/fleet/publish/fleet_retained_expiry.h"
 #include "broker/fleet/publish/fleet_retained_read.h"
 #include "broker/fleet/session/fleet_disconnect.h"
 #include "broker/fleet/session/fleet_due.h"
@@ -150,9 +152,10 @@ static inline void lone_done(void *arg, enum store_status status)
 
 /* ---- the core -------------------------------------------------------------------------------- */
 
-static inline void lone_deliver(void *arg, struct message *m)
+static inline bool lone_deliver(void *arg, struct message *m)
 {
     lone_tell(arg, "deliver %.*s", (int)m->topic.len, (const char *)m->topic.data);
+    return true;
 }
 
 struct lone_will {
@@ -458,6 +461,7 @@ static inline void lone_no_time(struct lone_node *n)
 static inline void lone_init_modules(struct fleet *f)
 {
     static bool (*const inits[])(struct fleet *) = {
+        fleet_clock_init,
         fleet_replicas_init,
         fleet_full_init,
         fleet_disk_init,
@@ -475,6 +479,7 @@ static inline void lone_init_modules(struct fleet *f)
         fleet_queues_init,
         fleet_retaining_init,
         fleet_retained_reads_init,
+        fleet_retained_expiry_init,
         fleet_wills_init,
         fleet_due_init,
         fleet_disconnects_init,
@@ -504,7 +509,7 @@ static inline int lone_setup(void **state)
     n->f.now_ms = n->f.boot_ms = 100000;
     n->f.state = FLEET_READY;
     n->f.lease = FLEET_LEASE_SURE;
-    n->f.log_valid = n->f.may_kill = true;
+    n->f.log_valid = n->f.may_kill = n->f.knows_clock = true;
     n->f.connect_ops = &connect_ops;
     fleet_hex(n->f.id, n->f.hex);
     strcpy(n->f.run_tag, "run00001");
@@ -567,6 +572,7 @@ static inline int lone_teardown(void **state)
         fleet_disconnects_free,
         fleet_due_free,
         fleet_wills_free,
+        fleet_retained_expiry_free,
         fleet_retained_reads_free,
         fleet_retaining_free,
         fleet_queues_free,
@@ -584,6 +590,7 @@ static inline int lone_teardown(void **state)
         fleet_disk_free,
         fleet_full_free,
         fleet_replicas_free,
+        fleet_clock_free,
     };
     struct lone_node *n = *state;
 

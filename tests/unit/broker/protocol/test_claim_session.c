@@ -62,6 +62,23 @@ static void a_session_is_present_for_who_didnt_ask_for_a_clean_one(void **state)
     assert_int_equal(c->client->next_sequence, 1);
 }
 
+/* In 3.1 the byte is reserved: its clients know no such flag. */
+static void a_client_of_3_1_isnt_told_of_its_session(void **state)
+{
+    struct core_bed *b = *state;
+    for (int version = MQTT_V31; version <= MQTT_V311; version++) {
+        bed_leave(b, bed_join(b, "c", false));
+        struct core_client *c =
+            bed_join_as(b, &(struct mqtt_connect){.version = (enum mqtt_version)version,
+                                                  .level = (uint8_t)version,
+                                                  .client_id = bed_text("c")});
+        assert_int_equal(c->out_len, 4);
+        assert_int_equal(c->out[2], version == MQTT_V31 ? 0 : 1);
+        assert_int_equal(c->out[3], MQTT_CONNACK_ACCEPTED);
+        bed_leave(b, c);
+    }
+}
+
 static void what_was_received_before_is_released_again_in_order(void **state)
 {
     static const uint64_t released[] = {5, 3};
@@ -153,6 +170,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bed_set_up, end_held)
     const struct CMUnitTest tests[] = {
         TEST(a_session_is_present_for_who_didnt_ask_for_a_clean_one),
+        BED_TEST(a_client_of_3_1_isnt_told_of_its_session),
         TEST(what_was_received_before_is_released_again_in_order),
         TEST(its_subscriptions_are_exactly_the_stores),
         TEST(a_store_that_has_none_leaves_none),

@@ -139,6 +139,34 @@ static void no_local_leaves_out_the_publisher_also_when_matched_again(void **sta
     assert_int_equal(w->found.queue_count, 2);
 }
 
+static void queues_are_given_the_identifiers_of_what_matches(void **state)
+{
+    struct world *w = *state;
+    struct session *s = durable(w, "one", "other", 1);
+    struct subscription_options options = {.qos = 1, .subscription_id = 7}, had;
+    router_subscribe(w->router, s, text("a/b"), options);
+    find(w, "a/b", 1);
+    assert_int_equal(w->found.queues[0].ids.count, 1);
+    assert_int_equal(w->found.queues[0].ids.items[0], 7);
+    options = (struct subscription_options){.qos = 2, .no_local = true, .subscription_id = 8};
+    router_subscribe(w->router, s, text("a/+"), options);
+    assert_true(router_is_subscribed(w->router, s, text("a/+"), &had));
+    assert_true(had.qos == 2 && had.no_local && had.subscription_id == 8);
+    find(w, "a/b", 2);
+    assert_int_equal(w->found.queues[0].qos, 2);
+    assert_int_equal(w->found.queues[0].ids.count, 2);
+    find_by(w, "one", "a/b", 2);
+    assert_int_equal(w->found.queues[0].qos, 1);
+    assert_int_equal(w->found.queues[0].ids.count, 1);
+    assert_int_equal(w->found.queues[0].ids.items[0], 7);
+    router_unsubscribe(w->router, s, text("a/b"));
+    assert_false(find_by(w, "one", "a/b", 2));
+    options.subscription_id = 0;
+    router_subscribe(w->router, s, text("a/+"), options);
+    find(w, "a/b", 2);
+    assert_int_equal(w->found.queues[0].ids.count, 0);
+}
+
 static void other_nodes_get_what_their_routes_match(void **state)
 {
     struct world *w = *state;
@@ -336,6 +364,7 @@ int main(void)
         TEST(durable_sessions_get_qos_1_and_2_by_their_queue_at_the_lower_qos),
         TEST(overlapping_filters_of_one_session_are_one_target),
         TEST(no_local_leaves_out_the_publisher_also_when_matched_again),
+        TEST(queues_are_given_the_identifiers_of_what_matches),
         TEST(other_nodes_get_what_their_routes_match),
         TEST(a_removed_node_with_many_routes_is_cleared_in_several_turns),
         TEST(a_changed_subscription_counts_at_once_in_spite_of_the_cache),
