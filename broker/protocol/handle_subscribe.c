@@ -9,6 +9,7 @@
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
+#include "broker/client/reason.h"
 #include "broker/client/request.h"
 #include "broker/delivery/retained_delivery.h"
 #include "broker/delivery/share.h"
@@ -433,7 +434,7 @@ void handle_subscribe(struct client *c, const struct mqtt_packet *packet)
 {
     const struct mqtt_subscribe *s = &packet->u.subscribe;
     if (asks_for_the_forbidden(s)) {
-        client_close_later(c, END_MALFORMED);
+        reason_fail(c, MQTT_R_PROTOCOL_ERROR, "no local with a shared subscription");
         return;
     }
     struct request *q = request_new(c, MQTT_SUBACK, s->packet_id, list_size(s));
