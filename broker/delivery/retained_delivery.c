@@ -90,6 +90,7 @@ static void queue_value(struct client *c, const struct message *m, struct delive
         client_close_later(c, END_NO_MEMORY);
         return;
     }
+    own->expires_at_ms = m->expires_at_ms;
     struct store_queue_target target = {
         .client_id = session_id(c->session), .qos = as.qos, .ids = as.ids};
     c->ops++;
@@ -115,10 +116,9 @@ static void on_value(void *arg, const struct message *m)
         is_own_echo(c, m))
         return;
     const struct subscription_options *granted = &TAILQ_FIRST(&r->wanted)->granted;
-    struct deliver_as as = {
-        .qos = m->qos < granted->qos ? m->qos : granted->qos,
-        .retain = true,
-        .ids = {.items = &granted->subscription_id, .count = granted->subscription_id != 0}};
+    struct deliver_as as = {.qos = m->qos < granted->qos ? m->qos : granted->qos,
+                            .retain = true,
+                            .ids = subscription_ids(granted)};
     if (as.qos > 0 && c->hold.durable) {
         queue_value(c, m, as);
         return;

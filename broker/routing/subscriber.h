@@ -25,7 +25,13 @@ struct subscription_options {
     uint32_t subscription_id;           /* v5, 0: none */
 };
 
-/* The same where an identifier, which few have, is elsewhere. */
+/* As those of a delivery by this subscription alone; good as long as *o. */
+static inline struct mqtt_ids subscription_ids(const struct subscription_options *o)
+{
+    return (struct mqtt_ids){.items = &o->subscription_id, .count = o->subscription_id != 0};
+}
+
+/* Options where an identifier, which few have, is elsewhere. */
 struct subscription_terms {
     uint8_t qos;
     bool no_local, retain_as_published;

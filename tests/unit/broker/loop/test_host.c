@@ -67,6 +67,36 @@ static void starting_over_goes_in_pieces(void **state)
     core_fini(&core);
 }
 
+static void expect_same(void *arg, const struct store_subscription *sub)
+{
+    const struct store_subscription *told = arg;
+    assert_int_equal(sub->filter.len, told->filter.len);
+    assert_int_equal(sub->qos, told->qos);
+    assert_int_equal(sub->no_local, told->no_local);
+    assert_int_equal(sub->retain_as_published, told->retain_as_published);
+    assert_int_equal(sub->subscription_id, told->subscription_id);
+}
+
+/* For its repetition, when Redis has lost it. */
+static void a_subscription_that_was_told_is_told_again_with_all_its_options(void **state)
+{
+    struct store_subscription told[] = {
+        {.filter = text("t"), .qos = 2, .no_local = true, .subscription_id = 268435455},
+        {.filter = text("t"), .qos = 1, .retain_as_published = true, .subscription_id = 3},
+        {.filter = text("t")}};
+    struct core core;
+    (void)state;
+    core_init(&core);
+    struct store_host host = host_of(core.broker);
+    for (int i = 0; i < 3; i++) {
+        host.durable_subscribed(host.arg, text("s"), &told[i]);
+        host.each_subscription(host.arg, text("s"), expect_same, &told[i]);
+    }
+    host.durable_ended(host.arg, text("s"));
+    assert_int_equal(session_table_count(core.broker->sessions), 0);
+    core_fini(&core);
+}
+
 /* They are of a node that is no more. */
 static void nobody_is_served_while_the_store_is_suspended(void **state)
 {
@@ -231,6 +261,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(starting_over_goes_in_pieces),
+        cmocka_unit_test(a_subscription_that_was_told_is_told_again_with_all_its_options),
         cmocka_unit_test(nobody_is_served_while_the_store_is_suspended),
         cmocka_unit_test(clients_are_resumed_in_pieces),
         cmocka_unit_test(lost_time_is_no_silence),

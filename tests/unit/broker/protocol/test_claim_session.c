@@ -126,6 +126,22 @@ static void its_subscriptions_are_exactly_the_stores(void **state)
     assert_false(has(c, "x"));
 }
 
+static void their_options_are_the_stores_too(void **state)
+{
+    static const struct store_subscription with_options[] = {
+        {.filter = {(const uint8_t *)"x", 1}, .qos = 2, .no_local = true, .subscription_id = 7},
+        {.filter = {(const uint8_t *)"y", 1}, .retain_as_published = true}};
+    static const struct store_connect_result had = {
+        .session_present = true, .subscriptions = with_options, .subscription_count = 2};
+    struct core_client *c = come_back(*state, &had);
+    struct router *router = c->client->broker->router;
+    struct subscription_options o;
+    assert_true(router_is_subscribed(router, c->client->session, bed_text("x"), &o));
+    assert_true(o.qos == 2 && o.no_local && !o.retain_as_published && o.subscription_id == 7);
+    assert_true(router_is_subscribed(router, c->client->session, bed_text("y"), &o));
+    assert_true(o.qos == 0 && !o.no_local && o.retain_as_published && o.subscription_id == 0);
+}
+
 static void a_store_that_has_none_leaves_none(void **state)
 {
     static const struct store_connect_result had = {.session_present = true}, *none = NULL;
@@ -172,6 +188,7 @@ int main(void)
         BED_TEST(a_client_of_3_1_isnt_told_of_its_session),
         TEST(what_was_received_before_is_released_again_in_order),
         TEST(its_subscriptions_are_exactly_the_stores),
+        TEST(their_options_are_the_stores_too),
         TEST(a_store_that_has_none_leaves_none),
         TEST(a_store_that_keeps_none_leaves_them),
         TEST(what_it_was_told_before_isnt_added_again),

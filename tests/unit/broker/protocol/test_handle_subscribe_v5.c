@@ -138,6 +138,27 @@ static void retained_messages_have_the_identifier_of_their_subscription(void **s
     assert_string_equal(v5_got(c), "r/1 0 r");
 }
 
+/* Also what goes through a durable session's queue. */
+static void retained_messages_expire_as_they_were_published(void **state)
+{
+    struct core_bed *b = *state;
+    struct mqtt_packet p;
+    v5_publish(b, join(b, "p"),
+               &(struct mqtt_publish){.topic = bed_text("r"),
+                                      .qos = 1,
+                                      .packet_id = 1,
+                                      .retain = true,
+                                      .payload = bed_text("x"),
+                                      .props = V5_PROPS(V5_NUM(MQTT_P_MESSAGE_EXPIRY, 1000))});
+    struct core_client *c = v5_join(b, "c", false, V5_PROPS(V5_NUM(MQTT_P_SESSION_EXPIRY, 9)));
+    for (uint8_t qos = 0; qos < 2; qos++) {
+        V5_SUBSCRIBE(b, c, 0, {.filter = bed_text("r"), .qos = qos});
+        assert_true(bed_find(c, MQTT_PUBLISH, &p));
+        assert_int_equal(p.u.publish.qos, qos);
+        assert_in_range(v5_num(p.u.publish.props, MQTT_P_MESSAGE_EXPIRY), 990, 1000);
+    }
+}
+
 static void no_local_leaves_out_ones_own_retained_messages(void **state)
 {
     struct core_bed *b = *state;
@@ -162,6 +183,7 @@ int main(void)
         BED_TEST(a_filter_that_is_named_twice_is_new_once),
         BED_TEST(a_session_that_comes_back_has_its_subscriptions),
         BED_TEST(retained_messages_have_the_identifier_of_their_subscription),
+        BED_TEST(retained_messages_expire_as_they_were_published),
         BED_TEST(no_local_leaves_out_ones_own_retained_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,6 +130,9 @@ static void entries_keep_the_identifiers_that_they_came_with(void **state)
     memory_queue_remove(&q, 4);
     assert_int_equal(q.bytes, 0);
     assert_int_equal(account.by_kind[ACCOUNT_QUEUES], queued);
+    fini(&q);
+}
+
 static void what_has_expired_is_dropped_unless_it_was_sent(void **state)
 {
     (void)state;
@@ -140,7 +143,8 @@ static void what_has_expired_is_dropped_unless_it_was_sent(void **state)
     for (int i = 0; i < 6; i++) {
         struct message *m = make((char)i);
         m->expires_at_ms = i == 3 ? 0 : 100;
-        assert_true(memory_queue_push(&q, (struct memory_entry){.message = m, .qos = 1}));
+        assert_true(memory_queue_push(&q, (struct memory_entry){.message = m, .qos = 1},
+                                      (struct mqtt_ids){0}));
         message_unref(m);
     }
     assert_int_equal(memory_queue_expire(&q, 1, 8, 99), 0);
@@ -166,7 +170,8 @@ static void a_queue_whose_all_has_expired_is_empty(void **state)
     for (int i = 0; i < 20; i++) {
         struct message *m = make((char)i);
         m->expires_at_ms = 100;
-        assert_true(memory_queue_push(&q, (struct memory_entry){.message = m, .qos = 1}));
+        assert_true(memory_queue_push(&q, (struct memory_entry){.message = m, .qos = 1},
+                                      (struct mqtt_ids){0}));
         message_unref(m);
     }
     assert_int_equal(memory_queue_expire(&q, 0, 1, 100), 20);
