@@ -4,7 +4,7 @@
  *
  * Data flow: store_redis.c is called by the core; fleet_turn.c calls the modules in the order of a turn. Every
  *            module has functions of its own prefix that take the fleet, and includes only modules of its own
- *            folder and of those before it: wire, lease, node, storage, exchange, log, fence, hold, publish,
+ *            folder and of those before it: wire, lease, node, storage, exchange, log, fence, hold, group, publish,
  *            session, connect, membership, then this folder's parent, which puts them together.
  * Ownership: each module allocates its state at the start (`_init`), frees it at the end (`_free`), and alone
  *            looks into it, but where its header shows it.

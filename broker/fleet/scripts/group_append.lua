@@ -7,16 +7,20 @@
 --   node, group, messages: a hungry node, to be woken;
 --   '#', group, a target's number: the group has no member;
 --   '!', group, a target's number: its queue is full (reported once until it is half empty).
--- A call number at or below the last one was done before: only the nodes are returned again.
+-- A call whose number is known was done before: only the nodes are returned again. (Numbers below the last few
+-- hundred count as known. One that Redis refused is done when it comes again, behind later ones, since a group
+-- promises no order.)
 -- `w:` has the numbers that wait, `e:` the messages, each behind its time, `t:` who has taken a number,
 -- `c:` the last number and the bytes in `e:`, `h:` the nodes with members for whom there was nothing. Numbers
 -- begin above all that were ever given.
 local p, node, call = KEYS[1], ARGV[1], tonumber(ARGV[2])
 local limit, most, window, ids = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local last = redis.call('HGET', p .. 'hw', node)
-local fresh = not last or tonumber(last) < call
-if fresh then
-  redis.call('HSET', p .. 'hw', node, call)
+local calls = p .. 'calls:' .. node
+local first = redis.call('ZRANGE', calls, 0, 0)[1]
+local full = redis.call('ZCARD', calls) >= 512
+local fresh = not (full and call < tonumber(first)) and redis.call('ZADD', calls, 'NX', call, call) == 1
+if fresh and full then
+  redis.call('ZREMRANGEBYRANK', calls, 0, 127)
 end
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)

@@ -66,6 +66,6 @@ for _, g in ipairs(redis.call('SRANDMEMBER', own, 8)) do
 end
 out[1] = redis.call('SCARD', own)
 if out[1] == 0 then
-  redis.call('HDEL', p .. 'hw', victim)
+  redis.call('UNLINK', p .. 'calls:' .. victim)
 end
 return out
