@@ -19,6 +19,7 @@
 #include "broker/connection/client_life.h"
 #include "broker/delivery/fanout.h"
 #include "broker/delivery/publish.h"
+#include "broker/delivery/share.h"
 #include "broker/drain.h"
 #include "broker/loop/auth_recheck.h"
 #include "broker/loop/host.h"
@@ -60,6 +61,8 @@ static bool make_store(struct broker *b, char *err, size_t errlen)
                                          .queue_limit = limits->max_queued_messages,
                                          .queue_limit_bytes = limits->max_queued_bytes,
                                          .session_limit = limits->max_durable_sessions,
+                                         .redispatch_after_ms =
+                                             b->config->shared.redispatch_after_ms,
                                          .retained_limit = limits->max_retained_messages,
                                          .budget = &b->memory,
                                          .stats = &b->stats};
@@ -159,7 +162,7 @@ struct broker *broker_new_core(const struct broker_config *config, const struct 
     if (b->auth == NULL)
         goto fail;
     b->recheck = auth_recheck_new(b);
-    if (b->recheck == NULL || !make_store(b, err, errlen))
+    if (b->recheck == NULL || !make_store(b, err, errlen) || !share_declare_groups(b))
         goto fail;
     b->sys = sys_topics_new(b, config->sys_interval_ms);
     if (b->sys == NULL)
@@ -211,6 +214,7 @@ void broker_free(struct broker *b)
     http_admin_free(b->admin);
     drain_free(b->drain);
     store_free(b->store); /* completes what is under way */
+    b->store = NULL;      /* groups of the router end after it */
     sys_topics_free(b->sys);
     turn_fini(b);
     auth_recheck_free(b->recheck);

@@ -10,6 +10,7 @@
 #ifndef FLOTILLA_BROKER_BASE_BROKER_CONFIG_H
 #define FLOTILLA_BROKER_BASE_BROKER_CONFIG_H
 
+#include "broker/base/shared_config.h"
 #include "common/config/config.h"
 
 enum listener_protocol { LISTENER_MQTT, LISTENER_WEBSOCKET };
@@ -104,10 +105,12 @@ struct store_redis_config {
     uint32_t dedup_limit; /* ids that a session remembers */
     uint32_t log_entries;
     uint64_t log_bytes;
-    uint32_t session_limit;      /* durable ones of the fleet; 0: none */
-    uint64_t stored_limit_bytes; /* 0: by Redis' memory */
-    uint32_t queue_limit;        /* messages per session */
-    uint64_t queue_limit_bytes;  /* a session */
+    uint32_t session_limit;       /* durable ones of the fleet; 0: none */
+    uint64_t stored_limit_bytes;  /* 0: by Redis' memory */
+    uint32_t queue_limit;         /* messages per session */
+    uint64_t queue_limit_bytes;   /* a session */
+    uint64_t redispatch_after_ms; /* shared.redispatch_after */
+    bool share_local;             /* members on the publisher's node come first */
     enum fleet_consistency consistency;
     enum fleet_durability durability;
 };
@@ -145,6 +148,7 @@ struct broker_config {
     struct auth_config auth;
     struct mqtt_config mqtt;
     struct limits_config limits;
+    struct shared_config shared;
     struct admin_config admin;
     struct log_config log;
     uint64_t drain_timeout_ms;

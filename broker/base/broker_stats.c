@@ -53,6 +53,7 @@ const char *const drop_names[DROP_COUNT] = {
     [DROP_LIMIT] = "limit",
     [DROP_RETAINED_FULL] = "retained_full",
     [DROP_NO_MEMORY] = "no_memory",
+    [DROP_SHARE_NOBODY] = "share_nobody",
     [DROP_MEMORY] = "max_memory",
     [DROP_EXPIRED] = "expired",
     [DROP_PACKET_SIZE] = "packet_size",

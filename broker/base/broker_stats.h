@@ -64,6 +64,7 @@ enum drop {
     DROP_LIMIT,         /* topic too deep or too long */
     DROP_RETAINED_FULL, /* one retained topic too many */
     DROP_NO_MEMORY,
+    DROP_SHARE_NOBODY,   /* a group of shared subscriptions has no member who could get it */
     DROP_MEMORY,         /* max_memory is nearly used up by what lasts */
     DROP_EXPIRED,        /* its 5.0 message expiry was over before it could be delivered */
     DROP_PACKET_SIZE,    /* larger than its 5.0 receiver takes */

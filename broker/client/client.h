@@ -34,6 +34,7 @@ struct rest;
 struct retained_delivery;
 struct retained_known;
 struct session;
+struct shares;
 
 /* Why a client isn't read for now. Bits beside the state: several may hold at once, and each ends by itself. */
 enum client_pause {
@@ -115,6 +116,7 @@ struct client {
     uint64_t next_sequence;      /* of the next message sent (clean) or fetched (durable) */
     struct pending_queue *queue; /* clean session: messages for which the window has no room */
     struct retained_delivery *retained;
+    struct shares *shares;              /* share_held.h; NULL: none */
     struct retained_known *known;       /* of `retained` */
     struct connect_attempt *connecting; /* until ONLINE */
     struct leaving {                    /* LEAVING: leave.h */

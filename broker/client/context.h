@@ -106,8 +106,9 @@ struct broker {
     const uint64_t *steps;   /* made by matching: router_steps */
     struct fanouts *fanouts; /* messages that are handed out in pieces */
     struct message_id last_message_id;
-    bool flush_behind;   /* the last turn had no time to write all outputs */
-    uint32_t deliveries; /* made for the client whose input is being handled: its budget */
+    uint64_t share_draws; /* at random: share.c */
+    bool flush_behind;    /* the last turn had no time to write all outputs */
+    uint32_t deliveries;  /* made for the client whose input is being handled: its budget */
     /* memory that clients cause (shed.c) */
     struct memory_budget memory;
     struct client_holders holders; /* clients that hold something over a turn */

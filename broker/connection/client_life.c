@@ -21,6 +21,7 @@
 #include "broker/delivery/deliver.h"
 #include "broker/delivery/fanout.h"
 #include "broker/delivery/retained_delivery.h"
+#include "broker/delivery/share.h"
 #include "broker/net/listener.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
@@ -247,6 +248,7 @@ static void end(struct client *c, enum client_end why, bool tell)
     drop_buffers(c);
     holders_forget(c);
     leave_session(c, held);
+    share_end(c, !c->broker->starting_over);
     leave_end(c);
     if (held || !tell)
         c->claim = CLAIM_OVER;

@@ -187,12 +187,17 @@ static void put_next(struct client *c, struct delivery *d, const struct deliver_
         c->next_sequence++;
 }
 
+bool deliver_is_full(const struct client *c)
+{
+    const struct broker *b = c->broker;
+    return c->output.pending > b->config->limits.max_output ||
+           (c->output.pending > 0 && b->chunks.pending > b->output_limit) ||
+           (c->blocked && memory_budget_is_tight(&b->memory, account.total));
+}
+
 static void deliver_qos0(struct client *c, struct delivery *d, const struct deliver_as *as)
 {
-    struct broker *b = c->broker;
-    if (c->output.pending > b->config->limits.max_output ||
-        (c->output.pending > 0 && b->chunks.pending > b->output_limit) ||
-        (c->blocked && memory_budget_is_tight(&b->memory, account.total))) {
+    if (deliver_is_full(c)) {
         drop(c, d->publish->topic, DROP_SLOW_CONSUMER);
         return;
     }
@@ -366,6 +371,32 @@ void deliver_message(struct client *c, struct delivery *d, struct deliver_as as)
         queue_push(c, d, &as);
 }
 
+uint64_t deliver_taken(struct client *c, struct delivery *d, struct deliver_as as)
+{
+    if (!client_is_connected(c))
+        return 0;
+    if (!auth_may_read(c->broker->auth, &c->who, d->publish->topic)) {
+        drop(c, d->publish->topic, DROP_DENIED);
+        return 0;
+    }
+    if (as.qos == 0) {
+        deliver_qos0(c, d, &as);
+        return 0;
+    }
+    uint64_t sequence = c->next_sequence;
+    put_next(c, d, &as);
+    return c->next_sequence != sequence ? sequence : 0;
+}
+
+uint32_t deliver_room(struct client *c)
+{
+    uint32_t window = window_of(c);
+    bool waits = c->hold.durable ? c->wake || c->fetching : c->queue != NULL;
+    if (waits || !has_room(c))
+        return 0;
+    return window > c->inflight.open ? window - c->inflight.open : 0;
+}
+
 bool deliver_is_behind(const struct client *c)
 {
     return c->output.pending >= OUTPUT_HIGH || (c->queue != NULL && c->queue->count > 0);
@@ -414,7 +445,7 @@ static void on_fetched(void *arg, enum store_status status, const struct store_e
     if (client_is_connected(c) && status == STORE_OK) {
         bool all = send_entries(c, entries, count);
         c->wake = c->wake || more || !all;
-        if (c->wake)
+        if (c->wake || c->shares != NULL) /* there is room for a group's messages again */
             client_mark_work(c);
     } else if (client_is_connected(c)) {
         client_close_later(c, status == STORE_FENCED ? END_TAKEN_OVER : END_STORE_FAILED);

@@ -8,6 +8,7 @@
 
 #include "broker/client/context.h"
 #include "broker/delivery/fanout.h"
+#include "broker/delivery/share.h"
 #include "broker/message/encode.h"
 #include "broker/routing/match_cache.h"
 #include "broker/routing/router.h"
@@ -27,10 +28,19 @@ static void on_interest_ended(void *arg, struct mqtt_slice filter)
     store_interest_ended(b->store, filter);
 }
 
+static void on_share_ended(void *arg, struct mqtt_slice filter)
+{
+    struct broker *b = arg;
+    if (b->store != NULL)
+        store_share_ended(b->store, filter);
+}
+
 struct router_hooks publish_router_hooks(struct broker *b)
 {
-    return (struct router_hooks){
-        .arg = b, .changing = on_changing, .interest_ended = on_interest_ended};
+    return (struct router_hooks){.arg = b,
+                                 .changing = on_changing,
+                                 .interest_ended = on_interest_ended,
+                                 .share_ended = on_share_ended};
 }
 
 /* ---- publishing ------------------------------------------------------------------------------ */
@@ -69,7 +79,8 @@ static struct delivery begin(struct broker *b, const struct publish *p,
 
 static void note_reached(bool *reached, const struct match_entry *e, struct mqtt_slice publisher)
 {
-    if (e != NULL && (e->node_count > 0 || match_entry_has_receiver(e, publisher)))
+    if (e != NULL &&
+        (e->node_count > 0 || e->group_count > 0 || match_entry_has_receiver(e, publisher)))
         *reached = true;
 }
 
@@ -87,7 +98,7 @@ static bool store_has_part(const struct broker *b, const struct mqtt_publish *p,
                            const struct store_targets *targets)
 {
     return p->retain || targets->queue_count > 0 || targets->node_count > 0 ||
-           b->store->checks_qos0;
+           targets->group_count > 0 || b->store->checks_qos0;
 }
 
 /* Whether the own clients get it when the store has completed, instead of now. */
@@ -110,9 +121,10 @@ enum publish_next publish_route(struct broker *b, const struct publish *p,
     }
     if (!complete)
         return PUBLISH_STORE; /* no memory to find receivers; a QoS 0 message is lost */
-    if (e->count > 0) {
+    if (e->count > 0 || e->group_count > 0) {
         struct mqtt_publish scratch;
         struct delivery d = begin(b, p, &scratch);
+        share_publish(b, e, &d);
         fanout_publish(b->fanouts, e, &d, client_of(p));
         delivery_end(&d);
     }
@@ -131,6 +143,17 @@ static bool deliver_in_order(struct broker *b, struct message *m, const struct m
     bool through = fanout_in_order(b->fanouts, e, &d, order);
     delivery_end(&d);
     return through;
+}
+
+/* Draws members for what was published here, once it is safe. */
+static void draw_members(struct broker *b, struct message *m, const struct match_entry *e)
+{
+    if (e == NULL || e->group_count == 0)
+        return;
+    struct mqtt_publish scratch;
+    struct delivery d = delivery_of_message(b->encoder, m, &scratch);
+    share_publish(b, e, &d);
+    delivery_end(&d);
 }
 
 /* A message that its publisher's broker delivers to its own clients once it is safe. */
@@ -167,6 +190,7 @@ static void on_safe(void *arg, enum store_status status)
     const struct match_entry *e = router_match_again(w->broker->router, w->message->topic, &w->own);
     if (w->reached != NULL)
         note_reached(w->reached, e, w->message->publisher);
+    draw_members(w->broker, w->message, e);
     if (deliver_in_order(w->broker, w->message, e, &order))
         complete(w, STORE_OK);
 }
@@ -228,6 +252,8 @@ bool publish_local(struct broker *b, struct message *m)
 {
     static const struct fanout_order order = {0};
     const struct match_entry *e = router_match(b->router, m->topic);
+    if (m->id.node == b->last_message_id.node) /* published here, at QoS 2 */
+        draw_members(b, m, e);
     bool reached = e != NULL && match_entry_has_receiver(e, m->publisher);
     deliver_in_order(b, m, e, &order);
     return reached;

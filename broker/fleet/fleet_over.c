@@ -20,6 +20,8 @@
 #include "broker/fleet/exchange/inbox_barrier.h"
 #include "broker/fleet/fence/fleet_cut.h"
 #include "broker/fleet/fence/fleet_taken.h"
+#include "broker/fleet/group/fleet_group_done.h"
+#include "broker/fleet/group/fleet_group_queue.h"
 #include "broker/fleet/hold/fleet_acks.h"
 #include "broker/fleet/hold/fleet_hold.h"
 #include "broker/fleet/log/fleet_append.h"
@@ -91,6 +93,8 @@ void fleet_drop_everything(struct fleet *f)
     fleet_retaining_reset(f);
     fleet_retained_reset(f);
     fleet_queues_reset(f);
+    fleet_group_queues_reset(f);
+    fleet_group_dones_reset(f);
     fleet_append_reset(f);
     routes_reset(f);
     fleet_replicas_reset(f);

@@ -14,6 +14,8 @@
 #include "broker/fleet/fleet_leave.h"
 #include "broker/fleet/fleet_links.h"
 #include "broker/fleet/fleet_over.h"
+#include "broker/fleet/group/fleet_group.h"
+#include "broker/fleet/group/fleet_group_done.h"
 #include "broker/fleet/hold/fleet_hold.h"
 #include "broker/fleet/log/fleet_append.h"
 #include "broker/fleet/log/fleet_epochs.h"
@@ -96,6 +98,8 @@ static bool init_modules(struct fleet *f, struct metrics *metrics)
         fleet_log_init,
         fleet_subscription_reads_init,
         fleet_holds_init,
+        fleet_groups_init,
+        fleet_group_dones_init,
         fleet_gathering_init,
         fleet_publishing_init,
         fleet_queues_init,
@@ -173,6 +177,7 @@ static void free_modules(struct fleet *f)
         fleet_queues_free,
         fleet_publishing_free,
         fleet_gathering_free,
+        fleet_groups_free,
         fleet_holds_free,
         fleet_subscription_reads_free,
         fleet_log_free,

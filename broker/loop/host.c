@@ -12,6 +12,7 @@
 #include "broker/connection/client_life.h"
 #include "broker/delivery/deliver.h"
 #include "broker/delivery/publish.h"
+#include "broker/delivery/share.h"
 #include "broker/loop/turn.h"
 #include "broker/message/publish_properties.h"
 #include "broker/routing/router.h"
@@ -68,6 +69,21 @@ static void on_wake(void *arg, struct mqtt_slice client_id)
     struct session *s = find(arg, client_id);
     if (s != NULL && s->client != NULL && client_is_connected(s->client))
         deliver_wake(s->client);
+}
+
+static bool on_share_wake(void *arg, struct mqtt_slice filter, uint32_t messages)
+{
+    return share_wake(arg, filter, messages);
+}
+
+static void on_share_look(void *arg, bool join)
+{
+    share_look(arg, join);
+}
+
+static void on_share_deliver(void *arg, struct mqtt_slice filter, struct message *m, bool tried)
+{
+    share_deliver(arg, filter, m, tried);
 }
 
 static void on_hand_over(void *arg, struct mqtt_slice client_id, uint64_t epoch,
@@ -231,6 +247,13 @@ static void on_node_removed(void *arg, void *node)
     router_node_removed(b->router, node);
 }
 
+static void on_route_members(void *arg, void *node, struct mqtt_slice filter, uint32_t members,
+                             uint8_t qos)
+{
+    struct broker *b = arg;
+    router_route_members(b->router, node, filter, members, qos);
+}
+
 static void on_match(void *arg, const struct message *m, struct store_targets *out)
 {
     struct broker *b = arg;
@@ -251,6 +274,9 @@ struct store_host host_of(struct broker *b)
         .takes_more = on_takes_more,
         .publish_will = on_publish_will,
         .wake = on_wake,
+        .share_wake = on_share_wake,
+        .share_look = on_share_look,
+        .share_deliver = on_share_deliver,
         .hand_over = on_hand_over,
         .fenced = on_fenced,
         .durable_subscribed = on_durable_subscribed,
@@ -263,6 +289,7 @@ struct store_host host_of(struct broker *b)
         .start_over = on_start_over,
         .clients_shift_clocks = on_clients_shift_clocks,
         .route_added = on_route_added,
+        .route_members = on_route_members,
         .route_removed = on_route_removed,
         .node_removed = on_node_removed,
         .match = on_match,

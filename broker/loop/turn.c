@@ -14,6 +14,7 @@
 #include "broker/delivery/deliver.h"
 #include "broker/delivery/fanout.h"
 #include "broker/delivery/retained_delivery.h"
+#include "broker/delivery/share.h"
 #include "broker/loop/input.h"
 #include "broker/loop/shed.h"
 #include "broker/net/websocket_frames.h"
@@ -117,6 +118,7 @@ static void work(struct client *c)
     if (client_is_connected(c)) {
         handle_list_go_on(c);
         deliver_pump(c);
+        share_pump(c);
         retained_delivery_go_on(c);
     }
     if (c->state == CLIENT_ANSWERING && c->requests == NULL)

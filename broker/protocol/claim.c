@@ -12,6 +12,7 @@
 #include "broker/connection/client_life.h"
 #include "broker/connection/receive.h"
 #include "broker/delivery/deliver.h"
+#include "broker/delivery/share.h"
 #include "broker/protocol/connack.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
@@ -52,37 +53,6 @@ static bool restore_subscriptions(struct client *c, const struct store_connect_r
     return add_subscriptions(c, r);
 }
 
-static void on_dropped(void *arg, enum store_status status)
-{
-    (void)status; /* the next connection tries again */
-    client_op_done(arg);
-}
-
-/* Earlier versions granted "$share/..." as a plain filter, which nothing ever matched. A session
- * that still has one loses it, so that it gets a refusal when it asks again. */
-static void drop_shared(struct client *c, const struct store_connect_result *r)
-{
-    struct mqtt_slice *filters = NULL;
-    size_t count = 0;
-    for (size_t i = 0; i < r->subscription_count; i++) {
-        if (!mqtt_filter_is_shared(r->subscriptions[i].filter))
-            continue;
-        if (filters == NULL)
-            filters = calloc(r->subscription_count - i, sizeof(*filters));
-        if (filters == NULL)
-            return;
-        filters[count++] = r->subscriptions[i].filter;
-        router_unsubscribe(c->broker->router, c->session, r->subscriptions[i].filter);
-    }
-    if (count == 0)
-        return;
-    LOG_LIMITED(LOG_LEVEL_WARN, "shared_subscriptions_dropped",
-                KV_STR("client_id", client_id_text(c)), KV_UINT("filters", count));
-    c->ops++;
-    store_unsubscribe(c->broker->store, &c->hold, filters, count, on_dropped, c);
-    free(filters);
-}
-
 /* PUBREL again for what the client had received before (4.4), in order. */
 static void resend_released(struct client *c, const struct store_connect_result *r)
 {
@@ -113,8 +83,8 @@ static void go_online(struct client *c, const struct store_connect_result *r)
         return;
     }
     if (c->hold.durable) {
-        drop_shared(c, r);
         resend_released(c, r);
+        share_joined_all(c);
         deliver_wake(c);
     }
     char peer[PEER_TEXT_MAX];

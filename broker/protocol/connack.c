@@ -78,7 +78,6 @@ static void put_terms(const struct client *c, struct props *p)
                            c->connecting->client_id);
     if (m->topic_alias_maximum > 0)
         put_num(p, MQTT_P_TOPIC_ALIAS_MAXIMUM, m->topic_alias_maximum);
-    put_num(p, MQTT_P_SHARED_AVAILABLE, 0);
     if (c->v5->keep_alive_cut)
         put_num(p, MQTT_P_SERVER_KEEP_ALIVE, c->keep_alive_s);
     if (c->v5->auth != NULL)

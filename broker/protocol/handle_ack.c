@@ -7,13 +7,14 @@
 #include "broker/client/client.h"
 #include "broker/client/reason.h"
 #include "broker/connection/client_life.h"
+#include "broker/delivery/share.h"
 #include "broker/protocol/handle.h"
 #include "broker/store/store.h"
 
 /* Something may be sent now. */
 static void window_moved(struct client *c)
 {
-    if (c->queue != NULL || c->hold.durable || c->retained != NULL)
+    if (c->queue != NULL || c->hold.durable || c->retained != NULL || c->shares != NULL)
         client_mark_work(c);
 }
 
@@ -35,6 +36,8 @@ void handle_puback(struct client *c, const struct mqtt_packet *p)
     inflight_set(&c->inflight, sequence, INFLIGHT_DONE);
     if (c->hold.durable)
         store_ack(c->broker->store, &c->hold, sequence);
+    else
+        share_acked(c, sequence);
     window_moved(c);
 }
 
@@ -92,6 +95,7 @@ void handle_pubrec(struct client *c, const struct mqtt_packet *p)
         } else if (c->hold.durable) {
             release(c, sequence);
         } else {
+            share_acked(c, sequence);
             inflight_set(&c->inflight, sequence, INFLIGHT_RELEASED);
             client_send_ack(c, MQTT_PUBREL, packet_id);
         }

@@ -9,8 +9,10 @@
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
+#include "broker/client/reason.h"
 #include "broker/client/request.h"
 #include "broker/delivery/retained_delivery.h"
+#include "broker/delivery/share.h"
 #include "broker/protocol/handle.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
@@ -52,16 +54,16 @@ struct objection {
     uint8_t code;
 };
 
-/* Why the filter isn't granted. "$share/..." would be a plain filter here, which nothing ever
- * matches: better refused than granted without effect. */
+/* Why the filter isn't granted. Limits and rights are those of the inner filter of a shared one. */
 static struct objection objection_to(struct client *c, struct mqtt_slice filter)
 {
-    if (mqtt_filter_is_shared(filter))
-        return (struct objection){"shared subscriptions are not supported",
-                                  MQTT_R_SHARED_SUBSCRIPTIONS_NOT_SUPPORTED};
-    if (!handle_topic_fits(c, filter))
+    struct mqtt_slice group;
+    struct mqtt_slice inner = filter;
+    if (mqtt_filter_is_shared(filter) && !mqtt_filter_split_shared(filter, &group, &inner))
+        return (struct objection){"not a valid shared subscription", MQTT_R_BAD_TOPIC_FILTER};
+    if (!handle_topic_fits(c, inner))
         return (struct objection){"topic limits", MQTT_R_BAD_TOPIC_FILTER};
-    if (!auth_may_subscribe(c->broker->auth, &c->who, filter))
+    if (!auth_may_subscribe(c->broker->auth, &c->who, inner))
         return (struct objection){"access control", MQTT_R_NOT_AUTHORIZED};
     return (struct objection){bound(c, filter), MQTT_R_QUOTA_EXCEEDED};
 }
@@ -77,8 +79,11 @@ static void grant(struct client *c, struct wish *w)
     w->replaced = router_is_subscribed(router, c->session, w->filter, &w->before);
     if (o.why == NULL)
         o = refusals[router_grant(router, c->session, w->filter, w->options)];
-    if (o.why == NULL)
+    if (o.why == NULL) {
+        if (mqtt_filter_is_shared(w->filter))
+            share_joined(c, w->filter);
         return;
+    }
     w->code = o.code;
     LOG_LIMITED(LOG_LEVEL_INFO, "subscribe_refused", KV_STR("client_id", client_id_text(c)),
                 KV_BYTES("filter", w->filter.data, w->filter.len), KV_STR("reason", o.why));
@@ -92,6 +97,10 @@ static void take_back(struct client *c, const struct wish *w)
         router_subscribe(router, c->session, w->filter, w->before);
     else
         router_unsubscribe(router, c->session, w->filter);
+    if (mqtt_filter_is_shared(w->filter) && w->replaced)
+        share_joined(c, w->filter);
+    else
+        share_left(c, w->filter);
 }
 
 /* Not found: as a filter that isn't granted, nobody else is told. */
@@ -100,6 +109,7 @@ static uint8_t revoke(struct client *c, struct mqtt_slice filter)
     if (!router_unsubscribe(c->broker->router, c->session, filter))
         return MQTT_R_NO_SUBSCRIPTION_EXISTED;
     retained_delivery_remove(c, filter);
+    share_left(c, filter);
     return MQTT_R_SUCCESS;
 }
 
@@ -136,7 +146,7 @@ static bool send_codes(struct client *c, const struct request *q)
 static bool wants_retained(const struct wish *w)
 {
     enum { ALWAYS = 0, IF_NEW = 1 };
-    if (is_refusal(w->code))
+    if (is_refusal(w->code) || mqtt_filter_is_shared(w->filter))
         return false;
     return w->retain_handling == ALWAYS || (w->retain_handling == IF_NEW && !w->replaced);
 }
@@ -153,9 +163,12 @@ static void answer_subscribe(struct client *c, struct request *q)
         client_close_later(c, END_NO_MEMORY);
         return;
     }
-    for (uint32_t i = 0; i < l->count; i++)
+    for (uint32_t i = 0; i < l->count; i++) {
+        if (!is_refusal(l->wishes[i].code) && mqtt_filter_is_shared(l->wishes[i].filter))
+            share_answered(c, l->wishes[i].filter);
         if (wants_retained(&l->wishes[i]))
             retained_delivery_add(c, l->wishes[i].filter, l->wishes[i].options);
+    }
     retained_delivery_expected(c);
 }
 
@@ -186,11 +199,31 @@ static uint32_t subscription_id_of(const struct mqtt_subscribe *s)
     return mqtt_props_find(&s->props, MQTT_P_SUBSCRIPTION_ID, &p) ? p.num : 0;
 }
 
+static const char queue_prefix[] = "$queue/";
+/* "$queue/<filter>" is the group of this name. */
+static const char alias_prefix[] = "$share/$queue/";
+
+/* Copies a filter, written out if it is an alias (`shared.queue_alias`). Returns its length. */
+static uint32_t copy_filter(const struct client *c, uint8_t *out, struct mqtt_slice filter)
+{
+    uint32_t named = sizeof(queue_prefix) - 1;
+    if (!c->broker->config->shared.queue_alias || filter.len < named ||
+        memcmp(filter.data, queue_prefix, named) != 0) {
+        memcpy(out, filter.data, filter.len);
+        return filter.len;
+    }
+    uint32_t prefix = sizeof(alias_prefix) - 1;
+    memcpy(out, alias_prefix, prefix);
+    memcpy(out + prefix, filter.data + named, filter.len - named);
+    return filter.len - named + prefix;
+}
+
 /* What the packet names, texts included: the read buffer is others' before the last piece. */
 static struct request_list *copy_list(const struct client *c, const struct mqtt_subscribe *s,
                                       bool subscribe)
 {
-    struct request_list *l = account_alloc(ACCOUNT_REQUESTS, sizeof(*l) + list_size(s));
+    size_t aliases = c->broker->config->shared.queue_alias ? s->count * sizeof(alias_prefix) : 0;
+    struct request_list *l = account_alloc(ACCOUNT_REQUESTS, sizeof(*l) + list_size(s) + aliases);
     if (l == NULL)
         return NULL;
     *l = (struct request_list){.answer = subscribe ? answer_subscribe : answer_unsubscribe};
@@ -199,17 +232,19 @@ static struct request_list *copy_list(const struct client *c, const struct mqtt_
     uint32_t id = subscribe ? subscription_id_of(s) : 0;
     uint8_t most = (uint8_t)c->broker->config->mqtt.max_qos;
     for (uint32_t at = 0; mqtt_filters_next(s, subscribe, &at, &f);) {
+        uint32_t len = copy_filter(c, text, f.filter);
+        struct mqtt_slice filter = {.data = text, .len = len};
+        bool bridge = c->bridge && !mqtt_filter_is_shared(filter);
         uint8_t qos = f.qos <= most ? f.qos : most;
-        memcpy(text, f.filter.data, f.filter.len);
         l->wishes[l->count++] =
-            (struct wish){.filter = {.data = text, .len = f.filter.len},
+            (struct wish){.filter = filter,
                           .options = {.qos = qos,
-                                      .no_local = f.no_local || c->bridge,
+                                      .no_local = f.no_local || bridge,
                                       .retain_as_published = f.retain_as_published || c->bridge,
                                       .subscription_id = id},
                           .code = qos,
                           .retain_handling = f.retain_handling};
-        text += f.filter.len;
+        text += len;
     }
     return l;
 }
@@ -387,9 +422,23 @@ void handle_list_go_on(struct client *c)
 
 /* ---- the packets ----------------------------------------------------------------------------- */
 
+/* No local with a shared subscription [MQTT-3.8.3-4]. */
+static bool asks_for_the_forbidden(const struct mqtt_subscribe *s)
+{
+    struct mqtt_filter f = {0};
+    for (uint32_t at = 0; mqtt_filters_next(s, true, &at, &f);)
+        if (f.no_local && mqtt_filter_is_shared(f.filter))
+            return true;
+    return false;
+}
+
 void handle_subscribe(struct client *c, const struct mqtt_packet *packet)
 {
     const struct mqtt_subscribe *s = &packet->u.subscribe;
+    if (asks_for_the_forbidden(s)) {
+        reason_fail(c, MQTT_R_PROTOCOL_ERROR, "no local with a shared subscription");
+        return;
+    }
     struct request *q = request_new(c, MQTT_SUBACK, s->packet_id, list_size(s));
     if (q == NULL)
         return;

@@ -19,8 +19,9 @@ struct match_cache;
 
 struct match_entry {
     uint32_t hash, generation;
-    uint32_t count;      /* sessions, first in items */
-    uint32_t node_count; /* nodes of the fleet, after them */
+    uint32_t count;       /* sessions, first in items */
+    uint32_t node_count;  /* nodes of the fleet, after them */
+    uint32_t group_count; /* groups of shared subscriptions, last */
     uint32_t topic_len;
     uint32_t overlap_words;
     struct topic_match items[]; /* then the topic's bytes, then the overlaps */
@@ -28,7 +29,8 @@ struct match_entry {
 
 static inline const uint32_t *match_entry_overlaps(const struct match_entry *e)
 {
-    return (const uint32_t *)&e->items[e->count + e->node_count] + (e->topic_len + 3) / 4;
+    return (const uint32_t *)&e->items[e->count + e->node_count + e->group_count] +
+           (e->topic_len + 3) / 4;
 }
 
 /* How the session of a match gets a message of this publisher (his client id); false: it doesn't,
@@ -48,7 +50,13 @@ static inline bool match_entry_may_have_targets(const struct match_entry *e, uin
     for (uint32_t i = 0; qos > 0 && i < e->count; i++)
         if (session_of(e->items[i].subscriber)->durable)
             return true;
-    return e->node_count > 0;
+    return e->node_count > 0 || (qos > 0 && e->group_count > 0);
+}
+
+/* The groups of shared subscriptions among them. */
+static inline const struct topic_match *match_entry_groups(const struct match_entry *e)
+{
+    return &e->items[e->count + e->node_count];
 }
 
 /* Whether a session among them gets what this publisher (its client id) publishes: all but itself where

@@ -11,6 +11,7 @@
 #include "broker/message/message.h"
 #include "broker/routing/match_cache.h"
 #include "broker/routing/session.h"
+#include "broker/routing/share_groups.h"
 #include "broker/routing/topic_match.h"
 #include "broker/routing/topic_tree.h"
 #include "common/base/timebox.h"
@@ -31,10 +32,11 @@ LIST_HEAD(route_holders, route_holder);
 struct router {
     struct topic_tree *tree;
     struct match_cache *cache;
+    struct share_groups *groups;
     struct router_hooks hooks;
     struct topic_matches scratch;
     struct store_targets targets; /* the latest ones; its arrays are used again */
-    size_t queue_capacity, node_capacity;
+    size_t queue_capacity, node_capacity, group_capacity;
     struct route_holders nodes, removed;
     struct router_counts counts;
 };
@@ -46,7 +48,9 @@ const struct match_entry *router_match(struct router *r, struct mqtt_slice topic
     const struct match_entry *e = match_cache_get(r->cache, topic);
     if (e != NULL)
         return e;
-    if (!topic_tree_match(r->tree, topic, &r->scratch))
+    if (mqtt_filter_is_shared(topic))
+        r->scratch.count = 0; /* that is where the members of groups are */
+    else if (!topic_tree_match(r->tree, topic, &r->scratch))
         return NULL;
     return match_cache_put(r->cache, topic, &r->scratch);
 }
@@ -72,7 +76,9 @@ struct router *router_new(uint64_t hash_key, const struct router_hooks *hooks)
     r->hooks = *hooks;
     r->tree = topic_tree_new(hash_key);
     r->cache = match_cache_new(hash_key);
-    if (r->tree == NULL || r->cache == NULL) {
+    if (r->tree != NULL && r->cache != NULL)
+        r->groups = share_groups_new(r->tree, r->cache, hash_key);
+    if (r->groups == NULL) {
         router_free(r);
         return NULL;
     }
@@ -88,11 +94,13 @@ void router_free(struct router *r)
     while (!LIST_EMPTY(&r->nodes))
         router_node_removed(r, LIST_FIRST(&r->nodes)->node);
     router_go_on(r, &endless);
+    share_groups_free(r->groups);
     topic_tree_free(r->tree);
     match_cache_free(r->cache);
     topic_matches_fini(&r->scratch);
     free(r->targets.queues);
     free(r->targets.nodes);
+    free(r->targets.groups);
     free(r);
 }
 
@@ -152,6 +160,25 @@ static bool reserve_targets(struct router *r, size_t queues, size_t nodes)
     return true;
 }
 
+/* Those whose members are all at QoS 0 get everything by the way of QoS 0: delivery/share.c. */
+static bool add_groups(struct router *r, const struct match_entry *e, struct store_targets *out)
+{
+    if (e->group_count > r->group_capacity) {
+        void *grown = realloc(r->targets.groups, e->group_count * sizeof(*r->targets.groups));
+        if (grown == NULL)
+            return false;
+        r->targets.groups = grown;
+        r->group_capacity = e->group_count;
+    }
+    out->groups = r->targets.groups;
+    for (uint32_t i = 0; i < e->group_count; i++) {
+        const struct share_group *g = share_group_of(match_entry_groups(e)[i].subscriber);
+        if (!share_group_is_drawn(g))
+            out->groups[out->group_count++] = share_group_filter(g);
+    }
+    return true;
+}
+
 bool router_targets_among(struct router *r, const struct match_entry *e, uint8_t qos,
                           struct mqtt_slice publisher, struct store_targets *out)
 {
@@ -184,7 +211,10 @@ bool router_targets_among(struct router *r, const struct match_entry *e, uint8_t
                                   .queue_count = queues,
                                   .nodes = r->targets.nodes,
                                   .node_count = nodes};
-    return true;
+    if (qos == 0 || e->group_count == 0 || add_groups(r, e, out))
+        return true;
+    *out = (struct store_targets){0};
+    return false;
 }
 
 void router_targets(struct router *r, const struct message *m, struct store_targets *out)
@@ -204,6 +234,33 @@ static bool has_wildcard(struct mqtt_slice filter)
            memchr(filter.data, '#', filter.len) != NULL;
 }
 
+static void member_changed(struct router *r, struct mqtt_slice filter)
+{
+    bool ended;
+    share_groups_changed(r->groups, filter, &ended);
+    if (ended)
+        r->hooks.share_ended(r->hooks.arg, filter);
+}
+
+/* A subscription to this filter came, changed or went. */
+static void changed(struct router *r, struct mqtt_slice filter)
+{
+    if (mqtt_filter_is_shared(filter))
+        member_changed(r, filter);
+    else
+        match_cache_forget(r->cache, filter, has_wildcard(filter));
+}
+
+static bool add_member(struct router *r, struct subscriber *s, struct mqtt_slice filter)
+{
+    bool last;
+    if (share_groups_changed(r->groups, filter, &last))
+        return true;
+    topic_tree_remove(r->tree, s, filter, &last);
+    count(r, s, filter, WENT);
+    return false;
+}
+
 static bool add(struct router *r, struct subscriber *s, struct mqtt_slice filter,
                 struct subscription_options options)
 {
@@ -212,6 +269,8 @@ static bool add(struct router *r, struct subscriber *s, struct mqtt_slice filter
         return false;
     if (change == TOPIC_ADDED)
         count(r, s, filter, CAME);
+    if (mqtt_filter_is_shared(filter))
+        return add_member(r, s, filter);
     match_cache_forget(r->cache, filter, has_wildcard(filter));
     return true;
 }
@@ -262,9 +321,9 @@ bool router_unsubscribe(struct router *r, struct session *s, struct mqtt_slice f
     if (!topic_tree_remove(r->tree, &s->subscriber, filter, &last))
         return false;
     count(r, &s->subscriber, filter, WENT);
-    match_cache_forget(r->cache, filter, has_wildcard(filter));
     if (last)
         tell_ended(r, filter);
+    changed(r, filter);
     return true;
 }
 
@@ -278,9 +337,12 @@ static void remove_last(struct router *r, struct subscriber *s)
     bool wildcard = topic_tree_has_wildcard(&s->items[at]);
     count(r, s, filter, WENT);
     topic_tree_remove_at(r->tree, s, at, &last); /* the text stays in the scratch buffer */
-    match_cache_forget(r->cache, filter, wildcard);
     if (last)
         tell_ended(r, filter);
+    if (mqtt_filter_is_shared(filter))
+        member_changed(r, filter);
+    else
+        match_cache_forget(r->cache, filter, wildcard);
 }
 
 static void remove_all(struct router *r, struct subscriber *s)
@@ -371,7 +433,16 @@ void router_route_remove(struct router *r, void *node, struct mqtt_slice filter)
     if (h == NULL || !topic_tree_remove(r->tree, &h->subscriber, filter, &last))
         return;
     count(r, &h->subscriber, filter, WENT);
-    match_cache_forget(r->cache, filter, has_wildcard(filter));
+    if (mqtt_filter_is_shared(filter))
+        share_groups_node_gone(r->groups, &filter, node);
+    changed(r, filter);
+}
+
+bool router_route_members(struct router *r, void *node, struct mqtt_slice filter, uint32_t members,
+                          uint8_t qos)
+{
+    return router_route_add(r, node, filter) &&
+           share_groups_node(r->groups, filter, node, members, qos);
 }
 
 /* It gets nothing any more. A node may have a million routes: router_go_on removes them. */
@@ -380,6 +451,7 @@ void router_node_removed(struct router *r, void *node)
     struct route_holder *h = find_node(r, node);
     if (h == NULL)
         return;
+    share_groups_node_gone(r->groups, NULL, node);
     h->node = NULL;
     LIST_REMOVE(h, link);
     LIST_INSERT_HEAD(&r->removed, h, link);
@@ -412,4 +484,16 @@ bool router_has_interest(const struct router *r, struct mqtt_slice filter)
 void router_forget_matches(struct router *r)
 {
     match_cache_trim(r->cache);
+}
+
+/* ---- shared subscriptions -------------------------------------------------------------------- */
+
+struct share_groups *router_groups(const struct router *r)
+{
+    return r->groups;
+}
+
+bool router_declare_group(struct router *r, struct mqtt_slice filter)
+{
+    return share_groups_declare(r->groups, filter);
 }

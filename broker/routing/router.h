@@ -17,6 +17,7 @@ struct match_entry;
 struct message;
 struct router;
 struct session;
+struct share_groups;
 struct subscription_options;
 struct timebox;
 
@@ -28,6 +29,8 @@ struct router_hooks {
     void (*changing)(void *arg, struct session *s);
     /* No connected session holds the filter any more. */
     void (*interest_ended)(void *arg, struct mqtt_slice filter);
+    /* A group of shared subscriptions has no member any more, in the whole fleet. */
+    void (*share_ended)(void *arg, struct mqtt_slice filter);
 };
 
 struct router *router_new(uint64_t hash_key, const struct router_hooks *hooks);
@@ -113,7 +116,19 @@ bool router_route_add(struct router *r, void *node, struct mqtt_slice filter);
 void router_route_remove(struct router *r, void *node, struct mqtt_slice filter);
 void router_node_removed(struct router *r, void *node);
 
+/* The same for a shared filter: so many of the node's clients are members of the group, the highest
+ * of them at this QoS. */
+bool router_route_members(struct router *r, void *node, struct mqtt_slice filter, uint32_t members,
+                          uint8_t qos);
+
 /* A connected session of this broker holds the filter: its route must stay announced. */
 bool router_has_interest(const struct router *r, struct mqtt_slice filter);
+
+/* ---- shared subscriptions -------------------------------------------------------------------- */
+
+/* For delivery/share.c: share_groups.h. */
+struct share_groups *router_groups(const struct router *r);
+/* The group is there from now on, also without members. False: out of memory. */
+bool router_declare_group(struct router *r, struct mqtt_slice filter);
 
 #endif

@@ -13,7 +13,11 @@
 
 struct topic_node;
 
-enum subscriber_kind { SUBSCRIBER_SESSION, SUBSCRIBER_NODE };
+enum subscriber_kind {
+    SUBSCRIBER_SESSION,
+    SUBSCRIBER_NODE,
+    SUBSCRIBER_GROUP, /* of shared subscriptions: share_groups.h */
+};
 
 struct subscription_options {
     uint8_t qos;

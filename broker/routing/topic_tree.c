@@ -416,6 +416,12 @@ bool topic_tree_has_interest(const struct topic_tree *t, struct mqtt_slice filte
     return leaf != NULL && leaf->connected > 0;
 }
 
+const struct topic_node *topic_tree_leaf(const struct topic_tree *t, struct mqtt_slice filter)
+{
+    const struct topic_node *leaf = find_leaf(t, filter);
+    return leaf != NULL && leaf->holder_count > 0 ? leaf : NULL;
+}
+
 struct mqtt_slice topic_tree_filter(struct topic_tree *t, const struct subscription *s)
 {
     return filter_text(t, s->leaf);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "broker/base/account.h"
+#include "broker/store/share_queue.h"
 
 void memory_queue_init(struct memory_queue *q)
 {
@@ -28,6 +29,9 @@ static size_t size_of(const struct memory_entry *e)
 
 static void drop(struct memory_queue *q, struct memory_entry *e)
 {
+    if (e->shared != NULL)
+        share_entry_finish(e->shared);
+    e->shared = NULL;
     q->count--;
     q->bytes -= size_of(e);
     kept_ids_drop(&e->ids, ACCOUNT_QUEUES);
@@ -94,6 +98,11 @@ bool memory_queue_push(struct memory_queue *q, struct memory_entry e, struct mqt
     q->count++;
     q->bytes += size_of(&e);
     return true;
+}
+
+struct memory_entry *memory_queue_at(const struct memory_queue *q, uint64_t sequence)
+{
+    return entry(q, sequence);
 }
 
 void memory_queue_remove(struct memory_queue *q, uint64_t sequence)

@@ -13,6 +13,8 @@
 #include "broker/message/kept_ids.h"
 #include "broker/store/store.h"
 
+struct share_entry;
+
 struct memory_entry {
     struct message *message; /* NULL: acknowledged */
     struct kept_ids ids;
@@ -20,6 +22,8 @@ struct memory_entry {
     bool retain;
     bool is_value; /* as in store_entry */
     bool sent;     /* was fetched before */
+    /* Taken from a group of shared subscriptions for this session; NULL: not. */
+    struct share_entry *shared;
 };
 
 struct memory_queue {
@@ -35,7 +39,10 @@ void memory_queue_init(struct memory_queue *q);
 void memory_queue_fini(struct memory_queue *q, struct leftovers *to);
 /* References e's message and copies `ids`; e.ids isn't looked at. False when out of memory. */
 bool memory_queue_push(struct memory_queue *q, struct memory_entry e, struct mqtt_ids ids);
+/* A message of a group is finished there, too. */
 void memory_queue_remove(struct memory_queue *q, uint64_t sequence);
+/* The entry of a sequence between first and after. */
+struct memory_entry *memory_queue_at(const struct memory_queue *q, uint64_t sequence);
 /* Drops entries from this sequence on whose message has expired, until it has met `most` that haven't. One that
  * was sent stays: its client may have it, and answers. Returns how many it dropped. */
 uint32_t memory_queue_expire(struct memory_queue *q, uint64_t from, size_t most, uint64_t now_ms);

@@ -23,6 +23,7 @@
 #define FLOTILLA_BROKER_STORE_STORE_H
 
 #include "broker/message/message.h"
+#include "broker/routing/subscriber.h"
 #include "broker/routing/targets.h"
 
 struct store;
@@ -181,6 +182,65 @@ void store_release(struct store *s, struct store_hold *hold, uint64_t sequence, 
 /* PUBCOMP came. Nothing waits for it. */
 void store_complete(struct store *s, struct store_hold *hold, uint64_t sequence);
 
+/* ---- shared subscriptions: queues of groups ---------------------------------------------------- */
+
+/* A group is named by its whole filter, "$share/<name>/<filter>". It gets each message of QoS 1 or 2
+ * once (store_targets.groups), in its queue, from which members with room take; host.share_wake says
+ * when there is something to take. */
+
+/* How a client is a member. */
+struct store_member {
+    struct store_hold *hold;
+    struct mqtt_slice filter;
+    struct subscription_options options;
+};
+/* Those of its subscription; good as long as *m. */
+static inline struct mqtt_ids store_member_ids(const struct store_member *m)
+{
+    const uint32_t *id = &m->options.subscription_id;
+    return (struct mqtt_ids){.items = id, .count = *id != 0};
+}
+/* The connected client is a member from now on: after its SUBSCRIBE was granted, before
+ * store_subscribe; or its durable session came back. */
+void store_share_join(struct store *s, const struct store_member *m);
+enum store_leave {
+    STORE_LEAVE_AWAY, /* its connection ends: to be told before store_disconnect */
+    STORE_LEAVE_ENDED /* it unsubscribed */
+};
+/* It takes nothing any more. Of a durable session what wasn't sent goes back to the group. */
+void store_share_leave(struct store *s, struct store_hold *hold, struct mqtt_slice filter,
+                       enum store_leave why);
+
+/* A message that a member took: the store's own, the core only gives it back. */
+struct store_taken;
+struct store_share_entry {
+    struct store_taken *taken; /* NULL: it is finished already (effective QoS 0) */
+    struct message *message;   /* referenced by the receiver if kept */
+    uint8_t qos;               /* effective */
+};
+typedef void store_take_fn(void *arg, enum store_status status,
+                           const struct store_share_entry *entries, size_t count, bool more);
+/* Takes up to `max` messages. A connection without a durable session gets them as entries. What a
+ * durable session is to get at QoS 1 or 2 is copied into its own queue and comes from there, so it
+ * isn't among the entries. `more`: the group has more. One call at a time for each member. */
+void store_share_take(struct store *s, const struct store_member *m, size_t max,
+                      store_take_fn *done, void *arg);
+/* PUBACK or PUBREC came, or the message ends with its connection (sent at QoS 2). */
+void store_share_finish(struct store *s, struct store_hold *hold, struct store_taken *taken);
+/* It wasn't sent, or not acknowledged at QoS 1: another member gets it, at its old place. */
+void store_share_put_back(struct store *s, struct store_hold *hold, struct store_taken *taken);
+/* The group is in the configuration: without any member its messages stay for so long. At the start. */
+void store_share_declare(struct store *s, struct mqtt_slice filter, uint64_t keep_ms);
+/* The group has no member any more, in the whole fleet. */
+void store_share_ended(struct store *s, struct mqtt_slice filter);
+/* A message for members at QoS 0: to the node that was drawn, which gives it to one member.
+ * `tried`: another one had nobody. */
+void store_share_send(struct store *s, void *node, struct mqtt_slice filter, struct message *m,
+                      bool tried);
+/* How many of this broker's connected clients are members, and the highest of their QoS, has
+ * changed: the nodes draw by it. */
+void store_share_members(struct store *s, struct mqtt_slice filter, uint32_t members, uint8_t qos);
+
 /* ---- retained messages ----------------------------------------------------------------------- */
 
 typedef void store_retained_fn(void *arg, const struct message *m);
@@ -272,6 +332,14 @@ struct store_host {
     void (*publish_will)(void *arg, struct message *m, store_done_fn *done, void *done_arg);
     /* The queue of this client, if it is connected here, has (or may have) something new. */
     void (*wake)(void *arg, struct mqtt_slice client_id);
+    /* The queue of a group has, or may have, so many messages more: members here that have room take
+     * them. False: none of them has. */
+    bool (*share_wake)(void *arg, struct mqtt_slice filter, uint32_t messages);
+    /* Now and then (redis store): members with room try to take. `join`: their memberships are to be told
+     * again before, Redis lost them. */
+    void (*share_look)(void *arg, bool join);
+    /* Another node's message for one member at QoS 0. `tried`: that node isn't the first one. */
+    void (*share_deliver)(void *arg, struct mqtt_slice filter, struct message *m, bool tried);
     /* Another broker wants this client: if its connection here is of this epoch or an older one,
      * read its socket to EAGAIN, await what is under way, close it (reason: taken over), call
      * store_disconnect as for any close; then `done`. Also when it isn't here, or store_connect
@@ -314,6 +382,9 @@ struct store_host {
     void (*route_added)(void *arg, void *node, struct mqtt_slice filter);
     void (*route_removed)(void *arg, void *node, struct mqtt_slice filter);
     void (*node_removed)(void *arg, void *node);
+    /* The same for a shared filter, with the number of its members there and the highest of their QoS. */
+    void (*route_members)(void *arg, void *node, struct mqtt_slice filter, uint32_t members,
+                          uint8_t qos);
     /* Matches again, for rule 5: the queue targets and nodes for a message as of now. The arrays are valid
      * until the next message is matched. */
     void (*match)(void *arg, const struct message *m, struct store_targets *out);
@@ -333,6 +404,7 @@ struct store_memory_config {
     uint32_t queue_limit;               /* messages per session; one more is dropped and counted */
     uint64_t queue_limit_bytes;         /* a session */
     uint32_t session_limit;             /* durable ones; one more is STORE_FULL; 0: no limit */
+    uint64_t redispatch_after_ms;       /* for a durable member of a group that is away */
     uint32_t retained_limit;            /* topics; one more is dropped and counted */
     const struct memory_budget *budget; /* what lasts keeps to a part of it; NULL: no bound */
     struct broker_stats *stats;         /* where it counts */
@@ -369,6 +441,16 @@ struct store_ops {
     void (*ack)(struct store *, struct store_hold *, uint64_t);
     void (*release)(struct store *, struct store_hold *, uint64_t, store_done_fn *, void *);
     void (*complete)(struct store *, struct store_hold *, uint64_t);
+    void (*share_join)(struct store *, const struct store_member *);
+    void (*share_leave)(struct store *, struct store_hold *, struct mqtt_slice, enum store_leave);
+    void (*share_take)(struct store *, const struct store_member *, size_t, store_take_fn *,
+                       void *);
+    void (*share_finish)(struct store *, struct store_hold *, struct store_taken *);
+    void (*share_put_back)(struct store *, struct store_hold *, struct store_taken *);
+    void (*share_declare)(struct store *, struct mqtt_slice, uint64_t);
+    void (*share_ended)(struct store *, struct mqtt_slice);
+    void (*share_send)(struct store *, void *, struct mqtt_slice, struct message *, bool);
+    void (*share_members)(struct store *, struct mqtt_slice, uint32_t, uint8_t);
     struct store_retained_read *(*retained_start)(struct store *, struct mqtt_slice,
                                                   store_retained_fn *, store_retained_chunk_fn *,
                                                   store_done_fn *, void *);

@@ -84,14 +84,22 @@ class SubscriptionTests(Conformance):
         subscriber.expect_message(topic + "/b", "once", 2)
         self.assert_quiet(subscriber)
 
-    def test_shared_subscriptions_are_refused_rather_than_granted_in_vain(self):
+    def test_a_shared_subscription_is_one_more(self):
         client, publisher, t = self.client(), self.client(), self.unique("s/")
-        self.assertEqual(client.subscribe((t, 1), ("$share/g/" + t, 1), ("$share/g", 0), ("$share/g/#", 2)),
-                         [1, 0x80, 0x80, 0x80])
+        self.assertEqual(client.subscribe((t, 1), ("$share/g/" + t, 2)), [1, 2])
         publisher.publish("$share/g/" + t, "nobody can ask for it", 1)
-        publisher.publish(t, "plain", 1)
-        client.expect_message(t, "plain", 1)
+        publisher.publish(t, "twice", 2)
+        got = client.collect(2)
+        self.assertEqual(sorted((g.topic, g.payload, g.qos) for g in got), [(t, b"twice", 1), (t, b"twice", 2)])
         client.unsubscribe("$share/g/" + t)
+        publisher.publish(t, "once", 2)
+        client.expect_message(t, "once", 1)
+        self.assert_quiet(client)
+
+    @not_on_standin
+    def test_shared_subscriptions_without_a_name_or_a_filter_are_refused(self):
+        client = self.client()
+        self.assertEqual(client.subscribe(("$share/g", 0), ("$share//a", 1), ("$share/+/a", 2)), [0x80] * 3)
 
     def test_other_dollar_topics_are_plain_topics(self):
         client, publisher = self.client(), self.client()
@@ -104,9 +112,9 @@ class SubscriptionTests(Conformance):
     def test_client_of_31_is_closed_where_a_filter_is_refused(self):
         client, t = self.client(level=3), self.unique("s/")
         self.assertEqual(client.subscribe((t, 1)), [1])
-        client.send(m.subscribe(9, (t, 1), ("$share/g/" + t, 1)))
+        client.send(m.subscribe(9, (t, 1), ("$share//" + t, 1)))
         client.expect_closed()
-        self.broker.wait_log("subscribe_refused.*shared subscriptions")
+        self.broker.wait_log("subscribe_refused.*shared subscription")
 
     def test_suback_lists_a_code_for_each_filter(self):
         client, t = self.client(), self.unique("s/")

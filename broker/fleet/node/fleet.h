@@ -4,7 +4,7 @@
  *
  * Data flow: store_redis.c is called by the core; fleet_turn.c calls the modules in the order of a turn. Every
  *            module has functions of its own prefix that take the fleet, and includes only modules of its own
- *            folder and of those before it: wire, lease, node, storage, exchange, log, fence, hold, publish,
+ *            folder and of those before it: wire, lease, node, storage, exchange, log, fence, hold, group, publish,
  *            session, connect, membership, then this folder's parent, which puts them together.
  * Ownership: each module allocates its state at the start (`_init`), frees it at the end (`_free`), and alone
  *            looks into it, but where its header shows it.
@@ -169,6 +169,11 @@ struct fleet {
     struct fleet_taken *taken;
     struct fleet_subscription_reads *subscription_reads;
     struct fleet_holds *holds;
+    struct fleet_groups *groups;
+    /* A node was told to let members of a group take (group/, for modules below it). */
+    void (*share_woken)(struct fleet *f, struct mqtt_slice filter, uint32_t messages);
+    /* A durable member has acknowledged a message: its reference (group_copy.lua). */
+    void (*share_finished)(struct fleet *f, struct mqtt_slice reference);
     struct fleet_gathering *gathering;
     struct fleet_publishing *publishing;
     struct fleet_queues *queues;

@@ -46,7 +46,7 @@ if h[4] ~= ARGV[5] then
     if ARGV[4] == '1' or expired or (owner ~= '' and h[13] == '0') then
       ended = tostring(redis.call('SREM', p .. 'dir', c))
       redis.call('UNLINK', p .. 'q:' .. c, p .. 'in2:' .. c, p .. 'rel:' .. c, p .. 'seen:' .. c,
-        p .. 'f:' .. c)
+        p .. 'f:' .. c, p .. 'g:' .. c)
       redis.call('HDEL', s, 'nseq', 'ds', 'dc', 'qb', 'qh', 'qf', 'lg', 'ex', 'run', 'r0')
     else
       present = '1'

@@ -60,7 +60,7 @@ end
 local function forget_session()
   local lo = redis.call('HGET', s, 'lo')
   redis.call('UNLINK', s, p .. 'q:' .. c, p .. 'in2:' .. c, p .. 'rel:' .. c, p .. 'seen:' .. c,
-    p .. 'f:' .. c)
+    p .. 'f:' .. c, p .. 'g:' .. c)
   if lo then
     redis.call('HSET', s, 'owner', '', 'epoch', epoch, 'dur', '0', 'lo', lo)
     redis.call('EXPIRE', s, 86400)

@@ -52,7 +52,7 @@ for _, m in ipairs(redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT',
         end
         h[1], h[3] = nil, nil
         redis.call('UNLINK', p .. 's:' .. c, p .. 'q:' .. c, p .. 'in2:' .. c, p .. 'rel:' .. c,
-          p .. 'seen:' .. c, p .. 'f:' .. c)
+          p .. 'seen:' .. c, p .. 'f:' .. c, p .. 'g:' .. c)
       end
     end
     if ended then

@@ -11,6 +11,7 @@
 #include "broker/fleet/exchange/fleet_channel.h"
 #include "broker/fleet/exchange/fleet_outbox.h"
 #include "broker/fleet/fence/fleet_taken.h"
+#include "broker/fleet/group/fleet_group_queue.h"
 #include "broker/fleet/hold/fleet_acks.h"
 #include "broker/fleet/hold/fleet_assert.h"
 #include "broker/fleet/hold/fleet_hold.h"
@@ -291,6 +292,7 @@ static void flush_publishes(struct fleet *f, const struct fleet_hold *h)
     if (h->publishes == NULL && !fleet_retaining_is_due(f))
         return;
     fleet_queues_flush(f);
+    fleet_group_queues_flush(f);
     outboxes_flush(f);
     if (fleet_can_act(f))
         fleet_channel_flush(f, fleet_retaining_is_due(f));

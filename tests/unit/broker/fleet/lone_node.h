@@ -28,6 +28,9 @@
 #include "broker/fleet/fence/fleet_cut.h"
 #include "broker/fleet/fence/fleet_subscriptions.h"
 #include "broker/fleet/fence/fleet_taken.h"
+#include "broker/fleet/group/fleet_group.h"
+#include "broker/fleet/group/fleet_group_done.h"
+#include "broker/fleet/group/fleet_group_queue.h"
 #include "broker/fleet/hold/fleet_acks.h"
 #include "broker/fleet/hold/fleet_hold.h"
 #include "broker/fleet/log/fleet_append.h"
@@ -193,6 +196,13 @@ static inline void lone_wake(void *arg, struct mqtt_slice client_id)
     lone_tell(arg, "wake %.*s", (int)client_id.len, (const char *)client_id.data);
 }
 
+/* Members here have room, unless the filter begins with "$share/full". */
+static inline bool lone_share_wake(void *arg, struct mqtt_slice filter, uint32_t messages)
+{
+    lone_tell(arg, "woken %.*s %u", (int)filter.len, (const char *)filter.data, messages);
+    return filter.len < 11 || memcmp(filter.data, "$share/full", 11) != 0;
+}
+
 static inline void lone_hand_over(void *arg, struct mqtt_slice client_id, uint64_t epoch,
                                   store_done_fn *done, void *done_arg)
 {
@@ -301,7 +311,7 @@ static inline void lone_put_word(char *out, const char *word, size_t len)
             out[at++] = (char)c;
         else
             at += (size_t)sprintf(out + at, "\\%02x", c);
-        if (c == '{' && i + 2 < len && strchr("st", word[i + 1]) != NULL &&
+        if (c == '{' && i + 2 < len && strchr("stg", word[i + 1]) != NULL &&
             isdigit((unsigned char)word[i + 2])) {
             out[at++] = word[i + 1];
             i += 1 + strspn(word + i + 2, "0123456789");
@@ -468,7 +478,8 @@ static inline void lone_init_modules(struct fleet *f)
         fleet_channel_init,        inbox_init,
         inbox_barriers_init,       routes_init,
         fleet_versions_init,       fleet_append_init,
-        fleet_holds_init,          fleet_subscription_reads_init,
+        fleet_holds_init,          fleet_groups_init,
+        fleet_group_dones_init,    fleet_subscription_reads_init,
         fleet_gathering_init,      fleet_publishing_init,
         fleet_queues_init,         fleet_retaining_init,
         fleet_retained_reads_init, fleet_retained_expiry_init,
@@ -518,6 +529,7 @@ static inline int lone_setup(void **state)
                                     .deliver = lone_deliver,
                                     .publish_will = lone_publish_will,
                                     .wake = lone_wake,
+                                    .share_wake = lone_share_wake,
                                     .hand_over = lone_hand_over,
                                     .fenced = lone_fenced,
                                     .durable_subscribed = lone_subscribed,
@@ -549,6 +561,8 @@ static inline void lone_drop_everything(struct fleet *f)
     fleet_retaining_reset(f);
     fleet_retained_reset(f);
     fleet_queues_reset(f);
+    fleet_group_queues_reset(f);
+    fleet_group_dones_reset(f);
     fleet_append_reset(f);
     routes_reset(f);
     fleet_replicas_reset(f);
@@ -570,6 +584,7 @@ static inline int lone_teardown(void **state)
         fleet_queues_free,
         fleet_publishing_free,
         fleet_gathering_free,
+        fleet_groups_free,
         fleet_holds_free,
         fleet_subscription_reads_free,
         fleet_append_free,

@@ -169,16 +169,15 @@ static void what_it_was_told_before_isnt_added_again(void **state)
     assert_false(has(c, "a"));
 }
 
-static void shared_subscriptions_of_earlier_versions_are_dropped(void **state)
+static void it_is_a_member_of_its_groups_again(void **state)
 {
     static const struct store_connect_result had = {
         .session_present = true, .subscriptions = subs, .subscription_count = 3};
     struct core_bed *b = *state;
     struct core_client *c = come_back(b, &had);
     assert_true(has(c, "a"));
-    assert_false(has(c, "$share/g/t"));
-    assert_int_equal(held_waiting(HELD_UNSUBSCRIBE), 1);
-    assert_string_equal(held.filters, "$share/g/t ");
+    assert_true(has(c, "$share/g/t"));
+    assert_non_null(c->client->shares);
 }
 
 int main(void)
@@ -193,7 +192,7 @@ int main(void)
         TEST(a_store_that_has_none_leaves_none),
         TEST(a_store_that_keeps_none_leaves_them),
         TEST(what_it_was_told_before_isnt_added_again),
-        TEST(shared_subscriptions_of_earlier_versions_are_dropped),
+        TEST(it_is_a_member_of_its_groups_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
