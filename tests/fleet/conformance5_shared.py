@@ -5,11 +5,6 @@ from conformance5_base import MALFORMED, PROTOCOL_ERROR, Conformance5
 
 
 class SharedTests(Conformance5):
-    def setUp(self):
-        super().setUp()
-        if self.client().connack.props.get("shared_available") == 0:
-            self.skipTest("SHARED SUBSCRIPTIONS AREN'T THERE YET: no test may be skipped in the end")
-
     def names(self):
         """(topic, filter of a group for it)."""
         topic = self.unique("s/")
