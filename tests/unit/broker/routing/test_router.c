@@ -40,11 +40,18 @@ static void on_interest_ended(void *arg, struct mqtt_slice filter)
     snprintf(w->ended, sizeof(w->ended), "%.*s", (int)filter.len, (const char *)filter.data);
 }
 
+static void on_share_ended(void *arg, struct mqtt_slice filter)
+{
+    on_interest_ended(arg, filter);
+}
+
 static int set_up(void **state)
 {
     struct world *w = calloc(1, sizeof(*w));
-    struct router_hooks hooks = {
-        .arg = w, .changing = on_changing, .interest_ended = on_interest_ended};
+    struct router_hooks hooks = {.arg = w,
+                                 .changing = on_changing,
+                                 .interest_ended = on_interest_ended,
+                                 .share_ended = on_share_ended};
     w->router = router_new(11, &hooks);
     w->sessions = session_table_new(11);
     *state = w;
