@@ -19,6 +19,7 @@
 #include "broker/connection/client_life.h"
 #include "broker/delivery/fanout.h"
 #include "broker/delivery/publish.h"
+#include "broker/delivery/share.h"
 #include "broker/drain.h"
 #include "broker/loop/auth_recheck.h"
 #include "broker/loop/host.h"
@@ -60,6 +61,8 @@ static bool make_store(struct broker *b, char *err, size_t errlen)
                                          .queue_limit = limits->max_queued_messages,
                                          .queue_limit_bytes = limits->max_queued_bytes,
                                          .session_limit = limits->max_durable_sessions,
+                                         .redispatch_after_ms =
+                                             b->config->shared.redispatch_after_ms,
                                          .retained_limit = limits->max_retained_messages,
                                          .budget = &b->memory,
                                          .stats = &b->stats};
@@ -111,7 +114,6 @@ static bool make_listeners(struct broker *b, char *err, size_t errlen)
         if (b->listeners[i] == NULL)
             return false;
         b->listener_count++;
-        LOG_INFO("listening", KV_STR("listener", items[i].bind));
         warn_of_pages(b, &items[i]);
     }
     return true;
@@ -149,6 +151,7 @@ struct broker *broker_new_core(const struct broker_config *config, const struct 
     if (b == NULL)
         return NULL;
     b->config = config;
+    b->offers_all = config->mqtt.max_qos == 2 && config->mqtt.retain;
     b->hash_key = r->hash_key;
     b->last_message_id.node = r->message_node;
     broker_config_packet_limits(&config->limits, b->packet_limits);
@@ -159,7 +162,7 @@ struct broker *broker_new_core(const struct broker_config *config, const struct 
     if (b->auth == NULL)
         goto fail;
     b->recheck = auth_recheck_new(b);
-    if (b->recheck == NULL || !make_store(b, err, errlen))
+    if (b->recheck == NULL || !make_store(b, err, errlen) || !share_declare_groups(b))
         goto fail;
     b->sys = sys_topics_new(b, config->sys_interval_ms);
     if (b->sys == NULL)
@@ -186,12 +189,17 @@ struct broker *broker_new(const struct broker_config *config, bool implicit_anon
         return NULL;
     }
     share_descriptors(b);
+    if (store_health(b->store) == STORE_READY && !admission_open(b, err, errlen)) {
+        broker_free(b);
+        return NULL;
+    }
     return b;
 }
 
-void broker_run(struct broker *b)
+bool broker_run(struct broker *b)
 {
     turn_run(b);
+    return !b->failed;
 }
 
 void broker_free(struct broker *b)
@@ -205,8 +213,9 @@ void broker_free(struct broker *b)
     free(b->listeners);
     http_admin_free(b->admin);
     drain_free(b->drain);
-    sys_topics_free(b->sys);
     store_free(b->store); /* completes what is under way */
+    b->store = NULL;      /* groups of the router end after it */
+    sys_topics_free(b->sys);
     turn_fini(b);
     auth_recheck_free(b->recheck);
     auth_free(b->auth);
@@ -216,6 +225,7 @@ void broker_free(struct broker *b)
     encoder_free(b->encoder);
     metrics_free(b->metrics);
     secret_memory_free(b->read_buffer, REST_MAX + READ_SIZE);
+    free(b->props_buffer);
     if (b->base != NULL)
         event_base_free(b->base);
     free(b);

@@ -24,12 +24,12 @@ struct broker_random {
  * clients with transports of their own; else as broker_new. */
 struct broker *broker_new_core(const struct broker_config *config, const struct broker_random *r,
                                bool implicit_anonymous, char *err, size_t errlen);
-/* NULL with a sentence in err. Listens when it returns. `implicit_anonymous`: there is no
+/* NULL with a sentence in err. Listens from when its store is ready on. `implicit_anonymous`: there is no
  * configuration file, so a loopback listener lets anyone in. */
 struct broker *broker_new(const struct broker_config *config, bool implicit_anonymous, char *err,
                           size_t errlen);
-/* Serves until drained after SIGTERM or SIGINT. */
-void broker_run(struct broker *b);
+/* Serves until drained after SIGTERM or SIGINT. False: it ended because it couldn't go on. */
+bool broker_run(struct broker *b);
 void broker_free(struct broker *b);
 
 #endif

@@ -225,9 +225,9 @@ static int run(const struct command_line *line, const struct broker_config *conf
     hold_reload(SIG_UNBLOCK);
     LOG_INFO("started", KV_STR("version", FLOTILLA_VERSION),
              KV_STR("store", config->redis.url != NULL ? "redis" : "memory"));
-    broker_run(b);
+    bool ended_well = broker_run(b);
     broker_free(b);
-    return 0;
+    return ended_well ? 0 : 1;
 }
 
 int main(int argc, char **argv)

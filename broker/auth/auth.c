@@ -154,6 +154,15 @@ bool auth_still_admits(const struct auth *a, const char *username, uint64_t stam
     return stamp != 0 && passwd_stamp(a->files.passwd, slice_of(username)) == stamp;
 }
 
+bool auth_admit_user(const struct auth *a, const char *username, uint64_t *stamp)
+{
+    *stamp = 0;
+    if (a->files.passwd == NULL)
+        return admits_anyone(a);
+    *stamp = passwd_stamp(a->files.passwd, slice_of(username));
+    return *stamp != 0;
+}
+
 const struct logins *auth_logins(const struct auth *a)
 {
     return a->logins;

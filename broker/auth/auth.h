@@ -49,6 +49,10 @@ enum login_verdict auth_login(struct auth *a, bool has_username, const struct lo
  * password, or is still allowed without one. */
 bool auth_still_admits(const struct auth *a, const char *username, uint64_t stamp);
 
+/* The stamp of a user who has proved by a method of 5.0 who he is (auth_method.h). False: there is no such user,
+ * or nobody may come in without a password. */
+bool auth_admit_user(const struct auth *a, const char *username, uint64_t *stamp);
+
 /* NULL: there is no password file. */
 const struct logins *auth_logins(const struct auth *a);
 

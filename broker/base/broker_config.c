@@ -273,6 +273,11 @@ static const char *const hash_threads_names[] = {"auto", NULL};
 static const char *const client_id_names[] = {"any", "equals_username", "begins_with_username",
                                               NULL};
 
+static const char *check_method(const char *text)
+{
+    return strcmp(text, "X-MIRROR") == 0 ? NULL : "must be an authentication method: X-MIRROR";
+}
+
 static const struct config_field auth_fields[] = {
     {.key = "anonymous",
      .kind = CONFIG_BOOL,
@@ -288,6 +293,13 @@ static const struct config_field auth_fields[] = {
      FIELD(auth_config, acl_file),
      .help = "Which clients may read and write which topics, in mosquitto's format. Read again on "
              "SIGHUP. Without it every client may use every topic but $SYS."},
+    {.key = "methods",
+     .kind = CONFIG_STRINGS,
+     FIELD(auth_config, methods),
+     .check = check_method,
+     .help = "5.0: authentication methods that clients may use instead of a password. X-MIRROR, "
+             "which proves "
+             "nothing, is for tests of clients."},
     {.key = "client_id",
      .kind = CONFIG_ENUM,
      FIELD(auth_config, client_id),
@@ -456,7 +468,7 @@ static const struct config_field limits_fields[] = {
      FIELD(limits_config, max_topic_levels),
      .min = 1,
      .max = 1000,
-     .fallback = "128",
+     .fallback = "200",
      .unit = "levels",
      .help = "A deeper topic is dropped like a denied one; a deeper filter is refused."},
     {.key = "max_topic_length",
@@ -594,6 +606,85 @@ static const struct config_field log_fields[] = {
 };
 static const struct config_schema log_schema = CONFIG_SCHEMA(struct log_config, log_fields);
 
+static const char *const drain_names[] = {"shutting_down", "use_another_server", "server_moved",
+                                          NULL};
+
+static const struct config_field mqtt_fields[] = {
+    {.key = "max_qos",
+     .kind = CONFIG_UINT,
+     FIELD(mqtt_config, max_qos),
+     .max = 2,
+     .fallback = "2",
+     .help = "The highest QoS that clients may publish with, and are granted. 5.0 clients are "
+             "told it in CONNACK; one that publishes with more is closed."},
+    {.key = "retain",
+     .kind = CONFIG_BOOL,
+     FIELD(mqtt_config, retain),
+     .fallback = "true",
+     .help = "Whether messages are retained. False: 5.0 clients are told it in CONNACK, and who "
+             "publishes with the retain flag is closed."},
+    {.key = "will_on_takeover",
+     .kind = CONFIG_BOOL,
+     FIELD(mqtt_config, will_on_takeover),
+     .fallback = "true",
+     .help = "Whether a connection that is closed because its client connects anew has its will "
+             "published, as the specification says. False: it isn't, for phones that change "
+             "networks."},
+    {.key = "topic_alias_maximum",
+     .kind = CONFIG_UINT,
+     FIELD(mqtt_config, topic_alias_maximum),
+     .max = 65535,
+     .fallback = "32",
+     .unit = "aliases",
+     .help = "5.0: how many topic aliases a client may use. 0: none."},
+    {.key = "outgoing_topic_alias_maximum",
+     .kind = CONFIG_UINT,
+     FIELD(mqtt_config, outgoing_topic_alias_maximum),
+     .max = 256,
+     .fallback = "32",
+     .unit = "aliases",
+     .help = "5.0: how many topic aliases are used for what is sent to a client that allows "
+             "them, for the topics that it gets most. 0: none."},
+    {.key = "response_information",
+     .kind = CONFIG_STRING,
+     FIELD(mqtt_config, response_information),
+     .help = "5.0: what a client that asks for response information is told, usually the topic "
+             "below which it may choose its response topics."},
+    {.key = "drain",
+     .kind = CONFIG_ENUM,
+     FIELD(mqtt_config, drain_says),
+     .names = drain_names,
+     .fallback = "shutting_down",
+     .help = "5.0: what the clients of a broker that ends are told: shutting_down (0x8B), "
+             "use_another_server (0x9C) or server_moved (0x9D), the last two with "
+             "server_reference if it is set."},
+    {.key = "server_reference",
+     .kind = CONFIG_STRING,
+     FIELD(mqtt_config, server_reference),
+     .help = "5.0: the server that clients are to use instead, as host:port; see drain."},
+};
+
+static const char *check_mqtt(const void *filled)
+{
+    enum { TEXT_MAX = 256 }; /* of CONNACK and DISCONNECT, which have room for it */
+    const struct mqtt_config *m = filled;
+    if (m->response_information != NULL && strlen(m->response_information) > TEXT_MAX)
+        return "response_information is longer than 256 bytes";
+    if (m->server_reference != NULL && strlen(m->server_reference) > TEXT_MAX)
+        return "server_reference is longer than 256 bytes";
+    bool has_reference = m->server_reference != NULL && m->server_reference[0] != '\0';
+    if (has_reference && m->drain_says == DRAIN_SHUTTING_DOWN)
+        return "server_reference needs drain: use_another_server or server_moved";
+    return NULL;
+}
+
+static const struct config_schema mqtt_schema = {
+    .size = sizeof(struct mqtt_config),
+    .fields = mqtt_fields,
+    .count = sizeof(mqtt_fields) / sizeof(mqtt_fields[0]),
+    .check = check_mqtt,
+};
+
 static const struct config_field broker_fields[] = {
     {.key = "listeners",
      .kind = CONFIG_LIST,
@@ -615,11 +706,21 @@ static const struct config_field broker_fields[] = {
      FIELD(broker_config, auth),
      .sub = &auth_schema,
      .help = "Which clients may connect, and what they may do."},
+    {.key = "mqtt",
+     .kind = CONFIG_STRUCT,
+     FIELD(broker_config, mqtt),
+     .sub = &mqtt_schema,
+     .help = "Which parts of the protocol clients may use, and what 5.0 clients are told."},
     {.key = "limits",
      .kind = CONFIG_STRUCT,
      FIELD(broker_config, limits),
      .sub = &limits_schema,
      .help = "Every bound, and what happens there."},
+    {.key = "shared",
+     .kind = CONFIG_STRUCT,
+     FIELD(broker_config, shared),
+     .sub = &shared_config_schema,
+     .help = "Shared subscriptions; the same for all brokers of a fleet."},
     {.key = "admin",
      .kind = CONFIG_STRUCT,
      FIELD(broker_config, admin),

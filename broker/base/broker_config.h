@@ -10,6 +10,7 @@
 #ifndef FLOTILLA_BROKER_BASE_BROKER_CONFIG_H
 #define FLOTILLA_BROKER_BASE_BROKER_CONFIG_H
 
+#include "broker/base/shared_config.h"
 #include "common/config/config.h"
 
 enum listener_protocol { LISTENER_MQTT, LISTENER_WEBSOCKET };
@@ -35,9 +36,24 @@ struct auth_config {
     bool shared_client_ids; /* sessions belong to whoever gives their client id */
     char *password_file;
     char *acl_file;
-    uint32_t hash_threads;       /* 0: auto */
-    uint32_t max_waiting_logins; /* different passwords that wait to be hashed */
+    struct config_strings methods; /* of 5.0's enhanced authentication */
+    uint32_t hash_threads;         /* 0: auto */
+    uint32_t max_waiting_logins;   /* different passwords that wait to be hashed */
     uint64_t login_timeout_ms;
+};
+
+/* What a draining broker tells 5.0 clients. */
+enum drain_says { DRAIN_SHUTTING_DOWN, DRAIN_USE_ANOTHER, DRAIN_MOVED };
+
+struct mqtt_config {
+    uint32_t max_qos;
+    bool retain;
+    bool will_on_takeover;
+    uint32_t topic_alias_maximum;          /* of those that a client may use */
+    uint32_t outgoing_topic_alias_maximum; /* of those that we use to one, if it takes as many */
+    char *response_information;            /* NULL or empty: none */
+    int drain_says;                        /* enum drain_says */
+    char *server_reference;                /* NULL or empty: none */
 };
 
 struct limits_config {
@@ -75,7 +91,7 @@ enum fleet_durability { DURABILITY_BROKER, DURABILITY_DISK, DURABILITY_REPLICA }
 /* What store_redis_new gets: the file's `redis:` and `fleet:` and the limits it must keep. */
 struct store_redis_config {
     const char *url;           /* redis://[user:password@]host[:port][/database] */
-    const char *password_file; /* NULL: none */
+    const char *password_file; /* NULL or empty: none */
     const char *name;          /* of the fleet; NULL or empty: none */
     uint64_t connect_timeout_ms;
     uint64_t command_timeout_ms;
@@ -89,10 +105,12 @@ struct store_redis_config {
     uint32_t dedup_limit; /* ids that a session remembers */
     uint32_t log_entries;
     uint64_t log_bytes;
-    uint32_t session_limit;      /* durable ones of the fleet; 0: none */
-    uint64_t stored_limit_bytes; /* 0: by Redis' memory */
-    uint32_t queue_limit;        /* messages per session */
-    uint64_t queue_limit_bytes;  /* a session */
+    uint32_t session_limit;       /* durable ones of the fleet; 0: none */
+    uint64_t stored_limit_bytes;  /* 0: by Redis' memory */
+    uint32_t queue_limit;         /* messages per session */
+    uint64_t queue_limit_bytes;   /* a session */
+    uint64_t redispatch_after_ms; /* shared.redispatch_after */
+    bool share_local;             /* members on the publisher's node come first */
     enum fleet_consistency consistency;
     enum fleet_durability durability;
 };
@@ -104,7 +122,7 @@ struct redis_config {
 };
 
 struct fleet_config {
-    char *name; /* NULL: none */
+    char *name; /* NULL or empty: none */
     uint64_t lease_ms, beat_interval_ms, hang_ms, route_linger_ms, dedup_window_ms;
     uint32_t inbox_limit, dedup_limit, log_entries;
     uint64_t log_bytes;
@@ -128,7 +146,9 @@ struct broker_config {
     struct redis_config redis;
     struct fleet_config fleet;
     struct auth_config auth;
+    struct mqtt_config mqtt;
     struct limits_config limits;
+    struct shared_config shared;
     struct admin_config admin;
     struct log_config log;
     uint64_t drain_timeout_ms;

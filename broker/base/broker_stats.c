@@ -24,6 +24,7 @@ const char *const client_end_names[CLIENT_END_COUNT] = {
     [END_PROXY] = "proxy_header",
     [END_SUBSCRIBE_REFUSED] = "subscribe_refused",
     [END_OPEN_QOS2] = "max_open_qos2",
+    [END_PROTOCOL] = "protocol",
 };
 
 const char *const refusal_names[REFUSAL_COUNT] = {
@@ -40,6 +41,9 @@ const char *const refusal_names[REFUSAL_COUNT] = {
     [REFUSED_PATH] = "upgrade_path",
     [REFUSED_ORIGIN] = "upgrade_origin",
     [REFUSED_SUBPROTOCOL] = "upgrade_subprotocol",
+    [REFUSED_WILL] = "will",
+    [REFUSED_AUTH_METHOD] = "auth_method",
+    [REFUSED_MALFORMED] = "malformed",
 };
 
 const char *const drop_names[DROP_COUNT] = {
@@ -49,5 +53,9 @@ const char *const drop_names[DROP_COUNT] = {
     [DROP_LIMIT] = "limit",
     [DROP_RETAINED_FULL] = "retained_full",
     [DROP_NO_MEMORY] = "no_memory",
+    [DROP_SHARE_NOBODY] = "share_nobody",
     [DROP_MEMORY] = "max_memory",
+    [DROP_EXPIRED] = "expired",
+    [DROP_PACKET_SIZE] = "packet_size",
+    [DROP_PAYLOAD_FORMAT] = "payload_format",
 };

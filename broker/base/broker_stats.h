@@ -29,6 +29,7 @@ enum client_end {
     END_PROXY,             /* no PROXY header, or a bad one, or from an untrusted address */
     END_SUBSCRIBE_REFUSED, /* a filter that a 3.1 client can't be refused otherwise */
     END_OPEN_QOS2,         /* max_open_qos2: it publishes QoS 2 and doesn't release it */
+    END_PROTOCOL,          /* 5.0: reason_fail said why */
     CLIENT_END_COUNT,
 };
 extern const char *const client_end_names[CLIENT_END_COUNT];
@@ -48,6 +49,9 @@ enum refusal {
     REFUSED_PATH,        /* listeners[].path */
     REFUSED_ORIGIN,      /* listeners[].origins */
     REFUSED_SUBPROTOCOL, /* it doesn't say that it speaks MQTT */
+    REFUSED_WILL,        /* its will asks for what isn't offered, or contradicts itself */
+    REFUSED_AUTH_METHOD, /* 5.0: one that isn't known here */
+    REFUSED_MALFORMED,   /* 5.0: bytes that are no CONNECT */
     REFUSAL_COUNT,
 };
 extern const char *const refusal_names[REFUSAL_COUNT];
@@ -60,13 +64,18 @@ enum drop {
     DROP_LIMIT,         /* topic too deep or too long */
     DROP_RETAINED_FULL, /* one retained topic too many */
     DROP_NO_MEMORY,
-    DROP_MEMORY, /* max_memory is nearly used up by what lasts */
+    DROP_SHARE_NOBODY,   /* a group of shared subscriptions has no member who could get it */
+    DROP_MEMORY,         /* max_memory is nearly used up by what lasts */
+    DROP_EXPIRED,        /* its 5.0 message expiry was over before it could be delivered */
+    DROP_PACKET_SIZE,    /* larger than its 5.0 receiver takes */
+    DROP_PAYLOAD_FORMAT, /* it says that it is UTF-8, and isn't */
     DROP_COUNT,
 };
 extern const char *const drop_names[DROP_COUNT];
 
 struct broker_stats {
     uint64_t connections; /* accepted */
+    uint64_t connects;    /* CONNECT packets */
     uint64_t received_bytes, sent_bytes;
     uint64_t received_packets, sent_packets;
     uint64_t received[3], sent[3]; /* PUBLISH by QoS */

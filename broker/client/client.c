@@ -6,6 +6,7 @@
 
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
+#include "broker/client/client_v5.h"
 #include "broker/routing/session.h"
 #include "common/log/log.h"
 
@@ -49,6 +50,7 @@ void client_enter(struct client *c, enum client_state state)
     case CLIENT_UPGRADING:
     case CLIENT_CONNECTING:
     case CLIENT_AUTHENTICATING:
+    case CLIENT_CHALLENGED:
     case CLIENT_CLAIMING:
     case CLIENT_CLOSED:
         break;
@@ -181,6 +183,7 @@ void client_arm_timer(struct client *c)
                   client_ms_at(c, c->last_input_ms + c->broker->config->limits.connect_timeout_ms));
         return;
     case CLIENT_AUTHENTICATING:
+    case CLIENT_CHALLENGED:
         wheel_set(w, &c->timer, c->broker->now_ms + c->broker->config->auth.login_timeout_ms);
         return;
     case CLIENT_LEAVING:
@@ -223,6 +226,8 @@ bool client_is_silent(struct client *c)
 uint32_t client_session_expiry_s(const struct client *c)
 {
     uint64_t expiry_ms = c->broker->config->limits.session_expiry_ms;
+    if (c->v5 != NULL)
+        return c->v5->session_expiry_s;
     if (!c->hold.durable)
         return 0;
     if (expiry_ms == 0 || expiry_ms / 1000 >= STORE_EXPIRES_NEVER)
@@ -271,9 +276,22 @@ static void note_answer(struct client *c)
         client_pause(c, PAUSE_OUTPUT);
 }
 
+/* It asked for what it doesn't take. */
+static __attribute__((noinline, cold)) void fail_too_large(struct client *c)
+{
+    c->v5->end_reason = MQTT_R_PACKET_TOO_LARGE;
+    c->v5->end_text = "the answer is larger than the client takes";
+    client_close_later(c, END_PROTOCOL);
+}
+
 bool client_send(struct client *c, const struct mqtt_packet *p)
 {
     size_t size = mqtt_encoded_size(p, (enum mqtt_version)c->version);
+    if (c->v5 != NULL && size > c->v5->max_packet) { /* 3.1.2-24 */
+        if (p->type != MQTT_DISCONNECT)
+            fail_too_large(c);
+        return true;
+    }
     uint8_t *at = size > 0 ? output_put(&c->output, &c->broker->chunks, size) : NULL;
     if (at == NULL)
         return false;

@@ -25,6 +25,7 @@
 #include "broker/net/transport.h"
 #include "broker/store/store.h"
 
+struct client_v5;
 struct connect_attempt;
 struct listener;
 struct pending_queue;
@@ -33,6 +34,7 @@ struct rest;
 struct retained_delivery;
 struct retained_known;
 struct session;
+struct shares;
 
 /* Why a client isn't read for now. Bits beside the state: several may hold at once, and each ends by itself. */
 enum client_pause {
@@ -88,6 +90,7 @@ struct client {
     bool wake : 1;         /* the durable session's queue may have something */
     bool fetching : 1;     /* the store is asked for it */
     bool wants_output : 1; /* something waits for the output to get below the watermark */
+    struct client_v5 *v5;  /* NULL: of an earlier version */
     uint16_t keep_alive_s;
     uint16_t request_count;
     uint32_t request_bytes;
@@ -113,6 +116,7 @@ struct client {
     uint64_t next_sequence;      /* of the next message sent (clean) or fetched (durable) */
     struct pending_queue *queue; /* clean session: messages for which the window has no room */
     struct retained_delivery *retained;
+    struct shares *shares;              /* share_held.h; NULL: none */
     struct retained_known *known;       /* of `retained` */
     struct connect_attempt *connecting; /* until ONLINE */
     struct leaving {                    /* LEAVING: leave.h */

@@ -9,6 +9,9 @@
  *                       │                                               ▲ │ the store gave it
  *                       └── a login that is known at once ──────────────┘ │ the client id
  *                                                                         ▼
+ *                       │      CHALLENGED: AUTH of 5.0, until the
+ *                       └──────── method is content ─────────────────► CLAIMING
+ *
  *         all is answered     ANSWERING ◄── its socket is empty ── LEAVING ◄── ONLINE
  *                                 │        or its time is over       │  it has    │
  *                                 │                                  │  to go     │
@@ -25,6 +28,7 @@
  *    UPGRADING       the HTTP request     5 s at most           the answer to it
  *    CONNECTING      CONNECT              connect_timeout       CONNECT
  *    AUTHENTICATING  keeps a little       login_timeout         the verdict
+ *    CHALLENGED      AUTH, DISCONNECT     login_timeout         the method's verdict
  *    CLAIMING        keeps a little       the store's           the store's answer
  *    ONLINE          all packets          keep alive            a wish to close
  *    LEAVING         all packets          LEAVE_MS, LEAVE_BYTES an empty socket
@@ -45,6 +49,7 @@ enum client_state {
     CLIENT_UPGRADING, /* to WebSocket: connection/upgrade.h */
     CLIENT_CONNECTING,
     CLIENT_AUTHENTICATING,
+    CLIENT_CHALLENGED, /* 5.0: its authentication method asks: handle_auth.c */
     CLIENT_CLAIMING,
     CLIENT_ONLINE,
     CLIENT_LEAVING,   /* leave.h: what it sent before counts, and is read */
@@ -60,7 +65,7 @@ enum client_state {
     (CLIENT_IN(CLIENT_ONLINE) | CLIENT_IN(CLIENT_LEAVING) | CLIENT_IN(CLIENT_ANSWERING))
 #define CLIENT_READS                                                                               \
     (CLIENT_IN(CLIENT_PROXY) | CLIENT_IN(CLIENT_UPGRADING) | CLIENT_IN(CLIENT_CONNECTING) |        \
-     CLIENT_IN(CLIENT_ONLINE) | CLIENT_IN(CLIENT_LEAVING))
+     CLIENT_IN(CLIENT_CHALLENGED) | CLIENT_IN(CLIENT_ONLINE) | CLIENT_IN(CLIENT_LEAVING))
 
 const char *client_state_name(enum client_state state);
 /* Whether `to` may follow `from`. */

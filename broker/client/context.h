@@ -79,6 +79,9 @@ struct broker {
     struct drain *drain;
     struct listener **listeners;
     size_t listener_count;
+    bool offers_all; /* of the protocol: mqtt.max_qos and mqtt.retain leave nothing out */
+    bool listening;  /* they are open: since the store was ready for the first time */
+    bool failed;     /* it ends because it can't go on */
 
     struct client *clients;    /* all that have a transport, doubly linked */
     struct client *recheck_at; /* where auth_recheck.c goes on; NULL: nothing to do */
@@ -103,8 +106,9 @@ struct broker {
     const uint64_t *steps;   /* made by matching: router_steps */
     struct fanouts *fanouts; /* messages that are handed out in pieces */
     struct message_id last_message_id;
-    bool flush_behind;   /* the last turn had no time to write all outputs */
-    uint32_t deliveries; /* made for the client whose input is being handled: its budget */
+    uint64_t share_draws; /* at random: share.c */
+    bool flush_behind;    /* the last turn had no time to write all outputs */
+    uint32_t deliveries;  /* made for the client whose input is being handled: its budget */
     /* memory that clients cause (shed.c) */
     struct memory_budget memory;
     struct client_holders holders; /* clients that hold something over a turn */
@@ -119,6 +123,8 @@ struct broker {
     struct broker_stats stats;               /* counters, read by metrics and $SYS */
     uint32_t packet_limits[16];              /* by type: struct mqtt_decode_opts */
     uint8_t *read_buffer;                    /* REST_MAX + READ_SIZE, shared by all clients */
+    uint8_t *props_buffer;                   /* of the packet that is being handled: publish_v5.c */
+    size_t props_size;
 };
 
 #endif

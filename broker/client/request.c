@@ -9,6 +9,8 @@
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
+#include "broker/client/client_v5.h"
+#include "broker/client/reason.h"
 #include "common/base/clock.h"
 #include "common/metrics/metrics.h"
 
@@ -64,12 +66,36 @@ struct request *request_new(struct client *c, enum mqtt_type answer, uint16_t pa
     return q;
 }
 
+/* The client may send one more for each of its messages that is answered for good (5.0: 4.9). */
+static void answer_v5(struct client *c, enum mqtt_type type, uint16_t packet_id, uint8_t reason)
+{
+    if (type == MQTT_PUBACK || (type == MQTT_PUBREC && reason >= MQTT_R_UNSPECIFIED))
+        client_v5_answered(c->v5);
+    reason_answer(c, type, packet_id, reason);
+}
+
+static void answer(struct client *c, enum mqtt_type type, uint16_t packet_id, uint8_t reason)
+{
+    if (c->v5 != NULL)
+        answer_v5(c, type, packet_id, reason);
+    else
+        client_send_ack(c, type, packet_id);
+}
+
+static uint8_t reason_of(const struct request *q)
+{
+    bool published = q->answer == MQTT_PUBACK || q->answer == MQTT_PUBREC;
+    if (q->reason != MQTT_R_SUCCESS || !published || q->reached)
+        return q->reason;
+    return MQTT_R_NO_MATCHING_SUBSCRIBERS;
+}
+
 static void send_answer(struct client *c, struct request *q)
 {
     if (q->list != NULL)
         q->list->answer(c, q);
     else
-        client_send_ack(c, (enum mqtt_type)q->answer, q->packet_id);
+        answer(c, (enum mqtt_type)q->answer, q->packet_id, reason_of(q));
 }
 
 /* Answers from the oldest on, up to the first that still waits. */
@@ -112,15 +138,18 @@ void request_done(void *arg, enum store_status status)
     client_op_done(c);
 }
 
-void request_answer(struct client *c, enum mqtt_type answer, uint16_t packet_id)
+void request_answer(struct client *c, enum mqtt_type type, uint16_t packet_id, uint8_t reason)
 {
     if (c->requests == NULL) {
-        client_send_ack(c, answer, packet_id);
+        answer(c, type, packet_id, reason);
         return;
     }
-    struct request *q = append(c, answer, packet_id, 0);
-    if (q != NULL)
-        q->state = REQUEST_DONE;
+    struct request *q = append(c, type, packet_id, 0);
+    if (q == NULL)
+        return;
+    q->state = REQUEST_DONE;
+    q->reason = reason;
+    q->reached = true;
 }
 
 void requests_drop(struct client *c)

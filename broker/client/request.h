@@ -26,14 +26,16 @@ struct request_list {
     uint32_t count;                                      /* of filters */
     uint32_t piece, taken; /* where the piece begins that is at the store, and ends */
     bool due;              /* the next piece may be taken */
-    /* The filters, with their texts after them. `code`: what the SUBACK says, at first the QoS
-     * asked for. What is granted is sent its retained messages once answered. `replaced`: a durable
-     * session had the filter, with the options `before`. */
+    /* The filters, with their texts after them. `code`: what the answer says, a reason code of 5.0;
+     * of a SUBSCRIBE at first the QoS asked for. What is granted is sent its retained messages once
+     * answered, by `retain_handling` (5.0: 3.8.3.1). `replaced`: the session had the filter, with the
+     * options `before`. */
     struct wish {
         struct mqtt_slice filter;
+        struct subscription_options options, before; /* asked for; replaced */
         uint8_t code;
+        uint8_t retain_handling;
         bool replaced;
-        struct subscription_options before;
     } wishes[];
 };
 
@@ -43,6 +45,9 @@ struct request {
     uint8_t state;  /* enum request_state */
     uint8_t answer; /* enum mqtt_type */
     uint16_t packet_id;
+    /* 5.0: of the answer. A publish that has none, and that nobody was reached by, says so itself. */
+    uint8_t reason;
+    bool reached;
     uint32_t bytes; /* that the store was given with it */
     uint64_t started_us;
     struct request_list *list; /* NULL: another packet, or none could be made */
@@ -54,8 +59,8 @@ struct request *request_new(struct client *c, enum mqtt_type answer, uint16_t pa
                             size_t bytes);
 /* A store_done_fn whose arg is the request. */
 void request_done(void *arg, enum store_status status);
-/* Answers now, or after what is still waiting. */
-void request_answer(struct client *c, enum mqtt_type answer, uint16_t packet_id);
+/* Answers now, or after what is still waiting. `reason`: of 5.0. */
+void request_answer(struct client *c, enum mqtt_type answer, uint16_t packet_id, uint8_t reason);
 /* The client closes: nothing will be answered. */
 void requests_drop(struct client *c);
 /* Once it is closed: a list of filters whose next piece isn't taken any more is done with. */

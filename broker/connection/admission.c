@@ -49,3 +49,14 @@ void admission_accepted(void *arg, struct listener *l, int fd, const struct peer
     if (client_new(b, l, t, trusted, trusted && proxy_mode != PROXY_MODE_OFF) != NULL)
         listener_client_came(l);
 }
+
+bool admission_open(struct broker *b, char *err, size_t errlen)
+{
+    for (size_t i = 0; i < b->listener_count; i++) {
+        if (!listener_open(b->listeners[i], err, errlen))
+            return false;
+        LOG_INFO("listening", KV_STR("listener", listener_config(b->listeners[i])->bind));
+    }
+    b->listening = true;
+    return true;
+}

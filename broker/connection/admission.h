@@ -8,8 +8,15 @@
 #ifndef FLOTILLA_BROKER_CONNECTION_ADMISSION_H
 #define FLOTILLA_BROKER_CONNECTION_ADMISSION_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
+struct broker;
 struct listener;
 struct peer;
+
+/* Opens all listeners. False with a sentence in err. */
+bool admission_open(struct broker *b, char *err, size_t errlen);
 
 /* listener_owner.accepted; arg is the broker. */
 void admission_accepted(void *arg, struct listener *l, int fd, const struct peer *peer);

@@ -11,14 +11,17 @@
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
+#include "broker/client/client_v5.h"
 #include "broker/client/connect_attempt.h"
 #include "broker/client/holders.h"
 #include "broker/client/leave.h"
 #include "broker/client/request.h"
 #include "broker/client/rest.h"
+#include "broker/connection/disconnect.h"
 #include "broker/delivery/deliver.h"
 #include "broker/delivery/fanout.h"
 #include "broker/delivery/retained_delivery.h"
+#include "broker/delivery/share.h"
 #include "broker/net/listener.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
@@ -122,6 +125,7 @@ struct client *client_new(struct broker *b, struct listener *l, struct transport
 
 void client_free(struct client *c)
 {
+    client_v5_free(c->v5);
     packet_ids_fini(&c->open_qos2);
     inflight_fini(&c->inflight);
     session_unref(c->session);
@@ -144,7 +148,9 @@ static void on_disconnected(void *arg, enum store_status status)
 /* The rules may have changed since the CONNECT. */
 static bool will_is_due(const struct client *c, enum client_end why)
 {
-    if (why == END_DISCONNECT)
+    if (why == END_DISCONNECT && (c->v5 == NULL || !c->v5->will_stays))
+        return false;
+    if (why == END_TAKEN_OVER && !c->broker->config->mqtt.will_on_takeover)
         return false;
     if (c->will_topic == NULL)
         return true;
@@ -200,11 +206,11 @@ static void drop_connection(struct client *c, enum client_end why)
 {
     struct broker *b = c->broker;
     size_t written;
-    if (peer_listens(why)) {
-        if (!c->blocked)
-            output_write(&c->output, &b->chunks, c->transport, &written);
+    /* The answers to what came before a DISCONNECT are written, too. */
+    if ((peer_listens(why) || why == END_DISCONNECT) && !c->blocked)
+        output_write(&c->output, &b->chunks, c->transport, &written);
+    if (peer_listens(why))
         c->transport->ops->finish(c->transport, why == END_SHUTDOWN);
-    }
     output_clear(&c->output, &b->chunks);
     c->transport->ops->free(c->transport);
     c->transport = NULL;
@@ -229,8 +235,10 @@ static void end(struct client *c, enum client_end why, bool tell)
         return;
     bool held = c->claim == CLAIM_HELD;
     c->ops++; /* it stays until this is through */
-    if (held && peer_listens(why))
+    if (held && peer_listens(why)) {
         fanout_settle(c->broker->fanouts, c->session);
+        disconnect_tell(c, why);
+    }
     if (c->pause & PAUSE_STORE)
         client_resume(c, PAUSE_STORE);
     log_end(c, why);
@@ -240,6 +248,7 @@ static void end(struct client *c, enum client_end why, bool tell)
     drop_buffers(c);
     holders_forget(c);
     leave_session(c, held);
+    share_end(c, !c->broker->starting_over);
     leave_end(c);
     if (held || !tell)
         c->claim = CLAIM_OVER;

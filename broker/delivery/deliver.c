@@ -10,10 +10,14 @@
 #include "broker/auth/auth.h"
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
+#include "broker/base/drop_log.h"
 #include "broker/base/leftovers.h"
 #include "broker/client/client.h"
+#include "broker/client/client_v5.h"
 #include "broker/client/holders.h"
 #include "broker/delivery/retained_known.h"
+#include "broker/message/kept_ids.h"
+#include "common/base/hash.h"
 #include "common/log/log.h"
 
 enum {
@@ -23,6 +27,7 @@ enum {
 
 struct pending {
     struct message *message;
+    struct kept_ids ids;
     uint8_t qos;
     bool retain;
 };
@@ -43,63 +48,175 @@ struct pending_queue {
     uint64_t bytes;
 };
 
-static size_t pending_size(const struct message *m)
+static size_t pending_size(const struct pending *p)
 {
-    return sizeof(struct pending) + sizeof(*m) + m->topic.len + m->payload.len;
+    const struct message *m = p->message;
+    return sizeof(*p) + kept_ids_bytes(&p->ids) + sizeof(*m) + m->topic.len + m->payload.len;
+}
+
+/* ---- one message into the output -------------------------------------------------------------- */
+
+/* Of a packet that is about to be put. */
+struct packet {
+    const struct encoded *encoded; /* NULL: out of memory */
+    uint64_t topic;                /* of `alias` */
+    struct alias_choice alias;
+};
+
+static uint32_t expiry_left_s(uint64_t expires_at_ms, uint64_t now_ms)
+{
+    return expires_at_ms > now_ms ? (uint32_t)((expires_at_ms - now_ms + 999) / 1000) : 0;
+}
+
+/* How the topic is named to this client. */
+static struct alias_choice choose_alias(struct client *c, uint64_t topic)
+{
+    struct client_v5 *v = c->v5;
+    if (v->alias_maximum == 0)
+        return (struct alias_choice){0};
+    if (v->alias_out == NULL) {
+        v->alias_out = alias_out_new(v->alias_maximum);
+        if (v->alias_out == NULL)
+            return (struct alias_choice){0}; /* it goes without */
+    }
+    return alias_out_choose(v->alias_out, topic);
+}
+
+/* 3.1.2-24 */
+static bool is_too_large(const struct client *c, const struct encoded *e)
+{
+    return e != NULL && e->packet > c->v5->max_packet;
+}
+
+static struct packet encode_v5(struct client *c, struct delivery *d, const struct deliver_as *as)
+{
+    struct encode_own own = {.with_id = as->qos > 0, .ids = as->ids};
+    struct packet p = {0};
+    if (c->v5->alias_maximum > 0) {
+        p.topic = hash_bytes(c->broker->hash_key, d->publish->topic.data, d->publish->topic.len);
+        p.alias = own.alias = choose_alias(c, p.topic);
+    }
+    own.has_expiry = d->expires_at_ms != 0;
+    if (own.has_expiry)
+        own.expiry_s = expiry_left_s(d->expires_at_ms, store_now_ms(c->broker->store));
+    p.encoded = delivery_encode_own(d, &own);
+    if (p.alias.alias != 0 && is_too_large(c, p.encoded)) { /* not for what we add to it */
+        p.alias = own.alias = (struct alias_choice){0};
+        p.encoded = delivery_encode_own(d, &own);
+    }
+    return p;
 }
 
 /* Copies the variant into the output and fills in what is the receiver's own. */
-static bool put(struct client *c, struct delivery *d, uint8_t first_byte, uint16_t packet_id)
+static bool write_packet(struct client *c, struct delivery *d, const struct encoded *e,
+                         uint8_t first_byte, uint16_t packet_id)
 {
     struct broker *b = c->broker;
-    const struct encoded *e = delivery_encode(d, (enum mqtt_version)c->version, packet_id != 0);
-    uint8_t *at = e != NULL ? output_put(&c->output, &b->chunks, e->len) : NULL;
+    uint8_t *at = output_put(&c->output, &b->chunks, e->len);
     if (at == NULL)
-        goto fail;
+        return false;
     memcpy(at, e->bytes, e->len);
     at[0] = first_byte;
     if (packet_id != 0) {
         at[e->id_at] = (uint8_t)(packet_id >> 8);
         at[e->id_at + 1] = (uint8_t)packet_id;
     }
-    if (!e->whole) {
-        struct message *m = delivery_message(d);
-        if (m == NULL || !output_put_message(&c->output, &b->chunks, m, m->payload))
-            goto fail;
-    }
+    if (e->whole)
+        return true;
+    struct message *m = delivery_message(d);
+    return m != NULL && output_put_message(&c->output, &b->chunks, m, m->payload);
+}
+
+static __attribute__((noinline, cold)) void drop(const struct client *c, struct mqtt_slice topic,
+                                                 enum drop why)
+{
+    drop_note(&c->broker->stats, why, c->who.client_id, topic);
+}
+
+enum put { PUT_DONE, PUT_DROPPED, PUT_FAILED };
+
+/* At QoS 0 the sequence is 0. `e` may be NULL: out of memory. */
+static inline enum put put_encoded(struct client *c, struct delivery *d, const struct encoded *e,
+                                   uint8_t first_byte, uint64_t sequence)
+{
+    struct broker *b = c->broker;
     uint8_t qos = (first_byte >> 1) & 3;
+    enum inflight_state state = qos == 1 ? INFLIGHT_PUBLISHED : INFLIGHT_SENT;
+    if (e == NULL || (sequence != 0 && !inflight_add(&c->inflight, sequence, state)) ||
+        !write_packet(c, d, e, first_byte, sequence != 0 ? inflight_packet_id(sequence) : 0)) {
+        client_close_later(c, END_NO_MEMORY); /* half a packet may be in the output */
+        return PUT_FAILED;
+    }
     b->stats.sent_packets++;
     b->stats.sent[qos]++;
     b->stats.sent_payload += d->publish->payload.len;
     b->deliveries++;
     client_mark_flush(c);
-    return true;
-fail:
-    client_close_later(c, END_NO_MEMORY); /* half a packet may be in the output */
-    return false;
+    return PUT_DONE;
 }
 
-static bool send_with_id(struct client *c, struct delivery *d, uint8_t qos, bool retain, bool dup,
-                         uint64_t sequence)
+static __attribute__((noinline)) enum put put_v5(struct client *c, struct delivery *d,
+                                                 const struct deliver_as *as, bool dup,
+                                                 uint64_t sequence)
 {
-    enum inflight_state state = qos == 1 ? INFLIGHT_PUBLISHED : INFLIGHT_SENT;
-    if (!inflight_add(&c->inflight, sequence, state)) {
-        client_close_later(c, END_NO_MEMORY);
-        return false;
+    struct packet p = encode_v5(c, d, as);
+    if (is_too_large(c, p.encoded)) {
+        drop(c, d->publish->topic, DROP_PACKET_SIZE);
+        return PUT_DROPPED; /* to this client it counts as sent (3.1.2-25) */
     }
-    return put(c, d, publish_first_byte(qos, retain, dup), inflight_packet_id(sequence));
+    enum put done =
+        put_encoded(c, d, p.encoded, publish_first_byte(as->qos, as->retain, dup), sequence);
+    if (done == PUT_DONE && c->v5->alias_out != NULL)
+        alias_out_sent(c->v5->alias_out, p.topic, p.alias);
+    return done;
 }
 
-static void deliver_qos0(struct client *c, struct delivery *d, bool retain)
+static enum put put(struct client *c, struct delivery *d, const struct deliver_as *as, bool dup,
+                    uint64_t sequence)
 {
-    struct broker *b = c->broker;
-    if (c->output.pending > b->config->limits.max_output ||
-        (c->output.pending > 0 && b->chunks.pending > b->output_limit) ||
-        (c->blocked && memory_budget_is_tight(&b->memory, account.total))) {
-        b->stats.dropped[DROP_SLOW_CONSUMER]++;
+    if (c->v5 != NULL)
+        return put_v5(c, d, as, dup, sequence);
+    const struct encoded *e = delivery_encode(d, MQTT_V311, sequence != 0);
+    return put_encoded(c, d, e, publish_first_byte(as->qos, as->retain, dup), sequence);
+}
+
+/* With the next sequence, to a clean session. */
+static void put_next(struct client *c, struct delivery *d, const struct deliver_as *as)
+{
+    if (put(c, d, as, false, c->next_sequence) == PUT_DONE)
+        c->next_sequence++;
+}
+
+bool deliver_is_full(const struct client *c)
+{
+    const struct broker *b = c->broker;
+    return c->output.pending > b->config->limits.max_output ||
+           (c->output.pending > 0 && b->chunks.pending > b->output_limit) ||
+           (c->blocked && memory_budget_is_tight(&b->memory, account.total));
+}
+
+static void deliver_qos0(struct client *c, struct delivery *d, const struct deliver_as *as)
+{
+    if (deliver_is_full(c)) {
+        drop(c, d->publish->topic, DROP_SLOW_CONSUMER);
         return;
     }
-    put(c, d, publish_first_byte(0, retain, false), 0);
+    put(c, d, as, false, 0);
+}
+
+/* How many QoS 1 and 2 messages may be on their way to it. */
+static uint32_t window_of(const struct client *c)
+{
+    uint32_t window = c->broker->config->limits.max_inflight;
+    return c->v5 != NULL && c->v5->receive_maximum < window ? c->v5->receive_maximum : window;
+}
+
+static bool is_expired(const struct client *c, const struct message *m)
+{
+    if (m->expires_at_ms == 0 || !message_is_expired(m, store_now_ms(c->broker->store)))
+        return false;
+    drop(c, m->topic, DROP_EXPIRED);
+    return true;
 }
 
 /* ---- a clean session's own queue ------------------------------------------------------------- */
@@ -133,7 +250,8 @@ static struct pending *queue_end(struct pending_queue *q)
     return &q->last->items[at];
 }
 
-static void queue_push(struct client *c, struct delivery *d, uint8_t qos, bool retain)
+static __attribute__((noinline)) void queue_push(struct client *c, struct delivery *d,
+                                                 const struct deliver_as *as)
 {
     const struct limits_config *limits = &c->broker->config->limits;
     struct pending_queue *q = c->queue;
@@ -148,13 +266,15 @@ static void queue_push(struct client *c, struct delivery *d, uint8_t qos, bool r
         holders_note(c);
     }
     struct pending *end = m != NULL && q != NULL ? queue_end(q) : NULL;
-    if (end == NULL) {
+    if (end == NULL || !kept_ids_take(&end->ids, as->ids, ACCOUNT_WINDOWS)) {
         client_close_later(c, END_NO_MEMORY);
         return;
     }
-    *end = (struct pending){.message = message_ref(m), .qos = qos, .retain = retain};
+    end->message = message_ref(m);
+    end->qos = as->qos;
+    end->retain = as->retain;
     q->count++;
-    q->bytes += pending_size(m);
+    q->bytes += pending_size(end);
 }
 
 static struct pending queue_pop(struct pending_queue *q)
@@ -162,7 +282,7 @@ static struct pending queue_pop(struct pending_queue *q)
     struct pending_block *block = q->first;
     struct pending p = block->items[q->head++];
     q->count--;
-    q->bytes -= pending_size(p.message);
+    q->bytes -= pending_size(&p);
     if (q->head == PENDING_BLOCK) {
         q->head = 0;
         if (block->next != NULL) {
@@ -173,12 +293,18 @@ static struct pending queue_pop(struct pending_queue *q)
     return p;
 }
 
+static void pending_drop(struct pending p)
+{
+    kept_ids_drop(&p.ids, ACCOUNT_WINDOWS);
+    message_unref(p.message);
+}
+
 /* One message less; the last one takes the queue along. */
 static bool queue_release(void *queue)
 {
     struct pending_queue *q = queue;
     if (q->count > 0)
-        message_unref(queue_pop(q).message);
+        pending_drop(queue_pop(q));
     if (q->count > 0)
         return true;
     account_free(ACCOUNT_WINDOWS, q->first);
@@ -208,19 +334,26 @@ static bool has_room(struct client *c)
         c->wants_output = true;
         return false;
     }
-    return !inflight_is_full(&c->inflight, c->broker->config->limits.max_inflight) &&
+    return !inflight_is_full(&c->inflight, window_of(c)) &&
            inflight_takes(&c->inflight, c->next_sequence);
+}
+
+static void send_pending(struct client *c, const struct pending *p)
+{
+    const struct deliver_as as = {.qos = p->qos, .retain = p->retain, .ids = kept_ids_all(&p->ids)};
+    struct mqtt_publish fields;
+    struct delivery d = delivery_of_message(c->broker->encoder, p->message, &fields);
+    put_next(c, &d, &as);
+    delivery_end(&d);
 }
 
 static void pump_queue(struct client *c)
 {
     while (c->queue != NULL && c->queue->count > 0 && has_room(c) && client_is_connected(c)) {
         struct pending p = queue_pop(c->queue);
-        struct mqtt_publish fields;
-        struct delivery d = delivery_of_message(c->broker->encoder, p.message, &fields);
-        send_with_id(c, &d, p.qos, p.retain, false, c->next_sequence++);
-        delivery_end(&d);
-        message_unref(p.message);
+        if (!is_expired(c, p.message))
+            send_pending(c, &p);
+        pending_drop(p);
     }
     if (c->queue != NULL && c->queue->count == 0)
         deliver_drop_queue(c);
@@ -231,11 +364,37 @@ void deliver_message(struct client *c, struct delivery *d, struct deliver_as as)
     if (!client_is_connected(c) || !auth_may_read(c->broker->auth, &c->who, d->publish->topic))
         return;
     if (as.qos == 0)
-        deliver_qos0(c, d, as.retain);
+        deliver_qos0(c, d, &as);
     else if (c->queue == NULL && has_room(c))
-        send_with_id(c, d, as.qos, as.retain, false, c->next_sequence++);
+        put_next(c, d, &as);
     else
-        queue_push(c, d, as.qos, as.retain);
+        queue_push(c, d, &as);
+}
+
+uint64_t deliver_taken(struct client *c, struct delivery *d, struct deliver_as as)
+{
+    if (!client_is_connected(c))
+        return 0;
+    if (!auth_may_read(c->broker->auth, &c->who, d->publish->topic)) {
+        drop(c, d->publish->topic, DROP_DENIED);
+        return 0;
+    }
+    if (as.qos == 0) {
+        deliver_qos0(c, d, &as);
+        return 0;
+    }
+    uint64_t sequence = c->next_sequence;
+    put_next(c, d, &as);
+    return c->next_sequence != sequence ? sequence : 0;
+}
+
+uint32_t deliver_room(struct client *c)
+{
+    uint32_t window = window_of(c);
+    bool waits = c->hold.durable ? c->wake || c->fetching : c->queue != NULL;
+    if (waits || !has_room(c))
+        return 0;
+    return window > c->inflight.open ? window - c->inflight.open : 0;
 }
 
 bool deliver_is_behind(const struct client *c)
@@ -250,7 +409,8 @@ static void send_entry(struct client *c, const struct store_entry *e)
     const struct message_id copied = {0}; /* a retained value has an id of its own in the queue */
     c->next_sequence = e->sequence + 1;
     if ((e->is_value && retained_known_is_stale(c->known, e->message->topic, copied)) ||
-        !auth_may_read(c->broker->auth, &c->who, e->message->topic)) {
+        !auth_may_read(c->broker->auth, &c->who, e->message->topic) ||
+        (!e->duplicate && is_expired(c, e->message))) { /* what was sent is sent again: 4.4.0-1 */
         store_ack(c->broker->store, &c->hold, e->sequence);
         return;
     }
@@ -258,7 +418,9 @@ static void send_entry(struct client *c, const struct store_entry *e)
         retained_known_note_live(c->known, e->message->topic, e->message->id);
     struct mqtt_publish fields;
     struct delivery d = delivery_of_message(c->broker->encoder, e->message, &fields);
-    send_with_id(c, &d, e->qos, e->retain, e->duplicate, e->sequence);
+    const struct deliver_as as = {.qos = e->qos, .retain = e->retain, .ids = e->ids};
+    if (put(c, &d, &as, e->duplicate, e->sequence) == PUT_DROPPED)
+        store_ack(c->broker->store, &c->hold, e->sequence);
     delivery_end(&d);
 }
 
@@ -283,7 +445,7 @@ static void on_fetched(void *arg, enum store_status status, const struct store_e
     if (client_is_connected(c) && status == STORE_OK) {
         bool all = send_entries(c, entries, count);
         c->wake = c->wake || more || !all;
-        if (c->wake)
+        if (c->wake || c->shares != NULL) /* there is room for a group's messages again */
             client_mark_work(c);
     } else if (client_is_connected(c)) {
         client_close_later(c, status == STORE_FENCED ? END_TAKEN_OVER : END_STORE_FAILED);
@@ -295,8 +457,7 @@ static void pump_store(struct client *c)
 {
     if (!c->wake || c->fetching || !has_room(c))
         return;
-    uint32_t window = c->broker->config->limits.max_inflight;
-    size_t room = window - c->inflight.open;
+    size_t room = window_of(c) - c->inflight.open;
     c->wake = false;
     c->fetching = true;
     c->ops++;

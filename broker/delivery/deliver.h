@@ -16,9 +16,9 @@ struct client;
 
 /* What of a PUBLISH is its receiver's own. */
 struct deliver_as {
-    uint8_t qos; /* effective */
-    bool retain; /* the flag to send */
-    struct mqtt_ids ids;
+    uint8_t qos;         /* effective */
+    bool retain;         /* the flag to send */
+    struct mqtt_ids ids; /* of the subscriptions by which it gets the message; borrowed */
 };
 /* A message for an online client; at QoS 1/2 the session is clean. May mark the client for closing,
  * never closes it. */
@@ -29,6 +29,15 @@ void deliver_message(struct client *c, struct delivery *d, struct deliver_as as)
 void deliver_pump(struct client *c);
 /* The store says that the durable session's queue may have something. */
 void deliver_wake(struct client *c);
+/* A message of a group of shared subscriptions, for which there is room, to a member: a clean session,
+ * or QoS 0. Returns its sequence; 0: it has none (QoS 0), or it wasn't sent. */
+uint64_t deliver_taken(struct client *c, struct delivery *d, struct deliver_as as);
+/* QoS 1 and 2 messages that the client could be sent now beside what waits already. If 0, the client is
+ * marked for work when that changes. */
+uint32_t deliver_room(struct client *c);
+/* QoS 0 would be dropped. */
+bool deliver_is_full(const struct client *c);
+
 /* More than a window's worth waits for the client. */
 bool deliver_is_behind(const struct client *c);
 void deliver_drop_queue(struct client *c);

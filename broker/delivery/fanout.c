@@ -25,7 +25,7 @@ struct fanout {
     STAILQ_ENTRY(fanout) link;
     struct message *message;
     struct fanout_order order;
-    struct topic_match *receivers;
+    struct topic_match *receivers; /* behind them their overlaps */
     uint32_t at, count;
     struct mqtt_publish fields;
     struct delivery delivery;
@@ -37,14 +37,12 @@ static uint8_t lower(uint8_t a, uint8_t b)
 }
 
 /* To a clean session at any QoS, to a durable one where the effective QoS is 0; connected here. */
-static inline void deliver_to(struct session *s, const struct subscription_options *o,
+static inline void deliver_by(struct session *s, const struct match_terms *terms,
                               struct delivery *d)
 {
     struct client *c = s->client;
     bool retained = d->publish->retain;
-    if (c == NULL || !client_is_connected(c) || (o->no_local && session_has_id(s, d->publisher)))
-        return;
-    uint8_t effective = lower(d->publish->qos, o->qos);
+    uint8_t effective = lower(d->publish->qos, terms->qos);
     if (s->durable && effective > 0)
         return; /* from its queue */
     if (retained && c->known != NULL) {
@@ -52,18 +50,44 @@ static inline void deliver_to(struct session *s, const struct subscription_optio
             return; /* it got this value already */
         retained_known_note_live(c->known, d->publish->topic, d->id);
     }
-    deliver_message(
-        c, d, (struct deliver_as){.qos = effective, .retain = retained && o->retain_as_published});
+    deliver_message(c, d,
+                    (struct deliver_as){.qos = effective,
+                                        .retain = retained && terms->retain_as_published,
+                                        .ids = terms->ids});
+}
+
+/* Apart from the others, who are most and cost no look at identifiers. */
+static __attribute__((noinline)) void
+deliver_to_special(const struct topic_match *m, const uint32_t *overlaps, struct delivery *d)
+{
+    struct match_terms terms;
+    if (match_serves(m, overlaps, d->publisher, &terms))
+        deliver_by(session_of(m->subscriber), &terms, d);
+}
+
+static inline void deliver_to(const struct topic_match *m, const uint32_t *overlaps,
+                              struct delivery *d)
+{
+    struct session *s = session_of(m->subscriber);
+    const struct subscription_terms *t = &m->terms;
+    if (s->client == NULL || !client_is_connected(s->client))
+        return;
+    if (t->no_local || t->has_more) {
+        deliver_to_special(m, overlaps, d);
+        return;
+    }
+    struct match_terms terms = {.qos = t->qos, .retain_as_published = t->retain_as_published};
+    deliver_by(s, &terms, d);
 }
 
 static void deliver_to_all(struct fanouts *f, const struct match_entry *e, struct delivery *d)
 {
     bool busy = fanouts_busy(f);
+    const uint32_t *overlaps = match_entry_overlaps(e);
     for (uint32_t i = 0; i < e->count; i++) {
-        struct session *s = session_of(e->items[i].subscriber);
         if (busy)
-            fanout_settle_now(f, s);
-        deliver_to(s, &e->items[i].options, d);
+            fanout_settle_now(f, session_of(e->items[i].subscriber));
+        deliver_to(&e->items[i], overlaps, d);
     }
 }
 
@@ -121,10 +145,12 @@ static struct fanout *fanout_new(struct delivery *d)
 static bool begin(struct fanouts *f, struct fanout *o, const struct match_entry *e)
 {
     size_t size = e->count * sizeof(*o->receivers);
-    o->receivers = account_alloc(ACCOUNT_MESSAGES, size);
+    size_t overlap_size = e->overlap_words * sizeof(uint32_t);
+    o->receivers = account_alloc(ACCOUNT_MESSAGES, size + overlap_size);
     if (o->receivers == NULL)
         return false;
     memcpy(o->receivers, e->items, size);
+    memcpy(o->receivers + e->count, match_entry_overlaps(e), overlap_size);
     o->count = e->count;
     for (uint32_t i = 0; i < o->count; i++)
         session_of(o->receivers[i].subscriber)->owed_at = i;
@@ -164,7 +190,7 @@ static void at_once(struct fanouts *f, struct fanout *o, const struct match_entr
     struct mqtt_publish fields;
     struct delivery d = delivery_of_message(f->encoder, o->message, &fields);
     for (uint32_t i = 0; i < e->count; i++)
-        deliver_to(session_of(e->items[i].subscriber), &e->items[i].options, &d);
+        deliver_to(&e->items[i], match_entry_overlaps(e), &d);
     delivery_end(&d);
 }
 
@@ -185,6 +211,11 @@ static uint32_t start_waiting(struct fanouts *f, struct fanout *o)
     return 0;
 }
 
+static const uint32_t *overlaps_of(const struct fanout *o)
+{
+    return (const uint32_t *)(o->receivers + o->count);
+}
+
 /* Up to `count` receivers; how many it were. */
 static uint32_t serve(struct fanout *o, uint32_t count, struct timebox *box)
 {
@@ -193,7 +224,7 @@ static uint32_t serve(struct fanout *o, uint32_t count, struct timebox *box)
         struct topic_match *r = &o->receivers[o->at++];
         if (r->subscriber == NULL)
             continue; /* it has it: fanout_settle */
-        deliver_to(session_of(r->subscriber), &r->options, &o->delivery);
+        deliver_to(r, overlaps_of(o), &o->delivery);
         served++;
         timebox_spend(box, RECEIVER_US);
     }
@@ -222,8 +253,9 @@ void fanout_settle_now(struct fanouts *f, struct session *s)
     struct topic_match *r = &o->receivers[s->owed_at];
     if (r->subscriber != &s->subscriber)
         return;
+    struct topic_match owed = *r;
     r->subscriber = NULL;
-    deliver_to(s, &r->options, &o->delivery);
+    deliver_to(&owed, overlaps_of(o), &o->delivery);
 }
 
 /* ---- what comes ------------------------------------------------------------------------------ */

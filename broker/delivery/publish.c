@@ -8,6 +8,7 @@
 
 #include "broker/client/context.h"
 #include "broker/delivery/fanout.h"
+#include "broker/delivery/share.h"
 #include "broker/message/encode.h"
 #include "broker/routing/match_cache.h"
 #include "broker/routing/router.h"
@@ -27,10 +28,19 @@ static void on_interest_ended(void *arg, struct mqtt_slice filter)
     store_interest_ended(b->store, filter);
 }
 
+static void on_share_ended(void *arg, struct mqtt_slice filter)
+{
+    struct broker *b = arg;
+    if (b->store != NULL)
+        store_share_ended(b->store, filter);
+}
+
 struct router_hooks publish_router_hooks(struct broker *b)
 {
-    return (struct router_hooks){
-        .arg = b, .changing = on_changing, .interest_ended = on_interest_ended};
+    return (struct router_hooks){.arg = b,
+                                 .changing = on_changing,
+                                 .interest_ended = on_interest_ended,
+                                 .share_ended = on_share_ended};
 }
 
 /* ---- publishing ------------------------------------------------------------------------------ */
@@ -59,7 +69,19 @@ static struct delivery begin(struct broker *b, const struct publish *p,
 {
     if (p->message != NULL)
         return delivery_of_message(b->encoder, p->message, scratch);
-    return delivery_of_publish(b->encoder, p->fields, publish_next_id(b), publisher_of(p));
+    encoder_begin(b->encoder);
+    return (struct delivery){.encoder = b->encoder,
+                             .publish = p->fields,
+                             .id = publish_next_id(b),
+                             .expires_at_ms = p->expires_at_ms,
+                             .publisher = publisher_of(p)};
+}
+
+static void note_reached(bool *reached, const struct match_entry *e, struct mqtt_slice publisher)
+{
+    if (e != NULL &&
+        (e->node_count > 0 || e->group_count > 0 || match_entry_has_receiver(e, publisher)))
+        *reached = true;
 }
 
 /* Most messages have none, and cost no call. False: out of memory, and none. */
@@ -76,7 +98,7 @@ static bool store_has_part(const struct broker *b, const struct mqtt_publish *p,
                            const struct store_targets *targets)
 {
     return p->retain || targets->queue_count > 0 || targets->node_count > 0 ||
-           b->store->checks_qos0;
+           targets->group_count > 0 || b->store->checks_qos0;
 }
 
 /* Whether the own clients get it when the store has completed, instead of now. */
@@ -91,15 +113,18 @@ enum publish_next publish_route(struct broker *b, const struct publish *p,
     const struct mqtt_publish *fields = p->fields;
     const struct match_entry *e = router_match(b->router, fields->topic);
     bool complete = find_targets(b, p, e, &found->targets);
+    if (p->reached != NULL)
+        note_reached(p->reached, e, publisher_of(p));
     if (waits_for_store(b, fields) || p->qos2_packet_id != 0) {
         found->own = router_keep_match(b->router, e);
         return PUBLISH_STORE;
     }
     if (!complete)
         return PUBLISH_STORE; /* no memory to find receivers; a QoS 0 message is lost */
-    if (e->count > 0) {
+    if (e->count > 0 || e->group_count > 0) {
         struct mqtt_publish scratch;
         struct delivery d = begin(b, p, &scratch);
+        share_publish(b, e, &d);
         fanout_publish(b->fanouts, e, &d, client_of(p));
         delivery_end(&d);
     }
@@ -120,12 +145,24 @@ static bool deliver_in_order(struct broker *b, struct message *m, const struct m
     return through;
 }
 
+/* Draws members for what was published here, once it is safe. */
+static void draw_members(struct broker *b, struct message *m, const struct match_entry *e)
+{
+    if (e == NULL || e->group_count == 0)
+        return;
+    struct mqtt_publish scratch;
+    struct delivery d = delivery_of_message(b->encoder, m, &scratch);
+    share_publish(b, e, &d);
+    delivery_end(&d);
+}
+
 /* A message that its publisher's broker delivers to its own clients once it is safe. */
 struct waiting {
     struct broker *broker;
     struct message *message;
     struct kept_match own; /* who was found before it was given to the store */
     struct client *publisher;
+    bool *reached;
     store_done_fn *done;
     void *arg;
 };
@@ -151,6 +188,9 @@ static void on_safe(void *arg, enum store_status status)
         return;
     }
     const struct match_entry *e = router_match_again(w->broker->router, w->message->topic, &w->own);
+    if (w->reached != NULL)
+        note_reached(w->reached, e, w->message->publisher);
+    draw_members(w->broker, w->message, e);
     if (deliver_in_order(w->broker, w->message, e, &order))
         complete(w, STORE_OK);
 }
@@ -168,6 +208,7 @@ static void publish_then_deliver(struct broker *b, const struct store_publish_re
                           .message = message_ref(request->message),
                           .own = own,
                           .publisher = publisher,
+                          .reached = request->reached,
                           .done = done,
                           .arg = arg};
     store_publish(b->store, request, on_safe, w);
@@ -187,7 +228,8 @@ void publish_store(struct broker *b, const struct publish *p, const struct publi
     struct store_publish_request request = {.message = m,
                                             .hold = p->hold,
                                             .qos2_packet_id = p->qos2_packet_id,
-                                            .targets = found->targets};
+                                            .targets = found->targets,
+                                            .reached = p->reached};
     if (waits_for_store(b, p->fields) && p->qos2_packet_id == 0)
         publish_then_deliver(b, &request, found->own, client_of(p), done, arg);
     else /* delivered already, or the store does it once the packet id is bound */
@@ -206,10 +248,15 @@ void publish_sys(struct broker *b, const struct mqtt_publish *p)
     delivery_end(&d);
 }
 
-void publish_local(struct broker *b, struct message *m)
+bool publish_local(struct broker *b, struct message *m)
 {
     static const struct fanout_order order = {0};
-    deliver_in_order(b, m, router_match(b->router, m->topic), &order);
+    const struct match_entry *e = router_match(b->router, m->topic);
+    if (m->id.node == b->last_message_id.node) /* published here, at QoS 2 */
+        draw_members(b, m, e);
+    bool reached = e != NULL && match_entry_has_receiver(e, m->publisher);
+    deliver_in_order(b, m, e, &order);
+    return reached;
 }
 
 /* ---- how much is under way ------------------------------------------------------------------- */

@@ -27,6 +27,8 @@ struct publish {
     struct store_hold *hold;   /* the publisher's */
     /* Of a durable publisher, else 0: the store has the message delivered, not publish_route. */
     uint16_t qos2_packet_id;
+    uint64_t expires_at_ms; /* as in struct message; of `message` its own */
+    bool *reached; /* set when anybody gets it, at the latest before the completion; may be NULL */
 };
 
 /* Who else must get a message, as publish_route found it. */
@@ -50,8 +52,8 @@ void publish_store(struct broker *b, const struct publish *p, const struct publi
                    store_done_fn *done, void *arg);
 /* A message of the broker itself ($SYS): to this broker's clients only, at QoS 0. */
 void publish_sys(struct broker *b, const struct mqtt_publish *p);
-/* Another node's message, to this broker's connected sessions (see store_host.deliver). */
-void publish_local(struct broker *b, struct message *m);
+/* A message that the store brings, to this broker's connected sessions: store_host.deliver. */
+bool publish_local(struct broker *b, struct message *m);
 
 /* The id of a message that this broker makes. */
 struct message_id publish_next_id(struct broker *b);

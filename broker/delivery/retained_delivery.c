@@ -29,7 +29,7 @@ enum {
 struct wanted {
     TAILQ_ENTRY(wanted) link;
     struct hash_link by_filter;
-    uint8_t qos;
+    struct subscription_options granted;
     bool again;     /* subscribed to once more while it was being read */
     uint32_t since; /* number of the oldest SUBSCRIBE that wasn't answered when it was added */
     uint32_t len;
@@ -78,7 +78,7 @@ static void on_queued(void *arg, enum store_status status)
 
 /* Into the durable session's own queue, as a message of its own: its id mustn't be one that the
  * queue has seen. */
-static void queue_value(struct client *c, const struct message *m, uint8_t qos)
+static void queue_value(struct client *c, const struct message *m, struct deliver_as as)
 {
     struct mqtt_publish p = {.qos = m->qos,
                              .retain = true,
@@ -90,18 +90,21 @@ static void queue_value(struct client *c, const struct message *m, uint8_t qos)
         client_close_later(c, END_NO_MEMORY);
         return;
     }
-    struct store_queue_target target = {.client_id = session_id(c->session), .qos = qos};
+    own->expires_at_ms = m->expires_at_ms;
+    struct store_queue_target target = {
+        .client_id = session_id(c->session), .qos = as.qos, .ids = as.ids};
     c->ops++;
     c->retained->queueing++;
     store_enqueue(c->broker->store, own, &target, on_queued, c);
     message_unref(own);
 }
 
-/* A bridge doesn't get its own values back either: it may have newer ones by now. */
+/* Who asked for "no local" doesn't get its own values back either (5.0: 3.8.3.1): a bridge may have
+ * newer ones by now. */
 static bool is_own_echo(const struct client *c, const struct message *m)
 {
-    const struct session *s = c->session;
-    return c->bridge && session_has_id(s, m->publisher);
+    return TAILQ_FIRST(&c->retained->wanted)->granted.no_local &&
+           session_has_id(c->session, m->publisher);
 }
 
 static void on_value(void *arg, const struct message *m)
@@ -112,15 +115,17 @@ static void on_value(void *arg, const struct message *m)
     if (!client_is_connected(c) || retained_known_is_stale(c->known, m->topic, m->id) ||
         is_own_echo(c, m))
         return;
-    uint8_t granted = TAILQ_FIRST(&r->wanted)->qos;
-    uint8_t qos = m->qos < granted ? m->qos : granted;
-    if (qos > 0 && c->hold.durable) {
-        queue_value(c, m, qos);
+    const struct subscription_options *granted = &TAILQ_FIRST(&r->wanted)->granted;
+    struct deliver_as as = {.qos = m->qos < granted->qos ? m->qos : granted->qos,
+                            .retain = true,
+                            .ids = subscription_ids(granted)};
+    if (as.qos > 0 && c->hold.durable) {
+        queue_value(c, m, as);
         return;
     }
     struct mqtt_publish fields;
     struct delivery d = delivery_of_message(c->broker->encoder, (struct message *)m, &fields);
-    deliver_message(c, &d, (struct deliver_as){.qos = qos, .retain = true});
+    deliver_message(c, &d, as);
     delivery_end(&d);
     note_told(c, m);
 }
@@ -338,7 +343,8 @@ static struct wanted *add_wanted(const struct client *c, struct mqtt_slice filte
 
 /* A waiting filter is sent with its newest options; a filter that is being read is read once more
  * afterwards (3.8.4), however often the client subscribes meanwhile. */
-void retained_delivery_add(struct client *c, struct mqtt_slice filter, uint8_t qos)
+void retained_delivery_add(struct client *c, struct mqtt_slice filter,
+                           struct subscription_options granted)
 {
     struct retained_delivery *r = delivery_of(c);
     if (r == NULL)
@@ -352,7 +358,7 @@ void retained_delivery_add(struct client *c, struct mqtt_slice filter, uint8_t q
         client_close_later(c, END_NO_MEMORY);
         return;
     }
-    w->qos = qos;
+    w->granted = granted;
     w->since = r->known.subscribes - r->expected + 1;
     wheel_cancel(&r->linger); /* begins again when this one was sent */
     client_mark_work(c);

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/mqtt/mqtt.h"
+#include "broker/routing/subscriber.h"
 
 struct client;
 
@@ -22,8 +22,10 @@ struct client;
  * Each call is followed by one of retained_delivery_expected once the SUBACK is decided. */
 void retained_delivery_expect(struct client *c);
 void retained_delivery_expected(struct client *c);
-/* After the SUBACK of this filter. Copies the filter. */
-void retained_delivery_add(struct client *c, struct mqtt_slice filter, uint8_t qos);
+/* After the SUBACK of this filter, with the options that it was granted. Copies the filter. The values
+ * carry this subscription's identifier alone; "no local" leaves out the client's own. */
+void retained_delivery_add(struct client *c, struct mqtt_slice filter,
+                           struct subscription_options granted);
 /* The client unsubscribed: what of it wasn't sent isn't any more (3.10.4). */
 void retained_delivery_remove(struct client *c, struct mqtt_slice filter);
 /* Filters whose values aren't all sent yet: one for each of the client's subscriptions at most. */

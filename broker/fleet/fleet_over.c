@@ -20,6 +20,8 @@
 #include "broker/fleet/exchange/inbox_barrier.h"
 #include "broker/fleet/fence/fleet_cut.h"
 #include "broker/fleet/fence/fleet_taken.h"
+#include "broker/fleet/group/fleet_group_done.h"
+#include "broker/fleet/group/fleet_group_queue.h"
 #include "broker/fleet/hold/fleet_acks.h"
 #include "broker/fleet/hold/fleet_hold.h"
 #include "broker/fleet/log/fleet_append.h"
@@ -35,6 +37,7 @@
 #include "broker/fleet/publish/fleet_retained.h"
 #include "broker/fleet/publish/fleet_retained_read.h"
 #include "broker/fleet/storage/fleet_replicas.h"
+#include "broker/fleet/storage/fleet_totals.h"
 #include "common/base/timebox.h"
 #include "common/log/log.h"
 
@@ -59,6 +62,7 @@ void fleet_take_new_id(struct fleet *f)
     while (f->id == 0);
     fleet_hex(f->id, f->hex);
     fleet_register_new_id(f);
+    fleet_totals_new_id(f);
 }
 
 void fleet_drop_everything(struct fleet *f)
@@ -89,9 +93,12 @@ void fleet_drop_everything(struct fleet *f)
     fleet_retaining_reset(f);
     fleet_retained_reset(f);
     fleet_queues_reset(f);
+    fleet_group_queues_reset(f);
+    fleet_group_dones_reset(f);
     fleet_append_reset(f);
     routes_reset(f);
     fleet_replicas_reset(f);
+    fleet_totals_reset(f);
     fleet_versions_reset(f);
     fleet_publish_reset(f);
     fleet_run_deferred(f, false);

@@ -14,6 +14,8 @@
 #include "broker/fleet/fleet_leave.h"
 #include "broker/fleet/fleet_links.h"
 #include "broker/fleet/fleet_over.h"
+#include "broker/fleet/group/fleet_group.h"
+#include "broker/fleet/group/fleet_group_done.h"
 #include "broker/fleet/hold/fleet_hold.h"
 #include "broker/fleet/log/fleet_append.h"
 #include "broker/fleet/log/fleet_epochs.h"
@@ -30,6 +32,7 @@
 #include "broker/fleet/publish/fleet_publish.h"
 #include "broker/fleet/publish/fleet_queue.h"
 #include "broker/fleet/publish/fleet_retained.h"
+#include "broker/fleet/publish/fleet_retained_expiry.h"
 #include "broker/fleet/publish/fleet_retained_read.h"
 #include "broker/fleet/session/fleet_disconnect.h"
 #include "broker/fleet/session/fleet_due.h"
@@ -37,6 +40,7 @@
 #include "broker/fleet/storage/fleet_disk.h"
 #include "broker/fleet/storage/fleet_full.h"
 #include "broker/fleet/storage/fleet_replicas.h"
+#include "broker/fleet/storage/fleet_totals.h"
 #include "broker/fleet/storage/fleet_usage.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"
@@ -84,6 +88,7 @@ static bool init_modules(struct fleet *f, struct metrics *metrics)
         fleet_full_init,
         fleet_disk_init,
         fleet_usage_init,
+        fleet_totals_init,
         fleet_channel_init,
         inbox_init,
         inbox_barriers_init,
@@ -93,11 +98,14 @@ static bool init_modules(struct fleet *f, struct metrics *metrics)
         fleet_log_init,
         fleet_subscription_reads_init,
         fleet_holds_init,
+        fleet_groups_init,
+        fleet_group_dones_init,
         fleet_gathering_init,
         fleet_publishing_init,
         fleet_queues_init,
         fleet_retaining_init,
         fleet_retained_reads_init,
+        fleet_retained_expiry_init,
         fleet_wills_init,
         fleet_due_init,
         fleet_disconnects_init,
@@ -154,20 +162,37 @@ no_memory:
 static void free_modules(struct fleet *f)
 {
     static void (*const frees[])(struct fleet *) = {
-        fleet_leave_free,       fleet_over_free,
-        fleet_reassert_free,    fleet_register_free,
-        fleet_load_free,        fleet_connects_free,
-        fleet_disconnects_free, fleet_due_free,
-        fleet_wills_free,       fleet_retained_reads_free,
-        fleet_retaining_free,   fleet_queues_free,
-        fleet_publishing_free,  fleet_gathering_free,
-        fleet_holds_free,       fleet_subscription_reads_free,
-        fleet_log_free,         fleet_append_free,
-        fleet_versions_free,    routes_free,
-        inbox_barriers_free,    inbox_free,
-        fleet_channel_free,     fleet_usage_free,
-        fleet_disk_free,        fleet_full_free,
-        fleet_replicas_free,    fleet_clock_free,
+        fleet_leave_free,
+        fleet_over_free,
+        fleet_reassert_free,
+        fleet_register_free,
+        fleet_load_free,
+        fleet_connects_free,
+        fleet_disconnects_free,
+        fleet_due_free,
+        fleet_wills_free,
+        fleet_retained_expiry_free,
+        fleet_retained_reads_free,
+        fleet_retaining_free,
+        fleet_queues_free,
+        fleet_publishing_free,
+        fleet_gathering_free,
+        fleet_groups_free,
+        fleet_holds_free,
+        fleet_subscription_reads_free,
+        fleet_log_free,
+        fleet_append_free,
+        fleet_versions_free,
+        routes_free,
+        inbox_barriers_free,
+        inbox_free,
+        fleet_channel_free,
+        fleet_totals_free,
+        fleet_usage_free,
+        fleet_disk_free,
+        fleet_full_free,
+        fleet_replicas_free,
+        fleet_clock_free,
     };
 
     for (size_t i = 0; i < sizeof(frees) / sizeof(frees[0]); i++)

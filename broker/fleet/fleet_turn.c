@@ -9,6 +9,9 @@
 #include "broker/fleet/fence/fleet_cut.h"
 #include "broker/fleet/fleet_leave.h"
 #include "broker/fleet/fleet_over.h"
+#include "broker/fleet/group/fleet_group_away.h"
+#include "broker/fleet/group/fleet_group_done.h"
+#include "broker/fleet/group/fleet_group_queue.h"
 #include "broker/fleet/hold/fleet_sweep.h"
 #include "broker/fleet/log/fleet_append.h"
 #include "broker/fleet/log/fleet_log.h"
@@ -23,6 +26,7 @@
 #include "broker/fleet/publish/fleet_publish.h"
 #include "broker/fleet/publish/fleet_queue.h"
 #include "broker/fleet/publish/fleet_retained.h"
+#include "broker/fleet/publish/fleet_retained_expiry.h"
 #include "broker/fleet/publish/fleet_retained_read.h"
 #include "broker/fleet/session/fleet_deliver.h"
 #include "broker/fleet/session/fleet_disconnect.h"
@@ -30,6 +34,7 @@
 #include "broker/fleet/storage/fleet_disk.h"
 #include "broker/fleet/storage/fleet_full.h"
 #include "broker/fleet/storage/fleet_replicas.h"
+#include "broker/fleet/storage/fleet_totals.h"
 #include "broker/fleet/storage/fleet_usage.h"
 #include "common/base/clock.h"
 #include "common/base/timebox.h"
@@ -60,7 +65,10 @@ static void run_ticks(struct fleet *f)
     fleet_disk_tick(f);
     fleet_full_tick(f);
     fleet_usage_tick(f);
+    fleet_totals_tick(f);
     fleet_retained_tick(f);
+    fleet_retained_expiry_tick(f);
+    fleet_groups_tick(f);
 }
 
 /* What was read earlier goes first. Each link leaves time to those after it, so that a flood on one
@@ -136,6 +144,8 @@ void fleet_flush(struct fleet *f)
     if (fleet_can_act(f)) {
         fleet_acks_flush(f);
         fleet_queues_flush(f);
+        fleet_group_queues_flush(f);
+        fleet_group_dones_flush(f);
         outboxes_flush(f);
     }
     fleet_channel_flush(f, fleet_retaining_is_due(f));

@@ -1,8 +1,13 @@
 /* The redis store: the table of operations, each handed to the fleet's module that does it. */
 #include "broker/fleet/connect/fleet_connect.h"
+#include "broker/fleet/exchange/fleet_channel.h"
 #include "broker/fleet/fleet_leave.h"
 #include "broker/fleet/fleet_start.h"
 #include "broker/fleet/fleet_turn.h"
+#include "broker/fleet/group/fleet_group.h"
+#include "broker/fleet/group/fleet_group_away.h"
+#include "broker/fleet/group/fleet_group_members.h"
+#include "broker/fleet/group/fleet_group_take.h"
 #include "broker/fleet/log/route.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/node/fleet_clock.h"
@@ -13,6 +18,7 @@
 #include "broker/fleet/session/fleet_deliver.h"
 #include "broker/fleet/session/fleet_disconnect.h"
 #include "broker/fleet/session/fleet_session.h"
+#include "broker/fleet/storage/fleet_totals.h"
 
 static struct fleet *fleet_of(struct store *s)
 {
@@ -90,12 +96,75 @@ static void op_complete(struct store *s, struct store_hold *hold, uint64_t seque
     fleet_ack(fleet_of(s), hold, 'c', sequence, NULL, NULL);
 }
 
+static void op_share_join(struct store *s, const struct store_member *m)
+{
+    fleet_group_join(fleet_of(s), m);
+}
+
+static void op_share_leave(struct store *s, struct store_hold *hold, struct mqtt_slice filter,
+                           enum store_leave why)
+{
+    fleet_group_leave(fleet_of(s), hold, filter, why);
+}
+
+static void op_share_take(struct store *s, const struct store_member *m, size_t max,
+                          store_take_fn *done, void *arg)
+{
+    fleet_group_take(fleet_of(s), m, max, done, arg);
+}
+
+static void op_share_finish(struct store *s, struct store_hold *hold, struct store_taken *taken)
+{
+    (void)hold;
+    fleet_group_finish(fleet_of(s), taken);
+}
+
+static void op_share_put_back(struct store *s, struct store_hold *hold, struct store_taken *taken)
+{
+    (void)hold;
+    fleet_group_put_back(fleet_of(s), taken);
+}
+
+static void op_share_declare(struct store *s, struct mqtt_slice filter, uint64_t keep_ms)
+{
+    fleet_group_declare(fleet_of(s), filter, keep_ms);
+}
+
+/* The group's slot knows its members itself. */
+static void op_share_ended(struct store *s, struct mqtt_slice filter)
+{
+    (void)s, (void)filter;
+}
+
+static void op_share_send(struct store *s, void *node, struct mqtt_slice filter, struct message *m,
+                          bool tried)
+{
+    fleet_channel_add_shared(fleet_of(s), node, filter, m, tried);
+}
+
+static void op_share_members(struct store *s, struct mqtt_slice filter, uint32_t members,
+                             uint8_t qos)
+{
+    route_members(fleet_of(s), filter, members, qos);
+}
+
 static struct store_retained_read *op_retained_start(struct store *s, struct mqtt_slice filter,
                                                      store_retained_fn *each,
                                                      store_retained_chunk_fn *chunk,
                                                      store_done_fn *done, void *arg)
 {
     return fleet_retained_start(fleet_of(s), filter, each, chunk, done, arg);
+}
+
+static void op_totals(struct store *s, const uint64_t mine[STORE_TOTAL_COUNT],
+                      store_totals_fn *done, void *arg)
+{
+    fleet_totals(fleet_of(s), mine, done, arg);
+}
+
+static const char *op_node(const struct store *s)
+{
+    return ((const struct fleet *)s)->hex;
 }
 
 static void op_input(struct store *s, struct timebox *box)
@@ -153,9 +222,20 @@ static const struct store_ops redis_ops = {
     .ack = op_ack,
     .release = op_release,
     .complete = op_complete,
+    .share_join = op_share_join,
+    .share_leave = op_share_leave,
+    .share_take = op_share_take,
+    .share_finish = op_share_finish,
+    .share_put_back = op_share_put_back,
+    .share_declare = op_share_declare,
+    .share_ended = op_share_ended,
+    .share_send = op_share_send,
+    .share_members = op_share_members,
     .retained_start = op_retained_start,
     .retained_continue = fleet_retained_continue,
     .retained_cancel = fleet_retained_cancel,
+    .totals = op_totals,
+    .node = op_node,
     .input = op_input,
     .flush = op_flush,
     .now_ms = op_now_ms,

@@ -6,12 +6,15 @@
 
 #include <stddef.h>
 
+#include "broker/base/drop_log.h"
 #include "broker/client/client.h"
 #include "broker/client/leave.h"
 #include "broker/connection/client_life.h"
 #include "broker/delivery/deliver.h"
 #include "broker/delivery/publish.h"
+#include "broker/delivery/share.h"
 #include "broker/loop/turn.h"
+#include "broker/message/publish_properties.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
 #include "common/log/log.h"
@@ -23,9 +26,14 @@ static struct session *find(const struct broker *b, struct mqtt_slice client_id)
     return session_table_find(b->sessions, client_id);
 }
 
-static void on_deliver(void *arg, struct message *m)
+static bool on_deliver(void *arg, struct message *m)
 {
-    publish_local(arg, m);
+    struct broker *b = arg;
+    if (m->expires_at_ms != 0 && message_is_expired(m, store_now_ms(b->store))) {
+        drop_note(&b->stats, DROP_EXPIRED, (struct mqtt_slice){0}, m->topic);
+        return false; /* it was on its way for longer than it is good for */
+    }
+    return publish_local(b, m);
 }
 
 static bool on_takes_more(void *arg, uint32_t *worked_us)
@@ -37,17 +45,23 @@ static bool on_takes_more(void *arg, uint32_t *worked_us)
 static void on_publish_will(void *arg, struct message *m, store_done_fn *done, void *done_arg)
 {
     struct broker *b = arg;
-    struct mqtt_publish fields = {.qos = m->qos,
-                                  .retain = m->retain,
-                                  .topic = m->topic,
-                                  .payload = m->payload,
-                                  .props.raw = m->props};
-    struct publish p = {.fields = &fields, .message = m};
+    struct message *due = publish_properties_of_will(m, store_now_ms(b->store));
+    if (due == NULL) {
+        done(done_arg, STORE_UNAVAILABLE);
+        return;
+    }
+    struct mqtt_publish fields = {.qos = due->qos,
+                                  .retain = due->retain,
+                                  .topic = due->topic,
+                                  .payload = due->payload,
+                                  .props.raw = due->props};
+    struct publish p = {.fields = &fields, .message = due};
     struct publish_found found;
     if (publish_route(b, &p, &found) == PUBLISH_STORE)
         publish_store(b, &p, &found, done, done_arg);
     else
         done(done_arg, STORE_OK);
+    message_unref(due);
 }
 
 static void on_wake(void *arg, struct mqtt_slice client_id)
@@ -55,6 +69,21 @@ static void on_wake(void *arg, struct mqtt_slice client_id)
     struct session *s = find(arg, client_id);
     if (s != NULL && s->client != NULL && client_is_connected(s->client))
         deliver_wake(s->client);
+}
+
+static bool on_share_wake(void *arg, struct mqtt_slice filter, uint32_t messages)
+{
+    return share_wake(arg, filter, messages);
+}
+
+static void on_share_look(void *arg, bool join)
+{
+    share_look(arg, join);
+}
+
+static void on_share_deliver(void *arg, struct mqtt_slice filter, struct message *m, bool tried)
+{
+    share_deliver(arg, filter, m, tried);
 }
 
 static void on_hand_over(void *arg, struct mqtt_slice client_id, uint64_t epoch,
@@ -84,11 +113,12 @@ static void on_durable_subscribed(void *arg, struct mqtt_slice client_id,
         s = session_table_add(b->sessions, client_id, true);
     struct subscription_options options = {.qos = sub->qos,
                                            .no_local = sub->no_local,
-                                           .retain_as_published = sub->retain_as_published};
+                                           .retain_as_published = sub->retain_as_published,
+                                           .subscription_id = sub->subscription_id};
     if (s == NULL || !router_subscribe(b->router, s, sub->filter, options))
         LOG_ERROR("no_memory", KV_BYTES("client_id", client_id.data, client_id.len));
     else if (s->client == NULL)
-        s->durable = true;
+        router_session_set_durable(b->router, s, true);
 }
 
 /* A session of which nothing is known any more. */
@@ -217,6 +247,13 @@ static void on_node_removed(void *arg, void *node)
     router_node_removed(b->router, node);
 }
 
+static void on_route_members(void *arg, void *node, struct mqtt_slice filter, uint32_t members,
+                             uint8_t qos)
+{
+    struct broker *b = arg;
+    router_route_members(b->router, node, filter, members, qos);
+}
+
 static void on_match(void *arg, const struct message *m, struct store_targets *out)
 {
     struct broker *b = arg;
@@ -237,6 +274,9 @@ struct store_host host_of(struct broker *b)
         .takes_more = on_takes_more,
         .publish_will = on_publish_will,
         .wake = on_wake,
+        .share_wake = on_share_wake,
+        .share_look = on_share_look,
+        .share_deliver = on_share_deliver,
         .hand_over = on_hand_over,
         .fenced = on_fenced,
         .durable_subscribed = on_durable_subscribed,
@@ -249,6 +289,7 @@ struct store_host host_of(struct broker *b)
         .start_over = on_start_over,
         .clients_shift_clocks = on_clients_shift_clocks,
         .route_added = on_route_added,
+        .route_members = on_route_members,
         .route_removed = on_route_removed,
         .node_removed = on_node_removed,
         .match = on_match,

@@ -7,6 +7,7 @@
 
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
+#include "broker/client/client_v5.h"
 #include "broker/client/leave.h"
 #include "broker/client/rest.h"
 #include "broker/connection/client_life.h"
@@ -17,7 +18,9 @@
 #include "broker/loop/shed.h"
 #include "broker/net/listener.h"
 #include "broker/protocol/claim.h"
+#include "broker/protocol/connack.h"
 #include "broker/protocol/handle.h"
+#include "broker/protocol/publish_v5.h"
 #include "broker/routing/router.h"
 #include "common/log/log.h"
 #include "common/net/proxy_protocol.h"
@@ -31,12 +34,24 @@ enum {
     GATHER_FROM = 32 * 1024, /* packets from this size on are read straight into their own buffer */
 };
 
-static void fail(struct client *c, const char *text)
+/* Bytes that are no packet. A 5.0 client is told, also if it is in its CONNECT that they are. */
+static void fail(struct client *c, const struct mqtt_packet *p, const struct mqtt_decode_error *err)
 {
     char peer[PEER_TEXT_MAX];
     LOG_LIMITED(LOG_LEVEL_INFO, "client_malformed", KV_STR("client_id", client_id_text(c)),
-                KV_STR("peer", peer_text(&c->transport->peer, peer)), KV_STR("err", text));
-    client_close(c, END_MALFORMED);
+                KV_STR("peer", peer_text(&c->transport->peer, peer)), KV_STR("err", err->text));
+    if (c->state == CLIENT_CONNECTING && p->type == MQTT_CONNECT &&
+        p->u.connect.version == MQTT_V5) {
+        c->version = MQTT_V5;
+        connack_refuse(c, err->reason, REFUSED_MALFORMED, err->text);
+    } else if (c->v5 != NULL) { /* a reason of CONNACK alone: it was a second CONNECT */
+        bool sayable = mqtt_reason_allowed(MQTT_DISCONNECT, true, (uint8_t)err->reason);
+        c->v5->end_reason = (uint8_t)(sayable ? err->reason : MQTT_R_PROTOCOL_ERROR);
+        c->v5->end_text = err->text;
+        client_close(c, END_PROTOCOL);
+    } else {
+        client_close(c, END_MALFORMED);
+    }
 }
 
 /* Takes the PROXY header off the start. Returns its length, or 0: more is needed, or closed. */
@@ -84,7 +99,11 @@ static size_t take_greeting(struct client *c, const uint8_t *buf, size_t len, ui
 static bool must_wait(struct client *c, const struct mqtt_packet *p)
 {
     struct broker *b = c->broker;
-    if (p->type != MQTT_PUBLISH || !publish_must_wait(b, &p->u.publish))
+    if (p->type != MQTT_PUBLISH)
+        return false;
+    struct mqtt_publish publish = p->u.publish;
+    publish.topic = publish_v5_topic(c, &publish);
+    if (publish.topic.len == 0 || !publish_must_wait(b, &publish))
         return false;
     fanout_hold(b->fanouts, c);
     return true;
@@ -145,7 +164,7 @@ static size_t handle_bytes(struct client *c, const uint8_t *buf, size_t len, uin
             *need = (uint32_t)size;
             return at;
         case DECODE_MALFORMED:
-            fail(c, err.text);
+            fail(c, &packet, &err);
             return len;
         case DECODE_OK:
             if (fanouts_busy(b->fanouts) && must_wait(c, &packet))
@@ -153,6 +172,8 @@ static size_t handle_bytes(struct client *c, const uint8_t *buf, size_t len, uin
             at += size;
             note_packet(c, size);
             handle_packet(c, &packet);
+            if (opts.version == MQTT_UNKNOWN)
+                opts.version = (enum mqtt_version)c->version;
             break;
         }
         if (spend(b, &before))

@@ -7,6 +7,7 @@
 
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
+#include "broker/client/client_v5.h"
 #include "broker/client/rest.h"
 #include "broker/connection/client_life.h"
 #include "broker/delivery/deliver.h"
@@ -48,14 +49,15 @@ static struct memory_holding holding_of(const struct client *c)
 {
     return (struct memory_holding){.stranger = is_stranger(c),
                                    .begun = rest_bytes(c),
-                                   .rest = c->connect_bytes + c->output.pending +
-                                           deliver_queue_bytes(c) + retained_delivery_bytes(c)};
+                                   .rest = c->connect_bytes + client_v5_bytes(c->v5) +
+                                           c->output.pending + deliver_queue_bytes(c) +
+                                           retained_delivery_bytes(c)};
 }
 
 static bool holds_nothing(const struct client *c)
 {
     return c->rest == NULL && c->output.head == NULL && c->queue == NULL && c->retained == NULL &&
-           c->connect_bytes < SHED_FLOOR_STRANGER;
+           c->connect_bytes + client_v5_bytes(c->v5) < SHED_FLOOR_STRANGER;
 }
 
 /* The first of the list goes to its end, or leaves it. NULL: it left, or there is none. */

@@ -9,10 +9,12 @@
 
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
+#include "broker/connection/admission.h"
 #include "broker/connection/client_life.h"
 #include "broker/delivery/deliver.h"
 #include "broker/delivery/fanout.h"
 #include "broker/delivery/retained_delivery.h"
+#include "broker/delivery/share.h"
 #include "broker/loop/input.h"
 #include "broker/loop/shed.h"
 #include "broker/net/websocket_frames.h"
@@ -21,6 +23,7 @@
 #include "broker/routing/router.h"
 #include "broker/store/store.h"
 #include "common/base/clock.h"
+#include "common/log/log.h"
 
 enum {
     STALL_MS = 1000, /* a gap between turns that doesn't count as the clients' silence */
@@ -115,6 +118,7 @@ static void work(struct client *c)
     if (client_is_connected(c)) {
         handle_list_go_on(c);
         deliver_pump(c);
+        share_pump(c);
         retained_delivery_go_on(c);
     }
     if (c->state == CLIENT_ANSWERING && c->requests == NULL)
@@ -257,8 +261,22 @@ static void take_store_input(struct broker *b)
     b->output_source++;
 }
 
+/* Nobody is let in before he can be answered: a load balancer, or a client with several addresses, takes another
+ * broker until then. */
+static void open_when_ready(struct broker *b)
+{
+    char err[256];
+    if (b->listening || b->state != BROKER_SERVING || store_health(b->store) != STORE_READY ||
+        admission_open(b, err, sizeof(err)))
+        return;
+    LOG_ERROR("listen_failed", KV_STR("err", err));
+    b->failed = true;
+    b->state = BROKER_STOPPED;
+}
+
 static void serve_clients(struct broker *b)
 {
+    open_when_ready(b);
     shed_check(b);
     resume_paused(b);
     open_box(b, TURN_CLIENTS);

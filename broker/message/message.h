@@ -41,6 +41,11 @@ static inline struct message *message_ref(struct message *m)
     return m;
 }
 void message_unref(struct message *m);
+/* `now_ms`: of the store's clock. */
+static inline bool message_is_expired(const struct message *m, uint64_t now_ms)
+{
+    return m->expires_at_ms != 0 && m->expires_at_ms <= now_ms;
+}
 /* It is in a durable queue or a retained value: its memory counts as what lasts (account.h). */
 void message_keep(struct message *m);
 

@@ -125,7 +125,7 @@ static void tune(int fd)
 }
 
 /* One more socket; false with errno. */
-static bool listen_on(struct listener *l, const struct bind_address *address)
+static bool bind_one(struct listener *l, const struct bind_address *address)
 {
     struct listening *at = &l->listening[l->listening_count];
     at->fd = bind_open(address);
@@ -134,15 +134,14 @@ static bool listen_on(struct listener *l, const struct bind_address *address)
     l->listening_count++;
     tune(at->fd);
     at->accept_event = event_new(l->owner.base, at->fd, EV_READ | EV_PERSIST, on_accept_ready, l);
-    return listen(at->fd, BACKLOG) == 0 && at->accept_event != NULL &&
-           event_add(at->accept_event, NULL) == 0;
+    return at->accept_event != NULL;
 }
 
 /* On all addresses that are meant: *:port and localhost:port are one of each family. */
-static bool listen_on_all(struct listener *l, const struct bind_addresses *found)
+static bool bind_all(struct listener *l, const struct bind_addresses *found)
 {
     for (size_t i = 0; i < found->count; i++)
-        if (!listen_on(l, &found->items[i]))
+        if (!bind_one(l, &found->items[i]))
             return false;
     return true;
 }
@@ -157,6 +156,11 @@ static bool parse_trusted(struct listener *l)
         if (!network_parse(list->items[i], &l->trusted[l->trusted_count++]))
             return false; /* can't happen: the configuration's check refuses such an address */
     return true;
+}
+
+static void say_failed(const struct listener *l, char *err, size_t errlen)
+{
+    snprintf(err, errlen, "%s: can't listen: %s", l->config->bind, strerror(errno));
 }
 
 struct listener *listener_new(const struct listener_owner *owner,
@@ -177,14 +181,26 @@ struct listener *listener_new(const struct listener_owner *owner,
         goto fail;
     }
     bind_drop_missing(&found);
-    if (!listen_on_all(l, &found)) {
-        snprintf(err, errlen, "%s: can't listen: %s", config->bind, strerror(errno));
+    if (!bind_all(l, &found)) {
+        say_failed(l, err, errlen);
         goto fail;
     }
     return l;
 fail:
     listener_free(l);
     return NULL;
+}
+
+bool listener_open(struct listener *l, char *err, size_t errlen)
+{
+    for (size_t i = 0; i < l->listening_count; i++) {
+        if (listen(l->listening[i].fd, BACKLOG) == 0 &&
+            event_add(l->listening[i].accept_event, NULL) == 0)
+            continue;
+        say_failed(l, err, errlen);
+        return false;
+    }
+    return true;
 }
 
 void listener_stop(struct listener *l)

@@ -24,9 +24,12 @@ struct listener_owner {
     void *arg;
 };
 
-/* Binds and listens. Borrows the configuration. NULL with a sentence in err. */
+/* Binds; connections are refused until listener_open. Borrows the configuration. NULL with a sentence in
+ * err. */
 struct listener *listener_new(const struct listener_owner *owner,
                               const struct listener_config *config, char *err, size_t errlen);
+/* Listens. False with a sentence in err. */
+bool listener_open(struct listener *l, char *err, size_t errlen);
 /* Stops accepting (what waits in the kernel's queue is reset); its clients stay. */
 void listener_stop(struct listener *l);
 void listener_free(struct listener *l);

@@ -6,15 +6,19 @@
 
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
+#include "broker/client/client_v5.h"
 #include "broker/client/connect_attempt.h"
 #include "broker/client/leave.h"
 #include "broker/connection/client_life.h"
 #include "broker/connection/receive.h"
 #include "broker/delivery/deliver.h"
+#include "broker/delivery/share.h"
 #include "broker/protocol/connack.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
 #include "common/log/log.h"
+
+static const char other_user[] = "the client id is another user's";
 
 static bool add_subscriptions(struct client *c, const struct store_connect_result *r)
 {
@@ -22,7 +26,8 @@ static bool add_subscriptions(struct client *c, const struct store_connect_resul
         const struct store_subscription *sub = &r->subscriptions[i];
         struct subscription_options options = {.qos = sub->qos,
                                                .no_local = sub->no_local,
-                                               .retain_as_published = sub->retain_as_published};
+                                               .retain_as_published = sub->retain_as_published,
+                                               .subscription_id = sub->subscription_id};
         if (!router_subscribe(c->broker->router, c->session, sub->filter, options))
             return false;
     }
@@ -48,37 +53,6 @@ static bool restore_subscriptions(struct client *c, const struct store_connect_r
     return add_subscriptions(c, r);
 }
 
-static void on_dropped(void *arg, enum store_status status)
-{
-    (void)status; /* the next connection tries again */
-    client_op_done(arg);
-}
-
-/* Earlier versions granted "$share/..." as a plain filter, which nothing ever matched. A session
- * that still has one loses it, so that it gets a refusal when it asks again. */
-static void drop_shared(struct client *c, const struct store_connect_result *r)
-{
-    struct mqtt_slice *filters = NULL;
-    size_t count = 0;
-    for (size_t i = 0; i < r->subscription_count; i++) {
-        if (!mqtt_filter_is_shared(r->subscriptions[i].filter))
-            continue;
-        if (filters == NULL)
-            filters = calloc(r->subscription_count - i, sizeof(*filters));
-        if (filters == NULL)
-            return;
-        filters[count++] = r->subscriptions[i].filter;
-        router_unsubscribe(c->broker->router, c->session, r->subscriptions[i].filter);
-    }
-    if (count == 0)
-        return;
-    LOG_LIMITED(LOG_LEVEL_WARN, "shared_subscriptions_dropped",
-                KV_STR("client_id", client_id_text(c)), KV_UINT("filters", count));
-    c->ops++;
-    store_unsubscribe(c->broker->store, &c->hold, filters, count, on_dropped, c);
-    free(filters);
-}
-
 /* PUBREL again for what the client had received before (4.4), in order. */
 static void resend_released(struct client *c, const struct store_connect_result *r)
 {
@@ -93,21 +67,24 @@ static void resend_released(struct client *c, const struct store_connect_result 
 
 static void go_online(struct client *c, const struct store_connect_result *r)
 {
-    bool present = r->session_present && !c->connecting->clean;
-    c->session->durable = !c->connecting->clean;
+    bool present = r->session_present && !c->connecting->clean && c->version != MQTT_V31;
+    router_session_set_durable(c->broker->router, c->session, c->hold.durable);
     c->next_sequence = c->hold.durable && r->next_sequence > 0 ? r->next_sequence : 1;
-    connect_attempt_free(c);
     c->last_input_ms = c->broker->client_ms;
     c->claim = CLAIM_HELD;
     client_enter(c, CLIENT_ONLINE);
     router_session_joined(c->broker->router, c->session);
-    if (!connack_send(c, MQTT_CONNACK_ACCEPTED, present)) {
+    bool sent = connack_accept(c, present);
+    if (c->v5 != NULL)
+        client_v5_end_exchange(c->v5);
+    connect_attempt_free(c);
+    if (!sent) {
         client_close_later(c, END_NO_MEMORY);
         return;
     }
     if (c->hold.durable) {
-        drop_shared(c, r);
         resend_released(c, r);
+        share_joined_all(c);
         deliver_wake(c);
     }
     char peer[PEER_TEXT_MAX];
@@ -139,6 +116,17 @@ static bool has_left_meanwhile(struct client *c)
     return c->connecting != NULL && c->connecting->waits && receive_has_left(c);
 }
 
+static void refuse(struct client *c, enum store_status status)
+{
+    if (status == STORE_NOT_OWNER)
+        connack_refuse(c, MQTT_R_NOT_AUTHORIZED, REFUSED_OTHER_USER, other_user);
+    else if (status == STORE_FULL)
+        connack_refuse(c, MQTT_R_QUOTA_EXCEEDED, REFUSED_STORE,
+                       "there are as many durable sessions as allowed");
+    else
+        connack_refuse(c, MQTT_R_SERVER_UNAVAILABLE, REFUSED_STORE, NULL);
+}
+
 static void on_claimed(void *arg, enum store_status status, const struct store_connect_result *r)
 {
     struct client *c = arg;
@@ -150,10 +138,8 @@ static void on_claimed(void *arg, enum store_status status, const struct store_c
         go_online(c, r);
     else if (status == STORE_FENCED)
         client_close(c, END_TAKEN_OVER);
-    else if (status == STORE_NOT_OWNER)
-        connack_refuse(c, MQTT_CONNACK_NOT_AUTHORIZED, REFUSED_OTHER_USER);
     else
-        connack_refuse(c, MQTT_CONNACK_UNAVAILABLE, REFUSED_STORE);
+        refuse(c, status);
     client_op_done(c);
 }
 
@@ -171,7 +157,7 @@ static bool bars(struct client *old, struct client *c)
     if (is_same_user(c, old) || c->broker->config->auth.shared_client_ids)
         return false;
     if (old->claim == CLAIM_HELD)
-        connack_refuse(c, MQTT_CONNACK_NOT_AUTHORIZED, REFUSED_OTHER_USER);
+        connack_refuse(c, MQTT_R_NOT_AUTHORIZED, REFUSED_OTHER_USER, other_user);
     else
         connect_attempt_await(c->connecting, old->connecting);
     return true;
@@ -213,6 +199,12 @@ static bool awaits_older(struct client *c)
     return false;
 }
 
+/* A 5.0 client that asks for no expiry may still come back to a session that is there, and ends it then. */
+static bool is_durable(const struct client *c)
+{
+    return !c->connecting->clean || (c->v5 != NULL && c->v5->session_expiry_s > 0);
+}
+
 /* The session entry for the client id. */
 static struct session *take_session(struct client *c)
 {
@@ -220,7 +212,7 @@ static struct session *take_session(struct client *c)
     struct mqtt_slice id = c->connecting->client_id;
     struct session *s = session_table_find(b->sessions, id);
     if (s == NULL)
-        s = session_table_add(b->sessions, id, !c->connecting->clean);
+        s = session_table_add(b->sessions, id, is_durable(c));
     return s;
 }
 
@@ -240,14 +232,15 @@ void claim_client_id(struct client *c)
     s->client = c;
     c->hold = (struct store_hold){.client_id = s->id,
                                   .client_id_len = s->id_len,
-                                  .durable = !a->clean,
+                                  .durable = is_durable(c),
                                   .user = c->who.username,
                                   .any_user = c->broker->config->auth.shared_client_ids,
                                   .arrived_ms = a->arrived_ms};
-    struct store_connect_request request = {.hold = &c->hold,
-                                            .clean_start = a->clean,
-                                            .session_expiry_s = client_session_expiry_s(c),
-                                            .will = {.message = a->will}};
+    struct store_connect_request request = {
+        .hold = &c->hold,
+        .clean_start = a->clean,
+        .session_expiry_s = client_session_expiry_s(c),
+        .will = {.message = a->will, .delay_s = a->will_delay_s}};
     c->ops++;
     store_connect(c->broker->store, &request, on_claimed, c);
     if (c->connecting != NULL)

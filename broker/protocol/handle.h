@@ -24,6 +24,13 @@ void handle_unsubscribe(struct client *c, const struct mqtt_packet *p);
 
 /* While AUTHENTICATING: goes on if the verdict has come. */
 void handle_connect_login_done(struct client *c);
+/* CONNECT names an authentication method. False: refused, or out of memory and closed. */
+bool handle_auth_take_method(struct client *c, const struct mqtt_connect *p);
+/* Goes on with the method, by what CONNECT said to it. */
+void handle_auth_begin(struct client *c, const struct mqtt_connect *p);
+void handle_auth(struct client *c, const struct mqtt_packet *p);
+/* The client is who it says. */
+void handle_connect_let_in(struct client *c);
 /* A long list of filters goes on. */
 void handle_list_go_on(struct client *c);
 

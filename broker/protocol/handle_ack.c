@@ -5,14 +5,16 @@
 #include <stdlib.h>
 
 #include "broker/client/client.h"
+#include "broker/client/reason.h"
 #include "broker/connection/client_life.h"
+#include "broker/delivery/share.h"
 #include "broker/protocol/handle.h"
 #include "broker/store/store.h"
 
 /* Something may be sent now. */
 static void window_moved(struct client *c)
 {
-    if (c->queue != NULL || c->hold.durable || c->retained != NULL)
+    if (c->queue != NULL || c->hold.durable || c->retained != NULL || c->shares != NULL)
         client_mark_work(c);
 }
 
@@ -34,6 +36,8 @@ void handle_puback(struct client *c, const struct mqtt_packet *p)
     inflight_set(&c->inflight, sequence, INFLIGHT_DONE);
     if (c->hold.durable)
         store_ack(c->broker->store, &c->hold, sequence);
+    else
+        share_acked(c, sequence);
     window_moved(c);
 }
 
@@ -69,6 +73,15 @@ static void release(struct client *c, uint64_t sequence)
     store_release(c->broker->store, &c->hold, sequence, on_released, r);
 }
 
+/* 5.0: the client refused it, and so it is over (4.3.3); the packet id is free. */
+static void end_refused(struct client *c, uint64_t sequence)
+{
+    inflight_set(&c->inflight, sequence, INFLIGHT_DONE);
+    if (c->hold.durable)
+        store_ack(c->broker->store, &c->hold, sequence);
+    window_moved(c);
+}
+
 void handle_pubrec(struct client *c, const struct mqtt_packet *p)
 {
     uint16_t packet_id = p->u.ack.packet_id;
@@ -77,19 +90,25 @@ void handle_pubrec(struct client *c, const struct mqtt_packet *p)
         sequence == 0 ? INFLIGHT_DONE : inflight_state(&c->inflight, sequence);
     switch (state) {
     case INFLIGHT_SENT:
-        if (c->hold.durable) {
+        if (p->u.ack.reason >= MQTT_R_UNSPECIFIED) {
+            end_refused(c, sequence);
+        } else if (c->hold.durable) {
             release(c, sequence);
         } else {
+            share_acked(c, sequence);
             inflight_set(&c->inflight, sequence, INFLIGHT_RELEASED);
             client_send_ack(c, MQTT_PUBREL, packet_id);
         }
         return;
     case INFLIGHT_RELEASED: /* our PUBREL crossed it */
-    case INFLIGHT_DONE:     /* long finished here: lets the client finish, too */
         client_send_ack(c, MQTT_PUBREL, packet_id);
         return;
-    case INFLIGHT_PUBLISHED: /* QoS 1 has no PUBREC */
-        client_close(c, END_MALFORMED);
+    case INFLIGHT_DONE: /* long finished here: lets the client finish, too */
+        if (p->u.ack.reason < MQTT_R_UNSPECIFIED)
+            reason_answer(c, MQTT_PUBREL, packet_id, MQTT_R_PACKET_ID_NOT_FOUND);
+        return;
+    case INFLIGHT_PUBLISHED:
+        reason_fail(c, MQTT_R_PROTOCOL_ERROR, "PUBREC for a message of QoS 1");
         return;
     case INFLIGHT_RELEASING:
         return;

@@ -10,6 +10,7 @@
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
+#include "broker/client/client_v5.h"
 #include "broker/client/connect_attempt.h"
 #include "broker/client/holders.h"
 #include "broker/connection/client_life.h"
@@ -22,8 +23,8 @@
 static bool check_client_id(struct client *c, const struct mqtt_connect *p)
 {
     const struct limits_config *limits = &c->broker->config->limits;
-    if (p->client_id.len == 0)
-        return p->version == MQTT_V311 && p->clean_start; /* 3.1.3.1 */
+    if (p->client_id.len == 0) /* 3.1.3.1 */
+        return p->version == MQTT_V5 || (p->version == MQTT_V311 && p->clean_start);
     return p->client_id.len <= limits->max_client_id_length &&
            memchr(p->client_id.data, 0, p->client_id.len) == NULL;
 }
@@ -45,7 +46,8 @@ static struct message *make_will(struct client *c, const struct mqtt_connect *p,
     struct mqtt_publish will = {.retain = p->will_retain,
                                 .qos = p->will_qos,
                                 .topic = p->will_topic,
-                                .payload = p->will_payload};
+                                .payload = p->will_payload,
+                                .props = p->will_props};
     return message_new(&will, publish_next_id(c->broker), client_id);
 }
 
@@ -92,7 +94,7 @@ static void note_kept(struct client *c, const struct mqtt_connect *p)
 {
     c->connect_bytes = p->has_username ? p->username.len : 0;
     if (p->has_will)
-        c->connect_bytes += 2 * p->will_topic.len + p->will_payload.len;
+        c->connect_bytes += 2 * p->will_topic.len + p->will_payload.len + p->will_props.raw.len;
     if (c->connect_bytes >= SHED_FLOOR_STRANGER)
         holders_note(c);
 }
@@ -116,6 +118,9 @@ static bool keep_attempt(struct client *c, const struct mqtt_connect *p)
         return false;
     if (!p->has_will)
         return true;
+    struct mqtt_prop delay;
+    if (mqtt_props_find(&p->will_props, MQTT_P_WILL_DELAY, &delay))
+        a->will_delay_s = delay.num;
     a->will = make_will(c, p, a->client_id);
     return a->will != NULL;
 }
@@ -123,10 +128,13 @@ static bool keep_attempt(struct client *c, const struct mqtt_connect *p)
 /* Whether connections are taken at all now. Asked before a password is hashed, and after it. */
 static bool is_serving(struct client *c)
 {
+    static const enum mqtt_reason drain[] = {[DRAIN_SHUTTING_DOWN] = MQTT_R_SERVER_UNAVAILABLE,
+                                             [DRAIN_USE_ANOTHER] = MQTT_R_USE_ANOTHER_SERVER,
+                                             [DRAIN_MOVED] = MQTT_R_SERVER_MOVED};
     if (c->broker->state != BROKER_SERVING)
-        connack_refuse(c, MQTT_CONNACK_UNAVAILABLE, REFUSED_DRAINING);
+        connack_refuse(c, drain[c->broker->config->mqtt.drain_says], REFUSED_DRAINING, NULL);
     else if (store_health(c->broker->store) != STORE_READY)
-        connack_refuse(c, MQTT_CONNACK_UNAVAILABLE, REFUSED_STORE);
+        connack_refuse(c, MQTT_R_SERVER_UNAVAILABLE, REFUSED_STORE, NULL);
     return c->state != CLIENT_CLOSED;
 }
 
@@ -145,16 +153,17 @@ static bool may_use_id(const struct client *c, const struct connect_attempt *a)
 }
 
 /* The password was right. */
-static void let_in(struct client *c)
+void handle_connect_let_in(struct client *c)
 {
     struct connect_attempt *a = c->connecting;
     if (!auth_still_admits(c->broker->auth, a->username, a->login.stamp)) {
-        connack_refuse(c, MQTT_CONNACK_NOT_AUTHORIZED,
-                       REFUSED_NOT_AUTHORIZED); /* a reload came between */
+        connack_refuse(c, MQTT_R_NOT_AUTHORIZED, REFUSED_NOT_AUTHORIZED,
+                       NULL); /* a reload came between */
         return;
     }
     if (!may_use_id(c, a)) {
-        connack_refuse(c, MQTT_CONNACK_NOT_AUTHORIZED, REFUSED_OTHER_USER);
+        connack_refuse(c, MQTT_R_NOT_AUTHORIZED, REFUSED_OTHER_USER,
+                       "this user may not use this client id");
         return;
     }
     if (!is_serving(c))
@@ -174,16 +183,16 @@ static void go_on(struct client *c, enum login_verdict verdict)
     case LOGIN_PENDING:
         break;
     case LOGIN_OK:
-        let_in(c);
+        handle_connect_let_in(c);
         break;
     case LOGIN_BAD:
-        connack_refuse(c, MQTT_CONNACK_BAD_LOGIN, REFUSED_LOGIN);
+        connack_refuse(c, MQTT_R_BAD_LOGIN, REFUSED_LOGIN, NULL);
         break;
     case LOGIN_NOT_AUTHORIZED:
-        connack_refuse(c, MQTT_CONNACK_NOT_AUTHORIZED, REFUSED_NOT_AUTHORIZED);
+        connack_refuse(c, MQTT_R_NOT_AUTHORIZED, REFUSED_NOT_AUTHORIZED, NULL);
         break;
     case LOGIN_BUSY:
-        connack_refuse(c, MQTT_CONNACK_UNAVAILABLE, REFUSED_LOGIN_BUSY);
+        connack_refuse(c, MQTT_R_SERVER_BUSY, REFUSED_LOGIN_BUSY, NULL);
         break;
     }
 }
@@ -216,25 +225,79 @@ static void begin_login(struct client *c, const struct mqtt_connect *p)
     client_enter(c, CLIENT_AUTHENTICATING);
 }
 
+/* What this broker doesn't offer, or the will itself says wrongly (5.0: 3.2.2.3, 3.1.3.2.3). */
+static bool check_will(struct client *c, const struct mqtt_connect *p)
+{
+    const struct mqtt_config *m = &c->broker->config->mqtt;
+    struct mqtt_prop format;
+    if (!p->has_will)
+        return true;
+    if (p->will_qos > m->max_qos)
+        connack_refuse(c, MQTT_R_QOS_NOT_SUPPORTED, REFUSED_WILL, "QoS of the will");
+    else if (p->will_retain && !m->retain)
+        connack_refuse(c, MQTT_R_RETAIN_NOT_SUPPORTED, REFUSED_WILL, "retain flag of the will");
+    else if (mqtt_props_find(&p->will_props, MQTT_P_PAYLOAD_FORMAT, &format) && format.num == 1 &&
+             !mqtt_payload_utf8_valid(p->will_payload.data, p->will_payload.len))
+        connack_refuse(c, MQTT_R_BAD_PAYLOAD_FORMAT, REFUSED_WILL, "the will isn't UTF-8");
+    else
+        return true;
+    return false;
+}
+
+/* Silence of 1.5 times as long closes it, so it is told what keeps within limits.max_keep_alive. */
+static void take_keep_alive(struct client *c, uint16_t keep_alive_s)
+{
+    uint64_t bound_ms = c->broker->config->limits.max_keep_alive_ms;
+    c->keep_alive_s = keep_alive_s;
+    if (c->v5 == NULL || bound_ms == 0)
+        return;
+    uint64_t bound_s = bound_ms < 1500 ? 1 : bound_ms / 1500;
+    if (keep_alive_s != 0 && keep_alive_s <= bound_s)
+        return;
+    c->keep_alive_s = (uint16_t)bound_s;
+    c->v5->keep_alive_cut = true;
+}
+
+/* What 5.0 has beside the others. False: refused, or out of memory and closed. */
+static bool take_terms(struct client *c, const struct mqtt_connect *p)
+{
+    if (p->version != MQTT_V5)
+        return true;
+    const struct broker_config *config = c->broker->config;
+    c->v5 = client_v5_new(p, config->limits.session_expiry_ms,
+                          (uint16_t)config->mqtt.outgoing_topic_alias_maximum);
+    if (c->v5 == NULL) {
+        client_close(c, END_NO_MEMORY);
+        return false;
+    }
+    return handle_auth_take_method(c, p);
+}
+
 void handle_connect(struct client *c, const struct mqtt_packet *packet)
 {
     const struct mqtt_connect *p = &packet->u.connect;
+    c->broker->stats.connects++;
     c->version = (uint8_t)p->version;
     c->bridge = p->bridge;
-    if (p->version != MQTT_V31 && p->version != MQTT_V311) {
-        connack_refuse(c, MQTT_CONNACK_BAD_VERSION, REFUSED_VERSION);
+    if (p->version == MQTT_UNKNOWN) {
+        connack_refuse(c, MQTT_R_UNSUPPORTED_VERSION, REFUSED_VERSION, NULL);
         return;
     }
+    if (!take_terms(c, p))
+        return;
     if (!check_client_id(c, p)) {
-        connack_refuse(c, MQTT_CONNACK_BAD_CLIENT_ID, REFUSED_CLIENT_ID);
+        connack_refuse(c, MQTT_R_BAD_CLIENT_ID, REFUSED_CLIENT_ID, NULL);
         return;
     }
-    if (!is_serving(c))
+    if (!check_will(c, p) || !is_serving(c))
         return;
     if (!keep_attempt(c, p)) {
         client_close(c, END_NO_MEMORY);
         return;
     }
-    c->keep_alive_s = p->keep_alive_s;
-    begin_login(c, p);
+    take_keep_alive(c, p->keep_alive_s);
+    if (c->v5 != NULL && c->v5->auth != NULL)
+        handle_auth_begin(c, p);
+    else
+        begin_login(c, p);
 }

@@ -9,8 +9,10 @@
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
+#include "broker/client/reason.h"
 #include "broker/client/request.h"
 #include "broker/delivery/retained_delivery.h"
+#include "broker/delivery/share.h"
 #include "broker/protocol/handle.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
@@ -19,6 +21,12 @@
 #include "common/log/log.h"
 
 /* ---- one filter ------------------------------------------------------------------------------ */
+
+/* Codes from here on are refusals (5.0: 2.4). */
+static bool is_refusal(uint8_t code)
+{
+    return code >= MQTT_R_UNSPECIFIED;
+}
 
 /* Which limit forbids one more subscription, NULL if none does. A filter that the session holds
  * already is replaced, which needs no room. */
@@ -41,37 +49,44 @@ static const char *bound(struct client *c, struct mqtt_slice filter)
     return name;
 }
 
-/* Why the filter isn't granted, NULL if it may be. "$share/..." would be a plain filter here, which
- * nothing ever matches: better refused than granted without effect. */
-static const char *objection(struct client *c, struct mqtt_slice filter)
+struct objection {
+    const char *why; /* NULL: none */
+    uint8_t code;
+};
+
+/* Why the filter isn't granted. Limits and rights are those of the inner filter of a shared one. */
+static struct objection objection_to(struct client *c, struct mqtt_slice filter)
 {
-    if (mqtt_filter_is_shared(filter))
-        return "shared subscriptions are not supported";
-    if (!handle_topic_fits(c, filter))
-        return "topic limits";
-    if (!auth_may_subscribe(c->broker->auth, &c->who, filter))
-        return "access control";
-    return bound(c, filter);
+    struct mqtt_slice group;
+    struct mqtt_slice inner = filter;
+    if (mqtt_filter_is_shared(filter) && !mqtt_filter_split_shared(filter, &group, &inner))
+        return (struct objection){"not a valid shared subscription", MQTT_R_BAD_TOPIC_FILTER};
+    if (!handle_topic_fits(c, inner))
+        return (struct objection){"topic limits", MQTT_R_BAD_TOPIC_FILTER};
+    if (!auth_may_subscribe(c->broker->auth, &c->who, inner))
+        return (struct objection){"access control", MQTT_R_NOT_AUTHORIZED};
+    return (struct objection){bound(c, filter), MQTT_R_QUOTA_EXCEEDED};
 }
 
 static void grant(struct client *c, struct wish *w)
 {
     struct router *router = c->broker->router;
-    struct subscription_options options = {
-        .qos = w->code, .no_local = c->bridge, .retain_as_published = c->bridge};
-    static const char *const refusals[] = {
-        [ROUTER_CROWDED] = "one topic would match too many filters with + of all clients",
-        [ROUTER_NO_MEMORY] = "no memory"};
-    const char *why = objection(c, w->filter);
-    w->replaced =
-        c->hold.durable && router_is_subscribed(router, c->session, w->filter, &w->before);
-    if (why == NULL)
-        why = refusals[router_grant(router, c->session, w->filter, options)];
-    if (why == NULL)
+    static const struct objection refusals[] = {
+        [ROUTER_CROWDED] = {"one topic would match too many filters with + of all clients",
+                            MQTT_R_QUOTA_EXCEEDED},
+        [ROUTER_NO_MEMORY] = {"no memory", MQTT_R_IMPLEMENTATION_SPECIFIC}};
+    struct objection o = objection_to(c, w->filter);
+    w->replaced = router_is_subscribed(router, c->session, w->filter, &w->before);
+    if (o.why == NULL)
+        o = refusals[router_grant(router, c->session, w->filter, w->options)];
+    if (o.why == NULL) {
+        if (mqtt_filter_is_shared(w->filter))
+            share_joined(c, w->filter);
         return;
-    w->code = MQTT_QOS_FAILURE;
+    }
+    w->code = o.code;
     LOG_LIMITED(LOG_LEVEL_INFO, "subscribe_refused", KV_STR("client_id", client_id_text(c)),
-                KV_BYTES("filter", w->filter.data, w->filter.len), KV_STR("reason", why));
+                KV_BYTES("filter", w->filter.data, w->filter.len), KV_STR("reason", o.why));
 }
 
 /* The store couldn't take it: the tree has again what the store has. */
@@ -82,15 +97,20 @@ static void take_back(struct client *c, const struct wish *w)
         router_subscribe(router, c->session, w->filter, w->before);
     else
         router_unsubscribe(router, c->session, w->filter);
+    if (mqtt_filter_is_shared(w->filter) && w->replaced)
+        share_joined(c, w->filter);
+    else
+        share_left(c, w->filter);
 }
 
 /* Not found: as a filter that isn't granted, nobody else is told. */
 static uint8_t revoke(struct client *c, struct mqtt_slice filter)
 {
     if (!router_unsubscribe(c->broker->router, c->session, filter))
-        return MQTT_QOS_FAILURE;
+        return MQTT_R_NO_SUBSCRIPTION_EXISTED;
     retained_delivery_remove(c, filter);
-    return 0;
+    share_left(c, filter);
+    return MQTT_R_SUCCESS;
 }
 
 /* ---- the answers ----------------------------------------------------------------------------- */
@@ -98,9 +118,37 @@ static uint8_t revoke(struct client *c, struct mqtt_slice filter)
 static bool has_refused(const struct request_list *l)
 {
     for (uint32_t i = 0; i < l->count; i++)
-        if (l->wishes[i].code == MQTT_QOS_FAILURE)
+        if (is_refusal(l->wishes[i].code))
             return true;
     return false;
+}
+
+/* SUBACK, or UNSUBACK of 5.0: a code per filter. 3.1.1 has one for all refusals. */
+static bool send_codes(struct client *c, const struct request *q)
+{
+    const struct request_list *l = q->list;
+    uint8_t *codes = malloc(l->count);
+    if (codes == NULL)
+        return false;
+    for (uint32_t i = 0; i < l->count; i++) {
+        uint8_t code = l->wishes[i].code;
+        codes[i] = c->version != MQTT_V5 && is_refusal(code) ? MQTT_QOS_FAILURE : code;
+    }
+    struct mqtt_packet p = {
+        .type = (enum mqtt_type)q->answer,
+        .u.suback = {.packet_id = q->packet_id, .codes = {.data = codes, .len = l->count}}};
+    bool sent = client_send(c, &p);
+    free(codes);
+    return sent;
+}
+
+/* Retained messages by the retain handling: always, for a new subscription, never. */
+static bool wants_retained(const struct wish *w)
+{
+    enum { ALWAYS = 0, IF_NEW = 1 };
+    if (is_refusal(w->code) || mqtt_filter_is_shared(w->filter))
+        return false;
+    return w->retain_handling == ALWAYS || (w->retain_handling == IF_NEW && !w->replaced);
 }
 
 /* Sends the SUBACK, then what is retained. */
@@ -111,28 +159,25 @@ static void answer_subscribe(struct client *c, struct request *q)
         client_close_later(c, END_SUBSCRIBE_REFUSED); /* 3.1 has no 0x80 */
         return;
     }
-    uint8_t *codes = malloc(l->count);
-    if (codes == NULL) {
+    if (!send_codes(c, q)) {
         client_close_later(c, END_NO_MEMORY);
         return;
     }
-    for (uint32_t i = 0; i < l->count; i++)
-        codes[i] = l->wishes[i].code;
-    struct mqtt_packet p = {
-        .type = MQTT_SUBACK,
-        .u.suback = {.packet_id = q->packet_id, .codes = {.data = codes, .len = l->count}}};
-    if (!client_send(c, &p))
-        client_close_later(c, END_NO_MEMORY);
-    free(codes);
-    for (uint32_t i = 0; i < l->count; i++)
-        if (l->wishes[i].code != MQTT_QOS_FAILURE)
-            retained_delivery_add(c, l->wishes[i].filter, l->wishes[i].code);
+    for (uint32_t i = 0; i < l->count; i++) {
+        if (!is_refusal(l->wishes[i].code) && mqtt_filter_is_shared(l->wishes[i].filter))
+            share_answered(c, l->wishes[i].filter);
+        if (wants_retained(&l->wishes[i]))
+            retained_delivery_add(c, l->wishes[i].filter, l->wishes[i].options);
+    }
     retained_delivery_expected(c);
 }
 
 static void answer_unsubscribe(struct client *c, struct request *q)
 {
-    client_send_ack(c, MQTT_UNSUBACK, q->packet_id);
+    if (c->version != MQTT_V5)
+        client_send_ack(c, MQTT_UNSUBACK, q->packet_id);
+    else if (!send_codes(c, q))
+        client_close_later(c, END_NO_MEMORY);
 }
 
 /* ---- lists of filters, in pieces ------------------------------------------------------------- */
@@ -147,20 +192,59 @@ static size_t list_size(const struct mqtt_subscribe *s)
     return s->count * sizeof(struct wish) + s->list.len;
 }
 
-/* What the packet names, texts included: the read buffer is others' before the last piece. */
-static struct request_list *copy_list(const struct mqtt_subscribe *s, bool subscribe)
+/* Of 5.0: they all have the one that the packet has, or none. */
+static uint32_t subscription_id_of(const struct mqtt_subscribe *s)
 {
-    struct request_list *l = account_alloc(ACCOUNT_REQUESTS, sizeof(*l) + list_size(s));
+    struct mqtt_prop p;
+    return mqtt_props_find(&s->props, MQTT_P_SUBSCRIPTION_ID, &p) ? p.num : 0;
+}
+
+static const char queue_prefix[] = "$queue/";
+/* "$queue/<filter>" is the group of this name. */
+static const char alias_prefix[] = "$share/$queue/";
+
+/* Copies a filter, written out if it is an alias (`shared.queue_alias`). Returns its length. */
+static uint32_t copy_filter(const struct client *c, uint8_t *out, struct mqtt_slice filter)
+{
+    uint32_t named = sizeof(queue_prefix) - 1;
+    if (!c->broker->config->shared.queue_alias || filter.len < named ||
+        memcmp(filter.data, queue_prefix, named) != 0) {
+        memcpy(out, filter.data, filter.len);
+        return filter.len;
+    }
+    uint32_t prefix = sizeof(alias_prefix) - 1;
+    memcpy(out, alias_prefix, prefix);
+    memcpy(out + prefix, filter.data + named, filter.len - named);
+    return filter.len - named + prefix;
+}
+
+/* What the packet names, texts included: the read buffer is others' before the last piece. */
+static struct request_list *copy_list(const struct client *c, const struct mqtt_subscribe *s,
+                                      bool subscribe)
+{
+    size_t aliases = c->broker->config->shared.queue_alias ? s->count * sizeof(alias_prefix) : 0;
+    struct request_list *l = account_alloc(ACCOUNT_REQUESTS, sizeof(*l) + list_size(s) + aliases);
     if (l == NULL)
         return NULL;
     *l = (struct request_list){.answer = subscribe ? answer_subscribe : answer_unsubscribe};
     uint8_t *text = (uint8_t *)&l->wishes[s->count];
     struct mqtt_filter f = {0};
+    uint32_t id = subscribe ? subscription_id_of(s) : 0;
+    uint8_t most = (uint8_t)c->broker->config->mqtt.max_qos;
     for (uint32_t at = 0; mqtt_filters_next(s, subscribe, &at, &f);) {
-        memcpy(text, f.filter.data, f.filter.len);
+        uint32_t len = copy_filter(c, text, f.filter);
+        struct mqtt_slice filter = {.data = text, .len = len};
+        bool bridge = c->bridge && !mqtt_filter_is_shared(filter);
+        uint8_t qos = f.qos <= most ? f.qos : most;
         l->wishes[l->count++] =
-            (struct wish){.filter = {.data = text, .len = f.filter.len}, .code = f.qos};
-        text += f.filter.len;
+            (struct wish){.filter = filter,
+                          .options = {.qos = qos,
+                                      .no_local = f.no_local || bridge,
+                                      .retain_as_published = f.retain_as_published || c->bridge,
+                                      .subscription_id = id},
+                          .code = qos,
+                          .retain_handling = f.retain_handling};
+        text += len;
     }
     return l;
 }
@@ -195,12 +279,14 @@ static void end_list(struct request *q, enum store_status status)
 
 /* The store couldn't take this piece of a SUBSCRIBE: the SUBACK says it. From the last to the first,
  * as one filter may be named twice. */
-static void refuse_piece(struct client *c, struct request_list *l)
+static void refuse_piece(struct client *c, struct request_list *l, uint8_t code)
 {
     for (uint32_t i = l->taken; i-- > l->piece;) {
-        if (l->wishes[i].code != MQTT_QOS_FAILURE && c->state != CLIENT_CLOSED)
+        if (is_refusal(l->wishes[i].code))
+            continue;
+        if (c->state != CLIENT_CLOSED)
             take_back(c, &l->wishes[i]);
-        l->wishes[i].code = MQTT_QOS_FAILURE;
+        l->wishes[i].code = code;
     }
 }
 
@@ -209,7 +295,7 @@ static void on_piece(void *arg, enum store_status status)
     struct request *q = arg;
     struct client *c = q->client;
     if (q->answer == MQTT_SUBACK && (status == STORE_UNAVAILABLE || status == STORE_FULL)) {
-        refuse_piece(c, q->list);
+        refuse_piece(c, q->list, status == STORE_FULL ? MQTT_R_QUOTA_EXCEEDED : MQTT_R_UNSPECIFIED);
         status = STORE_OK;
     }
     if (q->list->taken == q->list->count || status != STORE_OK || c->state == CLIENT_CLOSED) {
@@ -252,13 +338,15 @@ static size_t collect_granted(const struct client *c, const struct request_list 
         struct named *n = &all[count];
         n->filter = w->filter;
         n->link.hash = (uint32_t)hash_bytes(c->broker->hash_key, w->filter.data, w->filter.len);
-        if (w->code == MQTT_QOS_FAILURE || is_named(&table, n))
+        if (is_refusal(w->code) || is_named(&table, n))
             continue;
         hash_table_add(&table, &n->link, n->link.hash);
-        subs[count++] = (struct store_subscription){.filter = w->filter,
-                                                    .qos = w->code,
-                                                    .no_local = c->bridge,
-                                                    .retain_as_published = c->bridge};
+        subs[count++] =
+            (struct store_subscription){.filter = w->filter,
+                                        .qos = w->options.qos,
+                                        .no_local = w->options.no_local,
+                                        .retain_as_published = w->options.retain_as_published,
+                                        .subscription_id = w->options.subscription_id};
     }
     hash_table_fini(&table);
     return count;
@@ -289,7 +377,7 @@ static void store_piece_unsubscribed(struct client *c, struct request *q)
     }
     size_t count = 0;
     for (uint32_t i = l->piece; i < l->taken; i++)
-        if (l->wishes[i].code != MQTT_QOS_FAILURE)
+        if (l->wishes[i].code == MQTT_R_SUCCESS)
             filters[count++] = l->wishes[i].filter;
     if (count > 0)
         store_unsubscribe(c->broker->store, &c->hold, filters, count, on_piece, q);
@@ -314,7 +402,7 @@ static void run_piece(struct client *c, struct request *q)
 
 static void begin_list(struct client *c, const struct mqtt_subscribe *s, struct request *q)
 {
-    q->list = copy_list(s, q->answer == MQTT_SUBACK);
+    q->list = copy_list(c, s, q->answer == MQTT_SUBACK);
     if (q->list != NULL) {
         run_piece(c, q);
         return;
@@ -334,9 +422,23 @@ void handle_list_go_on(struct client *c)
 
 /* ---- the packets ----------------------------------------------------------------------------- */
 
+/* No local with a shared subscription [MQTT-3.8.3-4]. */
+static bool asks_for_the_forbidden(const struct mqtt_subscribe *s)
+{
+    struct mqtt_filter f = {0};
+    for (uint32_t at = 0; mqtt_filters_next(s, true, &at, &f);)
+        if (f.no_local && mqtt_filter_is_shared(f.filter))
+            return true;
+    return false;
+}
+
 void handle_subscribe(struct client *c, const struct mqtt_packet *packet)
 {
     const struct mqtt_subscribe *s = &packet->u.subscribe;
+    if (asks_for_the_forbidden(s)) {
+        reason_fail(c, MQTT_R_PROTOCOL_ERROR, "no local with a shared subscription");
+        return;
+    }
     struct request *q = request_new(c, MQTT_SUBACK, s->packet_id, list_size(s));
     if (q == NULL)
         return;

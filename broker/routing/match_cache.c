@@ -33,7 +33,7 @@ static struct match_entry **set_of(struct match_cache *c, uint32_t hash)
 
 static const uint8_t *entry_topic(const struct match_entry *e)
 {
-    return (const uint8_t *)&e->items[e->count + e->node_count];
+    return (const uint8_t *)&match_entry_groups(e)[e->group_count];
 }
 
 static bool entry_is(const struct match_cache *c, const struct match_entry *e, uint32_t hash,
@@ -43,9 +43,10 @@ static bool entry_is(const struct match_cache *c, const struct match_entry *e, u
            e->topic_len == topic.len && memcmp(entry_topic(e), topic.data, topic.len) == 0;
 }
 
-static size_t entry_size(size_t matches, size_t topic_len)
+static size_t entry_size(size_t matches, size_t overlap_words, size_t topic_len)
 {
-    return sizeof(struct match_entry) + matches * sizeof(struct topic_match) + topic_len;
+    return sizeof(struct match_entry) + matches * sizeof(struct topic_match) +
+           ((topic_len + 3) / 4 + overlap_words) * sizeof(uint32_t);
 }
 
 static void drop(struct match_cache *c, struct match_entry **slot)
@@ -53,7 +54,8 @@ static void drop(struct match_cache *c, struct match_entry **slot)
     struct match_entry *e = *slot;
     if (e == NULL)
         return;
-    c->bytes -= entry_size((size_t)e->count + e->node_count, e->topic_len);
+    c->bytes -= entry_size((size_t)e->count + e->node_count + e->group_count, e->overlap_words,
+                           e->topic_len);
     account_free(ACCOUNT_CACHE, *slot);
     *slot = NULL;
     c->changes++;
@@ -111,27 +113,27 @@ static struct match_entry **choose_slot(struct match_cache *c, struct match_entr
     return &set[c->turn++ % CACHE_WAYS];
 }
 
-static void fill(struct match_entry *e, const struct topic_matches *m, uint32_t nodes)
+static void fill(struct match_entry *e, const struct topic_matches *m, const uint32_t *of_kind)
 {
-    e->count = m->count - nodes;
-    e->node_count = nodes;
-    uint32_t session_at = 0;
-    uint32_t node_at = e->count;
-    for (uint32_t i = 0; i < m->count; i++) {
-        bool node = m->items[i].subscriber->kind == SUBSCRIBER_NODE;
-        e->items[node ? node_at++ : session_at++] = m->items[i];
-    }
+    e->count = of_kind[SUBSCRIBER_SESSION];
+    e->node_count = of_kind[SUBSCRIBER_NODE];
+    e->group_count = of_kind[SUBSCRIBER_GROUP];
+    uint32_t at[] = {[SUBSCRIBER_SESSION] = 0,
+                     [SUBSCRIBER_NODE] = e->count,
+                     [SUBSCRIBER_GROUP] = e->count + e->node_count};
+    for (uint32_t i = 0; i < m->count; i++)
+        e->items[at[m->items[i].subscriber->kind]++] = m->items[i];
 }
 
 const struct match_entry *match_cache_put(struct match_cache *c, struct mqtt_slice topic,
                                           const struct topic_matches *m)
 {
-    size_t size = entry_size(m->count, topic.len);
+    size_t size = entry_size(m->count, m->overlap_words, topic.len);
     if (c->bytes + size > CACHE_BYTES_MAX)
         drop_all(c);
-    uint32_t nodes = 0;
+    uint32_t of_kind[SUBSCRIBER_GROUP + 1] = {0};
     for (uint32_t i = 0; i < m->count; i++)
-        nodes += m->items[i].subscriber->kind == SUBSCRIBER_NODE;
+        of_kind[m->items[i].subscriber->kind]++;
 
     struct match_entry *e = account_alloc(ACCOUNT_CACHE, size);
     if (e == NULL)
@@ -139,8 +141,12 @@ const struct match_entry *match_cache_put(struct match_cache *c, struct mqtt_sli
     e->hash = topic_hash(c, topic);
     e->generation = c->generation;
     e->topic_len = topic.len;
-    fill(e, m, nodes);
-    memcpy(&e->items[m->count], topic.data, topic.len);
+    e->overlap_words = m->overlap_words;
+    fill(e, m, of_kind);
+    uint32_t *behind = (uint32_t *)&e->items[m->count];
+    memcpy(behind, topic.data, topic.len);
+    if (m->overlap_words > 0)
+        memcpy(behind + (topic.len + 3) / 4, m->overlaps, m->overlap_words * sizeof(*behind));
 
     struct match_entry **slot = choose_slot(c, set_of(c, e->hash));
     drop(c, slot);

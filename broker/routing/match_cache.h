@@ -19,11 +19,29 @@ struct match_cache;
 
 struct match_entry {
     uint32_t hash, generation;
-    uint32_t count;      /* sessions, first in items */
-    uint32_t node_count; /* nodes of the fleet, after them */
+    uint32_t count;       /* sessions, first in items */
+    uint32_t node_count;  /* nodes of the fleet, after them */
+    uint32_t group_count; /* groups of shared subscriptions, last */
     uint32_t topic_len;
-    struct topic_match items[]; /* then the topic's bytes */
+    uint32_t overlap_words;
+    struct topic_match items[]; /* then the topic's bytes, then the overlaps */
 };
+
+static inline const uint32_t *match_entry_overlaps(const struct match_entry *e)
+{
+    return (const uint32_t *)&e->items[e->count + e->node_count + e->group_count] +
+           (e->topic_len + 3) / 4;
+}
+
+/* How the session of a match gets a message of this publisher (his client id); false: it doesn't,
+ * by "no local" (5.0: 3.8.3.1). */
+static inline bool match_serves(const struct topic_match *m, const uint32_t *overlaps,
+                                struct mqtt_slice publisher, struct match_terms *out)
+{
+    bool own = (m->terms.no_local || m->terms.has_more) &&
+               session_has_id(session_of(m->subscriber), publisher);
+    return topic_match_terms(m, overlaps, own, out);
+}
 
 /* Whether there can be targets for the store among them: nodes, and for what has QoS the queues of
  * durable sessions. */
@@ -32,7 +50,25 @@ static inline bool match_entry_may_have_targets(const struct match_entry *e, uin
     for (uint32_t i = 0; qos > 0 && i < e->count; i++)
         if (session_of(e->items[i].subscriber)->durable)
             return true;
-    return e->node_count > 0;
+    return e->node_count > 0 || (qos > 0 && e->group_count > 0);
+}
+
+/* The groups of shared subscriptions among them. */
+static inline const struct topic_match *match_entry_groups(const struct match_entry *e)
+{
+    return &e->items[e->count + e->node_count];
+}
+
+/* Whether a session among them gets what this publisher (its client id) publishes: all but itself where
+ * it doesn't want that (no local). */
+static inline bool match_entry_has_receiver(const struct match_entry *e,
+                                            struct mqtt_slice publisher)
+{
+    for (uint32_t i = 0; i < e->count; i++)
+        if (!e->items[i].terms.no_local ||
+            !session_has_id(session_of(e->items[i].subscriber), publisher))
+            return true;
+    return false;
 }
 
 struct match_cache *match_cache_new(uint64_t hash_key);

@@ -11,6 +11,7 @@
 #include "broker/message/message.h"
 #include "broker/routing/match_cache.h"
 #include "broker/routing/session.h"
+#include "broker/routing/share_groups.h"
 #include "broker/routing/topic_match.h"
 #include "broker/routing/topic_tree.h"
 #include "common/base/timebox.h"
@@ -31,11 +32,13 @@ LIST_HEAD(route_holders, route_holder);
 struct router {
     struct topic_tree *tree;
     struct match_cache *cache;
+    struct share_groups *groups;
     struct router_hooks hooks;
     struct topic_matches scratch;
     struct store_targets targets; /* the latest ones; its arrays are used again */
-    size_t queue_capacity, node_capacity;
+    size_t queue_capacity, node_capacity, group_capacity;
     struct route_holders nodes, removed;
+    struct router_counts counts;
 };
 
 /* ---- matching -------------------------------------------------------------------------------- */
@@ -45,7 +48,9 @@ const struct match_entry *router_match(struct router *r, struct mqtt_slice topic
     const struct match_entry *e = match_cache_get(r->cache, topic);
     if (e != NULL)
         return e;
-    if (!topic_tree_match(r->tree, topic, &r->scratch))
+    if (mqtt_filter_is_shared(topic))
+        r->scratch.count = 0; /* that is where the members of groups are */
+    else if (!topic_tree_match(r->tree, topic, &r->scratch))
         return NULL;
     return match_cache_put(r->cache, topic, &r->scratch);
 }
@@ -71,7 +76,9 @@ struct router *router_new(uint64_t hash_key, const struct router_hooks *hooks)
     r->hooks = *hooks;
     r->tree = topic_tree_new(hash_key);
     r->cache = match_cache_new(hash_key);
-    if (r->tree == NULL || r->cache == NULL) {
+    if (r->tree != NULL && r->cache != NULL)
+        r->groups = share_groups_new(r->tree, r->cache, hash_key);
+    if (r->groups == NULL) {
         router_free(r);
         return NULL;
     }
@@ -87,11 +94,13 @@ void router_free(struct router *r)
     while (!LIST_EMPTY(&r->nodes))
         router_node_removed(r, LIST_FIRST(&r->nodes)->node);
     router_go_on(r, &endless);
+    share_groups_free(r->groups);
     topic_tree_free(r->tree);
     match_cache_free(r->cache);
-    free(r->scratch.items);
+    topic_matches_fini(&r->scratch);
     free(r->targets.queues);
     free(r->targets.nodes);
+    free(r->targets.groups);
     free(r);
 }
 
@@ -103,6 +112,28 @@ const uint64_t *router_steps(const struct router *r)
 size_t router_subscription_count(const struct router *r)
 {
     return topic_tree_subscriptions(r->tree);
+}
+
+const struct router_counts *router_counts(const struct router *r)
+{
+    return &r->counts;
+}
+
+/* Where subscriptions of this holder are counted. */
+static size_t *count_of(struct router *r, struct subscriber *s)
+{
+    if (s->kind == SUBSCRIBER_NODE)
+        return &r->counts.routes;
+    return session_of(s)->durable ? &r->counts.durable : &r->counts.clean;
+}
+
+enum { CAME = 1, WENT = -1 };
+
+static void count(struct router *r, struct subscriber *s, struct mqtt_slice filter, int by)
+{
+    *count_of(r, s) += (size_t)by;
+    if (s->kind == SUBSCRIBER_SESSION && mqtt_filter_is_shared(filter))
+        r->counts.shared += (size_t)by;
 }
 
 static uint8_t lower(uint8_t a, uint8_t b)
@@ -129,6 +160,25 @@ static bool reserve_targets(struct router *r, size_t queues, size_t nodes)
     return true;
 }
 
+/* Those whose members are all at QoS 0 get everything by the way of QoS 0: delivery/share.c. */
+static bool add_groups(struct router *r, const struct match_entry *e, struct store_targets *out)
+{
+    if (e->group_count > r->group_capacity) {
+        void *grown = realloc(r->targets.groups, e->group_count * sizeof(*r->targets.groups));
+        if (grown == NULL)
+            return false;
+        r->targets.groups = grown;
+        r->group_capacity = e->group_count;
+    }
+    out->groups = r->targets.groups;
+    for (uint32_t i = 0; i < e->group_count; i++) {
+        const struct share_group *g = share_group_of(match_entry_groups(e)[i].subscriber);
+        if (!share_group_is_drawn(g))
+            out->groups[out->group_count++] = share_group_filter(g);
+    }
+    return true;
+}
+
 bool router_targets_among(struct router *r, const struct match_entry *e, uint8_t qos,
                           struct mqtt_slice publisher, struct store_targets *out)
 {
@@ -138,15 +188,18 @@ bool router_targets_among(struct router *r, const struct match_entry *e, uint8_t
         *out = (struct store_targets){0};
         return false;
     }
+    const uint32_t *overlaps = match_entry_overlaps(e);
     for (uint32_t i = 0; qos > 0 && i < e->count; i++) {
         struct session *s = session_of(e->items[i].subscriber);
-        const struct subscription_options *o = &e->items[i].options;
-        if (!s->durable || o->qos == 0 || (o->no_local && session_has_id(s, publisher)))
+        struct match_terms terms;
+        if (!s->durable || !match_serves(&e->items[i], overlaps, publisher, &terms) ||
+            terms.qos == 0)
             continue;
         r->targets.queues[queues++] =
             (struct store_queue_target){.client_id = session_id(s),
-                                        .qos = lower(qos, o->qos),
-                                        .retain_as_published = o->retain_as_published};
+                                        .qos = lower(qos, terms.qos),
+                                        .retain_as_published = terms.retain_as_published,
+                                        .ids = terms.ids};
     }
     for (uint32_t i = 0; i < e->node_count; i++) {
         const struct subscriber *s = e->items[e->count + i].subscriber;
@@ -158,7 +211,10 @@ bool router_targets_among(struct router *r, const struct match_entry *e, uint8_t
                                   .queue_count = queues,
                                   .nodes = r->targets.nodes,
                                   .node_count = nodes};
-    return true;
+    if (qos == 0 || e->group_count == 0 || add_groups(r, e, out))
+        return true;
+    *out = (struct store_targets){0};
+    return false;
 }
 
 void router_targets(struct router *r, const struct message *m, struct store_targets *out)
@@ -178,11 +234,43 @@ static bool has_wildcard(struct mqtt_slice filter)
            memchr(filter.data, '#', filter.len) != NULL;
 }
 
+static void member_changed(struct router *r, struct mqtt_slice filter)
+{
+    bool ended;
+    share_groups_changed(r->groups, filter, &ended);
+    if (ended)
+        r->hooks.share_ended(r->hooks.arg, filter);
+}
+
+/* A subscription to this filter came, changed or went. */
+static void changed(struct router *r, struct mqtt_slice filter)
+{
+    if (mqtt_filter_is_shared(filter))
+        member_changed(r, filter);
+    else
+        match_cache_forget(r->cache, filter, has_wildcard(filter));
+}
+
+static bool add_member(struct router *r, struct subscriber *s, struct mqtt_slice filter)
+{
+    bool last;
+    if (share_groups_changed(r->groups, filter, &last))
+        return true;
+    topic_tree_remove(r->tree, s, filter, &last);
+    count(r, s, filter, WENT);
+    return false;
+}
+
 static bool add(struct router *r, struct subscriber *s, struct mqtt_slice filter,
                 struct subscription_options options)
 {
-    if (topic_tree_add(r->tree, s, filter, options) == TOPIC_FAILED)
+    enum topic_change change = topic_tree_add(r->tree, s, filter, options);
+    if (change == TOPIC_FAILED)
         return false;
+    if (change == TOPIC_ADDED)
+        count(r, s, filter, CAME);
+    if (mqtt_filter_is_shared(filter))
+        return add_member(r, s, filter);
     match_cache_forget(r->cache, filter, has_wildcard(filter));
     return true;
 }
@@ -232,9 +320,10 @@ bool router_unsubscribe(struct router *r, struct session *s, struct mqtt_slice f
     tell_changing(r, s);
     if (!topic_tree_remove(r->tree, &s->subscriber, filter, &last))
         return false;
-    match_cache_forget(r->cache, filter, has_wildcard(filter));
+    count(r, &s->subscriber, filter, WENT);
     if (last)
         tell_ended(r, filter);
+    changed(r, filter);
     return true;
 }
 
@@ -246,10 +335,14 @@ static void remove_last(struct router *r, struct subscriber *s)
         tell_changing(r, session_of(s)); /* it may be freed after its last one */
     struct mqtt_slice filter = topic_tree_filter(r->tree, &s->items[at]);
     bool wildcard = topic_tree_has_wildcard(&s->items[at]);
+    count(r, s, filter, WENT);
     topic_tree_remove_at(r->tree, s, at, &last); /* the text stays in the scratch buffer */
-    match_cache_forget(r->cache, filter, wildcard);
     if (last)
         tell_ended(r, filter);
+    if (mqtt_filter_is_shared(filter))
+        member_changed(r, filter);
+    else
+        match_cache_forget(r->cache, filter, wildcard);
 }
 
 static void remove_all(struct router *r, struct subscriber *s)
@@ -286,6 +379,13 @@ void router_each_subscription(struct router *r, const struct session *s,
                                          .subscription_id = item->subscription_id};
         each(arg, &sub);
     }
+}
+
+void router_session_set_durable(struct router *r, struct session *s, bool durable)
+{
+    *count_of(r, &s->subscriber) -= s->subscriber.count;
+    s->durable = durable;
+    *count_of(r, &s->subscriber) += s->subscriber.count;
 }
 
 void router_session_joined(struct router *r, struct session *s)
@@ -330,8 +430,19 @@ void router_route_remove(struct router *r, void *node, struct mqtt_slice filter)
 {
     struct route_holder *h = find_node(r, node);
     bool last;
-    if (h != NULL && topic_tree_remove(r->tree, &h->subscriber, filter, &last))
-        match_cache_forget(r->cache, filter, has_wildcard(filter));
+    if (h == NULL || !topic_tree_remove(r->tree, &h->subscriber, filter, &last))
+        return;
+    count(r, &h->subscriber, filter, WENT);
+    if (mqtt_filter_is_shared(filter))
+        share_groups_node_gone(r->groups, &filter, node);
+    changed(r, filter);
+}
+
+bool router_route_members(struct router *r, void *node, struct mqtt_slice filter, uint32_t members,
+                          uint8_t qos)
+{
+    return router_route_add(r, node, filter) &&
+           share_groups_node(r->groups, filter, node, members, qos);
 }
 
 /* It gets nothing any more. A node may have a million routes: router_go_on removes them. */
@@ -340,6 +451,7 @@ void router_node_removed(struct router *r, void *node)
     struct route_holder *h = find_node(r, node);
     if (h == NULL)
         return;
+    share_groups_node_gone(r->groups, NULL, node);
     h->node = NULL;
     LIST_REMOVE(h, link);
     LIST_INSERT_HEAD(&r->removed, h, link);
@@ -372,4 +484,16 @@ bool router_has_interest(const struct router *r, struct mqtt_slice filter)
 void router_forget_matches(struct router *r)
 {
     match_cache_trim(r->cache);
+}
+
+/* ---- shared subscriptions -------------------------------------------------------------------- */
+
+struct share_groups *router_groups(const struct router *r)
+{
+    return r->groups;
+}
+
+bool router_declare_group(struct router *r, struct mqtt_slice filter)
+{
+    return share_groups_declare(r->groups, filter);
 }

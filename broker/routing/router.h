@@ -17,6 +17,7 @@ struct match_entry;
 struct message;
 struct router;
 struct session;
+struct share_groups;
 struct subscription_options;
 struct timebox;
 
@@ -28,6 +29,8 @@ struct router_hooks {
     void (*changing)(void *arg, struct session *s);
     /* No connected session holds the filter any more. */
     void (*interest_ended)(void *arg, struct mqtt_slice filter);
+    /* A group of shared subscriptions has no member any more, in the whole fleet. */
+    void (*share_ended)(void *arg, struct mqtt_slice filter);
 };
 
 struct router *router_new(uint64_t hash_key, const struct router_hooks *hooks);
@@ -85,12 +88,21 @@ bool router_unsubscribe_some(struct router *r, struct session *s, struct timebox
 /* Calls for each of its subscriptions. The filter is valid during the call. */
 void router_each_subscription(struct router *r, const struct session *s,
                               store_subscription_fn *each, void *arg);
+/* The session outlives its connection from now on, or doesn't any more. */
+void router_session_set_durable(struct router *r, struct session *s, bool durable);
 /* The session's client is online now. */
 void router_session_joined(struct router *r, struct session *s);
 /* It is offline now; one that isn't durable loses its subscriptions. */
 void router_session_left(struct router *r, struct session *s);
 
 size_t router_subscription_count(const struct router *r);
+/* The same by whose they are. In a fleet each broker has those of all durable sessions, and those of its
+ * own other ones. */
+struct router_counts {
+    size_t clean, durable, routes;
+    size_t shared; /* of clean and durable, those that begin with "$share/" */
+};
+const struct router_counts *router_counts(const struct router *r);
 
 /* Goes on with what is left to be done after a node was removed, until the box is over. */
 void router_go_on(struct router *r, struct timebox *box);
@@ -104,7 +116,19 @@ bool router_route_add(struct router *r, void *node, struct mqtt_slice filter);
 void router_route_remove(struct router *r, void *node, struct mqtt_slice filter);
 void router_node_removed(struct router *r, void *node);
 
+/* The same for a shared filter: so many of the node's clients are members of the group, the highest
+ * of them at this QoS. */
+bool router_route_members(struct router *r, void *node, struct mqtt_slice filter, uint32_t members,
+                          uint8_t qos);
+
 /* A connected session of this broker holds the filter: its route must stay announced. */
 bool router_has_interest(const struct router *r, struct mqtt_slice filter);
+
+/* ---- shared subscriptions -------------------------------------------------------------------- */
+
+/* For delivery/share.c: share_groups.h. */
+struct share_groups *router_groups(const struct router *r);
+/* The group is there from now on, also without members. False: out of memory. */
+bool router_declare_group(struct router *r, struct mqtt_slice filter);
 
 #endif

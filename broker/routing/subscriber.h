@@ -13,18 +13,36 @@
 
 struct topic_node;
 
-enum subscriber_kind { SUBSCRIBER_SESSION, SUBSCRIBER_NODE };
+enum subscriber_kind {
+    SUBSCRIBER_SESSION,
+    SUBSCRIBER_NODE,
+    SUBSCRIBER_GROUP, /* of shared subscriptions: share_groups.h */
+};
 
 struct subscription_options {
     uint8_t qos;
     bool no_local, retain_as_published; /* v5 */
+    uint32_t subscription_id;           /* v5, 0: none */
+};
+
+/* As those of a delivery by this subscription alone; good as long as *o. */
+static inline struct mqtt_ids subscription_ids(const struct subscription_options *o)
+{
+    return (struct mqtt_ids){.items = &o->subscription_id, .count = o->subscription_id != 0};
+}
+
+/* Options where an identifier, which few have, is elsewhere. */
+struct subscription_terms {
+    uint8_t qos;
+    bool no_local, retain_as_published;
+    bool has_more; /* an identifier; of a match several, or other terms for the own messages */
 };
 
 /* One subscription as its holder sees it. */
 struct subscription {
     struct topic_node *leaf;
-    uint32_t at; /* index among the leaf's holders */
-    uint32_t subscription_id;
+    uint32_t at;              /* index among the leaf's holders */
+    uint32_t subscription_id; /* 0: none */
 };
 
 struct subscriber {

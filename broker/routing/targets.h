@@ -25,18 +25,22 @@ struct store_targets {
         struct mqtt_slice client_id; /* lives as long as the session table's entry */
         uint8_t qos;                 /* effective */
         bool retain_as_published;
-        struct mqtt_ids ids; /* of its subscriptions that match */
+        struct mqtt_ids ids; /* of its subscriptions that match; lives as long as the match */
     } * queues;
     size_t queue_count;
     /* Nodes with a matching route (struct route_node of the fleet, as given to router_route_add).
      */
     void **nodes;
     size_t node_count;
+    /* Groups of shared subscriptions that get it from their queue: the filters, as
+     * "$share/<name>/<filter>"; live as long as the group. */
+    struct mqtt_slice *groups;
+    size_t group_count;
 };
 /* How often the store is given the message: for each queue and node, at least once. */
 static inline size_t store_targets_copies(const struct store_targets *t)
 {
-    size_t copies = t->queue_count + t->node_count;
+    size_t copies = t->queue_count + t->node_count + t->group_count;
     return copies > 0 ? copies : 1;
 }
 

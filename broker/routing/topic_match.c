@@ -6,17 +6,65 @@
 
 #include "broker/routing/topic_node.h"
 
+/* A subscription that matches, where one subscriber has several that can't be told as one. */
+struct match_hit {
+    uint32_t match; /* index of the subscriber's match */
+    uint32_t id;    /* 0: none */
+    struct subscription_terms terms;
+};
+
+static uint32_t id_of(const struct holder *h)
+{
+    return h->terms.has_more ? h->subscriber->items[h->at].subscription_id : 0;
+}
+
+static bool note_hit(struct topic_matches *out, struct match_hit hit)
+{
+    if (out->hit_count == out->hit_capacity) {
+        uint32_t more = out->hit_capacity == 0 ? 16 : out->hit_capacity * 2;
+        struct match_hit *grown = realloc(out->hits, more * sizeof(*grown));
+        if (grown == NULL)
+            return false;
+        out->hits = grown;
+        out->hit_capacity = more;
+    }
+    out->hits[out->hit_count++] = hit;
+    return true;
+}
+
+/* The subscription is noted, and first what was there before any was. */
+static bool note_overlap(struct topic_matches *out, uint32_t at, const struct holder *h)
+{
+    struct topic_match *m = &out->items[at];
+    struct match_hit before = {.match = at, .id = m->more, .terms = m->terms};
+    bool noted = m->terms.has_more && m->more == MATCH_OVERLAP;
+    if (!noted && !note_hit(out, before))
+        return false;
+    m->terms.has_more = true;
+    m->more = MATCH_OVERLAP;
+    return note_hit(out, (struct match_hit){.match = at, .id = id_of(h), .terms = h->terms});
+}
+
+/* One more subscription of a subscriber that is there. Those without identifiers that are all "no
+ * local", or none of them, become one. */
+static bool add_overlap(struct topic_matches *out, uint32_t at, const struct holder *h)
+{
+    struct subscription_terms *t = &out->items[at].terms;
+    if ((t->has_more || h->terms.has_more || t->no_local != h->terms.no_local) &&
+        !note_overlap(out, at, h))
+        return false;
+    if (h->terms.qos > t->qos)
+        t->qos = h->terms.qos;
+    t->no_local = t->no_local && h->terms.no_local;
+    t->retain_as_published = t->retain_as_published || h->terms.retain_as_published;
+    return true;
+}
+
 static bool add_match(struct topic_matches *out, const struct holder *h)
 {
     struct subscriber *s = h->subscriber;
-    if (s->matched_at < out->count && out->items[s->matched_at].subscriber == s) {
-        struct subscription_options *o = &out->items[s->matched_at].options;
-        if (h->options.qos > o->qos)
-            o->qos = h->options.qos;
-        o->no_local = o->no_local && h->options.no_local;
-        o->retain_as_published = o->retain_as_published || h->options.retain_as_published;
-        return true;
-    }
+    if (s->matched_at < out->count && out->items[s->matched_at].subscriber == s)
+        return add_overlap(out, s->matched_at, h);
     if (out->count == out->capacity) {
         uint32_t more = out->capacity == 0 ? 16 : out->capacity * 2;
         struct topic_match *grown = realloc(out->items, more * sizeof(*grown));
@@ -26,7 +74,8 @@ static bool add_match(struct topic_matches *out, const struct holder *h)
         out->capacity = more;
     }
     s->matched_at = out->count;
-    out->items[out->count++] = (struct topic_match){.subscriber = s, .options = h->options};
+    out->items[out->count++] =
+        (struct topic_match){.subscriber = s, .terms = h->terms, .more = id_of(h)};
     return true;
 }
 
@@ -134,12 +183,81 @@ static bool match_below(struct topic_tree *t, const struct topic_node *n, uint32
     return !wildcards || n->plus == NULL || match_child(t, n->plus, level, out);
 }
 
+/* ---- overlaps -------------------------------------------------------------------------------- */
+
+static struct match_overlap *overlap_of(const struct topic_matches *m, const struct match_hit *hit)
+{
+    uint32_t place = m->items[hit->match].more - MATCH_OVERLAP;
+    return (struct match_overlap *)&m->overlaps[place];
+}
+
+/* Each of them has its place then, and no identifiers yet. */
+static bool place_overlaps(struct topic_matches *m)
+{
+    enum { HEAD_WORDS = sizeof(struct match_overlap) / sizeof(uint32_t) };
+    for (uint32_t i = 0; i < m->hit_count; i++)
+        m->items[m->hits[i].match].more += m->hits[i].id != 0;
+    uint32_t words = 0;
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct topic_match *t = &m->items[i];
+        if (!t->terms.has_more || t->more < MATCH_OVERLAP)
+            continue;
+        uint32_t needed = HEAD_WORDS + t->more - MATCH_OVERLAP;
+        t->more = MATCH_OVERLAP + words;
+        words += needed;
+    }
+    if (words > m->overlap_capacity) {
+        uint32_t *grown = realloc(m->overlaps, words * sizeof(*grown));
+        if (grown == NULL)
+            return false;
+        m->overlaps = grown;
+        m->overlap_capacity = words;
+    }
+    m->overlap_words = words;
+    memset(m->overlaps, 0, words * sizeof(*m->overlaps));
+    return true;
+}
+
+/* From the hits: what isn't "no local" first. */
+static bool fill_overlaps(struct topic_matches *m)
+{
+    if (!place_overlaps(m))
+        return false;
+    for (uint32_t i = 0; i < m->hit_count; i++) {
+        const struct match_hit *h = &m->hits[i];
+        struct match_overlap *all = overlap_of(m, h);
+        if (h->terms.no_local)
+            continue;
+        if (h->terms.qos > all->own_qos)
+            all->own_qos = h->terms.qos;
+        all->own_retain_as_published |= h->terms.retain_as_published;
+        if (h->id != 0)
+            all->ids[all->own_count++] = h->id;
+        all->count = all->own_count;
+    }
+    for (uint32_t i = 0; i < m->hit_count; i++) {
+        const struct match_hit *h = &m->hits[i];
+        struct match_overlap *all = overlap_of(m, h);
+        if (h->terms.no_local && h->id != 0)
+            all->ids[all->count++] = h->id;
+    }
+    return true;
+}
+
 bool topic_tree_match(struct topic_tree *t, struct mqtt_slice topic, struct topic_matches *out)
 {
-    out->count = 0;
+    out->count = out->hit_count = out->overlap_words = 0;
     bool wildcards = topic.len > 0 && topic.data[0] != '$';
     take_apart(&t->topic, topic);
     bool ok = match_below(t, &t->root, 0, wildcards, out);
     t->steps += out->count;
-    return ok;
+    return ok && (out->hit_count == 0 || fill_overlaps(out));
+}
+
+void topic_matches_fini(struct topic_matches *m)
+{
+    free(m->items);
+    free(m->overlaps);
+    free(m->hits);
+    *m = (struct topic_matches){0};
 }

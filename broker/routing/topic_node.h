@@ -16,7 +16,7 @@ struct topic_heavy;
 struct holder {
     struct subscriber *subscriber;
     uint32_t at; /* index in subscriber->items */
-    struct subscription_options options;
+    struct subscription_terms terms;
 };
 
 /* One or more levels that no filter ends or branches within. */

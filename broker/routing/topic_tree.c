@@ -285,6 +285,17 @@ void topic_tree_free(struct topic_tree *t)
     free(t);
 }
 
+static struct holder holder_of(struct subscriber *s, uint32_t at,
+                               const struct subscription_options *o)
+{
+    return (struct holder){.subscriber = s,
+                           .at = at,
+                           .terms = {.qos = o->qos,
+                                     .no_local = o->no_local,
+                                     .retain_as_published = o->retain_as_published,
+                                     .has_more = o->subscription_id != 0}};
+}
+
 enum topic_change topic_tree_add(struct topic_tree *t, struct subscriber *s,
                                  struct mqtt_slice filter, struct subscription_options options)
 {
@@ -293,10 +304,10 @@ enum topic_change topic_tree_add(struct topic_tree *t, struct subscriber *s,
         return TOPIC_FAILED;
     struct subscription *had = find_subscription(s, leaf);
     if (had != NULL) {
-        struct subscription_options *now = &leaf->holders[had->at].options;
-        s->acknowledged_count -= now->qos > 0;
+        s->acknowledged_count -= leaf->holders[had->at].terms.qos > 0;
         s->acknowledged_count += options.qos > 0;
-        *now = options;
+        had->subscription_id = options.subscription_id;
+        leaf->holders[had->at] = holder_of(s, (uint32_t)(had - s->items), &options);
         return TOPIC_REPLACED;
     }
     if (!reserve((void **)&leaf->holders, leaf->holder_count, &leaf->holder_capacity,
@@ -305,9 +316,9 @@ enum topic_change topic_tree_add(struct topic_tree *t, struct subscriber *s,
         prune(t, leaf);
         return TOPIC_FAILED;
     }
-    s->items[s->count] = (struct subscription){.leaf = leaf, .at = leaf->holder_count};
-    leaf->holders[leaf->holder_count] =
-        (struct holder){.subscriber = s, .at = s->count, .options = options};
+    s->items[s->count] = (struct subscription){
+        .leaf = leaf, .at = leaf->holder_count, .subscription_id = options.subscription_id};
+    leaf->holders[leaf->holder_count] = holder_of(s, s->count, &options);
     leaf->holder_count++;
     s->count++;
     s->plus_count += leaf->plus_in;
@@ -328,7 +339,7 @@ void topic_tree_remove_at(struct topic_tree *t, struct subscriber *s, uint32_t a
     s->count--;
     s->plus_count -= leaf->plus_in;
     s->filter_bytes -= leaf->filter_len;
-    s->acknowledged_count -= leaf->holders[gone.at].options.qos > 0;
+    s->acknowledged_count -= leaf->holders[gone.at].terms.qos > 0;
     if (at != s->count) {
         s->items[at] = s->items[s->count];
         s->items[at].leaf->holders[s->items[at].at].at = at;
@@ -405,6 +416,12 @@ bool topic_tree_has_interest(const struct topic_tree *t, struct mqtt_slice filte
     return leaf != NULL && leaf->connected > 0;
 }
 
+const struct topic_node *topic_tree_leaf(const struct topic_tree *t, struct mqtt_slice filter)
+{
+    const struct topic_node *leaf = find_leaf(t, filter);
+    return leaf != NULL && leaf->holder_count > 0 ? leaf : NULL;
+}
+
 struct mqtt_slice topic_tree_filter(struct topic_tree *t, const struct subscription *s)
 {
     return filter_text(t, s->leaf);
@@ -412,7 +429,11 @@ struct mqtt_slice topic_tree_filter(struct topic_tree *t, const struct subscript
 
 struct subscription_options topic_tree_options(const struct subscription *s)
 {
-    return s->leaf->holders[s->at].options;
+    const struct subscription_terms *t = &s->leaf->holders[s->at].terms;
+    return (struct subscription_options){.qos = t->qos,
+                                         .no_local = t->no_local,
+                                         .retain_as_published = t->retain_as_published,
+                                         .subscription_id = s->subscription_id};
 }
 
 bool topic_tree_has_wildcard(const struct subscription *s)

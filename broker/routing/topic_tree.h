@@ -45,6 +45,9 @@ void topic_tree_set_connected(struct topic_tree *t, struct subscriber *s, bool c
 /* A connected session holds the filter. */
 bool topic_tree_has_interest(const struct topic_tree *t, struct mqtt_slice filter);
 
+/* Who holds exactly this filter: topic_node.h; NULL: nobody does, and perhaps others branch there. */
+const struct topic_node *topic_tree_leaf(const struct topic_tree *t, struct mqtt_slice filter);
+
 /* Filter and options of one of a subscriber's subscriptions. The text lives in the tree's scratch
  * buffer until the next call. */
 struct mqtt_slice topic_tree_filter(struct topic_tree *t, const struct subscription *s);

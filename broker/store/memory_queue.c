@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "broker/base/account.h"
+#include "broker/store/share_queue.h"
 
 void memory_queue_init(struct memory_queue *q)
 {
@@ -20,15 +21,20 @@ static struct memory_entry *entry(const struct memory_queue *q, uint64_t sequenc
     return &q->ring[sequence & (q->capacity - 1)];
 }
 
-static size_t size_of(const struct message *m)
+static size_t size_of(const struct memory_entry *e)
 {
-    return sizeof(struct memory_entry) + sizeof(*m) + m->topic.len + m->payload.len;
+    const struct message *m = e->message;
+    return sizeof(*e) + kept_ids_bytes(&e->ids) + sizeof(*m) + m->topic.len + m->payload.len;
 }
 
 static void drop(struct memory_queue *q, struct memory_entry *e)
 {
+    if (e->shared != NULL)
+        share_entry_finish(e->shared);
+    e->shared = NULL;
     q->count--;
-    q->bytes -= size_of(e->message);
+    q->bytes -= size_of(e);
+    kept_ids_drop(&e->ids, ACCOUNT_QUEUES);
     message_unref(e->message);
     e->message = NULL;
 }
@@ -80,16 +86,23 @@ static bool grow(struct memory_queue *q)
     return true;
 }
 
-bool memory_queue_push(struct memory_queue *q, struct memory_entry e)
+bool memory_queue_push(struct memory_queue *q, struct memory_entry e, struct mqtt_ids ids)
 {
     if (q->after - q->first == q->capacity && !grow(q))
+        return false;
+    if (!kept_ids_take(&e.ids, ids, ACCOUNT_QUEUES))
         return false;
     message_ref(e.message);
     *entry(q, q->after++) = e;
     message_keep(e.message);
     q->count++;
-    q->bytes += size_of(e.message);
+    q->bytes += size_of(&e);
     return true;
+}
+
+struct memory_entry *memory_queue_at(const struct memory_queue *q, uint64_t sequence)
+{
+    return entry(q, sequence);
 }
 
 void memory_queue_remove(struct memory_queue *q, uint64_t sequence)
@@ -104,6 +117,23 @@ void memory_queue_remove(struct memory_queue *q, uint64_t sequence)
         q->ring = NULL;
         q->capacity = 0;
     }
+}
+
+uint32_t memory_queue_expire(struct memory_queue *q, uint64_t from, size_t most, uint64_t now_ms)
+{
+    uint32_t dropped = 0;
+    for (uint64_t s = from > q->first ? from : q->first; s < q->after && most > 0; s++) {
+        const struct memory_entry *e = entry(q, s);
+        if (e->message == NULL || e->sent)
+            continue;
+        if (!message_is_expired(e->message, now_ms)) {
+            most--;
+            continue;
+        }
+        memory_queue_remove(q, s);
+        dropped++;
+    }
+    return dropped;
 }
 
 size_t memory_queue_read(struct memory_queue *q, uint64_t from, struct store_entry *out, size_t max,
@@ -121,8 +151,9 @@ size_t memory_queue_read(struct memory_queue *q, uint64_t from, struct store_ent
                                             .qos = e->qos,
                                             .retain = e->retain,
                                             .is_value = e->is_value,
-                                            .duplicate = e->sent};
-        bytes += size_of(e->message);
+                                            .duplicate = e->sent,
+                                            .ids = kept_ids_all(&e->ids)};
+        bytes += size_of(e);
         e->sent = true;
     }
     *more = s < q->after;

@@ -10,14 +10,20 @@
 #define FLOTILLA_BROKER_STORE_MEMORY_QUEUE_H
 
 #include "broker/base/leftovers.h"
+#include "broker/message/kept_ids.h"
 #include "broker/store/store.h"
+
+struct share_entry;
 
 struct memory_entry {
     struct message *message; /* NULL: acknowledged */
+    struct kept_ids ids;
     uint8_t qos;
     bool retain;
     bool is_value; /* as in store_entry */
     bool sent;     /* was fetched before */
+    /* Taken from a group of shared subscriptions for this session; NULL: not. */
+    struct share_entry *shared;
 };
 
 struct memory_queue {
@@ -31,10 +37,17 @@ struct memory_queue {
 void memory_queue_init(struct memory_queue *q);
 /* Its messages are released later. */
 void memory_queue_fini(struct memory_queue *q, struct leftovers *to);
-/* References the message. False when out of memory. */
-bool memory_queue_push(struct memory_queue *q, struct memory_entry e);
+/* References e's message and copies `ids`; e.ids isn't looked at. False when out of memory. */
+bool memory_queue_push(struct memory_queue *q, struct memory_entry e, struct mqtt_ids ids);
+/* A message of a group is finished there, too. */
 void memory_queue_remove(struct memory_queue *q, uint64_t sequence);
-/* Fills up to `max` entries (about max_bytes) from this sequence on and notes them as sent. */
+/* The entry of a sequence between first and after. */
+struct memory_entry *memory_queue_at(const struct memory_queue *q, uint64_t sequence);
+/* Drops entries from this sequence on whose message has expired, until it has met `most` that haven't. One that
+ * was sent stays: its client may have it, and answers. Returns how many it dropped. */
+uint32_t memory_queue_expire(struct memory_queue *q, uint64_t from, size_t most, uint64_t now_ms);
+/* Fills up to `max` entries (about max_bytes) from this sequence on and notes them as sent. The
+ * identifiers of one are good until it is removed, or another one is pushed. */
 size_t memory_queue_read(struct memory_queue *q, uint64_t from, struct store_entry *out, size_t max,
                          size_t max_bytes, bool *more);
 

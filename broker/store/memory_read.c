@@ -35,7 +35,8 @@ static bool give_chunk(struct memory_read *r)
             break;
         bytes += m->topic.len + m->payload.len;
         message_ref(m); /* `each` may change the tree */
-        r->request.each(r->request.arg, m);
+        if (r->request.is_over == NULL || !r->request.is_over(r->base.store, m))
+            r->request.each(r->request.arg, m);
         message_unref(m);
     }
     return retained_cursor_is_at_end(&r->cursor);

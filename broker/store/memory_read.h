@@ -12,6 +12,8 @@
 struct retained_tree;
 
 struct memory_read_request {
+    /* Whether a value's time is over: then it is dropped, and not given. NULL: no value's is. */
+    bool (*is_over)(struct store *store, struct message *m);
     struct mqtt_slice filter;
     store_retained_fn *each;
     store_retained_chunk_fn *chunk;

@@ -25,6 +25,8 @@ struct retained_node {
 struct retained_tree {
     struct hash_table by_level;
     size_t messages;
+    size_t expiring;   /* of them, those that expire */
+    uint32_t sweep_at; /* bucket */
     uint64_t hash_key;
     struct retained_node root;
 };
@@ -159,6 +161,16 @@ static void prune(struct retained_tree *t, struct retained_node *n)
     }
 }
 
+static void drop_value(struct retained_tree *t, struct retained_node *n)
+{
+    if (n->message == NULL)
+        return;
+    t->messages--;
+    t->expiring -= n->message->expires_at_ms != 0;
+    message_unref(n->message);
+    n->message = NULL;
+}
+
 bool retained_tree_put(struct retained_tree *t, struct message *m)
 {
     struct retained_node *n = &t->root;
@@ -174,10 +186,10 @@ bool retained_tree_put(struct retained_tree *t, struct message *m)
         }
         n = child;
     }
-    if (n->message == NULL)
-        t->messages++;
-    message_unref(n->message);
+    drop_value(t, n);
     n->message = message_ref(m);
+    t->messages++;
+    t->expiring += m->expires_at_ms != 0;
     message_keep(m);
     return true;
 }
@@ -187,10 +199,36 @@ void retained_tree_remove(struct retained_tree *t, struct mqtt_slice topic)
     struct retained_node *n = find(t, topic);
     if (n == NULL || n->message == NULL)
         return;
-    message_unref(n->message);
-    n->message = NULL;
-    t->messages--;
+    drop_value(t, n);
     prune(t, n);
+}
+
+static struct retained_node *expired_in(const struct retained_tree *t, uint32_t bucket,
+                                        uint64_t now_ms)
+{
+    for (struct hash_link *l = t->by_level.buckets[bucket]; l != NULL; l = l->next) {
+        struct retained_node *n = HASH_OWNER(l, struct retained_node, by_level);
+        if (n->message != NULL && message_is_expired(n->message, now_ms))
+            return n;
+    }
+    return NULL;
+}
+
+/* There are about as many buckets as nodes. */
+size_t retained_tree_sweep(struct retained_tree *t, uint32_t size, uint64_t now_ms)
+{
+    size_t removed = 0;
+    for (; size > 0 && t->expiring > 0; size--) {
+        struct retained_node *n;
+        if (++t->sweep_at >= t->by_level.size)
+            t->sweep_at = 0;
+        while ((n = expired_in(t, t->sweep_at, now_ms)) != NULL) {
+            drop_value(t, n);
+            prune(t, n);
+            removed++;
+        }
+    }
+    return removed;
 }
 
 struct message *retained_tree_get(const struct retained_tree *t, struct mqtt_slice topic)

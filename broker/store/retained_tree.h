@@ -27,6 +27,9 @@ bool retained_tree_put(struct retained_tree *t, struct message *m);
 void retained_tree_remove(struct retained_tree *t, struct mqtt_slice topic);
 struct message *retained_tree_get(const struct retained_tree *t, struct mqtt_slice topic);
 size_t retained_tree_count(const struct retained_tree *t);
+/* Looks for values that have expired, in a part of the tree that is about `size` nodes large: each call goes
+ * on where the one before ended. Removes them; returns how many. */
+size_t retained_tree_sweep(struct retained_tree *t, uint32_t size, uint64_t now_ms);
 
 struct retained_cursor {
     struct retained_tree *tree;

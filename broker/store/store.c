@@ -74,6 +74,56 @@ void store_complete(struct store *s, struct store_hold *hold, uint64_t sequence)
     s->ops->complete(s, hold, sequence);
 }
 
+void store_share_join(struct store *s, const struct store_member *m)
+{
+    s->ops->share_join(s, m);
+}
+
+void store_share_leave(struct store *s, struct store_hold *hold, struct mqtt_slice filter,
+                       enum store_leave why)
+{
+    s->ops->share_leave(s, hold, filter, why);
+}
+
+void store_share_take(struct store *s, const struct store_member *m, size_t max,
+                      store_take_fn *done, void *arg)
+{
+    s->ops->share_take(s, m, max, done, arg);
+}
+
+void store_share_finish(struct store *s, struct store_hold *hold, struct store_taken *taken)
+{
+    s->ops->share_finish(s, hold, taken);
+}
+
+void store_share_put_back(struct store *s, struct store_hold *hold, struct store_taken *taken)
+{
+    s->ops->share_put_back(s, hold, taken);
+}
+
+void store_share_declare(struct store *s, struct mqtt_slice filter, uint64_t keep_ms)
+{
+    s->ops->share_declare(s, filter, keep_ms);
+}
+
+void store_share_ended(struct store *s, struct mqtt_slice filter)
+{
+    s->ops->share_ended(s, filter);
+}
+
+void store_share_send(struct store *s, void *node, struct mqtt_slice filter, struct message *m,
+                      bool tried)
+{
+    if (s->ops->share_send != NULL)
+        s->ops->share_send(s, node, filter, m, tried);
+}
+
+void store_share_members(struct store *s, struct mqtt_slice filter, uint32_t members, uint8_t qos)
+{
+    if (s->ops->share_members != NULL)
+        s->ops->share_members(s, filter, members, qos);
+}
+
 struct store_retained_read *store_retained_start(struct store *s, struct mqtt_slice filter,
                                                  store_retained_fn *each,
                                                  store_retained_chunk_fn *chunk,
@@ -90,6 +140,17 @@ void store_retained_continue(struct store_retained_read *read)
 void store_retained_cancel(struct store_retained_read *read)
 {
     read->store->ops->retained_cancel(read);
+}
+
+void store_totals(struct store *s, const uint64_t mine[STORE_TOTAL_COUNT], store_totals_fn *done,
+                  void *arg)
+{
+    s->ops->totals(s, mine, done, arg);
+}
+
+const char *store_node(const struct store *s)
+{
+    return s->ops->node != NULL ? s->ops->node(s) : NULL;
 }
 
 void store_input(struct store *s, struct timebox *box)

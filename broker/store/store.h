@@ -23,6 +23,7 @@
 #define FLOTILLA_BROKER_STORE_STORE_H
 
 #include "broker/message/message.h"
+#include "broker/routing/subscriber.h"
 #include "broker/routing/targets.h"
 
 struct store;
@@ -52,8 +53,8 @@ struct store_hold {
     bool durable; /* the session outlives the connection */
     /* Whose the session is from now on: a user name, or NULL for who gave none. Another one's is
      * refused, unless `any_user`. Both stay as they are while the hold lives. */
-    const char *user;
     bool any_user;
+    const char *user;
     /* When its CONNECT arrived (CLOCK_BOOTTIME). Of two connections of a client the one whose
      * CONNECT came later is the newer one, in whichever order the store learns of them. */
     uint64_t arrived_ms;
@@ -129,8 +130,9 @@ struct store_publish_request {
      * a crash, on any broker, is the same message. */
     uint16_t qos2_packet_id;
     struct store_targets targets;
-    bool *
-        reached; /* set before the completion if anybody elsewhere, or a queue, gets it; may be NULL */
+    /* Set before the completion if anybody elsewhere, or a queue, gets it; may be NULL. (With
+     * qos2_packet_id: also if anybody here does, or got it from an earlier try.) */
+    bool *reached;
 };
 /* A request with qos2_packet_id: the core makes no local delivery itself (targets only, no
  * delivery); the store calls host->deliver once the packet id is bound and so the message's id is
@@ -180,6 +182,65 @@ void store_release(struct store *s, struct store_hold *hold, uint64_t sequence, 
 /* PUBCOMP came. Nothing waits for it. */
 void store_complete(struct store *s, struct store_hold *hold, uint64_t sequence);
 
+/* ---- shared subscriptions: queues of groups ---------------------------------------------------- */
+
+/* A group is named by its whole filter, "$share/<name>/<filter>". It gets each message of QoS 1 or 2
+ * once (store_targets.groups), in its queue, from which members with room take; host.share_wake says
+ * when there is something to take. */
+
+/* How a client is a member. */
+struct store_member {
+    struct store_hold *hold;
+    struct mqtt_slice filter;
+    struct subscription_options options;
+};
+/* Those of its subscription; good as long as *m. */
+static inline struct mqtt_ids store_member_ids(const struct store_member *m)
+{
+    const uint32_t *id = &m->options.subscription_id;
+    return (struct mqtt_ids){.items = id, .count = *id != 0};
+}
+/* The connected client is a member from now on: after its SUBSCRIBE was granted, before
+ * store_subscribe; or its durable session came back. */
+void store_share_join(struct store *s, const struct store_member *m);
+enum store_leave {
+    STORE_LEAVE_AWAY, /* its connection ends: to be told before store_disconnect */
+    STORE_LEAVE_ENDED /* it unsubscribed */
+};
+/* It takes nothing any more. Of a durable session what wasn't sent goes back to the group. */
+void store_share_leave(struct store *s, struct store_hold *hold, struct mqtt_slice filter,
+                       enum store_leave why);
+
+/* A message that a member took: the store's own, the core only gives it back. */
+struct store_taken;
+struct store_share_entry {
+    struct store_taken *taken; /* NULL: it is finished already (effective QoS 0) */
+    struct message *message;   /* referenced by the receiver if kept */
+    uint8_t qos;               /* effective */
+};
+typedef void store_take_fn(void *arg, enum store_status status,
+                           const struct store_share_entry *entries, size_t count, bool more);
+/* Takes up to `max` messages. A connection without a durable session gets them as entries. What a
+ * durable session is to get at QoS 1 or 2 is copied into its own queue and comes from there, so it
+ * isn't among the entries. `more`: the group has more. One call at a time for each member. */
+void store_share_take(struct store *s, const struct store_member *m, size_t max,
+                      store_take_fn *done, void *arg);
+/* PUBACK or PUBREC came, or the message ends with its connection (sent at QoS 2). */
+void store_share_finish(struct store *s, struct store_hold *hold, struct store_taken *taken);
+/* It wasn't sent, or not acknowledged at QoS 1: another member gets it, at its old place. */
+void store_share_put_back(struct store *s, struct store_hold *hold, struct store_taken *taken);
+/* The group is in the configuration: without any member its messages stay for so long. At the start. */
+void store_share_declare(struct store *s, struct mqtt_slice filter, uint64_t keep_ms);
+/* The group has no member any more, in the whole fleet. */
+void store_share_ended(struct store *s, struct mqtt_slice filter);
+/* A message for members at QoS 0: to the node that was drawn, which gives it to one member.
+ * `tried`: another one had nobody. */
+void store_share_send(struct store *s, void *node, struct mqtt_slice filter, struct message *m,
+                      bool tried);
+/* How many of this broker's connected clients are members, and the highest of their QoS, has
+ * changed: the nodes draw by it. */
+void store_share_members(struct store *s, struct mqtt_slice filter, uint32_t members, uint8_t qos);
+
 /* ---- retained messages ----------------------------------------------------------------------- */
 
 typedef void store_retained_fn(void *arg, const struct message *m);
@@ -196,6 +257,40 @@ struct store_retained_read *store_retained_start(struct store *s, struct mqtt_sl
 void store_retained_continue(struct store_retained_read *read);
 void store_retained_cancel(
     struct store_retained_read *read); /* no further calls; may be called in `each` */
+
+/* ---- totals ---------------------------------------------------------------------------------- */
+
+/* What each broker tells of itself, for the fleet's totals. They are stored in this order: what is as of
+ * now comes first, and what is added goes to the end. */
+enum store_total {
+    STORE_TOTAL_CLIENTS,       /* connected */
+    STORE_TOTAL_SUBSCRIPTIONS, /* of sessions that aren't durable */
+    STORE_TOTAL_NOW,           /* so many are as of now; the others count up from the start */
+    STORE_TOTAL_MESSAGES_RECEIVED = STORE_TOTAL_NOW, /* packets */
+    STORE_TOTAL_MESSAGES_SENT,
+    STORE_TOTAL_PUBLISH_RECEIVED,
+    STORE_TOTAL_PUBLISH_SENT,
+    STORE_TOTAL_PUBLISH_DROPPED,
+    STORE_TOTAL_BYTES_RECEIVED,
+    STORE_TOTAL_BYTES_SENT,
+    STORE_TOTAL_PAYLOAD_RECEIVED,
+    STORE_TOTAL_PAYLOAD_SENT,
+    STORE_TOTAL_COUNT,
+};
+struct store_totals {
+    uint64_t nodes;    /* brokers that share the store */
+    uint64_t retained; /* topics that have a retained value */
+    uint64_t expired;  /* durable sessions that this broker ended because their time was over */
+    /* Of all these brokers. What one that is gone had counted stays in it, so that no count goes back. */
+    uint64_t of_all[STORE_TOTAL_COUNT];
+};
+typedef void store_totals_fn(void *arg, enum store_status status,
+                             const struct store_totals *totals);
+/* Tells what this broker has, and asks what all have together. One at a time. */
+void store_totals(struct store *s, const uint64_t mine[STORE_TOTAL_COUNT], store_totals_fn *done,
+                  void *arg);
+/* This broker as the others know it, as text that is good until the next turn; NULL: there are no others. */
+const char *store_node(const struct store *s);
 
 /* ---- the turn -------------------------------------------------------------------------------- */
 
@@ -227,8 +322,8 @@ struct store_host {
     void *arg;
     /* A message of another broker for this broker's own connected sessions: deliver to clean ones
      * at any QoS, to durable ones only where the effective QoS is 0 (the rest comes from their
-     * queues). */
-    void (*deliver)(void *arg, struct message *m);
+     * queues). True: a session that is known here subscribes to it. */
+    bool (*deliver)(void *arg, struct message *m);
     /* False: one of them waits until an earlier one is handed out, and the next ones should, too.
      * `worked_us`: microseconds, roughly, that matching and handing out such messages has taken so far: a
      * message may match thousands of filters, and be for thousands. Only differences mean something. */
@@ -237,6 +332,14 @@ struct store_host {
     void (*publish_will)(void *arg, struct message *m, store_done_fn *done, void *done_arg);
     /* The queue of this client, if it is connected here, has (or may have) something new. */
     void (*wake)(void *arg, struct mqtt_slice client_id);
+    /* The queue of a group has, or may have, so many messages more: members here that have room take
+     * them. False: none of them has. */
+    bool (*share_wake)(void *arg, struct mqtt_slice filter, uint32_t messages);
+    /* Now and then (redis store): members with room try to take. `join`: their memberships are to be told
+     * again before, Redis lost them. */
+    void (*share_look)(void *arg, bool join);
+    /* Another node's message for one member at QoS 0. `tried`: that node isn't the first one. */
+    void (*share_deliver)(void *arg, struct mqtt_slice filter, struct message *m, bool tried);
     /* Another broker wants this client: if its connection here is of this epoch or an older one,
      * read its socket to EAGAIN, await what is under way, close it (reason: taken over), call
      * store_disconnect as for any close; then `done`. Also when it isn't here, or store_connect
@@ -279,6 +382,9 @@ struct store_host {
     void (*route_added)(void *arg, void *node, struct mqtt_slice filter);
     void (*route_removed)(void *arg, void *node, struct mqtt_slice filter);
     void (*node_removed)(void *arg, void *node);
+    /* The same for a shared filter, with the number of its members there and the highest of their QoS. */
+    void (*route_members)(void *arg, void *node, struct mqtt_slice filter, uint32_t members,
+                          uint8_t qos);
     /* Matches again, for rule 5: the queue targets and nodes for a message as of now. The arrays are valid
      * until the next message is matched. */
     void (*match)(void *arg, const struct message *m, struct store_targets *out);
@@ -298,6 +404,7 @@ struct store_memory_config {
     uint32_t queue_limit;               /* messages per session; one more is dropped and counted */
     uint64_t queue_limit_bytes;         /* a session */
     uint32_t session_limit;             /* durable ones; one more is STORE_FULL; 0: no limit */
+    uint64_t redispatch_after_ms;       /* for a durable member of a group that is away */
     uint32_t retained_limit;            /* topics; one more is dropped and counted */
     const struct memory_budget *budget; /* what lasts keeps to a part of it; NULL: no bound */
     struct broker_stats *stats;         /* where it counts */
@@ -334,11 +441,23 @@ struct store_ops {
     void (*ack)(struct store *, struct store_hold *, uint64_t);
     void (*release)(struct store *, struct store_hold *, uint64_t, store_done_fn *, void *);
     void (*complete)(struct store *, struct store_hold *, uint64_t);
+    void (*share_join)(struct store *, const struct store_member *);
+    void (*share_leave)(struct store *, struct store_hold *, struct mqtt_slice, enum store_leave);
+    void (*share_take)(struct store *, const struct store_member *, size_t, store_take_fn *,
+                       void *);
+    void (*share_finish)(struct store *, struct store_hold *, struct store_taken *);
+    void (*share_put_back)(struct store *, struct store_hold *, struct store_taken *);
+    void (*share_declare)(struct store *, struct mqtt_slice, uint64_t);
+    void (*share_ended)(struct store *, struct mqtt_slice);
+    void (*share_send)(struct store *, void *, struct mqtt_slice, struct message *, bool);
+    void (*share_members)(struct store *, struct mqtt_slice, uint32_t, uint8_t);
     struct store_retained_read *(*retained_start)(struct store *, struct mqtt_slice,
                                                   store_retained_fn *, store_retained_chunk_fn *,
                                                   store_done_fn *, void *);
     void (*retained_continue)(struct store_retained_read *);
     void (*retained_cancel)(struct store_retained_read *);
+    void (*totals)(struct store *, const uint64_t *, store_totals_fn *, void *);
+    const char *(*node)(const struct store *); /* NULL: there are no others */
     void (*input)(struct store *, struct timebox *);
     void (*flush)(struct store *);
     uint64_t (*now_ms)(const struct store *);

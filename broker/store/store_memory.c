@@ -12,6 +12,8 @@
 #include "broker/message/packet_ids.h"
 #include "broker/store/memory_queue.h"
 #include "broker/store/memory_read.h"
+#include "broker/store/memory_shares.h"
+#include "broker/store/memory_values.h"
 #include "broker/store/retained_tree.h"
 #include "broker/store/store.h"
 #include "common/base/clock.h"
@@ -20,6 +22,8 @@
 #include "common/base/timebox.h"
 #include "common/base/wheel.h"
 #include "common/log/log.h"
+
+enum { SHARE_TAKE_MAX = 64 };
 
 /* What is kept of a client id: of a durable session always, else while a will or a connection is.
  */
@@ -36,7 +40,9 @@ struct memory_session {
     uint32_t released_count, released_capacity;
     struct message *will;
     uint32_t will_delay_s;
+    bool will_has_grace; /* it waits for its client to come back, to whatever session */
     struct wheel_timer will_due, expiry_due;
+    struct wheel_timer redispatch_due; /* of what it has of groups */
     uint32_t id_len;
     char id[];
 };
@@ -47,12 +53,15 @@ struct store_memory {
     struct store_host host;
     struct hash_table sessions; /* by id */
     uint32_t durable_count;
-    struct retained_tree *retained;
+    struct memory_values values; /* retained */
+    struct memory_shares shares;
+    uint64_t expired;            /* durable sessions, since the start */
     struct wheel wheel;          /* wills and expiries */
     struct leftovers leftovers;  /* queues of sessions that ended */
     struct timebox *box;         /* of this turn; NULL outside of it */
     struct store_entry *scratch; /* what a fetch answers */
     size_t scratch_size;
+    struct store_share_entry taken[SHARE_TAKE_MAX]; /* what a take answers */
 };
 
 static struct store_memory *memory_of(struct store *s)
@@ -85,6 +94,7 @@ static struct memory_session *find_session(struct store_memory *s, struct mqtt_s
 
 static void on_will_due(struct wheel_timer *t);
 static void on_expiry_due(struct wheel_timer *t);
+static void on_redispatch_due(struct wheel_timer *t);
 
 static struct memory_session *add_session(struct store_memory *s, const struct store_hold *hold)
 {
@@ -94,6 +104,7 @@ static struct memory_session *add_session(struct store_memory *s, const struct s
     m->store = s;
     m->will_due.due = on_will_due;
     m->expiry_due.due = on_expiry_due;
+    m->redispatch_due.due = on_redispatch_due;
     memory_queue_init(&m->queue);
     m->id_len = hold->client_id_len;
     memcpy(m->id, hold->client_id, hold->client_id_len);
@@ -114,8 +125,28 @@ static void drop_will(struct memory_session *m)
     m->will = NULL;
 }
 
+/* A group has something again. */
+static void on_share_back(void *arg, struct memory_group *g)
+{
+    struct store_memory *s = arg;
+    s->host.share_wake(s->host.arg, memory_group_filter(g), 1);
+}
+
+static void return_shared(struct memory_session *m, enum memory_return what,
+                          const struct memory_group *group)
+{
+    memory_shares_return(&m->queue, what, group, on_share_back, m->store);
+}
+
+static void on_redispatch_due(struct wheel_timer *t)
+{
+    return_shared((void *)((char *)t - offsetof(struct memory_session, redispatch_due)),
+                  RETURN_QOS1, NULL);
+}
+
 static void forget_state(struct memory_session *m)
 {
+    return_shared(m, RETURN_SESSION, NULL);
     memory_queue_fini(&m->queue, &m->store->leftovers);
     memory_queue_init(&m->queue);
     packet_ids_fini(&m->open_qos2);
@@ -129,6 +160,7 @@ static void free_session(struct store_memory *s, struct memory_session *m)
 {
     hash_table_remove(&s->sessions, &m->by_id);
     wheel_cancel(&m->expiry_due);
+    wheel_cancel(&m->redispatch_due);
     drop_will(m);
     forget_state(m);
     memory_queue_fini(&m->queue, &s->leftovers);
@@ -190,7 +222,8 @@ static void end_session(struct store_memory *s, struct memory_session *m)
     forget_state(m);
     if (was_durable)
         s->host.durable_ended(s->host.arg, id_of(m));
-    publish_will(s, m); /* a delayed will, at the latest now (5.0: 3.1.2.5) */
+    if (!m->will_has_grace)
+        publish_will(s, m); /* a delayed will, at the latest now (5.0: 3.1.2.5) */
     free_if_over(s, m);
 }
 
@@ -209,6 +242,7 @@ static void on_expiry_due(struct wheel_timer *t)
         wheel_set(&s->wheel, t, t->at_ms); /* in the next turn: thousands may be due at once */
         return;
     }
+    s->expired++;
     end_session(s, m);
     timebox_spend(s->box, TIMEBOX_LOOK_US); /* it may have had many subscriptions */
 }
@@ -242,13 +276,17 @@ static void attach(struct store_memory *s, struct memory_session *m,
     if (m->hold != NULL)
         m->hold->store_data = NULL;
     wheel_cancel(&m->expiry_due);
-    if (req->clean_start || !(req->hold->any_user || is_users(m, req->hold->user)))
-        publish_will(s, m); /* it ends the old session, with which a delayed will is due */
+    wheel_cancel(&m->redispatch_due);
+    bool ends =
+        req->clean_start && !m->will_has_grace; /* the old session; its will is due with it */
+    if (ends || !(req->hold->any_user || is_users(m, req->hold->user)))
+        publish_will(s, m);
     if (req->clean_start)
         forget_state(m);
     drop_will(m); /* a client that comes back to its session cancels it */
     set_durable(s, m, req->hold->durable);
     m->hold = req->hold;
+    m->will_has_grace = false;
     m->will = req->will.message != NULL ? message_ref(req->will.message) : NULL;
     m->will_delay_s = req->will.delay_s;
     req->hold->store_data = m;
@@ -299,6 +337,18 @@ static void memory_connect(struct store *store, const struct store_connect_reque
     done(arg, STORE_OK, &result);
 }
 
+/* How long the will waits: not beyond its session's end (5.0: 3.1.3.2.2), but for a client's grace. */
+static uint32_t will_delay_s(const struct memory_session *m, const struct store_hold *hold,
+                             uint32_t session_expiry_s)
+{
+    uint32_t delay = m->will_delay_s;
+    if (!m->durable)
+        delay = 0;
+    else if (delay > session_expiry_s) /* STORE_EXPIRES_NEVER is the largest */
+        delay = session_expiry_s;
+    return delay > hold->will_grace_s ? delay : hold->will_grace_s;
+}
+
 static void memory_disconnect(struct store *store, struct store_hold *hold, bool will,
                               uint32_t session_expiry_s, store_done_fn *done, void *arg)
 {
@@ -306,16 +356,20 @@ static void memory_disconnect(struct store *store, struct store_hold *hold, bool
     struct memory_session *m = hold->store_data;
     if (m != NULL) {
         uint64_t now = clock_monotonic_ms();
-        uint32_t delay =
-            m->will_delay_s > hold->will_grace_s ? m->will_delay_s : hold->will_grace_s;
+        uint32_t delay = will_delay_s(m, hold, session_expiry_s);
         hold->store_data = NULL;
         m->hold = NULL;
+        m->will_has_grace = hold->will_grace_s > 0;
         if (!will)
             drop_will(m);
         else if (delay == 0)
             publish_will(s, m);
         else if (m->will != NULL)
             wheel_set(&s->wheel, &m->will_due, now + (uint64_t)delay * 1000);
+        if (m->durable && session_expiry_s != 0) {
+            return_shared(m, RETURN_UNSENT, NULL);
+            wheel_set(&s->wheel, &m->redispatch_due, now + s->config.redispatch_after_ms);
+        }
         if (m->durable && session_expiry_s == 0)
             end_session(s, m);
         else if (m->durable && session_expiry_s != STORE_EXPIRES_NEVER)
@@ -351,20 +405,16 @@ static void memory_unsubscribe(struct store *store, struct store_hold *hold,
 
 /* ---- publishing ------------------------------------------------------------------------------ */
 
-static void keep_retained(struct store_memory *s, struct message *m)
+/* What of a queue has expired and wasn't sent, up to where so many haven't. */
+static void expire_queue(struct store_memory *s, struct memory_session *m, uint64_t from,
+                         size_t most)
 {
-    bool is_new = retained_tree_get(s->retained, m->topic) == NULL;
-    if (m->payload.len == 0) {
-        retained_tree_remove(s->retained, m->topic);
-    } else if (is_new && retained_tree_count(s->retained) >= s->config.retained_limit) {
-        s->config.stats->dropped[DROP_RETAINED_FULL]++;
-    } else if (is_new ? !takes_lasting(s) : !takes_queued(s, 0)) {
-        retained_tree_remove(s->retained, m->topic); /* no value rather than an old one */
-        s->config.stats->dropped[DROP_MEMORY]++;
-    } else if (!retained_tree_put(s->retained, m)) {
-        s->config.stats->dropped[DROP_NO_MEMORY]++;
-    }
-    s->config.stats->retained = retained_tree_count(s->retained);
+    uint32_t dropped = memory_queue_expire(&m->queue, from, most, store_now_ms(&s->base));
+    if (dropped == 0)
+        return;
+    s->config.stats->dropped[DROP_EXPIRED] += dropped;
+    LOG_LIMITED(LOG_LEVEL_INFO, "message_dropped", KV_STR("reason", drop_names[DROP_EXPIRED]),
+                KV_BYTES("client_id", m->id, m->id_len), KV_UINT("messages", dropped));
 }
 
 static void say_full(struct memory_session *session, const struct message *m)
@@ -379,6 +429,11 @@ static void say_full(struct memory_session *session, const struct message *m)
                 KV_STR("effect", "its next messages are dropped until it has read some"));
 }
 
+static bool is_full(const struct store_memory *s, const struct memory_queue *q)
+{
+    return q->count >= s->config.queue_limit || q->bytes >= s->config.queue_limit_bytes;
+}
+
 static void queue_for(struct store_memory *s, const struct store_queue_target *t, struct message *m,
                       bool is_value)
 {
@@ -386,7 +441,10 @@ static void queue_for(struct store_memory *s, const struct store_queue_target *t
     if (session == NULL || !session->durable)
         return;
     struct memory_queue *q = &session->queue;
-    if (q->count >= s->config.queue_limit || q->bytes >= s->config.queue_limit_bytes) {
+    enum { LOOKED_AT = 64 };
+    if (is_full(s, q))
+        expire_queue(s, session, q->first, LOOKED_AT);
+    if (is_full(s, q)) {
         s->config.stats->dropped[DROP_QUEUE_FULL]++;
         say_full(session, m);
         return;
@@ -400,10 +458,40 @@ static void queue_for(struct store_memory *s, const struct store_queue_target *t
                              .is_value = is_value};
     if (!takes_queued(s, q->bytes))
         s->config.stats->dropped[DROP_MEMORY]++;
-    else if (!memory_queue_push(q, e))
+    else if (!memory_queue_push(q, e, t->ids))
         s->config.stats->dropped[DROP_NO_MEMORY]++;
     else if (session->hold != NULL)
         s->host.wake(s->host.arg, id_of(session));
+}
+
+static void say_group_full(struct memory_group *g)
+{
+    if (!g->full_said)
+        LOG_LIMITED(LOG_LEVEL_WARN, "share_queue_full",
+                    KV_BYTES("filter", g->filter, g->filter_len),
+                    KV_UINT("messages", g->queue.count), KV_UINT("bytes", g->queue.bytes),
+                    KV_STR("effect", "its next messages are dropped until members have read some"));
+    g->full_said = true;
+}
+
+static void queue_for_group(struct store_memory *s, struct mqtt_slice filter, struct message *m)
+{
+    struct memory_group *g = memory_shares_get(&s->shares, filter);
+    struct share_queue *q = g != NULL ? &g->queue : NULL;
+    if (q != NULL &&
+        (q->count >= s->config.queue_limit || q->bytes >= s->config.queue_limit_bytes)) {
+        s->config.stats->dropped[DROP_QUEUE_FULL]++;
+        say_group_full(g);
+        return;
+    }
+    if (q != NULL && q->count < s->config.queue_limit / 2)
+        g->full_said = false;
+    if (q != NULL && !takes_queued(s, q->bytes))
+        s->config.stats->dropped[DROP_MEMORY]++;
+    else if (q == NULL || !share_queue_push(q, m, clock_monotonic_ms()))
+        s->config.stats->dropped[DROP_NO_MEMORY]++;
+    else
+        s->host.share_wake(s->host.arg, filter, 1);
 }
 
 /* True when this packet id of a durable publisher was published before. */
@@ -423,14 +511,20 @@ static void memory_publish(struct store *store, const struct store_publish_reque
 {
     struct store_memory *s = memory_of(store);
     struct message *m = req->message;
+    bool reached = true; /* by a repeat: when it came first */
     if (!is_repeat(req)) {
+        reached = req->targets.queue_count > 0 || req->targets.group_count > 0;
         if (m->retain)
-            keep_retained(s, m);
+            memory_values_keep(&s->values, m);
         for (size_t i = 0; i < req->targets.queue_count; i++)
             queue_for(s, &req->targets.queues[i], m, false);
+        for (size_t i = 0; i < req->targets.group_count; i++)
+            queue_for_group(s, req->targets.groups[i], m);
         if (req->qos2_packet_id != 0)
-            s->host.deliver(s->host.arg, m);
+            reached |= s->host.deliver(s->host.arg, m);
     }
+    if (req->reached != NULL)
+        *req->reached |= reached;
     if (done != NULL)
         done(arg, STORE_OK);
 }
@@ -481,6 +575,7 @@ static void memory_fetch(struct store *store, struct store_hold *hold, uint64_t 
         done(arg, STORE_UNAVAILABLE, NULL, 0, false);
         return;
     }
+    expire_queue(s, m, from, max);
     count = memory_queue_read(&m->queue, from, s->scratch, max, max_bytes, &more);
     done(arg, STORE_OK, s->scratch, count, more);
 }
@@ -535,16 +630,136 @@ static void memory_complete(struct store *store, struct store_hold *hold, uint64
     }
 }
 
+/* ---- shared subscriptions --------------------------------------------------------------------- */
+
+static void share_join(struct store *store, const struct store_member *m)
+{
+    memory_shares_joined(&memory_of(store)->shares, m->filter);
+}
+
+/* An ended connection's session is told of by memory_disconnect. */
+static void share_leave(struct store *store, struct store_hold *hold, struct mqtt_slice filter,
+                        enum store_leave why)
+{
+    const struct memory_group *g = memory_shares_find(&memory_of(store)->shares, filter);
+    struct memory_session *m = hold->store_data;
+    if (why == STORE_LEAVE_ENDED && m != NULL && g != NULL)
+        return_shared(m, RETURN_UNSENT, g);
+}
+
+/* Into the queue of a durable session. False: out of memory. */
+static bool copy_shared(const struct store_member *m, struct share_entry *e, uint8_t qos)
+{
+    struct memory_session *session = m->hold->store_data;
+    struct memory_entry copy = {.message = e->message,
+                                .qos = qos,
+                                .retain = e->message->retain && m->options.retain_as_published,
+                                .shared = e};
+    return memory_queue_push(&session->queue, copy, store_member_ids(m));
+}
+
+/* The member gets it, in one way or the other. False: it waits again. */
+static bool give(struct store_memory *s, const struct store_member *m, struct share_entry *e,
+                 size_t *count)
+{
+    const struct message *message = e->message;
+    uint8_t qos = message->qos < m->options.qos ? message->qos : m->options.qos;
+    bool durable = m->hold->durable && m->hold->store_data != NULL;
+    if (qos > 0 && durable) {
+        bool copied = copy_shared(m, e, qos);
+        if (!copied)
+            share_entry_put_back(e);
+        return copied;
+    }
+    s->taken[(*count)++] = (struct store_share_entry){
+        .taken = (struct store_taken *)e, .message = e->message, .qos = qos};
+    return true;
+}
+
+static void share_take(struct store *store, const struct store_member *m, size_t max,
+                       store_take_fn *done, void *arg)
+{
+    struct store_memory *s = memory_of(store);
+    struct memory_group *g = memory_shares_find(&s->shares, m->filter);
+    struct share_entry *e = NULL;
+    size_t count = 0;
+    size_t given = 0;
+    if (max > SHARE_TAKE_MAX)
+        max = SHARE_TAKE_MAX;
+    while (g != NULL && given < max && (e = share_queue_take(&g->queue)) != NULL) {
+        if (e->message->expires_at_ms != 0 && message_is_expired(e->message, store_now_ms(store))) {
+            s->config.stats->dropped[DROP_EXPIRED]++;
+            share_entry_finish(e);
+        } else if (give(s, m, e, &count))
+            given++;
+        else
+            break;
+    }
+    bool more = g != NULL && g->queue.waiting_count > 0;
+    if (given > count) /* copies */
+        s->host.wake(s->host.arg, store_hold_id(m->hold));
+    done(arg, STORE_OK, s->taken, count, more);
+}
+
+static void share_finish(struct store *store, struct store_hold *hold, struct store_taken *taken)
+{
+    (void)store, (void)hold;
+    share_entry_finish((struct share_entry *)taken);
+}
+
+static void share_put_back(struct store *store, struct store_hold *hold, struct store_taken *taken)
+{
+    struct store_memory *s = memory_of(store);
+    struct share_queue *q = ((struct share_entry *)taken)->queue;
+    (void)hold;
+    if (share_entry_put_back((struct share_entry *)taken))
+        on_share_back(s, (void *)((char *)q - offsetof(struct memory_group, queue)));
+}
+
+static void share_declare(struct store *store, struct mqtt_slice filter, uint64_t keep_ms)
+{
+    if (!memory_shares_declare(&memory_of(store)->shares, filter, keep_ms))
+        LOG_ERROR("no_memory", KV_BYTES("filter", filter.data, filter.len));
+}
+
+static void share_ended(struct store *store, struct mqtt_slice filter)
+{
+    memory_shares_ended(&memory_of(store)->shares, filter);
+}
+
 /* ---- retained -------------------------------------------------------------------------------- */
+
+static bool is_over(struct store *store, struct message *m)
+{
+    return m->expires_at_ms != 0 &&
+           memory_values_drop_expired(&memory_of(store)->values, m, store_now_ms(store));
+}
 
 static struct store_retained_read *start_read(struct store *store, struct mqtt_slice filter,
                                               store_retained_fn *each,
                                               store_retained_chunk_fn *chunk, store_done_fn *done,
                                               void *arg)
 {
-    struct memory_read_request r = {
-        .filter = filter, .each = each, .chunk = chunk, .done = done, .arg = arg};
-    return memory_read_start(store, memory_of(store)->retained, &r);
+    struct memory_read_request r = {.is_over = is_over,
+                                    .filter = filter,
+                                    .each = each,
+                                    .chunk = chunk,
+                                    .done = done,
+                                    .arg = arg};
+    return memory_read_start(store, memory_of(store)->values.tree, &r);
+}
+
+/* ---- totals ---------------------------------------------------------------------------------- */
+
+/* This broker is all there is. */
+static void memory_totals(struct store *store, const uint64_t mine[STORE_TOTAL_COUNT],
+                          store_totals_fn *done, void *arg)
+{
+    const struct store_memory *s = memory_of(store);
+    struct store_totals totals = {
+        .nodes = 1, .retained = retained_tree_count(s->values.tree), .expired = s->expired};
+    memcpy(totals.of_all, mine, sizeof(totals.of_all));
+    done(arg, STORE_OK, &totals);
 }
 
 /* ---- the turn, and the end ------------------------------------------------------------------- */
@@ -555,6 +770,9 @@ static void memory_input(struct store *store, struct timebox *box)
     s->box = box;
     wheel_advance(&s->wheel, clock_monotonic_ms());
     leftovers_release(&s->leftovers, box);
+    memory_values_sweep(&s->values, clock_monotonic_ms(), store_now_ms(store));
+    s->config.stats->dropped[DROP_SHARE_NOBODY] +=
+        memory_shares_tick(&s->shares, clock_monotonic_ms());
     s->box = NULL;
 }
 
@@ -593,11 +811,12 @@ static void memory_free(struct store *store)
 {
     struct store_memory *s = memory_of(store);
     struct hash_link *link;
+    memory_shares_fini(&s->shares); /* nobody is told */
     for (uint32_t at = 0; (link = hash_table_any(&s->sessions, &at)) != NULL;)
         free_session(s, HASH_OWNER(link, struct memory_session, by_id));
     hash_table_fini(&s->sessions);
     leftovers_fini(&s->leftovers);
-    retained_tree_free(s->retained);
+    memory_values_fini(&s->values);
     free(s->scratch);
     free(s);
 }
@@ -616,9 +835,17 @@ static const struct store_ops memory_ops = {
     .ack = memory_ack,
     .release = memory_release,
     .complete = memory_complete,
+    .share_join = share_join,
+    .share_leave = share_leave,
+    .share_take = share_take,
+    .share_finish = share_finish,
+    .share_put_back = share_put_back,
+    .share_declare = share_declare,
+    .share_ended = share_ended,
     .retained_start = start_read,
     .retained_continue = memory_read_continue,
     .retained_cancel = memory_read_cancel,
+    .totals = memory_totals,
     .input = memory_input,
     .flush = memory_flush,
     .now_ms = memory_now_ms,
@@ -636,9 +863,10 @@ struct store *store_memory_new(const struct store_memory_config *cfg, const stru
     s->base.ops = &memory_ops;
     s->config = *cfg;
     s->host = *host;
-    s->retained = retained_tree_new(cfg->hash_key);
-    if (s->retained == NULL || !hash_table_init(&s->sessions)) {
-        retained_tree_free(s->retained);
+    if (!memory_values_init(&s->values, &s->config) || !hash_table_init(&s->sessions) ||
+        !memory_shares_init(&s->shares, cfg->hash_key)) {
+        hash_table_fini(&s->sessions);
+        memory_values_fini(&s->values);
         free(s);
         return NULL;
     }

@@ -281,6 +281,8 @@ size_t mqtt_encode_publish_head(const struct mqtt_publish *p, enum mqtt_version 
 void mqtt_encode_ack4(enum mqtt_type type, uint16_t packet_id, uint8_t buf[4]);
 
 bool mqtt_utf8_valid(const uint8_t *s, size_t len); /* 1.5.3 (3.1.1), 1.5.4 (5.0) */
+/* A payload that says it is UTF-8 (5.0: 3.3.2.3.2): the same, but U+0000 is a character like others. */
+bool mqtt_payload_utf8_valid(const uint8_t *s, size_t len);
 bool mqtt_topic_name_valid(const uint8_t *s,
                            size_t len); /* 4.7: length 1 to 65535, UTF-8, no wildcards */
 bool mqtt_topic_filter_valid(const uint8_t *s, size_t len); /* 4.7.1 */

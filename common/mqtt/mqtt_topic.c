@@ -103,6 +103,19 @@ bool mqtt_utf8_valid(const uint8_t *s, size_t len)
     return text_valid(s, len, false);
 }
 
+bool mqtt_payload_utf8_valid(const uint8_t *s, size_t len)
+{
+    const uint8_t *end = s + len;
+    while (s < end) {
+        const uint8_t *nul = memchr(s, 0, (size_t)(end - s));
+        const uint8_t *part_end = nul != NULL ? nul : end;
+        if (!text_valid(s, (size_t)(part_end - s), false))
+            return false;
+        s = nul != NULL ? nul + 1 : end;
+    }
+    return true;
+}
+
 bool mqtt_topic_name_valid(const uint8_t *s, size_t len)
 {
     return len - 1 < MAX_LEN && text_valid(s, len, true);

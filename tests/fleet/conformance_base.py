@@ -1,4 +1,6 @@
 """What the conformance mixins share: clients of the broker under test, closed after each test."""
+import sys
+import threading
 import unittest
 
 import services
@@ -10,6 +12,25 @@ def not_on_standin(method):
 
 
 class Conformance:
+    statement = threading.local()  # the numbers that the next assertions prove
+
+    @staticmethod
+    def broker_config(scope):
+        """What the broker's configuration must have for these tests."""
+
+    def proves(self, *numbers):
+        """What comes next proves these statements of the specification (tests/conformance/table.py reads the calls)."""
+        self.statement.numbers = numbers
+
+    def setUp(self):
+        self.proves()
+        super().setUp()
+
+    def tearDown(self):
+        super().tearDown()
+        if self.trouble_count() > self.troubles_before and self.statement.numbers:
+            sys.stderr.write("at the proof of %s\n" % ", ".join(self.statement.numbers))
+
     def client(self, client_id=None, **fields):
         client = self.broker.connect(self.unique("id") if client_id is None else client_id, **fields)
         self.addCleanup(client.close)

@@ -122,6 +122,7 @@ class MalformedTests(Conformance):
             with self.subTest(name):
                 client = self.client()
                 client.send(data)
+                self.proves("MQTT-4.8.0-1")
                 self.assert_ends(client, name)
                 control.ping()
         self.client().publish(topic, "alive", 1)

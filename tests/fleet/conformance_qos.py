@@ -11,6 +11,7 @@ class QosTests(Conformance):
             self.assertEqual(subscriber.subscribe((topic, granted)), [granted])
             for qos in (0, 1, 2):
                 publisher.publish(topic, "at %d" % qos, qos)
+                self.proves("MQTT-3.8.4-6")
                 subscriber.expect_message(topic, "at %d" % qos, min(qos, granted), retain=False)
 
     def test_publisher_is_served_its_own_message(self):
@@ -61,7 +62,9 @@ class QosTests(Conformance):
         subscriber.subscribe((topic, 1))
         publisher.send(b"".join(m.publish(topic, "n%d" % i, 1, i + 1) for i in range(1000)))
         got = subscriber.collect(1000)
+        self.proves("MQTT-4.6.0-5")
         self.assertEqual([g.payload for g in got], [b"n%d" % i for i in range(1000)])
+        self.proves("MQTT-4.6.0-2")
         self.assertEqual([publisher.expect(m.PUBACK).pid for _ in range(1000)], list(range(1, 1001)))
 
     def test_qos0_burst_in_order(self):
@@ -78,6 +81,7 @@ class QosTests(Conformance):
         publisher.send(m.publish(topic, "one", 2, 5, dup=True))
         publisher.expect(m.PUBREC, pid=5)
         publisher.send(m.ack(m.PUBREL, 5))
+        self.proves("MQTT-4.3.3-2")
         publisher.expect(m.PUBCOMP, pid=5)
         subscriber.expect_message(topic, "one", 2)
         self.assert_quiet(subscriber)
@@ -90,6 +94,7 @@ class QosTests(Conformance):
             publisher.expect(m.PUBREC, pid=5)
             publisher.send(m.ack(m.PUBREL, 5))
             publisher.expect(m.PUBCOMP, pid=5)
+            self.proves("MQTT-2.3.1-3")
             subscriber.expect_message(topic, "n%d" % n, 2)
         self.assert_quiet(subscriber)
 
@@ -98,6 +103,7 @@ class QosTests(Conformance):
         subscriber.subscribe((topic, 1))
         for n in range(3):
             publisher.send(m.publish(topic, "n%d" % n, 1, 65535))
+            self.proves("MQTT-4.3.2-2")
             publisher.expect(m.PUBACK, pid=65535)
             subscriber.expect_message(topic, "n%d" % n, 1)
 
@@ -118,6 +124,7 @@ class QosTests(Conformance):
         subscriber.subscribe((topic, 1))
         publisher.send(m.publish(topic, "x", 1, 3, dup=True))
         publisher.expect(m.PUBACK, pid=3)
+        self.proves("MQTT-3.3.1-3")
         self.assertFalse(subscriber.expect(m.PUBLISH, topic=topic).dup)
 
     def test_out_of_order_acknowledgements(self):
@@ -137,6 +144,7 @@ class QosTests(Conformance):
         subscriber.subscribe((topic, 1))
         publisher.publish_many(((topic, "n%d" % n) for n in range(500)), 1)
         got = subscriber.collect(500)
+        self.proves("MQTT-4.6.0-6")
         self.assertEqual([g.payload for g in got], [b"n%d" % n for n in range(500)])
         self.assert_quiet(subscriber)
 
@@ -152,6 +160,7 @@ class SessionTests(Conformance):
         client = self.durable(name)
         self.assertTrue(client.session_present)
         got = client.collect(60)
+        self.proves("MQTT-3.1.2-5")
         self.assertEqual([g.payload for g in got], [b"n%d" % n for n in range(60)])
         self.assertEqual([g.qos for g in got], [1 + n % 2 for n in range(60)])
         self.assertFalse(any(g.dup for g in got))
@@ -187,6 +196,7 @@ class SessionTests(Conformance):
             client.disconnect()
         publisher.publish(topic, "lost too", 1)
         client = self.durable(name)
+        self.proves("MQTT-3.1.2-6")
         self.assertFalse(client.session_present)
         self.assert_quiet(client)
 
@@ -199,6 +209,7 @@ class SessionTests(Conformance):
         client = self.durable(name)
         publisher.publish(topic + "/a", "1", 2)
         publisher.publish(topic + "/x/y/z", "2", 2)
+        self.proves("MQTT-3.1.2-4")
         client.expect_message(topic + "/a", "1", 1)
         client.expect_message(topic + "/x/y/z", "2", 2)
         self.assert_quiet(client)
@@ -228,7 +239,9 @@ class SessionTests(Conformance):
         client = self.durable(name)
         again = client.collect(5)
         self.assertEqual([g.payload for g in again], [b"n0", b"n2", b"n3", b"n4", b"n5"])
+        self.proves("MQTT-2.3.1-4")
         self.assertEqual([g.pid for g in again[:4]], [first[i].pid for i in (0, 2, 3, 4)])
+        self.proves("MQTT-4.3.2-1")
         self.assertEqual([g.dup for g in again], [True] * 4 + [False])
         self.assert_quiet(client)
 
@@ -240,6 +253,7 @@ class SessionTests(Conformance):
         first = client.expect(m.PUBLISH, qos=2, dup=False)
         client.abort()
         client = self.durable(name)
+        self.proves("MQTT-3.3.1-1")
         again = client.expect(m.PUBLISH, qos=2, dup=True, payload=b"x", pid=first.pid)
         client.send(m.ack(m.PUBREC, again.pid))
         client.expect(m.PUBREL, pid=first.pid)
@@ -256,9 +270,10 @@ class SessionTests(Conformance):
         client.expect(m.PUBREL, pid=pid)
         client.abort()
         client = self.durable(name)
+        self.proves("MQTT-4.3.3-1")
         client.expect(m.PUBREL, pid=pid)
         client.send(m.ack(m.PUBCOMP, pid))
-        client.ping()
+        self.assert_quiet(client)
         client.abort()
         client = self.durable(name)
         self.assert_quiet(client)
@@ -275,6 +290,7 @@ class SessionTests(Conformance):
         client.send(m.publish(topic, "x", 2, 11, dup=True))
         client.expect(m.PUBREC, pid=11)
         client.send(m.ack(m.PUBREL, 11))
+        self.proves("MQTT-4.1.0-1")
         client.expect(m.PUBCOMP, pid=11)
         subscriber.expect_message(topic, "x", 2)
         self.assert_quiet(subscriber)
@@ -306,6 +322,7 @@ class SessionTests(Conformance):
         for n in range(10, 20):
             publisher.publish(topic, "n%d" % n, 1 + n % 2)
         got = self.durable(name).collect(20)
+        self.proves("MQTT-4.6.0-1")
         self.assertEqual([g.payload for g in got], [b"n%d" % n for n in range(20)])
 
     def test_takeover_hands_the_unacknowledged_over(self):
@@ -318,6 +335,7 @@ class SessionTests(Conformance):
         new = self.durable(name)
         self.assertTrue(new.session_present)
         got = new.collect(3)
+        self.proves("MQTT-4.4.0-1")
         self.assertEqual([(g.payload, g.pid, g.dup) for g in got],
                          [(b"n%d" % n, pids[n], True) for n in range(3)])
         old.expect_closed()
@@ -338,4 +356,5 @@ class SessionTests(Conformance):
         client.subscribe((topic, 2))
         for qos in (0, 1, 2):
             publisher.publish(topic, "q%d" % qos, qos)
+            self.proves("MQTT-4.1.0-2")
             client.expect_message(topic, "q%d" % qos, qos)

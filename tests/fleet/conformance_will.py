@@ -17,6 +17,7 @@ class WillTests(Conformance):
                 watcher = self.watcher(topic)
                 client = self.client(will=m.Will(topic, "%s %d" % (how, qos), qos))
                 getattr(client, how)()
+                self.proves("MQTT-3.1.2-8")
                 watcher.expect_message(topic, "%s %d" % (how, qos), qos, retain=False)
                 self.assert_quiet(watcher)
 
@@ -24,6 +25,7 @@ class WillTests(Conformance):
         topic = self.unique("will/")
         watcher = self.watcher(topic)
         self.client(will=m.Will(topic, "no", 1)).disconnect()
+        self.proves("MQTT-3.14.4-3")
         self.assert_quiet(watcher)
 
     def test_published_when_keep_alive_runs_out(self):
@@ -67,6 +69,7 @@ class WillTests(Conformance):
         watcher.expect_message(topic, "gone", 1, retain=False)
         late = self.client()
         late.subscribe((topic, 1))
+        self.proves("MQTT-3.1.2-17")
         late.expect_message(topic, "gone", 1, retain=True)
 
     def test_not_retained(self):
@@ -74,6 +77,7 @@ class WillTests(Conformance):
         watcher = self.watcher(topic)
         self.client(will=m.Will(topic, "gone", 1, retain=False)).close()
         watcher.expect_message(topic, "gone", 1)
+        self.proves("MQTT-3.1.2-16")
         self.assert_quiet(self.watcher(topic))
 
     def test_empty_and_binary_payload(self):
@@ -102,6 +106,7 @@ class WillTests(Conformance):
         with self.durable(name, will=m.Will(topic, "two", 1)) as client:
             client.disconnect()
         self.durable(name).close()
+        self.proves("MQTT-3.1.2-10", "MQTT-3.1.2-12")
         self.assert_quiet(watcher)
 
     def test_of_the_last_connect_counts(self):

@@ -8,6 +8,7 @@ import atexit
 import concurrent.futures
 import ctypes
 import fcntl
+import itertools
 import os
 import random
 import re
@@ -290,6 +291,7 @@ class FleetTest(unittest.TestCase):
 
     shared = False
     maxDiff = 2000
+    counter = itertools.count(1)
 
     @staticmethod
     def build(holder):
@@ -339,8 +341,7 @@ class FleetTest(unittest.TestCase):
     @classmethod
     def unique(cls, prefix="c"):
         """A name no other test of this process uses: for client ids and topics."""
-        FleetTest.counter = getattr(FleetTest, "counter", 0) + 1
-        return "%s%d" % (prefix, FleetTest.counter)
+        return "%s%d" % (prefix, next(FleetTest.counter))
 
 
 def main():

@@ -151,7 +151,7 @@ def take_packet(buffer):
     return result
 
 
-def take_packets(buffer):
+def take_packets(buffer, make=Packet):
     """All complete packets of the bytearray, cheaper than one by one."""
     found, at, have = [], 0, len(buffer)
     while have - at >= 2:
@@ -167,7 +167,7 @@ def take_packets(buffer):
             break
         if have - i < size:
             break
-        found.append(Packet(buffer[at] >> 4, buffer[at] & 15, bytes(buffer[i:i + size])))
+        found.append(make(buffer[at] >> 4, buffer[at] & 15, bytes(buffer[i:i + size])))
         at = i + size
     if at:
         del buffer[:at]
@@ -201,6 +201,9 @@ def open_socket(address, tls=None, timeout=DEFAULT_TIMEOUT, source=None):
 
 class Client:
     """One connection. `address` is (host, port); `tls` an SSLContext."""
+
+    make_packet = Packet
+    publish_bytes = staticmethod(publish)
 
     def __init__(self, address, tls=None, timeout=DEFAULT_TIMEOUT, source=None, preamble=b""):
         self.timeout = timeout
@@ -289,7 +292,7 @@ class Client:
         if not data:
             raise Closed("end of stream")
         self.buffer += data
-        self.packets.extend(take_packets(self.buffer))
+        self.packets.extend(take_packets(self.buffer, self.make_packet))
 
     def recv(self, timeout=None):
         """The next packet; raises Closed or TimedOut."""
@@ -387,7 +390,7 @@ class Client:
         if qos == 0:
             chunk = bytearray()
             for topic, payload in messages:
-                chunk += publish(topic, payload, retain=retain)
+                chunk += self.publish_bytes(topic, payload, retain=retain)
                 if len(chunk) > 1 << 15:
                     self.send(chunk)
                     chunk = bytearray()
@@ -406,7 +409,7 @@ class Client:
                 while pid in pending:
                     pid = self.pid()
                 pending.add(pid)
-                out += publish(topic, payload, qos, pid, retain)
+                out += self.publish_bytes(topic, payload, qos, pid, retain)
             if out:
                 self.send(out)
                 out = bytearray()

@@ -2,18 +2,11 @@
 import harness
 from conformance_connect import ConnectTests
 from conformance_malformed import MalformedTests
+from conformance_packets import BoundTests, FormatTests, PacketTests
 from conformance_qos import QosTests, SessionTests
 from conformance_topics import RetainedTests, SubscriptionTests
+from conformance_ways import Memory
 from conformance_will import WillTests
-from services import Broker
-
-
-class Memory:
-    shared = True
-
-    @staticmethod
-    def build(holder):
-        holder.broker = Broker(holder.scope).start()
 
 
 class MemoryConnect(Memory, ConnectTests, harness.FleetTest):
@@ -21,6 +14,18 @@ class MemoryConnect(Memory, ConnectTests, harness.FleetTest):
 
 
 class MemoryMalformed(Memory, MalformedTests, harness.FleetTest):
+    pass
+
+
+class MemoryFormat(Memory, FormatTests, harness.FleetTest):
+    pass
+
+
+class MemoryPackets(Memory, PacketTests, harness.FleetTest):
+    pass
+
+
+class MemoryBounds(Memory, BoundTests, harness.FleetTest):
     pass
 
 

@@ -2,19 +2,11 @@
 import harness
 from conformance_connect import ConnectTests
 from conformance_malformed import MalformedTests
+from conformance_packets import BoundTests, FormatTests, PacketTests
 from conformance_qos import QosTests, SessionTests
 from conformance_topics import RetainedTests, SubscriptionTests
+from conformance_ways import OnRedis
 from conformance_will import WillTests
-from services import Broker, Redis
-
-
-class OnRedis:
-    shared = True
-
-    @staticmethod
-    def build(holder):
-        holder.redis = Redis(holder.scope).start()
-        holder.broker = Broker(holder.scope, redis=holder.redis).start()
 
 
 class RedisConnect(OnRedis, ConnectTests, harness.FleetTest):
@@ -22,6 +14,18 @@ class RedisConnect(OnRedis, ConnectTests, harness.FleetTest):
 
 
 class RedisMalformed(OnRedis, MalformedTests, harness.FleetTest):
+    pass
+
+
+class RedisFormat(OnRedis, FormatTests, harness.FleetTest):
+    pass
+
+
+class RedisPackets(OnRedis, PacketTests, harness.FleetTest):
+    pass
+
+
+class RedisBounds(OnRedis, BoundTests, harness.FleetTest):
     pass
 
 

@@ -117,7 +117,7 @@ class WebSocket(m.Client):
                 assert opcode in (CLOSE, PONG), "the broker sent a frame with opcode %d" % opcode
                 self.control.append(got)
             got = self.take_frame()
-        self.packets.extend(m.take_packets(self.buffer))
+        self.packets.extend(m.take_packets(self.buffer, self.make_packet))
 
     def fill(self, deadline):
         left = deadline - time.monotonic()

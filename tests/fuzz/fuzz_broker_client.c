@@ -53,7 +53,7 @@ static void check_output(struct party *p)
         enum decode_result r =
             mqtt_decode(c->out + at, c->out_len - at, &opts, &packet, &packet_size, &err);
         if (r == DECODE_MALFORMED && at == 0 && opts.version == MQTT_V311) {
-            opts.version = MQTT_V5; /* refused in the turn that read its CONNECT */
+            opts.version = MQTT_V5; /* ended in the turn that read its CONNECT */
             continue;
         }
         if (r == DECODE_NEED_MORE)
@@ -135,6 +135,16 @@ static const struct preset {
     PRESET("\x50\2\0\1\x70\2\0\1\x50\2\0\2\x70\2\0\2\x50\2\0\3"), /* PUBREC, PUBCOMP */
     PRESET("\xc0\0"),                                             /* PINGREQ */
     PRESET("\xe0\0"),                                             /* DISCONNECT */
+    /* 5.0: CONNECT with receive maximum 1, topic alias maximum 2, packet size 40 */
+    PRESET("\x10\x19\0\4MQTT\5\2\0\0\x0b\x21\0\1\x22\0\2\x27\0\0\0\x28\0\1a"),
+    PRESET("\x82\x07\0\1\0\0\1#\2"),          /* SUBSCRIBE # */
+    PRESET("\x30\x08\0\1a\3\x23\0\1x"),       /* PUBLISH that sets alias 1 */
+    PRESET("\x30\x07\0\0\3\x23\0\1x"),        /* and by it */
+    PRESET("\x32\x0c\0\1a\0\1\5\2\0\0\0\1x"), /* QoS 1, expires after a second */
+    PRESET("\x34\x09\0\1a\0\2\2\1\1x"),       /* QoS 2, payload format */
+    PRESET("\x50\3\0\1\x97\x40\3\0\2\x97"),   /* PUBREC, PUBACK: quota exceeded */
+    PRESET("\xe0\1\4"),                       /* DISCONNECT with will */
+    PRESET("\xe0\7\0\5\x11\0\0\0\1"),         /* and another session expiry */
 #undef PRESET
 };
 enum { PRESETS = sizeof(presets) / sizeof(presets[0]) };

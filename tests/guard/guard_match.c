@@ -90,5 +90,5 @@ void guard_finish(void)
         unsubscribe(&devices[i], topics[i]);
         free(devices[i].items);
     }
-    free(matches.items);
+    topic_matches_fini(&matches);
 }

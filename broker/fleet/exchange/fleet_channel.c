@@ -9,6 +9,7 @@
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/wire/fleet_batch.h"
 #include "broker/fleet/wire/fleet_bytes.h"
+#include "broker/fleet/wire/fleet_frame.h"
 #include "common/base/clock.h"
 
 enum {
@@ -89,6 +90,20 @@ void fleet_channel_add(struct fleet *f, struct route_node *n, const struct fleet
         fleet_batch_begin(&n->bulk, f->id, 0);
     fleet_bytes_u8(&n->bulk, ITEM_MESSAGE);
     fleet_bytes_put(&n->bulk, frame->data, frame->len);
+    n->bulk_count++;
+    if (n->bulk.len >= BATCH_BYTES)
+        send_batch(f, n);
+}
+
+void fleet_channel_add_shared(struct fleet *f, struct route_node *n, struct mqtt_slice filter,
+                              const struct message *m, bool tried)
+{
+    if (n->bulk_count == 0)
+        fleet_batch_begin(&n->bulk, f->id, 0);
+    fleet_bytes_u8(&n->bulk, ITEM_SHARED);
+    fleet_bytes_slice(&n->bulk, filter);
+    fleet_bytes_u8(&n->bulk, tried);
+    fleet_frame_put(&n->bulk, m, false);
     n->bulk_count++;
     if (n->bulk.len >= BATCH_BYTES)
         send_batch(f, n);

@@ -49,6 +49,17 @@ void outbox_add_wake(struct fleet *f, struct route_node *n, struct mqtt_slice cl
     fleet_bytes_slice(&c->wakes, client);
 }
 
+void outbox_add_share_wake(struct fleet *f, struct route_node *n, struct mqtt_slice filter,
+                           uint32_t messages)
+{
+    struct outbox_chunk *c = outbox_open_chunk(f, &n->outbox, n->id);
+    if (c == NULL)
+        return; /* nodes with room look now and then */
+    fleet_bytes_u8(&c->items, ITEM_SHARE_WAKE);
+    fleet_bytes_slice(&c->items, filter);
+    fleet_bytes_varint(&c->items, messages);
+}
+
 static void begin_request(struct fleet *f, struct route_node *n, enum fleet_item kind)
 {
     struct fleet_bytes *b = &n->outbox.requests;
@@ -137,6 +148,10 @@ static void skip_item(struct fleet_reader *r, uint8_t kind)
         return;
     case ITEM_WAKE:
         fleet_reader_slice(r);
+        return;
+    case ITEM_SHARE_WAKE:
+        fleet_reader_slice(r);
+        fleet_reader_varint(r);
         return;
     default:
         return; /* a gap has nothing behind it, and the others are in batches of their own */

@@ -19,6 +19,9 @@ struct route_node;
 void outbox_add_message(struct fleet *f, struct route_node *n, struct fleet_parts *p,
                         const struct fleet_bytes *frame);
 void outbox_add_wake(struct fleet *f, struct route_node *n, struct mqtt_slice client);
+/* The node's members of a group may take so many messages. */
+void outbox_add_share_wake(struct fleet *f, struct route_node *n, struct mqtt_slice filter,
+                           uint32_t messages);
 void outbox_add_hand_over(struct fleet *f, struct route_node *n, uint64_t request, uint64_t epoch,
                           struct mqtt_slice client);
 void outbox_add_gone(struct fleet *f, struct route_node *n, uint64_t request);

@@ -112,6 +112,26 @@ static void take_wake(struct fleet *f, struct fleet_reader *r)
         f->host.wake(f->host.arg, client);
 }
 
+static void take_shared(struct fleet *f, struct fleet_reader *r)
+{
+    struct mqtt_slice filter = fleet_reader_slice(r);
+    bool tried = fleet_reader_u8(r) != 0;
+    bool remember = false;
+    struct message *m = fleet_frame_get(r, &remember);
+    if (m == NULL)
+        return;
+    f->host.share_deliver(f->host.arg, filter, m, tried);
+    message_unref(m);
+}
+
+static void take_share_wake(struct fleet *f, struct fleet_reader *r)
+{
+    struct mqtt_slice filter = fleet_reader_slice(r);
+    uint64_t messages = fleet_reader_varint(r);
+    if (!r->failed)
+        f->share_woken(f, filter, messages < UINT32_MAX ? (uint32_t)messages : UINT32_MAX);
+}
+
 static void take_hand_over(struct fleet *f, uint64_t sender, struct fleet_reader *r)
 {
     uint64_t request = fleet_reader_u64(r);
@@ -140,6 +160,12 @@ static void take_item(struct fleet *f, struct inbox_batch *b)
         break;
     case ITEM_WAKE:
         take_wake(f, r);
+        break;
+    case ITEM_SHARED:
+        take_shared(f, r);
+        break;
+    case ITEM_SHARE_WAKE:
+        take_share_wake(f, r);
         break;
     case ITEM_HAND_OVER:
         take_hand_over(f, b->sender, r);

@@ -42,15 +42,24 @@ static void refuse_releases(struct fleet *f, struct fleet_releases *list)
     }
 }
 
+/* Messages of groups, which are finished there, too. */
+static void finish_shared(struct fleet *f, const redisReply *r)
+{
+    for (size_t i = 0; i < r->elements; i++)
+        f->share_finished(f, mqtt_slice_of(r->element[i]->str, r->element[i]->len));
+}
+
 static void on_acks(void *arg, const redisReply *r)
 {
     struct acks_sent *sent = arg;
     enum store_status status = fleet_reply_status(r);
 
-    if (status == STORE_OK && r->integer == 0) {
+    if (status == STORE_OK && r->type == REDIS_REPLY_INTEGER && r->integer == 0) {
         status = STORE_FENCED;
         fleet_hold_fenced(sent->hold);
     }
+    if (status == STORE_OK && r->type == REDIS_REPLY_ARRAY)
+        finish_shared(sent->hold->fleet, r);
     call_releases(&sent->releases, status);
     fleet_hold_unref(sent->hold);
     free(sent);

@@ -1,6 +1,7 @@
 /* Gathers changes and writes them as entries of the log, one at a time. */
 #include "broker/fleet/log/fleet_append.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +78,25 @@ uint64_t fleet_append_route(struct fleet *f, enum fleet_log_item kind, struct mq
     e->route_count++;
     e->added += kind == LOG_ROUTE_ADDED ? 1 : 0;
     a->routes_added += kind == LOG_ROUTE_ADDED ? 1 : 0;
+    return e->number;
+}
+
+static void put_members(struct fleet_bytes *b, struct mqtt_slice filter, uint32_t members,
+                        uint8_t qos)
+{
+    fleet_bytes_u8(b, LOG_ROUTE_MEMBERS);
+    fleet_bytes_slice(b, filter);
+    fleet_bytes_varint(b, members);
+    fleet_bytes_u8(b, qos);
+}
+
+uint64_t fleet_append_members(struct fleet *f, struct mqtt_slice filter, uint32_t members,
+                              uint8_t qos)
+{
+    struct fleet_entry *e = gathering(f);
+    put_members(&e->items, filter, members, qos);
+    put_members(&e->routes, filter, members, qos);
+    e->route_count++;
     return e->number;
 }
 
@@ -308,9 +328,13 @@ static void write_entry(struct fleet *f)
     redis_queue_u64(f->q, f->cfg.log_entries);
     redis_queue_u64(f->q, f->cfg.log_bytes);
     for (size_t i = 0; i < e->route_count; i++) {
-        char sign = (char)fleet_reader_u8(&routes);
+        char sign[32] = {(char)fleet_reader_u8(&routes)};
         struct mqtt_slice filter = fleet_reader_slice(&routes);
-        redis_queue_arg(f->q, &sign, 1);
+        if (sign[0] == LOG_ROUTE_MEMBERS) {
+            unsigned long long members = fleet_reader_varint(&routes);
+            snprintf(sign, sizeof(sign), "=%llu %u", members, fleet_reader_u8(&routes));
+        }
+        redis_queue_str(f->q, sign);
         redis_queue_arg(f->q, filter.data, filter.len);
     }
     redis_queue_end(f->q, REDIS_REPLAY, on_append, f);

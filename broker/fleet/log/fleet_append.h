@@ -21,6 +21,7 @@ struct fleet;
 enum fleet_log_item {
     LOG_ROUTE_ADDED = '+',   /* filter */
     LOG_ROUTE_REMOVED = '-', /* filter */
+    LOG_ROUTE_MEMBERS = 'M', /* filter, members, QoS: of a shared filter */
     LOG_SUBSCRIBED = 'S',    /* client, epoch, filter, options */
     LOG_UNSUBSCRIBED = 'U',  /* client, epoch, filter */
     LOG_SESSION_ENDED = 'E', /* client, epoch */
@@ -31,7 +32,8 @@ struct fleet_entry {
     TAILQ_ENTRY(fleet_entry) next;
     struct fleet_bytes items;
     size_t item_count;
-    struct fleet_bytes routes; /* '+' or '-', filter; for the node's set of routes */
+    struct fleet_bytes
+        routes; /* '+' or '-', filter; 'M', filter, members, QoS: for the node's routes */
     size_t route_count;
     size_t added; /* of them '+' */
     uint64_t number;
@@ -62,6 +64,8 @@ void fleet_append_free(struct fleet *f);
 
 /* These return the number of the entry that will tell it. */
 uint64_t fleet_append_route(struct fleet *f, enum fleet_log_item kind, struct mqtt_slice filter);
+uint64_t fleet_append_members(struct fleet *f, struct mqtt_slice filter, uint32_t members,
+                              uint8_t qos);
 uint64_t fleet_append_subscribed(struct fleet *f, struct fleet_session_ref session,
                                  struct mqtt_slice filter, struct mqtt_slice options);
 uint64_t fleet_append_unsubscribed(struct fleet *f, struct fleet_session_ref session,

@@ -66,6 +66,15 @@ static void apply_route(struct fleet *f, struct route_node *n, bool added, struc
         f->host.route_removed(f->host.arg, n, filter);
 }
 
+static void apply_members(struct fleet *f, struct route_node *n, struct fleet_reader *r)
+{
+    struct mqtt_slice filter = fleet_reader_slice(r);
+    uint64_t members = fleet_reader_varint(r);
+    uint8_t qos = fleet_reader_u8(r);
+    if (n != NULL && !r->failed)
+        f->host.route_members(f->host.arg, n, filter, (uint32_t)members, qos);
+}
+
 static struct fleet_session_ref read_session(struct fleet_reader *r)
 {
     struct fleet_session_ref session = {.client = fleet_reader_slice(r)};
@@ -119,6 +128,9 @@ static void apply_items(struct fleet *f, uint64_t by, struct fleet_reader *r)
         case LOG_ROUTE_ADDED:
         case LOG_ROUTE_REMOVED:
             apply_route(f, n, kind == LOG_ROUTE_ADDED, fleet_reader_slice(r));
+            break;
+        case LOG_ROUTE_MEMBERS:
+            apply_members(f, n, r);
             break;
         case LOG_SUBSCRIBED:
             apply_subscribed(f, r, own);

@@ -25,6 +25,8 @@ struct route {
     unsigned round; /* in which that was */
     uint64_t until_ms;
     uint32_t len;
+    uint32_t members;    /* of a shared filter, as last said */
+    uint8_t qos;         /* the highest of them */
     uint32_t connecting; /* sessions that are on their way to it */
     uint8_t filter[];
 };
@@ -80,11 +82,17 @@ static void stop_lingering(struct fleet *f, struct route *r)
     r->state = ROUTE_ANNOUNCED;
 }
 
+static struct mqtt_slice filter_of(const struct route *r)
+{
+    return (struct mqtt_slice){.data = r->filter, .len = r->len};
+}
+
 static void say(struct fleet *f, struct route *r)
 {
     r->round = f->routes->round;
-    r->entry = fleet_append_route(f, LOG_ROUTE_ADDED,
-                                  (struct mqtt_slice){.data = r->filter, .len = r->len});
+    r->entry = fleet_append_route(f, LOG_ROUTE_ADDED, filter_of(r));
+    if (r->members > 0)
+        r->entry = fleet_append_members(f, filter_of(r), r->members, r->qos);
 }
 
 static struct route *add(struct fleet *f, struct mqtt_slice filter)
@@ -121,6 +129,23 @@ static uint64_t entry_to_await(const struct fleet *f, const struct route *r)
 uint64_t route_want(struct fleet *f, struct mqtt_slice filter)
 {
     return entry_to_await(f, announce(f, filter));
+}
+
+static bool is_worth_saying(const struct route *r, uint32_t members, uint8_t qos)
+{
+    if (qos != r->qos || (members == 0) != (r->members == 0))
+        return true;
+    return members >= 2 * (uint64_t)r->members || 2 * (uint64_t)members <= r->members;
+}
+
+void route_members(struct fleet *f, struct mqtt_slice filter, uint32_t members, uint8_t qos)
+{
+    struct route *r = members > 0 ? announce(f, filter) : find(f, filter);
+    if (r == NULL || (members == 0 && r->members == 0) || !is_worth_saying(r, members, qos))
+        return;
+    r->members = members;
+    r->qos = qos;
+    r->entry = fleet_append_members(f, filter, members, qos);
 }
 
 uint64_t route_hold(struct fleet *f, struct mqtt_slice filter)

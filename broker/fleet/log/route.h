@@ -24,6 +24,9 @@ void routes_free(struct fleet *f);
 uint64_t route_want(struct fleet *f, struct mqtt_slice filter);
 /* The last session here doesn't hold it any more. */
 void route_unwant(struct fleet *f, struct mqtt_slice filter);
+/* So many sessions here are members of a group, the highest at this QoS. Said to all when the number has
+ * doubled, halved or become 0. */
+void route_members(struct fleet *f, struct mqtt_slice filter, uint32_t members, uint8_t qos);
 /* The same for a session that is still connecting, of which the core knows nothing yet: the route
  * is announced before, and stays until the connecting is over, whichever way. */
 uint64_t route_hold(struct fleet *f, struct mqtt_slice filter);

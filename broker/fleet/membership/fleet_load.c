@@ -260,6 +260,57 @@ static void read_bucket(struct fleet *f, unsigned bucket, const char *cursor, si
     redis_queue_end(f->q, REDIS_REPLAY, on_bucket, s);
 }
 
+/* Members of groups at the node: filter -> number, QoS. */
+static void read_members(struct fleet *f, uint64_t node, const char *cursor, size_t cursor_len);
+
+static void take_members(struct fleet *f, struct route_node *n, const redisReply *fields)
+{
+    for (size_t i = 0; i + 1 < fields->elements; i += 2) {
+        struct mqtt_slice filter = mqtt_slice_of(fields->element[i]->str, fields->element[i]->len);
+        char *rest;
+        uint32_t members = (uint32_t)strtoul(fields->element[i + 1]->str, &rest, 10);
+        f->host.route_members(f->host.arg, n, filter, members, (uint8_t)strtoul(rest, NULL, 10));
+    }
+}
+
+static void on_members(void *arg, const redisReply *r)
+{
+    struct load_step *s = arg;
+    struct fleet *f = s->f;
+    struct route_node *n = fleet_node_find(f, s->node);
+    uint64_t node = s->node;
+    bool good = step_is_good(f, s, r);
+
+    free(s);
+    if (!good)
+        return;
+    if (n != NULL && r->elements == 2) {
+        take_members(f, n, r->element[1]);
+        if (strcmp(r->element[0]->str, "0") != 0)
+            read_members(f, node, r->element[0]->str, r->element[0]->len);
+    }
+    step_done(f);
+}
+
+static void read_members(struct fleet *f, uint64_t node, const char *cursor, size_t cursor_len)
+{
+    struct fleet_key key = fleet_key_members(&f->keys, node);
+    struct load_step *s = step_new(f);
+
+    if (s == NULL) {
+        restart(f, "out of memory");
+        return;
+    }
+    s->node = node;
+    redis_queue_begin(f->q, 5);
+    redis_queue_str(f->q, "HSCAN");
+    redis_queue_str(f->q, key.text);
+    redis_queue_arg(f->q, cursor, cursor_len);
+    redis_queue_str(f->q, "COUNT");
+    redis_queue_u64(f->q, ROUTES_A_CHUNK);
+    redis_queue_end(f->q, REDIS_REPLAY, on_members, s);
+}
+
 static void on_routes(void *arg, const redisReply *r)
 {
     struct load_step *s = arg;
@@ -280,6 +331,8 @@ static void on_routes(void *arg, const redisReply *r)
                                                     .len = (uint32_t)filters->element[i]->len});
         if (strcmp(r->element[0]->str, "0") != 0)
             read_routes(f, node, r->element[0]->str, r->element[0]->len);
+        else
+            read_members(f, node, "0", 1);
     }
     step_done(f);
 }

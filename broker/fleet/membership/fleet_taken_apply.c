@@ -7,6 +7,7 @@
 #include "broker/fleet/connect/fleet_connect.h"
 #include "broker/fleet/exchange/fleet_outbox.h"
 #include "broker/fleet/fence/fleet_taken.h"
+#include "broker/fleet/group/fleet_group_queue.h"
 #include "broker/fleet/hold/fleet_hold.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/publish/fleet_publish.h"
@@ -64,6 +65,7 @@ void fleet_taken_apply(struct fleet *f)
     fleet_publish_void(f);
     fleet_disconnects_void(f);
     fleet_queues_void(f);
+    fleet_group_queues_void(f);
     fleet_retaining_void(f);
     outboxes_void(f);
     f->closing_taken = true;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "broker/fleet/fence/fleet_cut.h"
+#include "broker/fleet/group/fleet_group_away.h"
 #include "broker/fleet/log/fleet_reannounce.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/node/fleet_behalf.h"
@@ -28,6 +29,7 @@ struct reaper {
     unsigned unfinished[BUCKETS_AT_ONCE]; /* buckets with more clients, to be asked next */
     unsigned unfinished_count;
     size_t clients;
+    bool groups_done; /* what its members of groups had is looked after */
     uint64_t done_ms; /* Redis has struck it off its list of dead nodes; 0: not yet */
     bool ended, failed;
 };
@@ -120,6 +122,15 @@ static bool may_ask(const struct reaper *rp)
            rp->under_way - rp->wills < BUCKETS_AT_ONCE;
 }
 
+static void on_groups_reaped(void *arg, enum store_status status);
+
+/* Its sessions are freed: so their slots say what became of its members' messages. */
+static void reap_groups(struct reaper *rp)
+{
+    rp->under_way++;
+    fleet_group_reap(rp->f, rp->victim, on_groups_reaped, rp);
+}
+
 /* Keeps some buckets and not too many wills under way. A failed one is begun again when the next
  * beat shows that the reaping isn't done. */
 static void go_on(struct reaper *rp)
@@ -138,8 +149,24 @@ static void go_on(struct reaper *rp)
         return;
     if (rp->failed)
         remove_reaper(rp);
+    else if (!rp->groups_done)
+        reap_groups(rp);
     else
         finish(rp);
+}
+
+static void on_groups_reaped(void *arg, enum store_status status)
+{
+    struct reaper *rp = arg;
+
+    rp->under_way--;
+    if (rp->ended) {
+        free(rp);
+        return;
+    }
+    rp->groups_done = true;
+    rp->failed |= status != STORE_OK;
+    go_on(rp);
 }
 
 static void on_will(void *arg, enum store_status status)

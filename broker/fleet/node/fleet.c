@@ -213,6 +213,8 @@ enum store_health fleet_health(const struct fleet *f)
 {
     if (f->state == FLEET_STARTING || f->state == FLEET_DEAD || f->state == FLEET_OVER)
         return STORE_STARTING;
+    if (f->state == FLEET_READY && !f->knows_clock)
+        return STORE_STARTING;
     if (f->state != FLEET_READY || !fleet_can_act(f) || f->not_durable || f->trouble != NULL)
         return STORE_TROUBLED;
     return STORE_READY;

@@ -4,7 +4,7 @@
  *
  * Data flow: store_redis.c is called by the core; fleet_turn.c calls the modules in the order of a turn. Every
  *            module has functions of its own prefix that take the fleet, and includes only modules of its own
- *            folder and of those before it: wire, lease, node, storage, exchange, log, fence, hold, publish,
+ *            folder and of those before it: wire, lease, node, storage, exchange, log, fence, hold, group, publish,
  *            session, connect, membership, then this folder's parent, which puts them together.
  * Ownership: each module allocates its state at the start (`_init`), frees it at the end (`_free`), and alone
  *            looks into it, but where its header shows it.
@@ -145,6 +145,7 @@ struct fleet {
     const char *trouble; /* why no clients are taken, if it isn't the connection; a literal */
     bool full;           /* Redis has reached its maxmemory: fleet_full.c */
     bool not_durable;    /* Redis isn't set to keep what `durability` promises */
+    bool knows_clock;    /* Redis' clock was asked for once: messages expire by it */
 
     /* Of the modules, each its own. */
     struct fleet_deferred *deferred, *deferred_tail;
@@ -153,6 +154,7 @@ struct fleet {
     struct fleet_fullness *fullness;
     struct fleet_disk *disk;
     struct fleet_usage *usage;
+    struct fleet_totals *totals;
     struct route_node *nodes;
     struct outbox_chain *outbox_chains;
     struct fleet_channel *channel_state;
@@ -167,11 +169,17 @@ struct fleet {
     struct fleet_taken *taken;
     struct fleet_subscription_reads *subscription_reads;
     struct fleet_holds *holds;
+    struct fleet_groups *groups;
+    /* A node was told to let members of a group take (group/, for modules below it). */
+    void (*share_woken)(struct fleet *f, struct mqtt_slice filter, uint32_t messages);
+    /* A durable member has acknowledged a message: its reference (group_copy.lua). */
+    void (*share_finished)(struct fleet *f, struct mqtt_slice reference);
     struct fleet_gathering *gathering;
     struct fleet_publishing *publishing;
     struct fleet_queues *queues;
     struct fleet_retaining *retaining;
     struct fleet_retained_reads *retained_reads;
+    struct fleet_retained_expiry *retained_expiry;
     struct fleet_will_entry *will_table;
     struct fleet_wills *wills;
     struct fleet_due *due;

@@ -40,6 +40,9 @@ void fleet_clock_note(struct fleet_clock *c, uint64_t sent, uint64_t answered, u
         c->count = 0;
     c->samples[c->count % FLEET_CLOCK_SAMPLES] = s;
     c->count++;
+    best = tightest(c);
+    c->about = (best->low + best->high) / 2;
+    c->is_known = true;
 }
 
 struct fleet_moment fleet_clock_at(const struct fleet_clock *c, uint64_t boot_ms)
@@ -53,10 +56,9 @@ struct fleet_moment fleet_clock_at(const struct fleet_clock *c, uint64_t boot_ms
 
 uint64_t fleet_clock_now_ms(const struct fleet_clock *c)
 {
-    const struct fleet_clock_sample *best = tightest(c);
-    if (best == NULL)
+    if (!c->is_known)
         return clock_realtime_ms();
-    return (uint64_t)((int64_t)clock_boottime_ms() + (best->low + best->high) / 2);
+    return (uint64_t)((int64_t)clock_boottime_ms() + c->about);
 }
 
 bool fleet_clock_init(struct fleet *f)
@@ -80,6 +82,7 @@ static void on_time(void *arg, const redisReply *r)
     fleet_clock_note(f->clock, f->clock->asked_boot_ms, clock_boottime_ms(),
                      strtoull(r->element[0]->str, NULL, 10) * 1000 +
                          strtoull(r->element[1]->str, NULL, 10) / 1000);
+    f->knows_clock = true;
 }
 
 void fleet_clock_tick(struct fleet *f)

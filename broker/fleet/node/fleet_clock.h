@@ -9,7 +9,7 @@
  *
  * Units: milliseconds; CLOCK_BOOTTIME here, since 1970 there.
  * Data flow: fleet.c asks once per second (fleet_clock_tick); fleet_connect.c dates CONNECTs with
- *            it.
+ *            it, and messages expire by it (store_now_ms).
  */
 #ifndef FLOTILLA_BROKER_FLEET_NODE_FLEET_CLOCK_H
 #define FLOTILLA_BROKER_FLEET_NODE_FLEET_CLOCK_H
@@ -28,7 +28,9 @@ struct fleet_clock_sample {
 struct fleet_clock {
     struct fleet_clock_sample samples[FLEET_CLOCK_SAMPLES]; /* a ring */
     unsigned count;                                         /* of all that were noted */
-    bool asking;                                            /* one is under way, since: */
+    bool is_known;                                          /* something was noted, ever */
+    int64_t about; /* Redis' clock minus ours, by what is noted; kept when that is forgotten */
+    bool asking;   /* one is under way, since: */
     uint64_t asked_boot_ms;
     uint64_t ask_ms; /* the next one is due (monotonic) */
 };
@@ -40,11 +42,12 @@ struct fleet_moment {
 
 /* A TIME that was sent and answered at these moments told this. */
 void fleet_clock_note(struct fleet_clock *c, uint64_t sent, uint64_t answered, uint64_t redis);
-/* Nothing is known of the clock any more. */
+/* No bounds are known any more: another run of Redis answers. */
 void fleet_clock_forget(struct fleet_clock *c);
-/* Nothing known: from 0 to UINT64_MAX. */
-/* About now by Redis' clock; by this host's as long as Redis' isn't known. */
+/* About now by Redis' clock, or as far as it was known before it was forgotten. A node isn't ready before it
+ * is known (fleet_health); until then by this host's. */
 uint64_t fleet_clock_now_ms(const struct fleet_clock *c);
+/* Nothing known: from 0 to UINT64_MAX. */
 struct fleet_moment fleet_clock_at(const struct fleet_clock *c, uint64_t boot_ms);
 
 /* The node's own: asks once per second. */

@@ -7,6 +7,7 @@
 #include "broker/fleet/exchange/fleet_nodes.h"
 #include "broker/fleet/exchange/fleet_outbox.h"
 #include "broker/fleet/exchange/fleet_parts.h"
+#include "broker/fleet/group/fleet_group_queue.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/publish/fleet_queue.h"
 #include "broker/fleet/publish/fleet_retained.h"
@@ -69,6 +70,18 @@ static void gather_queues(struct fleet_parts *p, bool remember, const struct sto
     }
 }
 
+static void gather_groups(struct fleet_parts *p, bool remember, const struct store_targets *t)
+{
+    for (size_t i = 0; i < t->group_count; i++) {
+        uint64_t id = fleet_group_part(t->groups[i]);
+
+        if (id_set_has(&p->clients, id))
+            continue;
+        id_set_add(&p->clients, id);
+        fleet_group_add(p->f, p, t->groups[i], remember);
+    }
+}
+
 void fleet_gather(struct fleet_parts *p, struct fleet_behalf behalf, bool remember,
                   const struct store_targets *t)
 {
@@ -77,6 +90,7 @@ void fleet_gather(struct fleet_parts *p, struct fleet_behalf behalf, bool rememb
         fleet_retain(p->f, p, behalf, p->message, remember);
     }
     gather_queues(p, remember, t);
+    gather_groups(p, remember, t);
     gather_nodes(p, remember, t);
 }
 

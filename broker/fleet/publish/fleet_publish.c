@@ -146,6 +146,8 @@ static void gather(struct fleet_publish *p, const struct store_targets *t)
     if (p->matched == UINT64_MAX)
         p->run = f->runs;
     p->matched = fleet_publish_applied(f);
+    if (t->queue_count > 0 || t->node_count > 0)
+        fleet_publish_note_reached(p);
     p->parts.unsent++; /* nothing is asked before all is gathered */
     if (p->parts.taken) {
         fleet_parts_issued(&p->parts);
@@ -272,6 +274,8 @@ static void publish_bulk(struct fleet *f, const struct store_publish_request *re
 {
     struct fleet_behalf behalf = {0};
 
+    if (req->reached != NULL && req->targets.node_count > 0)
+        *req->reached = true;
     if (req->targets.node_count == 0 && !req->message->retain)
         return;
     if (req->message->retain)
@@ -317,6 +321,7 @@ void fleet_publish(struct fleet *f, const struct store_publish_request *req, sto
     p->parts.message = message_ref(req->message);
     p->done = done;
     p->arg = arg;
+    p->reached = req->reached;
     p->matched = UINT64_MAX; /* not yet */
     p->remember = req->qos2_packet_id != 0 || fleet_will_is(f, req->message);
     earlier = h != NULL ? h->publishes_tail : NULL;

@@ -71,6 +71,7 @@ struct fleet_publish {
     store_done_fn *done;
     void *arg;
     bool remember; /* receivers recognise a repeat by its id */
+    bool *reached; /* the caller's, until it is completed: somebody gets it; may be NULL */
 
     /* What the rounds so far have found. Not states: a publish that is held, or asks once more,
      * goes on from them. */
@@ -103,6 +104,12 @@ void fleet_publish_enter(struct fleet_publish *p, enum fleet_publish_state state
 static inline uint64_t fleet_publish_applied(const struct fleet *f)
 {
     return fleet_log_is_valid(f) ? fleet_log_applied(f) : 0;
+}
+/* Somebody gets it. */
+static inline void fleet_publish_note_reached(const struct fleet_publish *p)
+{
+    if (p->reached != NULL)
+        *p->reached = true;
 }
 /* Its first round, with the targets of now. */
 void fleet_publish_match(struct fleet_publish *p);

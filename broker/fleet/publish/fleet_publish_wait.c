@@ -106,8 +106,8 @@ static void on_bound(void *arg, const redisReply *r)
         fleet_publish_finish(p);
         return;
     }
-    if (!inbox_knows(f, p->parts.message->id))
-        f->host.deliver(f->host.arg, p->parts.message);
+    if (inbox_knows(f, p->parts.message->id) || f->host.deliver(f->host.arg, p->parts.message))
+        fleet_publish_note_reached(p); /* now, or by an earlier try */
     match_in_order(p);
 }
 

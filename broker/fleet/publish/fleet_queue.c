@@ -19,7 +19,7 @@
 /* A call's bounds: a target costs Redis 7 us (with `seen` 10), and what is copied for the targets
  * 1 ms per megabyte. */
 enum { TARGETS_MAX = 128, BYTES_MAX = 256 * 1024, COPIED_MAX = 4 << 20 };
-enum { FLAG_RETAIN = 0x04, FLAG_VALUE = 0x08 };
+enum { FLAG_RETAIN = 0x04, FLAG_VALUE = 0x08, FLAG_IDS = 0x10 };
 
 struct queue_message {
     const struct message *message; /* a publish holds it; only compared */
@@ -29,9 +29,9 @@ struct queue_message {
 };
 
 struct queue_target {
-    size_t at, len; /* of the client id, in bytes */
+    size_t at, len;   /* of the client id, in bytes */
+    size_t flags_len; /* of what comes behind it: the flags, and identifiers */
     unsigned message;
-    uint8_t flags;
     uint64_t client; /* hash of the client id */
 };
 
@@ -117,6 +117,13 @@ static void note_full(struct queue_batch *b, const redisReply *number, const red
                 KV_STR("effect", "its next messages are dropped until it has read some"));
 }
 
+static void note_expired(struct fleet *f, uint64_t count)
+{
+    metric_add(f->metrics.expired, count);
+    LOG_LIMITED(LOG_LEVEL_INFO, "message_dropped", KV_STR("reason", "expired"),
+                KV_STR("where", "queue"), KV_UINT("messages", count));
+}
+
 static void refuse_all(struct queue_batch *b, enum store_status status)
 {
     for (size_t i = 0; i < b->target_count; i++) {
@@ -144,6 +151,8 @@ static void take_answer(struct queue_batch *b, const redisReply *r)
             note_unknown(b, r->element[i]);
         else if (r->element[i]->str[0] == '~')
             metric_add(f->metrics.seen_dropped, strtoull(r->element[i + 1]->str, NULL, 10));
+        else if (r->element[i]->str[0] == '=')
+            note_expired(f, strtoull(r->element[i + 1]->str, NULL, 10));
         else if (r->element[i]->str[0] == '!')
             note_full(b, r->element[i], r->element[i + 1]);
         else
@@ -171,7 +180,7 @@ static void on_queued(void *arg, const redisReply *r)
 enum { FLAGS_VOID = 'x' };
 
 /* EVALSHA sha 1 key · node, call, the one before, four limits, count · frame, id a message · client, index, flags a
- * target */
+ * target. Its first flags say that it is void, whatever follows. */
 static void void_targets(void *each_arg, void *arg, struct redis_args args)
 {
     const struct queue_batch *b = arg;
@@ -238,7 +247,11 @@ static void write_batch(struct fleet *f, struct queue_batch *b)
     for (size_t i = 0; i < b->target_count; i++) {
         redis_queue_arg(q, b->bytes.data + b->targets[i].at, b->targets[i].len);
         redis_queue_u64(q, b->targets[i].message);
-        redis_queue_arg(q, b->publishes[i]->taken ? "x" : (char *)&b->targets[i].flags, 1);
+        if (b->publishes[i]->taken)
+            redis_queue_arg(q, "x", 1);
+        else
+            redis_queue_arg(q, b->bytes.data + b->targets[i].at + b->targets[i].len,
+                            b->targets[i].flags_len);
     }
     redis_queue_end(q, REDIS_REPLAY, on_queued, b);
 }
@@ -312,6 +325,24 @@ static void add_message(struct queue_batch *b, const struct message *m, bool rem
     fleet_id_write(qm->id, m->id);
 }
 
+/* The flags, and behind them the identifiers of the subscriptions, if there are any. */
+static void put_flags(struct fleet_bytes *b, const struct message *m,
+                      const struct store_queue_target *target, struct fleet_queue_how how)
+{
+    uint8_t flags = target->qos;
+
+    if (how.is_value || (m->retain && target->retain_as_published))
+        flags |= FLAG_RETAIN;
+    flags |= how.is_value ? FLAG_VALUE : 0;
+    flags |= target->ids.count > 0 ? FLAG_IDS : 0;
+    fleet_bytes_u8(b, flags);
+    if (target->ids.count == 0)
+        return;
+    fleet_bytes_varint(b, target->ids.count);
+    for (uint32_t i = 0; i < target->ids.count; i++)
+        fleet_bytes_varint(b, target->ids.items[i]);
+}
+
 void fleet_queue_add(struct fleet *f, struct fleet_parts *p, const struct message *m,
                      const struct store_queue_target *target, struct fleet_queue_how how)
 {
@@ -331,11 +362,9 @@ void fleet_queue_add(struct fleet *f, struct fleet_parts *p, const struct messag
     t->len = target->client_id.len;
     t->client = how.client;
     b->copied += b->messages[t->message].len;
-    t->flags = target->qos;
-    if (how.is_value || (m->retain && target->retain_as_published))
-        t->flags |= FLAG_RETAIN;
-    t->flags |= how.is_value ? FLAG_VALUE : 0;
     fleet_bytes_put(&b->bytes, target->client_id.data, target->client_id.len);
+    put_flags(&b->bytes, m, target, how);
+    t->flags_len = b->bytes.len - t->at - t->len;
     b->publishes[b->target_count++] = p;
     fleet_parts_gathered(p);
 }

@@ -17,6 +17,8 @@
 
 #include "broker/fleet/exchange/inbox_barrier.h"
 #include "broker/fleet/node/fleet.h"
+#include "broker/fleet/node/fleet_clock.h"
+#include "broker/fleet/publish/fleet_retained_expiry.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_frame.h"
 #include "broker/fleet/wire/fleet_piece.h"
@@ -123,7 +125,7 @@ static void round_done(struct retained_read *rd)
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-static void take_value(struct retained_values *v, const redisReply *value)
+static void take_value(struct retained_values *v, const redisReply *value, uint64_t now_ms)
 {
     struct fleet_reader r;
     struct message *m;
@@ -133,8 +135,14 @@ static void take_value(struct retained_values *v, const redisReply *value)
         return; /* cleared meanwhile */
     r = fleet_reader_of(value->str, value->len);
     m = fleet_frame_get(&r, &remember);
-    if (m != NULL)
-        v->messages[v->count++] = m;
+    if (m == NULL)
+        return;
+    if (message_is_expired(m, now_ms)) {
+        fleet_retained_expire(v->walk->read->f, v->walk->bucket);
+        message_unref(m);
+        return;
+    }
+    v->messages[v->count++] = m;
 }
 
 /* The second of the answers, or the barrier: both must be there. */
@@ -172,12 +180,13 @@ static void on_values(void *arg, const redisReply *r)
 {
     struct retained_values *v = arg;
     struct walk *w = v->walk;
+    uint64_t now_ms = fleet_clock_now_ms(w->read->f->clock);
     enum store_status status = fleet_reply_status(r);
 
     if (status != STORE_OK)
         w->read->status = status;
     for (size_t i = 0; status == STORE_OK && i < r->elements && i < NAMES_MAX; i++)
-        take_value(v, r->element[i]);
+        take_value(v, r->element[i], now_ms);
     w->is_large = status == STORE_OK && r->elements == 0;
     if (status == STORE_OK)
         drop_matching(w, r->elements);

@@ -2,7 +2,8 @@
 -- Rule 6: one entry of the log, with the routes that it adds and removes. Allowed also when Redis is
 -- full: a client that connects to drain its queue needs its routes announced.
 -- KEYS: fleet prefix. ARGV: node, call number, entry, most entries of the log (about), most bytes of it,
--- then per changed route: '+' or '-', filter.
+-- then per changed route: '+' or '-', filter; or '=', how many members it has here and their QoS, and a shared
+-- filter.
 -- Returns {'dead'} | {'unknown'} | {'ok', ver, bytes in the log}. A call number at or below the last one
 -- was done before.
 -- `logsize` has `put`, the bytes that were ever written, and `head`, what `put` was before the first
@@ -39,7 +40,15 @@ if last and tonumber(last) >= call then
 end
 redis.call('HSET', p .. 'hw', node, call)
 for i = 6, #ARGV, 2 do
-  redis.call(ARGV[i] == '+' and 'SADD' or 'SREM', p .. 'n:' .. node, ARGV[i + 1])
+  local what, filter = string.sub(ARGV[i], 1, 1), ARGV[i + 1]
+  if what == '=' then
+    redis.call('HSET', p .. 'm:' .. node, filter, string.sub(ARGV[i], 2))
+  else
+    redis.call(what == '+' and 'SADD' or 'SREM', p .. 'n:' .. node, filter)
+    if what == '-' then
+      redis.call('HDEL', p .. 'm:' .. node, filter)
+    end
+  end
 end
 local ver = redis.call('INCR', p .. 'ver')
 local id = string.format('%.0f-0', ver)

@@ -18,7 +18,7 @@ local s = p .. 's:' .. c
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local h = redis.call('HMGET', s, 'owner', 'epoch', 'dur', 'token', 'w', 'wd', 'xat', 'ow', 'u', 'st',
-  'lo', 'n')
+  'lo', 'n', 'exp')
 local owner, epoch, will = h[1] or '', tonumber(h[2] or 0), h[5]
 local made = 0
 
@@ -42,11 +42,12 @@ if h[4] ~= ARGV[5] then
   arrived = math.max(arrived, tonumber(ARGV[7]))
   local present, ended = '0', '0'
   if h[3] == '1' then
-    if ARGV[4] == '1' or expired then
+    -- One that lasts no longer than its connection (expiry 0) ends when that is taken over.
+    if ARGV[4] == '1' or expired or (owner ~= '' and h[13] == '0') then
       ended = tostring(redis.call('SREM', p .. 'dir', c))
       redis.call('UNLINK', p .. 'q:' .. c, p .. 'in2:' .. c, p .. 'rel:' .. c, p .. 'seen:' .. c,
-        p .. 'f:' .. c)
-      redis.call('HDEL', s, 'nseq', 'ds')
+        p .. 'f:' .. c, p .. 'g:' .. c)
+      redis.call('HDEL', s, 'nseq', 'ds', 'dc', 'qb', 'qh', 'qf', 'lg', 'ex', 'run', 'r0')
     else
       present = '1'
     end
@@ -56,11 +57,19 @@ if h[4] ~= ARGV[5] then
     ended = '1'
     redis.call('ZADD', p .. 'due', now + 10000, 'e' .. c)
   end
-  -- A delayed will that no node has begun to publish is cancelled; another user's is published.
-  local d = redis.call('HMGET', p .. 'dw:' .. c, 'taker', 'u')
-  if d[1] == '' and (not d[2] or ARGV[9] == '' or d[2] == ARGV[9]) then
-    redis.call('DEL', p .. 'dw:' .. c)
-    redis.call('ZREM', p .. 'due', 'w' .. c)
+  -- A delayed will that no node has begun to publish is void when its session goes on; and one that waits
+  -- for its client (without `d`), whatever session that comes back to. Others are due: their session has
+  -- ended, or they are another user's.
+  local d = redis.call('HMGET', p .. 'dw:' .. c, 'taker', 'u', 'd')
+  if d[1] == '' then
+    local is_users = not d[2] or ARGV[9] == '' or d[2] == ARGV[9]
+    if is_users and (present == '1' or not d[3]) then
+      redis.call('DEL', p .. 'dw:' .. c)
+      redis.call('ZREM', p .. 'due', 'w' .. c)
+    else
+      redis.call('HSET', p .. 'dw:' .. c, 'taker', '-')
+      redis.call('ZADD', p .. 'due', now, 'w' .. c)
+    end
   end
   -- The will of the former connection: its owner publishes it, or this connection before CONNACK. A will
   -- that the connection before that left over may be published by any node ('-'), and comes first. A will
@@ -76,9 +85,9 @@ if h[4] ~= ARGV[5] then
   redis.call('ZREM', p .. 'due', 'x' .. c)
   if owner ~= '' then
     redis.call('SREM', p .. 'own:' .. owner, c)
-    local last = redis.call('HGET', s, 'nseq')
-    if last then
-      redis.call('HSET', s, 'ds', last)
+    local q = redis.call('HMGET', s, 'nseq', 'ds', 'dc')
+    if q[1] then
+      redis.call('HSET', s, 'ds', q[1], 'dc', q[3] or q[2] or 0)
     end
   end
   -- Nodes that may still have an older connection: the owner, and the owners before it if its node fell

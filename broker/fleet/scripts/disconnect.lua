@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- A connection ended. KEYS: bucket prefix. ARGV: client, epoch, node, publish its will (0, 1),
--- least delay of the will in ms, session expiry in s (-1: never), highest sequence sent, are there
+-- least delay of the will in ms (then any connection of the client cancels it), session expiry in s (-1: never), highest sequence sent, are there
 -- removals of subscriptions that the log may not have (0, 1).
 -- Returns {'ok' | 'fenced' | 'lost' (Redis knows no such connection, or only older ones), has a
 --   session with subscriptions ended (0, 1), will to be published now}.
@@ -18,12 +18,16 @@ local function publish(will, delay)
   if expiry >= 0 then
     delay = math.min(delay, expiry * 1000)
   end
+  local of_session = delay > 0 and ARGV[5] == '0'
   delay = math.max(delay, tonumber(ARGV[5]))
   local user = redis.call('HGET', s, 'u')
   redis.call('DEL', p .. 'dw:' .. c)
   redis.call('HSET', p .. 'dw:' .. c, 'epoch', epoch, 'taker', delay > 0 and '' or node, 'will', will)
   if user then
     redis.call('HSET', p .. 'dw:' .. c, 'u', user)
+  end
+  if of_session then
+    redis.call('HSET', p .. 'dw:' .. c, 'd', 1)
   end
   if delay > 0 then
     redis.call('ZADD', p .. 'due', now + delay, 'w' .. c)
@@ -56,7 +60,7 @@ end
 local function forget_session()
   local lo = redis.call('HGET', s, 'lo')
   redis.call('UNLINK', s, p .. 'q:' .. c, p .. 'in2:' .. c, p .. 'rel:' .. c, p .. 'seen:' .. c,
-    p .. 'f:' .. c)
+    p .. 'f:' .. c, p .. 'g:' .. c)
   if lo then
     redis.call('HSET', s, 'owner', '', 'epoch', epoch, 'dur', '0', 'lo', lo)
     redis.call('EXPIRE', s, 86400)
@@ -101,13 +105,19 @@ end
 if h[7] == '' then
   return {'ok', is_gone and untold() or 0, ''}
 end
-local will = publish(h[3], h[4])
+local will = publish(h[3], h[2] == '1' and h[4] or 0)
 leave_former_will()
 redis.call('SREM', p .. 'own:' .. node, c)
 if h[2] == '1' and expiry ~= 0 then
   -- What an earlier connection was sent counts as sent, although this one may not have read so far.
-  local sent = math.max(tonumber(redis.call('HGET', s, 'ds') or 0), tonumber(ARGV[7]))
+  local d = redis.call('HMGET', s, 'ds', 'dc')
+  local sent = math.max(tonumber(d[1] or 0), tonumber(ARGV[7]))
   redis.call('HSET', s, 'owner', '', 'ds', string.format('%.0f', sent))
+  if d[2] and tonumber(ARGV[7]) >= sent then
+    redis.call('HDEL', s, 'dc')
+  elseif d[2] and tonumber(ARGV[7]) > tonumber(d[2]) then
+    redis.call('HSET', s, 'dc', ARGV[7])
+  end
   redis.call('HDEL', s, 'w', 'wd', 'token')
   if ARGV[8] == '0' then
     redis.call('HDEL', s, 'pu')

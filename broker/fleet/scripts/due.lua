@@ -2,16 +2,18 @@
 -- Wills whose delay is over or whose publisher died, sessions that expired, and notes of ended sessions
 -- whose end may not be in the log.
 -- KEYS: bucket prefix. ARGV: node, most.
--- Returns {durable sessions counted in this bucket, then for each:
+-- Returns {durable sessions counted in this bucket, ms until the next one is due (-1: there is none),
+--   then for each:
 --   'w', client, epoch, will |
 --   'b', client, epoch, node that was to publish the will and must be cut off from it first |
+--   'x', '', sessions that expired, '' |
 --   'e', client, epoch, {epoch, filter, options, ...}}; these subscriptions are those of a later session,
 --   with its epoch or ''.
 -- Each is due again until it is deleted.
 local p, node = KEYS[1], ARGV[1]
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local out, fields = {0}, 0
+local out, fields, expired = {0, -1}, 0, 0
 for _, m in ipairs(redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT', 0, ARGV[2])) do
   -- One piece (fleet_piece.h): the others stay due.
   if fields >= 500 then
@@ -40,6 +42,7 @@ for _, m in ipairs(redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT',
     if not ended then
       redis.call('ZREM', p .. 'due', m)
       if h[1] == '' and h[2] and tonumber(h[2]) <= now then
+        expired = expired + 1
         ended = redis.call('SREM', p .. 'dir', c) == 1
         if ended then
           redis.call('HSET', p .. 'de', c, h[3])
@@ -49,7 +52,7 @@ for _, m in ipairs(redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT',
         end
         h[1], h[3] = nil, nil
         redis.call('UNLINK', p .. 's:' .. c, p .. 'q:' .. c, p .. 'in2:' .. c, p .. 'rel:' .. c,
-          p .. 'seen:' .. c, p .. 'f:' .. c)
+          p .. 'seen:' .. c, p .. 'f:' .. c, p .. 'g:' .. c)
       end
     end
     if ended then
@@ -67,5 +70,14 @@ for _, m in ipairs(redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT',
     end
   end
 end
+if expired > 0 then
+  for _, part in ipairs({'x', '', string.format('%d', expired), ''}) do
+    out[#out + 1] = part
+  end
+end
 out[1] = tonumber(redis.call('GET', p .. 'count') or 0)
+local nearest = redis.call('ZRANGE', p .. 'due', 0, 0, 'WITHSCORES')[2]
+if nearest then
+  out[2] = math.max(0, tonumber(nearest) - now)
+end
 return out

@@ -17,7 +17,7 @@ redis.call('HDEL', p .. 'nodes', victim)
 redis.call('ZREM', p .. 'beats', victim)
 redis.call('INCR', p .. 'gen')
 redis.call('HDEL', p .. 'hw', victim)
-redis.call('UNLINK', p .. 'n:' .. victim)
+redis.call('UNLINK', p .. 'n:' .. victim, p .. 'm:' .. victim)
 redis.call('HSET', p .. 'dead', victim, t[1])
 redis.call('HSET', p .. 'reap', victim, observer)
 -- The dead are remembered for a day; some that died longer ago are forgotten here.

@@ -37,7 +37,7 @@ for _, c in ipairs(redis.call('SRANDMEMBER', own, ARGV[3])) do
     break
   end
   local s = p .. 's:' .. c
-  local h = redis.call('HMGET', s, 'owner', 'epoch', 'dur', 'w', 'wd', 'exp', 'nseq', 'pu')
+  local h = redis.call('HMGET', s, 'owner', 'epoch', 'dur', 'w', 'wd', 'exp', 'nseq', 'pu', 'ds', 'dc')
   redis.call('SREM', own, c)
   if h[1] == victim then
     local will, subs, gone = h[4] or '', {}, {}
@@ -49,8 +49,12 @@ for _, c in ipairs(redis.call('SRANDMEMBER', own, ARGV[3])) do
       elseif expiry >= 0 then
         delay = math.min(delay, expiry * 1000)
       end
+      redis.call('DEL', p .. 'dw:' .. c)
       redis.call('HSET', p .. 'dw:' .. c, 'epoch', h[2], 'taker', delay > 0 and '' or node,
         'will', will)
+      if delay > 0 then
+        redis.call('HSET', p .. 'dw:' .. c, 'd', 1)
+      end
       redis.call('ZADD', p .. 'due', delay > 0 and now + delay or now + 10000, 'w' .. c)
       if delay > 0 then
         will = ''
@@ -60,7 +64,8 @@ for _, c in ipairs(redis.call('SRANDMEMBER', own, ARGV[3])) do
     -- So that what the dead node still sends for its connection is fenced.
     local epoch = string.format('%.0f', math.max(tonumber(h[2]) + 1, now))
     if h[3] == '1' then
-      redis.call('HSET', s, 'owner', '', 'ds', h[7] or 0, 'epoch', epoch)
+      -- Nobody knows what was sent; `dc` keeps what surely was.
+      redis.call('HSET', s, 'owner', '', 'ds', h[7] or 0, 'dc', h[10] or h[9] or 0, 'epoch', epoch)
       redis.call('HDEL', s, 'w', 'wd', 'token')
       subs = redis.call('HGETALL', p .. 'f:' .. c)
       if h[8] then

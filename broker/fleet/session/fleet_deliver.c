@@ -14,7 +14,8 @@
 #include "broker/fleet/wire/fleet_frame.h"
 #include "common/log/log.h"
 
-enum { ACKS_AT_ONCE = 500, FLAG_QOS = 0x03, FLAG_RETAIN = 0x04, FLAG_VALUE = 0x08 };
+enum { ACKS_AT_ONCE = 500 };
+enum { FLAG_QOS = 0x03, FLAG_RETAIN = 0x04, FLAG_VALUE = 0x08, FLAG_IDS = 0x10 };
 
 /* ---- acknowledgements ------------------------------------------------------------------------ */
 
@@ -55,6 +56,30 @@ struct fetch_op {
     void *arg;
 };
 
+/* The identifiers that are there, for free_entries. False: they are none, or out of memory. */
+static bool take_ids(struct fleet_reader *r, struct mqtt_ids *ids)
+{
+    uint64_t count = fleet_reader_varint(r);
+    uint32_t *items;
+
+    if (r->failed || count > (size_t)(r->end - r->at)) /* each is a byte or more */
+        return false;
+    items = malloc((count > 0 ? count : 1) * sizeof(*items));
+    if (items == NULL)
+        return false;
+    for (uint64_t i = 0; i < count; i++)
+        items[i] = (uint32_t)fleet_reader_varint(r);
+    *ids = (struct mqtt_ids){.items = items, .count = (uint32_t)count};
+    return !r->failed;
+}
+
+static void free_ids(struct store_entry *e)
+{
+    free((void *)e->ids.items);
+    e->ids = (struct mqtt_ids){0};
+}
+
+/* flags · [how many identifiers, they] · frame */
 static bool take_entry(struct store_entry *e, const redisReply *sequence, const redisReply *entry,
                        uint64_t sent_before)
 {
@@ -71,14 +96,36 @@ static bool take_entry(struct store_entry *e, const redisReply *sequence, const 
                               .retain = (flags & FLAG_RETAIN) != 0,
                               .is_value = (flags & FLAG_VALUE) != 0};
     e->duplicate = e->sequence <= sent_before;
-    e->message = fleet_frame_get(&r, &remember);
+    if ((flags & FLAG_IDS) == 0 || take_ids(&r, &e->ids))
+        e->message = fleet_frame_get(&r, &remember);
+    if (e->message == NULL)
+        free_ids(e);
     return e->message != NULL;
+}
+
+/* Those that have expired come without content: dropped as if they had been acknowledged. */
+static bool drop_expired(struct fleet_hold *h, const redisReply *sequence, const redisReply *entry)
+{
+    if (entry->len > 0)
+        return false;
+    fleet_acks_add(h, 'a', strtoull(sequence->str, NULL, 10), NULL, NULL);
+    return true;
+}
+
+static void note_expired(const struct fleet_hold *h, uint64_t count)
+{
+    const char *id = h->hold != NULL ? h->hold->client_id : "";
+
+    metric_add(h->fleet->metrics.expired, count);
+    LOG_LIMITED(LOG_LEVEL_INFO, "message_dropped", KV_STR("reason", "expired"),
+                KV_STR("where", "queue"), KV_STR("client_id", id), KV_UINT("messages", count));
 }
 
 static void tell_entries(struct fetch_op *op, const redisReply *r)
 {
     size_t most = (r->elements - 3) / 2;
     struct store_entry *entries = most > 0 ? malloc(most * sizeof(*entries)) : NULL;
+    uint64_t expired = 0;
     size_t count = 0;
 
     if (most > 0 && entries == NULL) {
@@ -86,6 +133,10 @@ static void tell_entries(struct fetch_op *op, const redisReply *r)
         return;
     }
     for (size_t i = 3; i + 1 < r->elements; i += 2) {
+        if (drop_expired(op->hold, r->element[i], r->element[i + 1])) {
+            expired++;
+            continue;
+        }
         if (!take_entry(&entries[count], r->element[i], r->element[i + 1],
                         (uint64_t)r->element[2]->integer)) {
             LOG_LIMITED(LOG_LEVEL_ERROR, "queue_entry_malformed",
@@ -96,9 +147,13 @@ static void tell_entries(struct fetch_op *op, const redisReply *r)
             op->hold->sent = entries[count].sequence;
         count++;
     }
+    if (expired > 0)
+        note_expired(op->hold, expired);
     op->done(op->arg, STORE_OK, entries, count, r->element[1]->integer > 0);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         message_unref(entries[i].message);
+        free_ids(&entries[i]);
+    }
     free(entries);
 }
 

@@ -11,6 +11,7 @@
 #include "broker/fleet/exchange/fleet_channel.h"
 #include "broker/fleet/exchange/fleet_outbox.h"
 #include "broker/fleet/fence/fleet_taken.h"
+#include "broker/fleet/group/fleet_group_queue.h"
 #include "broker/fleet/hold/fleet_acks.h"
 #include "broker/fleet/hold/fleet_assert.h"
 #include "broker/fleet/hold/fleet_hold.h"
@@ -20,6 +21,7 @@
 #include "broker/fleet/node/fleet_behalf.h"
 #include "broker/fleet/publish/fleet_queue.h"
 #include "broker/fleet/publish/fleet_retained.h"
+#include "broker/fleet/session/fleet_due.h"
 #include "broker/fleet/session/fleet_will.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_options.h"
@@ -34,7 +36,9 @@ struct disconnect_op {
     uint64_t entry;
     uint32_t expiry_s;
     unsigned runs;           /* of Redis, when it was told */
-    struct fleet_bytes will; /* due now; as this node has it */
+    struct fleet_bytes will; /* as this node has it, if it is due, now or later */
+    uint64_t delay_ms;       /* of it */
+    uint64_t grace_ms;       /* the least */
     store_done_fn *done;
     void *arg;
     bool waits; /* for its will; in the list */
@@ -129,7 +133,7 @@ void fleet_disconnect_tick(struct fleet *f)
 
 /* ---- another run of Redis -------------------------------------------------------------------- */
 
-static void write_disconnect(struct disconnect_op *op, bool due, uint64_t grace_ms);
+static void write_disconnect(struct disconnect_op *op, bool due);
 
 static void announce_subscribed(void *arg, const struct store_subscription *sub)
 {
@@ -165,7 +169,7 @@ static void begin_again(struct disconnect_op *op)
     if (due)
         h->will = (struct fleet_bytes){0};
     f->host.each_subscription(f->host.arg, store_hold_id(&op->hold), announce_subscribed, op);
-    write_disconnect(op, due, 0);
+    write_disconnect(op, due);
 }
 
 /* ---- the call -------------------------------------------------------------------------------- */
@@ -191,7 +195,8 @@ static void on_disconnect(void *arg, const redisReply *r)
                    .epoch = op->epoch});
     if (r->element[2]->len > 0)
         publish_will(op, r->element[2]->str, r->element[2]->len);
-    else if (op->will.len > 0 && op->runs != f->runs && strcmp(r->element[0]->str, "lost") == 0)
+    else if (op->will.len > 0 && op->delay_ms == 0 && op->runs != f->runs &&
+             strcmp(r->element[0]->str, "lost") == 0)
         publish_will(op, op->will.data, op->will.len); /* another Redis, without it */
     else
         finish(op, STORE_OK);
@@ -233,7 +238,7 @@ void fleet_disconnects_run_changed(struct fleet *f)
     redis_queue_each(f->q, on_disconnect, void_call, NULL);
 }
 
-static void write_disconnect(struct disconnect_op *op, bool due, uint64_t grace_ms)
+static void write_disconnect(struct disconnect_op *op, bool due)
 {
     struct fleet *f = op->f;
     const struct fleet_hold *h = op->hold.store_data;
@@ -244,7 +249,7 @@ static void write_disconnect(struct disconnect_op *op, bool due, uint64_t grace_
     redis_queue_u64(f->q, op->epoch);
     redis_queue_str(f->q, f->hex);
     redis_queue_str(f->q, due ? "1" : "0");
-    redis_queue_u64(f->q, grace_ms);
+    redis_queue_u64(f->q, op->grace_ms);
     fleet_hold_write_expiry(f->q, op->expiry_s);
     redis_queue_u64(f->q, h->sent);
     redis_queue_str(f->q, h->unsaid > 0 ? "1" : "0");
@@ -287,10 +292,28 @@ static void flush_publishes(struct fleet *f, const struct fleet_hold *h)
     if (h->publishes == NULL && !fleet_retaining_is_due(f))
         return;
     fleet_queues_flush(f);
+    fleet_group_queues_flush(f);
     outboxes_flush(f);
     if (fleet_can_act(f))
         fleet_channel_flush(f, fleet_retaining_is_due(f));
     fleet_retaining_flush(f);
+}
+
+/* Redis decides; this is for what it may lose, and to look in time. */
+static void take_will(struct disconnect_op *op, struct fleet_hold *h)
+{
+    uint32_t delay_s = op->hold.durable ? h->will_delay_s : 0;
+
+    if (delay_s > op->expiry_s) /* STORE_EXPIRES_NEVER is the largest */
+        delay_s = op->expiry_s;
+    op->delay_ms = (uint64_t)delay_s * 1000;
+    if (op->delay_ms < op->grace_ms)
+        op->delay_ms = op->grace_ms;
+    if (op->delay_ms > 0)
+        fleet_due_expect(op->f, h->bucket, op->delay_ms);
+    account_uncount(ACCOUNT_CLIENTS, h->will.data);
+    op->will = h->will;
+    h->will = (struct fleet_bytes){0};
 }
 
 void fleet_disconnect(struct fleet *f, struct store_hold *hold, bool publish_will,
@@ -306,13 +329,11 @@ void fleet_disconnect(struct fleet *f, struct store_hold *hold, bool publish_wil
     op->done = done;
     op->arg = arg;
     fleet_hold_assert_once(h);
-    if (publish_will && hold->will_grace_s == 0 && h->will_delay_s == 0) {
-        account_uncount(ACCOUNT_CLIENTS, h->will.data);
-        op->will = h->will;
-        h->will = (struct fleet_bytes){0};
-    }
+    op->grace_ms = (uint64_t)hold->will_grace_s * 1000;
+    if (publish_will && h->will.len > 0)
+        take_will(op, h);
     fleet_acks_write(h);
     flush_publishes(f, h);
-    write_disconnect(op, publish_will, (uint64_t)hold->will_grace_s * 1000);
+    write_disconnect(op, publish_will);
     fleet_hold_drop(h);
 }

@@ -11,13 +11,17 @@
 #include "broker/fleet/node/fleet_behalf.h"
 #include "broker/fleet/session/fleet_will.h"
 #include "broker/fleet/storage/fleet_full.h"
+#include "broker/fleet/storage/fleet_totals.h"
 #include "broker/fleet/storage/fleet_usage.h"
 
 enum { DUE_MS = 100, DUE_BUCKETS = 64, DUE_AT_ONCE = 20 };
+enum { ROUND_MS = DUE_MS * FLEET_CLIENT_BUCKETS / DUE_BUCKETS };
 
 struct fleet_due {
     uint64_t next_ms;
     unsigned bucket;
+    uint64_t nearest_ms;                  /* the first of these, or earlier; 0: none */
+    uint64_t at_ms[FLEET_CLIENT_BUCKETS]; /* something is due then; 0: not known of anything */
 };
 
 bool fleet_due_init(struct fleet *f)
@@ -120,7 +124,9 @@ static void on_due(void *arg, const redisReply *r)
     if (r == NULL || r->type != REDIS_REPLY_ARRAY)
         return;
     fleet_usage_count(f, bucket, (uint32_t)r->element[0]->integer);
-    for (size_t i = 1; i + 3 < r->elements; i += 4) {
+    if (r->elements > 1 && r->element[1]->integer >= 0)
+        fleet_due_expect(f, bucket, (uint64_t)r->element[1]->integer);
+    for (size_t i = 2; i + 3 < r->elements; i += 4) {
         const redisReply *client = r->element[i + 1];
         const redisReply *third = r->element[i + 2];
         const redisReply *fourth = r->element[i + 3];
@@ -133,6 +139,8 @@ static void on_due(void *arg, const redisReply *r)
                                NULL, NULL);
         else if (r->element[i]->str[0] == 'b')
             take_from(f, session, fourth);
+        else if (r->element[i]->str[0] == 'x')
+            fleet_totals_expired(f, strtoull(third->str, NULL, 10));
         else
             fleet_reannounce_end(f, session, fourth);
     }
@@ -170,14 +178,48 @@ void fleet_due_run_changed(struct fleet *f)
     redis_queue_each(f->q, on_due, void_due, NULL);
 }
 
+void fleet_due_expect(struct fleet *f, unsigned bucket, uint64_t in_ms)
+{
+    struct fleet_due *d = f->due;
+    uint64_t at_ms = f->now_ms + in_ms;
+
+    if (in_ms > ROUND_MS)
+        return;
+    if (d->at_ms[bucket] == 0 || at_ms < d->at_ms[bucket])
+        d->at_ms[bucket] = at_ms;
+    if (d->nearest_ms == 0 || at_ms < d->nearest_ms)
+        d->nearest_ms = at_ms;
+}
+
+static void ask_expected(struct fleet *f)
+{
+    struct fleet_due *d = f->due;
+
+    if (d->nearest_ms == 0 || f->now_ms < d->nearest_ms)
+        return;
+    d->nearest_ms = 0;
+    for (unsigned bucket = 0; bucket < FLEET_CLIENT_BUCKETS; bucket++) {
+        uint64_t at_ms = d->at_ms[bucket];
+
+        if (at_ms != 0 && at_ms <= f->now_ms) {
+            d->at_ms[bucket] = 0;
+            ask_due(f, bucket);
+        } else if (at_ms != 0 && (d->nearest_ms == 0 || at_ms < d->nearest_ms)) {
+            d->nearest_ms = at_ms;
+        }
+    }
+}
+
 /* Each bucket is looked at by one node about every 1.6 s; which one, the nodes' order says. */
 void fleet_due_tick(struct fleet *f)
 {
     unsigned rank;
     unsigned count;
 
-    if (f->now_ms < f->due->next_ms || f->state != FLEET_READY || !fleet_can_act(f) ||
-        fleet_may_be_lost(f))
+    if (f->state != FLEET_READY || !fleet_can_act(f) || fleet_may_be_lost(f))
+        return;
+    ask_expected(f);
+    if (f->now_ms < f->due->next_ms)
         return;
     f->due->next_ms = f->now_ms + DUE_MS;
     fleet_nodes_rank(f, &rank, &count);

@@ -8,10 +8,12 @@
 
 #include "broker/fleet/exchange/inbox.h"
 #include "broker/fleet/node/fleet.h"
+#include "broker/fleet/node/fleet_clock.h"
 #include "broker/fleet/publish/fleet_publish.h"
 #include "broker/fleet/publish/fleet_will_table.h"
 #include "broker/fleet/wire/fleet_bytes.h"
 #include "broker/fleet/wire/fleet_frame.h"
+#include "broker/message/publish_properties.h"
 #include "common/log/log.h"
 
 /* Callers that ask for a will that is being published already. */
@@ -164,11 +166,18 @@ static void on_published(void *arg, enum store_status status)
  * all others; those that have it know it again. */
 static void publish_elsewhere(struct will_op *op)
 {
-    struct store_publish_request req = {.message = op->entry.message};
     struct fleet *f = op->f;
+    struct message *due =
+        publish_properties_of_will(op->entry.message, fleet_clock_now_ms(f->clock));
+    struct store_publish_request req = {.message = due};
 
-    f->host.match(f->host.arg, op->entry.message, &req.targets);
+    if (due == NULL) {
+        on_published(op, STORE_UNAVAILABLE);
+        return;
+    }
+    f->host.match(f->host.arg, due, &req.targets);
     fleet_publish(f, &req, on_published, op);
+    message_unref(due);
 }
 
 void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, uint64_t epoch,

@@ -22,6 +22,8 @@ void fleet_frame_put(struct fleet_bytes *b, const struct message *m, bool rememb
     flags |= m->publisher.len > 0 ? FRAME_PUBLISHER : 0;
     flags |= m->qos > 0 || m->retain || remember ? FRAME_ID : 0;
     fleet_bytes_u8(b, flags);
+    if ((flags & FRAME_EXPIRY) != 0)
+        fleet_bytes_u64(b, m->expires_at_ms);
     fleet_bytes_slice(b, m->topic);
     fleet_bytes_slice(b, m->payload);
     if ((flags & FRAME_PROPS) != 0)
@@ -30,8 +32,6 @@ void fleet_frame_put(struct fleet_bytes *b, const struct message *m, bool rememb
         fleet_bytes_u64(b, m->id.node);
         fleet_bytes_varint(b, m->id.sequence);
     }
-    if ((flags & FRAME_EXPIRY) != 0)
-        fleet_bytes_varint(b, m->expires_at_ms);
     if ((flags & FRAME_PUBLISHER) != 0)
         fleet_bytes_slice(b, m->publisher);
 }
@@ -42,7 +42,7 @@ struct message *fleet_frame_get(struct fleet_reader *r, bool *remember)
     struct mqtt_publish p = {.qos = flags & FRAME_QOS, .retain = (flags & FRAME_RETAIN) != 0};
     struct message_id id = {0};
     struct mqtt_slice publisher = {0};
-    uint64_t expires_at_ms = 0;
+    uint64_t expires_at_ms = (flags & FRAME_EXPIRY) != 0 ? fleet_reader_u64(r) : 0;
     p.topic = fleet_reader_slice(r);
     p.payload = fleet_reader_slice(r);
     if ((flags & FRAME_PROPS) != 0)
@@ -51,8 +51,6 @@ struct message *fleet_frame_get(struct fleet_reader *r, bool *remember)
         id.node = fleet_reader_u64(r);
         id.sequence = fleet_reader_varint(r);
     }
-    if ((flags & FRAME_EXPIRY) != 0)
-        expires_at_ms = fleet_reader_varint(r);
     if ((flags & FRAME_PUBLISHER) != 0)
         publisher = fleet_reader_slice(r);
     *remember = (flags & FRAME_REMEMBER) != 0;
@@ -70,6 +68,8 @@ struct message *fleet_frame_get(struct fleet_reader *r, bool *remember)
 void fleet_frame_skip(struct fleet_reader *r)
 {
     uint8_t flags = fleet_reader_u8(r);
+    if ((flags & FRAME_EXPIRY) != 0)
+        fleet_reader_u64(r);
     fleet_reader_slice(r); /* topic */
     fleet_reader_slice(r); /* payload */
     if ((flags & FRAME_PROPS) != 0)
@@ -78,8 +78,6 @@ void fleet_frame_skip(struct fleet_reader *r)
         fleet_reader_u64(r);
         fleet_reader_varint(r);
     }
-    if ((flags & FRAME_EXPIRY) != 0)
-        fleet_reader_varint(r);
     if ((flags & FRAME_PUBLISHER) != 0)
         fleet_reader_slice(r);
 }

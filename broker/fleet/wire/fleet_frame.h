@@ -2,8 +2,10 @@
  * fleet_frame - a message as bytes: in a batch to another node, in a queue, as a retained value, as
  * a will.
  *
- *   flags (QoS in the two lowest bits, which scripts read) · topic · payload · [properties]
- *   · [message id: node, sequence] · [expiry] · [publisher]
+ *   flags · [expiry] · topic · payload · [properties] · [message id: node, sequence] · [publisher]
+ *
+ * Scripts read the QoS in the two lowest bits of the flags, and where bit 0x20 is set the expiry, whose size is
+ * fixed.
  *
  * Every variable part has its length in front, so frames stand side by side in a batch.
  */

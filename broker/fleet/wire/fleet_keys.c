@@ -70,6 +70,11 @@ struct fleet_key fleet_key_routes(const struct fleet_keys *k, uint64_t node)
     return node_key(k, "{r}:n:", node, "");
 }
 
+struct fleet_key fleet_key_members(const struct fleet_keys *k, uint64_t node)
+{
+    return node_key(k, "{r}:m:", node, "");
+}
+
 struct fleet_key fleet_key_inbox(const struct fleet_keys *k, uint64_t node)
 {
     return node_key(k, "{n:", node, "}:in");
@@ -102,6 +107,11 @@ struct fleet_key fleet_key_topics(const struct fleet_keys *k, unsigned bucket)
     return bucket_key(k, 't', bucket);
 }
 
+struct fleet_key fleet_key_groups(const struct fleet_keys *k, unsigned bucket)
+{
+    return bucket_key(k, 'g', bucket);
+}
+
 /* FNV-1a, finished by a multiply-xor so that the low bits are good. */
 uint64_t fleet_hash(const void *data, size_t len)
 {
@@ -118,6 +128,11 @@ unsigned fleet_client_bucket(const struct fleet_keys *k, const char *client_id, 
 {
     uint64_t h = k->keyed ? siphash(k->secret, client_id, len) : fleet_hash(client_id, len);
     return (unsigned)(h % FLEET_CLIENT_BUCKETS);
+}
+
+unsigned fleet_group_bucket(const struct fleet_keys *k, struct mqtt_slice filter)
+{
+    return fleet_client_bucket(k, (const char *)filter.data, filter.len) % FLEET_GROUP_BUCKETS;
 }
 
 unsigned fleet_topic_bucket(struct mqtt_slice topic)

@@ -20,7 +20,8 @@
 enum {
     FLEET_CLIENT_BUCKETS = 1024,
     FLEET_TOPIC_BUCKETS = 16,
-    FLEET_HEX_SIZE = 17, /* of a node's id, with the NUL */
+    FLEET_GROUP_BUCKETS = 64, /* of groups of shared subscriptions */
+    FLEET_HEX_SIZE = 17,      /* of a node's id, with the NUL */
     FLEET_SECRET_HEX = 2 * SIPHASH_KEY_SIZE,
     FLEET_FORMAT = 2, /* of all that is stored; one more when brokers of before must not read it */
 };
@@ -46,6 +47,8 @@ void fleet_secret_write(const uint8_t secret[SIPHASH_KEY_SIZE], char hex[FLEET_S
 bool fleet_keys_set_secret(struct fleet_keys *k, const char *hex, size_t len);
 
 struct fleet_key fleet_key_routes(const struct fleet_keys *k, uint64_t node);
+/* How many of the node's clients are members of groups: filter -> number, QoS. */
+struct fleet_key fleet_key_members(const struct fleet_keys *k, uint64_t node);
 struct fleet_key fleet_key_inbox(const struct fleet_keys *k, uint64_t node);
 /* Prefix of what says how a node is connected. */
 struct fleet_key fleet_key_node(const struct fleet_keys *k, uint64_t node);
@@ -53,8 +56,10 @@ struct fleet_key fleet_key_channel(const struct fleet_keys *k, uint64_t node);
 /* Prefixes of buckets. */
 struct fleet_key fleet_key_clients(const struct fleet_keys *k, unsigned bucket);
 struct fleet_key fleet_key_topics(const struct fleet_keys *k, unsigned bucket);
+struct fleet_key fleet_key_groups(const struct fleet_keys *k, unsigned bucket);
 
 unsigned fleet_client_bucket(const struct fleet_keys *k, const char *client_id, size_t len);
+unsigned fleet_group_bucket(const struct fleet_keys *k, struct mqtt_slice filter);
 /* By the topic's first level, so that a filter that begins with a literal level has one bucket.
  * Not keyed: who wants all in one bucket says the same first level. */
 unsigned fleet_topic_bucket(struct mqtt_slice topic);

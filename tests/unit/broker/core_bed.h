@@ -127,6 +127,11 @@ static inline void bed_await_login(struct core_bed *b, const struct core_client 
 
 /* ---- what clients send ------------------------------------------------------------------------ */
 
+static inline enum mqtt_version bed_version(const struct core_client *c)
+{
+    return c->version != MQTT_UNKNOWN ? (enum mqtt_version)c->version : MQTT_V311;
+}
+
 /* A connection that hasn't said anything. */
 static inline struct core_client *bed_connect(struct core_bed *b)
 {
@@ -161,7 +166,7 @@ static inline void bed_send(struct core_bed *b, struct core_client *c, const voi
 static inline void bed_tell(struct core_bed *b, struct core_client *c, const struct mqtt_packet *p)
 {
     uint8_t buf[BED_SENDS];
-    size_t n = mqtt_encode(p, MQTT_V311, buf, sizeof(buf));
+    size_t n = mqtt_encode(p, bed_version(c), buf, sizeof(buf));
     core_must(n > 0);
     bed_send(b, c, buf, n);
 }
@@ -176,6 +181,7 @@ static inline struct core_client *bed_join_as(struct core_bed *b, const struct m
         p.u.connect.level = 4;
     }
     uint8_t buf[BED_SENDS];
+    c->version = (uint8_t)p.u.connect.version;
     size_t n = mqtt_encode(&p, p.u.connect.version, buf, sizeof(buf));
     core_must(n > 0);
     bed_send(b, c, buf, n);
@@ -250,7 +256,7 @@ static inline void bed_ack(struct core_bed *b, struct core_client *c, enum mqtt_
 static inline bool bed_next(struct core_client *c, struct mqtt_packet *p)
 {
     static uint8_t bytes[BED_KEEPS];
-    struct mqtt_decode_opts opts = {.version = MQTT_V311, .from_server = true};
+    struct mqtt_decode_opts opts = {.version = bed_version(c), .from_server = true};
     size_t size;
     if (c->out_len == 0 || mqtt_decode(c->out, c->out_len, &opts, p, &size, NULL) != DECODE_OK)
         return false;

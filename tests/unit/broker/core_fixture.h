@@ -52,6 +52,7 @@ struct core_client {
     size_t out_size; /* of out */
     size_t out_room; /* bytes taken before writing blocks */
     bool finished, freed;
+    uint8_t version; /* enum mqtt_version of what it says and understands; 0: 3.1.1 */
 };
 
 static inline void core_must(bool condition)

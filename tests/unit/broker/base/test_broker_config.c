@@ -26,6 +26,12 @@ static void bad_values_are_errors(void **state)
         "listeners: [{ bind: '0.0.0.0:1883', protocol: websocket, origins: ['http://a/'] }]",
         "listeners: [{ bind: '0.0.0.0:1883', origins: ['http://a'] }]",
         "fleet: { lease: 1s, beat_interval: 1s }",
+        "mqtt: { max_qos: 3 }",
+        "mqtt: { topic_alias_maximum: 65536 }",
+        "mqtt: { outgoing_topic_alias_maximum: 257 }",
+        "mqtt: { drain: moved }",
+        "mqtt: { server_reference: 'other:1883' }", /* nobody would be told */
+        "mqtt: { drain: shutting_down, server_reference: 'other:1883' }",
         "limits: { max_inflight: 0 }",
         "limits: { max_inflite: 1 }",
         "drain_timeout: 8",
@@ -38,10 +44,33 @@ static void bad_values_are_errors(void **state)
     }
 }
 
+/* Longer ones would be left out of CONNACK and DISCONNECT. */
+static void texts_for_clients_have_256_bytes_at_most(void **state)
+{
+    static const char *const keys[] = {"response_information", "server_reference"};
+    char text[400], value[258];
+    (void)state;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        for (size_t len = 256; len <= 257; len++) {
+            struct broker_config c;
+            struct config_error err;
+            memset(value, 'x', len);
+            value[len] = '\0';
+            snprintf(text, sizeof(text), "mqtt: { drain: server_moved, %s: %s }", keys[i], value);
+            bool valid = config_parse("t", text, strlen(text), &broker_config_schema, &c, &err);
+            assert_int_equal(valid, len == 256);
+            if (valid)
+                broker_config_free(&c);
+            else
+                assert_non_null(strstr(err.text, keys[i]));
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bad_values_are_errors),
+        cmocka_unit_test(texts_for_clients_have_256_bytes_at_most),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -153,6 +153,50 @@ static void the_fleet_gets_its_keys_and_the_limits_that_it_keeps(void **state)
     assert_int_equal(r.dedup_window_ms, 3600000);
 }
 
+/* ---- mqtt ------------------------------------------------------------------------------------- */
+
+static void by_default_clients_may_use_all_of_the_protocol(void **state)
+{
+    (void)state;
+    assert_int_equal(c.mqtt.max_qos, 2);
+    assert_true(c.mqtt.retain);
+    assert_true(c.mqtt.will_on_takeover); /* [MQTT-3.1.2-8] */
+    assert_int_equal(c.mqtt.topic_alias_maximum, 32);
+    assert_int_equal(c.mqtt.outgoing_topic_alias_maximum, 32);
+    assert_null(c.mqtt.response_information);
+    assert_int_equal(c.mqtt.drain_says, DRAIN_SHUTTING_DOWN);
+    assert_null(c.mqtt.server_reference);
+}
+
+static void what_clients_may_use_and_are_told_can_be_set(void **state)
+{
+    (void)state;
+    broker_config_free(&c);
+    assert_true(load("listeners: [{ bind: '127.0.0.1:1883' }]\n"
+                     "mqtt:\n"
+                     "  max_qos: 0\n"
+                     "  retain: false\n"
+                     "  will_on_takeover: false\n"
+                     "  topic_alias_maximum: 65535\n"
+                     "  outgoing_topic_alias_maximum: 256\n"
+                     "  response_information: answers/\n"
+                     "  drain: use_another_server\n"
+                     "  server_reference: 'other:1883'\n"));
+    assert_int_equal(c.mqtt.max_qos, 0);
+    assert_false(c.mqtt.retain);
+    assert_false(c.mqtt.will_on_takeover);
+    assert_int_equal(c.mqtt.topic_alias_maximum, 65535);
+    assert_int_equal(c.mqtt.outgoing_topic_alias_maximum, 256);
+    assert_string_equal(c.mqtt.response_information, "answers/");
+    assert_int_equal(c.mqtt.drain_says, DRAIN_USE_ANOTHER);
+    assert_string_equal(c.mqtt.server_reference, "other:1883");
+    broker_config_free(&c);
+    assert_true(load("listeners: [{ bind: '127.0.0.1:1883' }]\nmqtt: { drain: server_moved }\n"));
+    assert_int_equal(c.mqtt.drain_says, DRAIN_MOVED); /* where to may be left open */
+    broker_config_free(&c);
+    assert_true(load("listeners: [{ bind: '127.0.0.1:1883' }]\nmqtt: { server_reference: '' }\n"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -166,6 +210,8 @@ int main(void)
         TEST(packets_have_limits_by_type),
         TEST(the_least_limit_may_be_any_types),
         TEST(the_fleet_gets_its_keys_and_the_limits_that_it_keeps),
+        TEST(by_default_clients_may_use_all_of_the_protocol),
+        TEST(what_clients_may_use_and_are_told_can_be_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

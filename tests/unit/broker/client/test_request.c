@@ -4,6 +4,7 @@
 #include "broker/base/account.h"
 #include "tests/unit/broker/core_bed.h"
 #include "tests/unit/broker/held_store.h"
+#include "tests/unit/broker/v5_bed.h"
 
 #define PUBLISH_1 "\x32\x06\0\1t\0\1x" /* QoS 1: packet ids 1, 2, 3 */
 #define PUBLISH_2 "\x32\x06\0\1t\0\2x"
@@ -141,6 +142,66 @@ static void what_is_completed_after_the_end_is_freed_then(void **state)
     held_end(&b->core);
 }
 
+/* ---- reasons of 5.0 --------------------------------------------------------------------------- */
+
+static struct core_client *join_v5(struct core_bed *b)
+{
+    struct core_client *c = v5_join(b, "c", true, v5_none);
+    assert_int_equal(bed_connack(c), 0);
+    held_begin(&b->core, HOLDS(HELD_PUBLISH));
+    return c;
+}
+
+static void publish_v5(struct core_bed *b, struct core_client *c, uint16_t id, const char *topic)
+{
+    v5_publish(b, c, &(struct mqtt_publish){.topic = bed_text(topic), .qos = 1, .packet_id = id});
+}
+
+static struct request *waiting(const struct core_client *c, unsigned place)
+{
+    struct request *q = c->client->requests;
+    while (place-- > 0)
+        q = q->next;
+    return q;
+}
+
+/* The store says so before it completes; 3.4.2.1. */
+static void one_that_reached_nobody_says_so(void **state)
+{
+    struct core_bed *b = *state;
+    struct core_client *c = join_v5(b);
+    publish_v5(b, c, 1, "t");
+    publish_v5(b, c, 2, "t");
+    waiting(c, 1)->reached = true;
+    held_answer(HELD_PUBLISH, STORE_OK);
+    held_answer(HELD_PUBLISH, STORE_OK);
+    core_settle(&b->core);
+    assert_true(v5_acked(c, MQTT_PUBACK, 1, MQTT_R_NO_MATCHING_SUBSCRIBERS));
+    assert_true(v5_acked(c, MQTT_PUBACK, 2, MQTT_R_SUCCESS));
+    held_end(&b->core);
+}
+
+/* [MQTT-4.6.0-2] */
+static void a_reason_that_waits_goes_to_its_own_packet(void **state)
+{
+    struct core_bed *b = *state;
+    struct core_client *c = join_v5(b);
+    publish_v5(b, c, 1, "t");
+    publish_v5(b, c, 2, "$SYS/t"); /* denied */
+    bed_ack(b, c, MQTT_PUBREL, 9); /* nobody knows it */
+    publish_v5(b, c, 3, "t");
+    assert_int_equal(c->out_len, 0);
+    waiting(c, 0)->reached = waiting(c, 3)->reached = true;
+    held_answer(HELD_PUBLISH, STORE_OK);
+    held_answer(HELD_PUBLISH, STORE_OK);
+    core_settle(&b->core);
+    assert_true(v5_acked(c, MQTT_PUBACK, 1, MQTT_R_SUCCESS));
+    assert_true(v5_acked(c, MQTT_PUBACK, 2, MQTT_R_NOT_AUTHORIZED));
+    assert_true(v5_acked(c, MQTT_PUBCOMP, 9, MQTT_R_PACKET_ID_NOT_FOUND));
+    assert_true(v5_acked(c, MQTT_PUBACK, 3, MQTT_R_SUCCESS));
+    held_end(&b->core);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +213,8 @@ int main(void)
         BED_TEST(a_failed_one_closes_the_client_and_nothing_overtakes_it),
         BED_TEST(a_fenced_one_says_that_the_client_was_taken_over),
         BED_TEST(what_is_completed_after_the_end_is_freed_then),
+        BED_TEST(one_that_reached_nobody_says_so),
+        BED_TEST(a_reason_that_waits_goes_to_its_own_packet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,6 +65,32 @@ static void a_will_that_isnt_allowed_any_more_is_dropped(void **state)
     held_end(&b->core);
 }
 
+static struct core_client *join_with_will(struct core_bed *b)
+{
+    return bed_join_as(b, &(struct mqtt_connect){.clean_start = true,
+                                                 .client_id = bed_text("c"),
+                                                 .has_will = true,
+                                                 .will_topic = bed_text("w"),
+                                                 .will_payload = bed_text("x")});
+}
+
+/* [MQTT-3.1.2-8], 5.0: 3.1.2.5. Phones that change networks may have no use for it. */
+static void whether_who_is_taken_over_has_a_will_is_configured(void **state)
+{
+    struct core_bed *b = *state;
+    struct core_client *other = bed_join(b, "other", true);
+    bed_subscribe(b, other, "w", 0);
+    join_with_will(b);
+    join_with_will(b);
+    assert_int_equal(bed_count(other, MQTT_PUBLISH), 1);
+    b->core.config.mqtt.will_on_takeover = false;
+    struct core_client *last = join_with_will(b);
+    assert_int_equal(ended(b, END_TAKEN_OVER), 2);
+    assert_int_equal(bed_count(other, MQTT_PUBLISH), 0);
+    bed_leave(b, last); /* for all other ends it is published */
+    assert_int_equal(bed_count(other, MQTT_PUBLISH), 1);
+}
+
 static bool is_known(struct core_bed *b)
 {
     return session_table_find(bed_broker(b)->sessions, bed_text("c")) != NULL;
@@ -196,6 +222,7 @@ int main(void)
         BED_TEST(the_store_is_told_once_and_of_the_will),
         BED_TEST(it_isnt_told_of_who_has_no_session),
         BED_TEST(a_will_that_isnt_allowed_any_more_is_dropped),
+        BED_TEST(whether_who_is_taken_over_has_a_will_is_configured),
         BED_TEST(a_durable_session_stays_and_a_clean_one_goes),
         BED_TEST(a_durable_one_that_was_refused_goes_too),
         BED_TEST(who_walks_along_the_clients_isnt_left_at_one_that_is_gone),

@@ -51,14 +51,19 @@ static inline struct message *bed_message(struct bed_node *n, const char *topic,
     return m;
 }
 
+struct bed_session {
+    bool durable, clean_start;
+    uint32_t expiry_s;
+};
+
 /* Begins to connect; BED_UNTIL(c->status >= 0) waits for it. */
-static inline struct bed_client *bed_connect_begin(struct bed_node *n, const char *id, bool durable,
-                                                   bool clean_start, const struct bed_will *will)
+static inline struct bed_client *bed_connect_session(struct bed_node *n, const char *id,
+                                                     struct bed_session how,
+                                                     const struct bed_will *will)
 {
     struct bed_client *c = calloc(1, sizeof(*c));
-    struct store_connect_request req = {.hold = &c->hold,
-                                        .clean_start = clean_start,
-                                        .session_expiry_s = durable ? STORE_EXPIRES_NEVER : 0};
+    struct store_connect_request req = {
+        .hold = &c->hold, .clean_start = how.clean_start, .session_expiry_s = how.expiry_s};
 
     c->node = n;
     c->next = n->clients;
@@ -67,7 +72,7 @@ static inline struct bed_client *bed_connect_begin(struct bed_node *n, const cha
     snprintf(c->id, sizeof(c->id), "%s", id);
     c->hold.client_id = c->id;
     c->hold.client_id_len = (uint32_t)strlen(id);
-    c->hold.durable = durable;
+    c->hold.durable = how.durable;
     c->hold.user = n->bed->user;
     c->hold.arrived_ms = n->bed->arrived_ms;
     if (will != NULL) {
@@ -77,6 +82,16 @@ static inline struct bed_client *bed_connect_begin(struct bed_node *n, const cha
     n->store->ops->connect(n->store, &req, bed_on_connect, c);
     message_unref(req.will.message);
     return c;
+}
+
+static inline struct bed_client *bed_connect_begin(struct bed_node *n, const char *id, bool durable,
+                                                   bool clean_start, const struct bed_will *will)
+{
+    struct bed_session how = {.durable = durable,
+                              .clean_start = clean_start,
+                              .expiry_s = durable ? STORE_EXPIRES_NEVER : 0};
+
+    return bed_connect_session(n, id, how, will);
 }
 
 static inline struct bed_client *bed_connect_will(struct bed_node *n, const char *id, bool durable,
@@ -94,25 +109,34 @@ static inline struct bed_client *bed_connect(struct bed_node *n, const char *id,
     return bed_connect_will(n, id, durable, NULL);
 }
 
-static inline void bed_disconnect(struct bed_client *c, bool publish_will)
+static inline void bed_disconnect_session(struct bed_client *c, bool publish_will,
+                                          uint32_t expiry_s)
 {
     c->status = -1;
     bed_left(c);
-    c->node->store->ops->disconnect(c->node->store, &c->hold, publish_will,
-                                    c->hold.durable ? STORE_EXPIRES_NEVER : 0, bed_on_done, c);
+    c->node->store->ops->disconnect(c->node->store, &c->hold, publish_will, expiry_s, bed_on_done,
+                                    c);
     BED_UNTIL(c->node->bed, c->status >= 0);
+}
+
+static inline void bed_disconnect(struct bed_client *c, bool publish_will)
+{
+    bed_disconnect_session(c, publish_will, c->hold.durable ? STORE_EXPIRES_NEVER : 0);
+}
+
+static inline void bed_subscribe_as(struct bed_client *c, const struct store_subscription *sub)
+{
+    c->status = -1;
+    if (c->hold.durable) /* the core does this itself */
+        bed_subscribed(c->node, bed_slice(c->id), sub);
+    c->node->store->ops->subscribe(c->node->store, &c->hold, sub, 1, bed_on_done, c);
+    BED_UNTIL(c->node->bed, c->status >= 0);
+    assert_int_equal(c->status, STORE_OK);
 }
 
 static inline void bed_subscribe(struct bed_client *c, const char *filter, uint8_t qos)
 {
-    struct store_subscription sub = {.filter = bed_slice(filter), .qos = qos};
-
-    c->status = -1;
-    if (c->hold.durable) /* the core does this itself */
-        bed_subscribed(c->node, bed_slice(c->id), &sub);
-    c->node->store->ops->subscribe(c->node->store, &c->hold, &sub, 1, bed_on_done, c);
-    BED_UNTIL(c->node->bed, c->status >= 0);
-    assert_int_equal(c->status, STORE_OK);
+    bed_subscribe_as(c, &(struct store_subscription){.filter = bed_slice(filter), .qos = qos});
 }
 
 static inline void bed_unsubscribe(struct bed_client *c, const char *filter)
@@ -160,11 +184,17 @@ static inline void bed_on_fetch(void *arg, enum store_status status,
     c->fetched = true;
     c->more = more;
     for (size_t i = 0; i < count; i++) {
+        struct bed_message *noted;
+
         bed_note(&c->entries, &c->entry_count, &c->entry_size, entries[i].message);
-        c->entries[c->entry_count - 1].qos = entries[i].qos;
-        c->entries[c->entry_count - 1].retain = entries[i].retain;
-        c->entries[c->entry_count - 1].duplicate = entries[i].duplicate;
-        c->entries[c->entry_count - 1].sequence = entries[i].sequence;
+        noted = &c->entries[c->entry_count - 1];
+        noted->qos = entries[i].qos;
+        noted->retain = entries[i].retain;
+        noted->duplicate = entries[i].duplicate;
+        noted->sequence = entries[i].sequence;
+        noted->id_count = entries[i].ids.count;
+        for (uint32_t k = 0; k < entries[i].ids.count && k < BED_IDS; k++)
+            noted->ids[k] = entries[i].ids.items[k];
     }
 }
 

@@ -52,10 +52,27 @@ static inline void bed_node_removed(void *arg, void *node)
             n->routes[i--] = n->routes[--n->route_count];
 }
 
+/* One more subscription of this target's client; ids has room for BED_IDS. */
+static inline void bed_add_match(struct store_queue_target *t, const struct bed_sub *sub,
+                                 uint8_t qos, uint32_t *ids)
+{
+    uint8_t effective = sub->qos < qos ? sub->qos : qos;
+
+    t->ids.items = ids;
+    if (effective > t->qos)
+        t->qos = effective;
+    t->retain_as_published |= sub->retain_as_published;
+    if (sub->subscription_id != 0) {
+        assert_true(t->ids.count < BED_IDS);
+        ids[t->ids.count++] = sub->subscription_id;
+    }
+}
+
 static inline void bed_match(void *arg, const struct message *m, struct store_targets *out)
 {
     static void *nodes[BED_LIST];
     static struct store_queue_target queues[BED_LIST];
+    static uint32_t ids[BED_LIST][BED_IDS];
     struct bed_node *n = arg;
 
     if (n->crowd != NULL) {
@@ -86,8 +103,7 @@ static inline void bed_match(void *arg, const struct message *m, struct store_ta
             t = &queues[out->queue_count++];
             *t = (struct store_queue_target){.client_id = bed_slice(n->subs[i].client)};
         }
-        if (n->subs[i].qos > t->qos)
-            t->qos = n->subs[i].qos < m->qos ? n->subs[i].qos : m->qos;
+        bed_add_match(t, &n->subs[i], m->qos, ids[t - queues]);
     }
 }
 
@@ -111,11 +127,12 @@ static inline void bed_note(struct bed_message **list, size_t *count, size_t *si
     at->retain = m->retain;
 }
 
-static inline void bed_deliver(void *arg, struct message *m)
+static inline bool bed_deliver(void *arg, struct message *m)
 {
     struct bed_node *n = arg;
 
     bed_note(&n->got, &n->got_count, &n->got_size, m);
+    return n->gets;
 }
 
 static inline void bed_keep_will(struct bed_node *n, const struct message *m, store_done_fn *done,
@@ -264,7 +281,10 @@ static inline void bed_subscribed(void *arg, struct mqtt_slice client_id,
                                   const struct store_subscription *sub)
 {
     struct bed_node *n = arg;
-    struct bed_sub new_sub = {.qos = sub->qos};
+    struct bed_sub new_sub = {.qos = sub->qos,
+                              .no_local = sub->no_local,
+                              .retain_as_published = sub->retain_as_published,
+                              .subscription_id = sub->subscription_id};
 
     bed_text(new_sub.client, client_id.data, client_id.len);
     bed_text(new_sub.filter, sub->filter.data, sub->filter.len);
@@ -329,7 +349,10 @@ static inline void bed_each_subscription(void *arg, struct mqtt_slice client_id,
     for (size_t i = 0; i < n->sub_count; i++) {
         struct store_subscription sub = {.filter = {.data = (const uint8_t *)n->subs[i].filter,
                                                     .len = (uint32_t)strlen(n->subs[i].filter)},
-                                         .qos = n->subs[i].qos};
+                                         .qos = n->subs[i].qos,
+                                         .no_local = n->subs[i].no_local,
+                                         .retain_as_published = n->subs[i].retain_as_published,
+                                         .subscription_id = n->subs[i].subscription_id};
 
         if (strlen(n->subs[i].client) == client_id.len &&
             memcmp(n->subs[i].client, client_id.data, client_id.len) == 0)

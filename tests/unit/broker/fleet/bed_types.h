@@ -18,7 +18,7 @@
 #include "common/log/log.h"
 #include "tests/unit/redis_server.h"
 
-enum { BED_NODES = 6, BED_LIST = 512, BED_TEXT = 64 };
+enum { BED_NODES = 6, BED_LIST = 512, BED_TEXT = 64, BED_IDS = 4 };
 
 struct bed_route {
     void *node;
@@ -27,12 +27,15 @@ struct bed_route {
 struct bed_sub {
     char client[BED_TEXT], filter[BED_TEXT];
     uint8_t qos;
+    bool no_local, retain_as_published;
+    uint32_t subscription_id;
 };
 struct bed_message {
     char topic[BED_TEXT], payload[BED_TEXT];
     uint8_t qos;
     bool retain, duplicate;
     uint64_t sequence;
+    uint32_t ids[BED_IDS], id_count; /* of subscriptions */
 };
 
 /* One that is under way, until `done` is called. */
@@ -53,6 +56,7 @@ struct bed_node {
     struct bed_sub subs[BED_LIST];
     size_t sub_count;
     struct bed_message *got; /* by host->deliver */
+    bool gets;               /* what host->deliver answers: somebody here wants it */
     size_t got_count, got_size;
     const struct store_targets *crowd; /* whom all is for; NULL: as `subs` and `routes` say */
     uint64_t match_begun_ns;           /* of CPU, when bed_match last said that */

@@ -28,6 +28,9 @@
 #include "broker/fleet/fence/fleet_cut.h"
 #include "broker/fleet/fence/fleet_subscriptions.h"
 #include "broker/fleet/fence/fleet_taken.h"
+#include "broker/fleet/group/fleet_group.h"
+#include "broker/fleet/group/fleet_group_done.h"
+#include "broker/fleet/group/fleet_group_queue.h"
 #include "broker/fleet/hold/fleet_acks.h"
 #include "broker/fleet/hold/fleet_hold.h"
 #include "broker/fleet/log/fleet_append.h"
@@ -36,10 +39,12 @@
 #include "broker/fleet/log/route.h"
 #include "broker/fleet/membership/reaper.h"
 #include "broker/fleet/node/fleet.h"
+#include "broker/fleet/node/fleet_clock.h"
 #include "broker/fleet/publish/fleet_gather.h"
 #include "broker/fleet/publish/fleet_publish.h"
 #include "broker/fleet/publish/fleet_queue.h"
 #include "broker/fleet/publish/fleet_retained.h"
+#include "broker/fleet/publish/fleet_retained_expiry.h"
 #include "broker/fleet/publish/fleet_retained_read.h"
 #include "broker/fleet/session/fleet_disconnect.h"
 #include "broker/fleet/session/fleet_due.h"
@@ -47,6 +52,7 @@
 #include "broker/fleet/storage/fleet_disk.h"
 #include "broker/fleet/storage/fleet_full.h"
 #include "broker/fleet/storage/fleet_replicas.h"
+#include "broker/fleet/storage/fleet_totals.h"
 #include "broker/fleet/storage/fleet_usage.h"
 #include "broker/fleet/wire/fleet_frame.h"
 #include "common/base/clock.h"
@@ -150,9 +156,10 @@ static inline void lone_done(void *arg, enum store_status status)
 
 /* ---- the core -------------------------------------------------------------------------------- */
 
-static inline void lone_deliver(void *arg, struct message *m)
+static inline bool lone_deliver(void *arg, struct message *m)
 {
     lone_tell(arg, "deliver %.*s", (int)m->topic.len, (const char *)m->topic.data);
+    return true;
 }
 
 struct lone_will {
@@ -187,6 +194,13 @@ static inline void lone_will_done(struct lone_node *n, enum store_status status)
 static inline void lone_wake(void *arg, struct mqtt_slice client_id)
 {
     lone_tell(arg, "wake %.*s", (int)client_id.len, (const char *)client_id.data);
+}
+
+/* Members here have room, unless the filter begins with "$share/full". */
+static inline bool lone_share_wake(void *arg, struct mqtt_slice filter, uint32_t messages)
+{
+    lone_tell(arg, "woken %.*s %u", (int)filter.len, (const char *)filter.data, messages);
+    return filter.len < 11 || memcmp(filter.data, "$share/full", 11) != 0;
 }
 
 static inline void lone_hand_over(void *arg, struct mqtt_slice client_id, uint64_t epoch,
@@ -297,7 +311,7 @@ static inline void lone_put_word(char *out, const char *word, size_t len)
             out[at++] = (char)c;
         else
             at += (size_t)sprintf(out + at, "\\%02x", c);
-        if (c == '{' && i + 2 < len && strchr("st", word[i + 1]) != NULL &&
+        if (c == '{' && i + 2 < len && strchr("stg", word[i + 1]) != NULL &&
             isdigit((unsigned char)word[i + 2])) {
             out[at++] = word[i + 1];
             i += 1 + strspn(word + i + 2, "0123456789");
@@ -458,25 +472,18 @@ static inline void lone_no_time(struct lone_node *n)
 static inline void lone_init_modules(struct fleet *f)
 {
     static bool (*const inits[])(struct fleet *) = {
-        fleet_replicas_init,
-        fleet_full_init,
-        fleet_disk_init,
-        fleet_usage_init,
-        fleet_channel_init,
-        inbox_init,
-        inbox_barriers_init,
-        routes_init,
-        fleet_versions_init,
-        fleet_append_init,
-        fleet_holds_init,
-        fleet_subscription_reads_init,
-        fleet_gathering_init,
-        fleet_publishing_init,
-        fleet_queues_init,
-        fleet_retaining_init,
-        fleet_retained_reads_init,
-        fleet_wills_init,
-        fleet_due_init,
+        fleet_clock_init,          fleet_replicas_init,
+        fleet_full_init,           fleet_disk_init,
+        fleet_usage_init,          fleet_totals_init,
+        fleet_channel_init,        inbox_init,
+        inbox_barriers_init,       routes_init,
+        fleet_versions_init,       fleet_append_init,
+        fleet_holds_init,          fleet_groups_init,
+        fleet_group_dones_init,    fleet_subscription_reads_init,
+        fleet_gathering_init,      fleet_publishing_init,
+        fleet_queues_init,         fleet_retaining_init,
+        fleet_retained_reads_init, fleet_retained_expiry_init,
+        fleet_wills_init,          fleet_due_init,
         fleet_disconnects_init,
     };
 
@@ -504,7 +511,7 @@ static inline int lone_setup(void **state)
     n->f.now_ms = n->f.boot_ms = 100000;
     n->f.state = FLEET_READY;
     n->f.lease = FLEET_LEASE_SURE;
-    n->f.log_valid = n->f.may_kill = true;
+    n->f.log_valid = n->f.may_kill = n->f.knows_clock = true;
     n->f.connect_ops = &connect_ops;
     fleet_hex(n->f.id, n->f.hex);
     strcpy(n->f.run_tag, "run00001");
@@ -522,6 +529,7 @@ static inline int lone_setup(void **state)
                                     .deliver = lone_deliver,
                                     .publish_will = lone_publish_will,
                                     .wake = lone_wake,
+                                    .share_wake = lone_share_wake,
                                     .hand_over = lone_hand_over,
                                     .fenced = lone_fenced,
                                     .durable_subscribed = lone_subscribed,
@@ -553,9 +561,12 @@ static inline void lone_drop_everything(struct fleet *f)
     fleet_retaining_reset(f);
     fleet_retained_reset(f);
     fleet_queues_reset(f);
+    fleet_group_queues_reset(f);
+    fleet_group_dones_reset(f);
     fleet_append_reset(f);
     routes_reset(f);
     fleet_replicas_reset(f);
+    fleet_totals_reset(f);
     fleet_versions_reset(f);
     fleet_publish_reset(f);
     fleet_run_deferred(f, false);
@@ -567,11 +578,13 @@ static inline int lone_teardown(void **state)
         fleet_disconnects_free,
         fleet_due_free,
         fleet_wills_free,
+        fleet_retained_expiry_free,
         fleet_retained_reads_free,
         fleet_retaining_free,
         fleet_queues_free,
         fleet_publishing_free,
         fleet_gathering_free,
+        fleet_groups_free,
         fleet_holds_free,
         fleet_subscription_reads_free,
         fleet_append_free,
@@ -580,10 +593,12 @@ static inline int lone_teardown(void **state)
         inbox_barriers_free,
         inbox_free,
         fleet_channel_free,
+        fleet_totals_free,
         fleet_usage_free,
         fleet_disk_free,
         fleet_full_free,
         fleet_replicas_free,
+        fleet_clock_free,
     };
     struct lone_node *n = *state;
 

@@ -2,7 +2,7 @@
 #include "broker/loop/shed.h"
 
 #include "broker/client/rest.h"
-#include "tests/unit/broker/core_bed.h"
+#include "tests/unit/broker/v5_bed.h"
 
 static const uint8_t bytes[64 * 1024];
 
@@ -109,6 +109,25 @@ static void who_holds_little_is_never_closed(void **state)
     shed_check(bed_broker(b));
     assert_false(client->freed);
     assert_false(stranger->freed);
+    no_budget(b);
+}
+
+/* 5.0 */
+static void topics_that_aliases_stand_for_are_held(void **state)
+{
+    struct core_bed *b = *state;
+    struct core_client *c = v5_join(b, "c", true, v5_none);
+    uint8_t topic[4000];
+    memset(topic, 'a', sizeof(topic));
+    for (uint16_t alias = 1; alias <= 16; alias++)
+        v5_publish(b, c,
+                   &(struct mqtt_publish){.topic = {topic, sizeof(topic)},
+                                          .props = V5_PROPS(V5_NUM(MQTT_P_TOPIC_ALIAS, alias))});
+    assert_true(c->client->on_holders);
+    use_up(b, 1000);
+    shed_check(bed_broker(b));
+    assert_true(c->freed);
+    assert_int_equal(closed(b), 1);
     no_budget(b);
 }
 
@@ -235,6 +254,7 @@ int main(void)
         BED_TEST(the_largest_is_closed_first_and_no_more_than_needed),
         BED_TEST(strangers_go_before_clients),
         BED_TEST(who_holds_little_is_never_closed),
+        BED_TEST(topics_that_aliases_stand_for_are_held),
         BED_TEST(nobody_is_looked_for_again_at_once),
         BED_TEST(room_is_made_by_closing_others),
         BED_TEST(there_may_be_none_even_so),

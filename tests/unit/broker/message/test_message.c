@@ -82,9 +82,24 @@ static void one_that_is_kept_counts_as_what_lasts(void **state)
     message_keep(m); /* in a second queue */
     assert_int_equal(counted(ACCOUNT_MESSAGES), 0);
     assert_int_equal(counted(ACCOUNT_KEPT), bytes);
+    assert_int_equal(account.kept_messages, 1);
+    assert_int_equal(account.kept_payload, 1);
     message_unref(m);
     assert_int_equal(counted(ACCOUNT_KEPT), 0);
+    assert_int_equal(account.kept_messages, 0);
+    assert_int_equal(account.kept_payload, 0);
     assert_int_equal(account.total, 0);
+}
+
+static void it_expires_at_its_moment_and_without_one_never(void **state)
+{
+    (void)state;
+    struct message *m = make((char[8]){"t"}, (char[8]){"x"});
+    assert_false(message_is_expired(m, UINT64_MAX));
+    m->expires_at_ms = 1000;
+    assert_false(message_is_expired(m, 999));
+    assert_true(message_is_expired(m, 1000));
+    message_unref(m);
 }
 
 int main(void)
@@ -94,6 +109,7 @@ int main(void)
         cmocka_unit_test(properties_are_passed_on_if_there_are_any),
         cmocka_unit_test(it_is_there_until_the_last_reference_is_gone),
         cmocka_unit_test(one_that_is_kept_counts_as_what_lasts),
+        cmocka_unit_test(it_expires_at_its_moment_and_without_one_never),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

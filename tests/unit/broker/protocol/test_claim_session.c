@@ -62,6 +62,23 @@ static void a_session_is_present_for_who_didnt_ask_for_a_clean_one(void **state)
     assert_int_equal(c->client->next_sequence, 1);
 }
 
+/* In 3.1 the byte is reserved: its clients know no such flag. */
+static void a_client_of_3_1_isnt_told_of_its_session(void **state)
+{
+    struct core_bed *b = *state;
+    for (int version = MQTT_V31; version <= MQTT_V311; version++) {
+        bed_leave(b, bed_join(b, "c", false));
+        struct core_client *c =
+            bed_join_as(b, &(struct mqtt_connect){.version = (enum mqtt_version)version,
+                                                  .level = (uint8_t)version,
+                                                  .client_id = bed_text("c")});
+        assert_int_equal(c->out_len, 4);
+        assert_int_equal(c->out[2], version == MQTT_V31 ? 0 : 1);
+        assert_int_equal(c->out[3], MQTT_CONNACK_ACCEPTED);
+        bed_leave(b, c);
+    }
+}
+
 static void what_was_received_before_is_released_again_in_order(void **state)
 {
     static const uint64_t released[] = {5, 3};
@@ -109,6 +126,22 @@ static void its_subscriptions_are_exactly_the_stores(void **state)
     assert_false(has(c, "x"));
 }
 
+static void their_options_are_the_stores_too(void **state)
+{
+    static const struct store_subscription with_options[] = {
+        {.filter = {(const uint8_t *)"x", 1}, .qos = 2, .no_local = true, .subscription_id = 7},
+        {.filter = {(const uint8_t *)"y", 1}, .retain_as_published = true}};
+    static const struct store_connect_result had = {
+        .session_present = true, .subscriptions = with_options, .subscription_count = 2};
+    struct core_client *c = come_back(*state, &had);
+    struct router *router = c->client->broker->router;
+    struct subscription_options o;
+    assert_true(router_is_subscribed(router, c->client->session, bed_text("x"), &o));
+    assert_true(o.qos == 2 && o.no_local && !o.retain_as_published && o.subscription_id == 7);
+    assert_true(router_is_subscribed(router, c->client->session, bed_text("y"), &o));
+    assert_true(o.qos == 0 && !o.no_local && o.retain_as_published && o.subscription_id == 0);
+}
+
 static void a_store_that_has_none_leaves_none(void **state)
 {
     static const struct store_connect_result had = {.session_present = true}, *none = NULL;
@@ -136,16 +169,15 @@ static void what_it_was_told_before_isnt_added_again(void **state)
     assert_false(has(c, "a"));
 }
 
-static void shared_subscriptions_of_earlier_versions_are_dropped(void **state)
+static void it_is_a_member_of_its_groups_again(void **state)
 {
     static const struct store_connect_result had = {
         .session_present = true, .subscriptions = subs, .subscription_count = 3};
     struct core_bed *b = *state;
     struct core_client *c = come_back(b, &had);
     assert_true(has(c, "a"));
-    assert_false(has(c, "$share/g/t"));
-    assert_int_equal(held_waiting(HELD_UNSUBSCRIBE), 1);
-    assert_string_equal(held.filters, "$share/g/t ");
+    assert_true(has(c, "$share/g/t"));
+    assert_non_null(c->client->shares);
 }
 
 int main(void)
@@ -153,12 +185,14 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bed_set_up, end_held)
     const struct CMUnitTest tests[] = {
         TEST(a_session_is_present_for_who_didnt_ask_for_a_clean_one),
+        BED_TEST(a_client_of_3_1_isnt_told_of_its_session),
         TEST(what_was_received_before_is_released_again_in_order),
         TEST(its_subscriptions_are_exactly_the_stores),
+        TEST(their_options_are_the_stores_too),
         TEST(a_store_that_has_none_leaves_none),
         TEST(a_store_that_keeps_none_leaves_them),
         TEST(what_it_was_told_before_isnt_added_again),
-        TEST(shared_subscriptions_of_earlier_versions_are_dropped),
+        TEST(it_is_a_member_of_its_groups_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +28,7 @@ static bool matches(const char *filter, const char *topic)
     bool last;
     assert_true(topic_tree_remove(t, &s, text(filter), &last));
     assert_int_equal(topic_tree_nodes(t), 0);
-    free(m.items);
+    topic_matches_fini(&m);
     topic_tree_free(t);
     return found;
 }
@@ -68,7 +69,7 @@ static void overlapping_subscriptions_match_once_at_the_highest_qos(void **state
     assert_true(topic_tree_match(t, text("x/y"), &m));
     assert_int_equal(m.count, 2);
     for (uint32_t i = 0; i < m.count; i++)
-        assert_int_equal(m.items[i].options.qos, m.items[i].subscriber == &a ? 2 : 1);
+        assert_int_equal(m.items[i].terms.qos, m.items[i].subscriber == &a ? 2 : 1);
     bool last;
     while (a.count > 0)
         topic_tree_remove_at(t, &a, 0, &last);
@@ -76,7 +77,7 @@ static void overlapping_subscriptions_match_once_at_the_highest_qos(void **state
     assert_int_equal(m.count, 1);
     assert_ptr_equal(m.items[0].subscriber, &b);
     topic_tree_remove_at(t, &b, 0, &last);
-    free(m.items);
+    topic_matches_fini(&m);
     topic_tree_free(t);
 }
 
@@ -96,17 +97,166 @@ static void overlapping_subscriptions_are_served_together(void **state)
     assert_int_equal(m.count, 2);
     for (uint32_t i = 0; i < m.count; i++) {
         bool is_a = m.items[i].subscriber == &a;
-        assert_int_equal(m.items[i].options.no_local, !is_a);
-        assert_int_equal(m.items[i].options.retain_as_published, is_a);
+        assert_int_equal(m.items[i].terms.no_local, !is_a);
+        assert_int_equal(m.items[i].terms.retain_as_published, is_a);
     }
     bool last;
     while (a.count > 0)
         topic_tree_remove_at(t, &a, 0, &last);
     while (b.count > 0)
         topic_tree_remove_at(t, &b, 0, &last);
-    free(m.items);
+    topic_matches_fini(&m);
     topic_tree_free(t);
 }
+
+/* ---- identifiers ----------------------------------------------------------------------------- */
+
+struct ids_bed {
+    struct topic_tree *tree;
+    struct subscriber a, b;
+    struct topic_matches found;
+};
+
+static int ids_set_up(void **state)
+{
+    struct ids_bed *bed = calloc(1, sizeof(*bed));
+    *state = bed;
+    bed->tree = topic_tree_new(7);
+    return 0;
+}
+
+static int ids_tear_down(void **state)
+{
+    struct ids_bed *bed = *state;
+    bool last;
+    while (bed->a.count > 0)
+        topic_tree_remove_at(bed->tree, &bed->a, 0, &last);
+    while (bed->b.count > 0)
+        topic_tree_remove_at(bed->tree, &bed->b, 0, &last);
+    topic_matches_fini(&bed->found);
+    topic_tree_free(bed->tree);
+    free(bed);
+    return 0;
+}
+
+static void subscribe(struct ids_bed *bed, struct subscriber *s, const char *filter,
+                      struct subscription_options options)
+{
+    assert_int_not_equal(topic_tree_add(bed->tree, s, text(filter), options), TOPIC_FAILED);
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const uint32_t *x = a, *y = b;
+    return *x < *y ? -1 : *x > *y;
+}
+
+/* How `s` gets "x/y", its own messages or others': "2: 5 7" is QoS 2 with these identifiers, in
+ * order; "2r:" with retain as published; "-" not at all. */
+static const char *gets(struct ids_bed *bed, const struct subscriber *s, bool own)
+{
+    static char out[256];
+    struct match_terms terms;
+    uint32_t ids[32], at = 0;
+    assert_true(topic_tree_match(bed->tree, text("x/y"), &bed->found));
+    while (at < bed->found.count && bed->found.items[at].subscriber != s)
+        at++;
+    if (at == bed->found.count ||
+        !topic_match_terms(&bed->found.items[at], bed->found.overlaps, own, &terms))
+        return "-";
+    for (uint32_t i = at + 1; i < bed->found.count; i++)
+        assert_ptr_not_equal(bed->found.items[i].subscriber, s);
+    int len = sprintf(out, "%d%s:", terms.qos, terms.retain_as_published ? "r" : "");
+    assert_true(terms.ids.count <= 32);
+    for (uint32_t i = 0; i < terms.ids.count; i++)
+        ids[i] = terms.ids.items[i];
+    qsort(ids, terms.ids.count, sizeof(*ids), by_number);
+    for (uint32_t i = 0; i < terms.ids.count; i++)
+        len += sprintf(out + len, " %u", ids[i]);
+    return out;
+}
+
+static void a_match_has_the_identifiers_of_all_that_match(void **state)
+{
+    struct ids_bed *bed = *state;
+    subscribe(bed, &bed->a, "x/y", (struct subscription_options){.subscription_id = 268435455});
+    subscribe(bed, &bed->b, "x/+", (struct subscription_options){.subscription_id = 4});
+    assert_string_equal(gets(bed, &bed->a, false), "0: 268435455");
+    assert_string_equal(gets(bed, &bed->b, false), "0: 4");
+    subscribe(bed, &bed->a, "x/#", (struct subscription_options){.qos = 2});
+    subscribe(bed, &bed->a, "#", (struct subscription_options){.subscription_id = 3});
+    subscribe(bed, &bed->a, "+/+", (struct subscription_options){.subscription_id = 3});
+    subscribe(bed, &bed->a, "z", (struct subscription_options){.subscription_id = 9});
+    subscribe(bed, &bed->b, "x/#", (struct subscription_options){.qos = 1, .subscription_id = 5});
+    subscribe(bed, &bed->b, "+/#", (struct subscription_options){.retain_as_published = true});
+    assert_string_equal(gets(bed, &bed->a, false), "2: 3 3 268435455");
+    assert_string_equal(gets(bed, &bed->a, true), "2: 3 3 268435455");
+    assert_string_equal(gets(bed, &bed->b, false), "1r: 4 5");
+}
+
+static void a_subscription_that_is_replaced_has_its_new_identifier_or_none(void **state)
+{
+    struct ids_bed *bed = *state;
+    subscribe(bed, &bed->a, "x/y", (struct subscription_options){.subscription_id = 1});
+    subscribe(bed, &bed->a, "x/y", (struct subscription_options){.subscription_id = 2});
+    assert_string_equal(gets(bed, &bed->a, false), "0: 2");
+    assert_int_equal(
+        topic_tree_options(topic_tree_find(bed->tree, &bed->a, text("x/y"))).subscription_id, 2);
+    subscribe(bed, &bed->a, "x/y", (struct subscription_options){.qos = 1});
+    assert_string_equal(gets(bed, &bed->a, false), "1:");
+}
+
+/* A subscription is found by its index, which others that go may change. */
+static void identifiers_stay_with_their_subscriptions(void **state)
+{
+    struct ids_bed *bed = *state;
+    bool last;
+    subscribe(bed, &bed->a, "q", (struct subscription_options){.subscription_id = 1});
+    subscribe(bed, &bed->b, "x/y", (struct subscription_options){.subscription_id = 2});
+    subscribe(bed, &bed->a, "x/y", (struct subscription_options){.subscription_id = 3});
+    topic_tree_remove(bed->tree, &bed->a, text("q"), &last);
+    topic_tree_remove(bed->tree, &bed->b, text("x/y"), &last);
+    assert_string_equal(gets(bed, &bed->a, false), "0: 3");
+}
+
+/* 5.0: 3.8.3.1. Its own messages it gets by the others only. */
+static void no_local_takes_part_only_for_messages_of_others(void **state)
+{
+    struct ids_bed *bed = *state;
+    subscribe(bed, &bed->a, "x/#",
+              (struct subscription_options){
+                  .qos = 2, .no_local = true, .retain_as_published = true, .subscription_id = 1});
+    assert_string_equal(gets(bed, &bed->a, false), "2r: 1");
+    assert_string_equal(gets(bed, &bed->a, true), "-");
+    subscribe(bed, &bed->a, "x/y", (struct subscription_options){.qos = 1});
+    assert_string_equal(gets(bed, &bed->a, false), "2r: 1");
+    assert_string_equal(gets(bed, &bed->a, true), "1:");
+    subscribe(bed, &bed->a, "x/+", (struct subscription_options){.subscription_id = 2});
+    subscribe(bed, &bed->a, "#",
+              (struct subscription_options){.no_local = true, .subscription_id = 3});
+    assert_string_equal(gets(bed, &bed->a, false), "2r: 1 2 3");
+    assert_string_equal(gets(bed, &bed->a, true), "1: 2");
+    subscribe(bed, &bed->a, "x/y", (struct subscription_options){.no_local = true});
+    subscribe(bed, &bed->a, "x/+", (struct subscription_options){.no_local = true});
+    assert_string_equal(gets(bed, &bed->a, false), "2r: 1 3");
+    assert_string_equal(gets(bed, &bed->a, true), "-");
+}
+
+/* Also without identifiers, whichever of them is found first. */
+static void only_some_no_local_means_two_kinds_of_terms(void **state)
+{
+    struct ids_bed *bed = *state;
+    subscribe(bed, &bed->a, "x/#", (struct subscription_options){.qos = 2, .no_local = true});
+    subscribe(bed, &bed->a, "x/y", (struct subscription_options){.qos = 1});
+    subscribe(bed, &bed->b, "x/#", (struct subscription_options){.retain_as_published = true});
+    subscribe(bed, &bed->b, "x/y", (struct subscription_options){.qos = 2, .no_local = true});
+    assert_string_equal(gets(bed, &bed->a, false), "2:");
+    assert_string_equal(gets(bed, &bed->a, true), "1:");
+    assert_string_equal(gets(bed, &bed->b, false), "2r:");
+    assert_string_equal(gets(bed, &bed->b, true), "0r:");
+}
+
+/* ---- many ------------------------------------------------------------------------------------ */
 
 /* More than the room that `out` begins with, and than it had from the time before. */
 static void everybody_who_matches_is_found(void **state)
@@ -127,7 +277,7 @@ static void everybody_who_matches_is_found(void **state)
         topic_tree_remove_at(t, &people[i], 0, &last);
     assert_true(topic_tree_match(t, text("x"), &m));
     assert_int_equal(m.count, 0);
-    free(m.items);
+    topic_matches_fini(&m);
     topic_tree_free(t);
 }
 
@@ -165,12 +315,14 @@ static void deep_filters_cost_two_nodes_each(void **state)
     assert_true(topic_tree_match(t, text(name), &m));
     assert_int_equal(m.count, 0);
     assert_true(*topic_tree_steps(t) < DEEP * (LEVELS + 10));
-    free(m.items);
+    topic_matches_fini(&m);
     bool last;
     while (s.count > 0)
         topic_tree_remove_at(t, &s, 0, &last);
     topic_tree_free(t);
 }
+
+#define IDS_TEST(name) cmocka_unit_test_setup_teardown(name, ids_set_up, ids_tear_down)
 
 int main(void)
 {
@@ -178,6 +330,11 @@ int main(void)
         cmocka_unit_test(filters_match_as_the_specification_says),
         cmocka_unit_test(overlapping_subscriptions_match_once_at_the_highest_qos),
         cmocka_unit_test(overlapping_subscriptions_are_served_together),
+        IDS_TEST(a_match_has_the_identifiers_of_all_that_match),
+        IDS_TEST(a_subscription_that_is_replaced_has_its_new_identifier_or_none),
+        IDS_TEST(identifiers_stay_with_their_subscriptions),
+        IDS_TEST(no_local_takes_part_only_for_messages_of_others),
+        IDS_TEST(only_some_no_local_means_two_kinds_of_terms),
         cmocka_unit_test(everybody_who_matches_is_found),
         cmocka_unit_test(deep_filters_cost_two_nodes_each),
     };

@@ -178,6 +178,45 @@ static void resting_cursors_cost_a_removal_nothing(void **state)
     retained_tree_free(t);
 }
 
+static struct message *put_expiring(struct retained_tree *t, const char *topic, uint64_t at_ms)
+{
+    struct mqtt_publish p = {.topic = text(topic), .payload = text("v")};
+    struct message *m = message_new(&p, (struct message_id){1, 1}, text(""));
+    m->expires_at_ms = at_ms;
+    assert_true(retained_tree_put(t, m));
+    message_unref(m);
+    return m;
+}
+
+/* In pieces, wherever they are, also below one another and where wildcards at the top don't look. */
+static void a_sweep_finds_what_has_expired(void **state)
+{
+    enum { PIECE = 10, PIECES = 10000 };
+    struct retained_tree *t = retained_tree_new(9);
+    size_t removed = 0;
+    char topic[32];
+    (void)state;
+    put_expiring(t, "$x", 500);
+    put_expiring(t, "a", 500);
+    put_expiring(t, "a/b", 500);
+    put_expiring(t, "a/b/c", 500);
+    put_expiring(t, "later", 501);
+    put(t, "never");
+    for (int i = 0; i < 1000; i++) {
+        snprintf(topic, sizeof(topic), "dev/%d", i);
+        put_expiring(t, topic, 499);
+    }
+    assert_int_equal(retained_tree_sweep(t, PIECE * PIECES, 498), 0);
+    for (int i = 0; i < PIECES; i++)
+        removed += retained_tree_sweep(t, PIECE, 500);
+    assert_int_equal(removed, 1004);
+    assert_int_equal(retained_tree_count(t), 2);
+    assert_non_null(retained_tree_get(t, text("later")));
+    put(t, "later"); /* this one doesn't expire */
+    assert_int_equal(retained_tree_sweep(t, PIECE * PIECES, UINT64_MAX), 0);
+    retained_tree_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +225,7 @@ int main(void)
         cmocka_unit_test(a_resting_cursor_survives_removals_and_misses_nothing),
         cmocka_unit_test(a_walk_without_matches_rests_after_its_steps),
         cmocka_unit_test(resting_cursors_cost_a_removal_nothing),
+        cmocka_unit_test(a_sweep_finds_what_has_expired),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

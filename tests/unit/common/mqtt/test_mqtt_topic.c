@@ -102,6 +102,32 @@ static void utf8_is_refused_when_ill_formed(void **state)
 }
 
 /* Every pair of bytes against the definition written out plainly. */
+/* 5.0: 3.3.2.3.2. In a string U+0000 isn't allowed [MQTT-1.5.4-2], in a payload it is. */
+static void a_payload_of_utf8_may_have_u_0000(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t n;
+        bool valid;
+    } cases[] = {
+        {"x", 1, true},
+        {"\xc3\xbc", 2, true},
+        {"\0", 1, true},
+        {"\0\0", 2, true},
+        {"\xc3\xbc\0\xe6\x9d\xb1", 6, true},
+        {"\0\xff", 2, false},     /* behind one */
+        {"\xff\0", 2, false},     /* before one */
+        {"\xc3\0\xbc", 3, false}, /* within a character */
+        {"\0\xed\xa0\x80", 4, false},
+        {"\xc3", 1, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        expect_text(cases[i].bytes, cases[i].n, mqtt_payload_utf8_valid, cases[i].valid);
+    assert_true(mqtt_payload_utf8_valid(NULL, 0));
+    assert_false(mqtt_utf8_valid((const uint8_t *)"\0", 1));
+}
+
 static void utf8_two_byte_sequences_are_judged_exactly(void **state)
 {
     (void)state;
@@ -285,6 +311,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(utf8_is_accepted_when_well_formed),
         cmocka_unit_test(utf8_is_refused_when_ill_formed),
+        cmocka_unit_test(a_payload_of_utf8_may_have_u_0000),
         cmocka_unit_test(utf8_two_byte_sequences_are_judged_exactly),
         cmocka_unit_test(topic_names_have_no_wildcards),
         cmocka_unit_test(topic_length_is_bounded),

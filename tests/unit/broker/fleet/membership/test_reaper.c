@@ -24,9 +24,13 @@ static size_t answer_buckets(struct lone_node *n)
     return count;
 }
 
-/* The end: high waters of retained values, the inbox, and the node itself. */
+/* The end: what its members of groups had, high waters of retained values, the inbox, and the node itself. */
 static void answer_end(struct lone_node *n, const char *struck_off)
 {
+    for (int i = 0; i < FLEET_GROUP_BUCKETS; i++) {
+        redis_gets(n, "group_reap fl:{g}: " OTHER_HEX " 0");
+        redis_says(n, "[ :0 :0 ]");
+    }
     for (int i = 0; i < FLEET_TOPIC_BUCKETS; i++) {
         redis_gets(n, "HDEL fl:{t}:hw " OTHER_HEX);
         redis_says(n, ":1");

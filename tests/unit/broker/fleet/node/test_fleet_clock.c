@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "broker/fleet/node/fleet_clock.h"
+#include "common/base/clock.h"
 
 enum { AHEAD = 1000000 }; /* Redis' clock, of ours */
 
@@ -63,6 +64,38 @@ static void a_clock_that_was_set_is_believed_at_once(void **state)
     assert_true(fleet_clock_at(&c, 0).latest == UINT64_MAX);
 }
 
+static void now_is_redis_now(void **state)
+{
+    enum { HOUR = 3600000 };
+    struct fleet_clock c = {0};
+    uint64_t boot = clock_boottime_ms();
+
+    (void)state;
+    assert_false(c.is_known);
+    assert_in_range(fleet_clock_now_ms(&c) + 5000, clock_realtime_ms(), clock_realtime_ms() + 5000);
+    fleet_clock_note(&c, boot, boot + 10, boot + HOUR + 5);
+    assert_true(c.is_known);
+    boot = clock_boottime_ms();
+    assert_in_range(fleet_clock_now_ms(&c), boot + HOUR - 20, boot + HOUR + 5000);
+}
+
+/* Another server answers: its clock is about the same, and surely better known than this host's. */
+static void now_goes_on_when_the_bounds_are_forgotten(void **state)
+{
+    enum { HOUR = 3600000 };
+    struct fleet_clock c = {0};
+    uint64_t boot = clock_boottime_ms();
+
+    (void)state;
+    fleet_clock_note(&c, boot, boot + 10, boot + HOUR);
+    fleet_clock_forget(&c);
+    boot = clock_boottime_ms();
+    assert_in_range(fleet_clock_now_ms(&c), boot + HOUR - 20, boot + HOUR + 5000);
+    fleet_clock_note(&c, boot, boot + 10, boot + 2 * HOUR);
+    boot = clock_boottime_ms();
+    assert_in_range(fleet_clock_now_ms(&c), boot + 2 * HOUR - 20, boot + 2 * HOUR + 5000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -70,6 +103,8 @@ int main(void)
         cmocka_unit_test(the_shortest_round_trip_bounds_best),
         cmocka_unit_test(an_old_answer_doesnt_count_for_ever),
         cmocka_unit_test(a_clock_that_was_set_is_believed_at_once),
+        cmocka_unit_test(now_is_redis_now),
+        cmocka_unit_test(now_goes_on_when_the_bounds_are_forgotten),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

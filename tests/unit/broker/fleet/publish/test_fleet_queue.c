@@ -116,6 +116,25 @@ static void flags_say_how_it_is_delivered(void **state)
     parts_free(a);
 }
 
+/* Their number, and each, as varints. */
+static void identifiers_of_subscriptions_follow_the_flags(void **state)
+{
+    static const uint32_t ids[] = {1, 128, 268435455};
+    struct lone_node *n = *state;
+    struct lone_parts *a = parts_new(n, "x");
+    struct store_queue_target t = {
+        .client_id = mqtt_slice_of("c", 1), .qos = 2, .ids = {.items = ids, .count = 1}};
+
+    fleet_queue_add(&n->f, &a->p, a->p.message, &t, (struct fleet_queue_how){0});
+    t.ids.count = 3;
+    fleet_queue_add(&n->f, &a->p, a->p.message, &t, (struct fleet_queue_how){.is_value = true});
+    add(a, "c", 1);
+    fleet_queues_flush(&n->f);
+    assert_non_null(strstr(lone_command(n, 0), " c 0 \\12\\01\\01 c 0 \\1e\\03\\01\\80\\01"
+                                               "\\ff\\ff\\ff\\7f c 0 \\01"));
+    parts_free(a);
+}
+
 static void only_ids_that_may_come_twice_are_remembered(void **state)
 {
     struct lone_node *n = *state;
@@ -206,6 +225,7 @@ int main(void)
         LONE_TEST(a_bucket_is_one_call_with_each_message_once),
         LONE_TEST(buckets_are_called_in_the_order_in_which_they_came),
         LONE_TEST(flags_say_how_it_is_delivered),
+        LONE_TEST(identifiers_of_subscriptions_follow_the_flags),
         LONE_TEST(only_ids_that_may_come_twice_are_remembered),
         LONE_TEST(a_call_has_a_bound_in_targets),
         LONE_TEST(a_call_has_a_bound_in_bytes),

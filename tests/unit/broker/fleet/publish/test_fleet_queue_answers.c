@@ -7,14 +7,20 @@ static uint64_t hash_of(const char *client)
     return fleet_hash(client, strlen(client));
 }
 
-/* For these clients, who all have the bucket of "c" in what is sent. */
-static void add(struct lone_parts *l, const char *client)
+/* For these clients, who all have the bucket of "c" in what is sent; `id` of a subscription, 0: none. */
+static void add_with(struct lone_parts *l, const char *client, uint32_t id)
 {
-    struct store_queue_target t = {.client_id = mqtt_slice_of("c", 1), .qos = 1};
+    struct store_queue_target t = {
+        .client_id = mqtt_slice_of("c", 1), .qos = 1, .ids = {.items = &id, .count = id != 0}};
 
     id_set_add(&l->p.clients, hash_of(client));
     fleet_queue_add(&l->n->f, &l->p, l->p.message, &t,
                     (struct fleet_queue_how){.client = hash_of(client)});
+}
+
+static void add(struct lone_parts *l, const char *client)
+{
+    add_with(l, client, 0);
 }
 
 static void begin(struct lone_parts *l, struct lone_node *n)
@@ -115,14 +121,16 @@ static void what_was_taken_is_skipped(void **state)
     lone_parts_init(&gone, n, lone_message("t", "x", 1, false));
     lone_parts_init(&stays, n, lone_message("t", "y", 1, false));
     add(&stays, "a");
-    add(&gone, "b");
-    add(&stays, "c");
+    add_with(&gone, "b", 5);
+    add_with(&stays, "c", 6);
+    add(&gone, "d");
     fleet_queues_flush(&n->f);
     fleet_queues_void(&n->f);
-    assert_non_null(strstr(lone_command(n, 0), " c 0 \\01 c 1 \\01 c 2 \\01"));
+    assert_non_null(
+        strstr(lone_command(n, 0), " c 0 \\01 c 1 \\11\\01\\05 c 2 \\11\\01\\06 c 3 \\01"));
     gone.p.taken = true;
     fleet_queues_void(&n->f);
-    assert_non_null(strstr(lone_command(n, 0), " c 0 \\01 c 1 x c 2 \\01"));
+    assert_non_null(strstr(lone_command(n, 0), " c 0 \\01 c 1 x\\01\\05 c 2 \\11\\01\\06 c 3 x"));
     lone_parts_fini(&gone);
     lone_parts_fini(&stays);
 }

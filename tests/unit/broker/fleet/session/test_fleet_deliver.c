@@ -3,18 +3,24 @@
 #include "tests/unit/broker/fleet/lone_node.h"
 
 enum { ACKS_AT_ONCE = 500 };
-enum { RETAIN = 0x04, VALUE = 0x08 };
+enum { RETAIN = 0x04, VALUE = 0x08, IDS = 0x10 };
 
 static void on_fetch(void *arg, enum store_status status, const struct store_entry *entries,
                      size_t count, bool more)
 {
     lone_done(arg, status);
-    for (size_t i = 0; i < count; i++)
-        lone_tell(((struct lone_call *)arg)->n, "%llu %.*s qos %u%s%s%s",
+    for (size_t i = 0; i < count; i++) {
+        char ids[64] = "";
+
+        for (uint32_t k = 0; k < entries[i].ids.count; k++)
+            snprintf(ids + strlen(ids), sizeof(ids) - strlen(ids), " id %u",
+                     entries[i].ids.items[k]);
+        lone_tell(((struct lone_call *)arg)->n, "%llu %.*s qos %u%s%s%s%s",
                   (unsigned long long)entries[i].sequence, (int)entries[i].message->payload.len,
                   (const char *)entries[i].message->payload.data, entries[i].qos,
                   entries[i].retain ? " retain" : "", entries[i].is_value ? " value" : "",
-                  entries[i].duplicate ? " again" : "");
+                  entries[i].duplicate ? " again" : "", ids);
+    }
     if (more)
         lone_tell(((struct lone_call *)arg)->n, "more");
 }
@@ -62,6 +68,50 @@ static void entries_come_as_they_were_stored(void **state)
     fleet_bytes_fini(&a);
     fleet_bytes_fini(&b);
     fleet_bytes_fini(&d);
+}
+
+/* Identifiers stand between the flags and the frame. */
+static struct fleet_bytes entry_with(const char *ids, size_t len, const char *payload)
+{
+    struct fleet_bytes frame = lone_frame("t", payload, 2);
+    struct fleet_bytes b = {0};
+
+    fleet_bytes_u8(&b, 1 | IDS);
+    fleet_bytes_put(&b, ids, len);
+    fleet_bytes_put(&b, frame.data, frame.len);
+    fleet_bytes_fini(&frame);
+    return b;
+}
+
+static void identifiers_come_with_them(void **state)
+{
+    struct lone_node *n = *state;
+    struct lone_call *c = lone_call(n, "fetched");
+    struct store_hold *hold = lone_connected(n, "c", true);
+    struct fleet_bytes one = entry_with("\1\xff\xff\xff\x7f", 5, "a");
+    struct fleet_bytes three = entry_with("\3\1\x80\1\2", 5, "b");
+    struct fleet_bytes none = entry(1, "c");
+
+    fetch(c, hold);
+    redis_says(n, "[ :1 :0 :0 '3 %b '4 %b '5 %b ]", one.data, one.len, three.data, three.len,
+               none.data, none.len);
+    assert_told(n, "fetched ok; 3 a qos 1 id 268435455; 4 b qos 1 id 1 id 128 id 2; 5 c qos 1");
+    fleet_bytes_fini(&one);
+    fleet_bytes_fini(&three);
+    fleet_bytes_fini(&none);
+}
+
+static void more_identifiers_than_there_are_bytes_are_none(void **state)
+{
+    struct lone_node *n = *state;
+    struct lone_call *c = lone_call(n, "fetched");
+    struct store_hold *hold = lone_connected(n, "c", true);
+    struct fleet_bytes a = entry(1, "a");
+
+    fetch(c, hold);
+    redis_says(n, "[ :1 :0 :0 '1 '\x11\x7f '2 '\x11\x80 '3 '\x11\2\1 '4 %b ]", a.data, a.len);
+    assert_told(n, "fetched ok; 4 a qos 1");
+    fleet_bytes_fini(&a);
 }
 
 static void one_that_cant_be_read_is_passed_over(void **state)
@@ -205,6 +255,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LONE_TEST(entries_come_as_they_were_stored),
+        LONE_TEST(identifiers_come_with_them),
+        LONE_TEST(more_identifiers_than_there_are_bytes_are_none),
         LONE_TEST(one_that_cant_be_read_is_passed_over),
         LONE_TEST(who_is_fenced_gets_nothing),
         LONE_TEST(an_error_or_no_answer_is_unavailable),

@@ -171,9 +171,9 @@ static void a_will_that_isnt_ours_isnt_published_from_here(void **state)
     n->f.runs++;
     redis_says(n, "[ 'lost :0 ' ]");
     assert_done(n, "done ok");
-    hold = connected(n, false, "mine");
+    hold = connected(n, true, "mine");
     ((struct fleet_hold *)hold->store_data)->will_delay_s = 1;
-    disconnect(n, hold, true, 0);
+    disconnect(n, hold, true, 5);
     n->f.runs++;
     redis_says(n, "[ 'lost :0 ' ]");
     assert_done(n, "done ok");

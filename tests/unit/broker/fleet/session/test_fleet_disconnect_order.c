@@ -150,6 +150,26 @@ static void with_its_will(void **state)
     redis_gets_first(n, END "1 ");
 }
 
+/* It goes on waiting there. */
+static void with_a_will_that_waits(void **state)
+{
+    struct lone_node *n = *state;
+    struct store_hold *hold = lone_connected(n, "c", true);
+    struct fleet_hold *h = hold->store_data;
+
+    fleet_bytes_put(&h->will, "W", 1);
+    h->will_delay_s = 9;
+    hold->will_grace_s = 2;
+    fleet_disconnect(&n->f, hold, true, NEVER, NULL, NULL);
+    change_run(n);
+    redis_says(n, "[ 'fenced :0 ' ]");
+    redis_gets_first(n, "assert fl:{s}: c 5 " LONE_HEX " 1 W 9 ");
+    redis_says(n, ":1");
+    redis_gets_first(n, END "1 2000 ");
+    redis_says(n, "[ 'ok :0 ' ]");
+    assert_told(n, "");
+}
+
 /* It asserts itself. */
 static void one_that_is_back_here_is_left_alone(void **state)
 {
@@ -192,6 +212,7 @@ int main(void)
         LONE_TEST(a_node_that_isnt_sure_sends_no_qos_0),
         LONE_TEST(a_durable_session_is_asserted_and_ended_once_more),
         LONE_TEST(with_its_will),
+        LONE_TEST(with_a_will_that_waits),
         LONE_TEST(one_that_is_back_here_is_left_alone),
         LONE_TEST(one_that_ends_with_its_connection_isnt_asserted),
     };

@@ -91,6 +91,68 @@ static void what_another_run_has_isnt_due(void **state)
     redis_gets(n, "due fl:{s}: " LONE_HEX " 00"); /* none */
 }
 
+/* ---- in time --------------------------------------------------------------------------------- */
+
+static void tick_past(struct lone_node *n)
+{
+    size_t count = tick(n);
+
+    for (size_t i = 0; i < count; i++)
+        redis_says(n, "[ :0 :-1 ]");
+}
+
+static void what_is_due_soon_is_looked_at_then(void **state)
+{
+    struct lone_node *n = *state;
+
+    tick_past(n); /* the round's next part comes in 100 ms */
+    fleet_due_expect(&n->f, 900, 70);
+    fleet_due_expect(&n->f, 901, 50);
+    fleet_due_expect(&n->f, 901, 60);
+    n->f.now_ms += 49;
+    assert_int_equal(tick(n), 0);
+    n->f.now_ms++;
+    assert_int_equal(tick(n), 1);
+    redis_gets(n, ASKED);
+    redis_says(n, "[ :0 :12 ]"); /* it was asked a little early */
+    n->f.now_ms += 11;
+    assert_int_equal(tick(n), 0);
+    n->f.now_ms++;
+    assert_int_equal(tick(n), 1);
+    redis_says(n, "[ :0 :-1 ]");
+    n->f.now_ms += 8;
+    assert_int_equal(tick(n), 1); /* the other one */
+    redis_says(n, "[ :0 :-1 ]");
+    n->f.now_ms += 29;
+    assert_int_equal(tick(n), 0);
+}
+
+/* Its turn comes before that. */
+static void what_is_due_later_waits_for_its_turn(void **state)
+{
+    struct lone_node *n = *state;
+
+    tick_past(n);
+    fleet_due_expect(&n->f, 900, 1601);
+    n->f.now_ms += 99;
+    assert_int_equal(tick(n), 0);
+    n->f.now_ms += 1600;
+    assert_int_equal(tick(n), BUCKETS_A_TICK);
+}
+
+static void what_is_due_soon_waits_for_a_node_that_may_act(void **state)
+{
+    struct lone_node *n = *state;
+
+    tick_past(n);
+    fleet_due_expect(&n->f, 900, 10);
+    n->f.now_ms += 20;
+    n->f.lease = FLEET_LEASE_UNSURE;
+    assert_int_equal(tick(n), 0);
+    n->f.lease = FLEET_LEASE_SURE;
+    assert_int_equal(tick(n), 1);
+}
+
 /* ---- answers --------------------------------------------------------------------------------- */
 
 /* The first bucket says this; the others have nothing, or don't answer. */
@@ -100,7 +162,7 @@ static void look(struct lone_node *n, const redisReply *r)
 
     lone_answer(n, r);
     for (size_t i = 1; i < count; i++)
-        lone_answer(n, i % 2 == 0 ? reply("[ :0 ]") : NULL);
+        lone_answer(n, i % 2 == 0 ? reply("[ :0 :-1 ]") : NULL);
     n->f.now_ms += DUE_MS;
 }
 
@@ -108,7 +170,7 @@ static void a_buckets_sessions_are_counted(void **state)
 {
     struct lone_node *n = *state;
 
-    look(n, reply("[ :7 ]"));
+    look(n, reply("[ :7 :-1 ]"));
     assert_int_equal(n->f.usage->counts[1], 7);
     assert_true(n->f.usage->untold[1]);
     assert_false(n->f.usage->untold[2]); /* it didn't answer */
@@ -119,7 +181,8 @@ static void a_due_will_is_published(void **state)
     struct lone_node *n = *state;
     struct fleet_bytes frame = lone_frame("w", "gone", 1);
 
-    look(n, reply("[ :0 'w 'c '5 %b 'w 'd '6 %b ]", frame.data, frame.len, frame.data, frame.len));
+    look(n,
+         reply("[ :0 :-1 'w 'c '5 %b 'w 'd '6 %b ]", frame.data, frame.len, frame.data, frame.len));
     assert_told(n, "will gone; will gone");
     fleet_bytes_fini(&frame);
 }
@@ -129,7 +192,7 @@ static void a_sessions_end_is_said_again(void **state)
 {
     struct lone_node *n = *state;
 
-    look(n, reply("[ :0 'e 'c '5 [ ' ] 'e 'd '5 [ '6 'f '\1 ] ]"));
+    look(n, reply("[ :0 :-1 'e 'c '5 [ ' ] 'e 'd '5 [ '6 'f '\1 ] ]"));
     assert_told(n, "ended c; ended d; subscribed d f 1");
     fleet_append_flush(&n->f);
     redis_gets_first(n,
@@ -140,7 +203,7 @@ static void a_sessions_end_is_said_again(void **state)
 
 static void look_at_taken_will(struct lone_node *n)
 {
-    look(n, reply("[ :0 'b 'c '5 '" OTHER_HEX " ]"));
+    look(n, reply("[ :0 :-1 'b 'c '5 '" OTHER_HEX " ]"));
     redis_gets(n, "room fl:{r}:");
 }
 
@@ -201,7 +264,7 @@ static void a_taker_that_is_no_node_is_left_alone(void **state)
 {
     struct lone_node *n = *state;
 
-    look(n, reply("[ :0 'b 'c '5 'nobody ]"));
+    look(n, reply("[ :0 :-1 'b 'c '5 'nobody ]"));
     redis_gets_nothing(n);
 }
 
@@ -213,6 +276,9 @@ int main(void)
         LONE_TEST(nodes_share_the_buckets),
         LONE_TEST(nobody_looks_who_isnt_sure_of_what_is_there),
         LONE_TEST(what_another_run_has_isnt_due),
+        LONE_TEST(what_is_due_soon_is_looked_at_then),
+        LONE_TEST(what_is_due_later_waits_for_its_turn),
+        LONE_TEST(what_is_due_soon_waits_for_a_node_that_may_act),
         LONE_TEST(a_buckets_sessions_are_counted),
         LONE_TEST(a_due_will_is_published),
         LONE_TEST(a_sessions_end_is_said_again),

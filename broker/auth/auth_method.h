@@ -1,0 +1,49 @@
+/*
+ * auth_method - enhanced authentication of 5.0 (4.12): methods by which a client proves who it is, in as many
+ * steps as they take.
+ *
+ * Data flow: handle_auth.c begins an exchange with what CONNECT says, and passes on each AUTH; the method
+ *            answers, and names the user at the end. A method knows nothing of connections.
+ * Ownership: an exchange is its client's. Answers are the exchange's, good until its next step.
+ * A new one: its struct auth_method into the table of auth_method.c.
+ */
+#ifndef FLOTILLA_BROKER_AUTH_AUTH_METHOD_H
+#define FLOTILLA_BROKER_AUTH_AUTH_METHOD_H
+
+#include <stdbool.h>
+
+#include "common/mqtt/mqtt.h"
+
+struct broker_config;
+
+enum auth_step {
+    AUTH_STEP_CONTINUE, /* the client is to answer */
+    AUTH_STEP_ACCEPTED,
+    AUTH_STEP_REFUSED,
+};
+
+struct auth_answer {
+    struct mqtt_slice data;     /* for the client; empty: none */
+    struct mqtt_slice username; /* with AUTH_STEP_ACCEPTED: who it is */
+};
+
+struct auth_exchange;
+
+struct auth_method {
+    const char *name;
+    /* NULL when out of memory. */
+    struct auth_exchange *(*begin)(void);
+    /* `data`: what the client says, empty if nothing. */
+    enum auth_step (*step)(struct auth_exchange *x, struct mqtt_slice data,
+                           struct auth_answer *out);
+    void (*end)(struct auth_exchange *x); /* `x` may be NULL */
+};
+
+/* The method of this name, if the configuration allows it (auth.methods); else NULL. */
+const struct auth_method *auth_method_find(const struct broker_config *config,
+                                           struct mqtt_slice name);
+/* Proves nothing: the client says its user name, gets a challenge, and says it again, back to front. For tests of
+ * clients and of the way there. */
+extern const struct auth_method auth_method_mirror;
+
+#endif

@@ -1,0 +1,60 @@
+/* Who joins and leaves. */
+#include "broker/fleet/group/fleet_group_members.h"
+
+#include <stdio.h>
+
+#include "broker/fleet/group/fleet_group.h"
+#include "broker/fleet/node/fleet.h"
+
+void fleet_group_join(struct fleet *f, const struct store_member *m)
+{
+    if (m->hold->store_data == NULL)
+        return;
+    fleet_group_script(f, SCRIPT_GROUP_JOIN, m->filter, 5);
+    redis_queue_arg(f->q, m->hold->client_id, m->hold->client_id_len);
+    redis_queue_u64(f->q, m->hold->epoch);
+    redis_queue_str(f->q, f->hex);
+    redis_queue_str(f->q, m->hold->durable ? "1" : "0");
+    redis_queue_u64(f->q, fleet_group_keep_ms(f, m->filter));
+    redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
+}
+
+struct leaving {
+    struct mqtt_slice filter, client;
+    const char *epoch, *node;
+    bool stays, durable;
+};
+
+static void write_leave(struct fleet *f, const struct leaving *l)
+{
+    fleet_group_script(f, SCRIPT_GROUP_LEAVE, l->filter, 7);
+    redis_queue_arg(f->q, l->client.data, l->client.len);
+    redis_queue_str(f->q, l->epoch);
+    redis_queue_str(f->q, l->node);
+    redis_queue_str(f->q, l->stays ? "1" : "0");
+    redis_queue_str(f->q, l->durable ? "1" : "0");
+    redis_queue_u64(f->q, fleet_group_keep_ms(f, l->filter));
+    redis_queue_u64(f->q, f->cfg.redispatch_after_ms);
+    redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
+}
+
+void fleet_group_strike_off(struct fleet *f, struct mqtt_slice filter, struct mqtt_slice client,
+                            const char *epoch)
+{
+    struct leaving l = {.filter = filter, .client = client, .epoch = epoch, .node = "-"};
+    write_leave(f, &l);
+}
+
+void fleet_group_part_with(struct fleet *f, const struct store_hold *hold, struct mqtt_slice filter,
+                           enum store_leave why)
+{
+    char epoch[24];
+    snprintf(epoch, sizeof(epoch), "%llu", (unsigned long long)hold->epoch);
+    struct leaving l = {.filter = filter,
+                        .client = store_hold_id(hold),
+                        .epoch = epoch,
+                        .node = f->hex,
+                        .stays = hold->durable && why == STORE_LEAVE_AWAY,
+                        .durable = hold->durable};
+    write_leave(f, &l);
+}

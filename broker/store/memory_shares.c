@@ -1,0 +1,152 @@
+/* Groups by filter, and what durable members have of them. */
+#include "broker/store/memory_shares.h"
+
+#include <string.h>
+
+#include "broker/base/account.h"
+#include "common/base/hash.h"
+
+enum { LOOK_MS = 500 };
+
+bool memory_shares_init(struct memory_shares *s, uint64_t hash_key)
+{
+    *s = (struct memory_shares){.hash_key = hash_key};
+    return hash_table_init(&s->groups);
+}
+
+static void free_one(void *arg, struct hash_link *l)
+{
+    struct memory_shares *s = arg;
+    struct memory_group *g = HASH_OWNER(l, struct memory_group, by_filter);
+    share_queue_fini(&g->queue);
+    hash_table_remove(&s->groups, &g->by_filter);
+    account_free(ACCOUNT_QUEUES, g);
+}
+
+void memory_shares_fini(struct memory_shares *s)
+{
+    if (s->groups.buckets == NULL)
+        return;
+    hash_table_each(&s->groups, free_one, s);
+    hash_table_fini(&s->groups);
+}
+
+static uint32_t hash_of(const struct memory_shares *s, struct mqtt_slice filter)
+{
+    return (uint32_t)hash_bytes(s->hash_key, filter.data, filter.len);
+}
+
+struct memory_group *memory_shares_find(const struct memory_shares *s, struct mqtt_slice filter)
+{
+    uint32_t hash = hash_of(s, filter);
+    for (struct hash_link *l = hash_table_chain(&s->groups, hash); l != NULL; l = l->next) {
+        struct memory_group *g = HASH_OWNER(l, struct memory_group, by_filter);
+        if (l->hash == hash && g->filter_len == filter.len &&
+            memcmp(g->filter, filter.data, filter.len) == 0)
+            return g;
+    }
+    return NULL;
+}
+
+struct memory_group *memory_shares_get(struct memory_shares *s, struct mqtt_slice filter)
+{
+    struct memory_group *g = memory_shares_find(s, filter);
+    if (g != NULL)
+        return g;
+    g = account_zalloc(ACCOUNT_QUEUES, sizeof(*g) + filter.len);
+    if (g == NULL)
+        return NULL;
+    share_queue_init(&g->queue);
+    g->filter_len = filter.len;
+    memcpy(g->filter, filter.data, filter.len);
+    hash_table_add(&s->groups, &g->by_filter, hash_of(s, filter));
+    return g;
+}
+
+void memory_shares_joined(struct memory_shares *s, struct mqtt_slice filter)
+{
+    struct memory_group *g = memory_shares_find(s, filter);
+    if (g == NULL || !g->memberless)
+        return;
+    g->memberless = false;
+    s->memberless--;
+}
+
+static void note_memberless(struct memory_shares *s, struct memory_group *g)
+{
+    s->memberless += !g->memberless;
+    g->memberless = true;
+}
+
+void memory_shares_ended(struct memory_shares *s, struct mqtt_slice filter)
+{
+    struct memory_group *g = memory_shares_find(s, filter);
+    if (g != NULL && g->keep_ms > 0)
+        note_memberless(s, g);
+    else if (g != NULL)
+        free_one(s, &g->by_filter);
+}
+
+bool memory_shares_declare(struct memory_shares *s, struct mqtt_slice filter, uint64_t keep_ms)
+{
+    struct memory_group *g = memory_shares_get(s, filter);
+    if (g == NULL)
+        return false;
+    g->keep_ms = keep_ms;
+    note_memberless(s, g);
+    return true;
+}
+
+struct look {
+    uint64_t now_ms;
+    uint32_t dropped;
+};
+
+static void drop_old(void *arg, struct hash_link *l)
+{
+    struct look *look = arg;
+    struct memory_group *g = HASH_OWNER(l, struct memory_group, by_filter);
+    if (g->memberless && g->keep_ms < look->now_ms)
+        look->dropped += share_queue_drop_old(&g->queue, look->now_ms - g->keep_ms);
+}
+
+uint32_t memory_shares_tick(struct memory_shares *s, uint64_t now_ms)
+{
+    struct look look = {.now_ms = now_ms};
+    if (s->memberless == 0 || now_ms < s->look_ms)
+        return 0;
+    s->look_ms = now_ms + LOOK_MS;
+    hash_table_each(&s->groups, drop_old, &look);
+    return look.dropped;
+}
+
+/* ---- what durable members have --------------------------------------------------------------- */
+
+static bool goes_back(const struct memory_entry *e, enum memory_return what)
+{
+    if (!e->sent)
+        return true;
+    return e->qos == 1 && what != RETURN_UNSENT;
+}
+
+void memory_shares_return(struct memory_queue *q, enum memory_return what,
+                          const struct memory_group *group, memory_back_fn *back, void *arg)
+{
+    for (uint64_t at = q->first; at < q->after && q->ring != NULL; at++) {
+        struct memory_entry *e = memory_queue_at(q, at);
+        struct share_entry *shared = e->message != NULL ? e->shared : NULL;
+        if (shared == NULL || (group != NULL && shared->queue != &group->queue))
+            continue;
+        bool returns = goes_back(e, what);
+        if (!returns && what != RETURN_SESSION)
+            continue;
+        struct share_queue *to = shared->queue;
+        e->shared = NULL;
+        if (!returns)
+            share_entry_finish(shared);
+        else if (share_entry_put_back(shared) && back != NULL)
+            back(arg, (struct memory_group *)((char *)to - offsetof(struct memory_group, queue)));
+        if (what != RETURN_SESSION)
+            memory_queue_remove(q, at);
+    }
+}

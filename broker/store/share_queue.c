@@ -1,0 +1,116 @@
+/* Two lists. memory_shares.c decides who takes. */
+#include "broker/store/share_queue.h"
+
+#include <string.h>
+
+#include "broker/base/account.h"
+
+void share_queue_init(struct share_queue *q)
+{
+    memset(q, 0, sizeof(*q));
+    TAILQ_INIT(&q->waiting);
+    TAILQ_INIT(&q->taken);
+}
+
+static size_t size_of(const struct message *m)
+{
+    return sizeof(struct share_entry) + sizeof(*m) + m->topic.len + m->payload.len;
+}
+
+static void entry_free(struct share_entry *e)
+{
+    message_unref(e->message);
+    account_free(ACCOUNT_QUEUES, e);
+}
+
+static void uncount(struct share_queue *q, const struct share_entry *e)
+{
+    q->count--;
+    q->bytes -= size_of(e->message);
+}
+
+static void drop_first(struct share_queue *q)
+{
+    struct share_entry *e = TAILQ_FIRST(&q->waiting);
+    TAILQ_REMOVE(&q->waiting, e, link);
+    q->waiting_count--;
+    uncount(q, e);
+    entry_free(e);
+}
+
+void share_queue_fini(struct share_queue *q)
+{
+    struct share_entry *e;
+    while (!TAILQ_EMPTY(&q->waiting))
+        drop_first(q);
+    while ((e = TAILQ_FIRST(&q->taken)) != NULL) {
+        TAILQ_REMOVE(&q->taken, e, link);
+        uncount(q, e);
+        e->queue = NULL;
+    }
+}
+
+bool share_queue_push(struct share_queue *q, struct message *m, uint64_t now_ms)
+{
+    struct share_entry *e = account_alloc(ACCOUNT_QUEUES, sizeof(*e));
+    if (e == NULL)
+        return false;
+    *e = (struct share_entry){
+        .queue = q, .message = message_ref(m), .number = ++q->numbered, .since_ms = now_ms};
+    message_keep(m);
+    TAILQ_INSERT_TAIL(&q->waiting, e, link);
+    q->waiting_count++;
+    q->count++;
+    q->bytes += size_of(m);
+    return true;
+}
+
+struct share_entry *share_queue_take(struct share_queue *q)
+{
+    struct share_entry *e = TAILQ_FIRST(&q->waiting);
+    if (e == NULL)
+        return NULL;
+    TAILQ_REMOVE(&q->waiting, e, link);
+    q->waiting_count--;
+    TAILQ_INSERT_TAIL(&q->taken, e, link);
+    return e;
+}
+
+void share_entry_finish(struct share_entry *e)
+{
+    if (e->queue != NULL) {
+        TAILQ_REMOVE(&e->queue->taken, e, link);
+        uncount(e->queue, e);
+    }
+    entry_free(e);
+}
+
+bool share_entry_put_back(struct share_entry *e)
+{
+    struct share_queue *q = e->queue;
+    if (q == NULL) {
+        entry_free(e);
+        return false;
+    }
+    TAILQ_REMOVE(&q->taken, e, link);
+    struct share_entry *later = TAILQ_FIRST(&q->waiting);
+    while (later != NULL && later->number < e->number)
+        later = TAILQ_NEXT(later, link);
+    if (later != NULL)
+        TAILQ_INSERT_BEFORE(later, e, link);
+    else
+        TAILQ_INSERT_TAIL(&q->waiting, e, link);
+    q->waiting_count++;
+    return true;
+}
+
+uint32_t share_queue_drop_old(struct share_queue *q, uint64_t before_ms)
+{
+    uint32_t dropped = 0;
+    for (struct share_entry *e; (e = TAILQ_FIRST(&q->waiting)) != NULL; dropped++) {
+        if (e->since_ms >= before_ms)
+            break;
+        drop_first(q);
+    }
+    return dropped;
+}

@@ -1,0 +1,52 @@
+/*
+ * share_queue - the queue of one group of shared subscriptions in the memory store: messages of QoS 1
+ * and 2 from their publication until a member has acknowledged them.
+ *
+ * Shape:     what waits is a list in the order of the numbers; a message that is put back goes to its
+ *            old place. What a member has taken is in a list of its own.
+ * Ownership: the queue owns waiting entries. A taken entry is its taker's, to be finished or put back
+ *            once, also after the queue has ended.
+ * Time:      an argument, by the caller's clock.
+ */
+#ifndef FLOTILLA_BROKER_STORE_SHARE_QUEUE_H
+#define FLOTILLA_BROKER_STORE_SHARE_QUEUE_H
+
+#include <sys/queue.h>
+
+#include "broker/message/message.h"
+
+struct share_queue;
+
+struct share_entry {
+    TAILQ_ENTRY(share_entry) link;
+    struct share_queue *queue; /* NULL: it has ended */
+    struct message *message;
+    uint64_t number; /* of the queue, from 1 */
+    uint64_t since_ms;
+};
+TAILQ_HEAD(share_entries, share_entry);
+
+struct share_queue {
+    struct share_entries waiting, taken;
+    uint64_t numbered;
+    uint32_t count; /* of all */
+    uint32_t waiting_count;
+    uint64_t bytes; /* of all */
+};
+
+void share_queue_init(struct share_queue *q);
+/* Drops what waits; takers keep what they have. */
+void share_queue_fini(struct share_queue *q);
+
+/* References the message. False: out of memory. */
+bool share_queue_push(struct share_queue *q, struct message *m, uint64_t now_ms);
+/* The first that waits, NULL: nothing. */
+struct share_entry *share_queue_take(struct share_queue *q);
+/* A taken one is acknowledged, or ends otherwise. */
+void share_entry_finish(struct share_entry *e);
+/* A taken one waits again, at its place. True: it does; false: the queue has ended. */
+bool share_entry_put_back(struct share_entry *e);
+/* Drops what has waited since before `before_ms`. Returns how many. */
+uint32_t share_queue_drop_old(struct share_queue *q, uint64_t before_ms);
+
+#endif
