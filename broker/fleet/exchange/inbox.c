@@ -82,7 +82,9 @@ static bool is_next(struct fleet *f, uint64_t sender, uint64_t number)
         HASH_ADD(hh, f->inbox->sources, id, sizeof(s->id), s);
     }
     uint64_t *last = &s->last[fleet_batch_stream(number)];
-    if (number <= *last || !fleet_batch_follows(number, *last))
+    bool is_repeat = number <= *last;
+    metric_add(f->metrics.repeats, is_repeat ? 1 : 0);
+    if (is_repeat || !fleet_batch_follows(number, *last))
         return false;
     *last = number;
     return true;
@@ -147,8 +149,6 @@ static void batch_begin(struct fleet *f, struct inbox_batch *b, const void *data
     uint64_t number = fleet_reader_u64(&b->items);
     b->from_channel = from_channel;
     b->open = from_channel || b->items.failed || is_next(f, b->sender, number);
-    if (!b->open)
-        metric_add(f->metrics.repeats, 1);
 }
 
 static void take_item(struct fleet *f, struct inbox_batch *b)

@@ -153,6 +153,55 @@ static void a_value_that_was_refused_covers_no_newer_one(void **state)
     set_values(*state, not_now, same);
 }
 
+/* ---- queue.lua ------------------------------------------------------------------------------- */
+
+/* One call with a message for "c". True: it was done, or had been before; false: refused. */
+static bool call_queue(struct bed *b, const char *number, const char *before)
+{
+    struct scripts scripts;
+    redisReply *r;
+    bool is_done;
+
+    assert_true(scripts_init(&scripts));
+    r = redisCommand(b->redis,
+                     "EVALSHA %s 1 fl:{s1}: node:run %s %s 0 0 60000 100 1 frame %s c 0 1",
+                     scripts.sha[SCRIPT_QUEUE], number, before, "");
+    assert_non_null(r);
+    is_done = r->type == REDIS_REPLY_ARRAY;
+    assert_true(is_done || strcmp(r->str, "refused") == 0);
+    freeReplyObject(r);
+    return is_done;
+}
+
+static void a_call_of_queue_isnt_done_while_the_one_before_it_is_missing(void **state)
+{
+    struct bed *b = *state;
+
+    bed_add_ready(b); /* loads the scripts */
+    bed_redis(b, "HSET fl:{s1}:s:c owner x dur 1 nseq 0");
+    assert_false(call_queue(b, "8", "7"));
+    assert_int_equal(bed_redis(b, "XLEN fl:{s1}:q:c"), 0);
+    assert_true(call_queue(b, "7", "0"));
+    assert_true(call_queue(b, "8", "7"));
+    assert_int_equal(bed_redis(b, "XLEN fl:{s1}:q:c"), 2);
+    assert_true(call_queue(b, "7", "0")); /* again */
+    assert_true(call_queue(b, "8", "7"));
+    assert_int_equal(bed_redis(b, "XLEN fl:{s1}:q:c"), 2);
+}
+
+/* In another run of Redis than it was written for. */
+static void a_call_that_names_no_number_is_done_if_it_was_done_before(void **state)
+{
+    struct bed *b = *state;
+
+    bed_add_ready(b);
+    bed_redis(b, "HSET fl:{s1}:s:c owner x dur 1 nseq 0");
+    assert_true(call_queue(b, "7", "0"));
+    assert_true(call_queue(b, "7", "x"));
+    assert_false(call_queue(b, "8", "x"));
+    assert_int_equal(bed_redis(b, "XLEN fl:{s1}:q:c"), 1);
+}
+
 /* ---- promise 7 ------------------------------------------------------------------------------- */
 
 static void no_room(struct bed *b)
@@ -222,6 +271,8 @@ int main(void)
         IN_BED(a_value_that_was_refused_is_set_before_what_is_behind_it),
         IN_BED(a_value_that_missed_its_script_is_set_before_what_is_behind_it),
         IN_BED(a_value_that_was_refused_covers_no_newer_one),
+        IN_BED(a_call_of_queue_isnt_done_while_the_one_before_it_is_missing),
+        IN_BED(a_call_that_names_no_number_is_done_if_it_was_done_before),
         IN_BED(what_found_no_room_comes_before_what_is_newer),
         IN_BED(what_found_no_session_comes_before_what_is_newer),
     };
