@@ -175,6 +175,48 @@ class Shared(SharedCase, harness.FleetTest):
         pace(3)
         return self.received(devices)
 
+    def test_clean_members_of_killed_brokers_lose_nothing_at_qos_1(self):
+        """They come back anywhere; each message comes to one of them at least."""
+        got, count = set(), 900
+        members = [None] * 6
+
+        def come(i):
+            try:
+                client = random.choice([b for b in self.fleet.brokers if b.running() and b.ready()]).connect(
+                    "clean%d" % i, timeout=5)
+                client.subscribe((self.group, 1))
+                members[i] = client
+            except (AssertionError, OSError):
+                members[i] = None
+
+        def serve():
+            for i, client in enumerate(members):
+                if client is None:
+                    come(i)
+                    continue
+                new = []
+                try:
+                    read(client, new, seconds=0.001)
+                except m.Closed:
+                    client.close()
+                    members[i] = None
+                got.update(new)
+        self.member(self.group, 2, 1, "keeper", clean=False).disconnect()
+        publisher = self.device("pub", [self.fleet[2]], None).wait_online()
+        for n in range(count):
+            publisher.publish(self.topic, "%d" % n, 1)
+            if n in (200, 500):
+                self.fleet[n // 500].kill()
+            if n in (400, 700):
+                self.fleet[n // 700].start(wait=False)
+            serve()
+        deadline = time.monotonic() + 60
+        while got != set(range(count)) and time.monotonic() < deadline:
+            serve()
+        self.assertEqual(sorted(set(range(count)) - got), [])
+        for client in filter(None, members):
+            client.close()
+
     def test_brokers_are_killed(self):
         def disturb(step, devices):
             if step in (2, 6):

@@ -22,7 +22,8 @@ void fleet_group_join(struct fleet *f, const struct store_member *m)
 struct leaving {
     struct mqtt_slice filter, client;
     const char *epoch, *node;
-    bool stays, durable;
+    const char *stays; /* as group_leave.lua has it */
+    bool durable;
 };
 
 static void write_leave(struct fleet *f, const struct leaving *l)
@@ -31,7 +32,7 @@ static void write_leave(struct fleet *f, const struct leaving *l)
     redis_queue_arg(f->q, l->client.data, l->client.len);
     redis_queue_str(f->q, l->epoch);
     redis_queue_str(f->q, l->node);
-    redis_queue_str(f->q, l->stays ? "1" : "0");
+    redis_queue_str(f->q, l->stays);
     redis_queue_str(f->q, l->durable ? "1" : "0");
     redis_queue_u64(f->q, fleet_group_keep_ms(f, l->filter));
     redis_queue_u64(f->q, f->cfg.redispatch_after_ms);
@@ -41,7 +42,8 @@ static void write_leave(struct fleet *f, const struct leaving *l)
 void fleet_group_strike_off(struct fleet *f, struct mqtt_slice filter, struct mqtt_slice client,
                             const char *epoch)
 {
-    struct leaving l = {.filter = filter, .client = client, .epoch = epoch, .node = "-"};
+    struct leaving l = {
+        .filter = filter, .client = client, .epoch = epoch, .node = "-", .stays = "0"};
     write_leave(f, &l);
 }
 
@@ -54,7 +56,9 @@ void fleet_group_part_with(struct fleet *f, const struct store_hold *hold, struc
                         .client = store_hold_id(hold),
                         .epoch = epoch,
                         .node = f->hex,
-                        .stays = hold->durable && why == STORE_LEAVE_AWAY,
+                        .stays = why == STORE_LEAVE_ENDED ? "0"
+                                 : hold->durable          ? "1"
+                                                          : "c",
                         .durable = hold->durable};
     write_leave(f, &l);
 }

@@ -76,7 +76,7 @@ static void note_before(const struct take_op *op, char *out, size_t size)
 static void note_behind(const struct take_op *op, char *out, size_t size)
 {
     if (op->durable)
-        snprintf(out, size, " %llu ", (unsigned long long)op->epoch);
+        snprintf(out, size, " %llu %s ", (unsigned long long)op->epoch, op->f->hex);
     else
         snprintf(out, size, " ");
 }

@@ -12,21 +12,24 @@ for _, name in ipairs(redis.call('ZRANGEBYSCORE', p .. 'away', '-inf', string.fo
   local member = redis.call('HGET', p .. 'm:' .. g, c)
   local epoch, node = string.match(member or '', '^(%d+) (%S+) ')
   local has = {}
-  if not node or node == '-' then
-    local taken = redis.call('HGETALL', p .. 't:' .. g)
-    for i = 1, #taken, 2 do
-      if string.match(taken[i + 1], '^d%d %d+ (.*)$') == c then
-        has[#has + 1] = taken[i]
-        has[#has + 1] = taken[i + 1]
-      end
+  -- What a connection takes it may be about to copy; what a former one took it isn't any more.
+  local connected = node and node ~= '-' and epoch
+  local taken = redis.call('HGETALL', p .. 't:' .. g)
+  for i = 1, #taken, 2 do
+    local by, whose = string.match(taken[i + 1], '^d%d (%d+) %S+ (.*)$')
+    if whose == c and by ~= connected then
+      has[#has + 1] = taken[i]
+      has[#has + 1] = taken[i + 1]
     end
+  end
+  if not connected or #has > 0 then
     out[#out + 1] = kind
     out[#out + 1] = g
     out[#out + 1] = c
-    out[#out + 1] = epoch or ''
+    out[#out + 1] = not connected and epoch or ''
     out[#out + 1] = has
   end
-  if kind == 'r' and (node == '-' or #has > 0) then
+  if #has > 0 or (kind == 'r' and node == '-') then
     redis.call('ZADD', p .. 'away', string.format('%.0f', now + tonumber(ARGV[1])), name)
   else
     redis.call('ZREM', p .. 'away', name)

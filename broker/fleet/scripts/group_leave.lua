@@ -1,12 +1,24 @@
 #!lua flags=allow-oom
 -- Rule 12: a client is no member any more, or a durable one is away. KEYS: bucket prefix.
--- ARGV: group, client, epoch, node, stays it a member without a connection (0, 1), has it a durable session
---   (0, 1), ms that messages stay without a member, redispatch_after in ms. Returns 1, or 0: it isn't listed so.
+-- ARGV: group, client, epoch, node, does it stay a member without a connection (0, 1; c: it doesn't, and its
+--   connection has ended), has it a durable session (0, 1), ms that messages stay without a member, redispatch_after in ms.
+-- Returns 1, or 0: it isn't listed so.
 -- `away` has when a client that may have something of a group is looked after (group_due.lua).
 local p, g, c = KEYS[1], ARGV[1], ARGV[2]
 local members = p .. 'm:' .. g
 local now = redis.call('HGET', members, c)
 local head = ARGV[3] .. ' ' .. ARGV[4] .. ' '
+-- The node has given back what it knew of. What is left was taken by a call whose answer it never got.
+if ARGV[5] == 'c' and redis.call('HLEN', p .. 't:' .. g) <= 4096 then
+  local taken = redis.call('HGETALL', p .. 't:' .. g)
+  for i = 1, #taken, 2 do
+    local by, whose = string.match(taken[i + 1], '^c(%d+ %S+ )%d (.*)$')
+    if by == head and whose == c then
+      redis.call('HDEL', p .. 't:' .. g, taken[i])
+      redis.call('ZADD', p .. 'w:' .. g, taken[i], taken[i])
+    end
+  end
+end
 if not now or string.sub(now, 1, #head) ~= head then
   return 0
 end

@@ -37,6 +37,11 @@ for _, g in ipairs(redis.call('SRANDMEMBER', own, 8)) do
   for i = 1, #taken, 2 do
     local n = taken[i]
     local node, qos = string.match(taken[i + 1], '^c%d+ (%S+) (%d) ')
+    local holder, c = string.match(taken[i + 1], '^d%d %d+ (%S+) (.*)$')
+    if holder == victim then
+      -- Its client may be connected elsewhere by now.
+      redis.call('ZADD', p .. 'away', string.format('%.0f', now), 'a' .. c .. '\0' .. g)
+    end
     if node == victim then
       redis.call('HDEL', p .. 't:' .. g, n)
       local size = redis.call('HSTRLEN', p .. 'e:' .. g, n)

@@ -186,7 +186,8 @@ static void at_qos_0_it_is_finished_at_once(void **state)
     assert_told(n, "took 2 more; one at 0; two at 0");
     assert_null(t.taken[0]);
     fleet_group_dones_flush(&n->f);
-    redis_gets(n, "group_done fl:{g}: " GROUP " f 71 d0\\205\\20c f 72 d0\\205\\20c");
+    redis_gets(n, "group_done fl:{g}: " GROUP " f 71 d0\\205\\20" LONE_HEX
+                  "\\20c f 72 d0\\205\\20" LONE_HEX "\\20c");
 }
 
 static void of_who_isnt_a_member_nothing_is_taken(void **state)
@@ -213,11 +214,11 @@ static void a_durable_members_messages_are_copied_into_its_queue(void **state)
     give_two(n);
     assert_told(n, "");
     redis_gets_first(n, "group_copy fl:{s}: c 5 " LONE_HEX " run00001 60000 " GROUP
-                        "\\0071\\00d1\\205\\20c \\01");
+                        "\\0071\\00d1\\205\\20" LONE_HEX "\\20c \\01");
     redis_says(n, "[ :1 :2 ]");
     assert_told(n, "wake c; took 0 more");
     fleet_group_dones_flush(&n->f); /* the second one was acknowledged before */
-    redis_gets(n, "group_done fl:{g}: " GROUP " f 72 d1\\205\\20c");
+    redis_gets(n, "group_done fl:{g}: " GROUP " f 72 d1\\205\\20" LONE_HEX "\\20c");
 }
 
 static void if_the_session_isnt_here_they_go_back(void **state)
@@ -230,7 +231,8 @@ static void if_the_session_isnt_here_they_go_back(void **state)
     redis_says(n, "[ ]");
     assert_told(n, "took 0 more");
     fleet_group_dones_flush(&n->f);
-    redis_gets(n, "group_done fl:{g}: " GROUP " b 71 d1\\205\\20c b 72 d1\\205\\20c");
+    redis_gets(n, "group_done fl:{g}: " GROUP " b 71 d1\\205\\20" LONE_HEX
+                  "\\20c b 72 d1\\205\\20" LONE_HEX "\\20c");
 }
 
 static void when_it_leaves_unsent_copies_go_back(void **state)
