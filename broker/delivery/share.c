@@ -363,7 +363,7 @@ static void draw_one(struct broker *b, struct share_group *g, struct delivery *d
         send_elsewhere(b, g, d);
 }
 
-void share_publish(struct broker *b, const struct match_entry *e, struct delivery *d)
+void share_draw(struct broker *b, const struct match_entry *e, struct delivery *d)
 {
     for (uint32_t i = 0; i < e->group_count; i++) {
         struct share_group *g = share_group_of(match_entry_groups(e)[i].subscriber);
