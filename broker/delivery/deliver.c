@@ -50,8 +50,8 @@ struct pending_queue {
 
 static size_t pending_size(const struct pending *p)
 {
-    const struct message *m = p->message;
-    return sizeof(*p) + kept_ids_bytes(&p->ids) + sizeof(*m) + m->topic.len + m->payload.len;
+    return sizeof(*p) + kept_ids_bytes(&p->ids) + sizeof(*p->message) +
+           message_content_size(p->message);
 }
 
 /* ---- one message into the output -------------------------------------------------------------- */

@@ -63,13 +63,13 @@ void share_joined(struct client *c, struct mqtt_slice filter)
 static void begin_taking(struct client *c, struct membership *m)
 {
     m->takes = true;
-    m->wanted = 1; /* something may wait */
+    membership_expects(m, 1, m->asked); /* something may wait */
     client_mark_work(c);
 }
 
 void share_answered(struct client *c, struct mqtt_slice filter)
 {
-    struct membership *m = c->shares != NULL ? shares_find(c->shares, filter) : NULL;
+    struct membership *m = shares_find(c, filter);
     if (m != NULL)
         begin_taking(c, m);
 }
@@ -93,7 +93,7 @@ void share_joined_all(struct client *c)
 
 void share_left(struct client *c, struct mqtt_slice filter)
 {
-    struct membership *m = c->shares != NULL ? shares_find(c->shares, filter) : NULL;
+    struct membership *m = shares_find(c, filter);
     if (m == NULL)
         return;
     shares_put_back_unsent(c, m);
@@ -133,7 +133,7 @@ static bool has_room(void *arg, const struct share_member *m)
     struct client *c = m->session->client;
     if (!client_is_connected(c) || c->shares == NULL || room_of(c) == 0)
         return false;
-    const struct membership *here = shares_find(c->shares, share_group_filter(g));
+    const struct membership *here = shares_find(c, share_group_filter(g));
     return here != NULL && here->takes;
 }
 
@@ -161,7 +161,8 @@ bool share_wake(struct broker *b, struct mqtt_slice filter, uint32_t messages)
             break;
         }
         struct client *c = next.session->client;
-        shares_find(c->shares, filter)->wanted++;
+        struct membership *m = shares_find(c, filter);
+        membership_expects(m, m->wanted + 1, m->asked);
         any = true;
         client_mark_work(c);
     }
@@ -225,7 +226,7 @@ static void on_taken(void *arg, enum store_status status, const struct store_sha
     struct broker *b = c->broker;
     bool here = !m->gone && client_is_connected(c);
     struct share_group *g = here ? find_group(b, membership_filter(m)) : NULL;
-    m->asked = 0;
+    membership_expects(m, m->wanted, 0);
     for (size_t i = 0; i < count; i++)
         if (!here || !shares_hold(c, m, &entries[i]))
             shares_refuse(c, &entries[i]);
@@ -242,8 +243,7 @@ static void on_taken(void *arg, enum store_status status, const struct store_sha
 static void take(struct client *c, struct membership *m, uint32_t count)
 {
     struct store_member member = member_of(c, membership_filter(m));
-    m->asked = count;
-    m->wanted = 0;
+    membership_expects(m, 0, count);
     c->ops++;
     store_share_take(c->broker->store, &member, count, on_taken, m);
 }
@@ -266,7 +266,8 @@ void share_pump(struct client *c)
     for (m = LIST_FIRST(&c->shares->memberships); m != NULL; m = next) {
         next = LIST_NEXT(m, link);
         uint32_t wanted = m->asked == 0 ? wanted_of(c->broker, m) : 0;
-        m->wanted = m->asked == 0 ? 0 : m->wanted;
+        if (m->asked == 0)
+            membership_expects(m, 0, 0);
         uint32_t room = wanted > 0 ? room_of(c) : 0;
         if (room > 0)
             take(c, m, wanted < room ? wanted : room);

@@ -71,9 +71,9 @@ static void take_acknowledged(struct client *c, struct publish *p, enum mqtt_typ
                        reached ? MQTT_R_SUCCESS : MQTT_R_NO_MATCHING_SUBSCRIBERS);
         return;
     }
-    struct request *q = request_new(c, answer, fields->packet_id,
-                                    store_targets_copies(&found.targets) *
-                                        (fields->topic.len + fields->payload.len));
+    size_t content = (size_t)fields->topic.len + fields->payload.len + fields->props.raw.len;
+    struct request *q =
+        request_new(c, answer, fields->packet_id, store_targets_copies(&found.targets) * content);
     if (q == NULL)
         return;
     q->reached = reached;

@@ -254,7 +254,7 @@ void fleet_retain(struct fleet *f, struct fleet_parts *p, struct fleet_behalf be
         metric_add(f->metrics.bulk_dropped, 1);
         return;
     }
-    b = batch_for(f, bucket, m->topic.len + m->payload.len);
+    b = batch_for(f, bucket, message_content_size(m));
     fleet_id_write(value.id, m->id);
     if (b == NULL || !note_value(b, &value)) {
         if (p != NULL)
