@@ -1,7 +1,7 @@
 /* Between the members' connections and the queues of their groups. */
 #include "broker/store/memory_groups.h"
 
-#include "broker/base/broker_stats.h"
+#include "broker/base/drop_log.h"
 #include "broker/store/memory_sessions.h"
 #include "common/log/log.h"
 
@@ -61,7 +61,7 @@ void memory_share_take(struct store *store, const struct store_member *m, size_t
         max = SHARE_TAKE_MAX;
     while (g != NULL && given < max && (e = share_queue_take(&g->queue)) != NULL) {
         if (e->message->expires_at_ms != 0 && message_is_expired(e->message, store_now_ms(store))) {
-            s->config.stats->dropped[DROP_EXPIRED]++;
+            drop_note(s->config.stats, DROP_EXPIRED, m->filter, e->message->topic);
             share_entry_finish(e);
         } else if (give(s, m, e, &count))
             given++;

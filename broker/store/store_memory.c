@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "broker/base/broker_stats.h"
+#include "broker/base/drop_log.h"
 #include "broker/store/memory_groups.h"
 #include "broker/store/memory_read.h"
 #include "broker/store/memory_sessions.h"
@@ -91,9 +92,9 @@ static void queue_for(struct store_memory *s, const struct store_queue_target *t
                              .retain = m->retain && (is_value || t->retain_as_published),
                              .is_value = is_value};
     if (!memory_takes_queued(s, q->bytes))
-        s->config.stats->dropped[DROP_MEMORY]++;
+        drop_note(s->config.stats, DROP_MEMORY, t->client_id, m->topic);
     else if (!memory_queue_push(q, e, t->ids))
-        s->config.stats->dropped[DROP_NO_MEMORY]++;
+        drop_note(s->config.stats, DROP_NO_MEMORY, t->client_id, m->topic);
     else if (session->hold != NULL)
         s->host.wake(s->host.arg, memory_session_id(session));
 }
@@ -121,9 +122,9 @@ static void queue_for_group(struct store_memory *s, struct mqtt_slice filter, st
     if (q != NULL && q->count < s->config.queue_limit / 2)
         g->full_said = false;
     if (q != NULL && !memory_takes_queued(s, q->bytes))
-        s->config.stats->dropped[DROP_MEMORY]++;
+        drop_note(s->config.stats, DROP_MEMORY, filter, m->topic);
     else if (q == NULL || !share_queue_push(q, m, clock_monotonic_ms()))
-        s->config.stats->dropped[DROP_NO_MEMORY]++;
+        drop_note(s->config.stats, DROP_NO_MEMORY, filter, m->topic);
     else
         s->host.share_wake(s->host.arg, filter, 1);
 }
