@@ -493,6 +493,14 @@ static void say_group_full(struct memory_group *g)
     g->full_said = true;
 }
 
+static uint8_t partition_of(const struct store_memory *s, const struct message *m)
+{
+    struct mqtt_slice by = s->config.share_strategy == SHARE_HASH_TOPIC ? m->topic : m->publisher;
+    if (!s->shares.hashed)
+        return 0;
+    return (uint8_t)(hash_bytes(s->config.hash_key, by.data, by.len) % SHARE_PARTITIONS);
+}
+
 static void queue_for_group(struct store_memory *s, struct mqtt_slice filter, struct message *m)
 {
     struct memory_group *g = memory_shares_get(&s->shares, filter);
@@ -507,7 +515,7 @@ static void queue_for_group(struct store_memory *s, struct mqtt_slice filter, st
         g->full_said = false;
     if (q != NULL && !takes_queued(s, q->bytes))
         s->config.stats->dropped[DROP_MEMORY]++;
-    else if (q == NULL || !share_queue_push(q, m, clock_monotonic_ms()))
+    else if (q == NULL || !share_queue_push(q, m, partition_of(s, m), clock_monotonic_ms()))
         s->config.stats->dropped[DROP_NO_MEMORY]++;
     else
         s->host.share_wake(s->host.arg, filter, 1);
@@ -653,15 +661,17 @@ static void memory_complete(struct store *store, struct store_hold *hold, uint64
 
 static void share_join(struct store *store, const struct store_member *m)
 {
-    memory_shares_joined(&memory_of(store)->shares, m->filter);
+    memory_shares_joined(&memory_of(store)->shares, m->filter, m->hold);
 }
 
 /* An ended connection's session is told of by memory_disconnect. */
 static void share_leave(struct store *store, struct store_hold *hold, struct mqtt_slice filter,
                         enum store_leave why)
 {
-    const struct memory_group *g = memory_shares_find(&memory_of(store)->shares, filter);
+    struct memory_shares *shares = &memory_of(store)->shares;
+    const struct memory_group *g = memory_shares_find(shares, filter);
     struct memory_session *m = hold->store_data;
+    memory_shares_left(shares, filter, hold);
     if (why == STORE_LEAVE_ENDED && m != NULL && g != NULL)
         return_shared(m, RETURN_UNSENT, g);
 }
@@ -705,7 +715,7 @@ static void share_take(struct store *store, const struct store_member *m, size_t
     size_t given = 0;
     if (max > SHARE_TAKE_MAX)
         max = SHARE_TAKE_MAX;
-    while (g != NULL && given < max && (e = share_queue_take(&g->queue)) != NULL) {
+    while (g != NULL && given < max && (e = memory_shares_take(&s->shares, g, m->hold)) != NULL) {
         if (e->message->expires_at_ms != 0 && message_is_expired(e->message, store_now_ms(store))) {
             s->config.stats->dropped[DROP_EXPIRED]++;
             share_entry_finish(e);
@@ -714,7 +724,7 @@ static void share_take(struct store *store, const struct store_member *m, size_t
         else
             break;
     }
-    bool more = g != NULL && g->queue.waiting_count > 0;
+    bool more = g != NULL && memory_shares_has_more(&s->shares, g, m->hold);
     if (given > count) /* copies */
         s->host.wake(s->host.arg, store_hold_id(m->hold));
     done(arg, STORE_OK, s->taken, count, more);
@@ -900,6 +910,7 @@ struct store *store_memory_new(const struct store_memory_config *cfg, const stru
         free(s);
         return NULL;
     }
+    s->shares.hashed = share_strategy_is_hashed(cfg->share_strategy);
     wheel_init(&s->wheel, clock_monotonic_ms());
     leftovers_init(&s->leftovers);
     return &s->base;

@@ -15,7 +15,7 @@ if ARGV[5] == 'c' and redis.call('HLEN', p .. 't:' .. g) <= 4096 then
     local by, whose = string.match(taken[i + 1], '^c(%d+ %S+ )%d (.*)$')
     if by == head and whose == c then
       redis.call('HDEL', p .. 't:' .. g, taken[i])
-      redis.call('ZADD', p .. 'w:' .. g, taken[i], taken[i])
+      redis.call('ZADD', p .. 'w:' .. g, string.match(taken[i], '^%d+'), taken[i])
     end
   end
 end
@@ -36,7 +36,7 @@ redis.call('HDEL', members, c)
 if redis.call('EXISTS', members) == 1 then
   return 1
 end
-for _, kind in ipairs({'w:', 'e:', 't:', 'c:', 's:', 'l:', 'h:'}) do
+for _, kind in ipairs({'w:', 'e:', 't:', 'c:', 's:', 'l:', 'h:', 'p:'}) do
   if ARGV[7] == '0' then
     redis.call('UNLINK', p .. kind .. g)
   else
