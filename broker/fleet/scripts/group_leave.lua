@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- Rule 12: a client is no member any more, or a durable one is away. KEYS: bucket prefix.
 -- ARGV: group, client, epoch, node, does it stay a member without a connection (0, 1; c: it doesn't, and its
---   connection has ended), has it a durable session (0, 1), ms that messages stay without a member, redispatch_after in ms.
+--   connection has ended), has it a durable session (0, 1), ms that messages stay without a member,
+--   redispatch_after in ms.
 -- Returns 1, or 0: it isn't listed so.
 -- `away` has when a client that may have something of a group is looked after (group_due.lua).
 local p, g, c = KEYS[1], ARGV[1], ARGV[2]
