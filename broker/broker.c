@@ -152,6 +152,7 @@ struct broker *broker_new_core(const struct broker_config *config, const struct 
     if (b == NULL)
         return NULL;
     b->config = config;
+    b->offers_all = config->mqtt.max_qos == 2 && config->mqtt.retain;
     b->hash_key = r->hash_key;
     b->last_message_id.node = r->message_node;
     broker_config_packet_limits(&config->limits, b->packet_limits);
@@ -213,9 +214,9 @@ void broker_free(struct broker *b)
     free(b->listeners);
     http_admin_free(b->admin);
     drain_free(b->drain);
-    sys_topics_free(b->sys);
     store_free(b->store); /* completes what is under way */
     b->store = NULL;      /* groups of the router end after it */
+    sys_topics_free(b->sys);
     turn_fini(b);
     auth_recheck_free(b->recheck);
     auth_free(b->auth);

@@ -41,6 +41,8 @@ extern const char *const account_names[ACCOUNT_KIND_COUNT];
 extern struct account {
     uint64_t by_kind[ACCOUNT_KIND_COUNT];
     uint64_t total;
+    uint64_t kept_messages; /* of ACCOUNT_KEPT, */
+    uint64_t kept_payload;  /* and bytes of their payloads */
 } account;
 
 /* As malloc, calloc(1, size), realloc and free. */

@@ -75,6 +75,7 @@ extern const char *const drop_names[DROP_COUNT];
 
 struct broker_stats {
     uint64_t connections; /* accepted */
+    uint64_t connects;    /* CONNECT packets */
     uint64_t received_bytes, sent_bytes;
     uint64_t received_packets, sent_packets;
     uint64_t received[3], sent[3]; /* PUBLISH by QoS */

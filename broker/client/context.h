@@ -79,8 +79,9 @@ struct broker {
     struct drain *drain;
     struct listener **listeners;
     size_t listener_count;
-    bool listening; /* they are open: since the store was ready for the first time */
-    bool failed;    /* it ends because it can't go on */
+    bool offers_all; /* of the protocol: mqtt.max_qos and mqtt.retain leave nothing out */
+    bool listening;  /* they are open: since the store was ready for the first time */
+    bool failed;     /* it ends because it can't go on */
 
     struct client *clients;    /* all that have a transport, doubly linked */
     struct client *recheck_at; /* where auth_recheck.c goes on; NULL: nothing to do */

@@ -206,11 +206,11 @@ static void drop_connection(struct client *c, enum client_end why)
 {
     struct broker *b = c->broker;
     size_t written;
-    if (peer_listens(why)) {
-        if (!c->blocked)
-            output_write(&c->output, &b->chunks, c->transport, &written);
+    /* The answers to what came before a DISCONNECT are written, too. */
+    if ((peer_listens(why) || why == END_DISCONNECT) && !c->blocked)
+        output_write(&c->output, &b->chunks, c->transport, &written);
+    if (peer_listens(why))
         c->transport->ops->finish(c->transport, why == END_SHUTDOWN);
-    }
     output_clear(&c->output, &b->chunks);
     c->transport->ops->free(c->transport);
     c->transport = NULL;

@@ -50,8 +50,8 @@ struct pending_queue {
 
 static size_t pending_size(const struct pending *p)
 {
-    const struct message *m = p->message;
-    return sizeof(*p) + kept_ids_bytes(&p->ids) + sizeof(*m) + m->topic.len + m->payload.len;
+    return sizeof(*p) + kept_ids_bytes(&p->ids) + sizeof(*p->message) +
+           message_content_size(p->message);
 }
 
 /* ---- one message into the output -------------------------------------------------------------- */
@@ -85,12 +85,12 @@ static struct alias_choice choose_alias(struct client *c, uint64_t topic)
 /* 3.1.2-24 */
 static bool is_too_large(const struct client *c, const struct encoded *e)
 {
-    return e != NULL && c->v5 != NULL && e->packet > c->v5->max_packet;
+    return e != NULL && e->packet > c->v5->max_packet;
 }
 
 static struct packet encode_v5(struct client *c, struct delivery *d, const struct deliver_as *as)
 {
-    struct encode_v5 own = {.with_id = as->qos > 0, .ids = as->ids};
+    struct encode_own own = {.with_id = as->qos > 0, .ids = as->ids};
     struct packet p = {0};
     if (c->v5->alias_maximum > 0) {
         p.topic = hash_bytes(c->broker->hash_key, d->publish->topic.data, d->publish->topic.len);
@@ -99,20 +99,12 @@ static struct packet encode_v5(struct client *c, struct delivery *d, const struc
     own.has_expiry = d->expires_at_ms != 0;
     if (own.has_expiry)
         own.expiry_s = expiry_left_s(d->expires_at_ms, store_now_ms(c->broker->store));
-    p.encoded = delivery_encode_v5(d, &own);
+    p.encoded = delivery_encode_own(d, &own);
     if (p.alias.alias != 0 && is_too_large(c, p.encoded)) { /* not for what we add to it */
         p.alias = own.alias = (struct alias_choice){0};
-        p.encoded = delivery_encode_v5(d, &own);
+        p.encoded = delivery_encode_own(d, &own);
     }
     return p;
-}
-
-static inline struct packet encode(struct client *c, struct delivery *d,
-                                   const struct deliver_as *as)
-{
-    if (c->v5 != NULL)
-        return encode_v5(c, d, as);
-    return (struct packet){.encoded = delivery_encode(d, as->qos > 0)};
 }
 
 /* Copies the variant into the output and fills in what is the receiver's own. */
@@ -143,35 +135,53 @@ static __attribute__((noinline, cold)) void drop(const struct client *c, struct 
 
 enum put { PUT_DONE, PUT_DROPPED, PUT_FAILED };
 
-/* At QoS 0 the sequence is 0. */
-static enum put put(struct client *c, struct delivery *d, const struct deliver_as *as, bool dup,
-                    uint64_t sequence)
+/* At QoS 0 the sequence is 0. `e` may be NULL: out of memory. */
+static inline enum put put_encoded(struct client *c, struct delivery *d, const struct encoded *e,
+                                   uint8_t first_byte, uint64_t sequence)
 {
     struct broker *b = c->broker;
-    struct packet p = encode(c, d, as);
-    if (is_too_large(c, p.encoded)) {
-        drop(c, d->publish->topic, DROP_PACKET_SIZE);
-        return PUT_DROPPED; /* to this client it counts as sent (3.1.2-25) */
-    }
-    enum inflight_state state = as->qos == 1 ? INFLIGHT_PUBLISHED : INFLIGHT_SENT;
-    if (p.encoded == NULL || (sequence != 0 && !inflight_add(&c->inflight, sequence, state)) ||
-        !write_packet(c, d, p.encoded, publish_first_byte(as->qos, as->retain, dup),
-                      sequence != 0 ? inflight_packet_id(sequence) : 0)) {
+    uint8_t qos = (first_byte >> 1) & 3;
+    enum inflight_state state = qos == 1 ? INFLIGHT_PUBLISHED : INFLIGHT_SENT;
+    if (e == NULL || (sequence != 0 && !inflight_add(&c->inflight, sequence, state)) ||
+        !write_packet(c, d, e, first_byte, sequence != 0 ? inflight_packet_id(sequence) : 0)) {
         client_close_later(c, END_NO_MEMORY); /* half a packet may be in the output */
         return PUT_FAILED;
     }
-    if (c->v5 != NULL && c->v5->alias_out != NULL)
-        alias_out_sent(c->v5->alias_out, p.topic, p.alias);
     b->stats.sent_packets++;
-    b->stats.sent[as->qos]++;
+    b->stats.sent[qos]++;
     b->stats.sent_payload += d->publish->payload.len;
     b->deliveries++;
     client_mark_flush(c);
     return PUT_DONE;
 }
 
+static __attribute__((noinline)) enum put put_v5(struct client *c, struct delivery *d,
+                                                 const struct deliver_as *as, bool dup,
+                                                 uint64_t sequence)
+{
+    struct packet p = encode_v5(c, d, as);
+    if (is_too_large(c, p.encoded)) {
+        drop(c, d->publish->topic, DROP_PACKET_SIZE);
+        return PUT_DROPPED; /* to this client it counts as sent (3.1.2-25) */
+    }
+    enum put done =
+        put_encoded(c, d, p.encoded, publish_first_byte(as->qos, as->retain, dup), sequence);
+    if (done == PUT_DONE && c->v5->alias_out != NULL)
+        alias_out_sent(c->v5->alias_out, p.topic, p.alias);
+    return done;
+}
+
+static enum put put(struct client *c, struct delivery *d, const struct deliver_as *as, bool dup,
+                    uint64_t sequence)
+{
+    if (c->v5 != NULL)
+        return put_v5(c, d, as, dup, sequence);
+    const struct encoded *e = delivery_encode(d, MQTT_V311, sequence != 0);
+    return put_encoded(c, d, e, publish_first_byte(as->qos, as->retain, dup), sequence);
+}
+
 /* With the next sequence, to a clean session. */
-static void put_next(struct client *c, struct delivery *d, const struct deliver_as *as)
+static inline void put_next(struct client *c, struct delivery *d, const struct deliver_as *as)
 {
     if (put(c, d, as, false, c->next_sequence) == PUT_DONE)
         c->next_sequence++;
@@ -361,7 +371,8 @@ void deliver_message(struct client *c, struct delivery *d, struct deliver_as as)
         queue_push(c, d, &as);
 }
 
-uint64_t deliver_taken(struct client *c, struct delivery *d, struct deliver_as as)
+__attribute__((noinline)) uint64_t deliver_taken(struct client *c, struct delivery *d,
+                                                 struct deliver_as as)
 {
     if (!client_is_connected(c))
         return 0;
@@ -399,7 +410,8 @@ static void send_entry(struct client *c, const struct store_entry *e)
     const struct message_id copied = {0}; /* a retained value has an id of its own in the queue */
     c->next_sequence = e->sequence + 1;
     if ((e->is_value && retained_known_is_stale(c->known, e->message->topic, copied)) ||
-        !auth_may_read(c->broker->auth, &c->who, e->message->topic) || is_expired(c, e->message)) {
+        !auth_may_read(c->broker->auth, &c->who, e->message->topic) ||
+        (!e->duplicate && is_expired(c, e->message))) { /* what was sent is sent again: 4.4.0-1 */
         store_ack(c->broker->store, &c->hold, e->sequence);
         return;
     }

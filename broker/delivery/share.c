@@ -8,6 +8,7 @@
 
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
+#include "broker/base/drop_log.h"
 #include "broker/client/client.h"
 #include "broker/delivery/deliver.h"
 #include "broker/delivery/fanout.h"
@@ -63,13 +64,13 @@ void share_joined(struct client *c, struct mqtt_slice filter)
 static void begin_taking(struct client *c, struct membership *m)
 {
     m->takes = true;
-    m->wanted = 1; /* something may wait */
+    membership_expects(m, 1, m->asked); /* something may wait */
     client_mark_work(c);
 }
 
 void share_answered(struct client *c, struct mqtt_slice filter)
 {
-    struct membership *m = c->shares != NULL ? shares_find(c->shares, filter) : NULL;
+    struct membership *m = shares_find(c, filter);
     if (m != NULL)
         begin_taking(c, m);
 }
@@ -93,7 +94,7 @@ void share_joined_all(struct client *c)
 
 void share_left(struct client *c, struct mqtt_slice filter)
 {
-    struct membership *m = c->shares != NULL ? shares_find(c->shares, filter) : NULL;
+    struct membership *m = shares_find(c, filter);
     if (m == NULL)
         return;
     shares_put_back_unsent(c, m);
@@ -133,7 +134,7 @@ static bool has_room(void *arg, const struct share_member *m)
     struct client *c = m->session->client;
     if (!client_is_connected(c) || c->shares == NULL || room_of(c) == 0)
         return false;
-    const struct membership *here = shares_find(c->shares, share_group_filter(g));
+    const struct membership *here = shares_find(c, share_group_filter(g));
     return here != NULL && here->takes;
 }
 
@@ -158,10 +159,11 @@ static bool wake_one(void *arg, const struct share_member *m)
 {
     struct woken *w = arg;
     struct client *c = m->session->client;
-    struct membership *here = c->shares != NULL ? shares_find(c->shares, w->filter) : NULL;
+    struct membership *here = shares_find(c, w->filter);
     if (here == NULL || !here->takes || !client_is_connected(c))
         return false;
-    here->wanted = here->wanted > 0 ? here->wanted : 1;
+    if (here->wanted == 0)
+        membership_expects(here, 1, here->asked);
     client_mark_work(c);
     w->any = true;
     return false;
@@ -190,7 +192,8 @@ bool share_wake(struct broker *b, struct mqtt_slice filter, uint32_t messages)
             break;
         }
         struct client *c = next.session->client;
-        shares_find(c->shares, filter)->wanted++;
+        struct membership *m = shares_find(c, filter);
+        membership_expects(m, m->wanted + 1, m->asked);
         any = true;
         client_mark_work(c);
     }
@@ -254,7 +257,7 @@ static void on_taken(void *arg, enum store_status status, const struct store_sha
     struct broker *b = c->broker;
     bool here = !m->gone && client_is_connected(c);
     struct share_group *g = here ? find_group(b, membership_filter(m)) : NULL;
-    m->asked = 0;
+    membership_expects(m, m->wanted, 0);
     for (size_t i = 0; i < count; i++)
         if (!here || !shares_hold(c, m, &entries[i]))
             shares_refuse(c, &entries[i]);
@@ -274,8 +277,7 @@ static void on_taken(void *arg, enum store_status status, const struct store_sha
 static void take(struct client *c, struct membership *m, uint32_t count)
 {
     struct store_member member = member_of(c, membership_filter(m));
-    m->asked = count;
-    m->wanted = 0;
+    membership_expects(m, 0, count);
     c->ops++;
     store_share_take(c->broker->store, &member, count, on_taken, m);
 }
@@ -300,7 +302,8 @@ void share_pump(struct client *c)
     for (m = LIST_FIRST(&c->shares->memberships); m != NULL; m = next) {
         next = LIST_NEXT(m, link);
         uint32_t wanted = m->asked == 0 ? wanted_of(c->broker, m) : 0;
-        m->wanted = m->asked == 0 ? 0 : m->wanted;
+        if (m->asked == 0)
+            membership_expects(m, 0, 0);
         uint32_t room = wanted > 0 ? room_of(c) : 0;
         if (room > 0)
             take(c, m, wanted < room ? wanted : room);
@@ -371,7 +374,7 @@ static void send_to(struct broker *b, void *node, const struct share_group *g, s
     if (m != NULL)
         store_share_send(b->store, node, share_group_filter(g), m, tried);
     else
-        b->stats.dropped[DROP_NO_MEMORY]++;
+        drop_note(&b->stats, DROP_NO_MEMORY, share_group_filter(g), d->publish->topic);
 }
 
 /* Nobody here has room: one other node is tried. */
@@ -382,7 +385,7 @@ static void send_elsewhere(struct broker *b, const struct share_group *g, struct
     if (share_group_draw(groups_of(b), g, draw, &node))
         send_to(b, node, g, d, true);
     else
-        b->stats.dropped[DROP_SHARE_NOBODY]++;
+        drop_note(&b->stats, DROP_SHARE_NOBODY, share_group_filter(g), d->publish->topic);
 }
 
 static void draw_one(struct broker *b, struct share_group *g, struct delivery *d)
@@ -392,14 +395,14 @@ static void draw_one(struct broker *b, struct share_group *g, struct delivery *d
     if (b->config->shared.strategy == SHARE_LOCAL && give_here(b, g, d))
         return;
     if (!share_group_draw(groups_of(b), g, draw, &node))
-        b->stats.dropped[DROP_SHARE_NOBODY]++;
+        drop_note(&b->stats, DROP_SHARE_NOBODY, share_group_filter(g), d->publish->topic);
     else if (node != NULL)
         send_to(b, node, g, d, false);
     else if (!give_here(b, g, d))
         send_elsewhere(b, g, d);
 }
 
-void share_publish(struct broker *b, const struct match_entry *e, struct delivery *d)
+void share_draw(struct broker *b, const struct match_entry *e, struct delivery *d)
 {
     for (uint32_t i = 0; i < e->group_count; i++) {
         struct share_group *g = share_group_of(match_entry_groups(e)[i].subscriber);
@@ -417,7 +420,7 @@ void share_deliver(struct broker *b, struct mqtt_slice filter, struct message *m
     if (!given && g != NULL && !tried)
         send_elsewhere(b, g, &d);
     else if (!given)
-        b->stats.dropped[DROP_SHARE_NOBODY]++;
+        drop_note(&b->stats, DROP_SHARE_NOBODY, filter, m->topic);
     delivery_end(&d);
 }
 

@@ -37,6 +37,7 @@
 #include "broker/fleet/publish/fleet_retained.h"
 #include "broker/fleet/publish/fleet_retained_read.h"
 #include "broker/fleet/storage/fleet_replicas.h"
+#include "broker/fleet/storage/fleet_totals.h"
 #include "common/base/timebox.h"
 #include "common/log/log.h"
 
@@ -61,6 +62,7 @@ void fleet_take_new_id(struct fleet *f)
     while (f->id == 0);
     fleet_hex(f->id, f->hex);
     fleet_register_new_id(f);
+    fleet_totals_new_id(f);
 }
 
 void fleet_drop_everything(struct fleet *f)
@@ -69,7 +71,6 @@ void fleet_drop_everything(struct fleet *f)
                                   f->replica_link};
     struct timebox *box = f->box;
     struct timebox endless;
-
     timebox_open_at(&endless, UINT64_MAX, 0, 0);
     f->box = &endless; /* who waited is told now, or the store is freed */
     for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
@@ -96,6 +97,7 @@ void fleet_drop_everything(struct fleet *f)
     fleet_append_reset(f);
     routes_reset(f);
     fleet_replicas_reset(f);
+    fleet_totals_reset(f);
     fleet_versions_reset(f);
     fleet_publish_reset(f);
     fleet_run_deferred(f, false);
@@ -134,7 +136,6 @@ static bool drop_commands(struct fleet *f, struct timebox *box)
 static void begin_anew(struct fleet *f)
 {
     char old[FLEET_HEX_SIZE];
-
     memcpy(old, f->hex, sizeof(old));
     fleet_drop_everything(f);
     fleet_take_new_id(f);

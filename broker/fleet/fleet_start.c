@@ -40,6 +40,7 @@
 #include "broker/fleet/storage/fleet_disk.h"
 #include "broker/fleet/storage/fleet_full.h"
 #include "broker/fleet/storage/fleet_replicas.h"
+#include "broker/fleet/storage/fleet_totals.h"
 #include "broker/fleet/storage/fleet_usage.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"
@@ -56,7 +57,6 @@ static bool take_config(struct fleet *f, const struct store_redis_config *cfg, c
                         size_t errlen)
 {
     const char *wrong = redis_url_parse(cfg->url, &f->url);
-
     if (wrong != NULL) {
         evutil_snprintf(err, errlen, "redis.url: %s", wrong);
         return false;
@@ -73,7 +73,6 @@ static bool take_config(struct fleet *f, const struct store_redis_config *cfg, c
 static bool start_timers(struct fleet *f)
 {
     static const struct timeval period = {.tv_usec = TICK_MS * 1000};
-
     f->wake = event_new(f->base, -1, 0, on_event, f);
     f->tick = event_new(f->base, -1, EV_PERSIST, on_event, f);
     return f->wake != NULL && f->tick != NULL && event_add(f->tick, &period) == 0;
@@ -87,6 +86,7 @@ static bool init_modules(struct fleet *f, struct metrics *metrics)
         fleet_full_init,
         fleet_disk_init,
         fleet_usage_init,
+        fleet_totals_init,
         fleet_channel_init,
         inbox_init,
         inbox_barriers_init,
@@ -130,7 +130,6 @@ struct fleet *fleet_new(struct event_base *base, const struct store_redis_config
                         size_t errlen)
 {
     struct fleet *f = calloc(1, sizeof(*f));
-
     if (f == NULL)
         goto no_memory;
     if (!take_config(f, cfg, err, errlen)) {
@@ -185,6 +184,7 @@ static void free_modules(struct fleet *f)
         inbox_barriers_free,
         inbox_free,
         fleet_channel_free,
+        fleet_totals_free,
         fleet_usage_free,
         fleet_disk_free,
         fleet_full_free,

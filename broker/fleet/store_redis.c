@@ -18,6 +18,7 @@
 #include "broker/fleet/session/fleet_deliver.h"
 #include "broker/fleet/session/fleet_disconnect.h"
 #include "broker/fleet/session/fleet_session.h"
+#include "broker/fleet/storage/fleet_totals.h"
 
 static struct fleet *fleet_of(struct store *s)
 {
@@ -155,6 +156,17 @@ static struct store_retained_read *op_retained_start(struct store *s, struct mqt
     return fleet_retained_start(fleet_of(s), filter, each, chunk, done, arg);
 }
 
+static void op_totals(struct store *s, const uint64_t mine[STORE_TOTAL_COUNT],
+                      store_totals_fn *done, void *arg)
+{
+    fleet_totals(fleet_of(s), mine, done, arg);
+}
+
+static const char *op_node(const struct store *s)
+{
+    return ((const struct fleet *)s)->hex;
+}
+
 static void op_input(struct store *s, struct timebox *box)
 {
     fleet_input(fleet_of(s), box);
@@ -222,6 +234,8 @@ static const struct store_ops redis_ops = {
     .retained_start = op_retained_start,
     .retained_continue = fleet_retained_continue,
     .retained_cancel = fleet_retained_cancel,
+    .totals = op_totals,
+    .node = op_node,
     .input = op_input,
     .flush = op_flush,
     .now_ms = op_now_ms,
@@ -237,7 +251,6 @@ struct store *store_redis_new(struct event_base *base, const struct store_redis_
                               size_t errlen)
 {
     struct fleet *f = fleet_new(base, cfg, host, metrics, err, errlen);
-
     if (f == NULL)
         return NULL;
     f->store.ops = &redis_ops;

@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+#include "broker/base/drop_log.h"
 #include "broker/client/client.h"
 #include "broker/client/leave.h"
 #include "broker/connection/client_life.h"
@@ -25,20 +26,12 @@ static struct session *find(const struct broker *b, struct mqtt_slice client_id)
     return session_table_find(b->sessions, client_id);
 }
 
-/* It was on its way for longer than it is good for. */
-static void drop_expired(struct broker *b, const struct message *m)
-{
-    b->stats.dropped[DROP_EXPIRED]++;
-    LOG_LIMITED(LOG_LEVEL_INFO, "message_expired", KV_STR("where", "between_brokers"),
-                KV_BYTES("topic", m->topic.data, m->topic.len));
-}
-
 static bool on_deliver(void *arg, struct message *m)
 {
     struct broker *b = arg;
     if (m->expires_at_ms != 0 && message_is_expired(m, store_now_ms(b->store))) {
-        drop_expired(b, m);
-        return false;
+        drop_note(&b->stats, DROP_EXPIRED, (struct mqtt_slice){0}, m->topic);
+        return false; /* it was on its way for longer than it is good for */
     }
     return publish_local(b, m);
 }
@@ -125,7 +118,7 @@ static void on_durable_subscribed(void *arg, struct mqtt_slice client_id,
     if (s == NULL || !router_subscribe(b->router, s, sub->filter, options))
         LOG_ERROR("no_memory", KV_BYTES("client_id", client_id.data, client_id.len));
     else if (s->client == NULL)
-        s->durable = true;
+        router_session_set_durable(b->router, s, true);
 }
 
 /* A session of which nothing is known any more. */

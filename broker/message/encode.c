@@ -19,7 +19,7 @@ enum {
 
 struct encoder {
     struct encoded variants[VARIANTS];
-    bool made[VARIANTS];
+    uint64_t made; /* bits of variants */
     uint8_t *buffers[VARIANTS];
     size_t sizes[VARIANTS];
     uint8_t *props; /* of 5.0, being put together */
@@ -43,7 +43,7 @@ void encoder_free(struct encoder *e)
 
 void encoder_begin(struct encoder *e)
 {
-    memset(e->made, 0, sizeof(e->made));
+    e->made = 0;
 }
 
 struct delivery delivery_of_message(struct encoder *e, struct message *m,
@@ -85,9 +85,9 @@ static bool reserve(uint8_t **buffer, size_t *has, size_t size)
     return true;
 }
 
-/* Makes a variant: `head`, then the payload if it is short. NULL when out of memory. */
-static __attribute__((noinline)) const struct encoded *
-encode(struct encoder *e, const struct mqtt_publish *head, int variant, enum mqtt_version version)
+/* Writes a variant: `head`, then the payload if it is short. NULL when out of memory. */
+static inline const struct encoded *write(struct encoder *e, const struct mqtt_publish *head,
+                                          int variant, enum mqtt_version version)
 {
     struct encoded *out = &e->variants[variant];
     const struct mqtt_slice payload = head->payload;
@@ -107,29 +107,33 @@ encode(struct encoder *e, const struct mqtt_publish *head, int variant, enum mqt
         memcpy(buf + out->len, payload.data, payload.len);
         out->len += payload.len;
     }
-    e->made[variant] = true;
+    e->made |= UINT64_C(1) << variant;
     return out;
 }
 
-static const struct encoded *encode_v3(struct encoder *e, const struct mqtt_publish *p,
-                                       bool with_id)
+static __attribute__((noinline)) const struct encoded *
+encode(struct encoder *e, const struct mqtt_publish *p, int variant)
 {
-    struct mqtt_publish head = {.qos = with_id ? 1 : 0, .topic = p->topic, .payload = p->payload};
-    return encode(e, &head, with_id ? WITH_ID : 0, MQTT_V311);
+    enum mqtt_version version = variant & FOR_V5 ? MQTT_V5 : MQTT_V311;
+    struct mqtt_publish head = {.qos = variant & WITH_ID ? 1 : 0,
+                                .topic = p->topic,
+                                .payload = p->payload,
+                                .props = p->props};
+    return write(e, &head, variant, version);
 }
 
-/* For all receivers but the first: it is there. */
-const struct encoded *delivery_encode(struct delivery *d, bool with_id)
+/* For all receivers but the first of a variant: it is there. */
+const struct encoded *delivery_encode(struct delivery *d, enum mqtt_version version, bool with_id)
 {
     struct encoder *e = d->encoder;
-    int variant = with_id ? WITH_ID : 0;
-    return e->made[variant] ? &e->variants[variant] : encode_v3(e, d->publish, with_id);
+    int variant = (version == MQTT_V5 ? FOR_V5 : 0) + (with_id ? WITH_ID : 0);
+    return (e->made >> variant & 1) != 0 ? &e->variants[variant] : encode(e, d->publish, variant);
 }
 
 /* ---- 5.0 ------------------------------------------------------------------------------------- */
 
 /* The publisher's properties, behind those of this hop. False when out of memory. */
-static bool put_props(struct encoder *e, struct mqtt_slice common, const struct encode_v5 *own,
+static bool put_props(struct encoder *e, struct mqtt_slice common, const struct encode_own *own,
                       struct mqtt_slice *out)
 {
     size_t size = OWN_SIZE + (size_t)own->ids.count * ID_SIZE + common.len;
@@ -148,24 +152,26 @@ static bool put_props(struct encoder *e, struct mqtt_slice common, const struct 
     return true;
 }
 
-static const struct encoded *encode_v5(struct delivery *d, const struct encode_v5 *own, int variant)
+static const struct encoded *encode_own(struct delivery *d, const struct encode_own *own,
+                                        int variant)
 {
     const struct mqtt_publish *p = d->publish;
     struct mqtt_publish head = {
         .qos = own->with_id ? 1 : 0, .topic = p->topic, .payload = p->payload, .props = p->props};
-    bool has_own = own->has_expiry || own->alias.alias != 0 || own->ids.count > 0;
-    if (has_own && !put_props(d->encoder, p->props.raw, own, &head.props.raw))
+    if (!put_props(d->encoder, p->props.raw, own, &head.props.raw))
         return NULL;
     if (own->alias.known)
         head.topic = (struct mqtt_slice){0};
-    return encode(d->encoder, &head, variant, MQTT_V5);
+    return write(d->encoder, &head, variant, MQTT_V5);
 }
 
-const struct encoded *delivery_encode_v5(struct delivery *d, const struct encode_v5 *own)
+const struct encoded *delivery_encode_own(struct delivery *d, const struct encode_own *own)
 {
     struct encoder *e = d->encoder;
     if (own->alias.alias != 0 || own->ids.count > 0)
-        return encode_v5(d, own, ONE_RECEIVERS);
+        return encode_own(d, own, ONE_RECEIVERS);
     int variant = FOR_V5 + (own->with_id ? WITH_ID : 0);
-    return e->made[variant] ? &e->variants[variant] : encode_v5(d, own, variant);
+    if (!own->has_expiry)
+        return delivery_encode(d, MQTT_V5, own->with_id);
+    return (e->made >> variant & 1) != 0 ? &e->variants[variant] : encode_own(d, own, variant);
 }

@@ -59,21 +59,21 @@ struct encoded {
     size_t packet; /* length of the whole packet */
     bool whole;    /* bytes are all of it; else the payload follows by reference */
 };
-/* For receivers before 5.0. NULL when out of memory. Byte 0 lacks QoS, DUP and retain, and the packet id
- * is 0. */
-const struct encoded *delivery_encode(struct delivery *d, bool with_id);
+/* For a receiver of which the packet has nothing of its own. NULL when out of memory. Byte 0 lacks QoS, DUP and
+ * retain, and the packet id is 0. */
+const struct encoded *delivery_encode(struct delivery *d, enum mqtt_version version, bool with_id);
 
 /* What in a PUBLISH to a 5.0 receiver is its own, beside flags and packet id. */
-struct encode_v5 {
+struct encode_own {
     bool with_id;
     bool has_expiry;
-    uint32_t expiry_s; /* what is left of it */
+    uint32_t expiry_s; /* what is left of it: the same for all */
     struct alias_choice alias;
     struct mqtt_ids ids; /* of its subscriptions */
 };
-/* The same for 5.0. Encoded once for all receivers without alias and ids, else each time. NULL also when it
+/* The same for such a receiver. Encoded once for all without alias and ids, else each time. NULL also when it
  * would be too large for a packet. */
-const struct encoded *delivery_encode_v5(struct delivery *d, const struct encode_v5 *own);
+const struct encoded *delivery_encode_own(struct delivery *d, const struct encode_own *own);
 
 /* The first byte of a PUBLISH (3.3.1). */
 static inline uint8_t publish_first_byte(uint8_t qos, bool retain, bool dup)

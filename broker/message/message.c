@@ -49,6 +49,10 @@ void message_unref(struct message *m)
     if (m == NULL || --m->refs > 0)
         return;
     account_take(m->kept ? ACCOUNT_KEPT : ACCOUNT_MESSAGES, size_of(m));
+    if (m->kept) {
+        account.kept_messages--;
+        account.kept_payload -= m->payload.len;
+    }
     free(m);
 }
 
@@ -59,4 +63,6 @@ void message_keep(struct message *m)
     m->kept = true;
     account_take(ACCOUNT_MESSAGES, size_of(m));
     account_add(ACCOUNT_KEPT, size_of(m));
+    account.kept_messages++;
+    account.kept_payload += m->payload.len;
 }

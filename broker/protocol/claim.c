@@ -68,7 +68,7 @@ static void resend_released(struct client *c, const struct store_connect_result 
 static void go_online(struct client *c, const struct store_connect_result *r)
 {
     bool present = r->session_present && !c->connecting->clean && c->version != MQTT_V31;
-    c->session->durable = c->hold.durable;
+    router_session_set_durable(c->broker->router, c->session, c->hold.durable);
     c->next_sequence = c->hold.durable && r->next_sequence > 0 ? r->next_sequence : 1;
     c->last_input_ms = c->broker->client_ms;
     c->claim = CLAIM_HELD;

@@ -51,6 +51,8 @@ static void send_auth(struct client *c, enum mqtt_reason reason, struct mqtt_sli
 static bool take_user(struct client *c, struct mqtt_slice name)
 {
     struct connect_attempt *a = c->connecting;
+    if (name.len == 0 || memchr(name.data, 0, name.len) != NULL)
+        return false; /* as a user name in CONNECT couldn't be */
     account_free(ACCOUNT_CLIENTS, a->username);
     a->username = account_alloc(ACCOUNT_CLIENTS, (size_t)name.len + 1);
     if (a->username == NULL)

@@ -276,6 +276,7 @@ static bool take_terms(struct client *c, const struct mqtt_connect *p)
 void handle_connect(struct client *c, const struct mqtt_packet *packet)
 {
     const struct mqtt_connect *p = &packet->u.connect;
+    c->broker->stats.connects++;
     c->version = (uint8_t)p->version;
     c->bridge = p->bridge;
     if (p->version == MQTT_UNKNOWN) {

@@ -36,7 +36,7 @@ static enum mqtt_reason objection(struct client *c, const struct mqtt_publish *p
 }
 
 /* What this broker doesn't offer ends the connection (5.0: 3.2.2.3.4, 3.2.2.3.5). */
-static bool is_offered(struct client *c, const struct mqtt_publish *p)
+static __attribute__((noinline)) bool is_offered(struct client *c, const struct mqtt_publish *p)
 {
     const struct mqtt_config *m = &c->broker->config->mqtt;
     if (p->qos > m->max_qos)
@@ -48,11 +48,10 @@ static bool is_offered(struct client *c, const struct mqtt_publish *p)
     return false;
 }
 
-static void take_qos0(struct client *c, const struct publish *p)
+static inline void take_qos0(struct client *c, const struct publish *p, enum mqtt_reason why)
 {
     struct broker *b = c->broker;
     struct publish_found found;
-    enum mqtt_reason why = objection(c, p->fields);
     if (why == MQTT_R_BAD_PAYLOAD_FORMAT)
         reason_fail(c, why,
                     "the payload is said to be UTF-8 and isn't"); /* it has no other answer */
@@ -72,9 +71,9 @@ static void take_acknowledged(struct client *c, struct publish *p, enum mqtt_typ
                        reached ? MQTT_R_SUCCESS : MQTT_R_NO_MATCHING_SUBSCRIBERS);
         return;
     }
-    struct request *q = request_new(c, answer, fields->packet_id,
-                                    store_targets_copies(&found.targets) *
-                                        (fields->topic.len + fields->payload.len));
+    size_t content = (size_t)fields->topic.len + fields->payload.len + fields->props.raw.len;
+    struct request *q =
+        request_new(c, answer, fields->packet_id, store_targets_copies(&found.targets) * content);
     if (q == NULL)
         return;
     q->reached = reached;
@@ -98,15 +97,14 @@ static bool count_unanswered(struct client *c)
     return true;
 }
 
-static void take_qos1(struct client *c, struct publish *p)
+static inline void take_qos1(struct client *c, struct publish *p, enum mqtt_reason why)
 {
     if (!count_unanswered(c))
         return;
-    enum mqtt_reason why = objection(c, p->fields);
     if (why == MQTT_R_SUCCESS)
         take_acknowledged(c, p, MQTT_PUBACK);
     else
-        request_answer(c, MQTT_PUBACK, p->fields->packet_id, why);
+        request_answer(c, MQTT_PUBACK, p->fields->packet_id, (uint8_t)why);
 }
 
 /* 4.3.3: a packet id that wasn't released yet is the same message again. False also when the client is closed. */
@@ -123,14 +121,14 @@ static bool note_open(struct client *c, const struct mqtt_publish *p)
 static void refuse_qos2(struct client *c, uint16_t packet_id, enum mqtt_reason why)
 {
     if (c->v5 != NULL)
-        request_answer(c, MQTT_PUBREC, packet_id, why);
+        request_answer(c, MQTT_PUBREC, packet_id, (uint8_t)why);
     else if (packet_ids_add(&c->open_qos2, packet_id))
         request_answer(c, MQTT_PUBREC, packet_id, MQTT_R_SUCCESS);
     else
         client_close_later(c, END_NO_MEMORY);
 }
 
-static void take_qos2(struct client *c, struct publish *p)
+static inline void take_qos2(struct client *c, struct publish *p, enum mqtt_reason why)
 {
     uint16_t packet_id = p->fields->packet_id;
     if (packet_ids_has(&c->open_qos2, packet_id)) {
@@ -139,7 +137,6 @@ static void take_qos2(struct client *c, struct publish *p)
     }
     if (!count_unanswered(c))
         return;
-    enum mqtt_reason why = objection(c, p->fields);
     if (why != MQTT_R_SUCCESS) {
         refuse_qos2(c, packet_id, why);
         return;
@@ -164,17 +161,18 @@ void handle_publish(struct client *c, const struct mqtt_packet *packet)
             return;
         r.fields = &fields;
     }
-    if (!is_offered(c, r.fields))
+    if (!c->broker->offers_all && !is_offered(c, r.fields))
         return;
+    enum mqtt_reason why = objection(c, r.fields);
     switch (r.fields->qos) {
     case 0:
-        take_qos0(c, &r);
+        take_qos0(c, &r, why);
         break;
     case 1:
-        take_qos1(c, &r);
+        take_qos1(c, &r, why);
         break;
     default:
-        take_qos2(c, &r);
+        take_qos2(c, &r, why);
         break;
     }
 }

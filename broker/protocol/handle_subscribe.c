@@ -229,17 +229,19 @@ static struct request_list *copy_list(const struct client *c, const struct mqtt_
     uint8_t *text = (uint8_t *)&l->wishes[s->count];
     struct mqtt_filter f = {0};
     uint32_t id = subscribe ? subscription_id_of(s) : 0;
+    uint8_t most = (uint8_t)c->broker->config->mqtt.max_qos;
     for (uint32_t at = 0; mqtt_filters_next(s, subscribe, &at, &f);) {
         uint32_t len = copy_filter(c, text, f.filter);
         struct mqtt_slice filter = {.data = text, .len = len};
         bool bridge = c->bridge && !mqtt_filter_is_shared(filter);
+        uint8_t qos = f.qos <= most ? f.qos : most;
         l->wishes[l->count++] =
             (struct wish){.filter = filter,
-                          .options = {.qos = f.qos,
+                          .options = {.qos = qos,
                                       .no_local = f.no_local || bridge,
                                       .retain_as_published = f.retain_as_published || c->bridge,
                                       .subscription_id = id},
-                          .code = f.qos,
+                          .code = qos,
                           .retain_handling = f.retain_handling};
         text += len;
     }

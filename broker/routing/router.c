@@ -38,6 +38,7 @@ struct router {
     struct store_targets targets; /* the latest ones; its arrays are used again */
     size_t queue_capacity, node_capacity, group_capacity;
     struct route_holders nodes, removed;
+    struct router_counts counts;
 };
 
 /* ---- matching -------------------------------------------------------------------------------- */
@@ -110,7 +111,29 @@ const uint64_t *router_steps(const struct router *r)
 
 size_t router_subscription_count(const struct router *r)
 {
-    return topic_tree_subscriptions(r->tree);
+    return r->counts.clean + r->counts.durable + r->counts.routes; /* the tree has groups as well */
+}
+
+const struct router_counts *router_counts(const struct router *r)
+{
+    return &r->counts;
+}
+
+/* Where subscriptions of this holder are counted. */
+static size_t *count_of(struct router *r, struct subscriber *s)
+{
+    if (s->kind == SUBSCRIBER_NODE)
+        return &r->counts.routes;
+    return session_of(s)->durable ? &r->counts.durable : &r->counts.clean;
+}
+
+enum { CAME = 1, WENT = -1 };
+
+static void count(struct router *r, struct subscriber *s, struct mqtt_slice filter, int by)
+{
+    *count_of(r, s) += (size_t)by;
+    if (s->kind == SUBSCRIBER_SESSION && mqtt_filter_is_shared(filter))
+        r->counts.shared += (size_t)by;
 }
 
 static uint8_t lower(uint8_t a, uint8_t b)
@@ -234,14 +257,18 @@ static bool add_member(struct router *r, struct subscriber *s, struct mqtt_slice
     if (share_groups_changed(r->groups, filter, &last))
         return true;
     topic_tree_remove(r->tree, s, filter, &last);
+    count(r, s, filter, WENT);
     return false;
 }
 
 static bool add(struct router *r, struct subscriber *s, struct mqtt_slice filter,
                 struct subscription_options options)
 {
-    if (topic_tree_add(r->tree, s, filter, options) == TOPIC_FAILED)
+    enum topic_change change = topic_tree_add(r->tree, s, filter, options);
+    if (change == TOPIC_FAILED)
         return false;
+    if (change == TOPIC_ADDED)
+        count(r, s, filter, CAME);
     if (mqtt_filter_is_shared(filter))
         return add_member(r, s, filter);
     match_cache_forget(r->cache, filter, has_wildcard(filter));
@@ -293,6 +320,7 @@ bool router_unsubscribe(struct router *r, struct session *s, struct mqtt_slice f
     tell_changing(r, s);
     if (!topic_tree_remove(r->tree, &s->subscriber, filter, &last))
         return false;
+    count(r, &s->subscriber, filter, WENT);
     if (last)
         tell_ended(r, filter);
     changed(r, filter);
@@ -307,6 +335,7 @@ static void remove_last(struct router *r, struct subscriber *s)
         tell_changing(r, session_of(s)); /* it may be freed after its last one */
     struct mqtt_slice filter = topic_tree_filter(r->tree, &s->items[at]);
     bool wildcard = topic_tree_has_wildcard(&s->items[at]);
+    count(r, s, filter, WENT);
     topic_tree_remove_at(r->tree, s, at, &last); /* the text stays in the scratch buffer */
     if (last)
         tell_ended(r, filter);
@@ -350,6 +379,13 @@ void router_each_subscription(struct router *r, const struct session *s,
                                          .subscription_id = item->subscription_id};
         each(arg, &sub);
     }
+}
+
+void router_session_set_durable(struct router *r, struct session *s, bool durable)
+{
+    *count_of(r, &s->subscriber) -= s->subscriber.count;
+    s->durable = durable;
+    *count_of(r, &s->subscriber) += s->subscriber.count;
 }
 
 void router_session_joined(struct router *r, struct session *s)
@@ -396,6 +432,7 @@ void router_route_remove(struct router *r, void *node, struct mqtt_slice filter)
     bool last;
     if (h == NULL || !topic_tree_remove(r->tree, &h->subscriber, filter, &last))
         return;
+    count(r, &h->subscriber, filter, WENT);
     if (mqtt_filter_is_shared(filter))
         share_groups_node_gone(r->groups, &filter, node);
     changed(r, filter);

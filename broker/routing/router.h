@@ -88,12 +88,21 @@ bool router_unsubscribe_some(struct router *r, struct session *s, struct timebox
 /* Calls for each of its subscriptions. The filter is valid during the call. */
 void router_each_subscription(struct router *r, const struct session *s,
                               store_subscription_fn *each, void *arg);
+/* The session outlives its connection from now on, or doesn't any more. */
+void router_session_set_durable(struct router *r, struct session *s, bool durable);
 /* The session's client is online now. */
 void router_session_joined(struct router *r, struct session *s);
 /* It is offline now; one that isn't durable loses its subscriptions. */
 void router_session_left(struct router *r, struct session *s);
 
 size_t router_subscription_count(const struct router *r);
+/* The same by whose they are. In a fleet each broker has those of all durable sessions, and those of its
+ * own other ones. */
+struct router_counts {
+    size_t clean, durable, routes;
+    size_t shared; /* of clean and durable, those that begin with "$share/" */
+};
+const struct router_counts *router_counts(const struct router *r);
 
 /* Goes on with what is left to be done after a node was removed, until the box is over. */
 void router_go_on(struct router *r, struct timebox *box);

@@ -14,7 +14,7 @@ void share_queue_init(struct share_queue *q)
 
 static size_t size_of(const struct message *m)
 {
-    return sizeof(struct share_entry) + sizeof(*m) + m->topic.len + m->payload.len;
+    return sizeof(struct share_entry) + sizeof(*m) + message_content_size(m);
 }
 
 static void entry_free(struct share_entry *e)

@@ -142,6 +142,17 @@ void store_retained_cancel(struct store_retained_read *read)
     read->store->ops->retained_cancel(read);
 }
 
+void store_totals(struct store *s, const uint64_t mine[STORE_TOTAL_COUNT], store_totals_fn *done,
+                  void *arg)
+{
+    s->ops->totals(s, mine, done, arg);
+}
+
+const char *store_node(const struct store *s)
+{
+    return s->ops->node != NULL ? s->ops->node(s) : NULL;
+}
+
 void store_input(struct store *s, struct timebox *box)
 {
     s->ops->input(s, box);

@@ -258,6 +258,40 @@ void store_retained_continue(struct store_retained_read *read);
 void store_retained_cancel(
     struct store_retained_read *read); /* no further calls; may be called in `each` */
 
+/* ---- totals ---------------------------------------------------------------------------------- */
+
+/* What each broker tells of itself, for the fleet's totals. They are stored in this order: what is as of
+ * now comes first, and what is added goes to the end. */
+enum store_total {
+    STORE_TOTAL_CLIENTS,       /* connected */
+    STORE_TOTAL_SUBSCRIPTIONS, /* of sessions that aren't durable */
+    STORE_TOTAL_NOW,           /* so many are as of now; the others count up from the start */
+    STORE_TOTAL_MESSAGES_RECEIVED = STORE_TOTAL_NOW, /* packets */
+    STORE_TOTAL_MESSAGES_SENT,
+    STORE_TOTAL_PUBLISH_RECEIVED,
+    STORE_TOTAL_PUBLISH_SENT,
+    STORE_TOTAL_PUBLISH_DROPPED,
+    STORE_TOTAL_BYTES_RECEIVED,
+    STORE_TOTAL_BYTES_SENT,
+    STORE_TOTAL_PAYLOAD_RECEIVED,
+    STORE_TOTAL_PAYLOAD_SENT,
+    STORE_TOTAL_COUNT,
+};
+struct store_totals {
+    uint64_t nodes;    /* brokers that share the store */
+    uint64_t retained; /* topics that have a retained value */
+    uint64_t expired;  /* durable sessions that this broker ended because their time was over */
+    /* Of all these brokers. What one that is gone had counted stays in it, so that no count goes back. */
+    uint64_t of_all[STORE_TOTAL_COUNT];
+};
+typedef void store_totals_fn(void *arg, enum store_status status,
+                             const struct store_totals *totals);
+/* Tells what this broker has, and asks what all have together. One at a time. */
+void store_totals(struct store *s, const uint64_t mine[STORE_TOTAL_COUNT], store_totals_fn *done,
+                  void *arg);
+/* This broker as the others know it, as text that is good until the next turn; NULL: there are no others. */
+const char *store_node(const struct store *s);
+
 /* ---- the turn -------------------------------------------------------------------------------- */
 
 /* First in a turn: reads the store's input until there is none or the box is over; what is left
@@ -423,6 +457,8 @@ struct store_ops {
                                                   store_done_fn *, void *);
     void (*retained_continue)(struct store_retained_read *);
     void (*retained_cancel)(struct store_retained_read *);
+    void (*totals)(struct store *, const uint64_t *, store_totals_fn *, void *);
+    const char *(*node)(const struct store *); /* NULL: there are no others */
     void (*input)(struct store *, struct timebox *);
     void (*flush)(struct store *);
     uint64_t (*now_ms)(const struct store *);

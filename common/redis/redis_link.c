@@ -150,9 +150,8 @@ static void enter(struct redis_link *l, enum redis_link_state state)
 }
 
 /* Leaves the connection, or the try, for a new one. `wait`: not at once, also when it is the first
- * trouble; and not before `least_ms`. Who leaves knows why: so the line is written here. */
-static void leave(struct redis_link *l, enum log_level level, const char *why, bool wait,
-                  uint64_t least_ms)
+ * trouble. Who leaves knows why: so the line is written here. */
+static void leave(struct redis_link *l, enum log_level level, const char *why, bool wait)
 {
     bool was_up = l->state == REDIS_LINK_UP;
     uint64_t random;
@@ -162,8 +161,6 @@ static void leave(struct redis_link *l, enum log_level level, const char *why, b
     if (was_up)
         backoff_was_up(&l->backoff, clock_monotonic_ms() - l->up_since_ms);
     backoff_fail(&l->backoff, wait, random);
-    if (l->backoff.wait_ms < least_ms)
-        l->backoff.wait_ms = least_ms;
     LOG_LIMITED(level, "redis_link_down", KV_STR("link", l->cfg.name), KV_STR("err", reason),
                 KV_UINT("retry_in_ms", l->backoff.wait_ms));
     enter(l, REDIS_LINK_WAITING);
@@ -173,7 +170,7 @@ static void leave(struct redis_link *l, enum log_level level, const char *why, b
 
 static void fail(struct redis_link *l, const char *why, bool wait)
 {
-    leave(l, LOG_LEVEL_WARN, why, wait, 0);
+    leave(l, LOG_LEVEL_WARN, why, wait);
 }
 
 /* ---- getting to a connection ---- */
@@ -287,7 +284,7 @@ static void take_reply(struct redis_link *l, const redisReply *r, uint64_t now_m
         l->cfg.message(l->cfg.arg, r->element[2]->str, r->element[2]->len);
         break;
     case REDIS_VERDICT_SCRIPTS:
-        leave(l, LOG_LEVEL_WARN, r->str, false, l->cfg.scripts_wait_ms);
+        fail(l, r->str, false);
         break;
     case REDIS_VERDICT_LATER:
         fail(l, r->str, true);
@@ -568,7 +565,7 @@ void redis_link_hurry(struct redis_link *l)
 size_t redis_link_leave(struct redis_link *l, const char *why)
 {
     if (l->socket.fd >= 0)
-        leave(l, LOG_LEVEL_DEBUG, why, false, 0);
+        leave(l, LOG_LEVEL_DEBUG, why, false);
     return l->queue.count;
 }
 

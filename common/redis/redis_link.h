@@ -87,11 +87,6 @@ struct redis_link_config {
     uint64_t backoff_min_ms, backoff_max_ms;
     const struct redis_script *scripts; /* live as long as the link */
     size_t script_count;
-    /* When scripts are missing, they are loaded no sooner than this after that was seen. All that was written behind
-     * the command that missed its script must fail as well: what is done out of its turn would be done before what
-     * comes again, or make that look like a repeat. So every owner whose commands have an order waits, for longer
-     * than commands are under way. */
-    uint64_t scripts_wait_ms;
     bool pubsub; /* "message" replies go to `message` */
 
     void *arg;

@@ -273,7 +273,7 @@ class SessionTests(Conformance):
         self.proves("MQTT-4.3.3-1")
         client.expect(m.PUBREL, pid=pid)
         client.send(m.ack(m.PUBCOMP, pid))
-        client.ping()
+        self.assert_quiet(client)
         client.abort()
         client = self.durable(name)
         self.assert_quiet(client)

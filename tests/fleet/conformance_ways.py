@@ -27,14 +27,18 @@ class OnRedis:
 
 
 class InTurn:
-    """Three brokers behind the load balancer, in turn: a client's neighbour, and its next connection, are elsewhere."""
+    """Three brokers behind the load balancer, in turn: a client's neighbour, and its next connection, are elsewhere.
+
+    The consistency is strict, or QoS 0 right behind a SUBACK of another broker might be too early.
+    """
 
     shared = True
 
     @staticmethod
     def build(holder):
-        holder.fleet = Fleet(holder.scope, brokers=3, lb=True, broker_config=holder.broker_config(holder.scope),
-                             lb_backend={"balance": "roundrobin"})
+        config = {"fleet": {"lease": "2s", "beat_interval": "400ms", "consistency": "strict"}}
+        config.update(holder.broker_config(holder.scope) or {})
+        holder.fleet = Fleet(holder.scope, brokers=3, lb=True, broker_config=config, lb_backend={"balance": "roundrobin"})
         holder.broker = ManyBrokers(holder.fleet)
 
 

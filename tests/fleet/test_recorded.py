@@ -202,7 +202,7 @@ class Recorded(harness.FleetTest):
         scope.cleanups.append(holder.monitor.close)
         holder.words, nodes = [], set()
         for name in ("a", "b"):
-            broker = Broker(scope, name, redis, lease="4s").start()
+            broker = Broker(scope, name, redis, {"sys_interval": 0}, lease="4s").start()
             setattr(holder, name, broker)
             node, = set(redis.command("HKEYS", "fl:{r}:nodes")) - nodes
             nodes.add(node)

@@ -1,5 +1,7 @@
 """Rule 4, link: after a reconnect what was unanswered comes again, in order, and does nothing twice."""
 
+import os
+
 import harness
 import mqtt_raw as m
 from device import Device, difference
@@ -55,6 +57,52 @@ class Link(RuleCase, harness.FleetTest):
             pace(0.05)
         sending.result()
         self.assertEqual([g.payload for g in reading.result(20)], [b"%d" % n for n in range(500)])
+
+    def refuse_some(self, refuse, accept):
+        """Redis refuses some calls of broker a and does those behind them, before a reads the first answer. Meanwhile
+        broker b writes into the same queue."""
+        rounds, some = 5, 4
+        subscriber = Device(lambda: m.Client(self.b.address), self.unique("s"), [("e/#", 1)]).wait_online()
+        a, b = self.connect(self.a), self.connect(self.b)
+        wanted = ["%d" % n for n in range(2 * rounds * some)]
+        other = background(b.publish_many, [("e/b", n) for n in wanted * 10], 1, 1)
+        pids = iter(range(1, 1000))
+        numbers = iter(wanted)
+
+        def send_some():
+            for _ in range(some):
+                a.send(m.publish("e/a", next(numbers), 1, next(pids)))
+                pace(0.01)  # a turn each
+            pace(0.1)
+        for _ in range(rounds):
+            self.proxy.hold("replies")
+            refuse()
+            send_some()
+            accept()
+            send_some()
+            self.proxy.release()
+            for _ in range(2 * some):
+                a.expect(m.PUBACK)
+        other.result()
+        eventually(lambda: all(subscriber.received["e/" + t][-1:] == [wanted[-1].encode()] for t in "ab"), 20, "all came")
+        got = [n.decode() for n in dict.fromkeys(subscriber.received["e/a"])]
+        self.assertTrue(got == wanted, "" if got == wanted else difference(wanted, got))
+        subscriber.finish()
+
+    def test_what_is_refused_for_a_while_comes_before_what_is_behind_it(self):
+        def replicas(needed):
+            return lambda: self.redis.command("CONFIG", "SET", "min-replicas-to-write", needed)
+        self.refuse_some(replicas("1"), replicas("0"))
+
+    def test_what_misses_its_script_comes_before_what_is_behind_it(self):
+        """Another broker finds out sooner, and loads the scripts."""
+        folder = os.path.join(harness.ROOT, "broker", "fleet", "scripts")
+        scripts = [open(os.path.join(folder, name)).read() for name in os.listdir(folder) if name.endswith(".lua")]
+
+        def load():
+            for text in scripts:
+                self.redis.command("SCRIPT", "LOAD", text)
+        self.refuse_some(lambda: self.redis.command("SCRIPT", "FLUSH"), load)
 
     def test_retained_is_not_set_back_by_a_replay(self):
         a, b = self.connect(self.a), self.connect(self.b)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/fleet/exchange/outbox_chain.h"
 #include "broker/fleet/node/fleet.h"
 #include "common/log/log.h"
 
@@ -39,6 +40,7 @@ void fleet_node_remove(struct fleet *f, struct route_node *n)
     HASH_DEL(f->nodes, n);
     metric_set(f->metrics.nodes, (int64_t)HASH_COUNT(f->nodes) + 1);
     outbox_drop(f, &n->outbox);
+    outbox_chain_leave(f, id);
     fleet_bytes_fini(&n->bulk);
     free(n);
     f->connect_ops->node_gone(f, id);

@@ -8,6 +8,7 @@
 #include "broker/base/account.h"
 #include "broker/fleet/exchange/fleet_nodes.h"
 #include "broker/fleet/exchange/fleet_parts.h"
+#include "broker/fleet/exchange/outbox_chain.h"
 #include "broker/fleet/exchange/outbox_chunk.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/wire/fleet_batch.h"
@@ -45,6 +46,7 @@ void outbox_add_wake(struct fleet *f, struct route_node *n, struct mqtt_slice cl
         return; /* the sweep finds it */
     fleet_bytes_u8(&c->items, ITEM_WAKE);
     fleet_bytes_slice(&c->items, client);
+    fleet_bytes_slice(&c->wakes, client);
 }
 
 void outbox_add_share_wake(struct fleet *f, struct route_node *n, struct mqtt_slice filter,
@@ -88,13 +90,37 @@ void outbox_add_gone(struct fleet *f, struct route_node *n, uint64_t request)
 struct outbox_sent {
     struct fleet *f;
     struct outbox_chunk *chunk;
+    struct outbox_chain *chain;
+    uint64_t number;
 };
+
+static enum outbox_written written_by(const redisReply *r)
+{
+    if (r == NULL)
+        return OUTBOX_UNKNOWN;
+    return r->type == REDIS_REPLY_ERROR || r->type == REDIS_REPLY_NIL ? OUTBOX_NOT : OUTBOX_WRITTEN;
+}
+
+/* Its receiver drops it, because one before it wasn't written. */
+static void send_again(struct fleet *f, struct outbox_chunk *c)
+{
+    struct route_node *n = fleet_node_find(f, c->node);
+    struct fleet_reader wakes = fleet_reader_of(c->wakes.data, c->wakes.len);
+    for (size_t i = 0; i < c->publish_count; i++)
+        fleet_parts_refused(c->publishes[i], 0, c->node);
+    while (n != NULL && fleet_reader_more(&wakes))
+        outbox_add_wake(f, n, fleet_reader_slice(&wakes));
+}
 
 static void on_sent(void *arg, const redisReply *r)
 {
     struct outbox_sent *sent = arg;
     struct outbox_chunk *c = sent->chunk;
     enum store_status status = fleet_reply_status(r);
+    enum outbox_written written =
+        outbox_chain_answered(sent->f, sent->chain, sent->number, written_by(r));
+    if (status == STORE_OK && written == OUTBOX_UNKNOWN)
+        status = STORE_UNAVAILABLE;
     for (size_t i = 0; i < c->publish_count; i++) {
         if (status == STORE_FULL)
             fleet_parts_held(c->publishes[i], 0, c->node);
@@ -103,6 +129,8 @@ static void on_sent(void *arg, const redisReply *r)
         else if (r->type == REDIS_REPLY_NIL)
             fleet_parts_missed(c->publishes[i], c->node);
     }
+    if (status == STORE_OK && written == OUTBOX_NOT && r->type != REDIS_REPLY_NIL)
+        send_again(sent->f, c);
     if (status == STORE_OK && r->type == REDIS_REPLY_NIL)
         sent->f->connect_ops->node_gone(sent->f, c->node);
     outbox_chunk_free(c);
@@ -169,11 +197,20 @@ void outboxes_void(struct fleet *f)
     }
 }
 
+/* The outbox may send of this stream. */
+static bool is_open(struct fleet *f, struct route_node *n, enum fleet_batch_stream stream)
+{
+    if (n->outbox.chain == NULL)
+        n->outbox.chain = outbox_chain_get(f, n->id);
+    return n->outbox.chain == NULL || outbox_chain_is_open(f, n->outbox.chain, stream);
+}
+
 static void send_chunk(struct fleet *f, struct route_node *n, struct outbox_chunk *c)
 {
     struct fleet_key key = fleet_key_inbox(&f->keys, n->id);
+    struct outbox_chain *chain = n->outbox.chain;
     struct outbox_sent *sent = malloc(sizeof(*sent));
-    bool failed = sent == NULL || c->items.failed;
+    bool failed = sent == NULL || c->items.failed || chain == NULL;
     for (size_t i = 0; i < c->publish_count; i++) {
         if (failed)
             fleet_parts_failed(c->publishes[i], STORE_UNAVAILABLE);
@@ -184,10 +221,11 @@ static void send_chunk(struct fleet *f, struct route_node *n, struct outbox_chun
         outbox_chunk_free(c);
         return;
     }
-    *sent = (struct outbox_sent){.f = f, .chunk = c};
+    *sent = (struct outbox_sent){.f = f, .chunk = c, .chain = chain};
     /* One count for all nodes and over their comings and goings: a receiver drops what isn't above
      * the last one it had from here. */
-    fleet_u64_write(c->items.data + 8, f->calls++);
+    sent->number = outbox_chain_send(f, chain, FLEET_BATCH_MESSAGES);
+    fleet_u64_write(c->items.data + 8, sent->number);
     redis_queue_begin(f->q, 6);
     redis_queue_str(f->q, "XADD");
     redis_queue_str(f->q, key.text);
@@ -206,11 +244,14 @@ static void send_chunk(struct fleet *f, struct route_node *n, struct outbox_chun
 struct requests_sent {
     struct fleet *f;
     uint64_t node;
+    struct outbox_chain *chain;
+    uint64_t number;
 };
 
 static void on_requests_sent(void *arg, const redisReply *r)
 {
     struct requests_sent *sent = arg;
+    outbox_chain_answered(sent->f, sent->chain, sent->number, written_by(r));
     if (fleet_reply_status(r) == STORE_OK && r->type == REDIS_REPLY_NIL)
         sent->f->connect_ops->node_gone(sent->f, sent->node);
     free(sent);
@@ -229,13 +270,52 @@ void outbox_write_small(struct fleet *f, uint64_t node, const struct fleet_bytes
 static void send_requests(struct fleet *f, struct route_node *n)
 {
     struct fleet_bytes *b = &n->outbox.requests;
-    struct requests_sent *sent = b->failed ? NULL : malloc(sizeof(*sent));
+    struct outbox_chain *chain = n->outbox.chain;
+    struct requests_sent *sent = b->failed || chain == NULL ? NULL : malloc(sizeof(*sent));
     if (sent != NULL) {
-        *sent = (struct requests_sent){.f = f, .node = n->id};
-        fleet_u64_write(b->data + 8, f->calls++);
+        *sent = (struct requests_sent){.f = f, .node = n->id, .chain = chain};
+        sent->number = outbox_chain_send(f, chain, FLEET_BATCH_REQUESTS);
+        fleet_u64_write(b->data + 8, sent->number);
         outbox_write_small(f, n->id, b, on_requests_sent, sent);
     }
     fleet_bytes_fini(b);
+}
+
+/* ---- another run of Redis --------------------------------------------------------------------- */
+
+/* Of the batch that is this argument of a command. */
+static void number_again(struct redis_args args, size_t argument, const struct outbox_chain *chain,
+                         uint64_t *number)
+{
+    size_t len = 0;
+    char *batch = NULL;
+    for (size_t i = 0; i < argument; i++)
+        batch = redis_args_next(&args, &len);
+    *number = outbox_chain_again(chain, *number);
+    if (batch != NULL && len >= 16)
+        fleet_u64_write((uint8_t *)batch + 8, *number);
+}
+
+/* XADD key NOMKSTREAM * d items */
+static void number_chunk_again(void *each_arg, void *arg, struct redis_args args)
+{
+    struct outbox_sent *sent = arg;
+    (void)each_arg;
+    number_again(args, 6, sent->chain, &sent->number);
+}
+
+/* EVALSHA sha 1 inbox batch */
+static void number_requests_again(void *each_arg, void *arg, struct redis_args args)
+{
+    struct requests_sent *sent = arg;
+    (void)each_arg;
+    number_again(args, 5, sent->chain, &sent->number);
+}
+
+void outboxes_run_changed(struct fleet *f)
+{
+    redis_queue_each(f->q, on_sent, number_chunk_again, NULL);
+    redis_queue_each(f->q, on_requests_sent, number_requests_again, NULL);
 }
 
 /* Takes all chunks out and sends them. */
@@ -315,7 +395,8 @@ void outboxes_tick(struct fleet *f)
     for (struct route_node *n = f->nodes; n != NULL; n = n->hh.next) {
         if (n->outbox.paused_since_ms == 0)
             continue;
-        if (n->outbox.bytes > 0 && f->now_ms - n->outbox.paused_since_ms >= HOLD_MS)
+        if (n->outbox.bytes > 0 && f->now_ms - n->outbox.paused_since_ms >= HOLD_MS &&
+            is_open(f, n, FLEET_BATCH_MESSAGES))
             mark_gap(f, n);
         ask_length(f, n, PAUSED_ASK_MS);
     }
@@ -326,11 +407,11 @@ void outboxes_flush(struct fleet *f)
     for (struct route_node *n = f->nodes; n != NULL; n = n->hh.next) {
         if (n->outbox.paused_since_ms != 0)
             continue;
-        if (!TAILQ_EMPTY(&n->outbox.chunks)) {
+        if (!TAILQ_EMPTY(&n->outbox.chunks) && is_open(f, n, FLEET_BATCH_MESSAGES)) {
             send_all(f, n);
             ask_length(f, n, ASK_LENGTH_MS);
         }
-        if (n->outbox.requests.len > 0)
+        if (n->outbox.requests.len > 0 && is_open(f, n, FLEET_BATCH_REQUESTS))
             send_requests(f, n);
     }
 }

@@ -28,6 +28,8 @@ void outbox_add_gone(struct fleet *f, struct route_node *n, uint64_t request);
 /* Into a node's inbox, also when Redis is full: takeovers go on. NIL: there is no such inbox. */
 void outbox_write_small(struct fleet *f, uint64_t node, const struct fleet_bytes *batch,
                         redis_reply_fn *fn, void *arg);
+/* Another run of Redis gets what the former one didn't answer. */
+void outboxes_run_changed(struct fleet *f);
 void outboxes_flush(struct fleet *f);
 void outboxes_tick(struct fleet *f);
 /* Messages that are void (fleet_taken.h) aren't delivered, although they are in a chunk. */

@@ -27,10 +27,14 @@ struct fleet_parts {
     bool taken;      /* it isn't this node's to publish any more (fleet_taken.h) */
     bool never_held; /* what Redis has no room for fails (store_enqueue), instead of being held */
     bool retained;   /* the retained value has its part */
-    bool missed;     /* match again a little later */
+    bool missed;     /* match again a little later; fleet_parts_miss and _begin alone set it */
     bool unknown;    /* Redis doesn't know a session that it was for */
 };
 
+/* A round begins, or there won't be one: what the last one found is over. */
+void fleet_parts_begin(struct fleet_parts *p);
+/* It must be matched again. */
+void fleet_parts_miss(struct fleet_parts *p);
 /* One more waits to be sent; was sent; came out so. */
 void fleet_parts_gathered(struct fleet_parts *p);
 void fleet_parts_issued(struct fleet_parts *p);
@@ -38,6 +42,9 @@ void fleet_parts_failed(struct fleet_parts *p, enum store_status status);
 /* Redis had no room for this part: the message is held, and tried again when there is some. `client`,
  * `node`: whom the part was for, 0: nobody (a retained value). */
 void fleet_parts_held(struct fleet_parts *p, uint64_t client, uint64_t node);
+/* It wasn't written, because a call before it wasn't done (fleet_chain.h): it is tried again behind that one. For whom,
+ * as above. */
+void fleet_parts_refused(struct fleet_parts *p, uint64_t client, uint64_t node);
 /* The node has no inbox: match again a little later. */
 void fleet_parts_missed(struct fleet_parts *p, uint64_t node);
 /* Redis doesn't know the session (hash of its client id). After a loss of data: the same. */

@@ -26,10 +26,11 @@ enum {
     ITEM_US = 2, /* and what the core says */
 };
 
-/* A node that sent something: its last batch. Kept after its death: entries of it may come yet. */
+/* A node that sent something: its last batch of each stream. Kept after its death: entries of it may come yet. */
 struct inbox_source {
     UT_hash_handle hh;
-    uint64_t id, sequence;
+    uint64_t id;
+    uint64_t last[FLEET_BATCH_STREAMS]; /* number of the batch, 0: none came */
 };
 
 /* A batch whose items are being taken; it points into the entry, or into the channel's reply. */
@@ -67,22 +68,26 @@ void inbox_forget(struct fleet *f, struct message_id id)
     seen_ids_forget(&f->inbox->seen, key);
 }
 
-/* A batch with this number came before: a link replayed it. */
-static bool is_repeat(struct fleet *f, uint64_t sender, uint64_t number)
+/* Not what came before: a link replayed it. And not what names a batch that didn't come: Redis refused that one, and
+ * both come again, in order. */
+static bool is_next(struct fleet *f, uint64_t sender, uint64_t number)
 {
     struct inbox_source *s = NULL;
     HASH_FIND(hh, f->inbox->sources, &sender, sizeof(sender), s);
     if (s == NULL) {
         s = calloc(1, sizeof(*s));
         if (s == NULL)
-            return false;
+            return true;
         s->id = sender;
         HASH_ADD(hh, f->inbox->sources, id, sizeof(s->id), s);
     }
-    if (number <= s->sequence)
-        return true;
-    s->sequence = number;
-    return false;
+    uint64_t *last = &s->last[fleet_batch_stream(number)];
+    bool is_repeat = number <= *last;
+    metric_add(f->metrics.repeats, is_repeat ? 1 : 0);
+    if (is_repeat || !fleet_batch_follows(number, *last))
+        return false;
+    *last = number;
+    return true;
 }
 
 /* ---- items ----------------------------------------------------------------------------------- */
@@ -143,9 +148,7 @@ static void batch_begin(struct fleet *f, struct inbox_batch *b, const void *data
     b->sender = fleet_reader_u64(&b->items);
     uint64_t number = fleet_reader_u64(&b->items);
     b->from_channel = from_channel;
-    b->open = from_channel || b->items.failed || !is_repeat(f, b->sender, number);
-    if (!b->open)
-        metric_add(f->metrics.repeats, 1);
+    b->open = from_channel || b->items.failed || is_next(f, b->sender, number);
 }
 
 static void take_item(struct fleet *f, struct inbox_batch *b)
@@ -266,9 +269,9 @@ static void drop_replies(struct fleet *f)
 static void entries_go_on(struct fleet *f)
 {
     struct inbox *in = f->inbox;
-    struct fleet_stream_entry entry;
     if (!fleet_stream_has_entries(&in->stream))
         return;
+    struct fleet_stream_entry entry;
     while (batch_go_on(f, &in->batch) && f->state != FLEET_DEAD) {
         if (!fleet_stream_next(&in->stream, &entry)) {
             inbox_tick(f);
@@ -407,10 +410,10 @@ bool inbox_init(struct fleet *f)
 void inbox_free(struct fleet *f)
 {
     struct inbox *in = f->inbox;
-    struct inbox_source *s;
-    struct inbox_source *next;
     if (in == NULL)
         return;
+    struct inbox_source *next;
+    struct inbox_source *s;
     HASH_ITER (hh, in->sources, s, next) {
         HASH_DEL(in->sources, s);
         free(s);

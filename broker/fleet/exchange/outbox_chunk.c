@@ -12,6 +12,7 @@ enum { CHUNK_BYTES = 256 * 1024 };
 void outbox_chunk_free(struct outbox_chunk *c)
 {
     fleet_bytes_fini(&c->items);
+    fleet_bytes_fini(&c->wakes);
     free(c->publishes);
     free(c);
 }

@@ -14,11 +14,13 @@
 
 struct fleet;
 struct fleet_parts;
+struct outbox_chain;
 
 struct outbox_chunk {
     TAILQ_ENTRY(outbox_chunk) next;
     uint64_t node;
     struct fleet_bytes items; /* with the header in front */
+    struct fleet_bytes wakes; /* the clients of the wake-ups among them */
     struct fleet_parts **publishes;
     size_t publish_count, publish_size;
     size_t messages;
@@ -27,6 +29,7 @@ struct outbox_chunk {
 TAILQ_HEAD(outbox_chunks, outbox_chunk);
 
 struct outbox {
+    struct outbox_chain *chain;  /* NULL: nothing was sent yet */
     struct outbox_chunks chunks; /* not sent yet; the last one is being filled */
     struct fleet_bytes requests; /* and answers: a batch that goes behind them */
     uint64_t paused_since_ms;    /* 0: not paused */

@@ -135,7 +135,8 @@ struct fleet {
     uint64_t unsure_since_ms; /* FLEET_LEASE_UNSURE */
     uint64_t lost_until_ms;   /* holders assert until then: see fleet_may_be_lost */
     unsigned loads;           /* begun so far: fleet_load.c */
-    size_t held_bytes;        /* of messages that wait to be matched again */
+    size_t missed;            /* how many messages missed somebody, and will be matched again */
+    size_t held_bytes;        /* of messages that wait to be matched, or matched again */
     size_t outbox_bytes;      /* of what waits for other nodes */
     bool sweep_wanted;        /* see fleet_sweep_soon */
 
@@ -153,7 +154,9 @@ struct fleet {
     struct fleet_fullness *fullness;
     struct fleet_disk *disk;
     struct fleet_usage *usage;
+    struct fleet_totals *totals;
     struct route_node *nodes;
+    struct outbox_chain *outbox_chains;
     struct fleet_channel *channel_state;
     struct inbox *inbox;
     struct inbox_barriers *barriers;

@@ -173,7 +173,7 @@ void fleet_publish_match(struct fleet_publish *p)
     struct store_targets t = {0};
 
     p->parts.taken |= is_of_the_past(p);
-    p->parts.missed = p->parts.unknown = false;
+    fleet_parts_begin(&p->parts);
     f->host.match(f->host.arg, p->parts.message, &t);
     gather(p, &t);
 }
@@ -246,7 +246,7 @@ static void on_version(struct fleet_version_wait *w, bool ok)
     }
     note_owed(p, w->version);
     if (p->parts.unknown && fleet_may_be_lost(p->parts.f))
-        p->parts.missed = true;
+        fleet_parts_miss(&p->parts);
     if (p->parts.status != STORE_OK)
         fleet_publish_finish(p);
     else if (p->parts.missed)
@@ -329,7 +329,7 @@ void fleet_publish(struct fleet *f, const struct store_publish_request *req, sto
         queue_behind(p, h);
     if (req->qos2_packet_id != 0)
         fleet_publish_bind(p, req);
-    else if (earlier != NULL && fleet_publish_may_match_again(earlier))
+    else if (fleet_publish_must_wait(p, earlier))
         fleet_publish_enter(p, FLEET_PUBLISH_BEHIND);
     else
         gather(p, &req->targets);

@@ -4,9 +4,10 @@
  * alone changes its state.
  *
  *     new ──► binding ──► behind ──► sending ──────► asking ──────► done
- *                                    ▲ ▲             │ │
- *                                    │ └─────────────┘ │ somebody new must get it
- *                                    └───── held ◄─────┘ no room in Redis, or no inbox
+ *                           ▲        ▲ ▲             │ │
+ *                           │        │ └─────────────┘ │ somebody new must get it
+ *                           │        └───── held ◄─────┘ no room in Redis, or no inbox
+ *                           └────────────────┘ an earlier one of the same publisher is held as well
  *
  *     `new` goes to the first of the next three that it needs, `binding` to the first of the next
  *     two. From each but `new` to `done`: `sending` when a round finds nobody new, the others when
@@ -16,8 +17,8 @@
  *
  *     BINDING  which id the packet id is bound to (QoS 2 of a durable publisher): as long as the
  *              link has for a command
- *     BEHIND   an earlier publish of the same publisher that may be matched again. New subscribers
- *              must get that one first
+ *     BEHIND   an earlier publish of the same publisher that may be matched again. Its subscribers,
+ *              also new ones, must get that one first
  *     SENDING  a round: what these targets ask for and didn't get yet is gathered, and sent with the
  *              turn's flush. Where an earlier round found everybody there is nothing to ask about
  *     ASKING   the version of the fleet's log, which is asked for behind all parts on the same
@@ -123,8 +124,8 @@ void fleet_publish_finish(struct fleet_publish *p);
 
 /* Asks which id the packet id is bound to; matches it then. */
 void fleet_publish_bind(struct fleet_publish *p, const struct store_publish_request *req);
-/* Whether who comes behind this one has to wait for it. */
-bool fleet_publish_may_match_again(const struct fleet_publish *earlier);
+/* Whether it has to wait for earlier ones of its publisher. `earlier`: the one before it, NULL: none. */
+bool fleet_publish_must_wait(const struct fleet_publish *p, const struct fleet_publish *earlier);
 /* Matches those that needn't wait any more for the one before them. */
 void fleet_publish_release_behind(struct fleet_hold *h);
 

@@ -17,7 +17,7 @@ static const unsigned next[FLEET_PUBLISH_STATES] = {
     [FLEET_PUBLISH_BEHIND] = TO(SENDING) | TO(DONE),
     [FLEET_PUBLISH_SENDING] = TO(ASKING) | TO(DONE),
     [FLEET_PUBLISH_ASKING] = TO(SENDING) | TO(HELD) | TO(DONE),
-    [FLEET_PUBLISH_HELD] = TO(SENDING) | TO(DONE),
+    [FLEET_PUBLISH_HELD] = TO(BEHIND) | TO(SENDING) | TO(DONE),
     [FLEET_PUBLISH_DONE] = 0,
 };
 
@@ -29,6 +29,18 @@ bool fleet_publish_may_enter(enum fleet_publish_state from, enum fleet_publish_s
 static size_t message_size(const struct message *m)
 {
     return sizeof(*m) + m->topic.len + m->payload.len + m->props.len + m->publisher.len;
+}
+
+static void enter_behind(struct fleet_publish *p)
+{
+    p->hold->behind++;
+    p->parts.f->held_bytes += message_size(p->parts.message);
+}
+
+static void leave_behind(struct fleet_publish *p)
+{
+    p->hold->behind--;
+    p->parts.f->held_bytes -= message_size(p->parts.message);
 }
 
 static void enter_held(struct fleet_publish *p)
@@ -58,12 +70,14 @@ void fleet_publish_enter(struct fleet_publish *p, enum fleet_publish_state state
 {
     assert(fleet_publish_may_enter(p->state, state));
     if (p->state == FLEET_PUBLISH_BEHIND)
-        p->hold->behind--;
+        leave_behind(p);
     else if (p->state == FLEET_PUBLISH_HELD)
         leave_held(p);
     p->state = state;
     if (state == FLEET_PUBLISH_BEHIND)
-        p->hold->behind++;
+        enter_behind(p);
     else if (state == FLEET_PUBLISH_HELD)
         enter_held(p);
+    else if (state == FLEET_PUBLISH_DONE)
+        fleet_parts_begin(&p->parts); /* whom it missed it doesn't go to any more */
 }

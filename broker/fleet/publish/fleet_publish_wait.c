@@ -12,13 +12,31 @@
 
 /* The log has moved since `earlier` was matched, and Redis' answer may show that. Then it is
  * matched again, and new subscribers must get it before what comes behind it. While everything is
- * loaded anew, routes come without a version. */
-bool fleet_publish_may_match_again(const struct fleet_publish *earlier)
+ * loaded anew, routes come without a version. While Redis may not know sessions that will be asserted
+ * soon, its answer may be that it misses one. */
+static bool may_match_again(const struct fleet_publish *earlier)
 {
     const struct fleet *f = earlier->parts.f;
 
-    return earlier->state == FLEET_PUBLISH_BEHIND || earlier->parts.missed ||
-           !fleet_log_is_valid(f) || earlier->matched != fleet_publish_applied(f);
+    return earlier->state == FLEET_PUBLISH_BEHIND || !fleet_log_is_valid(f) ||
+           earlier->matched != fleet_publish_applied(f) ||
+           (fleet_may_be_lost(f) && earlier->state != FLEET_PUBLISH_DONE);
+}
+
+/* An earlier one will be sent again to somebody whom it missed. Seldom one is anywhere. */
+static bool is_behind_missed(const struct fleet_publish *p)
+{
+    if (p->parts.f->missed == 0 || p->hold == NULL)
+        return false;
+    for (const struct fleet_publish *q = p->hold->publishes; q != NULL && q != p; q = q->next)
+        if (q->parts.missed)
+            return true;
+    return false;
+}
+
+bool fleet_publish_must_wait(const struct fleet_publish *p, const struct fleet_publish *earlier)
+{
+    return earlier != NULL && (may_match_again(earlier) || is_behind_missed(p));
 }
 
 void fleet_publish_release_behind(struct fleet_hold *h)
@@ -31,7 +49,7 @@ void fleet_publish_release_behind(struct fleet_hold *h)
          earlier = p, p = p->next) {
         if (p->state != FLEET_PUBLISH_BEHIND)
             continue;
-        if (!ends && earlier != NULL && fleet_publish_may_match_again(earlier))
+        if (!ends && fleet_publish_must_wait(p, earlier))
             return;
         if (ends) {
             fleet_parts_failed(&p->parts, STORE_UNAVAILABLE);
@@ -49,7 +67,7 @@ static void match_in_order(struct fleet_publish *p)
 
     for (struct fleet_publish *q = p->hold != NULL ? p->hold->publishes : p; q != p; q = q->next)
         earlier = q;
-    if (earlier != NULL && fleet_publish_may_match_again(earlier))
+    if (fleet_publish_must_wait(p, earlier))
         fleet_publish_enter(p, FLEET_PUBLISH_BEHIND);
     else
         fleet_publish_match(p);
@@ -107,8 +125,12 @@ void fleet_publish_tick(struct fleet *f)
 
     if (!fleet_log_is_valid(f) || f->full)
         return;
-    while (pub->held != NULL && f->now_ms >= pub->held->again_ms)
-        fleet_publish_match_new(pub->held);
+    while (pub->held != NULL && f->now_ms >= pub->held->again_ms) {
+        if (is_behind_missed(pub->held))
+            fleet_publish_enter(pub->held, FLEET_PUBLISH_BEHIND);
+        else
+            fleet_publish_match_new(pub->held);
+    }
 }
 
 void fleet_publish_reset(struct fleet *f)

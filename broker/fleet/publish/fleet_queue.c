@@ -12,6 +12,7 @@
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/storage/fleet_usage.h"
 #include "broker/fleet/wire/fleet_bytes.h"
+#include "broker/fleet/wire/fleet_chain.h"
 #include "broker/fleet/wire/fleet_frame.h"
 #include "common/log/log.h"
 
@@ -38,6 +39,7 @@ struct queue_batch {
     struct fleet *f;
     STAILQ_ENTRY(queue_batch) link; /* among those to be sent */
     unsigned bucket;
+    uint64_t number; /* of the call, once it is written */
     struct fleet_bytes bytes;
     struct queue_message messages[TARGETS_MAX];
     size_t message_count;
@@ -49,6 +51,7 @@ struct queue_batch {
 
 struct fleet_queues {
     struct queue_batch *open[FLEET_CLIENT_BUCKETS];
+    struct fleet_chain chains[FLEET_CLIENT_BUCKETS];
     STAILQ_HEAD(queue_batches, queue_batch) list;
 };
 
@@ -117,8 +120,8 @@ static void note_full(struct queue_batch *b, const redisReply *number, const red
 static void note_expired(struct fleet *f, uint64_t count)
 {
     metric_add(f->metrics.expired, count);
-    LOG_LIMITED(LOG_LEVEL_INFO, "message_expired", KV_STR("where", "queue"),
-                KV_UINT("messages", count));
+    LOG_LIMITED(LOG_LEVEL_INFO, "message_dropped", KV_STR("reason", "expired"),
+                KV_STR("where", "queue"), KV_UINT("messages", count));
 }
 
 static void refuse_all(struct queue_batch *b, enum store_status status)
@@ -131,41 +134,57 @@ static void refuse_all(struct queue_batch *b, enum store_status status)
     }
 }
 
+/* The call before it wasn't done. */
+static void try_all_again(struct queue_batch *b)
+{
+    for (size_t i = 0; i < b->target_count; i++)
+        fleet_parts_refused(b->publishes[i], b->targets[i].client, 0);
+}
+
+static void take_answer(struct queue_batch *b, const redisReply *r)
+{
+    struct fleet *f = b->f;
+
+    metric_add(f->metrics.queue_dropped, (uint64_t)r->element[0]->integer);
+    for (size_t i = 1; i + 1 < r->elements; i += 2) {
+        if (r->element[i]->str[0] == '#')
+            note_unknown(b, r->element[i]);
+        else if (r->element[i]->str[0] == '~')
+            metric_add(f->metrics.seen_dropped, strtoull(r->element[i + 1]->str, NULL, 10));
+        else if (r->element[i]->str[0] == '=')
+            note_expired(f, strtoull(r->element[i + 1]->str, NULL, 10));
+        else if (r->element[i]->str[0] == '!')
+            note_full(b, r->element[i], r->element[i + 1]);
+        else
+            tell_owner(f, r->element[i], r->element[i + 1]);
+    }
+}
+
 static void on_queued(void *arg, const redisReply *r)
 {
     struct queue_batch *b = arg;
-    struct fleet *f = b->f;
     enum store_status status = fleet_reply_status(r);
+    bool is_done = status == STORE_OK && r->type == REDIS_REPLY_ARRAY;
 
-    if (status != STORE_OK) {
+    fleet_chain_answered(&b->f->queues->chains[b->bucket], b->number, is_done);
+    if (status != STORE_OK)
         refuse_all(b, status);
-    } else if (r->type == REDIS_REPLY_ARRAY) {
-        metric_add(f->metrics.queue_dropped, (uint64_t)r->element[0]->integer);
-        for (size_t i = 1; i + 1 < r->elements; i += 2) {
-            if (r->element[i]->str[0] == '#')
-                note_unknown(b, r->element[i]);
-            else if (r->element[i]->str[0] == '~')
-                metric_add(f->metrics.seen_dropped, strtoull(r->element[i + 1]->str, NULL, 10));
-            else if (r->element[i]->str[0] == '=')
-                note_expired(f, strtoull(r->element[i + 1]->str, NULL, 10));
-            else if (r->element[i]->str[0] == '!')
-                note_full(b, r->element[i], r->element[i + 1]);
-            else
-                tell_owner(f, r->element[i], r->element[i + 1]);
-        }
-    }
+    else if (is_done)
+        take_answer(b, r);
+    else
+        try_all_again(b);
     batch_free(b);
 }
 
 /* The flags of a target that is skipped. */
 enum { FLAGS_VOID = 'x' };
 
-/* EVALSHA sha 1 key · node, call, four limits, count · frame, id a message · client, index, flags a
+/* EVALSHA sha 1 key · node, call, the one before, four limits, count · frame, id a message · client, index, flags a
  * target. Its first flags say that it is void, whatever follows. */
 static void void_targets(void *each_arg, void *arg, struct redis_args args)
 {
     const struct queue_batch *b = arg;
-    size_t before = 4 + 7 + 2 * b->message_count;
+    size_t before = 4 + 8 + 2 * b->message_count;
     size_t len;
 
     (void)each_arg;
@@ -187,12 +206,15 @@ void fleet_queues_void(struct fleet *f)
     redis_queue_each(f->q, on_queued, void_targets, NULL);
 }
 
+/* It does only what it has done. Of the others some may be for sessions that it doesn't know before they are asserted:
+ * these would come behind what is done now. So all are tried again, in order. */
 static void retag(void *each_arg, void *arg, struct redis_args args)
 {
     const struct fleet *f = each_arg;
 
     (void)arg;
     scripts_end_arg(args, 1, f->run_tag); /* of the node's field */
+    scripts_fill_arg(args, 3, 'x');
 }
 
 void fleet_queues_run_changed(struct fleet *f)
@@ -208,9 +230,11 @@ static void write_batch(struct fleet *f, struct queue_batch *b)
 
     snprintf(run, sizeof(run), ":%s", f->run_tag);
     scripts_begin(&f->scripts, q, SCRIPT_QUEUE, key.text,
-                  7 + 2 * b->message_count + 3 * b->target_count);
+                  8 + 2 * b->message_count + 3 * b->target_count);
     redis_queue_arg2(q, f->hex, FLEET_HEX_SIZE - 1, run, strlen(run));
-    redis_queue_u64(q, f->calls++);
+    b->number = f->calls++;
+    redis_queue_u64(q, b->number);
+    redis_queue_u64(q, fleet_chain_send(&f->queues->chains[b->bucket], b->number));
     redis_queue_u64(q, fleet_usage_queue_messages(f->usage));
     redis_queue_u64(q, fleet_usage_queue_bytes(f->usage));
     redis_queue_u64(q, f->cfg.dedup_window_ms);
@@ -223,8 +247,11 @@ static void write_batch(struct fleet *f, struct queue_batch *b)
     for (size_t i = 0; i < b->target_count; i++) {
         redis_queue_arg(q, b->bytes.data + b->targets[i].at, b->targets[i].len);
         redis_queue_u64(q, b->targets[i].message);
-        redis_queue_arg(q, b->bytes.data + b->targets[i].at + b->targets[i].len,
-                        b->targets[i].flags_len);
+        if (b->publishes[i]->taken)
+            redis_queue_arg(q, "x", 1);
+        else
+            redis_queue_arg(q, b->bytes.data + b->targets[i].at + b->targets[i].len,
+                            b->targets[i].flags_len);
     }
     redis_queue_end(q, REDIS_REPLAY, on_queued, b);
 }
@@ -248,11 +275,17 @@ static void send_batch(struct fleet *f, struct queue_batch *b)
 
 void fleet_queues_flush(struct fleet *f)
 {
-    while (!STAILQ_EMPTY(&f->queues->list)) {
-        struct queue_batch *b = STAILQ_FIRST(&f->queues->list);
+    struct queue_batches list = STAILQ_HEAD_INITIALIZER(list);
 
-        STAILQ_REMOVE_HEAD(&f->queues->list, link);
-        send_batch(f, b);
+    STAILQ_CONCAT(&list, &f->queues->list);
+    while (!STAILQ_EMPTY(&list)) {
+        struct queue_batch *b = STAILQ_FIRST(&list);
+
+        STAILQ_REMOVE_HEAD(&list, link);
+        if (fleet_chain_is_open(&f->queues->chains[b->bucket]))
+            send_batch(f, b);
+        else
+            STAILQ_INSERT_TAIL(&f->queues->list, b, link);
     }
 }
 

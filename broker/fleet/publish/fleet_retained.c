@@ -11,6 +11,7 @@
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/storage/fleet_usage.h"
 #include "broker/fleet/wire/fleet_bytes.h"
+#include "broker/fleet/wire/fleet_chain.h"
 #include "broker/fleet/wire/fleet_frame.h"
 #include "broker/fleet/wire/fleet_piece.h"
 #include "common/log/log.h"
@@ -22,13 +23,16 @@ struct retain_for {
     struct fleet_parts *publish; /* waits for it; NULL: nobody does (QoS 0) */
     struct fleet_behalf behalf;
     bool remember; /* its id: it may come twice */
+    bool taken;    /* from this node, before it was written */
     uint8_t id[16];
 };
 
 /* What one call sets. */
 struct retain_batch {
     struct fleet *f;
-    struct retain_batch *next; /* of the same bucket and turn */
+    struct retain_batch *next; /* of the same bucket, not sent yet */
+    unsigned bucket;
+    uint64_t number; /* of the call, once it is written */
     struct fleet_piece piece;
     struct fleet_bytes values; /* topic, frame (empty: clear); each a slice */
     size_t count, size;
@@ -37,8 +41,9 @@ struct retain_batch {
 
 struct fleet_retaining {
     struct retain_batch *open[FLEET_TOPIC_BUCKETS], *last[FLEET_TOPIC_BUCKETS];
+    struct fleet_chain chains[FLEET_TOPIC_BUCKETS];
     struct fleet_bytes frame;
-    uint64_t sequence;
+    uint64_t sequence; /* of the last value written; a call has that of its last one */
     bool any;
 };
 
@@ -73,6 +78,16 @@ static void fail_publishes(const struct retain_batch *b, enum store_status statu
             fleet_parts_failed(b->values_for[i].publish, status);
 }
 
+/* The call before it wasn't done. */
+static void try_again(const struct retain_batch *b)
+{
+    for (size_t i = 0; i < b->count; i++)
+        if (b->values_for[i].publish != NULL)
+            fleet_parts_refused(b->values_for[i].publish, 0, 0);
+        else
+            metric_add(b->f->metrics.bulk_dropped, 1);
+}
+
 static void issue_publishes(const struct retain_batch *b)
 {
     for (size_t i = 0; i < b->count; i++)
@@ -93,28 +108,32 @@ static void on_retained(void *arg, const redisReply *r)
 {
     struct retain_batch *b = arg;
     enum store_status status = fleet_reply_status(r);
+    bool is_done = status == STORE_OK && r->type == REDIS_REPLY_ARRAY && r->elements == 2;
 
+    fleet_chain_answered(&b->f->retaining->chains[b->bucket], b->number, is_done);
     if (status != STORE_OK)
         fail_publishes(b, status);
-    else if (r->type == REDIS_REPLY_ARRAY && r->elements == 2)
+    else if (is_done)
         note_dropped(b->f, r->element[0], r->element[1]);
+    else
+        try_again(b);
     batch_free(b);
 }
 
-/* EVALSHA sha 1 key · node, window, ids, room · number, topic, frame, id a value. Number 0 is below every high water. */
+/* EVALSHA sha 1 key · node, number, the one before, window, ids, room · is it to be set, topic, frame, id a value. */
 static void void_values(void *each_arg, void *arg, struct redis_args args)
 {
     const struct fleet *f = each_arg;
     const struct retain_batch *b = arg;
     size_t len;
 
-    for (size_t i = 0; i < 4 + 4; i++)
+    for (size_t i = 0; i < 4 + 6; i++)
         redis_args_next(&args, &len);
     for (size_t i = 0; i < b->count; i++) {
-        char *number = redis_args_next(&args, &len);
+        char *is_set = redis_args_next(&args, &len);
 
-        if (number != NULL && fleet_taken_has(f, b->values_for[i].behalf))
-            memset(number, '0', len);
+        if (is_set != NULL && fleet_taken_has(f, b->values_for[i].behalf))
+            *is_set = '0';
         for (size_t k = 0; k < 3; k++)
             redis_args_next(&args, &len);
     }
@@ -123,15 +142,36 @@ static void void_values(void *each_arg, void *arg, struct redis_args args)
 void fleet_retaining_void(struct fleet *f)
 {
     redis_queue_each(f->q, on_retained, void_values, f);
+    for (unsigned bucket = 0; bucket < FLEET_TOPIC_BUCKETS; bucket++)
+        for (struct retain_batch *b = f->retaining->open[bucket]; b != NULL; b = b->next)
+            for (size_t i = 0; i < b->count; i++)
+                b->values_for[i].taken |= fleet_taken_has(f, b->values_for[i].behalf);
 }
 
-static void write_batch(struct fleet *f, unsigned bucket, struct retain_batch *b)
+/* Which may not have what the former one answered. */
+static void forget_done(void *each_arg, void *arg, struct redis_args args)
 {
-    struct fleet_key key = fleet_key_topics(&f->keys, bucket);
+    const struct fleet_retaining *ret = each_arg;
+    const struct retain_batch *b = arg;
+
+    scripts_clear_done(args, 3, &ret->chains[b->bucket]);
+}
+
+void fleet_retaining_run_changed(struct fleet *f)
+{
+    redis_queue_each(f->q, on_retained, forget_done, f->retaining);
+}
+
+static void write_batch(struct fleet *f, struct retain_batch *b)
+{
+    struct fleet_key key = fleet_key_topics(&f->keys, b->bucket);
     struct fleet_reader r = fleet_reader_of(b->values.data, b->values.len);
 
-    scripts_begin(&f->scripts, f->q, SCRIPT_RETAIN, key.text, 4 + 4 * b->count);
+    scripts_begin(&f->scripts, f->q, SCRIPT_RETAIN, key.text, 6 + 4 * b->count);
     redis_queue_str(f->q, f->hex);
+    b->number = f->retaining->sequence += b->count;
+    redis_queue_u64(f->q, b->number);
+    redis_queue_u64(f->q, fleet_chain_send(&f->retaining->chains[b->bucket], b->number));
     redis_queue_u64(f->q, f->cfg.dedup_window_ms);
     redis_queue_u64(f->q, (uint64_t)f->cfg.dedup_limit * 5);
     redis_queue_str(f->q, fleet_usage_takes_retained(f->usage) ? "1" : "0");
@@ -139,7 +179,7 @@ static void write_batch(struct fleet *f, unsigned bucket, struct retain_batch *b
         struct mqtt_slice topic = fleet_reader_slice(&r);
         struct mqtt_slice frame = fleet_reader_slice(&r);
 
-        redis_queue_u64(f->q, ++f->retaining->sequence);
+        redis_queue_arg(f->q, b->values_for[i].taken ? "0" : "1", 1);
         redis_queue_arg(f->q, topic.data, topic.len);
         redis_queue_arg(f->q, frame.data, frame.len);
         redis_queue_arg(f->q, b->values_for[i].id, b->values_for[i].remember ? 16 : 0);
@@ -159,7 +199,7 @@ static void send_batch(struct fleet *f, unsigned bucket)
     if (b->values.failed)
         batch_free(b);
     else
-        write_batch(f, bucket, b);
+        write_batch(f, b);
 }
 
 static bool note_value(struct retain_batch *b, const struct retain_for *value)
@@ -192,6 +232,7 @@ static struct retain_batch *batch_for(struct fleet *f, unsigned bucket, size_t b
     if (next == NULL)
         return NULL;
     next->f = f;
+    next->bucket = bucket;
     fleet_piece_take(&next->piece, bytes);
     if (b != NULL)
         b->next = next;
@@ -213,7 +254,7 @@ void fleet_retain(struct fleet *f, struct fleet_parts *p, struct fleet_behalf be
         metric_add(f->metrics.bulk_dropped, 1);
         return;
     }
-    b = batch_for(f, bucket, m->topic.len + m->payload.len);
+    b = batch_for(f, bucket, message_content_size(m));
     fleet_id_write(value.id, m->id);
     if (b == NULL || !note_value(b, &value)) {
         if (p != NULL)
@@ -239,9 +280,12 @@ void fleet_retaining_flush(struct fleet *f)
     if (!f->retaining->any)
         return;
     f->retaining->any = false;
-    for (unsigned bucket = 0; bucket < FLEET_TOPIC_BUCKETS; bucket++)
-        while (f->retaining->open[bucket] != NULL)
+    for (unsigned bucket = 0; bucket < FLEET_TOPIC_BUCKETS; bucket++) {
+        while (f->retaining->open[bucket] != NULL &&
+               fleet_chain_is_open(&f->retaining->chains[bucket]))
             send_batch(f, bucket);
+        f->retaining->any |= f->retaining->open[bucket] != NULL;
+    }
 }
 
 void fleet_retaining_reset(struct fleet *f)
@@ -261,5 +305,4 @@ void fleet_retaining_reset(struct fleet *f)
         }
     }
     ret->any = false;
-    ret->sequence = 0; /* of the next id's values */
 }

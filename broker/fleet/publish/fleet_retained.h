@@ -19,6 +19,8 @@ void fleet_retaining_free(struct fleet *f);
 void fleet_retain(struct fleet *f, struct fleet_parts *p, struct fleet_behalf behalf,
                   const struct message *m, bool remember);
 void fleet_retaining_void(struct fleet *f);
+/* Another run of Redis gets what the former one didn't answer. */
+void fleet_retaining_run_changed(struct fleet *f);
 void fleet_retaining_flush(struct fleet *f);
 bool fleet_retaining_is_due(const struct fleet *f);
 void fleet_retaining_reset(struct fleet *f);

@@ -45,7 +45,8 @@ static void on_expired(void *arg, const redisReply *r)
         return;
     if (r->element[0]->integer > 0) {
         metric_add(f->metrics.expired, (uint64_t)r->element[0]->integer);
-        LOG_LIMITED(LOG_LEVEL_INFO, "message_expired", KV_STR("where", "retained"),
+        LOG_LIMITED(LOG_LEVEL_INFO, "message_dropped", KV_STR("reason", "expired"),
+                    KV_STR("where", "retained"),
                     KV_UINT("messages", (uint64_t)r->element[0]->integer));
     }
     if (r->element[1]->integer == 1)

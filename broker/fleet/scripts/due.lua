@@ -6,13 +6,14 @@
 --   then for each:
 --   'w', client, epoch, will |
 --   'b', client, epoch, node that was to publish the will and must be cut off from it first |
+--   'x', '', sessions that expired, '' |
 --   'e', client, epoch, {epoch, filter, options, ...}}; these subscriptions are those of a later session,
 --   with its epoch or ''.
 -- Each is due again until it is deleted.
 local p, node = KEYS[1], ARGV[1]
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local out, fields = {0, -1}, 0
+local out, fields, expired = {0, -1}, 0, 0
 for _, m in ipairs(redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT', 0, ARGV[2])) do
   -- One piece (fleet_piece.h): the others stay due.
   if fields >= 500 then
@@ -41,6 +42,7 @@ for _, m in ipairs(redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT',
     if not ended then
       redis.call('ZREM', p .. 'due', m)
       if h[1] == '' and h[2] and tonumber(h[2]) <= now then
+        expired = expired + 1
         ended = redis.call('SREM', p .. 'dir', c) == 1
         if ended then
           redis.call('HSET', p .. 'de', c, h[3])
@@ -66,6 +68,11 @@ for _, m in ipairs(redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'LIMIT',
         out[#out + 1] = later
       end
     end
+  end
+end
+if expired > 0 then
+  for _, part in ipairs({'x', '', string.format('%d', expired), ''}) do
+    out[#out + 1] = part
   end
 end
 out[1] = tonumber(redis.call('GET', p .. 'count') or 0)

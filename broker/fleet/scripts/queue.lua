@@ -1,10 +1,11 @@
 #!lua
 -- Rule 5: messages into the queues of durable sessions of one bucket. KEYS: bucket prefix.
--- ARGV: node, call number, queue limit in messages, in bytes (0: none), dedup window in ms, most ids in
---   it, number of messages, per message: frame, id to be remembered or '', then per target: client,
---   the message's index, flags (behind them may be identifiers of subscriptions; they become the begin of
---   the entry. First byte 'x': this client was taken from the node before the call was written; the target
---   is skipped). The node's field is <node>:<run of Redis>.
+-- ARGV: node, call number, number of the call before it that isn't answered yet (0: none), queue limit in
+--   messages, in bytes (0: none), dedup window in ms, most ids in it, number of messages, per message:
+--   frame, id to be remembered or '', then per target: client, the message's index, flags (behind them may
+--   be identifiers of subscriptions; they become the begin of the entry. First byte 'x': this client was
+--   taken from the node before the call was written; the target is skipped). The node's field is
+--   <node>:<run of Redis>.
 -- Returns {dropped, then pairs}:
 --   owner, client: the session's owner, to be woken;
 --   '#' and a target's number, client: there is no such session;
@@ -12,6 +13,8 @@
 --   '!' and a target's number, client: its queue is full (reported once until it is half empty: `qf`);
 --   '=', how many: messages that were dropped because they had expired.
 -- A call number at or below the last one was done before: only the owners are returned again.
+-- Returns 'refused' and does nothing when the call before it wasn't done (never, if it is no number): both
+-- come again, in order.
 -- An entry's bytes are those of the frame, and of identifiers if there are any.
 -- The limit in bytes counts messages that are larger than the two limits allow each on average; the
 -- smaller ones reach the other limit first. `qb` of a session is the bytes of those that were ever queued.
@@ -20,8 +23,8 @@
 -- A message that expires has its moment in the field x, and `ex` of a session says that there was one.
 local p, call = KEYS[1], tonumber(ARGV[2])
 local node, run = string.match(ARGV[1], '^([^:]*):(.*)$')
-local limit, most, window = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local ids, count = tonumber(ARGV[6]), tonumber(ARGV[7])
+local limit, most, window = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local ids, count = tonumber(ARGV[7]), tonumber(ARGV[8])
 local large = most == 0 and math.huge or limit == 0 and 0 or most / limit
 
 local function first_mark(q)
@@ -105,16 +108,32 @@ local function drop_expired(q, sent, at_once, now)
   return dropped
 end
 
-local last = redis.call('HGET', p .. 'hw', node)
-local fresh = not last or tonumber(last) < call
+local function add(q, seq, entry, mark, expires)
+  local id = string.format('%.0f-0', seq)
+  if expires and mark then
+    redis.call('XADD', q, id, 'm', entry, 'b', mark, 'x', string.format('%.0f', expires))
+  elseif expires then
+    redis.call('XADD', q, id, 'm', entry, 'x', string.format('%.0f', expires))
+  elseif mark then
+    redis.call('XADD', q, id, 'm', entry, 'b', mark)
+  else
+    redis.call('XADD', q, id, 'm', entry)
+  end
+end
+
+local last = tonumber(redis.call('HGET', p .. 'hw', node) or 0)
+local fresh = last < call
 if fresh then
+  if last < (tonumber(ARGV[3]) or math.huge) then
+    return 'refused'
+  end
   redis.call('HSET', p .. 'hw', node, call)
 end
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local out, told, expired = {0}, {}, 0
-for i = 8 + count * 2, #ARGV, 3 do
-  local c, m = ARGV[i], 8 + tonumber(ARGV[i + 1]) * 2
+for i = 9 + count * 2, #ARGV, 3 do
+  local c, m = ARGV[i], 9 + tonumber(ARGV[i + 1]) * 2
   local s, q = p .. 's:' .. c, p .. 'q:' .. c
   local h = redis.call('HMGET', s, 'owner', 'dur', 'run', 'qf', 'lg', 'ex', 'ds', 'dc')
   local flags = ARGV[i + 2]
@@ -158,7 +177,7 @@ for i = 8 + count * 2, #ARGV, 3 do
         new = false
         if not h[4] then
           redis.call('HSET', s, 'qf', 1)
-          out[#out + 1] = '!' .. (i - 8 - count * 2) / 3
+          out[#out + 1] = '!' .. (i - 9 - count * 2) / 3
           out[#out + 1] = c
         end
       elseif h[4] and is_half_empty(s, q, waiting) then
@@ -170,22 +189,18 @@ for i = 8 + count * 2, #ARGV, 3 do
         redis.call('HSET', s, 'lg', 1)
       end
       local seq = redis.call('HINCRBY', s, 'nseq', 1)
-      local add = {'XADD', q, string.format('%.0f-0', seq), 'm', flags .. ARGV[m]}
+      local mark
       if put then
-        add[6], add[7] = 'b', string.format('%.0f', put)
+        mark = string.format('%.0f', put)
         redis.call('HSET', s, 'qb', string.format('%.0f', put + size), 'qh',
           string.format('%.0f', head))
       elseif seq % 16 == 0 then
-        add[6], add[7] = 'b', redis.call('HGET', s, 'qb') or '0'
+        mark = redis.call('HGET', s, 'qb') or '0'
       end
-      if expires then
-        add[#add + 1] = 'x'
-        add[#add + 1] = string.format('%.0f', expires)
-        if not h[6] then
-          redis.call('HSET', s, 'ex', 1)
-        end
+      add(q, seq, flags .. ARGV[m], mark, expires)
+      if expires and not h[6] then
+        redis.call('HSET', s, 'ex', 1)
       end
-      redis.call(unpack(add))
     end
     if h[1] and h[1] ~= '' and not told[c] then
       told[c] = true
@@ -193,7 +208,7 @@ for i = 8 + count * 2, #ARGV, 3 do
       out[#out + 1] = c
     end
   elseif not h[2] then
-    out[#out + 1] = '#' .. (i - 8 - count * 2) / 3
+    out[#out + 1] = '#' .. (i - 9 - count * 2) / 3
     out[#out + 1] = c
   end
 end

@@ -1,15 +1,24 @@
 #!lua
 -- Rule 5: retained values of one bucket. KEYS: bucket prefix.
--- ARGV: node, dedup window in ms, most ids in it, is there room for more (0, 1), then per value: sequence,
--- topic, frame ('' clears), id to be remembered or ''.
--- Values at or below the node's high water were set before, and so were values whose id is known: when
--- another node sets a will or a QoS 2 message again, that may not overwrite a newer value. Without room a
--- new topic isn't kept, and a topic whose value would grow is removed: no value rather than an old one.
+-- ARGV: node, call number, number of the call before it that isn't answered yet (0: none), dedup window in
+-- ms, most ids in it, is there room for more (0, 1), then per value: '1' ('0': it was taken from the node
+-- before the call was written; it is skipped), topic, frame ('' clears), id to be remembered or ''.
+-- A call number at or below the last one was done before. Values whose id is known were set before, too:
+-- when another node sets a will or a QoS 2 message again, that may not overwrite a newer value. Without room
+-- a new topic isn't kept, and a topic whose value would grow is removed: no value rather than an old one.
 -- `x` has the topics whose values expire, and when; expire.lua removes those.
--- Returns {how many topics weren't kept, one of them}.
-local p, node, window, ids = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local room, dropped, last = ARGV[4] == '1', 0, ''
+-- Returns {how many topics weren't kept, one of them}; or 'refused', having done nothing, when the call
+-- before it wasn't done: both come again, in order.
+local p, node, call = KEYS[1], ARGV[1], tonumber(ARGV[2])
+local window, ids = tonumber(ARGV[4]), tonumber(ARGV[5])
+local room, dropped, last = ARGV[6] == '1', 0, ''
 local high = tonumber(redis.call('HGET', p .. 'hw', node) or 0)
+if high >= call then
+  return {0, ''}
+elseif high < tonumber(ARGV[3]) then
+  return 'refused'
+end
+redis.call('HSET', p .. 'hw', node, call)
 
 local function now_ms()
   local t = redis.call('TIME')
@@ -39,10 +48,9 @@ local function is_repeat(id)
 end
 
 local any_expire = redis.call('EXISTS', p .. 'x') == 1
-for i = 5, #ARGV, 4 do
-  local seq, topic, frame = tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2]
-  if seq > high then
-    high = seq
+for i = 7, #ARGV, 4 do
+  local topic, frame = ARGV[i + 1], ARGV[i + 2]
+  if ARGV[i] == '1' then
     if is_repeat(ARGV[i + 3]) then
       frame = nil
     elseif not room and frame ~= '' and #frame > redis.call('HSTRLEN', p .. 'v', topic) then
@@ -67,5 +75,4 @@ for i = 5, #ARGV, 4 do
     end
   end
 end
-redis.call('HSET', p .. 'hw', node, string.format('%.0f', high))
 return {dropped, last}

@@ -3,6 +3,7 @@
 
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const names[] = {
@@ -44,6 +45,7 @@ static const char *const names[] = {
     [SCRIPT_SEND] = "send",
     [SCRIPT_SESSION] = "session",
     [SCRIPT_SUBSCRIBE] = "subscribe",
+    [SCRIPT_TOTALS] = "totals",
     [SCRIPT_UNSUBSCRIBE] = "unsubscribe",
     [SCRIPT_USAGE] = "usage",
     [SCRIPT_VALUES] = "values",
@@ -83,16 +85,39 @@ bool scripts_init(struct scripts *s)
     return true;
 }
 
-void scripts_end_arg(struct redis_args args, size_t number, const char *text)
+/* From 1; NULL: there is none. */
+static char *find_arg(struct redis_args args, size_t number, size_t *len)
 {
     enum { BEFORE = 4 }; /* EVALSHA, the digest, 1, the key */
-    size_t end = strlen(text);
-    size_t len = 0;
     char *arg = NULL;
     for (size_t i = 0; i < BEFORE + number; i++)
-        arg = redis_args_next(&args, &len);
+        arg = redis_args_next(&args, len);
+    return arg;
+}
+
+void scripts_end_arg(struct redis_args args, size_t number, const char *text)
+{
+    size_t end = strlen(text);
+    size_t len = 0;
+    char *arg = find_arg(args, number, &len);
     if (arg != NULL && len >= end)
         memcpy(arg + len - end, text, end);
+}
+
+void scripts_fill_arg(struct redis_args args, size_t number, char with)
+{
+    size_t len = 0;
+    char *arg = find_arg(args, number, &len);
+    if (arg != NULL)
+        memset(arg, with, len);
+}
+
+void scripts_clear_done(struct redis_args args, size_t number, const struct fleet_chain *chain)
+{
+    size_t len = 0;
+    char *arg = find_arg(args, number, &len);
+    if (arg != NULL && fleet_chain_has_done(chain, strtoull(arg, NULL, 10)))
+        memset(arg, '0', len);
 }
 
 const char *scripts_name(const struct scripts *s, const char *sha)

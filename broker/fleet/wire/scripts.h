@@ -7,6 +7,7 @@
 #ifndef FLOTILLA_BROKER_FLEET_WIRE_SCRIPTS_H
 #define FLOTILLA_BROKER_FLEET_WIRE_SCRIPTS_H
 
+#include "broker/fleet/wire/fleet_chain.h"
 #include "common/redis/redis_link.h"
 
 enum script {
@@ -48,6 +49,7 @@ enum script {
     SCRIPT_SEND,
     SCRIPT_SESSION,
     SCRIPT_SUBSCRIBE,
+    SCRIPT_TOTALS,
     SCRIPT_UNSUBSCRIBE,
     SCRIPT_USAGE,
     SCRIPT_VALUES,
@@ -69,6 +71,11 @@ void scripts_begin(const struct scripts *s, struct redis_queue *q, enum script i
 /* In a call as it stands in the queue: the last characters of its argument `number` (from 1) become
  * this text. */
 void scripts_end_arg(struct redis_args args, size_t number, const char *text);
+
+/* In the same way: each of its characters becomes this one. */
+void scripts_fill_arg(struct redis_args args, size_t number, char with);
+/* In the same way: the argument, a number that the call names of this chain, becomes 0 if that one was done. */
+void scripts_clear_done(struct redis_args args, size_t number, const struct fleet_chain *chain);
 
 /* The name of the script with this digest (40 characters), or NULL. */
 const char *scripts_name(const struct scripts *s, const char *sha);

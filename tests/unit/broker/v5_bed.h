@@ -69,6 +69,15 @@ static inline bool v5_acked(struct core_client *c, enum mqtt_type type, uint16_t
            p.u.ack.reason == reason;
 }
 
+/* AUTH; without data if that is empty. */
+static inline void v5_auth(struct core_bed *b, struct core_client *c, uint8_t reason,
+                           const char *method, struct mqtt_slice data)
+{
+    const struct mqtt_prop name = V5_STR(MQTT_P_AUTH_METHOD, method);
+    const struct mqtt_prop said = {.id = MQTT_P_AUTH_DATA, .str = data};
+    v5_say(b, c, MQTT_AUTH, 0, reason, data.len > 0 ? V5_PROPS(name, said) : V5_PROPS(name));
+}
+
 /* What its DISCONNECT says; -1: it was sent none, or isn't closed. */
 static inline int v5_end_reason(struct core_client *c)
 {

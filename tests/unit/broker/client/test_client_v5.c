@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "broker/auth/auth_method.h"
 #include "broker/base/account.h"
 #include "broker/message/alias_out.h"
 #include "broker/store/store.h"
@@ -153,6 +154,23 @@ static void its_bytes_are_those_of_the_clients_aliases(void **state)
     client_v5_free(v);
 }
 
+/* 4.12 */
+static void an_exchange_ends_and_the_method_stays(void **state)
+{
+    (void)state;
+    struct client_v5 *v = made(MQTT_P_RECEIVE_MAXIMUM, 7, 0);
+    client_v5_end_exchange(v); /* there is none, nor a method */
+    assert_true(client_v5_use_method(v, &auth_method_mirror));
+    assert_ptr_equal(v->auth->method, &auth_method_mirror);
+    v->auth->exchange = auth_method_mirror.begin();
+    v->auth->data = mqtt_slice_of("said", 4);
+    client_v5_end_exchange(v);
+    assert_null(v->auth->exchange);
+    assert_int_equal(v->auth->data.len, 0);
+    assert_ptr_equal(v->auth->method, &auth_method_mirror);
+    client_v5_free(v);
+}
+
 static void nothing_is_left_of_it(void **state)
 {
     (void)state;
@@ -160,6 +178,8 @@ static void nothing_is_left_of_it(void **state)
     struct client_v5 *v = made(MQTT_P_TOPIC_ALIAS_MAXIMUM, 3, 0);
     assert_true(alias_in_set(&v->alias_in, 1, mqtt_slice_of("topic", 5)));
     v->alias_out = alias_out_new(v->alias_maximum);
+    assert_true(client_v5_use_method(v, &auth_method_mirror));
+    v->auth->exchange = auth_method_mirror.begin();
     client_v5_free(v);
     client_v5_free(NULL);
     assert_int_equal(account.by_kind[ACCOUNT_CLIENTS], before);
@@ -176,6 +196,7 @@ int main(void)
         cmocka_unit_test(but_not_that_of_a_session_that_ends_with_its_connection),
         cmocka_unit_test(unanswered_messages_are_counted_down_to_none),
         cmocka_unit_test(its_bytes_are_those_of_the_clients_aliases),
+        cmocka_unit_test(an_exchange_ends_and_the_method_stays),
         cmocka_unit_test(nothing_is_left_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

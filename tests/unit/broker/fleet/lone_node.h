@@ -52,6 +52,7 @@
 #include "broker/fleet/storage/fleet_disk.h"
 #include "broker/fleet/storage/fleet_full.h"
 #include "broker/fleet/storage/fleet_replicas.h"
+#include "broker/fleet/storage/fleet_totals.h"
 #include "broker/fleet/storage/fleet_usage.h"
 #include "broker/fleet/wire/fleet_frame.h"
 #include "common/base/clock.h"
@@ -471,29 +472,18 @@ static inline void lone_no_time(struct lone_node *n)
 static inline void lone_init_modules(struct fleet *f)
 {
     static bool (*const inits[])(struct fleet *) = {
-        fleet_clock_init,
-        fleet_replicas_init,
-        fleet_full_init,
-        fleet_disk_init,
-        fleet_usage_init,
-        fleet_channel_init,
-        inbox_init,
-        inbox_barriers_init,
-        routes_init,
-        fleet_versions_init,
-        fleet_append_init,
-        fleet_holds_init,
-        fleet_groups_init,
-        fleet_group_dones_init,
-        fleet_subscription_reads_init,
-        fleet_gathering_init,
-        fleet_publishing_init,
-        fleet_queues_init,
-        fleet_retaining_init,
-        fleet_retained_reads_init,
-        fleet_retained_expiry_init,
-        fleet_wills_init,
-        fleet_due_init,
+        fleet_clock_init,          fleet_replicas_init,
+        fleet_full_init,           fleet_disk_init,
+        fleet_usage_init,          fleet_totals_init,
+        fleet_channel_init,        inbox_init,
+        inbox_barriers_init,       routes_init,
+        fleet_versions_init,       fleet_append_init,
+        fleet_holds_init,          fleet_groups_init,
+        fleet_group_dones_init,    fleet_subscription_reads_init,
+        fleet_gathering_init,      fleet_publishing_init,
+        fleet_queues_init,         fleet_retaining_init,
+        fleet_retained_reads_init, fleet_retained_expiry_init,
+        fleet_wills_init,          fleet_due_init,
         fleet_disconnects_init,
     };
 
@@ -576,6 +566,7 @@ static inline void lone_drop_everything(struct fleet *f)
     fleet_append_reset(f);
     routes_reset(f);
     fleet_replicas_reset(f);
+    fleet_totals_reset(f);
     fleet_versions_reset(f);
     fleet_publish_reset(f);
     fleet_run_deferred(f, false);
@@ -602,6 +593,7 @@ static inline int lone_teardown(void **state)
         inbox_barriers_free,
         inbox_free,
         fleet_channel_free,
+        fleet_totals_free,
         fleet_usage_free,
         fleet_disk_free,
         fleet_full_free,

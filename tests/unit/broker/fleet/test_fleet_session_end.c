@@ -240,6 +240,21 @@ static void a_dead_brokers_sessions_last_as_long_as_their_begin_said(void **stat
     assert_false(join(p.a, lasting, NULL)->present);
 }
 
+/* With its broker, in this case. */
+static void one_that_ends_with_its_connection_ends_when_that_dies(void **state)
+{
+    struct pair p = begin(state);
+    struct bed_client *c = join(p.other, passing, &late);
+
+    bed_subscribe(c, "t", 1);
+    BED_UNTIL(p.b, p.a->sub_count == 1);
+    bed_kill(p.b, p.other);
+    BED_UNTIL_MS(p.b, wills(p.b) == 1, 8000);
+    BED_UNTIL_MS(p.b, p.a->sub_count == 0, 5000);
+    assert_false(join(p.a, lasting, NULL)->present);
+    assert_int_equal(wills(p.b), 1);
+}
+
 static void one_that_ends_with_its_connection_goes_on_with_what_was_there(void **state)
 {
     struct pair p = begin(state);
@@ -354,6 +369,7 @@ int main(void)
         TEST(it_comes_back_clean),
         TEST(a_session_lasts_as_long_as_its_end_says),
         TEST(a_dead_brokers_sessions_last_as_long_as_their_begin_said),
+        TEST(one_that_ends_with_its_connection_ends_when_that_dies),
         TEST(one_that_ends_with_its_connection_goes_on_with_what_was_there),
         TEST(one_that_ends_with_its_connection_isnt_taken_over),
         TEST(a_session_whose_time_is_over_leaves_its_will_to_the_next_one),

@@ -137,7 +137,7 @@ static void a_topic_that_came_very_often_loses_it_when_it_comes_no_more(void **s
     (void)state;
     struct alias_out *a = full(100000);
     int sent = 0;
-    while (send(a, 9).alias == 0)
+    while (sent < 1000 && send(a, 9).alias == 0)
         sent++;
     assert_int_equal(sent, 1 + FULL * SCORE_MAX);
     assert_true(alias_out_choose(a, 9).known);

@@ -48,16 +48,16 @@ static void a_variant_lacks_what_is_the_receivers_own(void **state)
     (void)state;
     struct mqtt_publish p = fields(1);
     struct delivery d = begin(&p);
-    const struct encoded *e = delivery_encode(&d, false);
+    const struct encoded *e = delivery_encode(&d, MQTT_V311, false);
     assert_int_equal(e->len, 6);
     assert_memory_equal(e->bytes + 1, "\4\0\1tx", 5);
     assert_int_equal(e->id_at, 0);
-    e = delivery_encode(&d, true);
+    e = delivery_encode(&d, MQTT_V311, true);
     assert_memory_equal(e->bytes + 1, "\6\0\1t\0\0x", 7);
     assert_int_equal(e->id_at, 5);
-    e = delivery_encode_v5(&d, &(struct encode_v5){0});
+    e = delivery_encode_own(&d, &(struct encode_own){0});
     assert_memory_equal(e->bytes + 1, "\5\0\1t\0x", 6); /* no properties */
-    e = delivery_encode_v5(&d, &(struct encode_v5){.with_id = true});
+    e = delivery_encode_own(&d, &(struct encode_own){.with_id = true});
     assert_memory_equal(e->bytes + 1, "\7\0\1t\0\0\0x", 8);
     delivery_end(&d);
 }
@@ -67,11 +67,11 @@ static void each_variant_is_encoded_once(void **state)
     (void)state;
     struct mqtt_publish p = fields(1);
     struct delivery d = begin(&p);
-    const struct encoded *e = delivery_encode(&d, false);
+    const struct encoded *e = delivery_encode(&d, MQTT_V311, false);
     ((uint8_t *)(uintptr_t)e->bytes)[5] = '!';
-    assert_ptr_equal(delivery_encode(&d, false), e);
+    assert_ptr_equal(delivery_encode(&d, MQTT_V311, false), e);
     assert_int_equal(e->bytes[5], '!');
-    assert_ptr_not_equal(delivery_encode(&d, true), e);
+    assert_ptr_not_equal(delivery_encode(&d, MQTT_V311, true), e);
     delivery_end(&d);
 }
 
@@ -80,15 +80,15 @@ static void the_next_delivery_is_encoded_anew(void **state)
     (void)state;
     struct mqtt_publish p = fields(1), other = fields(1), scratch;
     struct delivery d = begin(&p);
-    delivery_encode(&d, false);
+    delivery_encode(&d, MQTT_V311, false);
     struct message *m = message_ref(delivery_message(&d));
     delivery_end(&d);
     other.topic.data = (const uint8_t *)"u";
     d = begin(&other);
-    assert_int_equal(delivery_encode(&d, false)->bytes[4], 'u');
+    assert_int_equal(delivery_encode(&d, MQTT_V311, false)->bytes[4], 'u');
     delivery_end(&d);
     d = delivery_of_message(encoder, m, &scratch);
-    assert_int_equal(delivery_encode(&d, false)->bytes[4], 't');
+    assert_int_equal(delivery_encode(&d, MQTT_V311, false)->bytes[4], 't');
     delivery_end(&d);
     message_unref(m);
 }
@@ -98,21 +98,21 @@ static void large_payloads_follow_by_reference(void **state)
     (void)state;
     struct mqtt_publish p = fields(COPIED);
     struct delivery d = begin(&p);
-    const struct encoded *e = delivery_encode(&d, false);
+    const struct encoded *e = delivery_encode(&d, MQTT_V311, false);
     assert_true(e->whole);
     assert_int_equal(e->len, e->packet);
     assert_int_equal(e->bytes[e->len - 1], 'x');
     delivery_end(&d);
     p = fields(COPIED + 1);
     d = begin(&p);
-    e = delivery_encode(&d, false);
+    e = delivery_encode(&d, MQTT_V311, false);
     assert_false(e->whole);
     assert_int_equal(e->packet, e->len + COPIED + 1);
     assert_int_equal(e->len, 6); /* up to the payload */
     delivery_end(&d);
     p = fields(0);
     d = begin(&p);
-    e = delivery_encode(&d, false);
+    e = delivery_encode(&d, MQTT_V311, false);
     assert_true(e->whole);
     assert_int_equal(e->len, 5);
     delivery_end(&d);
@@ -123,7 +123,7 @@ static void a_message_is_made_once_and_only_on_demand(void **state)
     (void)state;
     struct mqtt_publish p = fields(1);
     struct delivery d = begin(&p);
-    delivery_encode(&d, false);
+    delivery_encode(&d, MQTT_V311, false);
     assert_null(d.message);
     struct message *m = delivery_message(&d);
     assert_ptr_equal(delivery_message(&d), m);

@@ -56,8 +56,9 @@ static void the_publishers_properties_go_to_receivers_of_5_0(void **state)
     (void)state;
     struct mqtt_publish p = fields();
     struct delivery d = begin(&p);
-    assert_encoded(delivery_encode_v5(&d, &(struct encode_v5){0}), "\x09\0\1t\4" CONTENT_TYPE "x");
-    const struct encoded *e = delivery_encode_v5(&d, &(struct encode_v5){.with_id = true});
+    assert_encoded(delivery_encode_own(&d, &(struct encode_own){0}),
+                   "\x09\0\1t\4" CONTENT_TYPE "x");
+    const struct encoded *e = delivery_encode_own(&d, &(struct encode_own){.with_id = true});
     assert_encoded(e, "\x0b\0\1t\0\0\4" CONTENT_TYPE "x");
     assert_int_equal(e->id_at, 5);
     delivery_end(&d);
@@ -69,10 +70,11 @@ static void receivers_of_earlier_versions_get_none(void **state)
     struct mqtt_publish p = fields();
     struct delivery d = begin(&p);
     d.expires_at_ms = 1000;
-    delivery_encode_v5(&d, &(struct encode_v5){.has_expiry = true, .expiry_s = 1});
-    delivery_encode_v5(&d, &(struct encode_v5){.with_id = true, .has_expiry = true, .expiry_s = 1});
-    assert_encoded(delivery_encode(&d, false), "\4\0\1tx");
-    assert_encoded(delivery_encode(&d, true), "\6\0\1t\0\0x");
+    delivery_encode_own(&d, &(struct encode_own){.has_expiry = true, .expiry_s = 1});
+    delivery_encode_own(&d,
+                        &(struct encode_own){.with_id = true, .has_expiry = true, .expiry_s = 1});
+    assert_encoded(delivery_encode(&d, MQTT_V311, false), "\4\0\1tx");
+    assert_encoded(delivery_encode(&d, MQTT_V311, true), "\6\0\1t\0\0x");
     delivery_end(&d);
 }
 
@@ -83,7 +85,7 @@ static void what_is_left_of_the_expiry_is_told(void **state)
     struct mqtt_publish p = fields();
     struct delivery d = begin(&p);
     assert_encoded(
-        delivery_encode_v5(&d, &(struct encode_v5){.has_expiry = true, .expiry_s = 0x102}),
+        delivery_encode_own(&d, &(struct encode_own){.has_expiry = true, .expiry_s = 0x102}),
         "\x0e\0\1t\x09\2\0\0\1\2" CONTENT_TYPE "x");
     delivery_end(&d);
 }
@@ -93,7 +95,7 @@ static void one_that_expires_now_says_so(void **state)
     (void)state;
     struct mqtt_publish p = fields();
     struct delivery d = begin(&p);
-    assert_encoded(delivery_encode_v5(&d, &(struct encode_v5){.has_expiry = true}),
+    assert_encoded(delivery_encode_own(&d, &(struct encode_own){.has_expiry = true}),
                    "\x0e\0\1t\x09\2\0\0\0\0" CONTENT_TYPE "x");
     delivery_end(&d);
 }
@@ -104,7 +106,7 @@ static void a_new_alias_comes_with_the_topic(void **state)
     (void)state;
     struct mqtt_publish p = fields();
     struct delivery d = begin(&p);
-    assert_encoded(delivery_encode_v5(&d, &(struct encode_v5){.alias = {.alias = 0x102}}),
+    assert_encoded(delivery_encode_own(&d, &(struct encode_own){.alias = {.alias = 0x102}}),
                    "\x0c\0\1t\7\x23\1\2" CONTENT_TYPE "x");
     delivery_end(&d);
 }
@@ -114,11 +116,11 @@ static void a_known_one_stands_for_it(void **state)
     (void)state;
     struct mqtt_publish p = fields();
     struct delivery d = begin(&p);
-    const struct encode_v5 own = {.with_id = true, .alias = {.alias = 3, .known = true}};
-    const struct encoded *e = delivery_encode_v5(&d, &own);
+    const struct encode_own own = {.with_id = true, .alias = {.alias = 3, .known = true}};
+    const struct encoded *e = delivery_encode_own(&d, &own);
     assert_encoded(e, "\x0d\0\0\0\0\7\x23\0\3" CONTENT_TYPE "x");
     assert_int_equal(e->id_at, 4);
-    assert_encoded(delivery_encode_v5(&d, &(struct encode_v5){0}),
+    assert_encoded(delivery_encode_own(&d, &(struct encode_own){0}),
                    "\x09\0\1t\4" CONTENT_TYPE "x"); /* others get the topic */
     delivery_end(&d);
 }
@@ -130,7 +132,7 @@ static void it_names_the_ids_of_the_receivers_subscriptions(void **state)
     (void)state;
     struct mqtt_publish p = fields();
     struct delivery d = begin(&p);
-    assert_encoded(delivery_encode_v5(&d, &(struct encode_v5){.ids = {ids, 3}}),
+    assert_encoded(delivery_encode_own(&d, &(struct encode_own){.ids = {ids, 3}}),
                    "\x13\0\1t\x0e\x0b\1\x0b\x80\1\x0b\xff\xff\xff\x7f" CONTENT_TYPE "x");
     delivery_end(&d);
 }
@@ -142,12 +144,12 @@ static void all_of_it_at_once(void **state)
     struct mqtt_publish p = fields();
     p.props.raw.len = 0;
     struct delivery d = begin(&p);
-    const struct encode_v5 own = {.with_id = true,
-                                  .has_expiry = true,
-                                  .expiry_s = 60,
-                                  .alias = {.alias = 1, .known = true},
-                                  .ids = {&id, 1}};
-    assert_encoded(delivery_encode_v5(&d, &own), "\x10\0\0\0\0\x0a\2\0\0\0\x3c\x23\0\1\x0b\7x");
+    const struct encode_own own = {.with_id = true,
+                                   .has_expiry = true,
+                                   .expiry_s = 60,
+                                   .alias = {.alias = 1, .known = true},
+                                   .ids = {&id, 1}};
+    assert_encoded(delivery_encode_own(&d, &own), "\x10\0\0\0\0\x0a\2\0\0\0\x3c\x23\0\1\x0b\7x");
     delivery_end(&d);
 }
 
@@ -166,12 +168,12 @@ static void what_is_the_same_for_all_is_encoded_once(void **state)
     (void)state;
     struct mqtt_publish p = fields();
     struct delivery d = begin(&p);
-    const struct encode_v5 own = {.with_id = true, .has_expiry = true, .expiry_s = 60};
-    const struct encoded *e = delivery_encode_v5(&d, &own);
+    const struct encode_own own = {.with_id = true, .has_expiry = true, .expiry_s = 60};
+    const struct encoded *e = delivery_encode_own(&d, &own);
     ((uint8_t *)(uintptr_t)e->bytes)[3] = '!';
-    assert_ptr_equal(delivery_encode_v5(&d, &own), e);
+    assert_ptr_equal(delivery_encode_own(&d, &own), e);
     assert_int_equal(e->bytes[3], '!');
-    assert_ptr_not_equal(delivery_encode_v5(&d, &(struct encode_v5){.has_expiry = true}), e);
+    assert_ptr_not_equal(delivery_encode_own(&d, &(struct encode_own){.has_expiry = true}), e);
     delivery_end(&d);
 }
 
@@ -182,20 +184,20 @@ static void no_receiver_gets_what_is_anothers(void **state)
     (void)state;
     struct mqtt_publish p = fields();
     struct delivery d = begin(&p);
-    const struct encoded *shared = delivery_encode_v5(&d, &(struct encode_v5){0});
-    const struct encoded *old = delivery_encode(&d, false);
-    const struct encoded *e = delivery_encode_v5(&d, &(struct encode_v5){.ids = {ids, 1}});
+    const struct encoded *shared = delivery_encode_own(&d, &(struct encode_own){0});
+    const struct encoded *old = delivery_encode(&d, MQTT_V311, false);
+    const struct encoded *e = delivery_encode_own(&d, &(struct encode_own){.ids = {ids, 1}});
     assert_true(has(e, "\x0b\x0b", 2));
-    e = delivery_encode_v5(&d, &(struct encode_v5){.ids = {ids + 1, 1}});
+    e = delivery_encode_own(&d, &(struct encode_own){.ids = {ids + 1, 1}});
     assert_true(has(e, "\x0b\x0c", 2));
     assert_false(has(e, "\x0b\x0b", 2));
-    e = delivery_encode_v5(&d, &(struct encode_v5){.alias = {.alias = 1, .known = true}});
+    e = delivery_encode_own(&d, &(struct encode_own){.alias = {.alias = 1, .known = true}});
     assert_false(has(e, "\x0b\x0c", 2));
     assert_false(has(e, "\0\1t", 3));
     assert_encoded(shared, "\x09\0\1t\4" CONTENT_TYPE "x"); /* as they were */
     assert_encoded(old, "\4\0\1tx");
-    assert_ptr_equal(delivery_encode_v5(&d, &(struct encode_v5){0}), shared);
-    assert_ptr_equal(delivery_encode(&d, false), old);
+    assert_ptr_equal(delivery_encode_own(&d, &(struct encode_own){0}), shared);
+    assert_ptr_equal(delivery_encode(&d, MQTT_V311, false), old);
     delivery_end(&d);
 }
 
@@ -204,11 +206,11 @@ static void the_next_delivery_has_properties_of_its_own(void **state)
     (void)state;
     struct mqtt_publish p = fields();
     struct delivery d = begin(&p);
-    delivery_encode_v5(&d, &(struct encode_v5){.has_expiry = true, .expiry_s = 5});
+    delivery_encode_own(&d, &(struct encode_own){.has_expiry = true, .expiry_s = 5});
     delivery_end(&d);
     p.props.raw.len = 0;
     d = begin(&p);
-    assert_encoded(delivery_encode_v5(&d, &(struct encode_v5){0}), "\5\0\1t\0x");
+    assert_encoded(delivery_encode_own(&d, &(struct encode_own){0}), "\5\0\1t\0x");
     delivery_end(&d);
 }
 
@@ -230,7 +232,7 @@ static void many_ids_and_large_properties_have_room(void **state)
     struct mqtt_publish p = fields();
     p.props.raw = mqtt_slice_of(props, used);
     struct delivery d = begin(&p);
-    const struct encoded *e = delivery_encode_v5(&d, &(struct encode_v5){.ids = {ids, IDS}});
+    const struct encoded *e = delivery_encode_own(&d, &(struct encode_own){.ids = {ids, IDS}});
     assert_non_null(e);
     struct mqtt_packet packet;
     struct mqtt_decode_opts opts = {.version = MQTT_V5, .from_server = true};
@@ -256,7 +258,8 @@ static void a_kept_message_has_its_properties_and_its_expiry(void **state)
     assert_int_equal(m->expires_at_ms, 77);
     d = delivery_of_message(encoder, m, &scratch);
     assert_int_equal(d.expires_at_ms, 77);
-    assert_encoded(delivery_encode_v5(&d, &(struct encode_v5){0}), "\x09\0\1t\4" CONTENT_TYPE "x");
+    assert_encoded(delivery_encode_own(&d, &(struct encode_own){0}),
+                   "\x09\0\1t\4" CONTENT_TYPE "x");
     delivery_end(&d);
     message_unref(m);
 }

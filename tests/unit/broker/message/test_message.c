@@ -82,8 +82,12 @@ static void one_that_is_kept_counts_as_what_lasts(void **state)
     message_keep(m); /* in a second queue */
     assert_int_equal(counted(ACCOUNT_MESSAGES), 0);
     assert_int_equal(counted(ACCOUNT_KEPT), bytes);
+    assert_int_equal(account.kept_messages, 1);
+    assert_int_equal(account.kept_payload, 1);
     message_unref(m);
     assert_int_equal(counted(ACCOUNT_KEPT), 0);
+    assert_int_equal(account.kept_messages, 0);
+    assert_int_equal(account.kept_payload, 0);
     assert_int_equal(account.total, 0);
 }
 

@@ -60,7 +60,7 @@ static bool listen_at(struct bed *b, char *address)
     struct listener_owner owner = {.base = b->base, .accepted = on_accepted, .arg = b};
     b->config.bind = address;
     b->listener = listener_new(&owner, &b->config, b->err, sizeof(b->err));
-    return b->listener != NULL;
+    return b->listener != NULL && listener_open(b->listener, b->err, sizeof(b->err));
 }
 
 static int set_up(void **state)

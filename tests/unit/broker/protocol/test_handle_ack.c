@@ -118,6 +118,24 @@ static void a_pubrec_for_qos_1_is_an_error(void **state)
     assert_int_equal(bed_broker(b)->stats.ended[END_MALFORMED], 1);
 }
 
+/* Unlike one that is only received: that one is released again. */
+static void what_a_durable_session_completed_isnt_released_again(void **state)
+{
+    struct core_bed *b = *state;
+    struct pair p = begin(b, false);
+    assert_int_equal(publish(b, &p, 2), 1);
+    assert_int_equal(publish(b, &p, 2), 2);
+    bed_ack(b, p.c, MQTT_PUBREC, 1);
+    bed_ack(b, p.c, MQTT_PUBREC, 2);
+    bed_ack(b, p.c, MQTT_PUBCOMP, 1);
+    bed_leave(b, p.c);
+    struct core_client *again = bed_join(b, "c", false);
+    struct mqtt_packet packet;
+    assert_true(bed_find(again, MQTT_PUBREL, &packet));
+    assert_int_equal(packet.u.ack.packet_id, 2);
+    assert_int_equal(again->out_len, 0);
+}
+
 /* ---- QoS 2 of a durable session --------------------------------------------------------------- */
 
 static struct pair receive(struct core_bed *b)
@@ -191,6 +209,7 @@ int main(void)
         BED_TEST(a_message_with_qos_2_is_released_then_complete),
         BED_TEST(a_pubrec_of_what_is_long_finished_is_answered),
         BED_TEST(a_pubrec_for_qos_1_is_an_error),
+        BED_TEST(what_a_durable_session_completed_isnt_released_again),
         BED_TEST(pubrel_waits_until_the_store_has_noted_it),
         BED_TEST(a_store_that_cant_note_it_ends_the_connection),
         BED_TEST(so_does_one_that_gave_the_session_away),

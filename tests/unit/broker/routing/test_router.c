@@ -40,11 +40,18 @@ static void on_interest_ended(void *arg, struct mqtt_slice filter)
     snprintf(w->ended, sizeof(w->ended), "%.*s", (int)filter.len, (const char *)filter.data);
 }
 
+static void on_share_ended(void *arg, struct mqtt_slice filter)
+{
+    on_interest_ended(arg, filter);
+}
+
 static int set_up(void **state)
 {
     struct world *w = calloc(1, sizeof(*w));
-    struct router_hooks hooks = {
-        .arg = w, .changing = on_changing, .interest_ended = on_interest_ended};
+    struct router_hooks hooks = {.arg = w,
+                                 .changing = on_changing,
+                                 .interest_ended = on_interest_ended,
+                                 .share_ended = on_share_ended};
     w->router = router_new(11, &hooks);
     w->sessions = session_table_new(11);
     *state = w;
@@ -219,6 +226,67 @@ static void a_removed_node_with_many_routes_is_cleared_in_several_turns(void **s
     assert_int_equal(w->found.node_count, 1);
 }
 
+static void assert_counts(const struct world *w, size_t clean, size_t durables, size_t routes)
+{
+    const struct router_counts *have = router_counts(w->router);
+    assert_int_equal(have->clean, clean);
+    assert_int_equal(have->durable, durables);
+    assert_int_equal(have->routes, routes);
+    assert_int_equal(router_subscription_count(w->router), clean + durables + routes);
+}
+
+static void subscriptions_are_counted_by_whose_they_are(void **state)
+{
+    struct world *w = *state;
+    int node;
+    struct subscription_options qos1 = {.qos = 1};
+    struct session *d = durable(w, "d", "a", 1);
+    struct session *c = session_table_add(w->sessions, text("c"), false);
+    router_subscribe(w->router, c, text("a"), qos1);
+    router_subscribe(w->router, c, text("b"), qos1);
+    router_subscribe(w->router, c, text("b"), (struct subscription_options){0}); /* the same */
+    router_route_add(w->router, &node, text("a"));
+    router_route_add(w->router, &node, text("x/#"));
+    assert_counts(w, 2, 1, 2);
+    router_session_set_durable(w->router, c, true);
+    assert_counts(w, 0, 3, 2);
+    router_session_set_durable(w->router, c, true);
+    assert_counts(w, 0, 3, 2);
+    router_session_set_durable(w->router, c, false);
+    router_unsubscribe(w->router, d, text("other"));
+    router_unsubscribe(w->router, d, text("a"));
+    router_route_remove(w->router, &node, text("x/#"));
+    router_route_remove(w->router, &node, text("x/#"));
+    assert_counts(w, 2, 0, 1);
+    router_session_left(w->router, c);
+    assert_counts(w, 0, 0, 1);
+    struct timebox box;
+    timebox_open_at(&box, UINT64_MAX, 0, 0);
+    router_node_removed(w->router, &node);
+    router_go_on(w->router, &box);
+    assert_counts(w, 0, 0, 0);
+}
+
+static void shared_ones_are_counted_among_them(void **state)
+{
+    struct world *w = *state;
+    int node;
+    struct session *d = durable(w, "d", "$share/g/a", 1);
+    struct session *c = session_table_add(w->sessions, text("c"), false);
+    router_subscribe(w->router, c, text("$share/g/a"), (struct subscription_options){.qos = 1});
+    router_subscribe(w->router, c, text("$share/h/a"), (struct subscription_options){.qos = 1});
+    router_subscribe(w->router, c, text("$share"), (struct subscription_options){.qos = 1});
+    router_route_add(w->router, &node, text("$share/g/a"));
+    assert_counts(w, 3, 1, 1);
+    assert_int_equal(router_counts(w->router)->shared, 3);
+    router_unsubscribe(w->router, d, text("$share/g/a"));
+    assert_int_equal(router_counts(w->router)->shared, 2);
+    router_session_set_durable(w->router, c, true);
+    assert_int_equal(router_counts(w->router)->shared, 2);
+    router_unsubscribe_all(w->router, c);
+    assert_int_equal(router_counts(w->router)->shared, 0);
+}
+
 static void a_changed_subscription_counts_at_once_in_spite_of_the_cache(void **state)
 {
     struct world *w = *state;
@@ -367,6 +435,8 @@ int main(void)
         TEST(queues_are_given_the_identifiers_of_what_matches),
         TEST(other_nodes_get_what_their_routes_match),
         TEST(a_removed_node_with_many_routes_is_cleared_in_several_turns),
+        TEST(subscriptions_are_counted_by_whose_they_are),
+        TEST(shared_ones_are_counted_among_them),
         TEST(a_changed_subscription_counts_at_once_in_spite_of_the_cache),
         TEST(a_match_that_was_kept_isnt_looked_up_again_while_nothing_changes),
         TEST(a_match_that_was_kept_ends_with_each_change_of_the_cache),

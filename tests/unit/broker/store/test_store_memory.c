@@ -548,6 +548,36 @@ static void one_durable_session_too_many_is_refused(void **state)
     join(w, &holds[SESSION_LIMIT], false, NULL);
 }
 
+static void take_totals(void *arg, enum store_status status, const struct store_totals *totals)
+{
+    assert_int_equal(status, STORE_OK);
+    *(struct store_totals *)arg = *totals;
+}
+
+/* One broker is all there is. */
+static void its_totals_are_the_brokers_own(void **state)
+{
+    struct world *w = *state;
+    struct store_totals totals;
+    uint64_t mine[STORE_TOTAL_COUNT];
+    for (size_t i = 0; i < STORE_TOTAL_COUNT; i++)
+        mine[i] = 10 + i;
+    store_totals(w->store, mine, take_totals, &totals);
+    assert_int_equal(totals.nodes, 1);
+    assert_int_equal(totals.retained, 0);
+    assert_int_equal(totals.expired, 0);
+    assert_memory_equal(totals.of_all, mine, sizeof(mine));
+    assert_null(store_node(w->store));
+}
+
+static uint64_t expired(struct world *w)
+{
+    static const uint64_t mine[STORE_TOTAL_COUNT];
+    struct store_totals totals;
+    store_totals(w->store, mine, take_totals, &totals);
+    return totals.expired;
+}
+
 static void an_expired_session_is_gone(void **state)
 {
     struct world *w = *state;
@@ -559,9 +589,11 @@ static void an_expired_session_is_gone(void **state)
         input(w);
     }
     assert_int_equal(w->ended, 1);
+    assert_int_equal(expired(w), 1);
     join(w, &h, false, NULL);
     assert_false(w->result.session_present);
     store_disconnect(w->store, &h, false, 0, done, NULL);
+    assert_int_equal(expired(w), 1); /* that one ended with its connection */
 }
 
 static void a_repeated_qos_2_message_of_a_durable_publisher_is_delivered_once(void **state)
@@ -720,6 +752,7 @@ int main(void)
         TEST(a_session_belongs_to_its_user),
         TEST(another_users_connection_doesnt_cancel_a_delayed_will),
         TEST(one_durable_session_too_many_is_refused),
+        TEST(its_totals_are_the_brokers_own),
         TEST(an_expired_session_is_gone),
         TEST(a_repeated_qos_2_message_of_a_durable_publisher_is_delivered_once),
         TEST(it_is_told_whether_a_publish_reaches_anybody),

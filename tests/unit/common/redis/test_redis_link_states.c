@@ -22,13 +22,7 @@
 /* Answers to CLIENT SETNAME, CLIENT REPLY, CLIENT ID and INFO twice. */
 #define GREETING "+OK\r\n+OK\r\n:7\r\n$0\r\n\r\n$0\r\n\r\n"
 
-enum {
-    CONNECT_TIMEOUT_MS = 500,
-    COMMAND_TIMEOUT_MS = 500,
-    BACKOFF_MS = 20,
-    SCRIPTS_WAIT_MS = 200,
-    FILLERS = 8
-};
+enum { CONNECT_TIMEOUT_MS = 500, COMMAND_TIMEOUT_MS = 500, BACKOFF_MS = 20, FILLERS = 8 };
 
 struct fixture {
     struct event_base *base;
@@ -109,7 +103,6 @@ static void link_to(struct fixture *f, const char *url)
         .command_timeout_ms = COMMAND_TIMEOUT_MS,
         .backoff_min_ms = f->backoff_ms,
         .backoff_max_ms = f->backoff_ms,
-        .scripts_wait_ms = SCRIPTS_WAIT_MS,
         .arg = f,
         .greeted = on_greeted,
         .enter = on_enter,
@@ -437,20 +430,6 @@ static void what_the_server_says_or_leaves_out_ends_a_connection(void **state)
     }
 }
 
-/* All that was written behind the command that missed its script has failed by then. */
-static void missing_scripts_are_loaded_after_a_wait(void **state)
-{
-    struct fixture *f = *state;
-    go_to(f, REDIS_LINK_UP);
-    ping(redis_link_queue(f->link), on_reply, f);
-    turn(f);
-    uint64_t seen_ms = clock_monotonic_ms();
-    answer(f, "-NOSCRIPT where is it\r\n");
-    falls_back(f, 1);
-    TURN_UNTIL(f, redis_link_state(f->link) != REDIS_LINK_WAITING);
-    assert_true(clock_monotonic_ms() - seen_ms >= SCRIPTS_WAIT_MS);
-}
-
 static void an_owner_that_takes_no_such_server_waits(void **state)
 {
     struct fixture *f = *state;
@@ -606,7 +585,6 @@ int main(void)
         WITH_LINK(a_refused_connection_is_tried_again),
         WITH_LINK(connecting_ends_after_its_time),
         WITH_LINK(what_the_server_says_or_leaves_out_ends_a_connection),
-        WITH_LINK(missing_scripts_are_loaded_after_a_wait),
         WITH_LINK(an_owner_that_takes_no_such_server_waits),
         WITH_LINK(an_owner_that_does_not_enter_waits),
         WITH_LINK(a_connection_that_its_owner_leaves_is_greeted_anew),

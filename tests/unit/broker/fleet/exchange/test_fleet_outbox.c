@@ -1,10 +1,11 @@
 /* fleet_outbox: one entry per turn goes into a node's inbox, and what Redis says of it is what becomes of its
  * messages. */
 #include "broker/fleet/exchange/fleet_outbox.h"
+#include "broker/fleet/wire/fleet_batch.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
 enum { CHUNK_BYTES = 256 * 1024 };
-#define HEADER_OF_1 "\\00\\00\\00\\00\\00\\00\\00\\0a\\00\\00\\00\\00\\00\\00\\00\\01"
+#define HEADER_OF_1 "\\00\\00\\00\\00\\00\\00\\00\\0a\\80\\00\\00\\00\\00\\20\\00\\00"
 #define ENTRY "XADD fl:{n:" OTHER_HEX "}:in NOMKSTREAM * d "
 #define ASKED "XLEN fl:{n:" OTHER_HEX "}:in"
 
@@ -66,7 +67,7 @@ static void what_is_too_much_for_one_entry_is_two(void **state)
     assert_int_equal(n->f.calls, 3);
     redis_says(n, "'1-0");
     redis_gets_first(n, ENTRY);
-    assert_non_null(strstr(lone_command(n, 0), "\\02Msecond"));
+    assert_non_null(strstr(lone_command(n, 0), "@\\00\\01Msecond")); /* behind the first */
     lone_parts_fini(&a);
     lone_parts_fini(&b);
 }
@@ -151,7 +152,7 @@ static void requests_are_a_batch_of_their_own_behind_the_messages(void **state)
     redis_gets_first(n, ENTRY);
     redis_says(n, "'1-0");
     redis_gets(n, "send fl:{n:" OTHER_HEX "}:in "
-                  "\\00\\00\\00\\00\\00\\00\\00\\0a\\00\\00\\00\\00\\00\\00\\00\\02"
+                  "\\00\\00\\00\\00\\00\\00\\00\\0a\\80\\00\\00\\00\\00P\\00\\00"
                   "L\\00\\00\\00\\00\\00\\00\\00r\\00\\00\\00\\00\\00\\00\\00e\\01c"
                   "D\\00\\00\\00\\00\\00\\00\\00q");
     redis_says(n, "nil");
@@ -228,6 +229,163 @@ static void what_is_void_isnt_delivered_wherever_it_lies(void **state)
     lone_parts_fini(&stays);
 }
 
+/* ---- in order, or not at all ------------------------------------------------------------------ */
+
+/* Sends one message; nobody asks how long the inbox is. */
+static void send_one(struct lone_node *n, struct lone_parts *l, const char *text)
+{
+    add(n, l, text);
+    outbox_of(n)->length_asked_ms = n->f.now_ms;
+    outboxes_flush(&n->f);
+}
+
+/* The call that the batch of a command names; 0: none. */
+static uint64_t named_by(const struct lone_node *n, size_t number)
+{
+    struct redis_args args = lone_args(n, number);
+    size_t len = 0;
+    const char *batch = NULL;
+    struct fleet_reader r;
+
+    for (size_t i = 0; i < 6; i++)
+        batch = redis_args_next(&args, &len);
+    assert_non_null(batch);
+    r = fleet_reader_of(batch, len);
+    fleet_reader_u64(&r);
+    return fleet_batch_before(fleet_reader_u64(&r));
+}
+
+static void a_batch_names_the_one_before_it_that_isnt_answered(void **state)
+{
+    struct lone_node *n = *state;
+    struct lone_parts a;
+    struct lone_parts b;
+    struct lone_parts c;
+
+    send_one(n, &a, "a");
+    send_one(n, &b, "b");
+    assert_int_equal(named_by(n, 0), 0);
+    assert_int_equal(named_by(n, 1), 1);
+    redis_says(n, "'1-0");
+    redis_says(n, "'2-0");
+    send_one(n, &c, "c");
+    assert_int_equal(named_by(n, 0), 0);
+    redis_says(n, "'3-0");
+    assert_false(a.p.missed || b.p.missed || c.p.missed);
+    lone_parts_fini(&a);
+    lone_parts_fini(&b);
+    lone_parts_fini(&c);
+}
+
+/* Redis took it, but its receiver drops it. Wake-ups in it are sent again, with what waited for its answer. */
+static void what_is_behind_a_failed_batch_is_sent_again(void **state)
+{
+    struct lone_node *n = *state;
+    struct route_node *other = fleet_node_get(&n->f, OTHER_ID);
+    struct lone_parts a;
+    struct lone_parts b;
+    struct lone_parts c;
+
+    send_one(n, &a, "a");
+    outbox_add_wake(&n->f, other, lone_slice("w"));
+    send_one(n, &b, "b");
+    redis_says(n, "nil");
+    assert_told(n, "sent; sent; node gone b");
+    send_one(n, &c, "c");
+    assert_told(n, "");
+    redis_says(n, "'1-0");
+    assert_true(b.p.missed && b.p.status == STORE_OK);
+    assert_false(id_set_has(&b.p.nodes, OTHER_ID));
+    redis_gets_nothing(n);
+    outboxes_flush(&n->f);
+    assert_told(n, "sent");
+    assert_int_equal(named_by(n, 0), 0);
+    assert_non_null(strstr(lone_command(n, 0), "McW\\01w"));
+    redis_says(n, "'2-0");
+    assert_false(c.p.missed);
+    lone_parts_fini(&a);
+    lone_parts_fini(&b);
+    lone_parts_fini(&c);
+}
+
+/* Its receiver may have it or not, so nobody knows what becomes of those behind it. */
+static void what_is_behind_a_batch_without_answer_fails(void **state)
+{
+    struct lone_node *n = *state;
+    struct lone_parts a;
+    struct lone_parts b;
+
+    send_one(n, &a, "a");
+    send_one(n, &b, "b");
+    redis_says_nothing(n);
+    redis_says(n, "'1-0");
+    assert_int_equal(b.p.status, STORE_UNAVAILABLE);
+    assert_false(b.p.missed);
+    lone_parts_fini(&a);
+    lone_parts_fini(&b);
+}
+
+/* Redis takes requests while it is full. */
+static void requests_dont_wait_for_messages(void **state)
+{
+    struct lone_node *n = *state;
+    struct route_node *other = fleet_node_get(&n->f, OTHER_ID);
+    struct lone_parts a;
+    struct lone_parts b;
+
+    send_one(n, &a, "a");
+    send_one(n, &b, "b");
+    redis_says(n, "nil");
+    assert_told(n, "sent; sent; node gone b");
+    outbox_add_gone(&n->f, other, 'q');
+    outboxes_flush(&n->f);
+    assert_int_equal(lone_count(n), 2);
+    redis_says(n, "'1-0");
+    redis_gets_first(n, "send fl:{n:" OTHER_HEX "}:in ");
+    assert_non_null(strstr(lone_command(n, 0), "p\\00\\00D")); /* call 3, of requests, names none */
+    lone_parts_fini(&a);
+    lone_parts_fini(&b);
+}
+
+/* It may not have the batch that its former run took. */
+static void another_run_is_told_of_no_batch_that_was_answered(void **state)
+{
+    struct lone_node *n = *state;
+    struct lone_parts a;
+    struct lone_parts b;
+    struct lone_parts c;
+
+    send_one(n, &a, "a");
+    send_one(n, &b, "b");
+    send_one(n, &c, "c");
+    redis_says(n, "'1-0");
+    assert_int_equal(named_by(n, 0), 1);
+    outboxes_run_changed(&n->f);
+    assert_int_equal(named_by(n, 0), 0);
+    assert_int_equal(named_by(n, 1), 2);
+    redis_says(n, "'1-0");
+    assert_false(b.p.missed);
+    lone_parts_fini(&a);
+    lone_parts_fini(&b);
+    lone_parts_fini(&c);
+}
+
+/* When Redis lost the list of nodes, say. */
+static void a_node_that_is_known_again_has_the_batches_of_before_under_way(void **state)
+{
+    struct lone_node *n = *state;
+    struct lone_parts a;
+    struct lone_parts b;
+
+    send_one(n, &a, "a");
+    fleet_node_remove(&n->f, fleet_node_get(&n->f, OTHER_ID));
+    send_one(n, &b, "b");
+    assert_int_equal(named_by(n, 1), 1);
+    lone_told(n);
+    lone_parts_fini(&a);
+    lone_parts_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +397,12 @@ int main(void)
         LONE_TEST(an_entry_without_memory_isnt_sent),
         LONE_TEST(requests_are_a_batch_of_their_own_behind_the_messages),
         LONE_TEST(what_is_void_isnt_delivered_wherever_it_lies),
+        LONE_TEST(a_batch_names_the_one_before_it_that_isnt_answered),
+        LONE_TEST(what_is_behind_a_failed_batch_is_sent_again),
+        LONE_TEST(what_is_behind_a_batch_without_answer_fails),
+        LONE_TEST(requests_dont_wait_for_messages),
+        LONE_TEST(another_run_is_told_of_no_batch_that_was_answered),
+        LONE_TEST(a_node_that_is_known_again_has_the_batches_of_before_under_way),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

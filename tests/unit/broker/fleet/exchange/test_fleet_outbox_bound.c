@@ -95,7 +95,7 @@ static void a_long_pause_ends_in_a_gap_mark(void **state)
     outboxes_tick(&n->f);
     assert_told(n, "sent");
     assert_int_equal(*n->f.metrics.gaps, 1);
-    redis_gets(n, ENTRY "\\00\\00\\00\\00\\00\\00\\00\\0a\\00\\00\\00\\00\\00\\00\\00\\02G");
+    redis_gets(n, ENTRY "\\00\\00\\00\\00\\00\\00\\00\\0a\\80\\00\\00\\00\\00@\\00\\00G");
     redis_says(n, "'1-0");
     redis_gets_nothing(n);
     assert_int_equal(outbox_of(n)->paused_since_ms, n->f.now_ms); /* the next two seconds begin */

@@ -15,7 +15,7 @@ static const struct {
     {FLEET_PUBLISH_SENDING, FLEET_PUBLISH_ASKING},  {FLEET_PUBLISH_SENDING, FLEET_PUBLISH_DONE},
     {FLEET_PUBLISH_ASKING, FLEET_PUBLISH_SENDING},  {FLEET_PUBLISH_ASKING, FLEET_PUBLISH_HELD},
     {FLEET_PUBLISH_ASKING, FLEET_PUBLISH_DONE},     {FLEET_PUBLISH_HELD, FLEET_PUBLISH_SENDING},
-    {FLEET_PUBLISH_HELD, FLEET_PUBLISH_DONE},
+    {FLEET_PUBLISH_HELD, FLEET_PUBLISH_DONE},       {FLEET_PUBLISH_HELD, FLEET_PUBLISH_BEHIND},
 };
 
 static bool is_drawn(enum fleet_publish_state from, enum fleet_publish_state to)
@@ -113,7 +113,7 @@ static void it_is_held_and_others_wait_behind_it(void **state)
     struct fleet_publish *plain;
 
     flush(&s);
-    first->parts.missed = true; /* as if a node had no inbox */
+    fleet_parts_miss(&first->parts); /* as if a node had no inbox */
     plain = publish(&s, 1, 0);
     assert_int_equal(plain->state, FLEET_PUBLISH_BEHIND);
     BED_UNTIL(s.b, first->state == FLEET_PUBLISH_HELD);
@@ -121,6 +121,42 @@ static void it_is_held_and_others_wait_behind_it(void **state)
     assert_int_equal(first->hold->behind, 2);
     assert_true(s.f->held_bytes > 0);
     come_true(&s, 3);
+}
+
+/* The one before it isn't missed: an earlier one is. */
+static void it_waits_for_each_earlier_one_that_is_sent_again(void **state)
+{
+    struct scene s = begin(*state, bed_add_ready(*state));
+    struct fleet_publish *first = publish(&s, 1, 0);
+    struct fleet_publish *second = publish(&s, 1, 0);
+    struct fleet_publish *third;
+
+    flush(&s);
+    assert_int_equal(second->state, FLEET_PUBLISH_ASKING);
+    fleet_parts_miss(&first->parts);
+    third = publish(&s, 1, 0);
+    assert_int_equal(third->state, FLEET_PUBLISH_BEHIND);
+    come_true(&s, 3);
+}
+
+/* It would be sent again before the earlier one, which is held for longer. */
+static void one_that_is_held_waits_behind_an_earlier_one(void **state)
+{
+    struct scene s = begin(*state, bed_add_ready(*state));
+    struct fleet_publish *first = publish(&s, 1, 0);
+    struct fleet_publish *second = publish(&s, 1, 0);
+
+    flush(&s);
+    fleet_parts_refused(&first->parts, fleet_hash("d", 1), 0);
+    fleet_parts_refused(&second->parts, fleet_hash("d", 1), 0);
+    BED_UNTIL(s.b, second->state == FLEET_PUBLISH_HELD);
+    second->again_ms += 20;
+    BED_UNTIL(s.b, first->state == FLEET_PUBLISH_ASKING);
+    fleet_parts_refused(&first->parts, fleet_hash("d", 1), 0);
+    BED_UNTIL(s.b, second->state == FLEET_PUBLISH_BEHIND);
+    assert_int_equal(first->state, FLEET_PUBLISH_HELD);
+    come_true(&s, 2);
+    assert_int_equal(s.f->missed, 0);
 }
 
 /* ---- the node's end -------------------------------------------------------------------------- */
@@ -139,7 +175,7 @@ static struct fleet_publish *publish_into(const struct scene *s, enum fleet_publ
     flush(s);
     if (state == FLEET_PUBLISH_ASKING)
         return p;
-    first->parts.missed = true;
+    fleet_parts_miss(&first->parts);
     if (state == FLEET_PUBLISH_BEHIND)
         p = publish(s, 1, 0);
     BED_UNTIL(s->b, first->state == FLEET_PUBLISH_HELD);
@@ -177,6 +213,8 @@ int main(void)
         IN_BED(it_is_bound_first),
         IN_BED(it_is_matched_again_when_the_log_has_moved),
         IN_BED(it_is_held_and_others_wait_behind_it),
+        IN_BED(it_waits_for_each_earlier_one_that_is_sent_again),
+        IN_BED(one_that_is_held_waits_behind_an_earlier_one),
         IN_BED(it_fails_in_each_state_when_the_node_starts_over),
     };
 

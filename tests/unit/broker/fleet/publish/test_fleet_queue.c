@@ -72,7 +72,7 @@ static void a_bucket_is_one_call_with_each_message_once(void **state)
     assert_told(n, "");
     fleet_queues_flush(&n->f);
     assert_told(n, "sent; sent");
-    redis_gets_first(n, QUEUE "1 40 0 60000 100 2 ");
+    redis_gets_first(n, QUEUE "1 0 40 0 60000 100 2 ");
     assert_int_equal(times(lone_command(n, 0), "first"), 1);
     assert_int_equal(times(lone_command(n, 0), "second"), 1);
     snprintf(end, sizeof(end), " c 0 \\01 %s 0 \\02 c 1 \\00", neighbour(n));

@@ -1,4 +1,5 @@
 /* fleet_queue: what Redis answers is what becomes of a message, and whose queue has something is woken. */
+#include "broker/fleet/publish/fleet_enqueue.h"
 #include "broker/fleet/publish/fleet_queue.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
@@ -135,18 +136,135 @@ static void what_was_taken_is_skipped(void **state)
     lone_parts_fini(&stays);
 }
 
-/* Whose numbers of calls are its own. */
+/* It does no more than it has done: the rest is tried again. */
 static void another_run_gets_it_as_its_own(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts l;
 
     begin(&l, n);
-    redis_gets_first(n, "queue fl:{s}: " LONE_HEX ":run00001 1 ");
+    redis_gets_first(n, "queue fl:{s}: " LONE_HEX ":run00001 1 0 ");
     strcpy(n->f.run_tag, "run00002");
     fleet_queues_run_changed(&n->f);
-    redis_gets_first(n, "queue fl:{s}: " LONE_HEX ":run00002 1 ");
+    redis_gets_first(n, "queue fl:{s}: " LONE_HEX ":run00002 1 x ");
     lone_parts_fini(&l);
+}
+
+/* ---- in order, or not at all ------------------------------------------------------------------ */
+
+static struct lone_parts *sent_new(struct lone_node *n, const char *client)
+{
+    struct lone_parts *l = malloc(sizeof(*l));
+
+    assert_non_null(l);
+    lone_parts_init(l, n, lone_message("t", "x", 1, false));
+    add(l, client);
+    fleet_queues_flush(&n->f);
+    return l;
+}
+
+static void sent_free(struct lone_parts *l)
+{
+    fleet_queues_reset(&l->n->f);
+    lone_parts_fini(l);
+    free(l);
+}
+
+#define CALL "queue fl:{s}: " LONE_HEX ":run00001 "
+
+static void a_call_names_the_one_before_it_that_isnt_answered(void **state)
+{
+    struct lone_node *n = *state;
+    struct lone_parts *a = sent_new(n, "a");
+    struct lone_parts *b = sent_new(n, "b");
+    struct lone_parts *c;
+
+    redis_gets_first(n, CALL "1 0 ");
+    redis_says(n, "[ :0 ]");
+    redis_gets_first(n, CALL "2 1 ");
+    c = sent_new(n, "c");
+    redis_says(n, "[ :0 ]");
+    redis_gets_first(n, CALL "3 2 ");
+    redis_says(n, "[ :0 ]");
+    assert_told(n, "sent; sent; sent");
+    assert_false(a->p.missed || b->p.missed || c->p.missed);
+    sent_free(c);
+    sent_free(b);
+    sent_free(a);
+}
+
+/* What comes meanwhile waits, so that it isn't refused as well. */
+static void what_is_refused_is_tried_again_behind_what_failed(void **state)
+{
+    struct lone_node *n = *state;
+    struct lone_parts *a = sent_new(n, "a");
+    struct lone_parts *b = sent_new(n, "b");
+    struct lone_parts *c;
+
+    redis_says(n, "!OOM");
+    assert_told(n, "sent; sent");
+    c = sent_new(n, "c");
+    assert_told(n, "");
+    assert_int_equal(lone_count(n), 2); /* with the question how full Redis is */
+    redis_says(n, "'refused");
+    assert_true(b->p.missed && b->p.status == STORE_OK);
+    assert_false(id_set_has(&b->p.clients, hash_of("b")));
+    assert_false(c->p.missed);
+    redis_says_nothing(n);
+    fleet_queues_flush(&n->f);
+    assert_told(n, "sent");
+    redis_gets_first(n, CALL "3 0 ");
+    sent_free(c);
+    sent_free(b);
+    sent_free(a);
+}
+
+/* Who asked for it may have gone, and its identifiers with it. */
+static void a_value_that_is_refused_comes_again_with_its_identifiers(void **state)
+{
+    struct lone_node *n = *state;
+    struct message *m = lone_message("t", "x", 1, true);
+    uint32_t *ids = malloc(2 * sizeof(*ids));
+    struct store_queue_target t = {
+        .client_id = mqtt_slice_of("c", 1), .qos = 1, .ids = {.items = ids, .count = 2}};
+
+    ids[0] = 7;
+    ids[1] = 8;
+    fleet_enqueue(&n->f, m, &t, lone_done, lone_call(n, "value"));
+    free(ids);
+    message_unref(m);
+    fleet_queues_flush(&n->f);
+    redis_says(n, "'refused");
+    fleet_versions_flush(&n->f);
+    redis_says(n, "'0");
+    assert_told(n, "");
+    fleet_queues_flush(&n->f);
+    assert_non_null(strstr(lone_command(n, 0), " c 0 \\1d\\02\\07\\08"));
+    redis_says(n, "[ :0 ]");
+    fleet_versions_flush(&n->f);
+    redis_says(n, "'0");
+    assert_told(n, "value ok");
+}
+
+/* Clients can be taken from this node while a batch waits for that. */
+static void what_is_taken_while_it_waits_is_skipped(void **state)
+{
+    struct lone_node *n = *state;
+    struct lone_parts *a = sent_new(n, "a");
+    struct lone_parts *b = sent_new(n, "b");
+    struct lone_parts *c;
+
+    redis_says(n, "!ERR");
+    c = sent_new(n, "c");
+    c->p.taken = true;
+    fleet_queues_void(&n->f);
+    redis_says(n, "'refused");
+    fleet_queues_flush(&n->f);
+    redis_gets_first(n, CALL "3 0 ");
+    assert_non_null(strstr(lone_command(n, 0), " c 0 x"));
+    sent_free(c);
+    sent_free(b);
+    sent_free(a);
 }
 
 static void a_reset_fails_what_wasnt_sent(void **state)
@@ -177,6 +295,10 @@ int main(void)
         LONE_TEST(an_error_or_no_answer_fails_it),
         LONE_TEST(what_was_taken_is_skipped),
         LONE_TEST(another_run_gets_it_as_its_own),
+        LONE_TEST(a_call_names_the_one_before_it_that_isnt_answered),
+        LONE_TEST(what_is_refused_is_tried_again_behind_what_failed),
+        LONE_TEST(a_value_that_is_refused_comes_again_with_its_identifiers),
+        LONE_TEST(what_is_taken_while_it_waits_is_skipped),
         LONE_TEST(a_reset_fails_what_wasnt_sent),
     };
 

@@ -145,17 +145,41 @@ static struct fleet_key t_1_bucket(void)
     return fleet_key_topics(&keys, fleet_topic_bucket(bed_slice("t/1")));
 }
 
-/* One call of the script, as a link writes it (and writes it again after a reconnect). */
-static void call_retain(struct bed *b, const struct scripts *scripts, const char *node,
-                        const char *sequence, const char *value, const char *id)
+struct retain_call {
+    const char *number, *before, *is_set, *value, *id;
+};
+
+/* One call of the script, as a link writes it (and writes it again after a reconnect). True: it was done, or had been
+ * before; false: refused. */
+static bool call_retain_named(struct bed *b, const struct scripts *scripts, const char *node,
+                              struct retain_call c)
 {
     struct fleet_key key = t_1_bucket();
-    redisReply *r = redisCommand(b->redis, "EVALSHA %s 1 %s %s 60000 50000 1 %s t/1 %s %s",
-                                 scripts->sha[SCRIPT_RETAIN], key.text, node, sequence, value, id);
+    redisReply *r = redisCommand(b->redis, "EVALSHA %s 1 %s %s %s %s 60000 50000 1 %s t/1 %s %s",
+                                 scripts->sha[SCRIPT_RETAIN], key.text, node, c.number, c.before,
+                                 c.is_set, c.value, c.id);
+    bool is_done;
 
     assert_non_null(r);
-    assert_int_equal(r->type, REDIS_REPLY_ARRAY);
+    is_done = r->type == REDIS_REPLY_ARRAY;
+    assert_true(is_done || strcmp(r->str, "refused") == 0);
     freeReplyObject(r);
+    return is_done;
+}
+
+static void assert_value(struct bed *b, const char *value)
+{
+    struct fleet_key key = t_1_bucket();
+    redisReply *r = redisCommand(b->redis, "HGET %sv t/1", key.text);
+
+    assert_string_equal(r->str, value);
+    freeReplyObject(r);
+}
+
+static void call_retain(struct bed *b, const struct scripts *scripts, const char *node,
+                        const char *number, const char *value, const char *id)
+{
+    call_retain_named(b, scripts, node, (struct retain_call){number, "0", "1", value, id});
 }
 
 static void a_replay_doesnt_bring_an_old_value_back(void **state)
@@ -184,23 +208,52 @@ static void a_value_whose_id_is_known_covers_nothing_that_was_set_since(void **s
 {
     struct bed *b = *state;
     struct scripts scripts;
-    struct fleet_key key = t_1_bucket();
-    redisReply *r;
 
     bed_add_ready(b);
     assert_true(scripts_init(&scripts));
     call_retain(b, &scripts, "one", "1", "will", "id");
     call_retain(b, &scripts, "two", "1", "online", "");
     call_retain(b, &scripts, "two", "2", "will", "id");
-    call_retain(b, &scripts, "two", "0", "void",
-                ""); /* taken from the node before it was written */
-    r = redisCommand(b->redis, "HGET %sv t/1", key.text);
-    assert_string_equal(r->str, "online");
-    freeReplyObject(r);
+    assert_value(b, "online");
     call_retain(b, &scripts, "two", "3", "will", "other id");
-    r = redisCommand(b->redis, "HGET %sv t/1", key.text);
-    assert_string_equal(r->str, "will");
-    freeReplyObject(r);
+    assert_value(b, "will");
+}
+
+/* The call counts, so that those behind it are done. */
+static void a_value_that_was_taken_from_its_node_is_skipped(void **state)
+{
+    struct bed *b = *state;
+    struct scripts scripts;
+
+    bed_add_ready(b);
+    assert_true(scripts_init(&scripts));
+    call_retain(b, &scripts, "one", "1", "value", "");
+    assert_true(
+        call_retain_named(b, &scripts, "one", (struct retain_call){"2", "1", "0", "x", ""}));
+    assert_value(b, "value");
+    assert_true(
+        call_retain_named(b, &scripts, "one", (struct retain_call){"3", "2", "1", "y", ""}));
+    assert_value(b, "y");
+}
+
+/* The older value would be taken for a repeat, and never be set. */
+static void a_value_isnt_set_while_the_one_before_it_is_missing(void **state)
+{
+    struct bed *b = *state;
+    struct scripts scripts;
+    struct retain_call second = {"2", "1", "1", "second", ""};
+    struct retain_call third = {"3", "2", "1", "third", ""};
+
+    bed_add_ready(b);
+    assert_true(scripts_init(&scripts));
+    assert_false(call_retain_named(b, &scripts, "one", second)); /* the first one failed */
+    assert_false(call_retain_named(b, &scripts, "one", third));
+    call_retain(b, &scripts, "one", "1", "first", "");
+    assert_value(b, "first");
+    assert_true(call_retain_named(b, &scripts, "one", second));
+    assert_true(call_retain_named(b, &scripts, "one", third));
+    assert_true(call_retain_named(b, &scripts, "one", second)); /* again */
+    assert_value(b, "third");
 }
 
 /* Who publishes with ever new ids fills no memory with them. */
@@ -410,6 +463,8 @@ int main(void)
         IN_BED(twenty_thousand_topics_are_read_whole),
         IN_BED(a_replay_doesnt_bring_an_old_value_back),
         IN_BED(a_value_whose_id_is_known_covers_nothing_that_was_set_since),
+        IN_BED(a_value_that_was_taken_from_its_node_is_skipped),
+        IN_BED(a_value_isnt_set_while_the_one_before_it_is_missing),
         IN_BED(ids_of_values_are_remembered_within_a_bound),
         IN_BED(large_values_are_read_one_at_a_time),
         IN_BED(values_of_one_turn_are_set_in_pieces),
