@@ -132,8 +132,10 @@ enum { CAME = 1, WENT = -1 };
 static void count(struct router *r, struct subscriber *s, struct mqtt_slice filter, int by)
 {
     *count_of(r, s) += (size_t)by;
-    if (s->kind == SUBSCRIBER_SESSION && mqtt_filter_is_shared(filter))
-        r->counts.shared += (size_t)by;
+    if (s->kind != SUBSCRIBER_SESSION || !mqtt_filter_is_shared(filter))
+        return;
+    r->counts.shared += (size_t)by;
+    s->shared_count += (uint32_t)by;
 }
 
 static uint8_t lower(uint8_t a, uint8_t b)
