@@ -181,7 +181,7 @@ static enum put put(struct client *c, struct delivery *d, const struct deliver_a
 }
 
 /* With the next sequence, to a clean session. */
-static void put_next(struct client *c, struct delivery *d, const struct deliver_as *as)
+static inline void put_next(struct client *c, struct delivery *d, const struct deliver_as *as)
 {
     if (put(c, d, as, false, c->next_sequence) == PUT_DONE)
         c->next_sequence++;
@@ -371,7 +371,8 @@ void deliver_message(struct client *c, struct delivery *d, struct deliver_as as)
         queue_push(c, d, &as);
 }
 
-uint64_t deliver_taken(struct client *c, struct delivery *d, struct deliver_as as)
+__attribute__((noinline)) uint64_t deliver_taken(struct client *c, struct delivery *d,
+                                                 struct deliver_as as)
 {
     if (!client_is_connected(c))
         return 0;

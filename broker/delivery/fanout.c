@@ -65,29 +65,36 @@ deliver_to_special(const struct topic_match *m, const uint32_t *overlaps, struct
         deliver_by(session_of(m->subscriber), &terms, d);
 }
 
-static inline void deliver_to(const struct topic_match *m, const uint32_t *overlaps,
-                              struct delivery *d)
+/* False: it is a special one, and connected. */
+static inline bool deliver_to_plain(const struct topic_match *m, struct delivery *d)
 {
     struct session *s = session_of(m->subscriber);
     const struct subscription_terms *t = &m->terms;
     if (s->client == NULL || !client_is_connected(s->client))
-        return;
-    if (t->no_local || t->has_more) {
-        deliver_to_special(m, overlaps, d);
-        return;
-    }
+        return true;
+    if (t->no_local || t->has_more)
+        return false;
     struct match_terms terms = {.qos = t->qos, .retain_as_published = t->retain_as_published};
     deliver_by(s, &terms, d);
+    return true;
 }
 
-static void deliver_to_all(struct fanouts *f, const struct match_entry *e, struct delivery *d)
+static inline void deliver_to(const struct topic_match *m, const uint32_t *overlaps,
+                              struct delivery *d)
+{
+    if (!deliver_to_plain(m, d))
+        deliver_to_special(m, overlaps, d);
+}
+
+static inline void deliver_to_all(struct fanouts *f, const struct match_entry *e,
+                                  struct delivery *d)
 {
     bool busy = fanouts_busy(f);
-    const uint32_t *overlaps = match_entry_overlaps(e);
     for (uint32_t i = 0; i < e->count; i++) {
         if (busy)
             fanout_settle_now(f, session_of(e->items[i].subscriber));
-        deliver_to(&e->items[i], overlaps, d);
+        if (!deliver_to_plain(&e->items[i], d))
+            deliver_to_special(&e->items[i], match_entry_overlaps(e), d);
     }
 }
 

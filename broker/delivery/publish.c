@@ -84,21 +84,20 @@ static void note_reached(bool *reached, const struct match_entry *e, struct mqtt
         *reached = true;
 }
 
-/* Most messages have none, and cost no call. False: out of memory, and none. */
-static bool find_targets(struct broker *b, const struct publish *p, const struct match_entry *e,
-                         struct store_targets *targets)
+/* The store is to be given the message. Most messages have no targets, and cost no look at them. */
+static enum publish_next to_store(struct publish_found *found, bool has_targets)
 {
-    if (e != NULL && match_entry_may_have_targets(e, p->fields->qos))
-        return router_targets_among(b->router, e, p->fields->qos, publisher_of(p), targets);
-    *targets = (struct store_targets){0};
-    return e != NULL;
+    if (!has_targets)
+        found->targets = (struct store_targets){0};
+    return PUBLISH_STORE;
 }
 
 static bool store_has_part(const struct broker *b, const struct mqtt_publish *p,
                            const struct store_targets *targets)
 {
-    return p->retain || targets->queue_count > 0 || targets->node_count > 0 ||
-           targets->group_count > 0 || b->store->checks_qos0;
+    return p->retain || b->store->checks_qos0 ||
+           (targets != NULL &&
+            targets->queue_count + targets->node_count + targets->group_count > 0);
 }
 
 /* Whether the own clients get it when the store has completed, instead of now. */
@@ -112,15 +111,18 @@ enum publish_next publish_route(struct broker *b, const struct publish *p,
 {
     const struct mqtt_publish *fields = p->fields;
     const struct match_entry *e = router_match(b->router, fields->topic);
-    bool complete = find_targets(b, p, e, &found->targets);
+    bool may_have = e != NULL && match_entry_may_have_targets(e, fields->qos);
+    bool complete =
+        e != NULL && (!may_have || router_targets_among(b->router, e, fields->qos, publisher_of(p),
+                                                        &found->targets));
     if (p->reached != NULL)
         note_reached(p->reached, e, publisher_of(p));
     if (waits_for_store(b, fields) || p->qos2_packet_id != 0) {
         found->own = router_keep_match(b->router, e);
-        return PUBLISH_STORE;
+        return to_store(found, may_have);
     }
     if (!complete)
-        return PUBLISH_STORE; /* no memory to find receivers; a QoS 0 message is lost */
+        return to_store(found, may_have); /* no memory to find receivers; a QoS 0 message is lost */
     if (e->count > 0 || e->group_count > 0) {
         struct mqtt_publish scratch;
         struct delivery d = begin(b, p, &scratch);
@@ -128,7 +130,9 @@ enum publish_next publish_route(struct broker *b, const struct publish *p,
         fanout_publish(b->fanouts, e, &d, client_of(p));
         delivery_end(&d);
     }
-    return store_has_part(b, fields, &found->targets) ? PUBLISH_STORE : PUBLISH_DONE;
+    if (!store_has_part(b, fields, may_have ? &found->targets : NULL))
+        return PUBLISH_DONE;
+    return to_store(found, may_have);
 }
 
 /* A message that the store brings to the own clients. False: not to all yet. */

@@ -8,6 +8,7 @@
 
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
+#include "broker/base/drop_log.h"
 #include "broker/client/client.h"
 #include "broker/delivery/deliver.h"
 #include "broker/delivery/fanout.h"
@@ -336,7 +337,7 @@ static void send_to(struct broker *b, void *node, const struct share_group *g, s
     if (m != NULL)
         store_share_send(b->store, node, share_group_filter(g), m, tried);
     else
-        b->stats.dropped[DROP_NO_MEMORY]++;
+        drop_note(&b->stats, DROP_NO_MEMORY, share_group_filter(g), d->publish->topic);
 }
 
 /* Nobody here has room: one other node is tried. */
@@ -347,7 +348,7 @@ static void send_elsewhere(struct broker *b, const struct share_group *g, struct
     if (share_group_draw(groups_of(b), g, draw, &node))
         send_to(b, node, g, d, true);
     else
-        b->stats.dropped[DROP_SHARE_NOBODY]++;
+        drop_note(&b->stats, DROP_SHARE_NOBODY, share_group_filter(g), d->publish->topic);
 }
 
 static void draw_one(struct broker *b, struct share_group *g, struct delivery *d)
@@ -357,14 +358,14 @@ static void draw_one(struct broker *b, struct share_group *g, struct delivery *d
     if (b->config->shared.strategy == SHARE_LOCAL && give_here(b, g, d))
         return;
     if (!share_group_draw(groups_of(b), g, draw, &node))
-        b->stats.dropped[DROP_SHARE_NOBODY]++;
+        drop_note(&b->stats, DROP_SHARE_NOBODY, share_group_filter(g), d->publish->topic);
     else if (node != NULL)
         send_to(b, node, g, d, false);
     else if (!give_here(b, g, d))
         send_elsewhere(b, g, d);
 }
 
-void share_publish(struct broker *b, const struct match_entry *e, struct delivery *d)
+void share_draw(struct broker *b, const struct match_entry *e, struct delivery *d)
 {
     for (uint32_t i = 0; i < e->group_count; i++) {
         struct share_group *g = share_group_of(match_entry_groups(e)[i].subscriber);
@@ -382,7 +383,7 @@ void share_deliver(struct broker *b, struct mqtt_slice filter, struct message *m
     if (!given && g != NULL && !tried)
         send_elsewhere(b, g, &d);
     else if (!given)
-        b->stats.dropped[DROP_SHARE_NOBODY]++;
+        drop_note(&b->stats, DROP_SHARE_NOBODY, filter, m->topic);
     delivery_end(&d);
 }
 

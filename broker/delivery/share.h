@@ -14,6 +14,7 @@
 #define FLOTILLA_BROKER_DELIVERY_SHARE_H
 
 #include "broker/message/encode.h"
+#include "broker/routing/match_cache.h"
 #include "broker/store/store.h"
 
 struct broker;
@@ -42,7 +43,12 @@ void share_acked(struct client *c, uint64_t sequence);
 /* ---- messages -------------------------------------------------------------------------------- */
 
 /* Draws a member for each matching group that gets the message by the way of QoS 0. */
-void share_publish(struct broker *b, const struct match_entry *e, struct delivery *d);
+void share_draw(struct broker *b, const struct match_entry *e, struct delivery *d);
+static inline void share_publish(struct broker *b, const struct match_entry *e, struct delivery *d)
+{
+    if (e->group_count > 0)
+        share_draw(b, e, d);
+}
 /* See struct store_host. */
 bool share_wake(struct broker *b, struct mqtt_slice filter, uint32_t messages);
 void share_look(struct broker *b, bool join);

@@ -19,7 +19,7 @@ enum {
 
 struct encoder {
     struct encoded variants[VARIANTS];
-    bool made[VARIANTS];
+    uint64_t made; /* bits of variants */
     uint8_t *buffers[VARIANTS];
     size_t sizes[VARIANTS];
     uint8_t *props; /* of 5.0, being put together */
@@ -43,7 +43,7 @@ void encoder_free(struct encoder *e)
 
 void encoder_begin(struct encoder *e)
 {
-    memset(e->made, 0, sizeof(e->made));
+    e->made = 0;
 }
 
 struct delivery delivery_of_message(struct encoder *e, struct message *m,
@@ -107,7 +107,7 @@ static inline const struct encoded *write(struct encoder *e, const struct mqtt_p
         memcpy(buf + out->len, payload.data, payload.len);
         out->len += payload.len;
     }
-    e->made[variant] = true;
+    e->made |= UINT64_C(1) << variant;
     return out;
 }
 
@@ -127,7 +127,7 @@ const struct encoded *delivery_encode(struct delivery *d, enum mqtt_version vers
 {
     struct encoder *e = d->encoder;
     int variant = (version == MQTT_V5 ? FOR_V5 : 0) + (with_id ? WITH_ID : 0);
-    return e->made[variant] ? &e->variants[variant] : encode(e, d->publish, variant);
+    return (e->made >> variant & 1) != 0 ? &e->variants[variant] : encode(e, d->publish, variant);
 }
 
 /* ---- 5.0 ------------------------------------------------------------------------------------- */
@@ -173,5 +173,5 @@ const struct encoded *delivery_encode_own(struct delivery *d, const struct encod
     int variant = FOR_V5 + (own->with_id ? WITH_ID : 0);
     if (!own->has_expiry)
         return delivery_encode(d, MQTT_V5, own->with_id);
-    return e->made[variant] ? &e->variants[variant] : encode_own(d, own, variant);
+    return (e->made >> variant & 1) != 0 ? &e->variants[variant] : encode_own(d, own, variant);
 }

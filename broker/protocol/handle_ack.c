@@ -36,7 +36,7 @@ void handle_puback(struct client *c, const struct mqtt_packet *p)
     inflight_set(&c->inflight, sequence, INFLIGHT_DONE);
     if (c->hold.durable)
         store_ack(c->broker->store, &c->hold, sequence);
-    else
+    else if (c->shares != NULL)
         share_acked(c, sequence);
     window_moved(c);
 }

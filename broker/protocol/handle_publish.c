@@ -104,7 +104,7 @@ static inline void take_qos1(struct client *c, struct publish *p, enum mqtt_reas
     if (why == MQTT_R_SUCCESS)
         take_acknowledged(c, p, MQTT_PUBACK);
     else
-        request_answer(c, MQTT_PUBACK, p->fields->packet_id, why);
+        request_answer(c, MQTT_PUBACK, p->fields->packet_id, (uint8_t)why);
 }
 
 /* 4.3.3: a packet id that wasn't released yet is the same message again. False also when the client is closed. */
@@ -121,7 +121,7 @@ static bool note_open(struct client *c, const struct mqtt_publish *p)
 static void refuse_qos2(struct client *c, uint16_t packet_id, enum mqtt_reason why)
 {
     if (c->v5 != NULL)
-        request_answer(c, MQTT_PUBREC, packet_id, why);
+        request_answer(c, MQTT_PUBREC, packet_id, (uint8_t)why);
     else if (packet_ids_add(&c->open_qos2, packet_id))
         request_answer(c, MQTT_PUBREC, packet_id, MQTT_R_SUCCESS);
     else

@@ -9,7 +9,6 @@
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
-#include "broker/client/reason.h"
 #include "broker/client/request.h"
 #include "broker/delivery/retained_delivery.h"
 #include "broker/delivery/share.h"
@@ -424,23 +423,9 @@ void handle_list_go_on(struct client *c)
 
 /* ---- the packets ----------------------------------------------------------------------------- */
 
-/* No local with a shared subscription [MQTT-3.8.3-4]. */
-static bool asks_for_the_forbidden(const struct mqtt_subscribe *s)
-{
-    struct mqtt_filter f = {0};
-    for (uint32_t at = 0; mqtt_filters_next(s, true, &at, &f);)
-        if (f.no_local && mqtt_filter_is_shared(f.filter))
-            return true;
-    return false;
-}
-
 void handle_subscribe(struct client *c, const struct mqtt_packet *packet)
 {
     const struct mqtt_subscribe *s = &packet->u.subscribe;
-    if (asks_for_the_forbidden(s)) {
-        reason_fail(c, MQTT_R_PROTOCOL_ERROR, "no local with a shared subscription");
-        return;
-    }
     struct request *q = request_new(c, MQTT_SUBACK, s->packet_id, list_size(s));
     if (q == NULL)
         return;

@@ -95,13 +95,15 @@ for _, g in ipairs(order) do
     if ARGV[7] ~= '' and redis.call('SREM', hungry, ARGV[7]) == 1 then
       named = {ARGV[7]}
     end
-    for _, other in ipairs(redis.call('SPOP', hungry, 2 - #named)) do
+    -- Two, in case one has no room by now; more of many messages, so that they go to all.
+    local most_nodes = math.max(2, math.min(added[g], 8))
+    for _, other in ipairs(redis.call('SPOP', hungry, most_nodes - #named)) do
       named[#named + 1] = other
     end
     for _, n in ipairs(named) do
       out[#out + 1] = n
       out[#out + 1] = g
-      out[#out + 1] = added[g]
+      out[#out + 1] = math.ceil(added[g] / #named)
     end
   end
 end

@@ -29,7 +29,9 @@ if last and string.match(last, '^%d+') == ARGV[5] then
     end
   end
 else
-  local numbers = redis.call('ZRANGE', w, 0, tonumber(ARGV[6]) - 1)
+  -- Its share of what waits, so that others get some of a little; a lot is taken in batches.
+  local share = math.ceil(redis.call('ZCARD', w) / redis.call('HLEN', p .. 'm:' .. g))
+  local numbers = redis.call('ZRANGE', w, 0, math.max(1, math.min(share, tonumber(ARGV[6]))) - 1)
   for _, n in ipairs(numbers) do
     local entry = redis.call('HGET', e, n)
     redis.call('ZREM', w, n)
