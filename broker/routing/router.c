@@ -49,7 +49,7 @@ const struct match_entry *router_match(struct router *r, struct mqtt_slice topic
     if (e != NULL)
         return e;
     if (mqtt_filter_is_shared(topic))
-        r->scratch.count = 0; /* that is where the members of groups are */
+        topic_matches_clear(&r->scratch); /* that is where the members of groups are */
     else if (!topic_tree_match(r->tree, topic, &r->scratch))
         return NULL;
     return match_cache_put(r->cache, topic, &r->scratch);
