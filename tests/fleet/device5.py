@@ -31,7 +31,7 @@ class Device5(Device):
         self.props_for = props_for or (lambda topic, payload: ({}, False))
         self.arrivals_of = collections.defaultdict(list)
         self.sent_at, self.acked_at = {}, {}
-        self.suback_count = 0
+        self.suback_count, self.greeted_at = 0, []
         super().__init__(lambda: dial(m5.Client), client_id, subscriptions, **more)
 
     # a new connection
@@ -52,6 +52,7 @@ class Device5(Device):
                 self.problems.append("refused: %r" % connack)
             raise m.Closed("refused with 0x%02x" % connack.reason)
         self.window = min(self.window, connack.props.get("receive_maximum", 65535))
+        self.greeted_at.append(time.monotonic())
         self.may_alias = connack.props.get("topic_alias_maximum", 0)
         self.suback_count = 0
 

@@ -3,7 +3,9 @@
 Members are 3.1.1 and 5.0, clean and durable; they hop between the brokers. faults.py says how to run a seed again.
 """
 import collections
+import os
 import random
+import sys
 import threading
 import time
 
@@ -26,6 +28,8 @@ class Passing(threading.Thread):
         self.roads, self.client_id, self.filter, self.qos, self.away = roads, name, filter, qos, away
         self.received = collections.defaultdict(list)
         self.ends, self.ending, self.problems = 0, False, []
+        self.since = self.heard = time.monotonic()
+        self.address = None
         self.start()
 
     def run(self):
@@ -50,13 +54,15 @@ class Passing(threading.Thread):
         if client.expect(m.CONNACK, timeout=10).return_code != 0:
             return
         client.send(m.subscribe(1, (self.filter, self.qos)))
-        until, heard, pinged = time.monotonic() + random.uniform(0.3, 4), time.monotonic(), 0
+        self.since = self.heard = time.monotonic()
+        self.address = client.sock.getpeername()
+        until, pinged = self.since + random.uniform(0.3, 4), 0
         while time.monotonic() < until or self.ending:
             if self.ending == "now":
                 client.disconnect()
                 return
             now = time.monotonic()
-            if now - heard > 5:
+            if now - self.heard > 5:
                 raise m.TimedOut("nothing heard")
             if now - pinged > 1:
                 client.send(m.PINGREQ_BYTES)
@@ -65,7 +71,7 @@ class Passing(threading.Thread):
                 client.fill(now + 0.05)
             except m.TimedOut:
                 continue
-            heard = time.monotonic()
+            self.heard = time.monotonic()
             self.read(client)
         if random.random() < 0.5:
             client.disconnect()
@@ -82,6 +88,11 @@ class Passing(threading.Thread):
         for p in new:
             self.received[p.topic].append(p.payload)
         client.send(out)
+
+    def state(self):
+        return "%s (since %.1f s at %s, heard %.1f s ago, ends %d, %s)" % (
+            self.client_id, time.monotonic() - self.since, self.address, time.monotonic() - self.heard, self.ends,
+            self.problems)
 
     def finish(self):
         self.ending = "now"
@@ -145,9 +156,21 @@ class Group:
             try:
                 eventually(lambda: len(self.missing(topic)) <= self.may_miss(topic), timeout)
             except AssertionError:
-                raise AssertionError("%s: of %d are missing %s; %s" % (
-                    topic, self.counts[topic], self.missing(topic)[:30],
-                    [d.state() for d in self.devices])) from None
+                raise AssertionError("%s: of %d are missing %s; %s\n%s" % (
+                    topic, self.counts[topic], self.missing(topic)[:30], [x.state() for x in self.members],
+                    self.stored())) from None
+            self.check()
+
+    def stored(self):
+        """What Redis has of the group: who is a member, how much waits, what is taken by whom."""
+        redis, filter, out = self.case.fleet.redis, "$share/%s/%s/#" % (self.name, self.name), []
+        for bucket in range(64):
+            def key(kind):
+                return "fl:{g%d}:%s:%s" % (bucket, kind, filter)
+            if redis.command("EXISTS", key("m"), key("e")):
+                out += [redis.command("HGETALL", key("m")), redis.command("ZCARD", key("w")),
+                        redis.command("HGETALL", key("t")), redis.command("SMEMBERS", key("h"))]
+        return out
 
     def finish(self):
         for x in self.members + [p[0] for p in self.publishers]:
@@ -157,7 +180,9 @@ class Group:
 class RandomFaultsShared(FaultsCase, harness.FleetTest):
     @classmethod
     def config(cls):
-        return {"shared": {"strategy": random.choice(STRATEGIES), "redispatch_after": "2s",
+        strategy = random.Random(os.environ.get("FLOTILLA_FAULTS_SEED")).choice(STRATEGIES)
+        sys.stderr.write("[%s] " % strategy)
+        return {"shared": {"strategy": strategy, "redispatch_after": "2s",
                            "groups": [{"name": "kept", "filter": "kept/#", "keep": "1h"}]},
                 "limits": {"max_inflight": WINDOW}}
 
