@@ -27,13 +27,14 @@ class Passing(threading.Thread):
         super().__init__(daemon=True)
         self.roads, self.client_id, self.filter, self.qos, self.away = roads, name, filter, qos, away
         self.received = collections.defaultdict(list)
-        self.ends, self.ending, self.problems = 0, False, []
+        self.ends, self.problems = 0, []
+        self.ending = None  # "stay": it leaves no more by itself; "now": it goes for good
         self.since = self.heard = time.monotonic()
         self.address = None
         self.start()
 
     def run(self):
-        while not self.ending:
+        while self.ending != "now":
             client = None
             try:
                 client = self.roads.dial()
