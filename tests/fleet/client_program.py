@@ -6,7 +6,7 @@ The commands ("client" says to which connection, where a program has several):
     {"do": "publish", "client", "topic", "payload", "qos", "retain", "properties": {...}}
     {"do": "disconnect", "client"}     {"do": "cut", "client"}
 
-Each is answered by {"event": "connected", "present"}, "published" or "closed", or {"event": "error", "text"}; a publication
+Each is answered by {"event": "connected", "present" (if it is known)}, "published" or "closed", or {"event": "error", "text"}; a publication
 when the broker has acknowledged it. Meanwhile come {"event": "message", "topic", "payload", "qos", "retain", "properties"}.
 """
 import json
@@ -67,7 +67,7 @@ class ProgramSession(Session):
         self.program, self.name, self.answers, self.error = program, name, [], None
         program.sessions[name] = self
         self.ask(dict(command, do="connect"))
-        self.present = self.answer("connected")["present"]
+        self.present = self.answer("connected").get("present")
 
     def happened(self, event):
         if event["event"] == "message":

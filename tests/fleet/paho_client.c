@@ -254,7 +254,8 @@ static void do_connect(struct client *c, const cJSON *command)
                   cJSON_GetArrayItem(pair, 1)->valueint);
     }
     cJSON *line = event("connected");
-    cJSON_AddBoolToObject(line, "present", present);
+    if (!c->v5) /* Paho doesn't tell it in MQTT 5.0 */
+        cJSON_AddBoolToObject(line, "present", present);
     say(line);
 }
 
