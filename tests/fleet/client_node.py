@@ -3,6 +3,7 @@ import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 import unittest
 
 from client_program import OneProgram
@@ -53,3 +54,13 @@ def node_red():
 class MqttJs(OneProgram):
     def argv(self):
         return ["node", os.path.join(HERE, "mqttjs_client.cjs"), mqttjs()]
+
+
+class NodeRed(OneProgram):
+    def argv(self):
+        modules, self.user_folder = node_red(), tempfile.mkdtemp(prefix="flotilla-node-red-")
+        return ["node", os.path.join(HERE, "nodered_client.cjs"), modules, self.user_folder]
+
+    def end(self):
+        super().end()
+        shutil.rmtree(self.user_folder)

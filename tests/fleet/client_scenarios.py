@@ -53,12 +53,12 @@ class Scenarios:
         for version, transport in itertools.product(self.client.versions, self.client.transports):
             with self.subTest(version=version, transport=transport):
                 topic = self.unique("by/")
-                session = self.connect((topic, 1), version=version, transport=transport)
-                session.publish(topic, "hello", 1)
-                session.publish(topic, LARGE, 1)
-                got = session.wait(2)
+                subscriber = self.connect((topic, 1), version=version, transport=transport)
+                publisher = self.connect(version=version, transport=transport)
+                publisher.publish(topic, "hello", 1)
+                publisher.publish(topic, LARGE, 1)
+                got = subscriber.wait(2)
                 self.assertEqual([g[:4] for g in got], [(topic, "hello", 1, False), (topic, LARGE, 1, False)])
-                session.close()
 
     def test_each_quality_of_service(self):
         for of_publisher, of_subscriber in self.versions():
