@@ -17,7 +17,6 @@
 #include "broker/base/turn_clock.h"
 #include "broker/message/message.h"
 #include "broker/net/output.h"
-#include "broker/store/store.h"
 #include "common/base/pace.h"
 #include "common/base/wheel.h"
 
@@ -36,6 +35,7 @@ struct metrics;
 struct metric_histogram;
 struct router;
 struct session_table;
+struct store;
 struct sys_topics;
 struct sys_values;
 struct websocket_decoder;
@@ -63,7 +63,7 @@ struct broker {
     uint64_t now_ms; /* clock_monotonic_ms, once per turn */
     uint64_t
         client_ms; /* the same for keep alive: without the time in which clients weren't served */
-    uint64_t expiry_now_ms; /* store_now_ms, once per turn: context_expiry_now_ms */
+    uint64_t expiry_now_ms; /* store_now_ms, once per turn: client_expiry_now_ms */
     uint64_t hash_key;
 
     struct store *store;
@@ -127,13 +127,5 @@ struct broker {
     uint8_t *props_buffer;                   /* of the packet that is being handled: publish_v5.c */
     size_t props_size;
 };
-
-/* What messages' expiry is compared with; a clock is read once per turn, and only if one expires. */
-static inline uint64_t context_expiry_now_ms(struct broker *b)
-{
-    if (b->expiry_now_ms == 0)
-        b->expiry_now_ms = store_now_ms(b->store);
-    return b->expiry_now_ms;
-}
 
 #endif

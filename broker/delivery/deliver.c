@@ -97,7 +97,7 @@ static struct packet encode_v5(struct client *c, struct delivery *d, const struc
     }
     own.has_expiry = d->expires_at_ms != 0;
     if (own.has_expiry)
-        own.expiry_s = expiry_left_s(d->expires_at_ms, context_expiry_now_ms(c->broker));
+        own.expiry_s = expiry_left_s(d->expires_at_ms, client_expiry_now_ms(c));
     p.encoded = delivery_encode_own(d, &own);
     if (p.alias.alias != 0 && is_too_large(c, p.encoded)) { /* not for what we add to it */
         p.alias = own.alias = (struct alias_choice){0};
@@ -212,7 +212,7 @@ static uint32_t window_of(const struct client *c)
 
 static bool is_expired(const struct client *c, const struct message *m)
 {
-    if (m->expires_at_ms == 0 || !message_is_expired(m, context_expiry_now_ms(c->broker)))
+    if (m->expires_at_ms == 0 || !message_is_expired(m, client_expiry_now_ms(c)))
         return false;
     drop(c, m->topic, DROP_EXPIRED);
     return true;

@@ -70,6 +70,6 @@ bool publish_v5_take(struct client *c, struct mqtt_publish *p, struct publish_v5
     p->props = taken.props;
     out->is_text = taken.is_text;
     if (taken.has_expiry)
-        out->expires_at_ms = context_expiry_now_ms(b) + (uint64_t)taken.expiry_s * 1000;
+        out->expires_at_ms = client_expiry_now_ms(c) + (uint64_t)taken.expiry_s * 1000;
     return taken.alias == 0 || take_alias(c, p, taken.alias);
 }
