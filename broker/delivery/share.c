@@ -41,12 +41,10 @@ static void tell_members(struct broker *b, struct mqtt_slice filter)
     store_share_members(b->store, filter, members, qos);
 }
 
-static struct store_member member_of(struct client *c, struct mqtt_slice filter)
+static struct store_member member_of(struct client *c, const struct membership *m)
 {
-    struct store_member m = {.hold = &c->hold, .filter = filter};
-    router_is_subscribed(c->broker->router, c->session, filter, &m.options);
-    m.options.no_local = false; /* of a bridge, say */
-    return m;
+    return (struct store_member){
+        .hold = &c->hold, .filter = membership_filter(m), .options = m->options};
 }
 
 void share_joined(struct client *c, struct mqtt_slice filter)
@@ -56,7 +54,9 @@ void share_joined(struct client *c, struct mqtt_slice filter)
         client_close_later(c, END_NO_MEMORY);
         return;
     }
-    struct store_member member = member_of(c, filter);
+    router_is_subscribed(c->broker->router, c->session, filter, &m->options);
+    m->options.no_local = false; /* of a bridge, say */
+    struct store_member member = member_of(c, m);
     store_share_join(c->broker->store, &member);
     tell_members(c->broker, filter);
 }
@@ -204,7 +204,7 @@ static void join_again(struct client *c)
 {
     struct membership *m;
     LIST_FOREACH (m, &c->shares->memberships, link) {
-        struct store_member member = member_of(c, membership_filter(m));
+        struct store_member member = member_of(c, m);
         store_share_join(c->broker->store, &member);
     }
 }
@@ -224,7 +224,7 @@ void share_look(struct broker *b, bool join)
 
 static void send_one(struct client *c, struct share_held *h)
 {
-    struct store_member m = member_of(c, membership_filter(h->membership));
+    struct store_member m = member_of(c, h->membership);
     struct mqtt_publish fields;
     struct message *message = h->message;
     struct delivery d = delivery_of_message(c->broker->encoder, message, &fields);
@@ -276,7 +276,7 @@ static void on_taken(void *arg, enum store_status status, const struct store_sha
 
 static void take(struct client *c, struct membership *m, uint32_t count)
 {
-    struct store_member member = member_of(c, membership_filter(m));
+    struct store_member member = member_of(c, m);
     membership_expects(m, 0, count);
     c->ops++;
     store_share_take(c->broker->store, &member, count, on_taken, m);
@@ -284,12 +284,12 @@ static void take(struct client *c, struct membership *m, uint32_t count)
 
 static uint32_t wanted_of(const struct broker *b, const struct membership *m)
 {
-    const struct share_group *g = find_group(b, membership_filter(m));
     if (is_hashed(b))
         return m->takes && (m->wanted > 0 || m->behind) ? TAKE_MAX : 0;
-    if (m->wanted > 0 || !m->takes || g == NULL || !g->behind)
+    if (m->wanted > 0 || !m->takes)
         return m->wanted;
-    return TAKE_MAX;
+    const struct share_group *g = find_group(b, membership_filter(m));
+    return g != NULL && g->behind ? TAKE_MAX : 0;
 }
 
 void share_pump(struct client *c)
@@ -378,7 +378,7 @@ static void send_to(struct broker *b, void *node, const struct share_group *g, s
 }
 
 /* Nobody here has room: one other node is tried. */
-static void send_elsewhere(struct broker *b, const struct share_group *g, struct delivery *d)
+static void send_elsewhere(struct broker *b, struct share_group *g, struct delivery *d)
 {
     struct share_draw draw = {.number = random_number(b), .not_here = true};
     void *node;
