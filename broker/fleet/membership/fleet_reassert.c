@@ -38,7 +38,6 @@ static void reannounce_subscription(void *arg, const struct store_subscription *
     struct fleet_session_ref session = {
         .client = {.data = (const uint8_t *)h->hold->client_id, .len = h->hold->client_id_len},
         .epoch = h->hold->epoch};
-
     fleet_append_subscribed(h->fleet, session, sub->filter,
                             (struct mqtt_slice){.data = o.bytes, .len = (uint32_t)o.len});
 }
