@@ -59,6 +59,10 @@ class FormatTests(Conformance5):
                 self.proves("MQTT-1.5.5-1")
                 self.assertEqual(raw.subscription_ids, [identifier])
                 self.assertEqual(len(raw.props["correlation_data"]), size)
+        for longer in (b"\x30\x85\x00\x00\x01a\x00x",  # the remaining length of a PUBLISH
+                       b"\x30\x06\x00\x01a\x80\x00x",  # its property length
+                       b"\x82\x0a\x00\x01\x03\x0b\x81\x00\x00\x01a\x00"):  # a subscription identifier
+            self.refused(longer, MALFORMED)
 
     def raw_publish(self, client):
         """The next PUBLISH, whose remaining length must have been the shortest."""

@@ -296,11 +296,15 @@ class RetainTests(Conformance5):
         self.assert_quiet(client)
 
     def test_not_as_published_has_no_flag(self):
-        topic = self.unique("r/")
-        client = self.subscriber((topic, 1))
+        topic, live, name = self.unique("r/"), self.client(), self.unique("s")
+        with self.durable(name) as later:
+            for client in (live, later):
+                client.subscribe((topic, 1))
+            later.leave()
         self.keep(topic)
-        self.proves("MQTT-3.3.1-12")
-        client.expect_message(topic, "kept", 1, retain=False)
+        for client in (live, self.durable(name)):
+            self.proves("MQTT-3.3.1-12")
+            client.expect_message(topic, "kept", 1, retain=False)
 
     def test_as_published_has_the_flag_that_came(self):
         topic, name = self.unique("r/"), self.unique("s")
