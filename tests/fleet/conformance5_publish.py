@@ -166,13 +166,15 @@ class PublishTests(Conformance5):
         client.expect_message(base + "/b", "once", 2)
 
     def test_the_identifier_comes_with_the_message(self):
-        client, topic = self.client(), self.unique("i/")
-        client.subscribe((topic, 1), props={"subscription_id": 4711})
-        publisher = self.client()
+        topic, publisher = self.unique("i/"), self.client()
+        clients = self.client(), self.durable(self.unique("s"))
+        for client in clients:
+            client.subscribe((topic, 1), props={"subscription_id": 4711})
         for qos in (0, 1, 2):
             publisher.publish(topic, "x", qos)
-            self.proves("MQTT-3.3.4-3")
-            self.assertEqual(client.expect_message(topic, "x", min(qos, 1)).subscription_ids, [4711])
+            for client in clients:
+                self.proves("MQTT-3.3.4-3")
+                self.assertEqual(client.expect_message(topic, "x", min(qos, 1)).subscription_ids, [4711])
 
     def test_identifiers_of_overlapping_subscriptions(self):
         """One PUBLISH with all of them, or one for each; ours is one."""
@@ -353,10 +355,10 @@ class AliasTests(Conformance5):
         base = self.unique("a/")
         client = self.subscriber((base + "/+", 1))
         some = sorted({1, 2, most // 2 + 1, most})
+        self.proves("MQTT-3.3.2-12")
         for alias in some:
             publisher.publish("%s/%d" % (base, alias), "named", 1, props={"topic_alias": alias})
             client.expect_message("%s/%d" % (base, alias), "named", 1)
-        self.proves("MQTT-3.3.2-12")
         for alias in some:
             publisher.publish("", "short", 1, props={"topic_alias": alias})
             self.assertEqual(client.expect_message("%s/%d" % (base, alias), "short", 1).props, {})
