@@ -101,24 +101,24 @@ static void *stub_memory(void *arg, void *p, size_t old_size, size_t size)
     static size_t left = ARENA;
     static void *spare[32];
     unsigned old_class = SMALLEST;
-    unsigned class = SMALLEST;
+    unsigned kind_of_glob = SMALLEST;
     (void)arg;
     if (at == NULL)
         at = mmap(NULL, ARENA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     while ((1u << old_class) < old_size)
         old_class++;
-    while ((1u << class) < size)
-        class++;
-    if (p != NULL && size > 0 && old_class == class)
+    while ((1u << kind_of_glob) < size)
+        kind_of_glob++;
+    if (p != NULL && size > 0 && old_class == kind_of_glob)
         return p;
     void *new = NULL;
-    if (size > 0 && (new = spare[class]) != NULL) {
-        memcpy(&spare[class], new, sizeof(void *));
+    if (size > 0 && (new = spare[kind_of_glob]) != NULL) {
+        memcpy(&spare[kind_of_glob], new, sizeof(void *));
     } else if (size > 0) {
-        stub_must(left >= 1u << class, "the model needs too much memory");
+        stub_must(left >= 1u << kind_of_glob, "the model needs too much memory");
         new = at;
-        at += 1u << class;
-        left -= 1u << class;
+        at += 1u << kind_of_glob;
+        left -= 1u << kind_of_glob;
     }
     if (p != NULL && size > 0)
         memcpy(new, p, old_size < size ? old_size : size);
