@@ -111,7 +111,7 @@ struct store_redis_config {
     uint32_t queue_limit;         /* messages per session */
     uint64_t queue_limit_bytes;   /* a session */
     uint64_t redispatch_after_ms; /* shared.redispatch_after */
-    bool share_local;             /* members on the publisher's node come first */
+    int share_strategy;           /* enum share_strategy */
     enum fleet_consistency consistency;
     enum fleet_durability durability;
 };

@@ -149,6 +149,31 @@ static uint32_t place_of_next(struct broker *b, const struct share_group *g)
     return b->config->shared.strategy == SHARE_RANDOM ? (uint32_t)random_number(b) : g->turn;
 }
 
+struct woken {
+    struct mqtt_slice filter;
+    bool any;
+};
+
+/* Each looks for what is in its partitions. */
+static bool wake_one(void *arg, const struct share_member *m)
+{
+    struct woken *w = arg;
+    struct client *c = m->session->client;
+    struct membership *here = shares_find(c, w->filter);
+    if (here == NULL || !here->takes || !client_is_connected(c))
+        return false;
+    if (here->wanted == 0)
+        membership_expects(here, 1, here->asked);
+    client_mark_work(c);
+    w->any = true;
+    return false;
+}
+
+static bool is_hashed(const struct broker *b)
+{
+    return share_strategy_is_hashed(b->config->shared.strategy);
+}
+
 bool share_wake(struct broker *b, struct mqtt_slice filter, uint32_t messages)
 {
     struct share_group *g = find_group(b, filter);
@@ -156,6 +181,11 @@ bool share_wake(struct broker *b, struct mqtt_slice filter, uint32_t messages)
     bool any = false;
     if (g == NULL)
         return false;
+    if (is_hashed(b)) {
+        struct woken w = {.filter = filter};
+        share_group_choose(groups_of(b), g, 0, wake_one, &w, &next);
+        return w.any;
+    }
     for (uint32_t i = 0; i < messages && i < TAKE_MAX; i++) {
         if (!share_group_choose(groups_of(b), g, place_of_next(b, g), has_room, g, &next)) {
             g->behind = true;
@@ -231,11 +261,14 @@ static void on_taken(void *arg, enum store_status status, const struct store_sha
     for (size_t i = 0; i < count; i++)
         if (!here || !shares_hold(c, m, &entries[i]))
             shares_refuse(c, &entries[i]);
+    m->behind = is_hashed(b) && (more || status != STORE_OK);
     if (g != NULL)
         g->behind = status == STORE_OK ? more : g->behind;
     if (here)
         send_waiting(c);
-    if (here && more)
+    if (here && m->behind)
+        client_mark_work(c);
+    else if (here && more)
         share_wake(b, membership_filter(m), TAKE_MAX);
     membership_answered(m); /* may free it */
     client_op_done(c);
@@ -252,6 +285,8 @@ static void take(struct client *c, struct membership *m, uint32_t count)
 static uint32_t wanted_of(const struct broker *b, const struct membership *m)
 {
     const struct share_group *g = find_group(b, membership_filter(m));
+    if (is_hashed(b))
+        return m->takes && (m->wanted > 0 || m->behind) ? TAKE_MAX : 0;
     if (m->wanted > 0 || !m->takes || g == NULL || !g->behind)
         return m->wanted;
     return TAKE_MAX;
@@ -272,6 +307,8 @@ void share_pump(struct client *c)
         uint32_t room = wanted > 0 ? room_of(c) : 0;
         if (room > 0)
             take(c, m, wanted < room ? wanted : room);
+        else if (is_hashed(c->broker))
+            m->behind = m->behind || wanted > 0; /* it is another one's in no case */
         else if (wanted > 0)
             share_wake(c->broker, membership_filter(m), 1); /* another one, or it is behind */
         if (!client_is_connected(c) || c->shares == NULL)
@@ -318,7 +355,7 @@ static bool give_here(struct broker *b, struct share_group *g, struct delivery *
 {
     struct share_member m;
     int strategy = b->config->shared.strategy;
-    bool hashed = strategy == SHARE_HASH_TOPIC || strategy == SHARE_HASH_CLIENT;
+    bool hashed = share_strategy_is_hashed(strategy);
     uint32_t start = hashed ? (uint32_t)number_of(b, g, d) : place_of_next(b, g);
     if (!share_group_choose(groups_of(b), g, start, takes_now, b, &m))
         return false;

@@ -25,6 +25,7 @@ struct membership {
     uint32_t asked;  /* that it is taking now; the store will answer */
     uint32_t held;   /* of struct share_held */
     bool takes;      /* its SUBACK was sent */
+    bool behind;     /* with partitions: something may wait for it */
     bool gone;       /* it has left: freed when nothing refers to it */
     uint32_t filter_len;
     char filter[];
