@@ -65,6 +65,12 @@ void fleet_take_new_id(struct fleet *f)
     fleet_totals_new_id(f);
 }
 
+static void remove_nodes(struct fleet *f)
+{
+    while (f->nodes != NULL)
+        fleet_node_remove(f, f->nodes);
+}
+
 void fleet_drop_everything(struct fleet *f)
 {
     struct redis_link *links[] = {f->commands, f->inbox_link, f->log_link, f->channel,
@@ -81,8 +87,7 @@ void fleet_drop_everything(struct fleet *f)
     }
     fleet_load_reset(f);
     fleet_log_stop(f);
-    while (f->nodes != NULL)
-        fleet_node_remove(f, f->nodes);
+    remove_nodes(f);
     reapers_free(f);
     fleet_cut_reset(f);
     fleet_taken_reset(f);
@@ -102,6 +107,7 @@ void fleet_drop_everything(struct fleet *f)
     fleet_publish_reset(f);
     fleet_run_deferred(f, false);
     fleet_connect_reset(f); /* who waited for that */
+    remove_nodes(f);        /* who was answered meanwhile */
     f->box = box;
 }
 

@@ -1,5 +1,6 @@
 /* Fleet protocol, rules 7 and 8: one connection a client id, take-over, wills, queues by sequence.
  */
+#include "broker/fleet/node/fleet.h"
 #include "tests/unit/broker/fleet/fleet_bed.h"
 
 static const struct bed_will offline = {.topic = "w/1", .payload = "offline", .qos = 1};
@@ -619,6 +620,23 @@ static void sessions_expire_and_everybody_forgets_them(void **state)
     assert_false(d->present);
 }
 
+/* What it says to another node then goes nowhere. (The sanitizer sees what is left.) */
+static void a_client_that_leaves_while_its_node_ends_leaves_nothing(void **state)
+{
+    struct bed *b = *state;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *first = bed_connect(one, "c", false);
+    first->silent = true;
+    struct bed_client *second = bed_connect_begin(two, "c", false, false, NULL);
+    BED_UNTIL(b, one->asked == 1);
+    fleet_defer((struct fleet *)(void *)one->store, first->asked_done, first->asked_arg, STORE_OK);
+    first->asked_done = NULL;
+    bed_kill(b, one);
+    BED_UNTIL(b, second->status >= 0);
+    assert_int_equal(second->status, STORE_OK);
+}
+
 int main(void)
 {
 #define IN_BED(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
@@ -649,6 +667,7 @@ int main(void)
         IN_BED(rule_8_a_sessions_queue_has_a_limit),
         IN_BED(unsubscribing_reaches_every_node),
         IN_BED(sessions_expire_and_everybody_forgets_them),
+        IN_BED(a_client_that_leaves_while_its_node_ends_leaves_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
