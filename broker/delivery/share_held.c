@@ -74,7 +74,7 @@ uint32_t shares_expected(const struct shares *s)
 
 bool shares_hold(struct client *c, struct membership *m, const struct store_share_entry *e)
 {
-    struct share_held *h = account_zalloc(ACCOUNT_WINDOWS, sizeof(*h));
+    struct share_held *h = account_alloc(ACCOUNT_WINDOWS, sizeof(*h));
     if (h == NULL)
         return false;
     *h = (struct share_held){
