@@ -49,8 +49,8 @@ struct pending_queue {
 
 static size_t pending_size(const struct pending *p)
 {
-    const struct message *m = p->message;
-    return sizeof(*p) + kept_ids_bytes(&p->ids) + sizeof(*m) + m->topic.len + m->payload.len;
+    return sizeof(*p) + kept_ids_bytes(&p->ids) + sizeof(*p->message) +
+           message_content_size(p->message);
 }
 
 /* ---- one message into the output -------------------------------------------------------------- */
@@ -62,9 +62,14 @@ struct packet {
     struct alias_choice alias;
 };
 
+/* To the nearest second, so that two brokers' clocks may differ a little: rounded up, a message would
+ * be told more than its publisher gave it. What hasn't expired has a second at least. */
 static uint32_t expiry_left_s(uint64_t expires_at_ms, uint64_t now_ms)
 {
-    return expires_at_ms > now_ms ? (uint32_t)((expires_at_ms - now_ms + 999) / 1000) : 0;
+    if (expires_at_ms <= now_ms)
+        return 0;
+    uint64_t left_s = (expires_at_ms - now_ms + 500) / 1000;
+    return left_s > 0 ? (uint32_t)left_s : 1;
 }
 
 /* How the topic is named to this client. */

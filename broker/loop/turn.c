@@ -118,7 +118,8 @@ static void work(struct client *c)
     if (client_is_connected(c)) {
         handle_list_go_on(c);
         deliver_pump(c);
-        share_pump(c);
+        if (c->shares != NULL)
+            share_pump(c);
         retained_delivery_go_on(c);
     }
     if (c->state == CLIENT_ANSWERING && c->requests == NULL)

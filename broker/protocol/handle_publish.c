@@ -72,9 +72,9 @@ static void take_acknowledged(struct client *c, struct publish *p, enum mqtt_typ
                        reached ? MQTT_R_SUCCESS : MQTT_R_NO_MATCHING_SUBSCRIBERS);
         return;
     }
-    struct request *q = request_new(c, answer, fields->packet_id,
-                                    store_targets_copies(&found.targets) *
-                                        (fields->topic.len + fields->payload.len));
+    size_t content = (size_t)fields->topic.len + fields->payload.len + fields->props.raw.len;
+    struct request *q =
+        request_new(c, answer, fields->packet_id, store_targets_copies(&found.targets) * content);
     if (q == NULL)
         return;
     q->reached = reached;
@@ -105,7 +105,7 @@ static inline void take_qos1(struct client *c, struct publish *p, enum mqtt_reas
     if (why == MQTT_R_SUCCESS)
         take_acknowledged(c, p, MQTT_PUBACK);
     else
-        request_answer(c, MQTT_PUBACK, p->fields->packet_id, why);
+        request_answer(c, MQTT_PUBACK, p->fields->packet_id, (uint8_t)why);
 }
 
 /* 4.3.3: a packet id that wasn't released yet is the same message again. False also when the client is closed. */
@@ -122,7 +122,7 @@ static bool note_open(struct client *c, const struct mqtt_publish *p)
 static void refuse_qos2(struct client *c, uint16_t packet_id, enum mqtt_reason why)
 {
     if (c->v5 != NULL)
-        request_answer(c, MQTT_PUBREC, packet_id, why);
+        request_answer(c, MQTT_PUBREC, packet_id, (uint8_t)why);
     else if (packet_ids_add(&c->open_qos2, packet_id))
         request_answer(c, MQTT_PUBREC, packet_id, MQTT_R_SUCCESS);
     else

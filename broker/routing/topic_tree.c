@@ -336,7 +336,6 @@ void topic_tree_remove_at(struct topic_tree *t, struct subscriber *s, uint32_t a
 {
     struct subscription gone = s->items[at];
     struct topic_node *leaf = gone.leaf;
-
     t->changes++;
     s->count--;
     s->plus_count -= leaf->plus_in;

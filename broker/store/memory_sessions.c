@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/base/account.h"
 #include "broker/base/broker_stats.h"
+#include "broker/base/memory_budget.h"
 #include "common/base/clock.h"
 #include "common/base/hash.h"
 #include "common/base/timebox.h"
@@ -179,6 +181,18 @@ static void on_expiry_due(struct wheel_timer *t)
     s->expired++;
     end_session(s, m);
     timebox_spend(s->box, TIMEBOX_LOOK_US); /* it may have had many subscriptions */
+}
+
+bool memory_takes_lasting(const struct store_memory *s)
+{
+    return s->config.budget == NULL ||
+           memory_budget_takes_lasting(s->config.budget, account_lasting());
+}
+
+bool memory_takes_queued(const struct store_memory *s, uint64_t queue_bytes)
+{
+    return s->config.budget == NULL ||
+           memory_budget_takes_queued(s->config.budget, account_lasting(), queue_bytes);
 }
 
 static bool has_room_for(const struct store_memory *s, const struct memory_session *m,

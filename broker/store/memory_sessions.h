@@ -9,9 +9,7 @@
 #ifndef FLOTILLA_BROKER_STORE_MEMORY_SESSIONS_H
 #define FLOTILLA_BROKER_STORE_MEMORY_SESSIONS_H
 
-#include "broker/base/account.h"
 #include "broker/base/leftovers.h"
-#include "broker/base/memory_budget.h"
 #include "broker/message/packet_ids.h"
 #include "broker/store/memory_queue.h"
 #include "broker/store/memory_shares.h"
@@ -72,16 +70,8 @@ static inline struct mqtt_slice memory_session_id(const struct memory_session *m
 }
 
 /* The memory budget has room for one more of what lasts; for more in a queue that has so much. */
-static inline bool memory_takes_lasting(const struct store_memory *s)
-{
-    return s->config.budget == NULL ||
-           memory_budget_takes_lasting(s->config.budget, account_lasting());
-}
-static inline bool memory_takes_queued(const struct store_memory *s, uint64_t queue_bytes)
-{
-    return s->config.budget == NULL ||
-           memory_budget_takes_queued(s->config.budget, account_lasting(), queue_bytes);
-}
+bool memory_takes_lasting(const struct store_memory *s);
+bool memory_takes_queued(const struct store_memory *s, uint64_t queue_bytes);
 
 /* NULL: nothing is known of the client id. */
 struct memory_session *memory_session_find(struct store_memory *s, struct mqtt_slice id);

@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "broker/base/broker_stats.h"
+#include "broker/base/drop_log.h"
 #include "broker/store/memory_groups.h"
 #include "broker/store/memory_read.h"
 #include "broker/store/memory_sessions.h"
 #include "broker/store/retained_tree.h"
 #include "common/base/clock.h"
+#include "common/base/hash.h"
 #include "common/base/timebox.h"
 #include "common/log/log.h"
 
@@ -91,9 +93,9 @@ static void queue_for(struct store_memory *s, const struct store_queue_target *t
                              .retain = m->retain && (is_value || t->retain_as_published),
                              .is_value = is_value};
     if (!memory_takes_queued(s, q->bytes))
-        s->config.stats->dropped[DROP_MEMORY]++;
+        drop_note(s->config.stats, DROP_MEMORY, t->client_id, m->topic);
     else if (!memory_queue_push(q, e, t->ids))
-        s->config.stats->dropped[DROP_NO_MEMORY]++;
+        drop_note(s->config.stats, DROP_NO_MEMORY, t->client_id, m->topic);
     else if (session->hold != NULL)
         s->host.wake(s->host.arg, memory_session_id(session));
 }
@@ -106,6 +108,14 @@ static void say_group_full(struct memory_group *g)
                     KV_UINT("messages", g->queue.count), KV_UINT("bytes", g->queue.bytes),
                     KV_STR("effect", "its next messages are dropped until members have read some"));
     g->full_said = true;
+}
+
+static uint8_t partition_of(const struct store_memory *s, const struct message *m)
+{
+    struct mqtt_slice by = s->config.share_strategy == SHARE_HASH_TOPIC ? m->topic : m->publisher;
+    if (!s->shares.hashed)
+        return 0;
+    return (uint8_t)(hash_bytes(s->config.hash_key, by.data, by.len) % SHARE_PARTITIONS);
 }
 
 static void queue_for_group(struct store_memory *s, struct mqtt_slice filter, struct message *m)
@@ -121,9 +131,9 @@ static void queue_for_group(struct store_memory *s, struct mqtt_slice filter, st
     if (q != NULL && q->count < s->config.queue_limit / 2)
         g->full_said = false;
     if (q != NULL && !memory_takes_queued(s, q->bytes))
-        s->config.stats->dropped[DROP_MEMORY]++;
-    else if (q == NULL || !share_queue_push(q, m, clock_monotonic_ms()))
-        s->config.stats->dropped[DROP_NO_MEMORY]++;
+        drop_note(s->config.stats, DROP_MEMORY, filter, m->topic);
+    else if (q == NULL || !share_queue_push(q, m, partition_of(s, m), clock_monotonic_ms()))
+        drop_note(s->config.stats, DROP_NO_MEMORY, filter, m->topic);
     else
         s->host.share_wake(s->host.arg, filter, 1);
 }
@@ -404,6 +414,7 @@ struct store *store_memory_new(const struct store_memory_config *cfg, const stru
         free(s);
         return NULL;
     }
+    s->shares.hashed = share_strategy_is_hashed(cfg->share_strategy);
     wheel_init(&s->wheel, clock_monotonic_ms());
     leftovers_init(&s->leftovers);
     return &s->base;
