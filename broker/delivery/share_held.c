@@ -90,7 +90,7 @@ void membership_expects(struct membership *m, uint32_t wanted, uint32_t asked)
 
 bool shares_hold(struct client *c, struct membership *m, const struct store_share_entry *e)
 {
-    struct share_held *h = account_zalloc(ACCOUNT_WINDOWS, sizeof(*h));
+    struct share_held *h = account_alloc(ACCOUNT_WINDOWS, sizeof(*h));
     if (h == NULL)
         return false;
     *h = (struct share_held){

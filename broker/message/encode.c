@@ -10,22 +10,18 @@
 #include "common/base/hash.h"
 
 enum {
-    WITH_ID = 1, /* what makes a variant */
-    FOR_V5 = 2,
     ONE_RECEIVERS = 4, /* of 5.0, with aliases or ids of its own: not used again */
-    VARIANTS = 5,
-    TOPIC_HASH = 5,  /* a bit like a variant's */
-    COPY_MAX = 2048, /* payloads up to here are copied; above it a reference is cheaper */
-    ID_SIZE = 5,     /* of a subscription id as a property, at most */
-    OWN_SIZE = 8,    /* of alias and expiry */
+    TOPIC_HASH = 5,    /* a bit like a variant's */
+    COPY_MAX = 2048,   /* payloads up to here are copied; above it a reference is cheaper */
+    ID_SIZE = 5,       /* of a subscription id as a property, at most */
+    OWN_SIZE = 8,      /* of alias and expiry */
 };
 
 struct encoder {
-    struct encoded variants[VARIANTS];
-    uint64_t made; /* bits of variants */
+    struct encoder_made done; /* first member */
     uint64_t topic_hash;
-    uint8_t *buffers[VARIANTS];
-    size_t sizes[VARIANTS];
+    uint8_t *buffers[ENCODE_VARIANTS];
+    size_t sizes[ENCODE_VARIANTS];
     uint8_t *props; /* of 5.0, being put together */
     size_t props_size;
 };
@@ -39,15 +35,10 @@ void encoder_free(struct encoder *e)
 {
     if (e == NULL)
         return;
-    for (int i = 0; i < VARIANTS; i++)
+    for (int i = 0; i < ENCODE_VARIANTS; i++)
         free(e->buffers[i]);
     free(e->props);
     free(e);
-}
-
-void encoder_begin(struct encoder *e)
-{
-    e->made = 0;
 }
 
 struct delivery delivery_of_message(struct encoder *e, struct message *m,
@@ -91,9 +82,9 @@ static bool reserve(uint8_t **buffer, size_t *has, size_t size)
 
 /* Writes a variant: `head`, then the payload if it is short. NULL when out of memory. */
 static inline const struct encoded *write(struct encoder *e, const struct mqtt_publish *head,
-                                          int variant, enum mqtt_version version)
+                                          unsigned variant, enum mqtt_version version)
 {
-    struct encoded *out = &e->variants[variant];
+    struct encoded *out = &e->done.variants[variant];
     const struct mqtt_slice payload = head->payload;
     bool whole = payload.len <= COPY_MAX;
     size_t size = MQTT_PUBLISH_HEAD_MAX + (size_t)head->topic.len + head->props.raw.len +
@@ -111,35 +102,27 @@ static inline const struct encoded *write(struct encoder *e, const struct mqtt_p
         memcpy(buf + out->len, payload.data, payload.len);
         out->len += payload.len;
     }
-    e->made |= UINT64_C(1) << variant;
+    e->done.made |= UINT64_C(1) << variant;
     return out;
 }
 
-static __attribute__((noinline)) const struct encoded *
-encode(struct encoder *e, const struct mqtt_publish *p, int variant)
+const struct encoded *delivery_encode_first(struct delivery *d, unsigned variant)
 {
-    enum mqtt_version version = variant & FOR_V5 ? MQTT_V5 : MQTT_V311;
-    struct mqtt_publish head = {.qos = variant & WITH_ID ? 1 : 0,
+    const struct mqtt_publish *p = d->publish;
+    enum mqtt_version version = variant & ENCODE_FOR_V5 ? MQTT_V5 : MQTT_V311;
+    struct mqtt_publish head = {.qos = variant & ENCODE_WITH_ID ? 1 : 0,
                                 .topic = p->topic,
                                 .payload = p->payload,
                                 .props = p->props};
-    return write(e, &head, variant, version);
-}
-
-/* For all receivers but the first of a variant: it is there. */
-const struct encoded *delivery_encode(struct delivery *d, enum mqtt_version version, bool with_id)
-{
-    struct encoder *e = d->encoder;
-    int variant = (version == MQTT_V5 ? FOR_V5 : 0) + (with_id ? WITH_ID : 0);
-    return (e->made >> variant & 1) != 0 ? &e->variants[variant] : encode(e, d->publish, variant);
+    return write(d->encoder, &head, variant, version);
 }
 
 uint64_t delivery_topic_hash(struct delivery *d, uint64_t key)
 {
     struct encoder *e = d->encoder;
-    if ((e->made >> TOPIC_HASH & 1) == 0)
+    if ((e->done.made >> TOPIC_HASH & 1) == 0)
         e->topic_hash = hash_bytes(key, d->publish->topic.data, d->publish->topic.len);
-    e->made |= UINT64_C(1) << TOPIC_HASH;
+    e->done.made |= UINT64_C(1) << TOPIC_HASH;
     return e->topic_hash;
 }
 
@@ -166,7 +149,7 @@ static bool put_props(struct encoder *e, struct mqtt_slice common, const struct 
 }
 
 static const struct encoded *encode_own(struct delivery *d, const struct encode_own *own,
-                                        int variant)
+                                        unsigned variant)
 {
     const struct mqtt_publish *p = d->publish;
     struct mqtt_publish head = {
@@ -183,8 +166,9 @@ const struct encoded *delivery_encode_own(struct delivery *d, const struct encod
     struct encoder *e = d->encoder;
     if (own->alias.alias != 0 || own->ids.count > 0)
         return encode_own(d, own, ONE_RECEIVERS);
-    int variant = FOR_V5 + (own->with_id ? WITH_ID : 0);
+    unsigned variant = ENCODE_FOR_V5 + (own->with_id ? ENCODE_WITH_ID : 0u);
     if (!own->has_expiry)
         return delivery_encode(d, MQTT_V5, own->with_id);
-    return (e->made >> variant & 1) != 0 ? &e->variants[variant] : encode_own(d, own, variant);
+    return (e->done.made >> variant & 1) != 0 ? &e->done.variants[variant]
+                                              : encode_own(d, own, variant);
 }

@@ -17,7 +17,22 @@
 #include "broker/message/alias_out.h"
 #include "broker/message/message.h"
 
-struct encoder;
+struct encoded {
+    const uint8_t *bytes;
+    size_t len;
+    size_t id_at;  /* of the packet id, 0 at QoS 0 */
+    size_t packet; /* length of the whole packet */
+    bool whole;    /* bytes are all of it; else the payload follows by reference */
+};
+
+enum encode_variant { ENCODE_WITH_ID = 1, ENCODE_FOR_V5 = 2, ENCODE_VARIANTS = 5 };
+/* What an encoder has of the delivery: looked at for each receiver, so here. The rest is encode.c's. */
+struct encoder_made {
+    struct encoded variants[ENCODE_VARIANTS];
+    uint64_t made; /* bits of variants */
+};
+
+struct encoder; /* struct encoder_made is its first member */
 struct encoder *encoder_new(void);
 void encoder_free(struct encoder *e);
 
@@ -31,7 +46,10 @@ struct delivery {
 };
 
 /* What was encoded of the delivery before isn't good any more. For the two functions below. */
-void encoder_begin(struct encoder *e);
+static inline void encoder_begin(struct encoder *e)
+{
+    ((struct encoder_made *)e)->made = 0;
+}
 /* `publish` from a client; the message isn't kept by anyone yet. */
 static inline struct delivery delivery_of_publish(struct encoder *e,
                                                   const struct mqtt_publish *publish,
@@ -55,16 +73,19 @@ static inline void delivery_end(struct delivery *d)
 /* The keyed hash of its topic, worked out for the first who asks. `key` is always the same. */
 uint64_t delivery_topic_hash(struct delivery *d, uint64_t key);
 
-struct encoded {
-    const uint8_t *bytes;
-    size_t len;
-    size_t id_at;  /* of the packet id, 0 at QoS 0 */
-    size_t packet; /* length of the whole packet */
-    bool whole;    /* bytes are all of it; else the payload follows by reference */
-};
+/* For the first receiver of a variant. */
+const struct encoded *delivery_encode_first(struct delivery *d, unsigned variant);
 /* For a receiver of which the packet has nothing of its own. NULL when out of memory. Byte 0 lacks QoS, DUP and
  * retain, and the packet id is 0. */
-const struct encoded *delivery_encode(struct delivery *d, enum mqtt_version version, bool with_id);
+static inline const struct encoded *delivery_encode(struct delivery *d, enum mqtt_version version,
+                                                    bool with_id)
+{
+    const struct encoder_made *e = (const struct encoder_made *)d->encoder;
+    unsigned variant = (version == MQTT_V5 ? ENCODE_FOR_V5 : 0u) + (with_id ? ENCODE_WITH_ID : 0u);
+    if ((e->made >> variant & 1) != 0)
+        return &e->variants[variant];
+    return delivery_encode_first(d, variant);
+}
 
 /* What in a PUBLISH to a 5.0 receiver is its own, beside flags and packet id. */
 struct encode_own {

@@ -63,6 +63,8 @@ static __attribute__((noinline, cold)) void out_of_order(struct client *c, enum 
 
 static inline bool may_come_now(const struct client *c, enum mqtt_type type)
 {
+    if (c->state > CLIENT_CHALLENGED) /* nearly always: asked first */
+        return type != MQTT_CONNECT;
     if (c->state == CLIENT_CONNECTING)
         return type == MQTT_CONNECT;
     if (c->state == CLIENT_CHALLENGED) /* 5.0: 3.1.2-30 */

@@ -128,7 +128,7 @@ def shared(c):
     """One group that shares what 48 publishers send."""
     for members in (1, 10, 100):
         for qos in (0, 1):
-            yield Case(f"shared: {members} members q{qos}", f"{SHARED_LOAD} --subscribers {members} --qos {qos}", brokers(c))
+            yield Case(f"shared: {members} in the group, q{qos}", f"{SHARED_LOAD} --subscribers {members} --qos {qos}", brokers(c))
     for strategy in STRATEGIES:
         for qos in (0, 1):
             load = f"{SHARED_LOAD} --subscribers 16 --qos {qos}"

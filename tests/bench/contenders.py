@@ -60,8 +60,10 @@ class Contenders:
 
     def mosquitto(self, protocol="mqtt"):
         server, port = self.single("mosquitto"), free_port()
-        config = server.file("m.conf", f"listener {port} 127.0.0.1\nprotocol {'websockets' if protocol == 'websocket' else protocol}\n"
-                             "allow_anonymous true\nset_tcp_nodelay true\n"
+        listener = f"listener {port} 127.0.0.1\n"
+        if protocol == "websocket":  # 2.0.11 doesn't start without another listener
+            listener = f"listener {free_port()} 127.0.0.1\n{listener}protocol websockets\n"
+        config = server.file("m.conf", f"{listener}allow_anonymous true\nset_tcp_nodelay true\n"
                              "max_inflight_messages 1000\nmax_queued_messages 1000000\nsys_interval 0\n"
                              "persistence false\nlog_type error\n")
         server.spawn([self.path("mosquitto"), "-c", config], port)
