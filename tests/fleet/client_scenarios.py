@@ -34,8 +34,10 @@ class Scenarios:
 
     @classmethod
     def expect_nothing_refused(cls):
-        """No broker found fault with a packet of these clients."""
+        """No broker found fault with a packet of these clients, and they say DISCONNECT."""
         for broker in cls.brokers:
+            left = metric(broker.metrics(), "flotilla_broker_connections_closed_total", reason="disconnect")
+            assert left, "%s: nobody said DISCONNECT" % broker.name
             for reason in ("malformed", "protocol"):
                 found = metric(broker.metrics(), "flotilla_broker_connections_closed_total", reason=reason)
                 assert found == 0, "%s: %s connections closed as %s" % (broker.name, found, reason)
@@ -154,7 +156,7 @@ class Scenarios:
     def test_shared_subscriptions(self):
         for of_publisher in self.client.versions:
             with self.subTest(publisher=of_publisher):
-                topic, count = self.unique("shared/"), 200
+                topic, count = self.unique("shared/"), 100
                 members = [self.connect(("$share/group/" + topic, 1), version=v) for v in self.client.versions * 2]
                 self.connect(version=of_publisher).publish_all(topic, ["%d" % n for n in range(count)], 1)
                 eventually(lambda: sum(len(m.messages) for m in members) >= count, 30, "all messages")
