@@ -1,4 +1,4 @@
-"""What every MQTT client is to see, whichever it is: one list of scenarios, run once for each client (test_clients*.py).
+"""What every MQTT client is to see, whichever it is: one list of scenarios, run for each client (test_clients*.py).
 
 A case has `self.client`, the adapter of one client (client_adapter.py), and `self.places`, where it may connect
 (client_places.py). Both ends of a scenario are that client, in every combination of the versions that it speaks.
@@ -104,7 +104,8 @@ class Scenarios:
                 base = self.unique("will")
                 watcher = self.connect((base + "/#", 2), version=watching)
                 polite = self.connect((base + "-polite", 0), version=version, will=Will(base + "/polite", "gone", 1))
-                lost = self.connect((base + "-lost", 0), version=version, will=Will(base + "/lost", "gone", 2, retain=True))
+                lost = self.connect((base + "-lost", 0), version=version,
+                                    will=Will(base + "/lost", "gone", 2, retain=True))
                 polite.close()
                 lost.cut()
                 self.assertEqual(watcher.wait(1)[0][:4], (base + "/lost", "gone", 2, False))
