@@ -5,11 +5,13 @@ A case has `self.client`, the adapter of one client (client_adapter.py), and `se
 """
 import collections
 import itertools
+import shutil
 import time
 
 from client_adapter import Will
+from foreign import mosquitto_pub
 from harness import eventually, stays
-from services import metric
+from services import metric, program
 
 LARGE = "0123456789abcdef" * 12000  # more than a frame, a TLS record and a socket's buffer
 
@@ -61,6 +63,17 @@ class Scenarios:
                 publisher.publish(topic, LARGE, 1)
                 got = subscriber.wait(2)
                 self.assertEqual([g[:4] for g in got], [(topic, "hello", 1, False), (topic, LARGE, 1, False)])
+
+    def test_bursts_by_every_transport(self):
+        """A subscriber takes what comes faster than it reads."""
+        if shutil.which(program("mosquitto_pub")) is None:
+            self.skipTest("needs mosquitto_pub (Debian: mosquitto-clients)")
+        for qos, transport in itertools.product((0, 1), self.client.burst_transports or self.client.transports):
+            with self.subTest(qos=qos, transport=transport):
+                topic, payloads = self.unique("burst/"), ["%d" % n for n in range(1000)]
+                subscriber = self.connect((topic, qos), transport=transport)
+                mosquitto_pub(self.places["tcp"].address, "-q", str(qos), "-t", topic, lines=payloads)
+                self.assertEqual([g.payload for g in subscriber.wait(1000)], payloads)
 
     def test_each_quality_of_service(self):
         for of_publisher, of_subscriber in self.versions():
