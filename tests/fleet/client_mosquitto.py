@@ -1,4 +1,4 @@
-"""mosquitto's programs as one client of the scenarios: mosquitto_sub receives, mosquitto_pub publishes, mosquitto_rr asks."""
+"""mosquitto's programs as one client: mosquitto_sub receives, mosquitto_pub publishes, mosquitto_rr asks."""
 import shutil
 import subprocess
 import unittest
@@ -8,7 +8,7 @@ from foreign import MosquittoSub, mosquitto_pub
 from harness import background
 from services import program
 
-VERSIONS = {3: "mqttv31", 4: "mqttv311", 5: "mqttv5"}
+VERSIONS = {4: "mqttv311", 5: "mqttv5"}
 # The payload comes last, since it may have anything in it.
 FORMAT = "MSG %q %r %t|%R|%D|%C|%P|%p"
 

@@ -47,7 +47,8 @@ def node_red():
     def argv(where):
         if os.path.exists(os.path.join(where, "node_modules", "node-red", "red.js")):
             return ["true"]
-        return ["npm", "--prefix", where, "install", "--no-audit", "--no-fund", "--silent", "node-red@" + NODE_RED]
+        return ["npm", "--prefix", where, "install", "--no-audit", "--no-fund", "--loglevel", "error",
+                "node-red@" + NODE_RED]
     return fetch("node-red-" + NODE_RED, argv, 240)
 
 

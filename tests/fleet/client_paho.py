@@ -6,6 +6,7 @@ from paho.mqtt.properties import Properties
 from client_adapter import Adapter, Message, Session
 from foreign import Paho
 
+PROTOCOLS = {4: paho.MQTTv311, 5: paho.MQTTv5}
 NAMES = {"response_topic": "ResponseTopic", "correlation": "CorrelationData", "content_type": "ContentType",
          "user": "UserProperty"}
 
@@ -31,8 +32,8 @@ class PahoSession(Session):
     def __init__(self, place, version, filters, client_id, clean, expiry, will):
         super().__init__()
         self.version = version
-        self.paho = Paho(place.address, client_id, clean, place.ca, {3: paho.MQTTv31, 4: paho.MQTTv311, 5: paho.MQTTv5}[version],
-                         websocket=place.path, expiry=expiry, will=will, verify=True, listener=self.take)
+        self.paho = Paho(place.address, client_id, clean, place.ca, PROTOCOLS[version], websocket=place.path,
+                         expiry=expiry, will=will, verify=True, listener=self.take)
         self.present = bool(self.paho.connects[0][1]["session present"])
         for topic_filter, qos in filters:
             self.paho.subscribe(topic_filter, qos)

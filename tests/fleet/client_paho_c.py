@@ -8,7 +8,7 @@ from harness import ROOT
 
 
 def built():
-    path = os.environ.get("FLOTILLA_PAHO_CLIENT") or os.path.join(ROOT, "build", "asan", "tests", "fleet", "paho_client")
+    path = os.environ.get("FLOTILLA_PAHO_CLIENT", os.path.join(ROOT, "build/asan/tests/fleet/paho_client"))
     if not os.path.exists(path):
         raise unittest.SkipTest("needs Paho's C library when the tests are built (Debian: libpaho-mqtt-dev)")
     return path
@@ -27,6 +27,9 @@ class PahoCSession(ProgramSession):
 
 
 class PahoC(Adapter):
+    # 1.3.12 may leave a packet unread that shares a WebSocket frame with the packet before it (docs/broker.md).
+    burst_transports = ("tcp", "tls")
+
     def __init__(self):
         self.path = built()
 

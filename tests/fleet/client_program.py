@@ -2,12 +2,14 @@
 
 The commands ("client" says to which connection, where a program has several):
 
-    {"do": "connect", "client", "url", "ca", "version", "id", "clean", "expiry", "will": {...}, "filters": [[filter, qos]]}
+    {"do": "connect", "client", "url", "ca", "version", "id", "clean", "expiry", "will": {...},
+     "filters": [[filter, qos]]}
     {"do": "publish", "client", "topic", "payload", "qos", "retain", "properties": {...}}
     {"do": "disconnect", "client"}     {"do": "cut", "client"}
 
-Each is answered by {"event": "connected", "present" (if it is known)}, "published" or "closed", or {"event": "error", "text"}; a publication
-when the broker has acknowledged it. Meanwhile come {"event": "message", "topic", "payload", "qos", "retain", "properties"}.
+Each is answered by {"event": "connected", "present" (if it is known)}, "published" or "closed", or {"event": "error",
+"text"}; a publication when the broker has acknowledged it. Meanwhile come {"event": "message", "topic", "payload", "qos",
+"retain", "properties"}.
 """
 import json
 import subprocess

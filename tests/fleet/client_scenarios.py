@@ -1,15 +1,17 @@
-"""What every MQTT client is to see, whichever it is: one list of scenarios, run once for each client (test_clients*.py).
+"""What every MQTT client is to see, whichever it is: one list of scenarios, run for each client (test_clients*.py).
 
 A case has `self.client`, the adapter of one client (client_adapter.py), and `self.places`, where it may connect
 (client_places.py). Both ends of a scenario are that client, in every combination of the versions that it speaks.
 """
 import collections
 import itertools
+import shutil
 import time
 
 from client_adapter import Will
+from foreign import mosquitto_pub
 from harness import eventually, stays
-from services import metric
+from services import metric, program
 
 LARGE = "0123456789abcdef" * 12000  # more than a frame, a TLS record and a socket's buffer
 
@@ -34,8 +36,10 @@ class Scenarios:
 
     @classmethod
     def expect_nothing_refused(cls):
-        """No broker found fault with a packet of these clients."""
+        """No broker found fault with a packet of these clients, and they say DISCONNECT."""
         for broker in cls.brokers:
+            left = metric(broker.metrics(), "flotilla_broker_connections_closed_total", reason="disconnect")
+            assert left, "%s: nobody said DISCONNECT" % broker.name
             for reason in ("malformed", "protocol"):
                 found = metric(broker.metrics(), "flotilla_broker_connections_closed_total", reason=reason)
                 assert found == 0, "%s: %s connections closed as %s" % (broker.name, found, reason)
@@ -59,6 +63,17 @@ class Scenarios:
                 publisher.publish(topic, LARGE, 1)
                 got = subscriber.wait(2)
                 self.assertEqual([g[:4] for g in got], [(topic, "hello", 1, False), (topic, LARGE, 1, False)])
+
+    def test_bursts_by_every_transport(self):
+        """A subscriber takes what comes faster than it reads."""
+        if shutil.which(program("mosquitto_pub")) is None:
+            self.skipTest("needs mosquitto_pub (Debian: mosquitto-clients)")
+        for qos, transport in itertools.product((0, 1), self.client.burst_transports or self.client.transports):
+            with self.subTest(qos=qos, transport=transport):
+                topic, payloads = self.unique("burst/"), ["%d" % n for n in range(1000)]
+                subscriber = self.connect((topic, qos), transport=transport)
+                mosquitto_pub(self.places["tcp"].address, "-q", str(qos), "-t", topic, lines=payloads)
+                self.assertEqual([g.payload for g in subscriber.wait(1000)], payloads)
 
     def test_each_quality_of_service(self):
         for of_publisher, of_subscriber in self.versions():
@@ -102,7 +117,8 @@ class Scenarios:
                 base = self.unique("will")
                 watcher = self.connect((base + "/#", 2), version=watching)
                 polite = self.connect((base + "-polite", 0), version=version, will=Will(base + "/polite", "gone", 1))
-                lost = self.connect((base + "-lost", 0), version=version, will=Will(base + "/lost", "gone", 2, retain=True))
+                lost = self.connect((base + "-lost", 0), version=version,
+                                    will=Will(base + "/lost", "gone", 2, retain=True))
                 polite.close()
                 lost.cut()
                 self.assertEqual(watcher.wait(1)[0][:4], (base + "/lost", "gone", 2, False))
@@ -154,7 +170,7 @@ class Scenarios:
     def test_shared_subscriptions(self):
         for of_publisher in self.client.versions:
             with self.subTest(publisher=of_publisher):
-                topic, count = self.unique("shared/"), 200
+                topic, count = self.unique("shared/"), 100
                 members = [self.connect(("$share/group/" + topic, 1), version=v) for v in self.client.versions * 2]
                 self.connect(version=of_publisher).publish_all(topic, ["%d" % n for n in range(count)], 1)
                 eventually(lambda: sum(len(m.messages) for m in members) >= count, 30, "all messages")

@@ -117,7 +117,7 @@ class Paho:
 
     def listen(self):
         """MQTT 5.0 only adds arguments, at the end."""
-        self.client.on_connect = lambda _c, _u, flags, rc, *_: self.note(self.connects.append, (int(getattr(rc, "value", rc)), flags))
+        self.client.on_connect = lambda _c, _u, flags, rc, *_: self.note(self.connects.append, (rc, flags))
         self.client.on_disconnect = lambda _c, _u, rc, *_: self.note(self.disconnects.append, rc)
         self.client.on_message = lambda _c, _u, m: self.take(m)
         self.client.on_subscribe = lambda _c, _u, mid, *_: self.note(self.subscribed.add, mid)

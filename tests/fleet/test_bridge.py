@@ -99,7 +99,7 @@ class MosquittoBridge(harness.FleetTest):
             "listener %d 127.0.0.1" % port, "allow_anonymous true", "persistence false", "user root",
             "log_dest stderr", "log_type all",
             "connection " + name, "address 127.0.0.1:%d" % self.fleet[0].port, "remote_clientid " + name,
-            "bridge_protocol_version " + version, "restart_timeout 60", "topic %s/# both 1" % name, ""]))
+            "bridge_protocol_version " + version, "restart_timeout 60", "topic %s/# both 2" % name, ""]))
         mosquitto = Process(self.scope, name, [program("mosquitto"), "-c", conf]).start()
         eventually(lambda: m.open_socket(("127.0.0.1", port), timeout=1).close() is None, 10, "mosquitto listens")
         return mosquitto, ("127.0.0.1", port), name
@@ -115,20 +115,37 @@ class MosquittoBridge(harness.FleetTest):
 
         near = m.Client.connected(address, self.unique("id"))
         self.addCleanup(near.close)
-        near.subscribe((name + "/#", 1))
-        far.subscribe((name + "/#", 1))
+        near.subscribe((name + "/#", 2))
+        far.subscribe((name + "/#", 2))
         mosquitto.wait_log(r"Received SUBACK from local\.|Received SUBACK")
-        for n in range(3):
-            near.send(m.publish(name + "/up", "up %d" % n, 1, 100 + n))
-            far.expect_message(name + "/up", "up %d" % n, 1)
-            near.await_pid(m.PUBACK, 100 + n)
-            near.expect_message(name + "/up", "up %d" % n, 1)
-            far.send(m.publish(name + "/down", "down %d" % n, 1, 100 + n))
-            near.expect_message(name + "/down", "down %d" % n, 1)
-            far.await_pid(m.PUBACK, 100 + n)
-            far.expect_message(name + "/down", "down %d" % n, 1)
+        from_near, from_far = m.Client.connected(address, self.unique("id")), self.fleet[0].connect(self.unique("id"))
+        self.addCleanup(from_near.close)
+        self.addCleanup(from_far.close)
+        for qos in (0, 1, 2):
+            for publisher, way in ((from_near, "up"), (from_far, "down")):
+                publisher.publish(name + "/" + way, "%s %d" % (way, qos), qos)
+                for reader in (near, far):
+                    reader.expect_message(name + "/" + way, "%s %d" % (way, qos), qos)
+        for publisher, topic in ((from_near, name + "/kept/near"), (from_far, name + "/kept/far")):
+            publisher.publish(topic, "value", 1, retain=True)
+            for reader in (near, far):
+                reader.expect_message(topic, "value", 1)
+        self.both_have_what_is_retained(address, name)
         mosquitto.kill()
         watcher.collect(lambda got: any(g.topic == state and g.payload == b"0" for g in got), timeout=20)
+        return mosquitto
+
+    def both_have_what_is_retained(self, address, name):
+        for late in (self.fleet[1].connect(self.unique("id")), m.Client.connected(address, self.unique("id"))):
+            self.addCleanup(late.close)
+            late.subscribe((name + "/kept/#", 1))
+            got = late.collect(lambda got: len(got) == 2, timeout=20)
+            self.assertEqual(sorted((g.topic, g.payload, g.retain) for g in got), [
+                (name + "/kept/far", b"value", True), (name + "/kept/near", b"value", True)])
+
+    def test_mqtt_5(self):
+        mosquitto = self.comes_up_and_does_not_echo("mqttv50")
+        self.assertIn("Options: 0x0c", mosquitto.log(), "it asks for no local and retain as published")
 
     def test_mqtt_311(self):
         self.comes_up_and_does_not_echo("mqttv311")

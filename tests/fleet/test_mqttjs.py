@@ -1,66 +1,26 @@
-"""MQTT.js, which web pages use, against a WebSocket listener: under Node, and in compose/web's page in headless Chromium.
+"""MQTT.js in compose/web's page in headless Chromium, against a WebSocket listener. Under Node: test_clients.py.
 
 It comes from npm into the build folder (compose/web/fetch.sh). Without Node, npm, a way to the registry, or Chromium,
 the tests that need it are skipped.
 """
-import json
 import os
 import shutil
-import subprocess
 import urllib.parse
 
+import client_node
 import harness
-from harness import Process, binary, eventually, free_port
-from services import LoadBalancer, http, metric
+from harness import Process, eventually, free_port
+from services import http, metric
 from websocket_broker import WebSocketBroker
 
-CLIENT = os.path.join(harness.HERE, "mqttjs_client.cjs")
 WEB = os.path.join(harness.ROOT, "compose", "web")
 
 
-class MqttJsCase:
-    def setUp(self):
-        build = os.path.dirname(os.path.dirname(binary("FLOTILLA_BROKER", "broker", "flotilla-broker")))
-        self.folder = os.path.join(build, "web")
-        done = subprocess.run([os.path.join(WEB, "fetch.sh"), self.folder], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
-        if done.returncode != 0:
-            self.skipTest("MQTT.js can't be had: %s" % done.stdout.strip())
-        super().setUp()
-
-
-class UnderNode(MqttJsCase, harness.FleetTest):
-    def run_client(self, url, *arguments):
-        done = subprocess.run(["node", CLIENT, self.folder, url, *arguments], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertEqual(sorted(json.loads(done.stdout)["got"]), [["js/0", 0, True], ["js/1", 1, True], ["js/2", 2, True]])
-
-    def expect_disconnect(self, broker):
-        """It said DISCONNECT, and nothing that it sent was refused."""
-        def ended(reason):
-            return metric(broker.metrics(), "flotilla_broker_connections_closed_total", reason=reason)
-        eventually(lambda: ended("disconnect") == 1, 10, "it has disconnected")
-        self.assertEqual(ended("malformed"), 0)
-
-    def test_ws(self):
-        broker = WebSocketBroker(self.scope).start()
-        self.run_client("ws://127.0.0.1:%d/mqtt" % broker.websocket[1])
-        self.expect_disconnect(broker)
-
-    def test_wss(self):
-        broker = WebSocketBroker(self.scope, proxy_protocol="require", trusted_proxies=["127.0.0.0/8"]).start()
-        check = {"type": "tcp", "port": broker.port, "interval": "500ms", "timeout": "1s", "rise": 1, "fall": 2}
-        lb = LoadBalancer(self.scope, [("b", broker.websocket)], backend={"health_check": check},
-                          tls_settings={"alpn": "http/1.1"}).start()
-        self.run_client("wss://localhost:%d/mqtt" % lb.tls_port, lb.certificates.ca)
-        self.expect_disconnect(broker)
-
-
-class InChromium(MqttJsCase, harness.FleetTest):
+class InChromium(harness.FleetTest):
     def setUp(self):
         if shutil.which("chromium") is None:
             self.skipTest("needs chromium")
+        self.folder = client_node.mqttjs()
         super().setUp()
         self.port = free_port()
         Process(self.scope, "web", [os.path.join(WEB, "serve.sh"), "--port", str(self.port), "--folder",
