@@ -14,7 +14,8 @@ usage: tests/run.sh [options]
   --unit         unit tests only
   --no-compose   without the tests that need a Docker engine
   --long         runs that find more the longer they are: fuzz targets a minute each, faults by lot;
-                 and conformance in its further ways: MQTT 5.0 on Redis, both versions on a fleet
+                 conformance in its further ways (MQTT 5.0 on Redis, both versions on a fleet), and whether it
+                 notices planted faults
   -R REGEX       only tests whose name matches (as ctest -R)
   -j N           tests at a time (default: one per core, at least 2)
   --help         this text

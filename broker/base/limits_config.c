@@ -155,6 +155,15 @@ static const struct config_field limits_fields[] = {
          "Of them, filters with `+`; one more is refused in the SUBACK. At worst each costs every "
          "publish of the fleet: 500 with 15 levels 0.03 ms, with 200 levels 0.15 ms. Filters of "
          "all clients that one topic would match are bounded together (docs/broker.md)."},
+    {.key = "max_shared_subscriptions",
+     .kind = CONFIG_UINT,
+     FIELD(limits_config, max_shared_subscriptions),
+     .min = 0,
+     .max = 10000000,
+     .fallback = "100",
+     .unit = "subscriptions",
+     .help = "Of them, shared ones; one more is refused in the SUBACK. Each is perhaps a group of "
+             "its own, which gets its own copy of every message that it matches."},
     {.key = "max_subscription_bytes",
      .kind = CONFIG_SIZE,
      FIELD(limits_config, max_subscription_bytes),

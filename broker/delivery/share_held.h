@@ -12,6 +12,7 @@
 
 #include <sys/queue.h>
 
+#include "broker/routing/subscriber.h"
 #include "broker/store/store.h"
 #include "common/base/hash_table.h"
 
@@ -21,11 +22,13 @@ struct membership {
     LIST_ENTRY(membership) link;
     struct hash_link by_filter;
     struct client *client;
-    uint32_t wanted; /* messages that it is to take: membership_expects */
-    uint32_t asked;  /* that it is taking now; the store will answer */
-    uint32_t held;   /* of struct share_held */
-    bool takes;      /* its SUBACK was sent */
-    bool gone;       /* it has left: freed when nothing refers to it */
+    uint32_t wanted;                     /* messages that it is to take: membership_expects */
+    uint32_t asked;                      /* that it is taking now; the store will answer */
+    uint32_t held;                       /* of struct share_held */
+    struct subscription_options options; /* of its last SUBSCRIBE */
+    bool takes;                          /* its SUBACK was sent */
+    bool behind;                         /* with partitions: something may wait for it */
+    bool gone;                           /* it has left: freed when nothing refers to it */
     uint32_t filter_len;
     char filter[];
 };

@@ -39,6 +39,8 @@ static const char *bound(struct client *c, struct mqtt_slice filter)
     else if (s->plus_count >= limits->max_plus_subscriptions &&
              memchr(filter.data, '+', filter.len) != NULL)
         name = "max_plus_subscriptions";
+    else if (s->shared_count >= limits->max_shared_subscriptions && mqtt_filter_is_shared(filter))
+        name = "max_shared_subscriptions";
     else if (s->filter_bytes + (uint64_t)filter.len > limits->max_subscription_bytes)
         name = "max_subscription_bytes";
     else if (!memory_budget_takes_lasting(&c->broker->memory, account_lasting()))

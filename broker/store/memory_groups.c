@@ -7,15 +7,17 @@
 
 void memory_share_join(struct store *store, const struct store_member *m)
 {
-    memory_shares_joined(&memory_of(store)->shares, m->filter);
+    memory_shares_joined(&memory_of(store)->shares, m->filter, m->hold);
 }
 
 /* An ended connection's session is told of by memory_disconnect. */
 void memory_share_leave(struct store *store, struct store_hold *hold, struct mqtt_slice filter,
                         enum store_leave why)
 {
-    const struct memory_group *g = memory_shares_find(&memory_of(store)->shares, filter);
+    struct memory_shares *shares = &memory_of(store)->shares;
+    const struct memory_group *g = memory_shares_find(shares, filter);
     struct memory_session *m = hold->store_data;
+    memory_shares_left(shares, filter, hold);
     if (why == STORE_LEAVE_ENDED && m != NULL && g != NULL)
         memory_session_return_shared(m, RETURN_UNSENT, g);
 }
@@ -59,7 +61,7 @@ void memory_share_take(struct store *store, const struct store_member *m, size_t
     size_t given = 0;
     if (max > SHARE_TAKE_MAX)
         max = SHARE_TAKE_MAX;
-    while (g != NULL && given < max && (e = share_queue_take(&g->queue)) != NULL) {
+    while (g != NULL && given < max && (e = memory_shares_take(&s->shares, g, m->hold)) != NULL) {
         if (e->message->expires_at_ms != 0 && message_is_expired(e->message, store_now_ms(store))) {
             drop_note(s->config.stats, DROP_EXPIRED, m->filter, e->message->topic);
             share_entry_finish(e);
@@ -68,7 +70,7 @@ void memory_share_take(struct store *store, const struct store_member *m, size_t
         else
             break;
     }
-    bool more = g != NULL && g->queue.waiting_count > 0;
+    bool more = g != NULL && memory_shares_has_more(&s->shares, g, m->hold);
     if (given > count) /* copies */
         s->host.wake(s->host.arg, store_hold_id(m->hold));
     done(arg, STORE_OK, s->taken, count, more);

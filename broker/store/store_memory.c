@@ -12,6 +12,7 @@
 #include "broker/store/memory_sessions.h"
 #include "broker/store/retained_tree.h"
 #include "common/base/clock.h"
+#include "common/base/hash.h"
 #include "common/base/timebox.h"
 #include "common/log/log.h"
 
@@ -109,6 +110,14 @@ static void say_group_full(struct memory_group *g)
     g->full_said = true;
 }
 
+static uint8_t partition_of(const struct store_memory *s, const struct message *m)
+{
+    struct mqtt_slice by = s->config.share_strategy == SHARE_HASH_TOPIC ? m->topic : m->publisher;
+    if (!s->shares.hashed)
+        return 0;
+    return (uint8_t)(hash_bytes(s->config.hash_key, by.data, by.len) % SHARE_PARTITIONS);
+}
+
 static void queue_for_group(struct store_memory *s, struct mqtt_slice filter, struct message *m)
 {
     struct memory_group *g = memory_shares_get(&s->shares, filter);
@@ -123,7 +132,7 @@ static void queue_for_group(struct store_memory *s, struct mqtt_slice filter, st
         g->full_said = false;
     if (q != NULL && !memory_takes_queued(s, q->bytes))
         drop_note(s->config.stats, DROP_MEMORY, filter, m->topic);
-    else if (q == NULL || !share_queue_push(q, m, clock_monotonic_ms()))
+    else if (q == NULL || !share_queue_push(q, m, partition_of(s, m), clock_monotonic_ms()))
         drop_note(s->config.stats, DROP_NO_MEMORY, filter, m->topic);
     else
         s->host.share_wake(s->host.arg, filter, 1);
@@ -405,6 +414,7 @@ struct store *store_memory_new(const struct store_memory_config *cfg, const stru
         free(s);
         return NULL;
     }
+    s->shares.hashed = share_strategy_is_hashed(cfg->share_strategy);
     wheel_init(&s->wheel, clock_monotonic_ms());
     leftovers_init(&s->leftovers);
     return &s->base;

@@ -59,6 +59,10 @@ class FormatTests(Conformance5):
                 self.proves("MQTT-1.5.5-1")
                 self.assertEqual(raw.subscription_ids, [identifier])
                 self.assertEqual(len(raw.props["correlation_data"]), size)
+        for longer in (b"\x30\x85\x00\x00\x01a\x00x",  # the remaining length of a PUBLISH
+                       b"\x30\x06\x00\x01a\x80\x00x",  # its property length
+                       b"\x82\x0a\x00\x01\x03\x0b\x81\x00\x00\x01a\x00"):  # a subscription identifier
+            self.refused(longer, MALFORMED)
 
     def raw_publish(self, client):
         """The next PUBLISH, whose remaining length must have been the shortest."""
@@ -281,8 +285,9 @@ class TopicTests(Conformance5):
         client, publisher, name = self.client(), self.client(), self.unique("d")
         client.subscribe(("+/" + name, 1), ("+/%s/#" % name, 1))
         publisher.publish("$test/" + name, "hidden", 1)
+        publisher.publish("$hidden/" + name, "retained", 1, retain=True)
         self.proves("MQTT-4.7.2-1")
-        self.assert_quiet(client)
+        self.assert_quiet(client, self.subscriber(("+/" + name, 1), ("+/%s/#" % name, 1)))
         client.subscribe(("$test/" + name, 1))
         publisher.publish("$test/" + name, "named", 1)
         client.expect_message("$test/" + name, "named", 1)

@@ -208,9 +208,10 @@ class QosTests(Conformance5):
                 self.refused(m5.ack(kind, 1, reason, {}), PROTOCOL_ERROR, MALFORMED)
 
     def small_answers(self):
-        """(client whose packets may have 20 bytes, the packets that it is answered with)."""
-        client, topic = self.client(props={"maximum_packet_size": 20}), "n/" + self.unique()
-        client.send(m5.publish(topic, "x", 1, 1) + m5.publish(topic, "x", 2, 2))
+        """(client whose packets may have 20 bytes, the packets that it is answered with). There is something to say: the
+        payloads aren't UTF-8."""
+        client, topic, wrong = self.client(props={"maximum_packet_size": 20}), "n/" + self.unique(), {"payload_format": 1}
+        client.send(m5.publish(topic, b"\xff", 1, 1, props=wrong) + m5.publish(topic, b"\xff", 2, 2, props=wrong))
         return client, [client.expect(m.PUBACK), client.expect(m.PUBREC)]
 
     def test_answers_fit_into_the_packet_size(self):
@@ -231,16 +232,25 @@ class QosTests(Conformance5):
         nobody = self.unique("nobody/")
         self.proves("MQTT-3.4.2-1")
         self.assertEqual([publisher.publish(t, "x", 1) for t in (topic, nobody)], [0, 0x10])
+        self.refused_reasons(m.PUBACK, 0x01, 0x7F, 0x82, 0x92, 0xFF)
         self.proves("MQTT-3.5.2-1")
         self.assertEqual([publisher.publish(t, "x", 2) for t in (topic, nobody)], [0, 0x10])
+        self.refused_reasons(m.PUBREC, 0x01, 0x7F, 0x82, 0x92, 0xFF)
         client.expect_message(topic, "x", 1)
         pid = client.expect(m.PUBLISH).pid
         client.send(m5.ack(m.PUBREC, pid))
         self.proves("MQTT-3.6.2-1")
         self.assertEqual(client.expect(m.PUBREL, pid=pid).reason, 0)
+        self.refused_reasons(m.PUBREL, 0x01, 0x10, 0x80, 0x91, 0x97, 0xFF)
         client.send(m5.ack(m.PUBCOMP, pid) + m5.ack(m.PUBREL, 7))
         self.proves("MQTT-3.7.2-1")
         self.assertEqual(client.expect(m.PUBCOMP, pid=7).reason, 0x92)
+        self.refused_reasons(m.PUBCOMP, 0x01, 0x10, 0x80, 0x91, 0x97, 0xFF)
+
+    def refused_reasons(self, kind, *reasons):
+        """Of a client; the broker's are looked at by mqtt5_raw."""
+        for reason in reasons:
+            self.refused(m5.ack(kind, 7, reason), MALFORMED, PROTOCOL_ERROR)
 
     def test_pubrel_flags(self):
         for flags in (0, 1, 3, 6, 10):
@@ -326,10 +336,10 @@ class QosTests(Conformance5):
 
 
 class FlowTests(Conformance5):
-    def full(self, most, qos=1):
+    def full(self, most, qos=1, connect=None):
         """A client that was sent as many messages as it takes at once, of eight; (topic, client, packet ids)."""
         topic = self.unique("f/")
-        client = self.client(props={"receive_maximum": most})
+        client = (connect or self.client)(self.unique("full"), props={"receive_maximum": most})
         client.subscribe((topic, 2))
         self.client().publish_many(((topic, "n%d" % n) for n in range(8)), qos)
         pids = [client.expect(m.PUBLISH, payload="n%d" % n).pid for n in range(most)]
@@ -339,8 +349,9 @@ class FlowTests(Conformance5):
     def test_no_more_than_the_client_takes(self):
         for most in (1, 3):
             for qos in (1, 2):
-                self.proves("MQTT-3.3.4-9")
-                self.full(most, qos)
+                for connect in (self.client, self.durable):
+                    self.proves("MQTT-3.3.4-9")
+                    self.full(most, qos, connect)
 
     def test_an_acknowledgement_lets_the_next_one_come(self):
         topic, client, pids = self.full(2)
@@ -353,9 +364,9 @@ class FlowTests(Conformance5):
         topic, client, (pid,) = self.full(1, 2)
         client.send(m5.ack(m.PUBREC, pid))
         client.expect(m.PUBREL, pid=pid)
+        self.proves("MQTT-4.9.0-2")
         client.ping()
         client.send(m5.ack(m.PUBCOMP, pid))
-        self.proves("MQTT-4.9.0-2")
         client.expect(m.PUBLISH, payload="n1")
         client.ping()
 
@@ -402,17 +413,22 @@ class FlowTests(Conformance5):
 
 class SizeTests(Conformance5):
     def test_too_large_for_one_is_dropped_for_that_one(self):
-        topic, publisher = self.unique("z/"), self.client()
-        small = self.client(props={"maximum_packet_size": 200, "receive_maximum": 1})
-        small.subscribe((topic, 2))
+        topic, name, publisher = self.unique("z/"), self.unique("s"), self.client()
+        props = {"maximum_packet_size": 200, "receive_maximum": 1}
+        small, session = self.client(props=props), self.durable(name, props=props)
         large = self.subscriber((topic, 2))
+        small.subscribe((topic, 2))
+        session.subscribe((topic, 2))
         for qos in (0, 1, 2):
             publisher.publish(topic, "x" * 300, qos)
             publisher.publish(topic, "fits", qos)
             large.expect_message(topic, "x" * 300, qos)
             large.expect_message(topic, "fits", qos)
             self.proves("MQTT-3.1.2-25")
-            small.expect_message(topic, "fits", qos)  # its window of one isn't taken by what was dropped
+            for client in (small, session):
+                client.expect_message(topic, "fits", qos)  # its window of one isn't taken by what was dropped
+        session.leave()
+        self.assert_quiet(self.durable(name))
 
     def test_the_limit_is_that_of_the_whole_packet(self):
         topic, publisher = self.unique("z/"), self.client()

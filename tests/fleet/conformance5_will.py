@@ -30,7 +30,6 @@ class WillTests(Conformance5):
                 topic, watcher, will = self.watched()
                 client = self.client(will=will)
                 end(client)
-                self.proves("MQTT-3.1.2-8")
                 watcher.expect_message(topic, "gone", 1)
                 self.assert_quiet(watcher)
 

@@ -7,12 +7,14 @@ class QosTests(Conformance):
     def test_delivered_at_the_lower_of_both_qos(self):
         publisher = self.client()
         for granted in (0, 1, 2):
-            subscriber, topic = self.client(), self.unique("qos/")
-            self.assertEqual(subscriber.subscribe((topic, granted)), [granted])
+            subscribers, topic = (self.client(), self.durable(self.unique("s"))), self.unique("qos/")
+            for subscriber in subscribers:
+                self.assertEqual(subscriber.subscribe((topic, granted)), [granted])
             for qos in (0, 1, 2):
                 publisher.publish(topic, "at %d" % qos, qos)
-                self.proves("MQTT-3.8.4-6")
-                subscriber.expect_message(topic, "at %d" % qos, min(qos, granted), retain=False)
+                for subscriber in subscribers:
+                    self.proves("MQTT-3.8.4-6")
+                    subscriber.expect_message(topic, "at %d" % qos, min(qos, granted), retain=False)
 
     def test_publisher_is_served_its_own_message(self):
         for qos in (0, 1, 2):

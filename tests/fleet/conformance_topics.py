@@ -53,6 +53,11 @@ class SubscriptionTests(Conformance):
         publisher.publish("seen/x/y", "seen", 1)
         self.proves("MQTT-4.7.2-1")
         subscriber.expect_message("seen/x/y", "seen", 1)
+        level = self.unique("d")
+        publisher.publish("$hidden/" + level, "retained", 1, retain=True)
+        later = self.client()
+        later.subscribe(("+/" + level, 1), ("+/%s/#" % level, 1))
+        self.assert_quiet(later)
 
     def test_dollar_topics_match_when_named(self):
         subscriber, publisher = self.client(), self.client()

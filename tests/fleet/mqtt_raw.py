@@ -3,6 +3,7 @@
 Codec functions return bytes; Client sends any bytes and reads packet by packet, each wait with a
 deadline. Nothing is acknowledged unless the test says so (collect() does, expect() doesn't).
 """
+import os
 import socket
 import ssl
 import struct
@@ -12,7 +13,7 @@ CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP = range(1, 8)
 SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK, PINGREQ, PINGRESP, DISCONNECT = range(8, 15)
 NAMES = ["RESERVED", "CONNECT", "CONNACK", "PUBLISH", "PUBACK", "PUBREC", "PUBREL", "PUBCOMP", "SUBSCRIBE",
          "SUBACK", "UNSUBSCRIBE", "UNSUBACK", "PINGREQ", "PINGRESP", "DISCONNECT", "AUTH"]
-DEFAULT_TIMEOUT = 15.0
+DEFAULT_TIMEOUT = float(os.environ.get("FLOTILLA_CLIENT_TIMEOUT", "15"))
 
 
 class Closed(AssertionError):
