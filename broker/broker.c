@@ -227,7 +227,9 @@ void broker_free(struct broker *b)
     metrics_free(b->metrics);
     secret_memory_free(b->read_buffer, REST_MAX + READ_SIZE);
     free(b->props_buffer);
-    if (b->base != NULL)
+    if (b->base != NULL) {
+        event_base_loop(b->base, EVLOOP_NONBLOCK); /* what a resolver has left (redis_dial.h) */
         event_base_free(b->base);
+    }
     free(b);
 }

@@ -45,6 +45,12 @@ static void take_time(struct fleet *f)
     f->boot_ms = clock_boottime_ms();
 }
 
+/* It may write nothing. The links of an unsure node are held. */
+static bool rests(const struct fleet *f)
+{
+    return f->state == FLEET_LEFT || fleet_is_unsure(f);
+}
+
 static void run_ticks(struct fleet *f)
 {
     fleet_load_tick(f);
@@ -94,7 +100,7 @@ static void read_links(struct fleet *f, struct timebox *box)
     f->box = box;
     /* Not before this node knows which clients it lost: a request for one of them may lie there,
      * and must be answered by the cut, not by an orderly hand-over. */
-    held = fleet_is_unsure(f) || f->closing_taken || !redis_link_is_up(f->commands);
+    held = rests(f) || f->closing_taken || !redis_link_is_up(f->commands);
     redis_link_hold(f->inbox_link, held);
     if (!held)
         inbox_go_on(f);
@@ -111,6 +117,8 @@ void fleet_input(struct fleet *f, struct timebox *box)
         fleet_leave_tick(f);
         return;
     }
+    if (f->state == FLEET_LEFT)
+        return;
     fleet_fence(f);
     fleet_beat_input(f);
     if (!fleet_taken_close(f, box)) {
@@ -126,7 +134,7 @@ void fleet_input(struct fleet *f, struct timebox *box)
     read_links(f, box);
     if (f->closing_taken)
         fleet_wake(f);
-    else if (!fleet_is_unsure(f) && f->state != FLEET_DEAD)
+    else if (!rests(f) && f->state != FLEET_DEAD)
         run_ticks(f);
     if (f->state == FLEET_DEAD) {
         fleet_start_over(f);
@@ -138,7 +146,7 @@ void fleet_input(struct fleet *f, struct timebox *box)
 void fleet_flush(struct fleet *f)
 {
     take_time(f);
-    if (f->over->step != OVER_NOT)
+    if (f->over->step != OVER_NOT || f->state == FLEET_LEFT)
         return;
     fleet_fence(f); /* the process may have slept since the turn began */
     if (fleet_can_act(f)) {

@@ -9,16 +9,28 @@
 #include <event2/util.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "common/redis/redis_url.h"
 
+/* The resolver answers in a later turn of the loop also what is cancelled: there may be another question by
+ * then, or the dial is gone. */
+struct redis_question {
+    struct redis_dial *dial; /* NULL: nobody waits for the answer */
+    struct evdns_getaddrinfo_request *request;
+};
+
 void redis_dial_cancel(struct redis_dial *d)
 {
-    if (d->resolving != NULL)
-        evdns_getaddrinfo_cancel(d->resolving); /* its callback clears `resolving` */
+    struct redis_question *q = d->asked;
+    if (q == NULL)
+        return;
+    d->asked = NULL;
+    q->dial = NULL;
+    evdns_getaddrinfo_cancel(q->request); /* on_resolved frees it */
 }
 
 void redis_dial_fini(struct redis_dial *d)
@@ -29,20 +41,29 @@ void redis_dial_fini(struct redis_dial *d)
     d->dns = NULL;
 }
 
-static void on_resolved(int result, struct evutil_addrinfo *list, void *arg)
+static void take_addresses(struct redis_dial *d, const struct evutil_addrinfo *list)
 {
-    struct redis_dial *d = arg;
-    d->resolving = NULL;
     d->address_count = 0;
-    for (struct evutil_addrinfo *i = list; result == 0 && i != NULL; i = i->ai_next) {
+    for (const struct evutil_addrinfo *i = list; i != NULL; i = i->ai_next) {
         if (d->address_count == REDIS_DIAL_ADDRESSES_MAX)
             break;
         memcpy(&d->addresses[d->address_count], i->ai_addr, i->ai_addrlen);
         d->address_lens[d->address_count++] = i->ai_addrlen;
     }
+}
+
+static void on_resolved(int result, struct evutil_addrinfo *list, void *arg)
+{
+    struct redis_question *q = arg;
+    struct redis_dial *d = q->dial;
+    free(q);
+    if (d != NULL) {
+        d->asked = NULL;
+        take_addresses(d, result == 0 ? list : NULL);
+    }
     if (list != NULL)
         evutil_freeaddrinfo(list);
-    if (result != EVUTIL_EAI_CANCEL)
+    if (d != NULL)
         d->found(d->arg);
 }
 
@@ -54,12 +75,18 @@ static enum redis_dial_find ask_resolver(struct redis_dial *d)
     if (d->dns == NULL)
         d->dns = evdns_base_new(d->base, EVDNS_BASE_INITIALIZE_NAMESERVERS |
                                              EVDNS_BASE_DISABLE_WHEN_INACTIVE);
-    if (d->dns == NULL)
+    struct redis_question *q = d->dns != NULL ? calloc(1, sizeof(*q)) : NULL;
+    if (q == NULL)
         return REDIS_DIAL_FAILED;
     evutil_snprintf(port, sizeof(port), "%u", d->url->port);
     d->address_count = 0;
+    q->dial = d;
+    d->asked = q;
     /* May call back before it returns, and then returns NULL. */
-    d->resolving = evdns_getaddrinfo(d->dns, d->url->host, port, &hints, on_resolved, d);
+    struct evdns_getaddrinfo_request *request =
+        evdns_getaddrinfo(d->dns, d->url->host, port, &hints, on_resolved, q);
+    if (request != NULL)
+        q->request = request;
     return REDIS_DIAL_ASKED;
 }
 

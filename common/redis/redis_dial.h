@@ -19,6 +19,8 @@ struct evdns_getaddrinfo_request;
 struct event_base;
 struct redis_url;
 
+struct redis_question;
+
 #define REDIS_DIAL_ADDRESSES_MAX 8 /* of a name; more are left out */
 
 struct redis_dial {
@@ -27,7 +29,7 @@ struct redis_dial {
     void (*found)(void *arg);    /* the resolver has answered */
     void *arg;
     struct evdns_base *dns;
-    struct evdns_getaddrinfo_request *resolving; /* NULL: isn't */
+    struct redis_question *asked; /* of the resolver; NULL: isn't */
     struct sockaddr_storage addresses[REDIS_DIAL_ADDRESSES_MAX];
     socklen_t address_lens[REDIS_DIAL_ADDRESSES_MAX];
     size_t address_count;
@@ -45,9 +47,10 @@ void redis_dial_fini(struct redis_dial *d);
 enum redis_dial_find redis_dial_find(struct redis_dial *d);
 static inline bool redis_dial_is_asking(const struct redis_dial *d)
 {
-    return d->resolving != NULL;
+    return d->asked != NULL;
 }
-/* Forgets the question to the resolver, if there is one. */
+/* Forgets the question to the resolver, if there is one. What the resolver has of it is freed in the next
+ * turn of the loop, which may come after the dial's end. */
 void redis_dial_cancel(struct redis_dial *d);
 
 /* A socket that connects to one of the addresses, by turns; connected or not shows when it gets

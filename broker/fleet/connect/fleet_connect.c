@@ -105,7 +105,7 @@ void connect_finish(struct connect_op *op, enum store_status status)
         op->done(op->arg, STORE_OK, &op->result);
     } else {
         if (status == STORE_FENCED && op->hold->durable && op->hold->epoch != 0)
-            fleet_resync(op->f, op->hold->client_id, op->hold->client_id_len);
+            fleet_resync(op->f, store_hold_id(op->hold));
         give_back(op);
         op->done(op->arg, status, NULL);
     }
@@ -258,10 +258,10 @@ static bool is_idle(const struct connect_op *op)
 
 /* Those of the client that this epoch fences, marked so; of them, one that waits for nothing that
  * refers to it. The others end by themselves. */
-static struct connect_op *fence(struct fleet *f, const char *client_id, size_t len, uint64_t epoch)
+static struct connect_op *fence(struct fleet *f, struct mqtt_slice client_id, uint64_t epoch)
 {
     struct connect_op *idle = NULL;
-    struct connect_op *op = connect_of_client(f, client_id, len);
+    struct connect_op *op = connect_of_client(f, client_id);
     for (; op != NULL; op = connect_next_of_client(op)) {
         if (op->hold->epoch == 0 || op->hold->epoch >= epoch)
             continue;
@@ -273,17 +273,17 @@ static struct connect_op *fence(struct fleet *f, const char *client_id, size_t l
     return idle;
 }
 
-void fleet_connect_taken(struct fleet *f, const char *client_id, size_t len, uint64_t epoch)
+void fleet_connect_taken(struct fleet *f, struct mqtt_slice client_id, uint64_t epoch)
 {
     struct connect_op *op;
-    while ((op = fence(f, client_id, len, epoch)) != NULL)
+    while ((op = fence(f, client_id, epoch)) != NULL)
         connect_finish(op, STORE_FENCED);
 }
 
 bool connect_each_subscription(struct fleet *f, const struct store_hold *hold,
                                store_subscription_fn *each, void *arg)
 {
-    struct connect_op *op = connect_of_client(f, hold->client_id, hold->client_id_len);
+    struct connect_op *op = connect_of_client(f, store_hold_id(hold));
     while (op != NULL && op->hold != hold)
         op = connect_next_of_client(op);
     for (size_t i = 0; op != NULL && i < op->result.subscription_count; i++)

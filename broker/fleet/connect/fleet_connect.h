@@ -22,6 +22,6 @@ void fleet_connects_begin_again(struct fleet *f);
 void fleet_connect_reset(struct fleet *f);
 void fleet_connects_run_changed(struct fleet *f);
 /* Connecting attempts of this client up to this epoch were taken from this node. */
-void fleet_connect_taken(struct fleet *f, const char *client_id, size_t len, uint64_t epoch);
+void fleet_connect_taken(struct fleet *f, struct mqtt_slice client_id, uint64_t epoch);
 
 #endif

@@ -97,25 +97,26 @@ struct connect_op *connect_of_request(const struct fleet *f, uint64_t request)
     return NULL;
 }
 
-static struct connect_op *of_client(struct hash_link *l, const char *client, size_t len)
+static struct connect_op *of_client(struct hash_link *l, struct mqtt_slice client_id)
 {
     for (; l != NULL; l = l->next) {
         struct connect_op *op = HASH_OWNER(l, struct connect_op, by_client);
-        if (op->hold->client_id_len == len && memcmp(op->hold->client_id, client, len) == 0)
+        if (op->hold->client_id_len == client_id.len &&
+            memcmp(op->hold->client_id, client_id.data, client_id.len) == 0)
             return op;
     }
     return NULL;
 }
 
-struct connect_op *connect_of_client(const struct fleet *f, const char *client, size_t len)
+struct connect_op *connect_of_client(const struct fleet *f, struct mqtt_slice client_id)
 {
-    uint32_t hash = client_hash(fleet_behalf_of(f, client, len, 0));
-    return of_client(hash_table_chain(&f->connects->by_client, hash), client, len);
+    uint32_t hash = client_hash(fleet_behalf_of(f, client_id, 0));
+    return of_client(hash_table_chain(&f->connects->by_client, hash), client_id);
 }
 
 struct connect_op *connect_next_of_client(const struct connect_op *op)
 {
-    return of_client(op->by_client.next, op->hold->client_id, op->hold->client_id_len);
+    return of_client(op->by_client.next, store_hold_id(op->hold));
 }
 
 /* ---- waits ----------------------------------------------------------------------------------- */

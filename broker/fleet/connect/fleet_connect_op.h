@@ -166,7 +166,7 @@ void connect_list_remove(struct connect_op *op);
 struct connect_op *connect_list_first(const struct fleet *f);
 /* NULL: there is none. A client may have several. */
 struct connect_op *connect_of_request(const struct fleet *f, uint64_t request);
-struct connect_op *connect_of_client(const struct fleet *f, const char *client, size_t len);
+struct connect_op *connect_of_client(const struct fleet *f, struct mqtt_slice client_id);
 struct connect_op *connect_next_of_client(const struct connect_op *op);
 /* Begins a wait, instead of the one before. */
 void connect_wait(struct connect_op *op, enum connect_wait wait);

@@ -32,7 +32,7 @@ static void answer(struct handover *l)
  * on until its own former owner has handed the client over: only then is the client id free. */
 static void await_connecting(struct handover *l)
 {
-    struct connect_op *op = connect_of_client(l->f, l->client, l->client_len);
+    struct connect_op *op = connect_of_client(l->f, mqtt_slice_of(l->client, l->client_len));
     struct connect_op *last = NULL;
     for (; op != NULL; op = connect_next_of_client(op)) {
         if (!is_about(l, op))

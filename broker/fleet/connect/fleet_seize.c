@@ -97,8 +97,9 @@ static void on_seized(void *arg, const redisReply *r)
     const char *word = r->element[0]->str;
     op->seizing.busy = strcmp(word, "will") == 0;
     if (op->seizing.busy)
-        fleet_will_publish(f, op->hold->client_id, op->hold->client_id_len, op->wills[0],
-                           r->element[1]->str, r->element[1]->len, on_will_out, op);
+        fleet_will_publish(
+            f, (struct fleet_session_ref){.client = store_hold_id(op->hold), .epoch = op->wills[0]},
+            mqtt_slice_of(r->element[1]->str, r->element[1]->len), on_will_out, op);
     else if (strcmp(word, "busy") == 0)
         wait_for_taker(op, r->element[1]);
     else

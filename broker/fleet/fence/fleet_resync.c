@@ -109,23 +109,20 @@ struct resync {
 static void on_session(void *arg, enum store_status status, uint64_t epoch)
 {
     struct resync *s = arg;
-    struct fleet_session_ref session = {
-        .client = {.data = (const uint8_t *)s->client, .len = (uint32_t)s->len}, .epoch = epoch};
+    struct fleet_session_ref session = {.client = mqtt_slice_of(s->client, s->len), .epoch = epoch};
     if (status == STORE_OK && may_take(s->f, session))
         take_whole(s->f, session, &s->subs);
     fleet_subscriptions_fini(&s->subs);
     free(s);
 }
 
-void fleet_resync(struct fleet *f, const char *client_id, size_t len)
+void fleet_resync(struct fleet *f, struct mqtt_slice client_id)
 {
-    struct resync *s = calloc(1, sizeof(*s) + len);
+    struct resync *s = calloc(1, sizeof(*s) + client_id.len);
     if (s == NULL)
         return; /* at the next reload, then */
     s->f = f;
-    s->len = len;
-    memcpy(s->client, client_id, len);
-    fleet_subscriptions_read(
-        f, (struct mqtt_slice){.data = (const uint8_t *)s->client, .len = (uint32_t)len}, "0",
-        &s->subs, on_session, s);
+    s->len = client_id.len;
+    memcpy(s->client, client_id.data, client_id.len);
+    fleet_subscriptions_read(f, mqtt_slice_of(s->client, s->len), "0", &s->subs, on_session, s);
 }

@@ -28,6 +28,6 @@ void fleet_resync_take(struct fleet *f, struct fleet_session_ref session,
 void fleet_resync_take_part(struct fleet *f, struct fleet_session_ref session,
                             const struct redisReply *subs, bool first);
 /* Asks Redis for one session, and takes it. */
-void fleet_resync(struct fleet *f, const char *client_id, size_t len);
+void fleet_resync(struct fleet *f, struct mqtt_slice client_id);
 
 #endif

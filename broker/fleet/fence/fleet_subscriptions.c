@@ -97,8 +97,8 @@ static void on_part(void *arg, const redisReply *r);
 static void ask(struct subscription_read *rd)
 {
     struct fleet *f = rd->f;
-    struct fleet_key key =
-        fleet_key_clients(&f->keys, fleet_client_bucket(&f->keys, rd->client, rd->len));
+    struct fleet_key key = fleet_key_clients(
+        &f->keys, fleet_client_bucket(&f->keys, mqtt_slice_of(rd->client, rd->len)));
     scripts_begin(&f->scripts, f->q, SCRIPT_SESSION, key.text, 2);
     redis_queue_arg(f->q, rd->client, rd->len);
     redis_queue_str(f->q, rd->cursor);

@@ -15,33 +15,33 @@ static struct fleet_taken *find(const struct fleet *f, uint64_t client)
     return t;
 }
 
-void fleet_taken_add(struct fleet *f, const char *client_id, size_t len, uint64_t epoch)
+void fleet_taken_add(struct fleet *f, struct mqtt_slice client_id, uint64_t epoch)
 {
-    struct fleet_behalf behalf = fleet_behalf_of(f, client_id, len, epoch);
+    struct fleet_behalf behalf = fleet_behalf_of(f, client_id, epoch);
     struct fleet_taken *t = find(f, behalf.client);
     if (t != NULL) {
         t->behalf.epoch = epoch > t->behalf.epoch ? epoch : t->behalf.epoch;
         return;
     }
-    t = calloc(1, sizeof(*t) + len);
+    t = calloc(1, sizeof(*t) + client_id.len);
     if (t == NULL) {
         fleet_declared_dead(f); /* what it isn't told it would do: begin anew */
         return;
     }
     t->behalf = behalf;
-    t->len = len;
-    memcpy(t->client, client_id, len);
+    t->len = client_id.len;
+    memcpy(t->client, client_id.data, client_id.len);
     HASH_ADD(hh, f->taken, behalf.client, sizeof(t->behalf.client), t);
 }
 
-void fleet_taken_note(struct fleet *f, const char *data, size_t len)
+void fleet_taken_note(struct fleet *f, struct mqtt_slice noted)
 {
-    struct fleet_reader r = fleet_reader_of(data, len);
+    struct fleet_reader r = fleet_reader_of(noted.data, noted.len);
     while (fleet_reader_more(&r)) {
         struct mqtt_slice client = fleet_reader_slice(&r);
         uint64_t epoch = fleet_reader_varint(&r);
         if (!r.failed)
-            fleet_taken_add(f, (const char *)client.data, client.len, epoch);
+            fleet_taken_add(f, client, epoch);
     }
 }
 

@@ -24,9 +24,9 @@ struct fleet_taken {
     char client[];
 };
 
-void fleet_taken_add(struct fleet *f, const char *client_id, size_t len, uint64_t epoch);
+void fleet_taken_add(struct fleet *f, struct mqtt_slice client_id, uint64_t epoch);
 /* Client, epoch, ... as a cut noted them. */
-void fleet_taken_note(struct fleet *f, const char *data, size_t len);
+void fleet_taken_note(struct fleet *f, struct mqtt_slice noted);
 size_t fleet_taken_count(const struct fleet *f);
 /* One of them, the caller's to free; NULL: there is none. */
 struct fleet_taken *fleet_taken_pop(struct fleet *f);

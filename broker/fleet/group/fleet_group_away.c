@@ -69,7 +69,7 @@ static void on_returned(void *arg, const redisReply *r)
 
 static void begin_return(struct fleet *f, struct mqtt_slice client, const char *why, size_t args)
 {
-    unsigned bucket = fleet_client_bucket(&f->keys, (const char *)client.data, client.len);
+    unsigned bucket = fleet_client_bucket(&f->keys, client);
     struct fleet_key key = fleet_key_clients(&f->keys, bucket);
     scripts_begin(&f->scripts, f->q, SCRIPT_GROUP_RETURN, key.text, 2 + args);
     redis_queue_arg(f->q, client.data, client.len);

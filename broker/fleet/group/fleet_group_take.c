@@ -208,7 +208,7 @@ static void write_copies(struct take_op *op)
 {
     struct fleet *f = op->f;
     struct mqtt_slice client = client_of(op);
-    unsigned bucket = fleet_client_bucket(&f->keys, (const char *)client.data, client.len);
+    unsigned bucket = fleet_client_bucket(&f->keys, client);
     struct fleet_key key = fleet_key_clients(&f->keys, bucket);
     struct fleet_reader r = fleet_reader_of(op->copies.data, op->copies.len);
     scripts_begin(&f->scripts, f->q, SCRIPT_GROUP_COPY, key.text, 5 + 3 * op->copy_count);

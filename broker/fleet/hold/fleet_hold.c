@@ -29,8 +29,8 @@ struct fleet_hold *fleet_hold_new(struct fleet *f, struct store_hold *hold)
     h->hold = hold;
     h->refs = 1;
     STAILQ_INIT(&h->releases);
-    h->bucket = fleet_client_bucket(&f->keys, hold->client_id, hold->client_id_len);
-    h->behalf = fleet_behalf_of(f, hold->client_id, hold->client_id_len, 0);
+    h->bucket = fleet_client_bucket(&f->keys, store_hold_id(hold));
+    h->behalf = fleet_behalf_of(f, store_hold_id(hold), 0);
     h->asserted = f->holds->round;
     h->next = f->holds->first;
     if (h->next != NULL)
@@ -82,7 +82,7 @@ void fleet_hold_fenced(struct fleet_hold *h)
     if (hold == NULL || hold->epoch == 0)
         return;
     if (hold->durable)
-        fleet_resync(f, hold->client_id, hold->client_id_len);
+        fleet_resync(f, store_hold_id(hold));
     fleet_hold_drop(h); /* the core makes no further calls for it */
     f->host.fenced(f->host.arg, hold);
 }

@@ -389,8 +389,10 @@ void heart_free(struct heart *h)
         event_free(h->timer);
     if (h->woken != NULL)
         event_free(h->woken);
-    if (h->base != NULL)
+    if (h->base != NULL) {
+        event_base_loop(h->base, EVLOOP_NONBLOCK); /* what a resolver has left (redis_dial.h) */
         event_base_free(h->base);
+    }
     if (h->wake_fd >= 0)
         close(h->wake_fd);
     if (h->has_mutex)

@@ -21,8 +21,8 @@ static void on_logged(void *arg, enum store_status status)
     struct ended *e = arg;
     struct fleet *f = e->f;
     if (status == STORE_OK) {
-        struct fleet_key key =
-            fleet_key_clients(&f->keys, fleet_client_bucket(&f->keys, e->client, e->len));
+        struct fleet_key key = fleet_key_clients(
+            &f->keys, fleet_client_bucket(&f->keys, mqtt_slice_of(e->client, e->len)));
         scripts_begin(&f->scripts, f->q, SCRIPT_END_LOGGED, key.text, 2);
         redis_queue_arg(f->q, e->client, e->len);
         redis_queue_u64(f->q, e->epoch);

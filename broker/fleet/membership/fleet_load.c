@@ -448,7 +448,7 @@ static void on_join(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
     struct fleet_load *l = f->load;
-    if (l->state != LOAD_JOINING)
+    if (l->state != LOAD_JOINING || f->state == FLEET_LEFT)
         return;
     f->reload_why = NULL; /* a reload that was asked for meanwhile is this one */
     if (r == NULL || r->type != REDIS_REPLY_ARRAY) {

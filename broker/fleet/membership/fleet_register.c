@@ -122,23 +122,22 @@ static void on_epoch(void *arg, const redisReply *r)
     struct owner_question *q = arg;
     uint64_t epoch = r != NULL && r->type == REDIS_REPLY_STRING ? strtoull(r->str, NULL, 10) : 0;
     if (epoch > q->epoch)
-        fleet_taken_add(q->f, q->client, q->len, q->epoch);
+        fleet_taken_add(q->f, mqtt_slice_of(q->client, q->len), q->epoch);
     free(q);
 }
 
 static void ask_whose(struct fleet *f, struct fleet_session_ref session)
 {
     struct owner_question *q = malloc(sizeof(*q) + session.client.len);
-    const char *id = (const char *)session.client.data;
     struct fleet_key key =
-        fleet_key_clients(&f->keys, fleet_client_bucket(&f->keys, id, session.client.len));
+        fleet_key_clients(&f->keys, fleet_client_bucket(&f->keys, session.client));
     struct fleet_bytes name = {0};
     if (q == NULL)
         return;
     q->f = f;
     q->epoch = session.epoch;
     q->len = session.client.len;
-    memcpy(q->client, id, q->len);
+    memcpy(q->client, session.client.data, q->len);
     fleet_bytes_put(&name, "s:", 2);
     fleet_bytes_put(&name, q->client, q->len);
     redis_queue_begin(out(f), 3);
@@ -190,7 +189,7 @@ static void take_cut(struct fleet *f, const redisReply *cut)
         return;
     f->registration->cut = number;
     end++;
-    fleet_taken_note(f, end, cut->len - (size_t)(end - cut->str));
+    fleet_taken_note(f, mqtt_slice_of(end, cut->len - (size_t)(end - cut->str)));
 }
 
 static void ask(struct fleet *f);

@@ -31,8 +31,9 @@ static void gather_all(struct fleet *f)
 
 static void close_one(struct fleet *f, const struct fleet_taken *t)
 {
-    struct store_hold *hold = f->host.hold_of(f->host.arg, mqtt_slice_of(t->client, t->len));
-    fleet_connect_taken(f, t->client, t->len, t->behalf.epoch);
+    struct mqtt_slice client_id = mqtt_slice_of(t->client, t->len);
+    struct store_hold *hold = f->host.hold_of(f->host.arg, client_id);
+    fleet_connect_taken(f, client_id, t->behalf.epoch);
     if (hold != NULL && hold->store_data != NULL && hold->epoch <= t->behalf.epoch)
         fleet_hold_fenced(hold->store_data);
 }

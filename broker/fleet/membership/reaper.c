@@ -188,8 +188,7 @@ static void take_client(struct reaper *rp, struct redisReply **e)
         return;
     rp->under_way++;
     rp->wills++;
-    fleet_will_publish(rp->f, e[0]->str, e[0]->len, session.epoch, e[2]->str, e[2]->len, on_will,
-                       rp);
+    fleet_will_publish(rp->f, session, mqtt_slice_of(e[2]->str, e[2]->len), on_will, rp);
 }
 
 static void on_reaped(void *arg, const redisReply *r)

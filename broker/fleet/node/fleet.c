@@ -117,6 +117,22 @@ bool fleet_lease_may_enter(enum fleet_lease from, enum fleet_lease to)
     return (leases[from].next & (1u << to)) != 0;
 }
 
+static void hold_links(struct fleet *f, bool held)
+{
+    redis_link_hold(f->commands, held);
+    redis_link_hold(f->inbox_link, held);
+    redis_link_hold(f->log_link, held);
+    redis_link_hold(f->channel, held);
+    if (f->replica_link != NULL)
+        redis_link_hold(f->replica_link, held);
+}
+
+static void end_lease(struct fleet *f)
+{
+    if (fleet_is_joined(f))
+        fleet_lease_enter(f, FLEET_LEASE_NONE);
+}
+
 void fleet_enter(struct fleet *f, enum fleet_state state)
 {
     assert(fleet_may_enter(f->state, state));
@@ -128,13 +144,14 @@ void fleet_enter(struct fleet *f, enum fleet_state state)
         metric_set(f->metrics.ready, 1);
         break;
     case FLEET_OVER:
-        if (fleet_is_joined(f))
-            fleet_lease_enter(f, FLEET_LEASE_NONE);
+        end_lease(f);
         metric_set(f->metrics.ready, 0);
         metric_add(f->metrics.start_overs, 1);
         break;
     case FLEET_LEFT:
-        heart_end(f->heart);
+        end_lease(f);
+        hold_links(f, true);
+        metric_set(f->metrics.ready, 0);
         break;
     case FLEET_STARTING:
     case FLEET_DEAD:
@@ -150,16 +167,6 @@ void fleet_declared_dead(struct fleet *f)
 }
 
 /* ---- the lease ------------------------------------------------------------------------------- */
-
-static void hold_links(struct fleet *f, bool held)
-{
-    redis_link_hold(f->commands, held);
-    redis_link_hold(f->inbox_link, held);
-    redis_link_hold(f->log_link, held);
-    redis_link_hold(f->channel, held);
-    if (f->replica_link != NULL)
-        redis_link_hold(f->replica_link, held);
-}
 
 static void become_unsure(struct fleet *f)
 {

@@ -41,7 +41,7 @@ struct timebox;
  *         ▼
  *        left
  *
- *     none ──joined──► sure ◄──► unsure, and from both to none: the node is over, or freed
+ *     none ──joined──► sure ◄──► unsure, and from both to none: the node is over, has left, or is freed
  *
  * What a node may do, by its state:
  *
@@ -55,8 +55,8 @@ struct timebox;
  *     LEFT       no              no                           no
  *
  * and by its lease: NONE only tries to join. SURE is as the state says. UNSURE writes nothing but
- * heartbeats and completes nothing: no link but the heart's is read or written. (A node that has LEFT
- * sends no heartbeats, so it is unsure at once.)
+ * heartbeats and completes nothing: no link but the heart's is read or written. A node that has LEFT
+ * does nothing at all.
  */
 enum fleet_state {
     FLEET_STARTING, /* entering the fleet, loading what the others have said so far */

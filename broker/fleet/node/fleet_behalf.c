@@ -4,9 +4,9 @@
 #include "broker/fleet/node/fleet.h"
 #include "common/base/hash.h"
 
-struct fleet_behalf fleet_behalf_of(const struct fleet *f, const char *client_id, size_t len,
+struct fleet_behalf fleet_behalf_of(const struct fleet *f, struct mqtt_slice client_id,
                                     uint64_t epoch)
 {
-    return (struct fleet_behalf){.client = hash_bytes(f->hash_key, client_id, len) | 1,
-                                 .epoch = epoch};
+    return (struct fleet_behalf){
+        .client = hash_bytes(f->hash_key, client_id.data, client_id.len) | 1, .epoch = epoch};
 }

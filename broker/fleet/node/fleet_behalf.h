@@ -29,7 +29,7 @@ struct fleet_behalf {
     uint64_t epoch;
 };
 
-struct fleet_behalf fleet_behalf_of(const struct fleet *f, const char *client_id, size_t len,
+struct fleet_behalf fleet_behalf_of(const struct fleet *f, struct mqtt_slice client_id,
                                     uint64_t epoch);
 
 #endif

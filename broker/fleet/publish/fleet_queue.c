@@ -330,8 +330,7 @@ static void put_flags(struct fleet_bytes *b, const struct message *m,
 void fleet_queue_add(struct fleet *f, struct fleet_parts *p, const struct message *m,
                      const struct store_queue_target *target, struct fleet_queue_how how)
 {
-    unsigned bucket =
-        fleet_client_bucket(&f->keys, (const char *)target->client_id.data, target->client_id.len);
+    unsigned bucket = fleet_client_bucket(&f->keys, target->client_id);
     struct queue_batch *b = open_batch(f, bucket);
     if (b == NULL) {
         fleet_parts_failed(p, STORE_UNAVAILABLE);

@@ -110,13 +110,18 @@ static void on_will_published(void *arg, enum store_status status)
     finish(op, status);
 }
 
-static void publish_will(struct disconnect_op *op, const void *frame, size_t len)
+static struct fleet_session_ref session_of(const struct disconnect_op *op)
+{
+    return (struct fleet_session_ref){.client = mqtt_slice_of(op->client, op->client_len),
+                                      .epoch = op->epoch};
+}
+
+static void publish_will(struct disconnect_op *op, struct mqtt_slice frame)
 {
     op->waits = true;
     op->until_ms = op->f->now_ms + WILL_MS;
     TAILQ_INSERT_TAIL(op->f->disconnects, op, waiting);
-    fleet_will_publish(op->f, op->client, op->client_len, op->epoch, frame, len, on_will_published,
-                       op);
+    fleet_will_publish(op->f, session_of(op), frame, on_will_published, op);
 }
 
 void fleet_disconnect_tick(struct fleet *f)
@@ -136,10 +141,7 @@ static void announce_subscribed(void *arg, const struct store_subscription *sub)
 {
     struct disconnect_op *op = arg;
     struct fleet_options o = fleet_options_write(sub);
-    struct fleet_session_ref session = {
-        .client = {.data = (const uint8_t *)op->client, .len = (uint32_t)op->client_len},
-        .epoch = op->epoch};
-    fleet_append_subscribed(op->f, session, sub->filter,
+    fleet_append_subscribed(op->f, session_of(op), sub->filter,
                             (struct mqtt_slice){.data = o.bytes, .len = (uint32_t)o.len});
 }
 
@@ -183,15 +185,12 @@ static void on_disconnect(void *arg, const redisReply *r)
         return;
     }
     if (r->element[1]->integer == 1)
-        op->entry = fleet_session_ended(
-            f, (struct fleet_session_ref){
-                   .client = {.data = (const uint8_t *)op->client, .len = (uint32_t)op->client_len},
-                   .epoch = op->epoch});
+        op->entry = fleet_session_ended(f, session_of(op));
     if (r->element[2]->len > 0)
-        publish_will(op, r->element[2]->str, r->element[2]->len);
+        publish_will(op, mqtt_slice_of(r->element[2]->str, r->element[2]->len));
     else if (op->will.len > 0 && op->delay_ms == 0 && op->runs != f->runs &&
              strcmp(r->element[0]->str, "lost") == 0)
-        publish_will(op, op->will.data, op->will.len); /* another Redis, without it */
+        publish_will(op, fleet_bytes_all(&op->will)); /* another Redis, without it */
     else
         finish(op, STORE_OK);
 }
@@ -201,7 +200,7 @@ static void void_will(void *each_arg, void *arg, struct redis_args args)
     const struct fleet *f = each_arg;
     struct disconnect_op *op = arg;
     (void)args;
-    if (fleet_taken_has(f, fleet_behalf_of(f, op->client, op->client_len, op->epoch)))
+    if (fleet_taken_has(f, fleet_behalf_of(f, session_of(op).client, op->epoch)))
         op->will.len = 0;
 }
 

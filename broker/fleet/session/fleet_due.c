@@ -45,13 +45,19 @@ struct will_taking {
     char client[];
 };
 
+static struct fleet_session_ref session_of(const struct will_taking *t)
+{
+    return (struct fleet_session_ref){.client = mqtt_slice_of(t->client, t->client_len),
+                                      .epoch = t->epoch};
+}
+
 static void on_seized(void *arg, const redisReply *r)
 {
     struct will_taking *t = arg;
     if (fleet_reply_status(r) == STORE_OK && r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
         strcmp(r->element[0]->str, "will") == 0)
-        fleet_will_publish(t->f, t->client, t->client_len, t->epoch, r->element[1]->str,
-                           r->element[1]->len, NULL, NULL);
+        fleet_will_publish(t->f, session_of(t),
+                           mqtt_slice_of(r->element[1]->str, r->element[1]->len), NULL, NULL);
     free(t);
 }
 
@@ -60,7 +66,7 @@ static void on_taker_cut(void *arg, enum store_status status)
     struct will_taking *t = arg;
     struct fleet *f = t->f;
     struct fleet_key key =
-        fleet_key_clients(&f->keys, fleet_client_bucket(&f->keys, t->client, t->client_len));
+        fleet_key_clients(&f->keys, fleet_client_bucket(&f->keys, session_of(t).client));
     if (status != STORE_OK) {
         free(t); /* it stays due */
         return;
@@ -78,11 +84,8 @@ static void on_taker_cut(void *arg, enum store_status status)
 static void on_room(void *arg, enum store_status status)
 {
     struct will_taking *t = arg;
-    struct fleet_session_ref session = {
-        .client = {.data = (const uint8_t *)t->client, .len = (uint32_t)t->client_len},
-        .epoch = t->epoch};
     if (status == STORE_OK)
-        fleet_cut_client(t->f, t->taker, session, on_taker_cut, t);
+        fleet_cut_client(t->f, t->taker, session_of(t), on_taker_cut, t);
     else
         free(t); /* it stays due */
 }
@@ -129,8 +132,7 @@ static void on_due(void *arg, const redisReply *r)
             .client = {.data = (const uint8_t *)client->str, .len = (uint32_t)client->len},
             .epoch = strtoull(third->str, NULL, 10)};
         if (r->element[i]->str[0] == 'w')
-            fleet_will_publish(f, client->str, client->len, session.epoch, fourth->str, fourth->len,
-                               NULL, NULL);
+            fleet_will_publish(f, session, mqtt_slice_of(fourth->str, fourth->len), NULL, NULL);
         else if (r->element[i]->str[0] == 'b')
             take_from(f, session, fourth);
         else if (r->element[i]->str[0] == 'x')

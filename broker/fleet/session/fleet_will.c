@@ -77,13 +77,17 @@ void fleet_wills_free(struct fleet *f)
     f->wills = NULL;
 }
 
+static struct fleet_session_ref session_of(const struct will_op *op)
+{
+    return (struct fleet_session_ref){.client = mqtt_slice_of(op->client, op->client_len),
+                                      .epoch = op->epoch};
+}
+
 void fleet_wills_each(struct fleet *f, void (*each)(struct fleet *, struct fleet_session_ref))
 {
     const struct will_op *op;
     LIST_FOREACH (op, &f->wills->ops, link)
-        each(f, (struct fleet_session_ref){.client = {.data = (const uint8_t *)op->client,
-                                                      .len = (uint32_t)op->client_len},
-                                           .epoch = op->epoch});
+        each(f, session_of(op));
 }
 
 /* Frees it and completes all that wait for it. */
@@ -122,21 +126,22 @@ static void on_cleared(void *arg, const redisReply *r)
 }
 
 /* It is out. `op` is done then, if there is one. */
-static void clear(struct fleet *f, const char *client, size_t len, uint64_t epoch,
-                  struct will_op *op)
+static void clear(struct fleet *f, struct fleet_session_ref session, struct will_op *op)
 {
-    struct fleet_key key = fleet_key_clients(&f->keys, fleet_client_bucket(&f->keys, client, len));
+    struct fleet_key key =
+        fleet_key_clients(&f->keys, fleet_client_bucket(&f->keys, session.client));
     scripts_begin(&f->scripts, f->q, SCRIPT_WILL_CLEAR, key.text, 2);
-    redis_queue_arg(f->q, client, len);
-    redis_queue_u64(f->q, epoch);
+    redis_queue_arg(f->q, session.client.data, session.client.len);
+    redis_queue_u64(f->q, session.epoch);
     redis_queue_end(f->q, REDIS_REPLAY, op != NULL ? on_cleared : NULL, op);
 }
 
 /* Nobody could ever publish it. */
-static void drop_unreadable(struct fleet *f, const char *client, size_t len, uint64_t epoch)
+static void drop_unreadable(struct fleet *f, struct fleet_session_ref session)
 {
-    LOG_LIMITED(LOG_LEVEL_ERROR, "will_unreadable", KV_BYTES("client_id", client, len));
-    clear(f, client, len, epoch, NULL);
+    LOG_LIMITED(LOG_LEVEL_ERROR, "will_unreadable",
+                KV_BYTES("client_id", session.client.data, session.client.len));
+    clear(f, session, NULL);
 }
 
 static void on_published(void *arg, enum store_status status)
@@ -151,7 +156,7 @@ static void on_published(void *arg, enum store_status status)
         return;
     }
     metric_add(f->metrics.wills, 1);
-    clear(f, op->client, op->client_len, op->epoch, op);
+    clear(f, session_of(op), op);
 }
 
 /* This node's clients have it from a node that published it before. That one may not have come to
@@ -171,22 +176,23 @@ static void publish_elsewhere(struct will_op *op)
     message_unref(due);
 }
 
-void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, uint64_t epoch,
-                        const void *frame, size_t len, store_done_fn *done, void *arg)
+void fleet_will_publish(struct fleet *f, struct fleet_session_ref session, struct mqtt_slice frame,
+                        store_done_fn *done, void *arg)
 {
-    struct will_op *op = calloc(1, sizeof(*op) + client_len);
-    struct fleet_reader r = fleet_reader_of(frame, len);
+    struct will_op *op = calloc(1, sizeof(*op) + session.client.len);
+    struct fleet_reader r = fleet_reader_of(frame.data, frame.len);
     bool remember;
     struct message *m = fleet_frame_get(&r, &remember);
     if (op == NULL || m == NULL) {
         free(op);
         message_unref(m);
         if (r.failed)
-            drop_unreadable(f, client, client_len, epoch);
+            drop_unreadable(f, session);
         fleet_defer(f, done, arg, r.failed ? STORE_OK : STORE_UNAVAILABLE);
         return;
     }
-    m->id = (struct message_id){.node = fleet_hash(client, client_len), .sequence = epoch};
+    m->id = (struct message_id){.node = fleet_hash(session.client.data, session.client.len),
+                                .sequence = session.epoch};
     struct will_op *under_way = (struct will_op *)fleet_will_table_find(f, m);
     if (under_way != NULL) {
         wait_for(under_way, done, arg);
@@ -196,14 +202,14 @@ void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, 
     }
     op->f = f;
     op->entry.message = m;
-    op->epoch = epoch;
+    op->epoch = session.epoch;
     op->done = done;
     op->arg = arg;
-    op->client_len = client_len;
-    memcpy(op->client, client, client_len);
+    op->client_len = session.client.len;
+    memcpy(op->client, session.client.data, session.client.len);
     LIST_INSERT_HEAD(&f->wills->ops, op, link);
     op->entry.id = m->id;
-    op->entry.behalf = fleet_behalf_of(f, client, client_len, epoch);
+    op->entry.behalf = fleet_behalf_of(f, session.client, session.epoch);
     fleet_will_table_add(f, &op->entry);
     op->was_here = m->qos > 0 && inbox_knows(f, m->id);
     if (op->was_here)

@@ -12,8 +12,8 @@ struct fleet;
 bool fleet_wills_init(struct fleet *f);
 void fleet_wills_free(struct fleet *f);
 /* Publishes a will that a script gave to this node, clears it, then calls done. */
-void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, uint64_t epoch,
-                        const void *frame, size_t len, store_done_fn *done, void *arg);
+void fleet_will_publish(struct fleet *f, struct fleet_session_ref session, struct mqtt_slice frame,
+                        store_done_fn *done, void *arg);
 /* Calls for each will that is under way. */
 void fleet_wills_each(struct fleet *f, void (*each)(struct fleet *, struct fleet_session_ref));
 

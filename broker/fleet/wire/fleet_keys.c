@@ -124,15 +124,16 @@ uint64_t fleet_hash(const void *data, size_t len)
     return h ^ h >> 32;
 }
 
-unsigned fleet_client_bucket(const struct fleet_keys *k, const char *client_id, size_t len)
+unsigned fleet_client_bucket(const struct fleet_keys *k, struct mqtt_slice client_id)
 {
-    uint64_t h = k->keyed ? siphash(k->secret, client_id, len) : fleet_hash(client_id, len);
+    uint64_t h = k->keyed ? siphash(k->secret, client_id.data, client_id.len)
+                          : fleet_hash(client_id.data, client_id.len);
     return (unsigned)(h % FLEET_CLIENT_BUCKETS);
 }
 
 unsigned fleet_group_bucket(const struct fleet_keys *k, struct mqtt_slice filter)
 {
-    return fleet_client_bucket(k, (const char *)filter.data, filter.len) % FLEET_GROUP_BUCKETS;
+    return fleet_client_bucket(k, filter) % FLEET_GROUP_BUCKETS;
 }
 
 unsigned fleet_topic_bucket(struct mqtt_slice topic)

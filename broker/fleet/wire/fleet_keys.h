@@ -58,7 +58,7 @@ struct fleet_key fleet_key_clients(const struct fleet_keys *k, unsigned bucket);
 struct fleet_key fleet_key_topics(const struct fleet_keys *k, unsigned bucket);
 struct fleet_key fleet_key_groups(const struct fleet_keys *k, unsigned bucket);
 
-unsigned fleet_client_bucket(const struct fleet_keys *k, const char *client_id, size_t len);
+unsigned fleet_client_bucket(const struct fleet_keys *k, struct mqtt_slice client_id);
 unsigned fleet_group_bucket(const struct fleet_keys *k, struct mqtt_slice filter);
 /* By the topic's first level, so that a filter that begins with a literal level has one bucket.
  * Not keyed: who wants all in one bucket says the same first level. */

@@ -1,6 +1,7 @@
 /* auth_reload: each start has the files read once from then on, and an end tells nobody. */
 #include "broker/auth/auth_reload.h"
 
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -135,6 +136,36 @@ static void nobody_is_told_of_what_the_end_came_before(void **state)
     assert_int_equal(b->read + b->failed, 0);
 }
 
+static int note_readable(const struct event_base *base, const struct event *ev, void *arg)
+{
+    (void)base;
+    if ((event_get_events(ev) & EV_READ) != 0)
+        *(int *)arg = event_get_fd(ev);
+    return 0;
+}
+
+/* The thread is done, and the loop hasn't heard of it. */
+static void wait_for_thread(struct bed *b)
+{
+    int fd = -1;
+    event_base_foreach_event(b->base, note_readable, &fd);
+    struct pollfd answer = {.fd = fd, .events = POLLIN};
+    assert_int_equal(poll(&answer, 1, 10000), 1);
+}
+
+/* By the sanitizer's word: nobody else has what was read. */
+static void what_was_read_before_the_end_is_freed(void **state)
+{
+    struct bed *b = *state;
+    write_text("topic read a\n");
+    b->config.auth.acl_file = temp_file;
+    assert_true(auth_reload_start(b->reload));
+    wait_for_thread(b);
+    auth_reload_free(b->reload);
+    b->reload = NULL;
+    assert_int_equal(b->read + b->failed, 0);
+}
+
 /* In the thread, or at once where there is none yet: nothing is left in either case. */
 static void what_is_replaced_is_freed(void **state)
 {
@@ -160,6 +191,7 @@ int main(void)
         TEST(where_there_is_a_configuration_it_is_read_again_too),
         TEST(a_start_while_one_is_under_way_reads_once_more),
         TEST(nobody_is_told_of_what_the_end_came_before),
+        TEST(what_was_read_before_the_end_is_freed),
         TEST(what_is_replaced_is_freed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

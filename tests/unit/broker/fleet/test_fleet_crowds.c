@@ -61,8 +61,8 @@ static void add_sessions_to_redis(struct bed_node *n, const struct crowd *c)
     redisContext *redis = n->bed->redis;
 
     for (size_t i = 0; i < c->targets.queue_count; i++) {
-        struct fleet_key key = fleet_key_clients(
-            keys, fleet_client_bucket(keys, c->ids[i], c->queues[i].client_id.len));
+        struct fleet_key key =
+            fleet_key_clients(keys, fleet_client_bucket(keys, c->queues[i].client_id));
 
         redisAppendCommand(redis, "HSET %ss:%s dur 1", key.text, c->ids[i]);
     }
@@ -174,7 +174,10 @@ static void begin_wills(struct bed_node *n)
     fleet_frame_put(&frame, m, true);
     for (int i = 0; i < WILLS; i++) {
         snprintf(id, sizeof(id), "c%d", i);
-        fleet_will_publish(fleet_of(n), id, strlen(id), 1, frame.data, frame.len, NULL, NULL);
+        fleet_will_publish(
+            fleet_of(n),
+            (struct fleet_session_ref){.client = mqtt_slice_of(id, strlen(id)), .epoch = 1},
+            fleet_bytes_all(&frame), NULL, NULL);
     }
     assert_int_equal(n->wills, WILLS);
     fleet_bytes_fini(&frame);
@@ -262,7 +265,7 @@ static void connect_those_who_will_die(struct bed_node *n)
     for (int i = 0; count < DEAD; i++) {
         int len = snprintf(id, sizeof(id), "c%d", i);
 
-        if (!take_place(room, fleet_client_bucket(keys, id, (size_t)len)))
+        if (!take_place(room, fleet_client_bucket(keys, mqtt_slice_of(id, (size_t)len))))
             continue;
         snprintf(number, sizeof(number), "%d", count);
         clients[count++] = bed_connect_begin(n, id, false, true, &will);

@@ -156,7 +156,7 @@ static void a_crowd_that_others_took_is_closed_in_pieces(void **state)
 
     connect_crowd(n, crowd);
     for (int i = 1; i < CROWD; i++) /* all but the first */
-        fleet_taken_add(f, crowd[i]->id, strlen(crowd[i]->id), crowd[i]->hold.epoch);
+        fleet_taken_add(f, mqtt_slice_of(crowd[i]->id, strlen(crowd[i]->id)), crowd[i]->hold.epoch);
     b->without_time = true;
     timebox_open_at(&box, 0, 0, 0);
     f->box = &box;
@@ -244,7 +244,7 @@ static void rule_7_who_is_fenced_while_filters_are_restored_holds_no_routes(void
     BED_UNTIL(b, routes_known(f) > 0);
     assert_true(routes_known(f) < FILTERS);
     assert_int_equal(c->status, -1);
-    fleet_connect_taken(f, "many", 4, UINT64_MAX);
+    fleet_connect_taken(f, mqtt_slice_of("many", 4), UINT64_MAX);
     assert_int_equal(c->status, STORE_FENCED);
     b->without_time = false;
     BED_UNTIL(b, f->releases == NULL && routes_known(f) == 0);

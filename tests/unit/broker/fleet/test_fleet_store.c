@@ -34,7 +34,7 @@ static struct fleet_keys keys_of(struct bed *b)
 
 static bool has_session(struct bed *b, const struct fleet_keys *keys, const char *client)
 {
-    unsigned bucket = fleet_client_bucket(keys, client, strlen(client));
+    unsigned bucket = fleet_client_bucket(keys, mqtt_slice_of(client, strlen(client)));
     redisReply *r =
         redisCommand(b->redis, "EXISTS %ss:%s", fleet_key_clients(keys, bucket).text, client);
     bool there = r != NULL && r->integer == 1;

@@ -1,13 +1,16 @@
-/* redis_dial: which addresses need no resolver, and sockets to them by turns. */
+/* redis_dial: which addresses need no resolver, questions to one, and sockets to the addresses by turns. */
 #include "common/redis/redis_dial.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <event2/dns.h>
+#include <event2/event.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -87,12 +90,112 @@ static void addresses_take_turns(void **state)
     close(listeners[1]);
 }
 
+/* ---- names ----------------------------------------------------------------------------------- */
+
+static void count_answer(void *arg)
+{
+    ++*(int *)arg;
+}
+
+/* A name server that never answers. */
+static int silent_server(struct evdns_base *dns)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(addr);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&addr, len), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+    assert_int_equal(
+        evdns_base_nameserver_sockaddr_add(dns, (const struct sockaddr *)&addr, len, 0), 0);
+    return fd;
+}
+
+struct asking {
+    struct event_base *base;
+    struct redis_url url;
+    struct redis_dial *dial;
+    int fd, answers;
+};
+
+static int ask_silent_server(void **state)
+{
+    struct asking *a = *state = calloc(1, sizeof(*a));
+    a->base = event_base_new();
+    a->dial = calloc(1, sizeof(*a->dial));
+    assert_null(redis_url_parse("redis://redis.example:7000", &a->url));
+    *a->dial = (struct redis_dial){
+        .base = a->base, .url = &a->url, .found = count_answer, .arg = &a->answers};
+    a->dial->dns = evdns_base_new(a->base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+    a->fd = silent_server(a->dial->dns);
+    assert_int_equal(redis_dial_find(a->dial), REDIS_DIAL_ASKED);
+    assert_true(redis_dial_is_asking(a->dial));
+    return 0;
+}
+
+static int end_asking(void **state)
+{
+    struct asking *a = *state;
+    event_base_free(a->base);
+    close(a->fd);
+    free(a);
+    return 0;
+}
+
+static void turn(struct asking *a)
+{
+    for (int i = 0; i < 3; i++)
+        event_base_loop(a->base, EVLOOP_NONBLOCK);
+}
+
+static void dial_free(struct asking *a)
+{
+    redis_dial_fini(a->dial);
+    free(a->dial);
+}
+
+static void a_cancelled_question_is_none_at_once(void **state)
+{
+    struct asking *a = *state;
+    redis_dial_cancel(a->dial);
+    assert_false(redis_dial_is_asking(a->dial));
+    redis_dial_cancel(a->dial);
+    turn(a);
+    assert_int_equal(a->answers, 0);
+    dial_free(a);
+    turn(a);
+}
+
+static void what_becomes_of_a_cancelled_question_is_nothing_to_the_next(void **state)
+{
+    struct asking *a = *state;
+    redis_dial_cancel(a->dial);
+    assert_int_equal(redis_dial_find(a->dial), REDIS_DIAL_ASKED);
+    turn(a);
+    assert_true(redis_dial_is_asking(a->dial));
+    assert_int_equal(a->answers, 0);
+    dial_free(a);
+    turn(a);
+}
+
+/* The resolver lets go of the question in a later turn, and finds no dial any more. */
+static void a_dial_may_end_while_it_asks(void **state)
+{
+    struct asking *a = *state;
+    dial_free(a);
+    turn(a);
+    assert_int_equal(a->answers, 0);
+}
+
 int main(void)
 {
+#define ASKING(name) cmocka_unit_test_setup_teardown(name, ask_silent_server, end_asking)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_need_no_resolver),
         cmocka_unit_test(a_unix_socket_needs_no_resolver),
         cmocka_unit_test(addresses_take_turns),
+        ASKING(a_cancelled_question_is_none_at_once),
+        ASKING(what_becomes_of_a_cancelled_question_is_nothing_to_the_next),
+        ASKING(a_dial_may_end_while_it_asks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "common/base/clock.h"
+#include "lb/flow/flow_rules.h"
 #include "lb/worker/command.h"
 #include "lb/worker/listener.h"
 #include "lb/worker/worker.h"
@@ -57,6 +59,29 @@ static void draining_refuses_new_flows_and_closes_the_last_ones_in_time(void **s
     hear_closed(server);
     WAIT_UNTIL(workers_flows(plane.workers) == 0);
     close_pair(client, server);
+}
+
+/* Without it they look again every FLOW_QUEUE_POLL_MS: several times that is longer than a wake ever takes. */
+static void a_wake_has_the_waiting_flows_try_again(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 5 };
+    struct fake *s = plane_add_server(&plane, "s1", false);
+    plane_start("", "    queue_timeout: 60s\n");
+    uint64_t took_ms = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        int client = plane_dial(&plane);
+        WAIT_UNTIL(plane_stats(&plane).queued == 1);
+        uint64_t since_ms = clock_monotonic_ms();
+        atomic_store(&s->server->health, SERVER_UP);
+        workers_wake(plane.workers);
+        int server = fake_accept(s);
+        took_ms += clock_monotonic_ms() - since_ms;
+        atomic_store(&s->server->health, SERVER_DOWN);
+        close_pair(client, server);
+        WAIT_UNTIL(workers_flows(plane.workers) == 0);
+    }
+    assert_true(took_ms < ROUNDS * FLOW_QUEUE_POLL_MS / 2);
 }
 
 static void closing_a_server_closes_its_flows_only(void **state)
@@ -188,6 +213,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(removed_listener_refuses_but_its_flows_go_on),
         TEST(draining_refuses_new_flows_and_closes_the_last_ones_in_time),
+        TEST(a_wake_has_the_waiting_flows_try_again),
         TEST(closing_a_server_closes_its_flows_only),
         TEST(after_a_drain_nothing_is_opened_any_more),
         TEST(stopping_ends_all_flows_at_once),

@@ -36,7 +36,7 @@ static void begin(struct connecting *c, struct fleet *f, unsigned client)
     snprintf(c->client, sizeof(c->client), "c%u", client);
     c->hold.client_id = c->client;
     c->hold.client_id_len = (uint16_t)strlen(c->client);
-    c->h.behalf = fleet_behalf_of(f, c->client, c->hold.client_id_len, 0);
+    c->h.behalf = fleet_behalf_of(f, store_hold_id(&c->hold), 0);
     c->op.f = f;
     c->op.h = &c->h;
     c->op.hold = &c->hold;
@@ -80,10 +80,10 @@ static void each_is_found_by_its_request_and_by_its_client(void **state)
         struct connecting *c = &crowd->all[i];
 
         assert_ptr_equal(connect_of_request(&crowd->f, c->op.request), &c->op);
-        assert_ptr_equal(connect_of_client(&crowd->f, c->client, c->hold.client_id_len), &c->op);
+        assert_ptr_equal(connect_of_client(&crowd->f, store_hold_id(&c->hold)), &c->op);
         assert_null(connect_next_of_client(&c->op));
     }
-    assert_null(connect_of_client(&crowd->f, "c", 1));
+    assert_null(connect_of_client(&crowd->f, mqtt_slice_of("c", 1)));
     assert_null(connect_of_request(&crowd->f, 1));
 }
 
@@ -93,13 +93,13 @@ static void a_client_may_have_several(void **state)
     struct connecting second = {0};
 
     begin(&second, &crowd->f, 7);
-    struct connect_op *a = connect_of_client(&crowd->f, "c7", 2);
+    struct connect_op *a = connect_of_client(&crowd->f, mqtt_slice_of("c7", 2));
     struct connect_op *b = connect_next_of_client(a);
     assert_true((a == &second.op && b == &crowd->all[7].op) ||
                 (b == &second.op && a == &crowd->all[7].op));
     assert_null(connect_next_of_client(b));
     connect_list_remove(&second.op);
-    assert_ptr_equal(connect_of_client(&crowd->f, "c7", 2), &crowd->all[7].op);
+    assert_ptr_equal(connect_of_client(&crowd->f, mqtt_slice_of("c7", 2)), &crowd->all[7].op);
 }
 
 /* Some wait, most don't: the tick sees only whose time has come. */

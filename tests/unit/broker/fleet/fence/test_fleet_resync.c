@@ -95,7 +95,7 @@ static void one_session_is_asked_for_and_taken_at_once(void **state)
     struct lone_node *n = *state;
 
     know(n, filters, 1);
-    fleet_resync(&n->f, "c", 1);
+    fleet_resync(&n->f, mqtt_slice_of("c", 1));
     redis_gets(n, "session fl:{s}: c 0");
     redis_says(n, "[ '9 '5 'a '\1 ]");
     assert_told(n, "");
@@ -110,11 +110,11 @@ static void what_cant_be_read_changes_nothing(void **state)
     struct lone_node *n = *state;
 
     know(n, filters, 1);
-    fleet_resync(&n->f, "c", 1);
+    fleet_resync(&n->f, mqtt_slice_of("c", 1));
     redis_says(n, "[ '9 '5 'a '\1 ]");
     redis_says(n, "!ERR");
     assert_told(n, "");
-    fleet_resync(&n->f, "c", 1);
+    fleet_resync(&n->f, mqtt_slice_of("c", 1));
     n->held = lone_connected(n, "c", true); /* it came back here meanwhile */
     redis_says(n, "[ '0 '5 'a '\1 ]");
     assert_told(n, "");

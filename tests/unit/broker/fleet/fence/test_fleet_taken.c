@@ -4,14 +4,15 @@
 
 static bool has(struct lone_node *n, const char *client, uint64_t epoch)
 {
-    return fleet_taken_has(&n->f, fleet_behalf_of(&n->f, client, strlen(client), epoch));
+    return fleet_taken_has(&n->f,
+                           fleet_behalf_of(&n->f, mqtt_slice_of(client, strlen(client)), epoch));
 }
 
 static void a_connection_is_taken_up_to_its_epoch(void **state)
 {
     struct lone_node *n = *state;
 
-    fleet_taken_add(&n->f, "c", 1, 5);
+    fleet_taken_add(&n->f, mqtt_slice_of("c", 1), 5);
     assert_true(has(n, "c", 4));
     assert_true(has(n, "c", 5));
     assert_false(has(n, "c", 6));
@@ -24,7 +25,7 @@ static void nobody_isnt_taken(void **state)
     struct lone_node *n = *state;
     struct fleet_behalf nobody = {.client = 0, .epoch = 1};
 
-    fleet_taken_add(&n->f, "c", 1, 5);
+    fleet_taken_add(&n->f, mqtt_slice_of("c", 1), 5);
     assert_false(fleet_taken_has(&n->f, nobody));
 }
 
@@ -32,9 +33,9 @@ static void the_highest_epoch_counts(void **state)
 {
     struct lone_node *n = *state;
 
-    fleet_taken_add(&n->f, "c", 1, 5);
-    fleet_taken_add(&n->f, "c", 1, 7);
-    fleet_taken_add(&n->f, "c", 1, 6);
+    fleet_taken_add(&n->f, mqtt_slice_of("c", 1), 5);
+    fleet_taken_add(&n->f, mqtt_slice_of("c", 1), 7);
+    fleet_taken_add(&n->f, mqtt_slice_of("c", 1), 6);
     assert_int_equal(fleet_taken_count(&n->f), 1);
     assert_true(has(n, "c", 7));
     assert_false(has(n, "c", 8));
@@ -49,12 +50,12 @@ static void what_a_cut_noted_is_taken(void **state)
     fleet_bytes_varint(&noted, 300);
     fleet_bytes_slice(&noted, lone_slice("d"));
     fleet_bytes_varint(&noted, 300);
-    fleet_taken_note(&n->f, (const char *)noted.data, noted.len - 1); /* the last one is cut */
+    fleet_taken_note(&n->f, mqtt_slice_of(noted.data, noted.len - 1)); /* the last one is cut */
     assert_int_equal(fleet_taken_count(&n->f), 1);
     assert_true(has(n, "c", 300));
-    fleet_taken_note(&n->f, (const char *)noted.data, noted.len);
+    fleet_taken_note(&n->f, mqtt_slice_of(noted.data, noted.len));
     assert_true(has(n, "d", 300));
-    fleet_taken_note(&n->f, "", 0);
+    fleet_taken_note(&n->f, mqtt_slice_of("", 0));
     assert_int_equal(fleet_taken_count(&n->f), 2);
     fleet_bytes_fini(&noted);
 }
@@ -65,8 +66,8 @@ static void each_is_dealt_with_once(void **state)
     bool seen[2] = {false};
 
     assert_null(fleet_taken_pop(&n->f));
-    fleet_taken_add(&n->f, "a", 1, 1);
-    fleet_taken_add(&n->f, "b", 1, 2);
+    fleet_taken_add(&n->f, mqtt_slice_of("a", 1), 1);
+    fleet_taken_add(&n->f, mqtt_slice_of("b", 1), 2);
     for (int i = 0; i < 2; i++) {
         struct fleet_taken *t = fleet_taken_pop(&n->f);
         int which = t->client[0] - 'a';
@@ -85,7 +86,7 @@ static void after_a_reset_there_is_nothing_to_close(void **state)
 {
     struct lone_node *n = *state;
 
-    fleet_taken_add(&n->f, "a", 1, 1);
+    fleet_taken_add(&n->f, mqtt_slice_of("a", 1), 1);
     n->f.closing_taken = true;
     fleet_taken_reset(&n->f);
     assert_int_equal(fleet_taken_count(&n->f), 0);

@@ -23,8 +23,8 @@ static void a_new_hold_belongs_to_the_latest_round(void **state)
     n->f.holds->round = 7;
     h = lone_connected(n, "c", true)->store_data;
     assert_int_equal(h->asserted, 7);
-    assert_int_equal(h->bucket, fleet_client_bucket(&n->f.keys, "c", 1));
-    assert_int_equal(h->behalf.client, fleet_behalf_of(&n->f, "c", 1, 0).client);
+    assert_int_equal(h->bucket, fleet_client_bucket(&n->f.keys, mqtt_slice_of("c", 1)));
+    assert_int_equal(h->behalf.client, fleet_behalf_of(&n->f, mqtt_slice_of("c", 1), 0).client);
     assert_string_equal(listed(n), "c");
 }
 

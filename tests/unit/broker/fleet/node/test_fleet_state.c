@@ -150,6 +150,7 @@ static void leaves(struct bed *b, struct bed_node *n, enum store_status with)
     assert_int_equal(f->state, FLEET_LEFT);
     bed_run(b, 100);
     assert_int_equal(f->state, FLEET_LEFT);
+    assert_int_equal(f->lease, FLEET_LEASE_NONE); /* and not unsure: nobody beats for it */
     assert_false(fleet_can_act(f));
 }
 

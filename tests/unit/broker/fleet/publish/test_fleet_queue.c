@@ -40,9 +40,10 @@ static void parts_free(struct lone_parts *l)
 static const char *neighbour(const struct lone_node *n)
 {
     static char id[16];
-    unsigned bucket = fleet_client_bucket(&n->f.keys, "c", 1);
+    unsigned bucket = fleet_client_bucket(&n->f.keys, mqtt_slice_of("c", 1));
 
-    for (int i = 0; i == 0 || fleet_client_bucket(&n->f.keys, id, strlen(id)) != bucket; i++)
+    for (int i = 0;
+         i == 0 || fleet_client_bucket(&n->f.keys, mqtt_slice_of(id, strlen(id))) != bucket; i++)
         snprintf(id, sizeof(id), "n%d", i);
     return id;
 }

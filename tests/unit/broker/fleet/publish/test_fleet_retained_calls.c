@@ -6,7 +6,7 @@
 
 static struct fleet_behalf behalf(const struct lone_node *n)
 {
-    return fleet_behalf_of(&n->f, "c", 1, LONE_EPOCH);
+    return fleet_behalf_of(&n->f, mqtt_slice_of("c", 1), LONE_EPOCH);
 }
 
 /* Sets a value for the client "c", in a turn of its own. */
@@ -62,7 +62,7 @@ static void what_is_refused_is_set_again_behind_what_failed(void **state)
     set(n, &c, "t/3");
     assert_told(n, "");
     assert_true(fleet_retaining_is_due(&n->f));
-    fleet_taken_add(&n->f, "c", 1, LONE_EPOCH);
+    fleet_taken_add(&n->f, mqtt_slice_of("c", 1), LONE_EPOCH);
     fleet_retaining_void(&n->f);
     redis_says(n, "'refused");
     assert_true(b.p.missed && !b.p.retained && b.p.status == STORE_OK);
@@ -122,7 +122,7 @@ static void what_is_taken_before_its_answer_isnt_set(void **state)
 
     set(n, &a, "t/1");
     redis_gets_first(n, CALL "1 0 60000 500 1 1 t/1 ");
-    fleet_taken_add(&n->f, "c", 1, LONE_EPOCH);
+    fleet_taken_add(&n->f, mqtt_slice_of("c", 1), LONE_EPOCH);
     fleet_retaining_void(&n->f);
     redis_gets_first(n, CALL "1 0 60000 500 1 0 t/1 ");
     fini(&a);

@@ -184,7 +184,7 @@ static void a_will_that_was_taken_is_void(void **state)
     struct lone_node *n = *state;
 
     disconnect(n, connected(n, false, "mine"), true, 0);
-    fleet_taken_add(&n->f, "c", 1, LONE_EPOCH);
+    fleet_taken_add(&n->f, mqtt_slice_of("c", 1), LONE_EPOCH);
     fleet_disconnects_void(&n->f);
     n->f.runs++;
     redis_says(n, "[ 'lost :0 ' ]");

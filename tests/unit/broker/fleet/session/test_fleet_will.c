@@ -9,7 +9,9 @@ static void publish_of(struct lone_node *n, uint64_t epoch, uint8_t qos, const c
 {
     struct fleet_bytes frame = lone_frame("w", "gone", qos);
 
-    fleet_will_publish(&n->f, "c", 1, epoch, frame.data, frame.len, name != NULL ? lone_done : NULL,
+    fleet_will_publish(&n->f,
+                       (struct fleet_session_ref){.client = mqtt_slice_of("c", 1), .epoch = epoch},
+                       fleet_bytes_all(&frame), name != NULL ? lone_done : NULL,
                        name != NULL ? lone_call(n, name) : NULL);
     fleet_bytes_fini(&frame);
 }
@@ -153,7 +155,9 @@ static void one_that_cant_be_read_is_cleared(void **state)
 {
     struct lone_node *n = *state;
 
-    fleet_will_publish(&n->f, "c", 1, LONE_EPOCH, "?", 1, lone_done, lone_call(n, "done"));
+    fleet_will_publish(
+        &n->f, (struct fleet_session_ref){.client = mqtt_slice_of("c", 1), .epoch = LONE_EPOCH},
+        mqtt_slice_of("?", 1), lone_done, lone_call(n, "done"));
     redis_gets(n, CLEAR);
     assert_told(n, "");
     fleet_run_deferred(&n->f, true);

@@ -95,7 +95,7 @@ static void a_node_alone_tells_of_every_bucket(void **state)
 
     do
         snprintf(id, sizeof(id), "c%d", i++);
-    while (fleet_client_bucket(keys, id, strlen(id)) != FLEET_CLIENT_BUCKETS - 1);
+    while (fleet_client_bucket(keys, mqtt_slice_of(id, strlen(id))) != FLEET_CLIENT_BUCKETS - 1);
     bed_run(b, 3000); /* each was looked at */
     bed_connect(n, id, true);
     BED_UNTIL(b, counted(b) == 1);

@@ -90,13 +90,15 @@ static void the_secret_decides_which_bucket_a_client_has(void **state)
         char id[16];
         size_t len = (size_t)snprintf(id, sizeof(id), "device-%d", i);
 
-        same += fleet_client_bucket(&a, id, len) == fleet_client_bucket(&b, id, len);
-        same += fleet_client_bucket(&a, id, len) == fleet_client_bucket(&plain, id, len);
-        assert_true(fleet_client_bucket(&a, id, len) < FLEET_CLIENT_BUCKETS);
+        same += fleet_client_bucket(&a, mqtt_slice_of(id, len)) ==
+                fleet_client_bucket(&b, mqtt_slice_of(id, len));
+        same += fleet_client_bucket(&a, mqtt_slice_of(id, len)) ==
+                fleet_client_bucket(&plain, mqtt_slice_of(id, len));
+        assert_true(fleet_client_bucket(&a, mqtt_slice_of(id, len)) < FLEET_CLIENT_BUCKETS);
     }
     assert_true(same < 20);
     /* As ever, in a fleet from before there were secrets. */
-    assert_int_equal(fleet_client_bucket(&plain, "device-1", 8),
+    assert_int_equal(fleet_client_bucket(&plain, mqtt_slice_of("device-1", 8)),
                      fleet_hash("device-1", 8) % FLEET_CLIENT_BUCKETS);
 }
 
