@@ -61,6 +61,7 @@ static bool make_store(struct broker *b, char *err, size_t errlen)
                                          .queue_limit = limits->max_queued_messages,
                                          .queue_limit_bytes = limits->max_queued_bytes,
                                          .session_limit = limits->max_durable_sessions,
+                                         .share_strategy = b->config->shared.strategy,
                                          .redispatch_after_ms =
                                              b->config->shared.redispatch_after_ms,
                                          .retained_limit = limits->max_retained_messages,

@@ -172,8 +172,8 @@ static bool is_implicitly_anonymous(const struct command_line *line,
 /* --check: what the configuration names is read as well. */
 static int check(const struct broker_config *config)
 {
-    struct auth_files files;
     char err[512];
+    struct auth_files files;
     if (!auth_files_load(&config->auth, 0, &files, err, sizeof(err))) {
         fprintf(stderr, "flotilla-broker: %s\n", err);
         return 1;
@@ -210,13 +210,13 @@ static void set_up_malloc(void)
 
 static int run(const struct command_line *line, const struct broker_config *config)
 {
-    char err[512];
     log_init("flotilla-broker", (enum log_level)config->log.level,
              (enum log_format)config->log.format);
     signal(SIGPIPE, SIG_IGN);
     set_up_malloc();
     log_start();
     hold_reload(SIG_BLOCK);
+    char err[512];
     struct broker *b = broker_new(config, is_implicitly_anonymous(line, config), err, sizeof(err));
     if (b == NULL) {
         LOG_ERROR("start_failed", KV_STR("err", err));

@@ -69,10 +69,10 @@ static void on_totals(void *arg, enum store_status status, const struct store_to
 
 static void ask(struct sys_topics *s)
 {
-    uint64_t mine[STORE_TOTAL_COUNT];
     if (s->asking)
         return;
     s->asking = true;
+    uint64_t mine[STORE_TOTAL_COUNT];
     sys_figures_mine(&s->figures, mine);
     store_totals(s->broker->store, mine, on_totals, s);
 }

@@ -32,9 +32,9 @@ struct auth {
 /* Half of the cores: the broker's loop, and other brokers on this host, need the rest. */
 static unsigned thread_count(const struct auth_config *config)
 {
-    cpu_set_t cores;
     if (config->hash_threads > 0)
         return config->hash_threads;
+    cpu_set_t cores;
     unsigned n = sched_getaffinity(0, sizeof(cores), &cores) == 0 ? (unsigned)CPU_COUNT(&cores) : 1;
     n /= 2;
     if (n > THREADS_AUTO_MAX)

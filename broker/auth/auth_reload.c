@@ -32,9 +32,9 @@ struct disposal {
 static bool load(struct auth_reload *r)
 {
     struct broker_config fresh = {0};
-    struct config_error error;
     if (r->config->file == NULL)
         return auth_files_load(&r->config->auth, r->hash_key, &r->files, r->err, sizeof(r->err));
+    struct config_error error;
     if (!broker_config_load(r->config->file, &fresh, &error)) {
         snprintf(r->err, sizeof(r->err), "%s", error.text);
         return false;

@@ -72,9 +72,10 @@ struct limits_config {
     uint64_t max_memory;          /* that clients cause; 0: half of what this process may use */
     uint32_t max_topic_levels;
     uint32_t max_topic_length;
-    uint32_t max_subscriptions;      /* per session */
-    uint32_t max_plus_subscriptions; /* of them, with `+` in the filter */
-    uint64_t max_subscription_bytes; /* of a session's filters together */
+    uint32_t max_subscriptions;        /* per session */
+    uint32_t max_plus_subscriptions;   /* of them, with `+` in the filter */
+    uint32_t max_shared_subscriptions; /* of them, shared */
+    uint64_t max_subscription_bytes;   /* of a session's filters together */
     uint32_t max_connections;
     uint32_t max_client_id_length;
     uint64_t max_keep_alive_ms; /* also what a client without keep alive gets; 0: no bound */
@@ -110,7 +111,7 @@ struct store_redis_config {
     uint32_t queue_limit;         /* messages per session */
     uint64_t queue_limit_bytes;   /* a session */
     uint64_t redispatch_after_ms; /* shared.redispatch_after */
-    bool share_local;             /* members on the publisher's node come first */
+    int share_strategy;           /* enum share_strategy */
     enum fleet_consistency consistency;
     enum fleet_durability durability;
 };

@@ -108,7 +108,7 @@ struct store_redis_config broker_config_store_redis(const struct broker_config *
         .queue_limit = c->limits.max_queued_messages,
         .queue_limit_bytes = c->limits.max_queued_bytes,
         .redispatch_after_ms = c->shared.redispatch_after_ms,
-        .share_local = c->shared.strategy == SHARE_LOCAL,
+        .share_strategy = c->shared.strategy,
         .consistency = (enum fleet_consistency)c->fleet.consistency,
         .durability = (enum fleet_durability)c->fleet.durability,
     };

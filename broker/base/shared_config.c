@@ -69,9 +69,11 @@ static const struct config_field shared_fields[] = {
      FIELD(shared_config, strategy),
      .names = strategy_names,
      .fallback = "round_robin",
-     .help = "Which member gets a message: one after the other (at QoS 1 and 2, of those that have "
-             "room), a random one, one on the publisher's broker, or by the topic or the "
-             "publisher's client id. A member without room is passed over."},
+     .help =
+         "Which member gets a message: one after the other (at QoS 1 and 2, of those that have "
+         "room), a random one, one on the publisher's broker, or by the topic or the "
+         "publisher's client id (those keep the order of what has the same one). A member without "
+         "room is passed over, but not where a hash says who gets it at QoS 1 and 2."},
     {.key = "redispatch_after",
      .kind = CONFIG_DURATION,
      FIELD(shared_config, redispatch_after_ms),

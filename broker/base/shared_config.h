@@ -17,6 +17,13 @@ enum share_strategy {
     SHARE_HASH_CLIENT,
 };
 
+/* By topic or client: which of them a message is for says a hash. */
+enum { SHARE_PARTITIONS = 64 };
+static inline bool share_strategy_is_hashed(int strategy)
+{
+    return strategy == SHARE_HASH_TOPIC || strategy == SHARE_HASH_CLIENT;
+}
+
 /* A group of shared subscriptions that is there without members. */
 struct shared_group_config {
     char *name, *filter;

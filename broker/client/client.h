@@ -176,4 +176,13 @@ void client_mark_flush(struct client *c);
 /* Closed for good: the turn frees it when it is on no list. */
 void client_mark_dead(struct client *c);
 
+/* What messages' expiry is compared with: a clock is read once per turn, and only if one expires. */
+static inline uint64_t client_expiry_now_ms(const struct client *c)
+{
+    struct broker *b = c->broker;
+    if (b->expiry_now_ms == 0)
+        b->expiry_now_ms = store_now_ms(b->store);
+    return b->expiry_now_ms;
+}
+
 #endif

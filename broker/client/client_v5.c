@@ -45,12 +45,12 @@ struct client_v5 *client_v5_new(const struct mqtt_connect *p, uint64_t expiry_li
                                 uint16_t alias_limit)
 {
     struct client_v5 *v = account_zalloc(ACCOUNT_CLIENTS, sizeof(*v));
-    struct mqtt_prop prop;
     if (v == NULL)
         return NULL;
     v->receive_maximum = UINT16_MAX;
     v->max_packet = UINT32_MAX;
     v->problem_info = true;
+    struct mqtt_prop prop;
     for (uint32_t at = 0; mqtt_props_next(&p->props, &at, &prop);)
         take(v, &prop);
     if (v->alias_maximum > alias_limit)

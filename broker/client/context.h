@@ -63,6 +63,7 @@ struct broker {
     uint64_t now_ms; /* clock_monotonic_ms, once per turn */
     uint64_t
         client_ms; /* the same for keep alive: without the time in which clients weren't served */
+    uint64_t expiry_now_ms; /* store_now_ms, once per turn: client_expiry_now_ms */
     uint64_t hash_key;
 
     struct store *store;

@@ -31,10 +31,10 @@ static struct mqtt_props with_text(struct mqtt_props props, const char *text, ui
 bool reason_send(struct client *c, struct mqtt_packet *p, struct mqtt_props *props,
                  const char *text)
 {
-    uint8_t buf[PROPS_MAX];
     const struct mqtt_props plain = *props;
     if (c->v5 == NULL || text == NULL || !wants_text(c, p->type))
         return client_send(c, p);
+    uint8_t buf[PROPS_MAX];
     *props = with_text(plain, text, buf);
     if (mqtt_encoded_size(p, MQTT_V5) > c->v5->max_packet)
         *props = plain;

@@ -33,8 +33,8 @@ static void refuse(struct client *c, enum refusal why, const struct websocket_up
 {
     static _Thread_local struct log_limit limits[REFUSAL_COUNT];
     static const size_t status_at = sizeof("HTTP/1.1 ") - 1;
-    char peer[PEER_TEXT_MAX];
     c->broker->stats.refused[why]++;
+    char peer[PEER_TEXT_MAX];
     LOG_LIMITED_BY(&limits[why], LOG_LEVEL_INFO, "upgrade_refused",
                    KV_STR("listener", listener_config(c->listener)->bind),
                    KV_STR("peer", peer_text(&c->transport->peer, peer)),

@@ -17,7 +17,6 @@
 #include "broker/client/holders.h"
 #include "broker/delivery/retained_known.h"
 #include "broker/message/kept_ids.h"
-#include "common/base/hash.h"
 #include "common/log/log.h"
 
 enum {
@@ -50,8 +49,8 @@ struct pending_queue {
 
 static size_t pending_size(const struct pending *p)
 {
-    const struct message *m = p->message;
-    return sizeof(*p) + kept_ids_bytes(&p->ids) + sizeof(*m) + m->topic.len + m->payload.len;
+    return sizeof(*p) + kept_ids_bytes(&p->ids) + sizeof(*p->message) +
+           message_content_size(p->message);
 }
 
 /* ---- one message into the output -------------------------------------------------------------- */
@@ -63,9 +62,14 @@ struct packet {
     struct alias_choice alias;
 };
 
+/* To the nearest second, so that two brokers' clocks may differ a little: rounded up, a message would
+ * be told more than its publisher gave it. What hasn't expired has a second at least. */
 static uint32_t expiry_left_s(uint64_t expires_at_ms, uint64_t now_ms)
 {
-    return expires_at_ms > now_ms ? (uint32_t)((expires_at_ms - now_ms + 999) / 1000) : 0;
+    if (expires_at_ms <= now_ms)
+        return 0;
+    uint64_t left_s = (expires_at_ms - now_ms + 500) / 1000;
+    return left_s > 0 ? (uint32_t)left_s : 1;
 }
 
 /* How the topic is named to this client. */
@@ -93,12 +97,12 @@ static struct packet encode_v5(struct client *c, struct delivery *d, const struc
     struct encode_own own = {.with_id = as->qos > 0, .ids = as->ids};
     struct packet p = {0};
     if (c->v5->alias_maximum > 0) {
-        p.topic = hash_bytes(c->broker->hash_key, d->publish->topic.data, d->publish->topic.len);
+        p.topic = delivery_topic_hash(d, c->broker->hash_key);
         p.alias = own.alias = choose_alias(c, p.topic);
     }
     own.has_expiry = d->expires_at_ms != 0;
     if (own.has_expiry)
-        own.expiry_s = expiry_left_s(d->expires_at_ms, store_now_ms(c->broker->store));
+        own.expiry_s = expiry_left_s(d->expires_at_ms, client_expiry_now_ms(c));
     p.encoded = delivery_encode_own(d, &own);
     if (p.alias.alias != 0 && is_too_large(c, p.encoded)) { /* not for what we add to it */
         p.alias = own.alias = (struct alias_choice){0};
@@ -213,7 +217,7 @@ static uint32_t window_of(const struct client *c)
 
 static bool is_expired(const struct client *c, const struct message *m)
 {
-    if (m->expires_at_ms == 0 || !message_is_expired(m, store_now_ms(c->broker->store)))
+    if (m->expires_at_ms == 0 || !message_is_expired(m, client_expiry_now_ms(c)))
         return false;
     drop(c, m->topic, DROP_EXPIRED);
     return true;
@@ -371,7 +375,8 @@ void deliver_message(struct client *c, struct delivery *d, struct deliver_as as)
         queue_push(c, d, &as);
 }
 
-__attribute__((noinline)) uint64_t deliver_taken(struct client *c, struct delivery *d, struct deliver_as as)
+__attribute__((noinline)) uint64_t deliver_taken(struct client *c, struct delivery *d,
+                                                 struct deliver_as as)
 {
     if (!client_is_connected(c))
         return 0;

@@ -126,7 +126,8 @@ enum publish_next publish_route(struct broker *b, const struct publish *p,
     if (e->count > 0 || e->group_count > 0) {
         struct mqtt_publish scratch;
         struct delivery d = begin(b, p, &scratch);
-        share_publish(b, e, &d);
+        if (e->group_count > 0)
+            share_publish(b, e, &d);
         fanout_publish(b->fanouts, e, &d, client_of(p));
         delivery_end(&d);
     }

@@ -8,6 +8,7 @@
 
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
+#include "broker/base/drop_log.h"
 #include "broker/client/client.h"
 #include "broker/delivery/deliver.h"
 #include "broker/delivery/fanout.h"
@@ -40,12 +41,10 @@ static void tell_members(struct broker *b, struct mqtt_slice filter)
     store_share_members(b->store, filter, members, qos);
 }
 
-static struct store_member member_of(struct client *c, struct mqtt_slice filter)
+static struct store_member member_of(struct client *c, const struct membership *m)
 {
-    struct store_member m = {.hold = &c->hold, .filter = filter};
-    router_is_subscribed(c->broker->router, c->session, filter, &m.options);
-    m.options.no_local = false; /* of a bridge, say */
-    return m;
+    return (struct store_member){
+        .hold = &c->hold, .filter = membership_filter(m), .options = m->options};
 }
 
 void share_joined(struct client *c, struct mqtt_slice filter)
@@ -55,7 +54,9 @@ void share_joined(struct client *c, struct mqtt_slice filter)
         client_close_later(c, END_NO_MEMORY);
         return;
     }
-    struct store_member member = member_of(c, filter);
+    router_is_subscribed(c->broker->router, c->session, filter, &m->options);
+    m->options.no_local = false; /* of a bridge, say */
+    struct store_member member = member_of(c, m);
     store_share_join(c->broker->store, &member);
     tell_members(c->broker, filter);
 }
@@ -63,13 +64,13 @@ void share_joined(struct client *c, struct mqtt_slice filter)
 static void begin_taking(struct client *c, struct membership *m)
 {
     m->takes = true;
-    m->wanted = 1; /* something may wait */
+    membership_expects(m, 1, m->asked); /* something may wait */
     client_mark_work(c);
 }
 
 void share_answered(struct client *c, struct mqtt_slice filter)
 {
-    struct membership *m = c->shares != NULL ? shares_find(c->shares, filter) : NULL;
+    struct membership *m = shares_find(c, filter);
     if (m != NULL)
         begin_taking(c, m);
 }
@@ -93,7 +94,7 @@ void share_joined_all(struct client *c)
 
 void share_left(struct client *c, struct mqtt_slice filter)
 {
-    struct membership *m = c->shares != NULL ? shares_find(c->shares, filter) : NULL;
+    struct membership *m = shares_find(c, filter);
     if (m == NULL)
         return;
     shares_put_back_unsent(c, m);
@@ -133,7 +134,7 @@ static bool has_room(void *arg, const struct share_member *m)
     struct client *c = m->session->client;
     if (!client_is_connected(c) || c->shares == NULL || room_of(c) == 0)
         return false;
-    const struct membership *here = shares_find(c->shares, share_group_filter(g));
+    const struct membership *here = shares_find(c, share_group_filter(g));
     return here != NULL && here->takes;
 }
 
@@ -148,6 +149,31 @@ static uint32_t place_of_next(struct broker *b, const struct share_group *g)
     return b->config->shared.strategy == SHARE_RANDOM ? (uint32_t)random_number(b) : g->turn;
 }
 
+struct woken {
+    struct mqtt_slice filter;
+    bool any;
+};
+
+/* Each looks for what is in its partitions. */
+static bool wake_one(void *arg, const struct share_member *m)
+{
+    struct woken *w = arg;
+    struct client *c = m->session->client;
+    struct membership *here = shares_find(c, w->filter);
+    if (here == NULL || !here->takes || !client_is_connected(c))
+        return false;
+    if (here->wanted == 0)
+        membership_expects(here, 1, here->asked);
+    client_mark_work(c);
+    w->any = true;
+    return false;
+}
+
+static bool is_hashed(const struct broker *b)
+{
+    return share_strategy_is_hashed(b->config->shared.strategy);
+}
+
 bool share_wake(struct broker *b, struct mqtt_slice filter, uint32_t messages)
 {
     struct share_group *g = find_group(b, filter);
@@ -155,13 +181,19 @@ bool share_wake(struct broker *b, struct mqtt_slice filter, uint32_t messages)
     bool any = false;
     if (g == NULL)
         return false;
+    if (is_hashed(b)) {
+        struct woken w = {.filter = filter};
+        share_group_choose(groups_of(b), g, 0, wake_one, &w, &next);
+        return w.any;
+    }
     for (uint32_t i = 0; i < messages && i < TAKE_MAX; i++) {
         if (!share_group_choose(groups_of(b), g, place_of_next(b, g), has_room, g, &next)) {
             g->behind = true;
             break;
         }
         struct client *c = next.session->client;
-        shares_find(c->shares, filter)->wanted++;
+        struct membership *m = shares_find(c, filter);
+        membership_expects(m, m->wanted + 1, m->asked);
         any = true;
         client_mark_work(c);
     }
@@ -172,7 +204,7 @@ static void join_again(struct client *c)
 {
     struct membership *m;
     LIST_FOREACH (m, &c->shares->memberships, link) {
-        struct store_member member = member_of(c, membership_filter(m));
+        struct store_member member = member_of(c, m);
         store_share_join(c->broker->store, &member);
     }
 }
@@ -192,7 +224,7 @@ void share_look(struct broker *b, bool join)
 
 static void send_one(struct client *c, struct share_held *h)
 {
-    struct store_member m = member_of(c, membership_filter(h->membership));
+    struct store_member m = member_of(c, h->membership);
     struct mqtt_publish fields;
     struct message *message = h->message;
     struct delivery d = delivery_of_message(c->broker->encoder, message, &fields);
@@ -225,15 +257,18 @@ static void on_taken(void *arg, enum store_status status, const struct store_sha
     struct broker *b = c->broker;
     bool here = !m->gone && client_is_connected(c);
     struct share_group *g = here ? find_group(b, membership_filter(m)) : NULL;
-    m->asked = 0;
+    membership_expects(m, m->wanted, 0);
     for (size_t i = 0; i < count; i++)
         if (!here || !shares_hold(c, m, &entries[i]))
             shares_refuse(c, &entries[i]);
+    m->behind = is_hashed(b) && (more || status != STORE_OK);
     if (g != NULL)
         g->behind = status == STORE_OK ? more : g->behind;
     if (here)
         send_waiting(c);
-    if (here && more)
+    if (here && m->behind)
+        client_mark_work(c);
+    else if (here && more)
         share_wake(b, membership_filter(m), TAKE_MAX);
     membership_answered(m); /* may free it */
     client_op_done(c);
@@ -241,19 +276,20 @@ static void on_taken(void *arg, enum store_status status, const struct store_sha
 
 static void take(struct client *c, struct membership *m, uint32_t count)
 {
-    struct store_member member = member_of(c, membership_filter(m));
-    m->asked = count;
-    m->wanted = 0;
+    struct store_member member = member_of(c, m);
+    membership_expects(m, 0, count);
     c->ops++;
     store_share_take(c->broker->store, &member, count, on_taken, m);
 }
 
 static uint32_t wanted_of(const struct broker *b, const struct membership *m)
 {
-    const struct share_group *g = find_group(b, membership_filter(m));
-    if (m->wanted > 0 || !m->takes || g == NULL || !g->behind)
+    if (is_hashed(b))
+        return m->takes && (m->wanted > 0 || m->behind) ? TAKE_MAX : 0;
+    if (m->wanted > 0 || !m->takes)
         return m->wanted;
-    return TAKE_MAX;
+    const struct share_group *g = find_group(b, membership_filter(m));
+    return g != NULL && g->behind ? TAKE_MAX : 0;
 }
 
 void share_pump(struct client *c)
@@ -266,10 +302,13 @@ void share_pump(struct client *c)
     for (m = LIST_FIRST(&c->shares->memberships); m != NULL; m = next) {
         next = LIST_NEXT(m, link);
         uint32_t wanted = m->asked == 0 ? wanted_of(c->broker, m) : 0;
-        m->wanted = m->asked == 0 ? 0 : m->wanted;
+        if (m->asked == 0)
+            membership_expects(m, 0, 0);
         uint32_t room = wanted > 0 ? room_of(c) : 0;
         if (room > 0)
             take(c, m, wanted < room ? wanted : room);
+        else if (is_hashed(c->broker))
+            m->behind = m->behind || wanted > 0; /* it is another one's in no case */
         else if (wanted > 0)
             share_wake(c->broker, membership_filter(m), 1); /* another one, or it is behind */
         if (!client_is_connected(c) || c->shares == NULL)
@@ -316,7 +355,7 @@ static bool give_here(struct broker *b, struct share_group *g, struct delivery *
 {
     struct share_member m;
     int strategy = b->config->shared.strategy;
-    bool hashed = strategy == SHARE_HASH_TOPIC || strategy == SHARE_HASH_CLIENT;
+    bool hashed = share_strategy_is_hashed(strategy);
     uint32_t start = hashed ? (uint32_t)number_of(b, g, d) : place_of_next(b, g);
     if (!share_group_choose(groups_of(b), g, start, takes_now, b, &m))
         return false;
@@ -335,18 +374,18 @@ static void send_to(struct broker *b, void *node, const struct share_group *g, s
     if (m != NULL)
         store_share_send(b->store, node, share_group_filter(g), m, tried);
     else
-        b->stats.dropped[DROP_NO_MEMORY]++;
+        drop_note(&b->stats, DROP_NO_MEMORY, share_group_filter(g), d->publish->topic);
 }
 
 /* Nobody here has room: one other node is tried. */
-static void send_elsewhere(struct broker *b, const struct share_group *g, struct delivery *d)
+static void send_elsewhere(struct broker *b, struct share_group *g, struct delivery *d)
 {
     struct share_draw draw = {.number = random_number(b), .not_here = true};
     void *node;
     if (share_group_draw(groups_of(b), g, draw, &node))
         send_to(b, node, g, d, true);
     else
-        b->stats.dropped[DROP_SHARE_NOBODY]++;
+        drop_note(&b->stats, DROP_SHARE_NOBODY, share_group_filter(g), d->publish->topic);
 }
 
 static void draw_one(struct broker *b, struct share_group *g, struct delivery *d)
@@ -356,7 +395,7 @@ static void draw_one(struct broker *b, struct share_group *g, struct delivery *d
     if (b->config->shared.strategy == SHARE_LOCAL && give_here(b, g, d))
         return;
     if (!share_group_draw(groups_of(b), g, draw, &node))
-        b->stats.dropped[DROP_SHARE_NOBODY]++;
+        drop_note(&b->stats, DROP_SHARE_NOBODY, share_group_filter(g), d->publish->topic);
     else if (node != NULL)
         send_to(b, node, g, d, false);
     else if (!give_here(b, g, d))
@@ -381,7 +420,7 @@ void share_deliver(struct broker *b, struct mqtt_slice filter, struct message *m
     if (!given && g != NULL && !tried)
         send_elsewhere(b, g, &d);
     else if (!given)
-        b->stats.dropped[DROP_SHARE_NOBODY]++;
+        drop_note(&b->stats, DROP_SHARE_NOBODY, filter, m->topic);
     delivery_end(&d);
 }
 

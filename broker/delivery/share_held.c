@@ -5,14 +5,17 @@
 
 #include "broker/base/account.h"
 #include "broker/client/client.h"
+#include "common/base/hash.h"
 
 static struct shares *shares_of(struct client *c)
 {
     if (c->shares != NULL)
         return c->shares;
     struct shares *s = account_zalloc(ACCOUNT_WINDOWS, sizeof(*s));
-    if (s == NULL)
+    if (s == NULL || !hash_table_init(&s->by_filter)) {
+        account_free(ACCOUNT_WINDOWS, s);
         return NULL;
+    }
     LIST_INIT(&s->memberships);
     TAILQ_INIT(&s->unsent);
     TAILQ_INIT(&s->sent);
@@ -20,19 +23,30 @@ static struct shares *shares_of(struct client *c)
     return s;
 }
 
-struct membership *shares_find(const struct shares *s, struct mqtt_slice filter)
+static uint32_t hash_of(const struct client *c, struct mqtt_slice filter)
 {
-    struct membership *m;
-    LIST_FOREACH (m, &s->memberships, link)
-        if (m->filter_len == filter.len && memcmp(m->filter, filter.data, filter.len) == 0)
+    return (uint32_t)hash_bytes(c->broker->hash_key, filter.data, filter.len);
+}
+
+struct membership *shares_find(const struct client *c, struct mqtt_slice filter)
+{
+    if (c->shares == NULL)
+        return NULL;
+    uint32_t hash = hash_of(c, filter);
+    for (struct hash_link *l = hash_table_chain(&c->shares->by_filter, hash); l != NULL;
+         l = l->next) {
+        struct membership *m = HASH_OWNER(l, struct membership, by_filter);
+        if (l->hash == hash && m->filter_len == filter.len &&
+            memcmp(m->filter, filter.data, filter.len) == 0)
             return m;
+    }
     return NULL;
 }
 
 struct membership *shares_join(struct client *c, struct mqtt_slice filter)
 {
+    struct membership *m = shares_find(c, filter);
     struct shares *s = shares_of(c);
-    struct membership *m = s != NULL ? shares_find(s, filter) : NULL;
     if (m != NULL || s == NULL)
         return m;
     m = account_zalloc(ACCOUNT_WINDOWS, sizeof(*m) + filter.len);
@@ -42,6 +56,7 @@ struct membership *shares_join(struct client *c, struct mqtt_slice filter)
     m->filter_len = filter.len;
     memcpy(m->filter, filter.data, filter.len);
     LIST_INSERT_HEAD(&s->memberships, m, link);
+    hash_table_add(&s->by_filter, &m->by_filter, hash_of(c, filter));
     return m;
 }
 
@@ -54,6 +69,8 @@ static void free_if_unused(struct membership *m)
 void membership_leave(struct membership *m)
 {
     LIST_REMOVE(m, link);
+    hash_table_remove(&m->client->shares->by_filter, &m->by_filter);
+    m->client->shares->expected -= m->wanted + m->asked;
     m->gone = true;
     free_if_unused(m);
 }
@@ -63,13 +80,12 @@ void membership_answered(struct membership *m)
     free_if_unused(m);
 }
 
-uint32_t shares_expected(const struct shares *s)
+void membership_expects(struct membership *m, uint32_t wanted, uint32_t asked)
 {
-    const struct membership *m;
-    uint32_t expected = s->unsent_count;
-    LIST_FOREACH (m, &s->memberships, link)
-        expected += m->wanted + m->asked;
-    return expected;
+    if (!m->gone)
+        m->client->shares->expected += wanted + asked - m->wanted - m->asked;
+    m->wanted = wanted;
+    m->asked = asked;
 }
 
 bool shares_hold(struct client *c, struct membership *m, const struct store_share_entry *e)
@@ -172,6 +188,7 @@ void shares_give_back(struct client *c)
 
 void shares_free(struct client *c)
 {
+    hash_table_fini(&c->shares->by_filter);
     account_free(ACCOUNT_WINDOWS, c->shares);
     c->shares = NULL;
 }

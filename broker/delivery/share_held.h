@@ -12,18 +12,23 @@
 
 #include <sys/queue.h>
 
+#include "broker/routing/subscriber.h"
 #include "broker/store/store.h"
+#include "common/base/hash_table.h"
 
 struct client;
 
 struct membership {
     LIST_ENTRY(membership) link;
+    struct hash_link by_filter;
     struct client *client;
-    uint32_t wanted; /* messages that it is to take */
-    uint32_t asked;  /* that it is taking now; the store will answer */
-    uint32_t held;   /* of struct share_held */
-    bool takes;      /* its SUBACK was sent */
-    bool gone;       /* it has left: freed when nothing refers to it */
+    uint32_t wanted;                     /* messages that it is to take: membership_expects */
+    uint32_t asked;                      /* that it is taking now; the store will answer */
+    uint32_t held;                       /* of struct share_held */
+    struct subscription_options options; /* of its last SUBSCRIBE */
+    bool takes;                          /* its SUBACK was sent */
+    bool behind;                         /* with partitions: something may wait for it */
+    bool gone;                           /* it has left: freed when nothing refers to it */
     uint32_t filter_len;
     char filter[];
 };
@@ -39,9 +44,11 @@ struct share_held {
 TAILQ_HEAD(share_helds, share_held);
 
 struct shares {
-    LIST_HEAD(, membership) memberships;
+    LIST_HEAD(, membership) memberships; /* there may be ten thousand */
+    struct hash_table by_filter;
     struct share_helds unsent, sent;
     uint32_t unsent_count;
+    uint32_t expected; /* `wanted` and `asked` of all memberships */
 };
 
 static inline struct mqtt_slice membership_filter(const struct membership *m)
@@ -51,14 +58,21 @@ static inline struct mqtt_slice membership_filter(const struct membership *m)
 
 /* Finds or makes it. NULL: out of memory. */
 struct membership *shares_join(struct client *c, struct mqtt_slice filter);
-struct membership *shares_find(const struct shares *s, struct mqtt_slice filter);
+/* NULL: it is no member. */
+struct membership *shares_find(const struct client *c, struct mqtt_slice filter);
 /* It is no member any more. */
 void membership_leave(struct membership *m);
 /* The store has answered its take; frees one that has left. */
 void membership_answered(struct membership *m);
 
+/* So many it is to take, and is taking, from now on. */
+void membership_expects(struct membership *m, uint32_t wanted, uint32_t asked);
+
 /* Messages that are on their way to the client. */
-uint32_t shares_expected(const struct shares *s);
+static inline uint32_t shares_expected(const struct shares *s)
+{
+    return s->unsent_count + s->expected;
+}
 /* Keeps an entry, to be sent. False: out of memory. */
 bool shares_hold(struct client *c, struct membership *m, const struct store_share_entry *e);
 /* An entry that isn't wanted any more goes back. */

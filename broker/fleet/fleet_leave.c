@@ -33,7 +33,6 @@ void fleet_leave_free(struct fleet *f)
 static void leave(struct fleet *f, enum store_status status)
 {
     store_done_fn *done = f->leaving->done;
-
     fleet_enter(f, FLEET_LEFT);
     f->leaving->done = NULL;
     if (done != NULL)
@@ -43,7 +42,6 @@ static void leave(struct fleet *f, enum store_status status)
 static void on_killed(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
-
     if (f->state == FLEET_LEAVING)
         leave(f, r != NULL ? STORE_OK : STORE_UNAVAILABLE);
 }
@@ -55,7 +53,6 @@ static void send_leave(struct fleet *f)
     struct fleet_bytes entry = {0};
     struct fleet_key inbox = fleet_key_inbox(&f->keys, f->id);
     struct fleet_key node = fleet_key_node(&f->keys, f->id);
-
     f->leaving->kill_sent = true;
     fleet_entry_dead(&entry, f->id);
     scripts_begin(&f->scripts, f->q, SCRIPT_KILL, f->keys.fleet, 4);

@@ -45,7 +45,6 @@ static bool server_is_usable(const struct redis_server_info *info)
 static bool on_greeted(void *arg, struct redis_link *link, const struct redis_server_info *info)
 {
     struct fleet *f = arg;
-
     if (link == f->commands && !server_is_usable(info))
         return false;
     metric_add(f->metrics.reconnects, 1);
@@ -55,7 +54,6 @@ static bool on_greeted(void *arg, struct redis_link *link, const struct redis_se
         fleet_replicas_greeted(f, info->run_id);
     if (link == f->commands) {
         bool other = f->run_id[0] != '\0' && strcmp(f->run_id, info->run_id) != 0;
-
         memcpy(f->run_id, info->run_id, sizeof(f->run_id));
         memcpy(f->run_tag, info->run_id, sizeof(f->run_tag) - 1);
         fleet_register_begin(f, info->connection, other);
@@ -83,7 +81,6 @@ static bool on_greeted(void *arg, struct redis_link *link, const struct redis_se
 static bool on_enter(void *arg, struct redis_link *link)
 {
     struct fleet *f = arg;
-
     return link != f->commands || fleet_register_enter(f);
 }
 
@@ -93,8 +90,6 @@ static void command_name(const struct fleet *f, const char *command, size_t len,
 {
     const char *name = memchr(command, '$', len);
     const char *end = command + len;
-    const char *sha;
-
     evutil_snprintf(out, size, "unknown");
     if (name != NULL)
         name = memchr(name, '\n', (size_t)(end - name));
@@ -102,7 +97,7 @@ static void command_name(const struct fleet *f, const char *command, size_t len,
         return;
     name++;
     evutil_snprintf(out, size, "%.*s", (int)strcspn(name, "\r"), name);
-    sha = memchr(name, '$', (size_t)(end - name));
+    const char *sha = memchr(name, '$', (size_t)(end - name));
     if (strcmp(out, "EVALSHA") != 0 || sha == NULL || end - sha < 5 + 40)
         return;
     name = scripts_name(&f->scripts, sha + 5);
@@ -113,9 +108,8 @@ static void command_name(const struct fleet *f, const char *command, size_t len,
 static void on_given_up(void *arg, struct redis_link *link, const char *command, size_t len)
 {
     struct fleet *f = arg;
-    char name[48];
-
     (void)link;
+    char name[48];
     command_name(f, command, len, name, sizeof(name));
     LOG_ERROR("redis_command_given_up", KV_STR("command", name), KV_UINT("bytes", len),
               KV_STR("why", "Redis didn't answer it in time, several times"));
@@ -130,7 +124,6 @@ static void on_message(void *arg, const char *payload, size_t len)
 static void on_round_trip(void *arg, double seconds)
 {
     struct fleet *f = arg;
-
     metric_observe(f->metrics.round_trip, seconds);
 }
 
@@ -150,7 +143,6 @@ bool fleet_links_open(struct fleet *f)
         .message = on_message,
         .given_up = on_given_up,
     };
-
     cfg.name = "commands";
     cfg.round_trip = on_round_trip;
     f->commands = redis_link_new(f->base, &cfg);
@@ -180,7 +172,6 @@ void fleet_links_free(struct fleet *f)
 {
     struct redis_link *links[] = {f->commands, f->inbox_link, f->log_link, f->channel,
                                   f->replica_link};
-
     for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
         redis_link_free(links[i]);
 }

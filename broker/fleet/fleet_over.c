@@ -71,7 +71,6 @@ void fleet_drop_everything(struct fleet *f)
                                   f->replica_link};
     struct timebox *box = f->box;
     struct timebox endless;
-
     timebox_open_at(&endless, UINT64_MAX, 0, 0);
     f->box = &endless; /* who waited is told now, or the store is freed */
     for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
@@ -137,7 +136,6 @@ static bool drop_commands(struct fleet *f, struct timebox *box)
 static void begin_anew(struct fleet *f)
 {
     char old[FLEET_HEX_SIZE];
-
     memcpy(old, f->hex, sizeof(old));
     fleet_drop_everything(f);
     fleet_take_new_id(f);

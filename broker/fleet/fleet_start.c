@@ -57,7 +57,6 @@ static bool take_config(struct fleet *f, const struct store_redis_config *cfg, c
                         size_t errlen)
 {
     const char *wrong = redis_url_parse(cfg->url, &f->url);
-
     if (wrong != NULL) {
         evutil_snprintf(err, errlen, "redis.url: %s", wrong);
         return false;
@@ -74,7 +73,6 @@ static bool take_config(struct fleet *f, const struct store_redis_config *cfg, c
 static bool start_timers(struct fleet *f)
 {
     static const struct timeval period = {.tv_usec = TICK_MS * 1000};
-
     f->wake = event_new(f->base, -1, 0, on_event, f);
     f->tick = event_new(f->base, -1, EV_PERSIST, on_event, f);
     return f->wake != NULL && f->tick != NULL && event_add(f->tick, &period) == 0;
@@ -132,7 +130,6 @@ struct fleet *fleet_new(struct event_base *base, const struct store_redis_config
                         size_t errlen)
 {
     struct fleet *f = calloc(1, sizeof(*f));
-
     if (f == NULL)
         goto no_memory;
     if (!take_config(f, cfg, err, errlen)) {

@@ -251,7 +251,6 @@ struct store *store_redis_new(struct event_base *base, const struct store_redis_
                               size_t errlen)
 {
     struct fleet *f = fleet_new(base, cfg, host, metrics, err, errlen);
-
     if (f == NULL)
         return NULL;
     f->store.ops = &redis_ops;

@@ -118,7 +118,8 @@ static void work(struct client *c)
     if (client_is_connected(c)) {
         handle_list_go_on(c);
         deliver_pump(c);
-        share_pump(c);
+        if (c->shares != NULL)
+            share_pump(c);
         retained_delivery_go_on(c);
     }
     if (c->state == CLIENT_ANSWERING && c->requests == NULL)
@@ -245,6 +246,7 @@ static void begin(struct broker *b)
     b->client_ms += b->now_ms - before;
     if (b->now_ms - before > STALL_MS)
         turn_lost(b, b->now_ms - before);
+    b->expiry_now_ms = 0;
     b->stats.turns++;
 }
 
@@ -303,6 +305,7 @@ void turn_pass(struct broker *b)
     take_store_input(b);
     if (!b->store->suspended)
         serve_clients(b);
+    b->expiry_now_ms = 0;
     turn_clock_end(&b->clock);
 }
 

@@ -7,11 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/hash.h"
+
 enum {
     WITH_ID = 1, /* what makes a variant */
     FOR_V5 = 2,
     ONE_RECEIVERS = 4, /* of 5.0, with aliases or ids of its own: not used again */
     VARIANTS = 5,
+    TOPIC_HASH = 5,  /* a bit like a variant's */
     COPY_MAX = 2048, /* payloads up to here are copied; above it a reference is cheaper */
     ID_SIZE = 5,     /* of a subscription id as a property, at most */
     OWN_SIZE = 8,    /* of alias and expiry */
@@ -20,6 +23,7 @@ enum {
 struct encoder {
     struct encoded variants[VARIANTS];
     uint64_t made; /* bits of variants */
+    uint64_t topic_hash;
     uint8_t *buffers[VARIANTS];
     size_t sizes[VARIANTS];
     uint8_t *props; /* of 5.0, being put together */
@@ -128,6 +132,15 @@ const struct encoded *delivery_encode(struct delivery *d, enum mqtt_version vers
     struct encoder *e = d->encoder;
     int variant = (version == MQTT_V5 ? FOR_V5 : 0) + (with_id ? WITH_ID : 0);
     return (e->made >> variant & 1) != 0 ? &e->variants[variant] : encode(e, d->publish, variant);
+}
+
+uint64_t delivery_topic_hash(struct delivery *d, uint64_t key)
+{
+    struct encoder *e = d->encoder;
+    if ((e->made >> TOPIC_HASH & 1) == 0)
+        e->topic_hash = hash_bytes(key, d->publish->topic.data, d->publish->topic.len);
+    e->made |= UINT64_C(1) << TOPIC_HASH;
+    return e->topic_hash;
 }
 
 /* ---- 5.0 ------------------------------------------------------------------------------------- */

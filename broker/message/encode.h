@@ -52,6 +52,9 @@ static inline void delivery_end(struct delivery *d)
     d->message = NULL;
 }
 
+/* The keyed hash of its topic, worked out for the first who asks. `key` is always the same. */
+uint64_t delivery_topic_hash(struct delivery *d, uint64_t key);
+
 struct encoded {
     const uint8_t *bytes;
     size_t len;

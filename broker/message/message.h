@@ -41,6 +41,11 @@ static inline struct message *message_ref(struct message *m)
     return m;
 }
 void message_unref(struct message *m);
+/* Bytes of what is in it, for bounds in bytes. */
+static inline size_t message_content_size(const struct message *m)
+{
+    return (size_t)m->topic.len + m->payload.len + m->props.len;
+}
 /* `now_ms`: of the store's clock. */
 static inline bool message_is_expired(const struct message *m, uint64_t now_ms)
 {

@@ -18,6 +18,8 @@ static bool take(struct publish_properties *out, const struct mqtt_prop *p)
         out->alias = (uint16_t)p->num;
         return true;
     }
+    if (p->id == MQTT_P_PAYLOAD_FORMAT)
+        out->is_text = p->num == 1;
     return p->id == MQTT_P_WILL_DELAY;
 }
 

@@ -16,6 +16,7 @@
 struct publish_properties {
     struct mqtt_props props; /* what goes on */
     bool has_expiry;
+    bool is_text; /* the payload is said to be UTF-8 */
     uint32_t expiry_s;
     uint16_t alias; /* 0: none */
 };

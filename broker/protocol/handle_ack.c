@@ -79,6 +79,8 @@ static void end_refused(struct client *c, uint64_t sequence)
     inflight_set(&c->inflight, sequence, INFLIGHT_DONE);
     if (c->hold.durable)
         store_ack(c->broker->store, &c->hold, sequence);
+    else
+        share_acked(c, sequence);
     window_moved(c);
 }
 

@@ -24,13 +24,14 @@ static enum mqtt_reason drop(struct client *c, const struct mqtt_publish *p, enu
 
 /* Why a message goes to nobody, in the words of 5.0; MQTT_R_SUCCESS: it may go. Earlier versions have no
  * other way to go on than to acknowledge it and drop it (3.1.1: 3.3.5). */
-static enum mqtt_reason objection(struct client *c, const struct mqtt_publish *p)
+static inline enum mqtt_reason objection(struct client *c, const struct mqtt_publish *p,
+                                         const struct publish_v5 *said)
 {
     if (!handle_topic_fits(c, p->topic))
         return drop(c, p, DROP_LIMIT, MQTT_R_BAD_TOPIC_NAME);
     if (!auth_may_write(c->broker->auth, &c->who, p->topic))
         return drop(c, p, DROP_DENIED, MQTT_R_NOT_AUTHORIZED);
-    if (c->v5 != NULL && !publish_v5_payload_is_right(p))
+    if (c->v5 != NULL && said->is_text && !mqtt_payload_utf8_valid(p->payload.data, p->payload.len))
         return drop(c, p, DROP_PAYLOAD_FORMAT, MQTT_R_BAD_PAYLOAD_FORMAT);
     return MQTT_R_SUCCESS;
 }
@@ -71,9 +72,9 @@ static void take_acknowledged(struct client *c, struct publish *p, enum mqtt_typ
                        reached ? MQTT_R_SUCCESS : MQTT_R_NO_MATCHING_SUBSCRIBERS);
         return;
     }
-    struct request *q = request_new(c, answer, fields->packet_id,
-                                    store_targets_copies(&found.targets) *
-                                        (fields->topic.len + fields->payload.len));
+    size_t content = (size_t)fields->topic.len + fields->payload.len + fields->props.raw.len;
+    struct request *q =
+        request_new(c, answer, fields->packet_id, store_targets_copies(&found.targets) * content);
     if (q == NULL)
         return;
     q->reached = reached;
@@ -104,7 +105,7 @@ static inline void take_qos1(struct client *c, struct publish *p, enum mqtt_reas
     if (why == MQTT_R_SUCCESS)
         take_acknowledged(c, p, MQTT_PUBACK);
     else
-        request_answer(c, MQTT_PUBACK, p->fields->packet_id, why);
+        request_answer(c, MQTT_PUBACK, p->fields->packet_id, (uint8_t)why);
 }
 
 /* 4.3.3: a packet id that wasn't released yet is the same message again. False also when the client is closed. */
@@ -121,7 +122,7 @@ static bool note_open(struct client *c, const struct mqtt_publish *p)
 static void refuse_qos2(struct client *c, uint16_t packet_id, enum mqtt_reason why)
 {
     if (c->v5 != NULL)
-        request_answer(c, MQTT_PUBREC, packet_id, why);
+        request_answer(c, MQTT_PUBREC, packet_id, (uint8_t)why);
     else if (packet_ids_add(&c->open_qos2, packet_id))
         request_answer(c, MQTT_PUBREC, packet_id, MQTT_R_SUCCESS);
     else
@@ -152,18 +153,20 @@ void handle_publish(struct client *c, const struct mqtt_packet *packet)
     struct mqtt_publish
         fields; /* with the topic that an alias stands for, and what goes on to receivers */
     struct publish r = {.fields = &packet->u.publish, .publisher = c->session, .hold = &c->hold};
+    struct publish_v5 said; /* of 5.0 */
     struct broker_stats *stats = &c->broker->stats;
     stats->received[r.fields->qos]++;
     stats->received_payload += r.fields->payload.len;
     if (c->v5 != NULL) {
         fields = packet->u.publish;
-        if (!publish_v5_take(c, &fields, &r.expires_at_ms))
+        if (!publish_v5_take(c, &fields, &said))
             return;
         r.fields = &fields;
+        r.expires_at_ms = said.expires_at_ms;
     }
     if (!c->broker->offers_all && !is_offered(c, r.fields))
         return;
-    enum mqtt_reason why = objection(c, r.fields);
+    enum mqtt_reason why = objection(c, r.fields, &said);
     switch (r.fields->qos) {
     case 0:
         take_qos0(c, &r, why);

@@ -9,7 +9,6 @@
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
-#include "broker/client/reason.h"
 #include "broker/client/request.h"
 #include "broker/delivery/retained_delivery.h"
 #include "broker/delivery/share.h"
@@ -40,6 +39,8 @@ static const char *bound(struct client *c, struct mqtt_slice filter)
     else if (s->plus_count >= limits->max_plus_subscriptions &&
              memchr(filter.data, '+', filter.len) != NULL)
         name = "max_plus_subscriptions";
+    else if (s->shared_count >= limits->max_shared_subscriptions && mqtt_filter_is_shared(filter))
+        name = "max_shared_subscriptions";
     else if (s->filter_bytes + (uint64_t)filter.len > limits->max_subscription_bytes)
         name = "max_subscription_bytes";
     else if (!memory_budget_takes_lasting(&c->broker->memory, account_lasting()))
@@ -422,23 +423,9 @@ void handle_list_go_on(struct client *c)
 
 /* ---- the packets ----------------------------------------------------------------------------- */
 
-/* No local with a shared subscription [MQTT-3.8.3-4]. */
-static bool asks_for_the_forbidden(const struct mqtt_subscribe *s)
-{
-    struct mqtt_filter f = {0};
-    for (uint32_t at = 0; mqtt_filters_next(s, true, &at, &f);)
-        if (f.no_local && mqtt_filter_is_shared(f.filter))
-            return true;
-    return false;
-}
-
 void handle_subscribe(struct client *c, const struct mqtt_packet *packet)
 {
     const struct mqtt_subscribe *s = &packet->u.subscribe;
-    if (asks_for_the_forbidden(s)) {
-        reason_fail(c, MQTT_R_PROTOCOL_ERROR, "no local with a shared subscription");
-        return;
-    }
     struct request *q = request_new(c, MQTT_SUBACK, s->packet_id, list_size(s));
     if (q == NULL)
         return;

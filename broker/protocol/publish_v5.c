@@ -9,7 +9,6 @@
 #include "broker/client/holders.h"
 #include "broker/client/reason.h"
 #include "broker/message/publish_properties.h"
-#include "broker/store/store.h"
 
 struct mqtt_slice publish_v5_topic(const struct client *c, const struct mqtt_publish *p)
 {
@@ -56,10 +55,10 @@ static bool reserve(struct broker *b, size_t size)
     return b->props_buffer != NULL;
 }
 
-bool publish_v5_take(struct client *c, struct mqtt_publish *p, uint64_t *expires_at_ms)
+bool publish_v5_take(struct client *c, struct mqtt_publish *p, struct publish_v5 *out)
 {
     struct publish_properties taken;
-    *expires_at_ms = 0;
+    *out = (struct publish_v5){0};
     if (p->props.raw.len == 0)
         return true;
     struct broker *b = c->broker;
@@ -69,14 +68,8 @@ bool publish_v5_take(struct client *c, struct mqtt_publish *p, uint64_t *expires
         return false;
     }
     p->props = taken.props;
+    out->is_text = taken.is_text;
     if (taken.has_expiry)
-        *expires_at_ms = store_now_ms(c->broker->store) + (uint64_t)taken.expiry_s * 1000;
+        out->expires_at_ms = client_expiry_now_ms(c) + (uint64_t)taken.expiry_s * 1000;
     return taken.alias == 0 || take_alias(c, p, taken.alias);
-}
-
-bool publish_v5_payload_is_right(const struct mqtt_publish *p)
-{
-    struct mqtt_prop format;
-    return p->props.raw.len == 0 || !mqtt_props_find(&p->props, MQTT_P_PAYLOAD_FORMAT, &format) ||
-           format.num == 0 || mqtt_payload_utf8_valid(p->payload.data, p->payload.len);
 }

@@ -12,13 +12,16 @@
 
 struct client;
 
+struct publish_v5 {
+    uint64_t expires_at_ms; /* 0: never */
+    bool is_text;           /* it says that its payload is UTF-8 */
+};
+
 /* Gives the message the topic that its alias stands for (and notes what a new one stands for), leaves it the
- * properties that go on to receivers, and says when it expires (0: never). What it points at is good until the
+ * properties that go on to receivers, and says in *out what else they tell. What it points at is good until the
  * next packet is handled. False: the client did what isn't allowed, and is closed. */
-bool publish_v5_take(struct client *c, struct mqtt_publish *p, uint64_t *expires_at_ms);
+bool publish_v5_take(struct client *c, struct mqtt_publish *p, struct publish_v5 *out);
 /* The topic that a message is for, before it is taken. Empty: its alias stands for none. */
 struct mqtt_slice publish_v5_topic(const struct client *c, const struct mqtt_publish *p);
-/* If the message says that its payload is UTF-8, it is. */
-bool publish_v5_payload_is_right(const struct mqtt_publish *p);
 
 #endif

@@ -49,7 +49,7 @@ const struct match_entry *router_match(struct router *r, struct mqtt_slice topic
     if (e != NULL)
         return e;
     if (mqtt_filter_is_shared(topic))
-        r->scratch.count = 0; /* that is where the members of groups are */
+        topic_matches_clear(&r->scratch); /* that is where the members of groups are */
     else if (!topic_tree_match(r->tree, topic, &r->scratch))
         return NULL;
     return match_cache_put(r->cache, topic, &r->scratch);
@@ -132,8 +132,10 @@ enum { CAME = 1, WENT = -1 };
 static void count(struct router *r, struct subscriber *s, struct mqtt_slice filter, int by)
 {
     *count_of(r, s) += (size_t)by;
-    if (s->kind == SUBSCRIBER_SESSION && mqtt_filter_is_shared(filter))
-        r->counts.shared += (size_t)by;
+    if (s->kind != SUBSCRIBER_SESSION || !mqtt_filter_is_shared(filter))
+        return;
+    r->counts.shared += (size_t)by;
+    s->shared_count += (uint32_t)by;
 }
 
 static uint8_t lower(uint8_t a, uint8_t b)

@@ -276,9 +276,19 @@ void share_groups_each(struct share_groups *s, void (*each)(void *arg, struct sh
 
 /* ---- choosing -------------------------------------------------------------------------------- */
 
-static uint32_t connected_here(const struct share_groups *s, const struct share_group *g)
+/* Where its members are; NULL: there are none. */
+static const struct topic_node *leaf_of(const struct share_groups *s, struct share_group *g)
 {
-    const struct topic_node *leaf = topic_tree_leaf(s->tree, share_group_filter(g));
+    if (g->leaf_at != s->tree->changes) {
+        g->leaf = topic_tree_leaf(s->tree, share_group_filter(g));
+        g->leaf_at = s->tree->changes;
+    }
+    return g->leaf;
+}
+
+static uint32_t connected_here(const struct share_groups *s, struct share_group *g)
+{
+    const struct topic_node *leaf = leaf_of(s, g);
     return leaf != NULL ? leaf->connected : 0;
 }
 
@@ -299,11 +309,12 @@ uint32_t share_group_members_here(const struct share_groups *s, const struct sha
 bool share_group_choose(const struct share_groups *s, struct share_group *g, uint32_t start,
                         share_takes_fn *takes, void *arg, struct share_member *out)
 {
-    const struct topic_node *leaf = topic_tree_leaf(s->tree, share_group_filter(g));
+    const struct topic_node *leaf = leaf_of(s, g);
     if (leaf == NULL || leaf->connected == 0)
         return false;
-    for (uint32_t i = 0; i < leaf->holder_count; i++) {
-        uint32_t at = (uint32_t)(((uint64_t)start + i) % leaf->holder_count);
+    uint32_t at = start % leaf->holder_count;
+    for (uint32_t i = 0; i < leaf->holder_count; i++, at++) {
+        at = at < leaf->holder_count ? at : 0;
         const struct holder *h = &leaf->holders[at];
         if (h->subscriber->kind != SUBSCRIBER_SESSION)
             continue;
@@ -317,8 +328,8 @@ bool share_group_choose(const struct share_groups *s, struct share_group *g, uin
     return false;
 }
 
-bool share_group_draw(const struct share_groups *s, const struct share_group *g,
-                      struct share_draw how, void **node)
+bool share_group_draw(const struct share_groups *s, struct share_group *g, struct share_draw how,
+                      void **node)
 {
     uint64_t here = how.not_here ? 0 : connected_here(s, g);
     uint64_t total = here;

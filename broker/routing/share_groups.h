@@ -20,6 +20,7 @@
 struct match_cache;
 struct session;
 struct share_node;
+struct topic_node;
 struct topic_tree;
 
 struct share_group {
@@ -27,11 +28,13 @@ struct share_group {
     struct hash_link by_filter;
     struct share_node *nodes; /* other nodes with members */
     uint32_t node_count, node_capacity;
-    uint32_t turn;   /* where the last choice of a member ended, */
-    uint32_t drawn;  /* and how many nodes were drawn */
-    uint8_t qos;     /* the highest of its members */
-    bool has_member; /* of any node, also one that is away; or a route that lingers */
-    bool is_served;  /* really: somebody can get a message, now or later */
+    const struct topic_node *leaf; /* of its members, when the tree had so many changes; else it */
+    uint64_t leaf_at;              /* is looked up */
+    uint32_t turn;                 /* where the last choice of a member ended, */
+    uint32_t drawn;                /* and how many nodes were drawn */
+    uint8_t qos;                   /* the highest of its members */
+    bool has_member;               /* of any node, also one that is away; or a route that lingers */
+    bool is_served;                /* really: somebody can get a message, now or later */
     bool declared;
     bool behind; /* its queue had more than the members here had room for */
     uint32_t filter_len, inner_at;
@@ -101,7 +104,7 @@ struct share_draw {
     const void *except;
     bool not_here;
 };
-bool share_group_draw(const struct share_groups *s, const struct share_group *g,
-                      struct share_draw how, void **node);
+bool share_group_draw(const struct share_groups *s, struct share_group *g, struct share_draw how,
+                      void **node);
 
 #endif

@@ -49,6 +49,7 @@ struct subscriber {
     struct subscription *items;
     uint32_t count, capacity;
     uint32_t plus_count;         /* of them, with '+' in the filter */
+    uint32_t shared_count;       /* of them, of groups; router.c counts */
     uint32_t filter_bytes;       /* of all filters together */
     uint32_t acknowledged_count; /* of them, at QoS 1 or 2 */
     uint32_t matched_at; /* where the last match put it: finds overlaps, is checked before use */

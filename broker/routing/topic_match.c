@@ -246,7 +246,7 @@ static bool fill_overlaps(struct topic_matches *m)
 
 bool topic_tree_match(struct topic_tree *t, struct mqtt_slice topic, struct topic_matches *out)
 {
-    out->count = out->hit_count = out->overlap_words = 0;
+    topic_matches_clear(out);
     bool wildcards = topic.len > 0 && topic.data[0] != '$';
     take_apart(&t->topic, topic);
     bool ok = match_below(t, &t->root, 0, wildcards, out);

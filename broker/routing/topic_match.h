@@ -44,6 +44,11 @@ struct topic_matches {
 /* Fills `out` (zeroed at first; reused, grown as needed) with each subscriber that matches, once.
  * A leading wildcard doesn't match a name that starts with '$' (4.7.2). */
 bool topic_tree_match(struct topic_tree *t, struct mqtt_slice topic, struct topic_matches *out);
+/* Nobody matches. */
+static inline void topic_matches_clear(struct topic_matches *m)
+{
+    m->count = m->hit_count = m->overlap_words = 0;
+}
 void topic_matches_fini(struct topic_matches *m);
 
 /* How the subscriber gets a message. */

@@ -300,6 +300,7 @@ enum topic_change topic_tree_add(struct topic_tree *t, struct subscriber *s,
                                  struct mqtt_slice filter, struct subscription_options options)
 {
     struct topic_node *leaf = make_leaf(t, filter);
+    t->changes++;
     if (leaf == NULL)
         return TOPIC_FAILED;
     struct subscription *had = find_subscription(s, leaf);
@@ -335,7 +336,7 @@ void topic_tree_remove_at(struct topic_tree *t, struct subscriber *s, uint32_t a
 {
     struct subscription gone = s->items[at];
     struct topic_node *leaf = gone.leaf;
-
+    t->changes++;
     s->count--;
     s->plus_count -= leaf->plus_in;
     s->filter_bytes -= leaf->filter_len;

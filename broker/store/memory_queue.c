@@ -23,8 +23,8 @@ static struct memory_entry *entry(const struct memory_queue *q, uint64_t sequenc
 
 static size_t size_of(const struct memory_entry *e)
 {
-    const struct message *m = e->message;
-    return sizeof(*e) + kept_ids_bytes(&e->ids) + sizeof(*m) + m->topic.len + m->payload.len;
+    return sizeof(*e) + kept_ids_bytes(&e->ids) + sizeof(*e->message) +
+           message_content_size(e->message);
 }
 
 static void drop(struct memory_queue *q, struct memory_entry *e)

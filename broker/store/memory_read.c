@@ -33,7 +33,7 @@ static bool give_chunk(struct memory_read *r)
         struct message *m = retained_cursor_next(&r->cursor, &steps);
         if (m == NULL)
             break;
-        bytes += m->topic.len + m->payload.len;
+        bytes += message_content_size(m);
         message_ref(m); /* `each` may change the tree */
         if (r->request.is_over == NULL || !r->request.is_over(r->base.store, m))
             r->request.each(r->request.arg, m);

@@ -5,6 +5,7 @@
 
 #include "broker/base/account.h"
 #include "common/base/hash.h"
+#include "common/log/log.h"
 
 enum { LOOK_MS = 500 };
 
@@ -19,6 +20,7 @@ static void free_one(void *arg, struct hash_link *l)
     struct memory_shares *s = arg;
     struct memory_group *g = HASH_OWNER(l, struct memory_group, by_filter);
     share_queue_fini(&g->queue);
+    share_partitions_fini(&g->partitions);
     hash_table_remove(&s->groups, &g->by_filter);
     account_free(ACCOUNT_QUEUES, g);
 }
@@ -57,19 +59,58 @@ struct memory_group *memory_shares_get(struct memory_shares *s, struct mqtt_slic
     if (g == NULL)
         return NULL;
     share_queue_init(&g->queue);
+    g->queue.open = s->hashed ? g->partitions.open : NULL;
     g->filter_len = filter.len;
     memcpy(g->filter, filter.data, filter.len);
     hash_table_add(&s->groups, &g->by_filter, hash_of(s, filter));
     return g;
 }
 
-void memory_shares_joined(struct memory_shares *s, struct mqtt_slice filter)
+void memory_shares_joined(struct memory_shares *s, struct mqtt_slice filter, const void *member)
 {
-    struct memory_group *g = memory_shares_find(s, filter);
-    if (g == NULL || !g->memberless)
+    struct memory_group *g =
+        s->hashed ? memory_shares_get(s, filter) : memory_shares_find(s, filter);
+    if (g == NULL)
         return;
+    if (s->hashed && !share_partitions_join(&g->partitions, member))
+        LOG_ERROR("no_memory", KV_BYTES("filter", filter.data, filter.len));
+    s->memberless -= g->memberless;
     g->memberless = false;
-    s->memberless--;
+}
+
+void memory_shares_left(struct memory_shares *s, struct mqtt_slice filter, const void *member)
+{
+    struct memory_group *g = s->hashed ? memory_shares_find(s, filter) : NULL;
+    if (g != NULL)
+        share_partitions_leave(&g->partitions, member);
+}
+
+struct taker {
+    const struct memory_group *group;
+    const void *member;
+};
+
+static bool is_its_own(const void *arg, const struct share_entry *e)
+{
+    const struct taker *t = arg;
+    return share_partitions_has(&t->group->partitions, t->member, e->partition);
+}
+
+struct share_entry *memory_shares_take(struct memory_shares *s, struct memory_group *g,
+                                       const void *member)
+{
+    struct taker t = {.group = g, .member = member};
+    if (!s->hashed)
+        return share_queue_take(&g->queue);
+    share_partitions_claim(&g->partitions, member);
+    return share_queue_take_fit(&g->queue, is_its_own, &t);
+}
+
+bool memory_shares_has_more(const struct memory_shares *s, const struct memory_group *g,
+                            const void *member)
+{
+    struct taker t = {.group = g, .member = member};
+    return s->hashed ? share_queue_has_fit(&g->queue, is_its_own, &t) : g->queue.waiting_count > 0;
 }
 
 static void note_memberless(struct memory_shares *s, struct memory_group *g)

@@ -10,13 +10,15 @@
 #define FLOTILLA_BROKER_STORE_MEMORY_SHARES_H
 
 #include "broker/store/memory_queue.h"
+#include "broker/store/share_partitions.h"
 #include "broker/store/share_queue.h"
 #include "common/base/hash_table.h"
 
 struct memory_group {
     struct hash_link by_filter;
     struct share_queue queue;
-    bool full_said; /* that it is full */
+    struct share_partitions partitions; /* where a hash chooses */
+    bool full_said;                     /* that it is full */
     bool memberless;
     uint64_t keep_ms; /* how long messages stay without a member; 0: not at all */
     uint32_t filter_len;
@@ -26,6 +28,7 @@ struct memory_group {
 struct memory_shares {
     struct hash_table groups;
     uint64_t hash_key;
+    bool hashed;         /* there are partitions */
     uint32_t memberless; /* of them, with something to be dropped in time */
     uint64_t look_ms;    /* when they are looked at again */
 };
@@ -37,8 +40,14 @@ void memory_shares_fini(struct memory_shares *s);
 struct memory_group *memory_shares_find(const struct memory_shares *s, struct mqtt_slice filter);
 /* Makes one if there is none; NULL: out of memory. */
 struct memory_group *memory_shares_get(struct memory_shares *s, struct mqtt_slice filter);
-/* There is a member. */
-void memory_shares_joined(struct memory_shares *s, struct mqtt_slice filter);
+/* There is a member, and another one. */
+void memory_shares_joined(struct memory_shares *s, struct mqtt_slice filter, const void *member);
+void memory_shares_left(struct memory_shares *s, struct mqtt_slice filter, const void *member);
+/* A message for this member that waits; NULL: none. */
+struct share_entry *memory_shares_take(struct memory_shares *s, struct memory_group *g,
+                                       const void *member);
+bool memory_shares_has_more(const struct memory_shares *s, const struct memory_group *g,
+                            const void *member);
 /* There is none: what waits is dropped, at once or by memory_shares_tick. */
 void memory_shares_ended(struct memory_shares *s, struct mqtt_slice filter);
 /* Without members it keeps messages for so long; it has none now. False: out of memory. */

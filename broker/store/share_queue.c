@@ -14,7 +14,7 @@ void share_queue_init(struct share_queue *q)
 
 static size_t size_of(const struct message *m)
 {
-    return sizeof(struct share_entry) + sizeof(*m) + m->topic.len + m->payload.len;
+    return sizeof(struct share_entry) + sizeof(*m) + message_content_size(m);
 }
 
 static void entry_free(struct share_entry *e)
@@ -50,13 +50,16 @@ void share_queue_fini(struct share_queue *q)
     }
 }
 
-bool share_queue_push(struct share_queue *q, struct message *m, uint64_t now_ms)
+bool share_queue_push(struct share_queue *q, struct message *m, uint8_t partition, uint64_t now_ms)
 {
     struct share_entry *e = account_alloc(ACCOUNT_QUEUES, sizeof(*e));
     if (e == NULL)
         return false;
-    *e = (struct share_entry){
-        .queue = q, .message = message_ref(m), .number = ++q->numbered, .since_ms = now_ms};
+    *e = (struct share_entry){.queue = q,
+                              .message = message_ref(m),
+                              .number = ++q->numbered,
+                              .since_ms = now_ms,
+                              .partition = partition};
     message_keep(m);
     TAILQ_INSERT_TAIL(&q->waiting, e, link);
     q->waiting_count++;
@@ -65,21 +68,54 @@ bool share_queue_push(struct share_queue *q, struct message *m, uint64_t now_ms)
     return true;
 }
 
-struct share_entry *share_queue_take(struct share_queue *q)
+static void count_open(struct share_queue *q, const struct share_entry *e, int by)
 {
-    struct share_entry *e = TAILQ_FIRST(&q->waiting);
+    if (q->open != NULL)
+        q->open[e->partition] += (uint32_t)by;
+}
+
+static struct share_entry *take(struct share_queue *q, struct share_entry *e)
+{
     if (e == NULL)
         return NULL;
     TAILQ_REMOVE(&q->waiting, e, link);
     q->waiting_count--;
     TAILQ_INSERT_TAIL(&q->taken, e, link);
+    count_open(q, e, 1);
     return e;
+}
+
+struct share_entry *share_queue_take(struct share_queue *q)
+{
+    return take(q, TAILQ_FIRST(&q->waiting));
+}
+
+static struct share_entry *find_fit(const struct share_queue *q, share_fits_fn *fits,
+                                    const void *arg)
+{
+    struct share_entry *e;
+    TAILQ_FOREACH (e, &q->waiting, link)
+        if (fits(arg, e))
+            return e;
+    return NULL;
+}
+
+struct share_entry *share_queue_take_fit(struct share_queue *q, share_fits_fn *fits,
+                                         const void *arg)
+{
+    return take(q, find_fit(q, fits, arg));
+}
+
+bool share_queue_has_fit(const struct share_queue *q, share_fits_fn *fits, const void *arg)
+{
+    return find_fit(q, fits, arg) != NULL;
 }
 
 void share_entry_finish(struct share_entry *e)
 {
     if (e->queue != NULL) {
         TAILQ_REMOVE(&e->queue->taken, e, link);
+        count_open(e->queue, e, -1);
         uncount(e->queue, e);
     }
     entry_free(e);
@@ -93,6 +129,7 @@ bool share_entry_put_back(struct share_entry *e)
         return false;
     }
     TAILQ_REMOVE(&q->taken, e, link);
+    count_open(q, e, -1);
     struct share_entry *later = TAILQ_FIRST(&q->waiting);
     while (later != NULL && later->number < e->number)
         later = TAILQ_NEXT(later, link);

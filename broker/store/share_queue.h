@@ -23,6 +23,7 @@ struct share_entry {
     struct message *message;
     uint64_t number; /* of the queue, from 1 */
     uint64_t since_ms;
+    uint8_t partition; /* 0 where there are none */
 };
 TAILQ_HEAD(share_entries, share_entry);
 
@@ -32,6 +33,7 @@ struct share_queue {
     uint32_t count; /* of all */
     uint32_t waiting_count;
     uint64_t bytes; /* of all */
+    uint32_t *open; /* how many are taken of each partition; NULL: there are none */
 };
 
 void share_queue_init(struct share_queue *q);
@@ -39,9 +41,15 @@ void share_queue_init(struct share_queue *q);
 void share_queue_fini(struct share_queue *q);
 
 /* References the message. False: out of memory. */
-bool share_queue_push(struct share_queue *q, struct message *m, uint64_t now_ms);
+bool share_queue_push(struct share_queue *q, struct message *m, uint8_t partition, uint64_t now_ms);
 /* The first that waits, NULL: nothing. */
 struct share_entry *share_queue_take(struct share_queue *q);
+/* The first of those for which `fits` says yes. */
+typedef bool share_fits_fn(const void *arg, const struct share_entry *e);
+struct share_entry *share_queue_take_fit(struct share_queue *q, share_fits_fn *fits,
+                                         const void *arg);
+/* One of those waits. */
+bool share_queue_has_fit(const struct share_queue *q, share_fits_fn *fits, const void *arg);
 /* A taken one is acknowledged, or ends otherwise. */
 void share_entry_finish(struct share_entry *e);
 /* A taken one waits again, at its place. True: it does; false: the queue has ended. */

@@ -404,6 +404,7 @@ struct store_memory_config {
     uint32_t queue_limit;               /* messages per session; one more is dropped and counted */
     uint64_t queue_limit_bytes;         /* a session */
     uint32_t session_limit;             /* durable ones; one more is STORE_FULL; 0: no limit */
+    int share_strategy;                 /* enum share_strategy */
     uint64_t redispatch_after_ms;       /* for a durable member of a group that is away */
     uint32_t retained_limit;            /* topics; one more is dropped and counted */
     const struct memory_budget *budget; /* what lasts keeps to a part of it; NULL: no bound */

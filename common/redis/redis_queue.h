@@ -83,7 +83,7 @@ static inline const char *redis_queue_unwritten(const struct redis_queue *q, siz
     if (q->careful > 0 && q->count > 0)
         end = q->start + q->ring[q->head].bytes;
     *len = end > q->written ? end - q->written : 0;
-    return q->bytes + q->written;
+    return *len > 0 ? q->bytes + q->written : "";
 }
 /* True when a silent command is done with that way. */
 bool redis_queue_wrote(struct redis_queue *q, size_t len);
@@ -104,7 +104,7 @@ void redis_queue_give_up(struct redis_queue *q);
 static inline const char *redis_queue_oldest(const struct redis_queue *q, size_t *len)
 {
     *len = q->count > 0 ? q->ring[q->head].bytes : 0;
-    return q->bytes + q->start;
+    return *len > 0 ? q->bytes + q->start : "";
 }
 /* Forgets everything; all functions get NULL, in order. */
 void redis_queue_reset(struct redis_queue *q);

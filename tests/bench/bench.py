@@ -90,11 +90,11 @@ class Bench:
         """Starts each contender once, with a small load, so that one that can't be measured is known at once."""
         tried = set()
         for case in all_cases:
-            tls = " --tls" if "--tls" in case.arguments else ""
-            trial = cases.Case(f"trying{tls}", f"pairs --clients 4 --window 1{tls}", [], case.spread)
+            how = cases.manner_of(case.arguments)
+            trial = cases.Case(f"trying{how}", f"pairs --clients 4 --window 1{how}", [], case.spread)
             for name, make in case.contenders:
-                if (name, tls, make.__defaults__) not in tried:
-                    tried.add((name, tls, make.__defaults__))
+                if (name, how, make.__defaults__) not in tried:
+                    tried.add((name, how, make.__defaults__))
                     self.run(trial, name, make, seconds=0.1)
         give_up_over(self.results)
         self.results = []

@@ -39,6 +39,22 @@ BALANCER_LOADS = {
     "idle flow": "idle --clients 4000",
 }
 
+V5_LOADS = {
+    "pairs q0": "pairs --clients 50 --window 32",
+    "pairs q0, properties": "pairs --clients 50 --window 32 --properties",
+    "pairs q0, aliases": "pairs --clients 50 --window 32 --aliases",
+    "pairs q1, properties, aliases": "pairs --clients 50 --window 32 --qos 1 --properties --aliases",
+    "fan-out q0, properties": "fan-out --clients 200 --properties",
+    "telemetry q0, properties, aliases": "telemetry --clients 1000 --rate 20 --properties --aliases",
+    "connect": BROKER_LOADS["connect"],
+    "idle client": BROKER_LOADS["idle client"],
+}
+
+WEBSOCKET_LOADS = {name: BROKER_LOADS[name] for name in ("pairs q0", "pairs q1", "telemetry q0", "connect", "idle client")}
+
+STRATEGIES = ("round_robin", "random", "local", "hash_topic", "hash_client")
+SHARED_LOAD = "telemetry --clients 48 --window 32 --share group"
+
 FLEET_LOADS = {
     "pairs q0": "pairs --clients 50 --window 32",
     "pairs q1": "pairs --clients 50 --window 32 --qos 1",
@@ -60,6 +76,11 @@ def brokers(c):
     return found + ([("flashmq", c.flashmq)] if "flashmq" in c.peers else [])
 
 
+def websocket_brokers(c):
+    found = [("flotilla", lambda: c.flotilla(protocol="websocket")), ("mosquitto", lambda: c.mosquitto(protocol="websocket"))]
+    return found + ([("flashmq", lambda: c.flashmq(protocol="websocket"))] if "flashmq" in c.peers else [])
+
+
 def plain_balancers(c):
     return [("flotilla-lb", c.flotilla_lb), ("haproxy", c.haproxy), ("haproxy-splice", lambda: c.haproxy(splice=True)),
             ("nginx-stream", c.nginx)]
@@ -68,6 +89,13 @@ def plain_balancers(c):
 def tls_balancers(c):
     return [("flotilla-lb", lambda: c.flotilla_lb(tls=True)), ("haproxy", lambda: c.haproxy(tls=True)),
             ("nginx-stream", lambda: c.nginx(tls=True))]
+
+
+def manner_of(arguments):
+    """How clients of a load speak to the server: what else it must be able to do."""
+    flags = [f" {flag}" for flag in ("--tls", "--websocket", "--properties", "--aliases") if flag in arguments]
+    version = arguments[arguments.index("--protocol") + 1] if "--protocol" in arguments else None
+    return "".join(flags) + (f" --protocol {version}" if version else "")
 
 
 def warmup_of(load):
@@ -83,7 +111,32 @@ def table(c):
         yield Case(f"tls: {name}", load + " --tls", tls_balancers(c), warmup=warmup_of(load))
     yield Case("tls: connect + close, resumed", BALANCER_LOADS["connect + close"] + " --tls --resume", tls_balancers(c))
     yield from fleet(c)
+    yield from protocols(c)
+    yield from shared(c)
     yield from growth(c)
+
+
+def protocols(c):
+    """The same loads in 5.0, with what it brings, and over WebSocket."""
+    for name, load in V5_LOADS.items():
+        yield Case(f"5.0: {name}", load + " --protocol 5", brokers(c), warmup=warmup_of(load))
+    for name, load in WEBSOCKET_LOADS.items():
+        yield Case(f"websocket: {name}", load + " --websocket", websocket_brokers(c), warmup=warmup_of(load))
+
+
+def shared(c):
+    """One group that shares what 48 publishers send."""
+    for members in (1, 10, 100):
+        for qos in (0, 1):
+            yield Case(f"shared: {members} members q{qos}", f"{SHARED_LOAD} --subscribers {members} --qos {qos}", brokers(c))
+    for strategy in STRATEGIES:
+        for qos in (0, 1):
+            load = f"{SHARED_LOAD} --subscribers 16 --qos {qos}"
+            yield Case(f"strategies: {strategy} q{qos}, memory store 1", load,
+                       [("flotilla", lambda strategy=strategy: c.flotilla(strategy=strategy))])
+            for count in (1, 2, 4):
+                contender = [("flotilla + Redis", lambda count=count, strategy=strategy: c.fleet(count, strategy))]
+                yield Case(f"strategies: {strategy} q{qos} {count}", load, contender, spread="even", effort=0.5)
 
 
 def fleet(c):

@@ -41,8 +41,9 @@ class Contenders:
 
     # ---- brokers
 
-    def broker_config(self, server, port, redis=None, admin=None, gather=True):
-        text = (f"listeners:\n  - {{ bind: 127.0.0.1:{port}, protocol: mqtt }}\n"
+    def broker_config(self, server, port, redis=None, admin=None, gather=True, protocol="mqtt", strategy="round_robin"):
+        text = (f"listeners:\n  - {{ bind: 127.0.0.1:{port}, protocol: {protocol} }}\n"
+                f"shared: {{ strategy: {strategy} }}\n"
                 "auth: { anonymous: true }\nlog: { level: warn }\nsys_interval: 0\n"
                 f"limits: {{ max_connections: {CONNECTIONS}, max_subscriptions: 1000000, max_plus_subscriptions: 1000000, max_subscription_bytes: 1G }}\n"
                 f"gather: {str(gather).lower()}\n")
@@ -50,27 +51,29 @@ class Contenders:
             text += f'redis: {{ url: "redis://127.0.0.1:{redis}/0" }}\nadmin: {{ bind: 127.0.0.1:{admin} }}\n'
         return server.file(f"broker{port}.yaml", text)
 
-    def flotilla(self, gather=True):
+    def flotilla(self, gather=True, protocol="mqtt", strategy="round_robin"):
         server, port = self.single("flotilla"), free_port()
-        server.spawn([self.broker, "--config", self.broker_config(server, port, gather=gather)], port)
+        config = self.broker_config(server, port, gather=gather, protocol=protocol, strategy=strategy)
+        server.spawn([self.broker, "--config", config], port)
         server.targets = [port]
         return server
 
-    def mosquitto(self):
+    def mosquitto(self, protocol="mqtt"):
         server, port = self.single("mosquitto"), free_port()
-        config = server.file("m.conf", f"listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n"
+        config = server.file("m.conf", f"listener {port} 127.0.0.1\nprotocol {'websockets' if protocol == 'websocket' else protocol}\n"
+                             "allow_anonymous true\nset_tcp_nodelay true\n"
                              "max_inflight_messages 1000\nmax_queued_messages 1000000\nsys_interval 0\n"
                              "persistence false\nlog_type error\n")
         server.spawn([self.path("mosquitto"), "-c", config], port)
         server.targets = [port]
         return server
 
-    def flashmq(self):
+    def flashmq(self, protocol="mqtt"):
         server, port = self.single("flashmq"), free_port()
         config = server.file("f.conf", "allow_anonymous true\nthread_count 1\nlog_level none\n"
                              "max_qos_msg_pending_per_client 65535\nmax_qos_bytes_pending_per_client 268435456\n"
                              "client_max_write_buffer_size 16777216\n"
-                             f"listen {{\n  protocol mqtt\n  port {port}\n  inet_protocol ip4\n"
+                             f"listen {{\n  protocol {'websockets' if protocol == 'websocket' else protocol}\n  port {port}\n  inet_protocol ip4\n"
                              "  inet4_bind_address 127.0.0.1\n  tcp_nodelay true\n}\n")
         server.spawn([self.path("flashmq"), "--config-file", config], port)
         server.targets = [port]
@@ -82,13 +85,13 @@ class Contenders:
                       "--dir", server.folder], port, "redis")
         return port
 
-    def fleet(self, count):
+    def fleet(self, count, strategy="round_robin"):
         server = Server(f"flotilla x{count}")
         redis = self.redis(server)
         admins = []
         for _ in range(count):
             port, admin = free_port(), free_port()
-            config = self.broker_config(server, port, redis, admin)
+            config = self.broker_config(server, port, redis, admin, strategy=strategy)
             server.spawn([self.broker, "--config", config], port, "broker")
             server.targets.append(port)
             admins.append(admin)

@@ -30,6 +30,15 @@ def sections(results, notes):
          tables.comparison(results, "plain: ", "flotilla-lb")),
         ("The load balancer, TLS 1.3", "The same; P-256 certificate. `resumed`: every measured connection resumed a session.",
          tables.comparison(results, "tls: ", "flotilla-lb")),
+        ("MQTT 5.0", "One broker, memory store; `properties`: expiry, content type and two user properties in each message; "
+         "`aliases`: topic aliases from publishers and, where the broker uses them, to subscribers.",
+         tables.comparison(results, "5.0: ", "flotilla")),
+        ("WebSocket", "The same loads as those of one broker, in WebSocket frames.",
+         tables.comparison(results, "websocket: ", "flotilla")),
+        ("Shared subscriptions", "48 publishers, window 32, to one group: CPU per delivered message.",
+         tables.comparison(results, "shared: ", "flotilla")),
+        ("Shared subscriptions: strategies", "16 members; CPU µs per message of all brokers and Redis, publishers and members spread "
+         "evenly over the brokers.", tables.strategies(results)),
         ("Across two brokers", "CPU of both brokers and Redis together, per delivered message; each publisher is on one broker and "
          "its subscriber on the other.", tables.fleet(results)),
         ("Latency at half load", "Open loop, at half of the highest rate that the fastest peer reached in this run; a message's "

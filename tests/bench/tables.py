@@ -65,6 +65,19 @@ def comparison(results, prefix, ours):
     return markdown(["case", "unit", ours, *peers, "ours ÷ best peer (rounds)", "goal", "met"], 2, rows)
 
 
+def strategies(results):
+    """Strategies down, numbers of brokers across."""
+    rows = {}
+    for case in results.cases("strategies: "):
+        name, size = re.fullmatch(r"strategies: (.*) (\d+)", case).groups()
+        column = 0 if name.endswith(", memory store") else int(size)
+        for contender in results.contenders(case):
+            rows.setdefault(name.removesuffix(", memory store"), {})[column] = results.median(case, contender, "cpu_us_each")
+    columns = (0, 1, 2, 4)
+    return markdown(["strategy", "memory store", "1 broker + Redis", "2 brokers", "4 brokers"], 1,
+                    [[name, *(number(values.get(c)) for c in columns)] for name, values in rows.items()])
+
+
 def fleet(results):
     prefix = "fleet of 2: "
     ours, *peers = results.contenders(prefix) or [None]

@@ -31,6 +31,11 @@ SKIPPED = 77
 CONTENDERS = {
     "flotilla": (None, lambda c: c.flotilla()),
     "mosquitto": ("mosquitto", lambda c: c.mosquitto()),
+    "flotilla-websocket": (None, lambda c: c.flotilla(protocol="websocket")),
+    "mosquitto-websocket": ("mosquitto", lambda c: c.mosquitto(protocol="websocket")),
+    "flotilla-shared": (None, lambda c: c.flotilla(strategy="hash_topic")),
+    "mosquitto-shared": ("mosquitto", lambda c: c.mosquitto()),
+    "flotilla-shared-x2": ("redis", lambda c: c.fleet(2, "random")),
     "flashmq": ("flashmq", lambda c: c.flashmq()),
     "flotilla-x1": ("redis", lambda c: c.fleet(1)),
     "flotilla-x2": ("redis", lambda c: c.fleet(2)),
@@ -52,7 +57,8 @@ class EachContender(unittest.TestCase):
             self.skipTest(f"{program} is not installed")
         with tempfile.TemporaryDirectory(prefix="flotilla-bench-") as folder:
             contenders = Contenders(BUILD, folder, peers=peers)
-            load = "pairs --clients 4 --window 1" + (" --tls" if "tls" in name else "")
+            load = "telemetry --clients 4 --window 1 --subscribers 3 --share g" if "shared" in name else "pairs --clients 4 --window 1"
+            load += "".join(f" --{how}" for how in ("tls", "websocket") if how in name)
             result = Bench(argparse.Namespace(build=BUILD, seconds=0.2)).run(
                 Case("test", load, [], "across"), name, lambda: make(contenders))
         self.assertNotIn("error", result)

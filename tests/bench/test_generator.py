@@ -34,6 +34,17 @@ MODES = [
     "retained --count 200 --clients 2 --group 0",
     "durable --clients 10 --count 40 --extra-filters 2",
 ]
+V5_MODES = [  # with what 5.0 brings
+    "pairs --clients 5 --properties",
+    "pairs --clients 5 --aliases --threads 2",
+    "fan-out --clients 10 --properties --aliases",
+    "telemetry --clients 50 --rate 20 --subscribers 2 --properties --aliases",
+]
+SHARED = [
+    "telemetry --clients 10 --window 16 --share g --subscribers 1",
+    "telemetry --clients 10 --window 16 --share g --subscribers 10",
+    "telemetry --clients 10 --rate 50 --share g --subscribers 7",
+]
 WITHOUT_MESSAGES = ["storm --count 60 --clients 7", "storm --count 60 --clients 7 --threads 2", "idle --clients 50",
                     "durable --clients 10 --count 0 --extra-filters 3"]
 
@@ -74,9 +85,13 @@ class WithServer(unittest.TestCase):
 
 
 class RealBrokers(WithServer):
-    def flotilla(self):
-        port = free_port()
-        return self.start([BROKER, "--listen", f"127.0.0.1:{port}"], port)
+    def flotilla(self, protocol="mqtt"):
+        port, server = free_port(), Server("b")
+        self.addCleanup(server.stop)
+        config = server.file("b.yaml", f"listeners:\n  - {{ bind: 127.0.0.1:{port}, protocol: {protocol} }}\n"
+                             "auth: { anonymous: true }\n")
+        server.spawn([BROKER, "--config", config], port)
+        return port, server.measured[0][1]
 
     def mosquitto(self):
         if MOSQUITTO is None:
@@ -88,6 +103,37 @@ class RealBrokers(WithServer):
                              "max_queued_messages 100000\nlog_type error\n")
         server.spawn([MOSQUITTO, "-c", config], port)
         return port, server.measured[0][1]
+
+    def test_properties_and_aliases_are_exact(self):
+        for server in (self.flotilla(), self.mosquitto()):
+            for load in V5_MODES:
+                for qos in (0, 1, 2):
+                    self.assert_exact(server, f"{load} --qos {qos} --protocol 5")
+
+    def test_a_group_is_exact(self):
+        server = self.flotilla()
+        for load in SHARED:
+            for qos in (0, 1, 2):
+                for version in (4, 5):
+                    self.assert_exact(server, f"{load} --qos {qos} --protocol {version}")
+
+    def test_all_is_exact_over_websocket(self):
+        server = self.flotilla("websocket")
+        for load in WITHOUT_MESSAGES[:3] + MODES[:9] + SHARED[1:2]:
+            self.assert_exact(server, f"{load} --qos 1 --websocket")
+        self.assert_exact(server, "pairs --clients 3 --payload 100000 --window 2 --websocket")
+        self.assert_exact(server, "pairs --clients 3 --payload 200 --websocket --protocol 5 --properties --aliases")
+
+    def test_a_server_that_isnt_websocket_is_told_in_one_line(self):
+        port, _ = self.flotilla()
+        done = bench(port, "pairs --clients 1 --seconds 0.1 --websocket")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+
+    def test_what_5_0_brings_is_refused_with_other_versions(self):
+        for flag in ("--properties", "--aliases"):
+            done = bench(free_port(), f"pairs --clients 1 {flag}")
+            self.assertRegex(done.stderr, r"^flotilla-bench: --properties, --aliases: only MQTT 5\.0 has them")
 
     def test_each_mode_and_qos_is_exact_with_3_1_1(self):
         self.all_modes(self.flotilla(), 4)

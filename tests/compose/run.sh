@@ -69,14 +69,16 @@ engine_start "$folder" || {
 }
 read -ra compose <<<"$(compose_command)"
 pick_port FLOTILLA_PORT 21883
+pick_port FLOTILLA_WSS_PORT 28084
 pick_port FLOTILLA_STATUS_PORT 29901
-export FLOTILLA_PORT FLOTILLA_STATUS_PORT
+export FLOTILLA_PORT FLOTILLA_WSS_PORT FLOTILLA_STATUS_PORT
 compose+=(-p "$project" -f "$root/compose/docker-compose.yml")
 choose_images
 build_images
 if [[ $1 == scale ]]; then
     install_missing mosquitto-clients python3 python3-paho-mqtt
     compose_down # what an interrupted run may have left
-    "$python" -B "$here/scale.py" --port "$FLOTILLA_PORT" --status-port "$FLOTILLA_STATUS_PORT" \
+    "$python" -B "$here/scale.py" --port "$FLOTILLA_PORT" --wss-port "$FLOTILLA_WSS_PORT" \
+        --status-port "$FLOTILLA_STATUS_PORT" \
         --folder "$folder" -- "${compose[@]}"
 fi

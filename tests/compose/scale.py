@@ -49,8 +49,8 @@ def eventually(condition, timeout, what, interval=0.05):
 class Service:
     """The Compose project and what its load balancer says."""
 
-    def __init__(self, command, port, status_port, folder):
-        self.command, self.port, self.status_port = command, port, status_port
+    def __init__(self, command, port, wss_port, status_port, folder):
+        self.command, self.port, self.wss_port, self.status_port = command, port, wss_port, status_port
         self.ca = os.path.join(folder, "ca.pem")
 
     def compose(self, *words, timeout=120):
@@ -85,11 +85,11 @@ class Service:
             return answer.read()
 
     def servers(self):
-        """{name: server} of all servers."""
+        """{name: server} of all brokers, by the port for MQTT itself (they have another one for WebSocket)."""
         found = json.loads(self.get("/api/servers"))
         if isinstance(found, dict):
             found = found["servers"] if "servers" in found else [s for b in found["backends"] for s in b["servers"]]
-        return {s["name"]: s for s in found}
+        return {s["name"]: s for s in found if s["backend"] == "brokers"}
 
     def up(self):
         return {name for name, s in self.servers().items() if s["state"] == "up"}
@@ -242,6 +242,24 @@ def check_foreign_clients(service):
     note("mosquitto_pub and mosquitto_sub talk over TLS")
 
 
+def check_websocket(service):
+    """paho as a web page connects: MQTT over WebSocket over TLS."""
+    got = threading.Event()
+    client = paho.Client("scale-page", transport="websockets")
+    client.ws_set_options(path="/mqtt")
+    client.tls_set(service.ca)
+    client.on_connect = lambda *_: client.subscribe("hello")
+    client.on_message = lambda _client, _data, message: message.payload == b"fleet" and got.set()
+    client.connect("127.0.0.1", service.wss_port, keepalive=20)
+    client.loop_start()
+    try:
+        assert got.wait(20), "a page didn't get the retained message within 20 s"
+    finally:
+        client.disconnect()
+        client.loop_stop()
+    note("MQTT over WebSocket and TLS")
+
+
 def check_confinement(service):
     """No capabilities, no new privileges, nothing to write to; Redis wants its password; the load balancer
     sees nothing of the brokers' folder; all are healthy."""
@@ -330,6 +348,7 @@ def check(service):
     service.wait_up(1, 60)
     service.fetch_authority()
     check_foreign_clients(service)
+    check_websocket(service)
     check_confinement(service)
     deaths = Deaths()
     clients = []
@@ -360,11 +379,12 @@ def check(service):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--wss-port", type=int, required=True)
     parser.add_argument("--status-port", type=int, required=True)
     parser.add_argument("--folder", required=True)
     parser.add_argument("compose", nargs="+")
     given = parser.parse_args()
-    service = Service(given.compose, given.port, given.status_port, given.folder)
+    service = Service(given.compose, given.port, given.wss_port, given.status_port, given.folder)
     try:
         check(service)
     except (AssertionError, subprocess.SubprocessError, OSError) as e:

@@ -103,28 +103,47 @@ class Device(threading.Thread):
         self.attempts += 1
         n = self.attempts
         will = m.Will(self.status_topic, "offline %d" % n, 2) if self.status_topic else None
-        client.send(m.connect(self.client_id, clean=False, keepalive=self.keepalive, will=will))
+        client.send(self.connect_bytes(will))
         answer = client.expect(m.CONNACK, timeout=CONNACK_TIMEOUT)
-        if answer.return_code != 0:
-            raise m.Closed("refused with %d" % answer.return_code)
+        self.greeted(answer)
         self.connects += 1
         self.accepted.append(n)
         if self.connects > 1 and not answer.session_present:
             self.problems.append("the session was lost at attempt %d" % n)
         out = bytearray()
         for pid, (topic, payload, qos, released) in self.inflight.items():
-            out += m.ack(m.PUBREL, pid) if released else m.publish(topic, payload, qos, pid, dup=True)
+            out += m.ack(m.PUBREL, pid) if released else self.publish_bytes(topic, payload, qos, pid, dup=True)
         if self.status_topic:
             self.forget_unsaid()
             self.outbox.appendleft((self.status_topic, b"online %d" % n, 1))
         if not self.subscribed and self.subscriptions:
-            out += m.subscribe(65535, *self.subscriptions)
+            out += self.subscribe_bytes()
         else:
             self.subscribed = True
             self.online.set()
         if out:
             client.send(out)
         self.talk(client)
+
+    # what device5.py says in another way
+
+    def connect_bytes(self, will):
+        return m.connect(self.client_id, clean=False, keepalive=self.keepalive, will=will)
+
+    def greeted(self, connack):
+        if connack.return_code != 0:
+            raise m.Closed("refused with %d" % connack.return_code)
+
+    def subscribe_bytes(self):
+        return m.subscribe(65535, *self.subscriptions)
+
+    def publish_bytes(self, topic, payload, qos, pid, dup=False):
+        return m.publish(topic, payload, qos, pid, dup=dup)
+
+    def more(self, out):
+        """What else is to be sent now."""
+
+    # the conversation
 
     def forget_unsaid(self):
         """What was never sent would come behind the newer one."""
@@ -145,7 +164,8 @@ class Device(threading.Thread):
                 pid = self.take_pid() if qos else None
                 if qos:
                     self.inflight[pid] = [topic, payload, qos, False]
-                out += m.publish(topic, payload, qos, pid)
+                out += self.publish_bytes(topic, payload, qos, pid)
+            self.more(out)
             now = time.monotonic()
             if now - last_sent > self.keepalive / 3 and not pinged:
                 out += m.PINGREQ_BYTES

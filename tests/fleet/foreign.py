@@ -1,10 +1,14 @@
 """Clients that aren't ours: mosquitto_pub, mosquitto_sub and paho."""
+import socket
 import subprocess
 import threading
 import time
 
 import paho.mqtt.client as paho
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
+from harness import background
 from services import program
 
 
@@ -12,13 +16,15 @@ def tls_options(lb):
     return ["--cafile", lb.certificates.ca, "--insecure"]
 
 
-def mosquitto_pub(address, *options, lines=None, timeout=60):
-    """Runs mosquitto_pub; `lines` go to its standard input with -l."""
+def mosquitto_pub(address, *options, lines=None, data=None, timeout=60):
+    """Runs mosquitto_pub; `lines` go to its standard input with -l, `data` as one message."""
     argv = [program("mosquitto_pub"), "-h", address[0], "-p", str(address[1]), *options]
     if lines is not None:
         argv.append("-l")
-    done = subprocess.run(argv, input=None if lines is None else "".join(l + "\n" for l in lines), text=True,
-                          capture_output=True, timeout=timeout)
+        data = "".join(l + "\n" for l in lines)
+    elif data is not None:
+        argv.append("-s" if data else "-n")
+    done = subprocess.run(argv, input=data, text=True, capture_output=True, timeout=timeout)
     if done.returncode != 0:
         raise AssertionError("mosquitto_pub failed (%d): %s" % (done.returncode, done.stderr))
 
@@ -26,12 +32,14 @@ def mosquitto_pub(address, *options, lines=None, timeout=60):
 class MosquittoSub:
     """A running mosquitto_sub that prints "<qos> <retain> <topic> <payload>" for each message."""
 
+    format = "MSG %q %r %t %p"
+
     def __init__(self, address, *options):
         self.lines, self.errors = [], []
         self.changed = threading.Condition()
         self.subscribed = threading.Event()
         argv = ["stdbuf", "-oL", program("mosquitto_sub"), "-h", address[0], "-p", str(address[1]), "-d", "-F",
-                "MSG %q %r %t %p", *options]
+                self.format, *options]
         self.popen = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
@@ -41,12 +49,15 @@ class MosquittoSub:
             line = line.rstrip("\n")
             with self.changed:
                 if line.startswith("MSG "):
-                    self.lines.append(line[4:])
+                    self.took(line[4:])
                 else:
                     self.errors.append(line)
                     if line.startswith("Subscribed"):
                         self.subscribed.set()
                 self.changed.notify_all()
+
+    def took(self, message):
+        self.lines.append(message)
 
     def wait_subscribed(self, timeout=15):
         if not self.subscribed.wait(timeout):
@@ -71,26 +82,58 @@ class MosquittoSub:
 
 
 class Paho:
-    """paho's client with its own network thread and plain waiting."""
+    """paho's client with its own network thread and plain waiting.
 
-    def __init__(self, address, client_id="", clean=True, tls_ca=None, protocol=paho.MQTTv311):
-        self.messages, self.changed = [], threading.Condition()
+    websocket: the path of a WebSocket listener. expiry: of the session, in MQTT 5.0. will: what the client_adapter's
+    Will has. listener: is told each message.
+    """
+
+    def __init__(self, address, client_id="", clean=True, tls_ca=None, protocol=paho.MQTTv311, websocket=None, expiry=0,
+                 will=None, verify=False, listener=None):
+        self.messages, self.changed, self.listener = [], threading.Condition(), listener
         self.connects, self.disconnects, self.subscribed, self.acked = [], [], set(), set()
-        self.client = paho.Client(client_id, clean_session=clean, protocol=protocol)
+        self.five = protocol == paho.MQTTv5
+        self.client = paho.Client(client_id, clean_session=None if self.five else clean, protocol=protocol,
+                                  transport="websockets" if websocket else "tcp")
         self.client.reconnect_delay_set(1, 2)
         self.client.max_inflight_messages_set(100)
         self.client.max_queued_messages_set(0)
+        if websocket:
+            self.client.ws_set_options(path=websocket)
         if tls_ca:
             self.client.tls_set(tls_ca)
-            self.client.tls_insecure_set(True)
-        self.client.on_connect = lambda _c, _u, flags, rc: self.note(self.connects.append, (rc, flags))
-        self.client.on_disconnect = lambda _c, _u, rc: self.note(self.disconnects.append, rc)
-        self.client.on_message = lambda _c, _u, m: self.note(self.messages.append, m)
-        self.client.on_subscribe = lambda _c, _u, mid, _q: self.note(self.subscribed.add, mid)
-        self.client.on_publish = lambda _c, _u, mid: self.note(self.acked.add, mid)
-        self.client.connect(*address, keepalive=30)
+            self.client.tls_insecure_set(not verify)
+        if will:
+            self.client.will_set(will.topic, will.payload, will.qos, will.retain, self.will_properties(will))
+        self.listen()
+        if self.five:
+            properties = Properties(PacketTypes.CONNECT)
+            properties.SessionExpiryInterval = expiry
+            self.client.connect(*address, keepalive=30, clean_start=clean, properties=properties)
+        else:
+            self.client.connect(*address, keepalive=30)
         self.client.loop_start()
         self.wait(lambda: self.connects, "CONNACK")
+
+    def listen(self):
+        """MQTT 5.0 only adds arguments, at the end."""
+        self.client.on_connect = lambda _c, _u, flags, rc, *_: self.note(self.connects.append, (int(getattr(rc, "value", rc)), flags))
+        self.client.on_disconnect = lambda _c, _u, rc, *_: self.note(self.disconnects.append, rc)
+        self.client.on_message = lambda _c, _u, m: self.take(m)
+        self.client.on_subscribe = lambda _c, _u, mid, *_: self.note(self.subscribed.add, mid)
+        self.client.on_publish = lambda _c, _u, mid: self.note(self.acked.add, mid)
+
+    def will_properties(self, will):
+        if not self.five:
+            return None
+        properties = Properties(PacketTypes.WILLMESSAGE)
+        properties.WillDelayInterval = will.delay
+        return properties
+
+    def take(self, message):
+        self.note(self.messages.append, message)
+        if self.listener:
+            self.listener(message)
 
     def note(self, record, value):
         with self.changed:
@@ -106,9 +149,15 @@ class Paho:
         _, mid = self.client.subscribe(topic, qos)
         self.wait(lambda: mid in self.subscribed, "SUBACK")
 
-    def publish(self, topic, payload, qos=0, retain=False):
-        return self.client.publish(topic, payload, qos, retain).mid
+    def publish(self, topic, payload, qos=0, retain=False, properties=None):
+        return self.client.publish(topic, payload, qos, retain, properties).mid
 
     def close(self):
         self.client.disconnect()
         self.client.loop_stop()
+
+    def cut(self):
+        """The connection ends without DISCONNECT; it isn't made again."""
+        self.client.reconnect_delay_set(1000, 1000)
+        self.client.socket().shutdown(socket.SHUT_RDWR)
+        background(self.client.loop_stop)

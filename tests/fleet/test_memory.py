@@ -140,7 +140,7 @@ class Budget(harness.FleetTest):
         windows = lambda: metric(self.broker.metrics(), "flotilla_broker_memory_bytes", kind="windows")
         before = windows()
         publisher.publish_many((("at", b"") for _ in range(1100)), qos=1)
-        self.assertLess(windows() - before, len(clients) * (1100 * 20 + 1024))
+        self.assertLess(windows() - before, len(clients) * (1100 * 25 + 1024))
         self.end(shed=False)
 
     def test_subscribers_that_never_acknowledge(self):

@@ -300,9 +300,12 @@ class Disk(harness.FleetTest):
         self.broker = Broker(self.scope, "broker", self.redis, self.config)
         return self.broker.start(wait=False)
 
-    def expect_refusal(self, needed):
+    def expect_refusal(self, needed, was_ready=False):
         self.broker.wait_log("redis_not_durable.*" + needed, 10)
         eventually(lambda: self.broker.readyz() == 503, 5, "it isn't ready")
+        if not was_ready:  # it doesn't listen before it is ready for the first time
+            self.assertRaises(ConnectionRefusedError, self.broker.open)
+            return
         client = self.broker.open()
         self.addCleanup(client.close)
         client.send(m.connect("c"))
@@ -323,12 +326,12 @@ class Disk(harness.FleetTest):
     def test_a_setting_that_is_changed_meanwhile_is_noticed(self):
         self.start().wait_ready()
         self.redis.command("CONFIG", "SET", "appendfsync", "everysec")
-        self.expect_refusal("appendfsync always")
+        self.expect_refusal("appendfsync always", was_ready=True)
 
     def test_a_redis_that_does_not_say_is_not_enough(self):
         self.start().wait_ready()
         self.redis.command("ACL", "SETUSER", "default", "-config")
-        self.expect_refusal("CONFIG GET to be allowed")
+        self.expect_refusal("CONFIG GET to be allowed", was_ready=True)
         self.assertEqual(len(re.findall("redis_link_up link=commands", self.broker.log())), 1)  # it stays connected
         self.redis.command("ACL", "SETUSER", "default", "+config")
         self.broker.wait_ready()

@@ -2,6 +2,7 @@
 import time
 
 import harness
+import mqtt5_raw as m5
 import mqtt_raw as m
 from harness import eventually
 from services import Broker, Fleet, metric
@@ -194,6 +195,65 @@ class Cases(SharedCase):
         members = [self.member("$queue/" + topic, i) for i in (0, 1)]
         self.publisher(2).publish_many(self.numbers(topic, 30), 1)
         self.assert_exactly(gather(members, 30), 30)
+
+    def client5(self, i, **fields):
+        client = m5.Client.connected(self.at(i).address, self.unique("v"), **fields)
+        self.addCleanup(client.close)
+        return client
+
+    def test_options_and_identifiers_of_5_0_are_each_members_own(self):
+        topic = self.unique("t/")
+        plain, published = self.client5(0), self.client5(1, clean=False, props={"session_expiry": 600})
+        plain.subscribe(("$share/g/" + topic, 1), props={"subscription_id": 7})
+        published.subscribe(("$share/g/" + topic, m5.options(1, as_published=True)), props={"subscription_id": 8})
+        for n in range(20):
+            self.publisher(2).publish(topic, "%d" % n, 1, retain=True)
+        seen = []
+        for client, ident, retain in ((plain, 7, False), (published, 8, True)):
+            try:
+                while True:
+                    got = client.expect(m.PUBLISH, timeout=1)
+                    client.send(m.ack(m.PUBACK, got.pid))
+                    self.assertEqual((got.subscription_ids, got.retain), ([ident], retain))
+                    seen.append(int(got.payload))
+            except m.TimedOut:
+                pass
+        self.assertEqual(sorted(seen), list(range(20)))
+
+    def test_no_local_is_a_protocol_error(self):
+        client = self.client5(0)
+        client.send(m5.subscribe(1, ("$share/g/t", m5.options(1, no_local=True))))
+        self.assertEqual(client.expect(m.DISCONNECT).reason, 0x82)
+        client.expect_closed()
+
+    def test_bad_names_end_a_client_of_5_0(self):
+        for bad in ("$share//a", "$share/+/a", "$share/g"):
+            with self.subTest(filter=bad):
+                client = self.client5(0)
+                client.send(m5.subscribe(1, (bad, 1)))
+                self.assertEqual(client.expect(m.DISCONNECT).reason, 0x8F)
+                client.expect_closed()
+
+    def test_a_reason_code_finishes_a_message(self):
+        topic = self.unique("t/")
+        client = self.client5(0)
+        client.subscribe(("$share/g/" + topic, 2))
+        self.publisher(1).publish(topic, "1", 1)
+        self.publisher(1).publish(topic, "2", 2)
+        for kind in (m.PUBACK, m.PUBREC):
+            got = client.expect(m.PUBLISH)
+            client.send(m5.ack(kind, got.pid, 0x83))
+        client.ping()
+        client.close()
+        self.assert_nothing(self.member("$share/g/" + topic, 1, 2), seconds=0.5)
+
+    def test_what_expires_is_not_given_out(self):
+        topic = self.unique("kept/")
+        publisher = self.client5(0)
+        publisher.publish(topic, "1", 1, props={"message_expiry": 1})
+        publisher.publish(topic, "2", 1, props={"message_expiry": 100})
+        time.sleep(1.3)
+        self.assertEqual(gather([self.member("$share/kept/kept/+", 1)], 1), [[2]])
 
     def test_a_will_goes_to_one_member(self):
         topic = self.unique("t/")

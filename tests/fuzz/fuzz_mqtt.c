@@ -1,13 +1,15 @@
 /*
  * Fuzzes the MQTT codec. The first byte chooses version, direction and size limit, the rest is a
  * buffer as a connection would hold it. What the decoder accepts must encode, and decode again to
- * the same packet; what it accepts must also not have been acceptable when cut short.
+ * the same packet; what it accepts must also not have been acceptable when cut short. Properties that are
+ * put together again from what was read of them are the same bytes.
  */
 #include "common/mqtt/decode/mqtt_peek.h"
 #include "common/mqtt/mqtt.h"
 #include "tests/unit/common/mqtt_equal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -17,13 +19,40 @@ static void demand(bool condition)
         abort();
 }
 
+static bool is_text(enum mqtt_property id)
+{
+    static const uint64_t texts = 1ull << MQTT_P_CONTENT_TYPE | 1ull << MQTT_P_RESPONSE_TOPIC |
+                                  1ull << MQTT_P_CORRELATION_DATA |
+                                  1ull << MQTT_P_ASSIGNED_CLIENT_ID | 1ull << MQTT_P_AUTH_METHOD |
+                                  1ull << MQTT_P_AUTH_DATA | 1ull << MQTT_P_RESPONSE_INFO |
+                                  1ull << MQTT_P_SERVER_REFERENCE | 1ull << MQTT_P_REASON_STRING;
+    return (texts >> id & 1) != 0;
+}
+
+static bool put_again(uint8_t *buf, size_t size, size_t *used, const struct mqtt_prop *p)
+{
+    if (p->id == MQTT_P_USER_PROPERTY)
+        return mqtt_props_put_pair(buf, size, used, p->str, p->value);
+    if (is_text(p->id))
+        return mqtt_props_put_str(buf, size, used, p->id, p->str);
+    return mqtt_props_put_num(buf, size, used, p->id, p->num);
+}
+
 static void read_props(const struct mqtt_props *props)
 {
     struct mqtt_prop p;
+    struct mqtt_prop found;
     uint32_t at = 0;
-    while (mqtt_props_next(props, &at, &p))
-        demand(mqtt_props_find(props, p.id, &p));
-    demand(at == props->raw.len);
+    size_t used = 0;
+    uint8_t *again = malloc(props->raw.len + 1);
+    demand(again != NULL);
+    while (mqtt_props_next(props, &at, &p)) {
+        demand(mqtt_props_find(props, p.id, &found) && found.id == p.id);
+        demand(put_again(again, props->raw.len, &used, &p));
+    }
+    demand(at == props->raw.len && used == at);
+    demand(used == 0 || memcmp(again, props->raw.data, used) == 0);
+    free(again);
 }
 
 static void read_filters(const struct mqtt_packet *p)
@@ -41,7 +70,7 @@ static void read_filters(const struct mqtt_packet *p)
     demand(count == s->count && at == s->list.len);
 }
 
-static void read_parts(const struct mqtt_packet *p)
+static void read_parts(const struct mqtt_packet *p, enum mqtt_version version)
 {
     if (p->type == MQTT_CONNECT) {
         read_props(&p->u.connect.props);
@@ -49,7 +78,14 @@ static void read_parts(const struct mqtt_packet *p)
     } else if (p->type == MQTT_PUBLISH) {
         read_props(&p->u.publish.props);
     } else if (p->type == MQTT_SUBSCRIBE || p->type == MQTT_UNSUBSCRIBE) {
+        read_props(&p->u.subscribe.props);
         read_filters(p);
+    } else if (p->type == MQTT_CONNACK) {
+        read_props(&p->u.connack.props);
+    } else if (p->type == MQTT_SUBACK || (p->type == MQTT_UNSUBACK && version == MQTT_V5)) {
+        read_props(&p->u.suback.props);
+    } else if (p->type != MQTT_PINGREQ && p->type != MQTT_PINGRESP && version == MQTT_V5) {
+        read_props(&p->u.ack.props);
     }
 }
 
@@ -59,7 +95,8 @@ static void encode_again(const struct mqtt_packet *p, const struct mqtt_decode_o
     size_t need = mqtt_encoded_size(p, version);
     demand(need != 0);
     uint8_t *buf = malloc(need);
-    demand(buf != NULL && mqtt_encode(p, version, buf, need) == need);
+    demand(buf != NULL && mqtt_encode(p, version, buf, need - 1) == 0);
+    demand(mqtt_encode(p, version, buf, need) == need);
 
     struct mqtt_decode_opts again_opts = {.version = opts->version,
                                           .from_server = opts->from_server};
@@ -125,7 +162,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     if (p.type == MQTT_CONNECT)
         demand_same_id(buf, whole, &p.u.connect);
-    read_parts(&p);
+    read_parts(&p, version);
     encode_again(&p, &opts, version);
     demand(mqtt_decode(buf, whole - 1, &opts, &p, &whole, &err) == DECODE_NEED_MORE);
     return 0;

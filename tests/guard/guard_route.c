@@ -5,93 +5,26 @@
 
 #include <stdio.h>
 
-#include "tests/unit/broker/core_fixture.h"
+#include "tests/guard/party.h"
 
-enum { DEVICES = 20, BURST = 8, ROUNDS = 100, WINDOW = DEVICES * BURST, BUFFER = 1024 };
-
-struct party {
-    struct core_client *link;
-    uint8_t out[2][BUFFER]; /* a burst at QoS 0 and one at QoS 1; or acknowledgements */
-    size_t len[2];
-    uint32_t acknowledged;
-};
+enum { DEVICES = 20, BURST = 8, ROUNDS = 100, WINDOW = DEVICES * BURST };
 
 static struct core core;
 static struct party devices[DEVICES], subscribers[DEVICES], watcher;
 
-static struct mqtt_slice text(const char *s)
-{
-    return (struct mqtt_slice){.data = (const uint8_t *)s, .len = (uint32_t)strlen(s)};
-}
-
-static void feed(struct party *p, const uint8_t *bytes, size_t len)
-{
-    core_give(p->link, bytes, len);
-}
-
-static void tell(struct party *p, const struct mqtt_packet *packet)
-{
-    uint8_t buf[256];
-    size_t n = mqtt_encode(packet, MQTT_V311, buf, sizeof(buf));
-    guard_must(n > 0);
-    feed(p, buf, n);
-    core_settle(&core);
-    guard_must(!p->link->freed && p->link->in_len == 0);
-}
-
-static void join(struct party *p, const char *id)
-{
-    p->link = core_connect(&core);
-    tell(p, &(struct mqtt_packet){
-                .type = MQTT_CONNECT,
-                .u.connect = {
-                    .version = MQTT_V311, .level = 4, .clean_start = true, .client_id = text(id)}});
-}
-
-static void subscribe(struct party *p, const char *filter)
-{
-    uint8_t list[128];
-    size_t used = 0;
-    struct mqtt_filter f = {.filter = text(filter), .qos = 1};
-    guard_must(mqtt_filters_put(list, sizeof(list), &used, true, &f));
-    tell(p, &(struct mqtt_packet){.type = MQTT_SUBSCRIBE,
-                                  .u.subscribe = {.packet_id = 1,
-                                                  .count = 1,
-                                                  .list = {.data = list, .len = (uint32_t)used}}});
-}
-
 static void make_bursts(struct party *p, const char *topic)
 {
-    static const uint8_t payload[64];
+    const struct mqtt_slice nothing = {0};
     for (uint8_t qos = 0; qos < 2; qos++)
-        for (int i = 0; i < BURST; i++) {
-            struct mqtt_packet packet = {
-                .type = MQTT_PUBLISH,
-                .u.publish = {.qos = qos,
-                              .packet_id = qos > 0 ? (uint16_t)(i + 1) : 0,
-                              .topic = text(topic),
-                              .payload = {.data = payload, .len = sizeof(payload)}}};
-            size_t n =
-                mqtt_encode(&packet, MQTT_V311, p->out[qos] + p->len[qos], BUFFER - p->len[qos]);
-            guard_must(n > 0);
-            p->len[qos] += n;
-        }
+        for (int i = 0; i < BURST; i++)
+            party_add(p, qos, i, party_text(topic), nothing);
 }
 
 static void publish(int qos)
 {
     for (int i = 0; i < DEVICES; i++)
-        feed(&devices[i], devices[i].out[qos], devices[i].len[qos]);
+        party_feed(&devices[i], devices[i].out[qos], devices[i].len[qos]);
     core_turn(&core);
-}
-
-/* Acknowledges the next `count` messages. */
-static void acknowledge(struct party *p, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++)
-        mqtt_encode_ack4(MQTT_PUBACK, (uint16_t)(p->acknowledged++ % 65535 + 1),
-                         p->out[0] + (size_t)4 * i);
-    feed(p, p->out[0], (size_t)4 * count);
 }
 
 static void work(int rounds)
@@ -99,9 +32,9 @@ static void work(int rounds)
     for (int i = 0; i < rounds; i++) {
         publish(0);
         publish(1);
-        acknowledge(&watcher, WINDOW);
+        party_acknowledge(&watcher, WINDOW);
         for (int k = 0; k < DEVICES; k++)
-            acknowledge(&subscribers[k], BURST);
+            party_acknowledge(&subscribers[k], BURST);
         core_turn(&core);
     }
 }
@@ -111,16 +44,16 @@ void guard_prepare(void)
     char name[64];
     core_init(&core);
     core.config.limits.max_inflight = WINDOW;
-    join(&watcher, "watcher");
-    subscribe(&watcher, "fleet/+/position");
+    party_join(&watcher, &core, "watcher", MQTT_V311, 0);
+    party_subscribe(&watcher, "fleet/+/position", 0);
     for (int i = 0; i < DEVICES; i++) {
         snprintf(name, sizeof(name), "subscriber-%d", i);
-        join(&subscribers[i], name);
-        snprintf(name, sizeof(name), "fleet/bus-%d/position", i);
-        subscribe(&subscribers[i], name);
-        make_bursts(&devices[i], name);
+        party_join(&subscribers[i], &core, name, MQTT_V311, 0);
         snprintf(name, sizeof(name), "bus-%d", i);
-        join(&devices[i], name);
+        party_join(&devices[i], &core, name, MQTT_V311, 0);
+        snprintf(name, sizeof(name), "fleet/bus-%d/position", i);
+        party_subscribe(&subscribers[i], name, 0);
+        make_bursts(&devices[i], name);
     }
     work(2);
 }

@@ -78,7 +78,6 @@ static void *take(struct acl *acl, size_t size)
 {
     struct block *b = acl->blocks;
     size_t rounded = (size + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
-
     if (b == NULL || b->size - b->used < rounded)
         b = add_block(acl, rounded);
     if (b == NULL)
@@ -114,7 +113,6 @@ static void list_add(struct rule_list *list, struct rule *rule)
 static struct user *find_user(const struct acl *acl, const void *name, size_t len)
 {
     struct user *u = NULL;
-
     HASH_FIND(hh, acl->users, name, len, u);
     return u;
 }
@@ -124,7 +122,6 @@ static struct rules *rules_of(struct acl *acl, const char *name)
 {
     size_t len = strlen(name);
     struct user *u = find_user(acl, name, len);
-
     if (u != NULL)
         return &u->rules;
     u = take(acl, sizeof(*u) + len + 1);
@@ -156,7 +153,6 @@ static bool access_of(const char *word, unsigned *grants)
 static char *cut_word(char *text)
 {
     char *end = text + strcspn(text, " \t");
-
     if (*end == '\0')
         return end;
     *end = '\0';
@@ -167,7 +163,6 @@ static struct rule *make_rule(struct acl *acl, const char *filter, unsigned gran
 {
     size_t len = strlen(filter);
     struct rule *rule = take(acl, sizeof(*rule) + len + 1);
-
     if (rule == NULL)
         return NULL;
     rule->grants = grants;
@@ -188,7 +183,6 @@ static bool parse_rule(struct acl *acl, struct rules *rules, struct line_file *f
     bool pattern = rules == NULL;
     unsigned grants = ACL_READ | ACL_WRITE;
     char *filter = cut_word(text);
-
     if (filter[0] == '\0')
         filter = text;
     else if (!access_of(text, &grants))
@@ -210,7 +204,6 @@ static bool parse_line(struct acl *acl, struct line_file *f, char *line, struct 
     char *rest = cut_word(line);
     bool is_user = strcmp(line, "user") == 0;
     bool is_topic = strcmp(line, "topic") == 0;
-
     if (!is_user && !is_topic && strcmp(line, "pattern") != 0)
         return line_file_fail(f, "expected topic, pattern or user, got '%.64s'", line);
     if (rest[0] == '\0')
@@ -230,7 +223,6 @@ struct acl *acl_load(const char *path, char *err, size_t errlen)
     struct rules *current = acl != NULL ? &acl->anonymous : NULL;
     struct line_file f;
     bool ok = line_file_open(&f, path, err, errlen);
-
     if (ok && (acl == NULL || (acl->spelled = malloc(TOPIC_MAX_BYTES)) == NULL))
         ok = line_file_fail(&f, "out of memory");
     for (char *line; ok && (line = line_file_next(&f)) != NULL;)
@@ -261,7 +253,6 @@ static bool is_usable(struct mqtt_slice name, bool for_grant)
 static struct mqtt_slice spell(struct acl *acl, const struct rule *rule, const struct asker *who)
 {
     uint32_t used = 0;
-
     for (uint32_t i = 0; i < rule->len; i++) {
         struct mqtt_slice piece = {(const uint8_t *)rule->filter + i, 1};
         if (strncmp(rule->filter + i, "%c", 2) == 0)
@@ -284,7 +275,6 @@ static bool rule_covers(struct acl *acl, const struct rule *rule, const struct a
 {
     struct mqtt_slice filter = {(const uint8_t *)rule->filter, rule->len};
     bool for_grant = rule->grants != 0;
-
     if (who->topic.len < rule->prefix || memcmp(who->topic.data, rule->filter, rule->prefix) != 0)
         return false;
     if ((rule->has_id && !is_usable(who->client_id, for_grant)) ||
@@ -311,7 +301,6 @@ bool acl_allows(struct acl *acl, struct mqtt_slice username, struct mqtt_slice c
     static const struct rules none;
     const struct asker who = {username, client_id, topic};
     const struct rules *own = &acl->anonymous;
-
     if (topic.len == 0)
         return false;
     if (username.len > 0) {

@@ -23,8 +23,6 @@ static bool fail_file(struct line_file *f, const char *cause)
 
 bool line_file_open(struct line_file *f, const char *path, char *err, size_t errlen)
 {
-    const char *cause;
-
     memset(f, 0, sizeof(*f));
     f->path = path;
     f->err = err;
@@ -32,6 +30,7 @@ bool line_file_open(struct line_file *f, const char *path, char *err, size_t err
     f->text = malloc(LINE_MAX_BYTES + 1);
     if (f->text == NULL)
         return fail_file(f, "out of memory");
+    const char *cause;
     f->stream = regular_file_open(path, &cause);
     if (f->stream == NULL)
         return fail_file(f, cause);
@@ -40,15 +39,13 @@ bool line_file_open(struct line_file *f, const char *path, char *err, size_t err
 
 bool line_file_fail(struct line_file *f, const char *format, ...)
 {
-    va_list ap;
-    int used;
-
     if (f->failed)
         return false;
     f->failed = true;
-    used = snprintf(f->err, f->errlen, "%s:%u: ", f->path, f->number);
+    int used = snprintf(f->err, f->errlen, "%s:%u: ", f->path, f->number);
     if (used < 0 || (size_t)used >= f->errlen)
         return false;
+    va_list ap;
     va_start(ap, format);
     (void)vsnprintf(f->err + used, f->errlen - (size_t)used, format, ap);
     va_end(ap);
@@ -66,11 +63,9 @@ static bool is_blank(char c)
 
 char *line_trim(char *text)
 {
-    size_t len;
-
     while (is_blank(*text))
         text++;
-    len = strlen(text);
+    size_t len = strlen(text);
     while (len > 0 && is_blank(text[len - 1]))
         len--;
     text[len] = '\0';
@@ -81,9 +76,8 @@ char *line_trim(char *text)
 static bool read_line(struct line_file *f)
 {
     size_t len = 0;
-    int c;
-
     f->number++;
+    int c;
     while ((c = getc_unlocked(f->stream)) != EOF && c != '\n') {
         if (c == '\0')
             return line_file_fail(f, "expected text in UTF-8, got a NUL character");
@@ -116,7 +110,6 @@ static char *entry_of(struct line_file *f)
 {
     const size_t mark = sizeof(byte_order_mark) - 1;
     char *text = f->text;
-
     text = line_trim(text);
     if (text[0] == '\0' || text[0] == '#')
         return NULL;
@@ -134,7 +127,6 @@ static char *entry_of(struct line_file *f)
 char *line_file_next(struct line_file *f)
 {
     char *entry = NULL;
-
     errno = 0;
     while (entry == NULL && !f->failed && read_line(f))
         entry = entry_of(f);

@@ -120,8 +120,8 @@ static uint32_t make_room(struct passwd *p, size_t size)
 static uint64_t make_stamp(const struct passwd_secret *s)
 {
     uint8_t digest[SHA256_DIGEST_LENGTH];
-    uint64_t stamp;
     SHA256((const uint8_t *)s, sizeof(*s), digest);
+    uint64_t stamp;
     memcpy(&stamp, digest, sizeof(stamp));
     return stamp | 1; /* 0 means none */
 }
@@ -163,10 +163,9 @@ static int decode_base64(const char *text, uint8_t *out, size_t size)
 {
     static const char alphabet[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    uint8_t buf[128];
     size_t len = strlen(text);
     size_t pad = 0;
-
+    uint8_t buf[128];
     if (len == 0 || len % 4 != 0 || len / 4 * 3 > sizeof(buf))
         return -1;
     while (pad < 2 && text[len - 1 - pad] == '=')
@@ -182,10 +181,9 @@ static int decode_base64(const char *text, uint8_t *out, size_t size)
 
 static bool parse_iterations(const char *text, uint32_t *out)
 {
-    char *end;
-
     if (text == NULL || text[0] < '0' || text[0] > '9')
         return false;
+    char *end;
     unsigned long n = strtoul(text, &end, 10);
     if (*end != '\0' || n < 1 || n > ITERATIONS_MAX)
         return false;
@@ -197,7 +195,6 @@ static bool parse_iterations(const char *text, uint32_t *out)
 static char *next_part(char **at)
 {
     char *part = *at;
-
     if (part == NULL)
         return NULL;
     *at = strchr(part, '$');
@@ -232,7 +229,6 @@ static bool parse_line(struct passwd *p, struct line_file *f, char *line)
 {
     struct passwd_secret secret = {0};
     char *colon = strchr(line, ':');
-
     if (colon == NULL || colon == line)
         return line_file_fail(f, "expected user:password");
     *colon = '\0';
@@ -253,7 +249,6 @@ static bool load(struct passwd *p, const char *path, char *err, size_t errlen)
 {
     struct line_file f;
     bool ok = line_file_open(&f, path, err, errlen);
-
     for (char *line; ok && (line = line_file_next(&f)) != NULL;)
         ok = parse_line(p, &f, line);
     ok = ok && line_file_ok(&f);
@@ -264,7 +259,6 @@ static bool load(struct passwd *p, const char *path, char *err, size_t errlen)
 struct passwd *passwd_load(const char *path, uint64_t hash_key, char *err, size_t errlen)
 {
     struct passwd *p = calloc(1, sizeof(*p));
-
     if (p != NULL) {
         p->hash_key = hash_key;
         p->block_size = FIRST_BLOCK;
@@ -327,7 +321,6 @@ static bool hash_sha512(const struct passwd_secret *s, struct mqtt_slice passwor
               EVP_DigestUpdate(ctx, password.data, password.len) == 1 &&
               EVP_DigestUpdate(ctx, s->salt, s->salt_len) == 1 &&
               EVP_DigestFinal_ex(ctx, out, NULL) == 1;
-
     EVP_MD_CTX_free(ctx);
     return ok;
 }
@@ -348,10 +341,9 @@ struct mqtt_slice passwd_shorten(struct mqtt_slice password, uint8_t buf[PASSWD_
 
 bool passwd_secret_matches(const struct passwd_secret *s, struct mqtt_slice password)
 {
-    uint8_t hash[PASSWD_HASH_BYTES];
-
     if (password.len == 0)
         return false;
+    uint8_t hash[PASSWD_HASH_BYTES];
     bool hashed =
         s->iterations > 0 ? hash_pbkdf2(s, password, hash) : hash_sha512(s, password, hash);
     bool same = hashed && CRYPTO_memcmp(hash, s->hash, PASSWD_HASH_BYTES) == 0;

@@ -186,10 +186,10 @@ static void note_failure(struct logins *l, const struct login_job *job)
 {
     uint64_t now_ms = clock_monotonic_ms();
     struct id_set failed = {.key = l->hash_key};
-    const struct login_wait *wait;
     if (job->stamp != 0)
         login_failures_note(&l->names, job->origin.name, now_ms);
     note_source(l, &failed, job->origin.source, now_ms);
+    const struct login_wait *wait;
     TAILQ_FOREACH (wait, &job->waits, link)
         note_source(l, &failed, wait->source, now_ms);
     login_queue_failed(l->queue, &failed, job->origin.name);
@@ -387,10 +387,10 @@ static enum login_verdict line_up(struct logins *l, const struct login_request *
 static enum login_verdict ask_memory(struct logins *l, const struct login_request *r, bool exists,
                                      struct login_wait *wait)
 {
-    uint8_t buf[PASSWD_HASH_BYTES];
     struct login_request shortened = *r;
-    struct login_proof proof;
+    uint8_t buf[PASSWD_HASH_BYTES];
     shortened.password = passwd_shorten(r->password, buf);
+    struct login_proof proof;
     if (!login_memory_prove(l->memory, r->username, wait->stamp, shortened.password, &proof))
         return LOGIN_BUSY;
     switch (login_memory_ask(l->memory, &proof)) {

@@ -13,7 +13,6 @@ static struct login_failure *entry_of(struct login_failures *f, uint64_t key)
 {
     struct login_failure *set = set_of(f, key);
     struct login_failure *oldest = &set[0];
-
     for (size_t i = 0; i < LOGIN_FAILURE_WAYS; i++) {
         if (set[i].key == key)
             return &set[i];
@@ -33,7 +32,6 @@ void login_failures_note(struct login_failures *f, uint64_t key, uint64_t now_ms
 bool login_failures_recent(const struct login_failures *f, uint64_t key, uint64_t now_ms)
 {
     const struct login_failure *set = f->sets[(key >> 16) % LOGIN_FAILURE_SETS];
-
     for (size_t i = 0; key != 0 && i < LOGIN_FAILURE_WAYS; i++)
         if (set[i].key == key)
             return now_ms - set[i].at_ms < LOGIN_FAILURE_LASTS_MS;

@@ -30,7 +30,6 @@ struct login_memory {
 struct login_memory *login_memory_new(void)
 {
     struct login_memory *m = secret_memory_new(sizeof(*m));
-
     if (m != NULL && RAND_bytes(m->key, sizeof(m->key)) != 1) {
         login_memory_free(m);
         return NULL;
@@ -72,7 +71,6 @@ static size_t set_of(const struct login_proof *proof, size_t sets)
 static bool set_has(const struct set *set, const struct login_proof *proof)
 {
     bool found = false;
-
     for (unsigned i = 0; i < WAYS; i++)
         found |= CRYPTO_memcmp(&set->entries[i].proof, proof, sizeof(*proof)) == 0;
     return found;
@@ -111,7 +109,6 @@ bool login_memory_forget(struct login_memory *m, size_t *at,
                          bool (*keeps)(void *arg, uint64_t name_hash, uint64_t stamp), void *arg)
 {
     size_t end = *at + SETS_PER_PIECE;
-
     for (; *at < end && *at < RIGHT_SETS; (*at)++)
         if (m->right[*at].next > 0)
             forget_in_set(&m->right[*at], keeps, arg);

@@ -47,7 +47,6 @@ static uint32_t origin_hash(const struct login_origin *o)
 struct login_queue *login_queue_new(void)
 {
     struct login_queue *q = calloc(1, sizeof(*q));
-
     if (q == NULL || !hash_table_init(&q->groups)) {
         free(q);
         return NULL;
@@ -70,7 +69,6 @@ void login_queue_free(struct login_queue *q)
 static struct login_group *find_group(const struct login_queue *q, const struct login_origin *o)
 {
     struct hash_link *link = hash_table_chain(&q->groups, origin_hash(o));
-
     for (; link != NULL; link = link->next) {
         struct login_group *g = HASH_OWNER(link, struct login_group, by_origin);
         if (g->origin.source == o->source && g->origin.name == o->name)
@@ -96,7 +94,6 @@ static void leave_rank(struct login_queue *q, struct login_group *g)
 static struct login_group *add_group(struct login_queue *q, const struct login_origin *o)
 {
     struct login_group *g = calloc(1, sizeof(*g));
-
     if (g == NULL)
         return NULL;
     g->origin = *o;
@@ -137,7 +134,6 @@ bool login_queue_push(struct login_queue *q, struct login_place *place,
                       const struct login_origin *origin)
 {
     struct login_group *g = find_group(q, origin);
-
     if (g != NULL)
         rank_anew(q, g, origin->source_failed, origin->name_failed);
     else
@@ -155,7 +151,6 @@ bool login_queue_push(struct login_queue *q, struct login_place *place,
 void login_queue_remove(struct login_queue *q, struct login_place *place)
 {
     struct login_group *g = place->group;
-
     if (g == NULL)
         return;
     TAILQ_REMOVE(&g->places, place, link);
@@ -175,7 +170,6 @@ static struct rank *next_rank(struct login_queue *q)
 {
     struct rank *best = NULL;
     int paid = 0;
-
     for (size_t i = 0; i < LOGIN_RANKS; i++) {
         struct rank *r = &q->ranks[i];
         if (r->count == 0) {
@@ -204,7 +198,6 @@ static struct login_place *next_place(struct login_group *g)
 struct login_place *login_queue_pop(struct login_queue *q)
 {
     struct rank *r = next_rank(q);
-
     if (r == NULL)
         return NULL;
     struct login_group *g = TAILQ_FIRST(&r->groups);
@@ -219,7 +212,6 @@ static const struct login_group *longest_group(const struct rank *r)
 {
     const struct login_group *longest = NULL;
     const struct login_group *g;
-
     TAILQ_FOREACH (g, &r->groups, link)
         if (longest == NULL || g->count > longest->count)
             longest = g;
@@ -231,7 +223,6 @@ struct login_place *login_queue_crowded(const struct login_queue *q,
 {
     size_t own = rank_of(newcomer);
     size_t worst = LOGIN_RANKS - 1;
-
     while (worst > own && q->ranks[worst].count == 0)
         worst--;
     const struct login_group *longest = longest_group(&q->ranks[worst]);
@@ -251,7 +242,6 @@ size_t login_queue_count(const struct login_queue *q)
 size_t login_queue_ahead(const struct login_queue *q, const struct login_origin *newcomer)
 {
     size_t ahead = 0;
-
     for (size_t i = 0; i <= rank_of(newcomer); i++)
         ahead += q->ranks[i].count;
     return ahead;

@@ -23,7 +23,6 @@ static uint64_t number_of(const redisReply *r)
 static bool list_subscriptions(struct connect_op *op)
 {
     bool ok;
-
     op->subs = fleet_subscriptions_list(&op->text, &ok);
     op->result.subscriptions = op->subs;
     op->result.subscription_count = ok ? op->text.count : 0;
@@ -47,18 +46,15 @@ static bool take_released(struct connect_op *op, const redisReply *released)
 static void take_owners(struct connect_op *op, const redisReply *r)
 {
     size_t step = FLEET_HEX_SIZE;
-
     op->owner_count = 0;
     for (size_t at = 0; at + step - 1 <= r->len && op->owner_count < OWNERS_MAX; at += step) {
         struct connect_owner *o = &op->owners[op->owner_count];
-
         *o = (struct connect_owner){.op = op};
         if (!fleet_hex_parse(r->str + at, step - 1, &o->node))
             continue;
         op->owner_count++;
         if (o->node == op->f->id && o != op->owners) {
             struct connect_owner first = op->owners[0];
-
             op->owners[0] = *o;
             *o = first;
         }
@@ -72,13 +68,11 @@ static bool take_claim(struct connect_op *op, const redisReply *r)
 {
     struct fleet *f = op->f;
     struct redisReply **e = r->element;
-    struct fleet_session_ref session;
-
     op->hold->epoch = op->h->behalf.epoch = number_of(e[0]);
     memcpy(op->h->run, f->run_tag, sizeof(op->h->run));
     take_owners(op, e[1]);
     op->result.session_present = e[2]->str[0] == '1';
-    session = connect_session(op);
+    struct fleet_session_ref session = connect_session(op);
     if (op->hold->durable)
         fleet_session_is_new(f, session);
     if (e[3]->str[0] == '1')
@@ -96,7 +90,6 @@ static bool take_claim(struct connect_op *op, const redisReply *r)
 static enum store_status claim_status(const redisReply *r)
 {
     enum store_status status = fleet_reply_status(r);
-
     if (status != STORE_OK)
         return status;
     if (r->type == REDIS_REPLY_ARRAY && r->elements == 14)
@@ -112,7 +105,6 @@ static enum store_status claim_status(const redisReply *r)
 static void on_read(void *arg, enum store_status status, uint64_t epoch)
 {
     struct connect_op *op = arg;
-
     (void)epoch;
     if (status == STORE_OK && !op->again && !list_subscriptions(op))
         status = STORE_UNAVAILABLE;
@@ -127,7 +119,6 @@ static void on_read(void *arg, enum store_status status, uint64_t epoch)
 static void note_full(const struct connect_op *op)
 {
     const struct fleet *f = op->f;
-
     metric_add(f->metrics.sessions_refused, 1);
     LOG_LIMITED(LOG_LEVEL_WARN, "durable_sessions_full", KV_STR("client_id", op->hold->client_id),
                 KV_UINT("sessions", f->usage->sessions),
@@ -140,7 +131,6 @@ static void on_claim(void *arg, const redisReply *r)
 {
     struct connect_op *op = arg;
     enum store_status status = claim_status(r);
-
     if (op->may_make)
         fleet_usage_settle(op->f->usage, status == STORE_OK && r->element[12]->integer == 1);
     if (status == STORE_FULL)
@@ -166,7 +156,6 @@ static void on_claim(void *arg, const redisReply *r)
 static void retag(void *each_arg, void *arg, struct redis_args args)
 {
     const struct fleet *f = each_arg;
-
     (void)arg;
     scripts_end_arg(args, 10, f->run_tag);
 }
@@ -180,7 +169,6 @@ void connect_claim(struct connect_op *op)
 {
     struct fleet *f = op->f;
     struct fleet_key key = fleet_key_clients(&f->keys, op->h->bucket);
-
     connect_enter(op, CONNECT_CLAIMING);
     op->may_make =
         op->hold->durable && fleet_usage_has_room(f->usage, HASH_COUNT(f->nodes) + 1, f->now_ms);

@@ -163,7 +163,6 @@ static void settled(struct connect_op *op, bool ok)
 static void on_version(struct fleet_version_wait *w, bool ok)
 {
     struct connect_op *op = ((struct settle_version *)w)->op;
-
     free(w);
     settled(op, ok);
 }
@@ -178,7 +177,6 @@ static void forget_removals(struct connect_op *op)
 {
     struct fleet *f = op->f;
     struct fleet_key key = fleet_key_clients(&f->keys, op->h->bucket);
-
     scripts_begin(&f->scripts, f->q, SCRIPT_UNSUBSCRIBE, key.text, 3);
     redis_queue_arg(f->q, op->hold->client_id, op->hold->client_id_len);
     redis_queue_u64(f->q, op->hold->epoch);
@@ -189,7 +187,6 @@ static void forget_removals(struct connect_op *op)
 static void on_appended(void *arg, enum store_status status)
 {
     struct connect_op *op = arg;
-
     if (status == STORE_OK && op->entry != 0 && op->state != CONNECT_REFUSED)
         forget_removals(op);
     settled(op, status == STORE_OK);
@@ -198,7 +195,6 @@ static void on_appended(void *arg, enum store_status status)
 static void on_armed(void *arg, const redisReply *r)
 {
     struct connect_op *op = arg;
-
     if (fleet_reply_status(r) == STORE_OK && r->integer == 0)
         op->outcome = STORE_FENCED; /* Redis has another claim, or none */
     settled(op, fleet_reply_status(r) == STORE_OK);
@@ -209,7 +205,6 @@ static void arm_will(struct connect_op *op)
 {
     struct fleet *f = op->f;
     struct fleet_key key = fleet_key_clients(&f->keys, op->h->bucket);
-
     if (op->h->will.len == 0)
         return;
     op->waits++;
@@ -226,7 +221,6 @@ void connect_settle(struct connect_op *op)
     struct fleet *f = op->f;
     struct settle_version *version = calloc(1, sizeof(*version));
     uint64_t entry = op->entry > op->routes_entry ? op->entry : op->routes_entry;
-
     connect_enter(op, CONNECT_SETTLING);
     op->waits = 4;
     arm_will(op);
@@ -268,7 +262,6 @@ static struct connect_op *fence(struct fleet *f, const char *client_id, size_t l
 {
     struct connect_op *idle = NULL;
     struct connect_op *op = connect_of_client(f, client_id, len);
-
     for (; op != NULL; op = connect_next_of_client(op)) {
         if (op->hold->epoch == 0 || op->hold->epoch >= epoch)
             continue;
@@ -283,7 +276,6 @@ static struct connect_op *fence(struct fleet *f, const char *client_id, size_t l
 void fleet_connect_taken(struct fleet *f, const char *client_id, size_t len, uint64_t epoch)
 {
     struct connect_op *op;
-
     while ((op = fence(f, client_id, len, epoch)) != NULL)
         connect_finish(op, STORE_FENCED);
 }
@@ -292,7 +284,6 @@ bool connect_each_subscription(struct fleet *f, const struct store_hold *hold,
                                store_subscription_fn *each, void *arg)
 {
     struct connect_op *op = connect_of_client(f, hold->client_id, hold->client_id_len);
-
     while (op != NULL && op->hold != hold)
         op = connect_next_of_client(op);
     for (size_t i = 0; op != NULL && i < op->result.subscription_count; i++)
@@ -304,7 +295,6 @@ static struct connect_op *op_new(struct fleet *f, const struct store_connect_req
                                  store_connect_fn *done, void *arg)
 {
     struct connect_op *op = calloc(1, sizeof(*op));
-
     if (op == NULL)
         return NULL;
     op->h = fleet_hold_new(f, req->hold);
@@ -337,7 +327,6 @@ struct connect_refused {
 static void on_refused(void *arg, enum store_status status)
 {
     struct connect_refused *refused = arg;
-
     refused->done(refused->arg, status, NULL);
     free(refused);
 }
@@ -345,7 +334,6 @@ static void on_refused(void *arg, enum store_status status)
 static void refuse(struct fleet *f, store_connect_fn *done, void *arg)
 {
     struct connect_refused *refused = malloc(sizeof(*refused));
-
     if (refused == NULL) {
         done(arg, STORE_UNAVAILABLE, NULL);
         return;
@@ -358,7 +346,6 @@ void fleet_connect(struct fleet *f, const struct store_connect_request *req, sto
                    void *arg)
 {
     struct connect_op *op = NULL;
-
     req->hold->store_data = NULL;
     req->hold->epoch = 0;
     if (fleet_health(f) == STORE_READY)
@@ -390,12 +377,10 @@ static void wait_is_over(struct connect_op *op)
 /* Those for whom there is no time go first in the next turn. */
 void fleet_connect_tick(struct fleet *f)
 {
-    struct connect_op *op;
-
     connect_release_some(f);
+    struct connect_op *op;
     while ((op = connect_next_due(f)) != NULL) {
         uint32_t cost_us = op->wait == CONNECT_WAIT_TIME ? TIMEBOX_LOOK_US : DUE_US;
-
         wait_is_over(op);
         if (timebox_spend(f->box, cost_us)) {
             fleet_wake(f);
@@ -426,7 +411,6 @@ static bool can_begin_again_now(struct connect_op *op)
 void fleet_connects_begin_again(struct fleet *f)
 {
     struct connect_op *next;
-
     for (struct connect_op *op = connect_list_first(f); op != NULL; op = next) {
         next = op->next;
         if (op->state == CONNECT_CLAIMING || connect_is_fenced(op))
@@ -442,7 +426,6 @@ void fleet_connects_begin_again(struct fleet *f)
 void fleet_connect_reset(struct fleet *f)
 {
     struct connect_op *next;
-
     for (struct connect_op *op = connect_list_first(f); op != NULL; op = next) {
         next = op->next;
         if (op->state == CONNECT_HANDING_OVER || is_idle(op))

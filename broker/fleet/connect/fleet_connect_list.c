@@ -33,7 +33,6 @@ static const struct fleet_connect_ops ops = {
 bool fleet_connects_init(struct fleet *f)
 {
     struct fleet_connects *c = f->connects = calloc(1, sizeof(*f->connects));
-
     f->connect_ops = &ops;
     if (c == NULL)
         return false;
@@ -60,7 +59,6 @@ static uint32_t client_hash(struct fleet_behalf behalf)
 void connect_list_add(struct connect_op *op)
 {
     struct fleet_connects *c = op->f->connects;
-
     op->next = c->ops;
     if (op->next != NULL)
         op->next->prev = op;
@@ -72,7 +70,6 @@ void connect_list_add(struct connect_op *op)
 void connect_list_remove(struct connect_op *op)
 {
     struct fleet_connects *c = op->f->connects;
-
     connect_wait(op, CONNECT_WAIT_NONE);
     hash_table_remove(&c->by_client, &op->by_client);
     hash_table_remove(&c->by_request, &op->by_request);
@@ -92,10 +89,8 @@ struct connect_op *connect_list_first(const struct fleet *f)
 struct connect_op *connect_of_request(const struct fleet *f, uint64_t request)
 {
     struct hash_link *l = hash_table_chain(&f->connects->by_request, (uint32_t)request);
-
     for (; l != NULL; l = l->next) {
         struct connect_op *op = HASH_OWNER(l, struct connect_op, by_request);
-
         if (op->request == request)
             return op;
     }
@@ -106,7 +101,6 @@ static struct connect_op *of_client(struct hash_link *l, const char *client, siz
 {
     for (; l != NULL; l = l->next) {
         struct connect_op *op = HASH_OWNER(l, struct connect_op, by_client);
-
         if (op->hold->client_id_len == len && memcmp(op->hold->client_id, client, len) == 0)
             return op;
     }
@@ -116,7 +110,6 @@ static struct connect_op *of_client(struct hash_link *l, const char *client, siz
 struct connect_op *connect_of_client(const struct fleet *f, const char *client, size_t len)
 {
     uint32_t hash = client_hash(fleet_behalf_of(f, client, len, 0));
-
     return of_client(hash_table_chain(&f->connects->by_client, hash), client, len);
 }
 
@@ -130,7 +123,6 @@ struct connect_op *connect_next_of_client(const struct connect_op *op)
 void connect_wait(struct connect_op *op, enum connect_wait wait)
 {
     struct fleet_connects *c = op->f->connects;
-
     if (op->wait != CONNECT_WAIT_NONE)
         TAILQ_REMOVE(&c->waits[op->wait], op, waiting);
     op->wait = wait;
@@ -144,7 +136,6 @@ struct connect_op *connect_next_due(const struct fleet *f)
 {
     for (size_t i = CONNECT_WAIT_NONE + 1; i < CONNECT_WAIT_COUNT; i++) {
         struct connect_op *op = TAILQ_FIRST(&f->connects->waits[i]);
-
         if (op != NULL && f->now_ms >= op->deadline_ms)
             return op;
     }

@@ -17,12 +17,11 @@ static bool is_about(const struct handover *l, const struct connect_op *op)
 
 static void answer(struct handover *l)
 {
-    struct route_node *n;
-
     if (l->node == l->f->id) {
         connect_answered(l->f, l->node, l->request);
     } else {
-        n = fleet_node_get(l->f, l->node); /* it may be newer than our last beat */
+        struct route_node *n =
+            fleet_node_get(l->f, l->node); /* it may be newer than our last beat */
         if (n != NULL)
             outbox_add_gone(l->f, n, l->request);
     }
@@ -35,7 +34,6 @@ static void await_connecting(struct handover *l)
 {
     struct connect_op *op = connect_of_client(l->f, l->client, l->client_len);
     struct connect_op *last = NULL;
-
     for (; op != NULL; op = connect_next_of_client(op)) {
         if (!is_about(l, op))
             continue;
@@ -56,11 +54,9 @@ static void await_connecting(struct handover *l)
 void connect_pass_on_asked(struct connect_op *op)
 {
     struct handover *list = op->asked;
-
     op->asked = NULL;
     while (list != NULL) {
         struct handover *l = list;
-
         list = l->next;
         await_connecting(l);
     }
@@ -85,7 +81,6 @@ static struct handover *handover_new(struct fleet *f, uint64_t node, uint64_t re
                                      uint64_t epoch, struct mqtt_slice client)
 {
     struct handover *l = calloc(1, sizeof(*l) + client.len + 1);
-
     if (l == NULL)
         return NULL;
     l->f = f;
@@ -101,7 +96,6 @@ void connect_asked(struct fleet *f, uint64_t node, uint64_t request, struct mqtt
                    uint64_t epoch)
 {
     struct handover *l = handover_new(f, node, request, epoch, client);
-
     if (l != NULL)
         ask_core(l);
 }
@@ -111,7 +105,6 @@ void connect_await_own(struct connect_op *op)
     struct mqtt_slice client = {.data = (const uint8_t *)op->hold->client_id,
                                 .len = op->hold->client_id_len};
     struct handover *l = handover_new(op->f, op->f->id, op->request, op->hold->epoch, client);
-
     if (l != NULL)
         await_connecting(l);
 }

@@ -16,7 +16,6 @@ static void forget_owners(struct connect_op *op)
 {
     struct fleet *f = op->f;
     struct fleet_key key = fleet_key_clients(&f->keys, op->h->bucket);
-
     scripts_begin(&f->scripts, f->q, SCRIPT_HANDED_OVER, key.text, 2);
     redis_queue_arg(f->q, op->hold->client_id, op->hold->client_id_len);
     redis_queue_u64(f->q, op->hold->epoch);
@@ -26,7 +25,6 @@ static void forget_owners(struct connect_op *op)
 static void owner_gone(struct connect_owner *o)
 {
     struct connect_op *op = o->op;
-
     o->state = OWNER_GONE;
     for (size_t i = 0; i < op->owner_count; i++)
         if (op->owners[i].state != OWNER_GONE)
@@ -44,7 +42,6 @@ static void on_owner_cut(void *arg, enum store_status status)
 {
     struct connect_owner *o = arg;
     struct connect_op *op = o->op;
-
     o->was_cut = true;
     if (status == STORE_OK) {
         owner_gone(o);
@@ -68,14 +65,12 @@ static void ask_owner(struct connect_owner *o)
 {
     struct connect_op *op = o->op;
     struct fleet *f = op->f;
-    struct route_node *n;
-
     if (o->node == f->id) {
         connect_await_own(op);
         return;
     }
     /* A node that this one doesn't know may be new or dead: its inbox will tell. */
-    n = fleet_node_get(f, o->node);
+    struct route_node *n = fleet_node_get(f, o->node);
     if (n == NULL)
         cut_owner(o);
     else
@@ -85,7 +80,6 @@ static void ask_owner(struct connect_owner *o)
 void connect_ask_owners(struct connect_op *op)
 {
     size_t count = op->owner_count;
-
     connect_enter(op, CONNECT_HANDING_OVER);
     if (count == 0) {
         connect_seize(op);
@@ -108,20 +102,17 @@ void connect_answered(struct fleet *f, uint64_t node, uint64_t request)
 {
     struct connect_op *op = connect_of_request(f, request);
     struct connect_owner *o = op != NULL ? owner_asked(op, node) : NULL;
-
     if (o != NULL)
         owner_gone(o);
 }
 
 void connect_node_gone(struct fleet *f, uint64_t node)
 {
-    struct connect_op *next;
-
     if (!fleet_is_joined(f))
         return;
+    struct connect_op *next;
     for (struct connect_op *op = connect_list_first(f); op != NULL; op = next) {
         struct connect_owner *o = owner_asked(op, node);
-
         next = op->next;
         if (o != NULL)
             cut_owner(o);
@@ -134,7 +125,6 @@ void connect_pass_over_owners(struct connect_op *op)
     LOG_LIMITED(LOG_LEVEL_WARN, "owner_silent", KV_STR("client_id", op->hold->client_id));
     for (size_t i = op->owner_count; i-- > 0;) {
         struct connect_owner *o = &op->owners[i];
-
         if (o->state == OWNER_ASKED && o->node == op->f->id)
             owner_gone(o); /* the first one, so the loop's last: the op may be over */
         else if (o->state == OWNER_ASKED)
@@ -147,7 +137,6 @@ void connect_pass_over_owners(struct connect_op *op)
 bool connect_leave_owners(struct connect_op *op)
 {
     bool left = true;
-
     for (size_t i = 0; i < op->owner_count; i++) {
         if (op->owners[i].state == OWNER_ASKED)
             op->owners[i].state = OWNER_GONE;

@@ -34,7 +34,6 @@ static size_t piece_of(size_t left)
 static bool tells_core(const struct connect_op *op)
 {
     const struct store_hold *hold = op->hold;
-
     return hold->durable && op->f->host.hold_of(op->f->host.arg, store_hold_id(hold)) == hold;
 }
 
@@ -43,7 +42,6 @@ static void restore_one(struct connect_op *op, bool tell)
     struct fleet *f = op->f;
     const struct store_subscription *sub = &op->subs[op->restored++];
     uint64_t number = route_hold(f, sub->filter);
-
     if (number > op->routes_entry)
         op->routes_entry = number;
     if (tell)
@@ -53,7 +51,6 @@ static void restore_one(struct connect_op *op, bool tell)
 static void restore_piece(struct connect_op *op)
 {
     bool tell = tells_core(op);
-
     for (size_t n = piece_of(op->result.subscription_count - op->restored); n > 0; n--)
         restore_one(op, tell);
 }
@@ -101,7 +98,6 @@ static void release_free(struct route_release *r)
 static struct route_release *release_begin(struct connect_op *op)
 {
     struct route_release *r = calloc(1, sizeof(*r));
-
     if (r == NULL)
         return NULL;
     r->text = op->text;
@@ -119,7 +115,6 @@ void connect_release_routes(struct connect_op *op)
 {
     struct fleet *f = op->f;
     struct route_release *r = op->restored > PIECE ? release_begin(op) : NULL;
-
     if (r != NULL) {
         r->next = f->releases;
         f->releases = r;
@@ -136,7 +131,6 @@ void connect_release_some(struct fleet *f)
 {
     while (f->releases != NULL) {
         struct route_release *r = f->releases;
-
         release_piece(f, r);
         if (r->left == 0) {
             f->releases = r->next;
@@ -153,7 +147,6 @@ void connect_drop_releases(struct fleet *f)
 {
     while (f->releases != NULL) {
         struct route_release *r = f->releases;
-
         f->releases = r->next;
         release_free(r);
     }

@@ -26,7 +26,6 @@ static void on_will_out(void *arg, enum store_status status)
 {
     struct connect_op *op = arg;
     struct fleet *f = op->f;
-
     op->seizing.busy = false;
     if (status == STORE_OK)
         next_will(op);
@@ -39,7 +38,6 @@ static void on_will_out(void *arg, enum store_status status)
 static void on_taker_cut(void *arg, enum store_status status)
 {
     struct connect_op *op = arg;
-
     op->seizing.busy = false;
     if (status != STORE_OK)
         connect_finish(op, status);
@@ -51,7 +49,6 @@ static void on_room(void *arg, enum store_status status)
 {
     struct connect_op *op = arg;
     struct fleet *f = op->f;
-
     if (status == STORE_OK) {
         fleet_cut_client(f, op->seizing.taker, connect_session(op), on_taker_cut, op);
         return;
@@ -72,7 +69,6 @@ static void wait_for_taker(struct connect_op *op, const redisReply *hex)
     struct fleet *f = op->f;
     uint64_t taker = 0;
     bool was_cut = false;
-
     fleet_hex_parse(hex->str, hex->len, &taker);
     for (size_t i = 0; i < op->owner_count; i++)
         was_cut |= op->owners[i].node == taker && op->owners[i].was_cut;
@@ -92,15 +88,13 @@ static void on_seized(void *arg, const redisReply *r)
 {
     struct connect_op *op = arg;
     struct fleet *f = op->f;
-    const char *word;
-
     op->seizing.busy = false;
     if (fleet_reply_status(r) != STORE_OK || r->type != REDIS_REPLY_ARRAY) {
         connect_finish(op, fleet_reply_status(r) == STORE_OK ? STORE_UNAVAILABLE
                                                              : fleet_reply_status(r));
         return;
     }
-    word = r->element[0]->str;
+    const char *word = r->element[0]->str;
     op->seizing.busy = strcmp(word, "will") == 0;
     if (op->seizing.busy)
         fleet_will_publish(f, op->hold->client_id, op->hold->client_id_len, op->wills[0],
@@ -121,8 +115,6 @@ void connect_seize(struct connect_op *op)
 {
     struct fleet *f = op->f;
     struct fleet_key key = fleet_key_clients(&f->keys, op->h->bucket);
-    char taker[FLEET_HEX_SIZE];
-
     if (op->state != CONNECT_SEIZING)
         connect_enter(op, CONNECT_SEIZING);
     if (connect_is_fenced(op)) {
@@ -145,6 +137,7 @@ void connect_seize(struct connect_op *op)
     redis_queue_arg(f->q, op->hold->client_id, op->hold->client_id_len);
     redis_queue_u64(f->q, op->wills[0]);
     redis_queue_str(f->q, f->hex);
+    char taker[FLEET_HEX_SIZE];
     fleet_hex(op->seizing.taker, taker);
     redis_queue_str(f->q, taker);
     redis_queue_end(f->q, REDIS_REPLAY, on_seized, op);

@@ -269,9 +269,9 @@ static void drop_replies(struct fleet *f)
 static void entries_go_on(struct fleet *f)
 {
     struct inbox *in = f->inbox;
-    struct fleet_stream_entry entry;
     if (!fleet_stream_has_entries(&in->stream))
         return;
+    struct fleet_stream_entry entry;
     while (batch_go_on(f, &in->batch) && f->state != FLEET_DEAD) {
         if (!fleet_stream_next(&in->stream, &entry)) {
             inbox_tick(f);
@@ -410,10 +410,10 @@ bool inbox_init(struct fleet *f)
 void inbox_free(struct fleet *f)
 {
     struct inbox *in = f->inbox;
-    struct inbox_source *s;
-    struct inbox_source *next;
     if (in == NULL)
         return;
+    struct inbox_source *next;
+    struct inbox_source *s;
     HASH_ITER (hh, in->sources, s, next) {
         HASH_DEL(in->sources, s);
         free(s);

@@ -46,7 +46,6 @@ static void note(struct fleet_cutting *c);
 static struct cut_wait *pop(struct cut_list *list)
 {
     struct cut_wait *w = STAILQ_FIRST(list);
-
     STAILQ_REMOVE_HEAD(list, link);
     return w;
 }
@@ -54,11 +53,9 @@ static struct cut_wait *pop(struct cut_list *list)
 static void tell_all(struct cut_list *list, enum store_status status)
 {
     struct cut_list due = STAILQ_HEAD_INITIALIZER(due);
-
     STAILQ_CONCAT(&due, list);
     while (!STAILQ_EMPTY(&due)) {
         struct cut_wait *w = pop(&due);
-
         w->done(w->arg, status);
         fleet_bytes_fini(&w->session);
         free(w);
@@ -68,7 +65,6 @@ static void tell_all(struct cut_list *list, enum store_status status)
 static void cutting_free(struct fleet_cutting *c)
 {
     struct fleet_cutting **at = &c->f->cuttings;
-
     while (*at != c)
         at = &(*at)->next;
     *at = c->next;
@@ -114,7 +110,6 @@ static void killed(struct fleet_cutting *c)
 static void on_killed(void *arg, const redisReply *r)
 {
     struct fleet_cutting *c = arg;
-
     if (r == NULL)
         c->again = true;
     else if (r->type == REDIS_REPLY_ERROR)
@@ -126,7 +121,6 @@ static void on_killed(void *arg, const redisReply *r)
 static const char *id_of(const struct fleet *f, const redisReply *connection)
 {
     size_t run = strlen(f->run_tag);
-
     if (connection->len <= run || memcmp(connection->str, f->run_tag, run) != 0 ||
         connection->str[run] != ':')
         return NULL;
@@ -137,7 +131,6 @@ static void kill_connection(struct fleet_cutting *c, const char *id, const redis
 {
     struct fleet *f = c->f;
     struct fleet_key key = fleet_key_node(&f->keys, c->node);
-
     if (!f->may_kill || strcmp(id, "0") == 0) { /* 0: its user may not ask for its id */
         c->open = true;
         return;
@@ -163,7 +156,6 @@ static void on_noted(void *arg, const redisReply *r)
     struct fleet_cutting *c = arg;
     struct fleet *f = c->f;
     enum store_status status = fleet_reply_status(r);
-
     if (status == STORE_OK && r->type != REDIS_REPLY_ARRAY)
         status = STORE_UNAVAILABLE;
     if (status != STORE_OK) {
@@ -175,7 +167,6 @@ static void on_noted(void *arg, const redisReply *r)
     c->kills = 1; /* this function */
     for (size_t i = 0; i < r->elements; i++) {
         const char *id = id_of(f, r->element[i]);
-
         if (id != NULL)
             kill_connection(c, id, r->element[i]);
     }
@@ -197,7 +188,6 @@ static bool gather(struct fleet_cutting *c, struct fleet_bytes *taken)
 {
     bool dead = false;
     struct cut_wait *w;
-
     STAILQ_FOREACH (w, &c->served, link)
         dead |= put_taken(taken, w);
     while (!STAILQ_EMPTY(&c->asked) && taken->len < NOTED_BYTES) {
@@ -214,7 +204,6 @@ static void note(struct fleet_cutting *c)
     struct fleet_key key = fleet_key_node(&f->keys, c->node);
     struct fleet_bytes taken = {0};
     bool dead = gather(c, &taken);
-
     c->state = CUT_NOTING;
     if (taken.failed) {
         fleet_bytes_fini(&taken);
@@ -233,7 +222,6 @@ static void note(struct fleet_cutting *c)
 static struct fleet_cutting *cutting_of(struct fleet *f, uint64_t node)
 {
     struct fleet_cutting *c = f->cuttings;
-
     while (c != NULL && c->node != node)
         c = c->next;
     if (c != NULL)
@@ -255,7 +243,6 @@ static void cut(struct fleet *f, uint64_t node, bool dead, const struct fleet_se
 {
     struct fleet_cutting *c = cutting_of(f, node);
     struct cut_wait *w = c != NULL ? calloc(1, sizeof(*w)) : NULL;
-
     if (w == NULL) {
         if (c != NULL && c->state == CUT_IDLE)
             cutting_free(c);
@@ -295,14 +282,12 @@ static bool has_waited(const struct fleet_cutting *c)
 {
     const struct fleet *f = c->f;
     uint64_t unsure_ms = f->cfg.lease_ms * 4 / 5 + f->cfg.beat_interval_ms;
-
     return fleet_node_find(c->f, c->node) == NULL || f->boot_ms - c->since_ms > unsure_ms;
 }
 
 void fleet_cut_tick(struct fleet *f)
 {
     struct fleet_cutting *next;
-
     for (struct fleet_cutting *c = f->cuttings; c != NULL; c = next) {
         next = c->next;
         if (c->state == CUT_WAITING && has_waited(c))
@@ -313,10 +298,9 @@ void fleet_cut_tick(struct fleet *f)
 /* An id below 1: Redis refuses it, and `again` notes anew. */
 static void void_id(void *each_arg, void *arg, struct redis_args args)
 {
-    size_t len;
     char *last = NULL;
-
     (void)each_arg, (void)arg;
+    size_t len;
     for (char *a = redis_args_next(&args, &len); a != NULL; a = redis_args_next(&args, &len))
         last = a;
     if (last != NULL)

@@ -23,14 +23,12 @@ static int compare(const void *a, const void *b)
     const struct mqtt_slice *y = &((const struct store_subscription *)b)->filter;
     size_t shorter = x->len < y->len ? x->len : y->len;
     int order = shorter > 0 ? memcmp(x->data, y->data, shorter) : 0;
-
     return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
 }
 
 static void note_if_stale(void *arg, const struct store_subscription *sub)
 {
     struct stale *stale = arg;
-
     if (stale->count == 0 || bsearch(sub, stale->subs, stale->count, sizeof(*sub), compare) == NULL)
         fleet_bytes_slice(&stale->filters, sub->filter);
 }
@@ -39,10 +37,8 @@ static void drop_stale(struct fleet *f, struct mqtt_slice client,
                        const struct store_subscription *subs, size_t count)
 {
     struct stale stale = {.subs = subs, .count = count};
-    struct fleet_reader r;
-
     f->host.each_subscription(f->host.arg, client, note_if_stale, &stale);
-    r = fleet_reader_of(stale.filters.data, stale.filters.len);
+    struct fleet_reader r = fleet_reader_of(stale.filters.data, stale.filters.len);
     while (fleet_reader_more(&r))
         f->host.durable_unsubscribed(f->host.arg, client, fleet_reader_slice(&r));
     fleet_bytes_fini(&stale.filters);
@@ -53,7 +49,6 @@ void fleet_resync_add(struct fleet *f, struct fleet_session_ref session, const r
     for (size_t i = 1; i + 1 < subs->elements; i += 2) {
         struct store_subscription sub = {.filter = {.data = (const uint8_t *)subs->element[i]->str,
                                                     .len = (uint32_t)subs->element[i]->len}};
-
         fleet_options_read(subs->element[i + 1]->str, subs->element[i + 1]->len, &sub);
         f->host.durable_subscribed(f->host.arg, session.client, &sub);
     }
@@ -63,7 +58,6 @@ static bool may_take(struct fleet *f, struct fleet_session_ref session)
 {
     /* Redis knows no such session: it ended, or was lost and its holder will assert it. */
     bool is_true = session.epoch != 0 ? fleet_session_is_new(f, session) : !fleet_may_be_lost(f);
-
     /* A session that is connected here is the core's own truth. */
     return is_true && f->host.hold_of(f->host.arg, session.client) == NULL;
 }
@@ -73,7 +67,6 @@ static void take_whole(struct fleet *f, struct fleet_session_ref session,
 {
     bool ok;
     struct store_subscription *list = fleet_subscriptions_list(all, &ok);
-
     if (list != NULL)
         qsort(list, all->count, sizeof(*list), compare);
     if (ok) /* else at the next reload */
@@ -86,7 +79,6 @@ static void take_whole(struct fleet *f, struct fleet_session_ref session,
 void fleet_resync_take(struct fleet *f, struct fleet_session_ref session, const redisReply *subs)
 {
     struct fleet_subscriptions all = {0};
-
     if (!may_take(f, session))
         return;
     fleet_subscriptions_take(&all, subs, 1);
@@ -119,7 +111,6 @@ static void on_session(void *arg, enum store_status status, uint64_t epoch)
     struct resync *s = arg;
     struct fleet_session_ref session = {
         .client = {.data = (const uint8_t *)s->client, .len = (uint32_t)s->len}, .epoch = epoch};
-
     if (status == STORE_OK && may_take(s->f, session))
         take_whole(s->f, session, &s->subs);
     fleet_subscriptions_fini(&s->subs);
@@ -129,7 +120,6 @@ static void on_session(void *arg, enum store_status status, uint64_t epoch)
 void fleet_resync(struct fleet *f, const char *client_id, size_t len)
 {
     struct resync *s = calloc(1, sizeof(*s) + len);
-
     if (s == NULL)
         return; /* at the next reload, then */
     s->f = f;

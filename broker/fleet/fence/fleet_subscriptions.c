@@ -30,13 +30,10 @@ struct store_subscription *fleet_subscriptions_list(const struct fleet_subscript
 {
     struct fleet_reader r = fleet_reader_of(p->text.data, p->text.len);
     struct store_subscription *list = p->count > 0 ? calloc(p->count, sizeof(*list)) : NULL;
-
     *ok = !p->text.failed && (list != NULL || p->count == 0);
     for (size_t i = 0; *ok && i < p->count; i++) {
-        struct mqtt_slice options;
-
         list[i].filter = fleet_reader_slice(&r);
-        options = fleet_reader_slice(&r);
+        struct mqtt_slice options = fleet_reader_slice(&r);
         fleet_options_read(options.data, options.len, &list[i]);
     }
     if (*ok)
@@ -88,7 +85,6 @@ static void finish(struct subscription_read *rd, enum store_status status, uint6
 static struct subscription_read *take_waiting(struct fleet_subscription_reads *reads)
 {
     struct subscription_read *rd = reads->first;
-
     if (rd != NULL)
         reads->first = rd->next;
     if (reads->first == NULL)
@@ -103,7 +99,6 @@ static void ask(struct subscription_read *rd)
     struct fleet *f = rd->f;
     struct fleet_key key =
         fleet_key_clients(&f->keys, fleet_client_bucket(&f->keys, rd->client, rd->len));
-
     scripts_begin(&f->scripts, f->q, SCRIPT_SESSION, key.text, 2);
     redis_queue_arg(f->q, rd->client, rd->len);
     redis_queue_str(f->q, rd->cursor);
@@ -114,9 +109,8 @@ static void ask(struct subscription_read *rd)
 static void go_on(struct fleet *f, bool answered)
 {
     struct fleet_subscription_reads *reads = f->subscription_reads;
-    struct subscription_read *rd;
-
     reads->under_way--;
+    struct subscription_read *rd;
     while ((!answered || reads->under_way < READS_AT_ONCE) && (rd = take_waiting(reads)) != NULL) {
         if (!answered) {
             finish(rd, STORE_UNAVAILABLE, 0);
@@ -134,7 +128,6 @@ static void on_part(void *arg, const redisReply *r)
     struct fleet *f = rd->f;
     enum store_status status = fleet_reply_status(r);
     uint64_t epoch = 0;
-
     if (status == STORE_OK && (r->type != REDIS_REPLY_ARRAY || r->elements < 2))
         status = STORE_UNAVAILABLE;
     if (status == STORE_OK) {
@@ -156,7 +149,6 @@ void fleet_subscriptions_read(struct fleet *f, struct mqtt_slice client, const c
 {
     struct fleet_subscription_reads *reads = f->subscription_reads;
     struct subscription_read *rd = calloc(1, sizeof(*rd) + client.len);
-
     if (rd == NULL) {
         done(arg, STORE_UNAVAILABLE, 0);
         return;

@@ -11,7 +11,6 @@
 static struct fleet_taken *find(const struct fleet *f, uint64_t client)
 {
     struct fleet_taken *t = NULL;
-
     HASH_FIND(hh, f->taken, &client, sizeof(client), t);
     return t;
 }
@@ -20,7 +19,6 @@ void fleet_taken_add(struct fleet *f, const char *client_id, size_t len, uint64_
 {
     struct fleet_behalf behalf = fleet_behalf_of(f, client_id, len, epoch);
     struct fleet_taken *t = find(f, behalf.client);
-
     if (t != NULL) {
         t->behalf.epoch = epoch > t->behalf.epoch ? epoch : t->behalf.epoch;
         return;
@@ -39,11 +37,9 @@ void fleet_taken_add(struct fleet *f, const char *client_id, size_t len, uint64_
 void fleet_taken_note(struct fleet *f, const char *data, size_t len)
 {
     struct fleet_reader r = fleet_reader_of(data, len);
-
     while (fleet_reader_more(&r)) {
         struct mqtt_slice client = fleet_reader_slice(&r);
         uint64_t epoch = fleet_reader_varint(&r);
-
         if (!r.failed)
             fleet_taken_add(f, (const char *)client.data, client.len, epoch);
     }
@@ -52,7 +48,6 @@ void fleet_taken_note(struct fleet *f, const char *data, size_t len)
 bool fleet_taken_has(const struct fleet *f, struct fleet_behalf behalf)
 {
     const struct fleet_taken *t = behalf.client != 0 ? find(f, behalf.client) : NULL;
-
     return t != NULL && behalf.epoch <= t->behalf.epoch;
 }
 
@@ -64,7 +59,6 @@ size_t fleet_taken_count(const struct fleet *f)
 struct fleet_taken *fleet_taken_pop(struct fleet *f)
 {
     struct fleet_taken *t = f->taken;
-
     if (t != NULL)
         HASH_DEL(f->taken, t);
     return t;
@@ -73,7 +67,6 @@ struct fleet_taken *fleet_taken_pop(struct fleet *f)
 void fleet_taken_reset(struct fleet *f)
 {
     struct fleet_taken *t;
-
     while ((t = fleet_taken_pop(f)) != NULL)
         free(t);
     f->closing_taken = false;

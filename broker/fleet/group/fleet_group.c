@@ -27,9 +27,9 @@ bool fleet_groups_init(struct fleet *f)
 
 void fleet_groups_free(struct fleet *f)
 {
-    struct group_declared *d;
     if (f->groups == NULL)
         return;
+    struct group_declared *d;
     while ((d = SLIST_FIRST(&f->groups->declared)) != NULL) {
         SLIST_REMOVE_HEAD(&f->groups->declared, link);
         free(d);
@@ -69,8 +69,8 @@ uint64_t fleet_group_keep_ms(const struct fleet *f, struct mqtt_slice filter)
 
 size_t fleet_group_declared_args(const struct fleet *f)
 {
-    const struct group_declared *d;
     size_t count = 0;
+    const struct group_declared *d;
     SLIST_FOREACH (d, &f->groups->declared, link)
         count += 2;
     return count;

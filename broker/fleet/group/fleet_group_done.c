@@ -140,9 +140,9 @@ void fleet_group_dones_flush(struct fleet *f)
 
 void fleet_group_dones_reset(struct fleet *f)
 {
-    struct group_dones *d;
     if (f->groups == NULL)
         return;
+    struct group_dones *d;
     while ((d = STAILQ_FIRST(&f->groups->dones)) != NULL) {
         STAILQ_REMOVE_HEAD(&f->groups->dones, link);
         dones_free(d);

@@ -13,7 +13,7 @@
 #include "broker/fleet/wire/fleet_frame.h"
 #include "common/log/log.h"
 
-enum { TARGETS_MAX = 64, BYTES_MAX = 256 * 1024, FIXED_ARGS = 7, TARGET_ARGS = 4 };
+enum { TARGETS_MAX = 64, BYTES_MAX = 256 * 1024, FIXED_ARGS = 7, TARGET_ARGS = 5 };
 
 struct group_target {
     struct fleet_parts *part;
@@ -94,7 +94,7 @@ static void on_appended(void *arg, const redisReply *r)
     batch_free(b);
 }
 
-/* EVALSHA sha 1 key · seven · group, frame, id, keep a target. Of a publish that isn't this node's any
+/* EVALSHA sha 1 key · seven · group, frame, id, keep, partition a target. Of a publish that isn't this node's any
  * more the group becomes one that nobody can be in. */
 static void void_targets(void *each_arg, void *arg, struct redis_args args)
 {
@@ -112,12 +112,23 @@ static void void_targets(void *each_arg, void *arg, struct redis_args args)
         char *keep = redis_args_next(&args, &len);
         if (keep != NULL && b->targets[i].part->taken)
             memset(keep, '0', len);
+        redis_args_next(&args, &len);
     }
 }
 
 void fleet_group_queues_void(struct fleet *f)
 {
     redis_queue_each(f->q, on_appended, void_targets, NULL);
+}
+
+static void write_partition(struct fleet *f, const struct message *m)
+{
+    bool by_topic = f->cfg.share_strategy == SHARE_HASH_TOPIC;
+    struct mqtt_slice by = by_topic ? m->topic : m->publisher;
+    if (share_strategy_is_hashed(f->cfg.share_strategy))
+        redis_queue_u64(f->q, fleet_hash(by.data, by.len) % SHARE_PARTITIONS);
+    else
+        redis_queue_str(f->q, "");
 }
 
 static void write_batch(struct fleet *f, struct group_batch *b)
@@ -132,13 +143,14 @@ static void write_batch(struct fleet *f, struct group_batch *b)
     redis_queue_u64(q, fleet_usage_queue_bytes(f->usage));
     redis_queue_u64(q, f->cfg.dedup_window_ms);
     redis_queue_u64(q, f->cfg.dedup_limit);
-    redis_queue_str(q, f->cfg.share_local ? f->hex : "");
+    redis_queue_str(q, f->cfg.share_strategy == SHARE_LOCAL ? f->hex : "");
     for (size_t i = 0; i < b->count; i++) {
         const struct group_target *t = &b->targets[i];
         redis_queue_arg(q, b->bytes.data + t->filter_at, t->filter_len);
         redis_queue_arg(q, b->bytes.data + t->frame_at, t->frame_len);
         redis_queue_arg(q, t->id, t->remember ? sizeof(t->id) : 0);
         redis_queue_u64(q, t->keep_ms);
+        write_partition(f, t->part->message);
     }
     redis_queue_end(q, REDIS_REPLAY, on_appended, b);
 }

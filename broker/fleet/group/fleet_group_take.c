@@ -333,7 +333,7 @@ void fleet_group_take(struct fleet *f, const struct store_member *m, size_t max,
     }
     struct mqtt_slice client = client_of(op);
     fleet_group_dones_flush(f); /* what is put back waits again */
-    fleet_group_script(f, SCRIPT_GROUP_TAKE, filter_of(op), 8);
+    fleet_group_script(f, SCRIPT_GROUP_TAKE, filter_of(op), 9);
     redis_queue_arg(f->q, client.data, client.len);
     redis_queue_u64(f->q, op->epoch);
     redis_queue_str(f->q, f->hex);
@@ -344,5 +344,6 @@ void fleet_group_take(struct fleet *f, const struct store_member *m, size_t max,
     redis_queue_str(f->q, note);
     note_behind(op, note, sizeof(note));
     redis_queue_arg2(f->q, note, strlen(note), client.data, client.len);
+    redis_queue_str(f->q, share_strategy_is_hashed(f->cfg.share_strategy) ? "1" : "0");
     redis_queue_end(f->q, REDIS_REPLAY, on_taken, op);
 }

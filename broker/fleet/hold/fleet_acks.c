@@ -23,7 +23,6 @@ static void call_releases(struct fleet_releases *list, enum store_status status)
 {
     while (!STAILQ_EMPTY(list)) {
         struct fleet_release *r = STAILQ_FIRST(list);
-
         STAILQ_REMOVE_HEAD(list, link);
         r->done(r->arg, status);
         free(r);
@@ -35,7 +34,6 @@ static void refuse_releases(struct fleet *f, struct fleet_releases *list)
 {
     while (!STAILQ_EMPTY(list)) {
         struct fleet_release *r = STAILQ_FIRST(list);
-
         STAILQ_REMOVE_HEAD(list, link);
         fleet_defer(f, r->done, r->arg, STORE_UNAVAILABLE);
         free(r);
@@ -53,7 +51,6 @@ static void on_acks(void *arg, const redisReply *r)
 {
     struct acks_sent *sent = arg;
     enum store_status status = fleet_reply_status(r);
-
     if (status == STORE_OK && r->type == REDIS_REPLY_INTEGER && r->integer == 0) {
         status = STORE_FENCED;
         fleet_hold_fenced(sent->hold);
@@ -70,7 +67,6 @@ static void write_acks(struct fleet *f, struct fleet_hold *h)
     struct acks_sent *sent = malloc(sizeof(*sent));
     struct fleet_key key = fleet_key_clients(&f->keys, h->bucket);
     struct fleet_reader r = fleet_reader_of(h->acks.data, h->acks.len);
-
     if (sent == NULL || h->acks.failed || h->hold == NULL) {
         refuse_releases(f, &h->releases);
         free(sent);
@@ -85,7 +81,6 @@ static void write_acks(struct fleet *f, struct fleet_hold *h)
         redis_queue_str(f->q, h->run);
         for (unsigned i = 0; i < h->ack_count; i++) {
             char what = (char)fleet_reader_u8(&r);
-
             redis_queue_arg(f->q, &what, 1);
             redis_queue_u64(f->q, fleet_reader_varint(&r));
         }
@@ -106,7 +101,6 @@ bool fleet_acks_add(struct fleet_hold *h, char what, uint64_t sequence, store_do
 {
     struct fleet_holds *holds = h->fleet->holds;
     struct fleet_release *release = done != NULL ? malloc(sizeof(*release)) : NULL;
-
     if (done != NULL && release == NULL)
         return false;
     fleet_bytes_u8(&h->acks, (uint8_t)what);
@@ -128,7 +122,6 @@ bool fleet_acks_add(struct fleet_hold *h, char what, uint64_t sequence, store_do
 struct fleet_hold *fleet_acks_take(struct fleet *f)
 {
     struct fleet_hold *h = f->holds->acking;
-
     if (h == NULL)
         return NULL;
     f->holds->acking = h->next_acking;
@@ -139,10 +132,8 @@ struct fleet_hold *fleet_acks_take(struct fleet *f)
 void fleet_acks_reset(struct fleet *f)
 {
     struct fleet_hold *h;
-
     while ((h = fleet_acks_take(f)) != NULL) {
         struct fleet_releases releases = STAILQ_HEAD_INITIALIZER(releases);
-
         STAILQ_CONCAT(&releases, &h->releases);
         h->ack_count = 0;
         call_releases(&releases, STORE_UNAVAILABLE);

@@ -31,7 +31,6 @@ struct assertion {
 static void note_open(void *arg, uint64_t sequence)
 {
     struct assertion *a = arg;
-
     fleet_bytes_u64(&a->open, sequence);
     a->open_count++;
 }
@@ -40,7 +39,6 @@ static void note_subscription(void *arg, const struct store_subscription *sub)
 {
     struct assertion *a = arg;
     struct fleet_options o = fleet_options_write(sub);
-
     fleet_bytes_slice(&a->subs, sub->filter);
     fleet_bytes_slice(&a->subs, (struct mqtt_slice){.data = o.bytes, .len = (uint32_t)o.len});
     a->count++;
@@ -49,7 +47,6 @@ static void note_subscription(void *arg, const struct store_subscription *sub)
 static void note_session(struct fleet *f, struct fleet_hold *h, struct assertion *a)
 {
     const struct store_hold *hold = h->hold;
-
     fleet_acks_write(h); /* what is finished here must be so there */
     f->host.each_subscription(f->host.arg, store_hold_id(hold), note_subscription, a);
     if (f->host.each_unfinished != NULL)
@@ -62,7 +59,6 @@ static struct fleet_reader write_subscriptions(struct redis_queue *q, struct fle
 {
     for (size_t i = 0; i < 2 * count; i++) {
         struct mqtt_slice part = fleet_reader_slice(&r);
-
         redis_queue_arg(q, part.data, part.len);
     }
     return r;
@@ -76,7 +72,6 @@ static bool is_large(const struct assertion *a)
 static void write_session(struct redis_queue *q, const struct assertion *a)
 {
     struct fleet_reader r = fleet_reader_of(a->open.data, a->open.len);
-
     redis_queue_u64(q, a->next);
     redis_queue_u64(q, a->open_count);
     redis_queue_str(q, is_large(a) ? "1" : "0");
@@ -90,10 +85,8 @@ static void write_session(struct redis_queue *q, const struct assertion *a)
 static size_t count_piece(struct fleet_reader from)
 {
     struct fleet_piece piece = {0};
-
     while (fleet_reader_more(&from)) {
         size_t filter_len = fleet_reader_slice(&from).len;
-
         if (!fleet_piece_take(&piece, filter_len + fleet_reader_slice(&from).len))
             break;
     }
@@ -104,10 +97,8 @@ static size_t count_piece(struct fleet_reader from)
 static void write_pieces(struct fleet *f, struct store_hold *hold, const struct assertion *a)
 {
     struct fleet_reader r = fleet_reader_of(a->subs.data, a->subs.len);
-
     for (size_t done = 0; done < a->count;) {
         size_t count = count_piece(r);
-
         fleet_session_script(f, hold, SCRIPT_ASSERT_PART, 2 + 2 * count);
         redis_queue_str(f->q, done == 0 ? "1" : "0");
         done += count;
@@ -127,7 +118,6 @@ static void end_connection(struct fleet *f, struct store_hold *hold)
 static void begin_run(struct fleet_hold *h)
 {
     struct fleet *f = h->fleet;
-
     memcpy(h->run, f->run_tag, sizeof(h->run));
     if (h->fetch_later && h->hold != NULL)
         f->host.wake(f->host.arg, store_hold_id(h->hold));
@@ -150,7 +140,6 @@ static void cant_go_on(struct fleet_hold *h, const redisReply *r)
 static void on_asserted(void *arg, const redisReply *r)
 {
     struct fleet_hold *h = arg;
-
     if (r != NULL && r->type == REDIS_REPLY_INTEGER && r->integer == 0)
         fleet_hold_fenced(h);
     else if (r != NULL && r->type == REDIS_REPLY_INTEGER && r->integer == 1)
@@ -163,7 +152,6 @@ static void on_asserted(void *arg, const redisReply *r)
 static void retag(void *each_arg, void *arg, struct redis_args args)
 {
     const struct fleet *f = each_arg;
-
     (void)arg;
     scripts_end_arg(args, 10, f->run_tag);
 }
@@ -178,7 +166,6 @@ void fleet_hold_assert(struct fleet_hold *h)
     struct fleet *f = h->fleet;
     struct store_hold *hold = h->hold;
     struct assertion a = {0};
-
     h->asserted = f->holds->round;
     if (hold->durable)
         note_session(f, h, &a);

@@ -23,7 +23,6 @@ void fleet_holds_free(struct fleet *f)
 struct fleet_hold *fleet_hold_new(struct fleet *f, struct store_hold *hold)
 {
     struct fleet_hold *h = calloc(1, sizeof(*h));
-
     if (h == NULL)
         return NULL;
     h->fleet = f;
@@ -53,7 +52,6 @@ void fleet_hold_unref(struct fleet_hold *h)
 void fleet_hold_drop(struct fleet_hold *h)
 {
     struct fleet *f = h->fleet;
-
     if (f->holds->sweep_at == h)
         f->holds->sweep_at = h->next;
     if (f->holds->assert_at == h)
@@ -81,7 +79,6 @@ void fleet_hold_fenced(struct fleet_hold *h)
 {
     struct fleet *f = h->fleet;
     struct store_hold *hold = h->hold;
-
     if (hold == NULL || hold->epoch == 0)
         return;
     if (hold->durable)
@@ -112,7 +109,6 @@ void fleet_session_script(struct fleet *f, struct store_hold *hold, enum script 
 {
     struct fleet_hold *h = hold->store_data;
     struct fleet_key key = fleet_key_clients(&f->keys, h->bucket);
-
     scripts_begin(&f->scripts, f->q, id, key.text, 2 + args);
     redis_queue_arg(f->q, hold->client_id, hold->client_id_len);
     redis_queue_u64(f->q, hold->epoch);

@@ -112,7 +112,6 @@ static void apply_unsubscribed(struct fleet *f, struct fleet_reader *r, bool own
 static void apply_ended(struct fleet *f, struct fleet_reader *r, bool own)
 {
     struct fleet_session_ref session = read_session(r);
-
     if ((own || !fleet_reannounce_own(f, session)) && is_news(f, r, own, session))
         f->host.durable_ended(f->host.arg, session.client);
 }

@@ -114,7 +114,6 @@ bool fleet_reannounce_own(struct fleet *f, struct fleet_session_ref session)
 {
     struct store_hold *hold = f->host.hold_of(f->host.arg, session.client);
     struct reannouncing t = {.f = f, .session = session};
-
     if (hold == NULL || !hold->durable || hold->epoch == 0 || hold->epoch < session.epoch)
         return false;
     t.session.epoch = hold->epoch;

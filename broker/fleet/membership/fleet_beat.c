@@ -46,7 +46,6 @@ static void be_sure_again(struct fleet *f)
 static void on_kill(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
-
     for (struct route_node *n = f->nodes; n != NULL; n = n->hh.next)
         n->killing = false;
     if (r == NULL || r->type != REDIS_REPLY_INTEGER || r->integer != 1)
@@ -58,7 +57,6 @@ static void on_kill(void *arg, const redisReply *r)
 static void kill_node(struct fleet *f, struct route_node *n, const struct heart_suspect *suspect)
 {
     struct fleet_bytes entry = {0};
-
     LOG_WARN("node_suspected", KV_STR("node", n->hex), KV_STR("beat", suspect->beat),
              KV_UINT("stood_ms", suspect->stood_ms));
     n->killing = true;
@@ -76,7 +74,6 @@ static void see_suspects(struct fleet *f, const struct heart_report *r)
 {
     for (size_t i = 0; i < r->suspect_count && f->state == FLEET_READY; i++) {
         struct route_node *n = fleet_node_get(f, r->suspects[i].node);
-
         if (n != NULL && !n->killing)
             kill_node(f, n, &r->suspects[i]);
     }
@@ -98,9 +95,8 @@ static void on_reaper_cut(void *arg, enum store_status status)
     struct reaper_change *change = arg;
     struct fleet *f = change->f;
     char victim[FLEET_HEX_SIZE];
-    char reaper[FLEET_HEX_SIZE];
-
     fleet_hex(change->victim, victim);
+    char reaper[FLEET_HEX_SIZE];
     fleet_hex(change->reaper, reaper);
     free(change);
     if (status != STORE_OK)
@@ -116,7 +112,6 @@ static void on_reaper_cut(void *arg, enum store_status status)
 static void take_over_reaping(struct fleet *f, uint64_t victim, uint64_t reaper)
 {
     struct reaper_change *change = malloc(sizeof(*change));
-
     if (change == NULL)
         return;
     *change = (struct reaper_change){.f = f, .victim = victim, .reaper = reaper};
@@ -138,7 +133,6 @@ static int compare_ids(const void *a, const void *b)
 {
     uint64_t left = *(const uint64_t *)a;
     uint64_t right = *(const uint64_t *)b;
-
     return left < right ? -1 : left > right;
 }
 
@@ -146,11 +140,9 @@ static int compare_ids(const void *a, const void *b)
  * Redis when the beat was sent is dead. */
 static void see_nodes(struct fleet *f, struct heart_report *r)
 {
-    struct route_node *n;
-    struct route_node *next;
-
     if (!r->listed)
         return;
+    struct route_node *n;
     for (size_t i = 0; i < r->node_count; i++) {
         n = r->nodes[i] != f->id ? fleet_node_get(f, r->nodes[i]) : NULL;
         if (n != NULL)
@@ -159,6 +151,7 @@ static void see_nodes(struct fleet *f, struct heart_report *r)
     if (f->state != FLEET_READY || !fleet_log_is_valid(f))
         return; /* loading reads the list, too, and finds out */
     qsort(r->nodes, r->node_count, sizeof(*r->nodes), compare_ids);
+    struct route_node *next;
     HASH_ITER (hh, f->nodes, n, next)
         if (n->known_since < r->listed_ms &&
             bsearch(&n->id, r->nodes, r->node_count, sizeof(*r->nodes), compare_ids) == NULL)
@@ -232,12 +225,11 @@ void fleet_beat_log_started(struct fleet *f)
 
 void fleet_beat_input(struct fleet *f)
 {
-    struct heart_report r;
     unsigned connects = heart_connects(f->heart);
-
     tell_heart(f);
     metric_add(f->metrics.reconnects, connects - f->beat->connects);
     f->beat->connects = connects;
+    struct heart_report r;
     if (heart_take(f->heart, &r))
         take_report(f, &r);
     heart_report_fini(&r);
@@ -247,9 +239,8 @@ void fleet_beat_input(struct fleet *f)
 
 static void on_report(evutil_socket_t fd, short what, void *arg)
 {
-    uint64_t count;
-
     (void)what, (void)arg;
+    uint64_t count;
     if (read(fd, &count, sizeof(count)) < 0)
         return; /* it woke the loop, which is what it is for */
 }
@@ -264,7 +255,6 @@ static struct redis_link_config link_config(const struct fleet *f)
         .backoff_min_ms = f->cfg.reconnect_min_ms,
         .backoff_max_ms = f->cfg.reconnect_max_ms,
     };
-
     if (cfg.backoff_max_ms > pause_ms)
         cfg.backoff_max_ms = pause_ms;
     if (cfg.backoff_min_ms > cfg.backoff_max_ms)

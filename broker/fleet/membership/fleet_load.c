@@ -101,7 +101,6 @@ static const struct {
 static void load_enter(struct fleet *f, enum load_state state)
 {
     struct fleet_load *l = f->load;
-
     assert((states[l->state].next & (1u << state)) != 0);
     LOG_DEBUG("load_state", KV_STR("node", f->hex), KV_STR("from", states[l->state].name),
               KV_STR("to", states[state].name));
@@ -132,7 +131,6 @@ static void on_caught_up(struct fleet_version_wait *w, bool ok)
     struct fleet_load *l = f->load;
     bool current =
         ready->generation == f->loads && l->state == LOAD_CATCHING_UP && f->reload_why == NULL;
-
     free(ready);
     if (!current)
         return;
@@ -152,13 +150,12 @@ static void finish(struct fleet *f)
 {
     struct fleet_load *l = f->load;
     struct load_ready *ready = calloc(1, sizeof(*ready));
-    struct route_node *n;
-    struct route_node *next;
-
     if (ready == NULL) {
         restart(f, "out of memory");
         return;
     }
+    struct route_node *next;
+    struct route_node *n;
     HASH_ITER (hh, f->nodes, n, next)
         if (n->generation != f->loads)
             fleet_node_remove(f, n);
@@ -179,7 +176,6 @@ static void read_routes(struct fleet *f, uint64_t node, const char *cursor, size
 static void step_done(struct fleet *f)
 {
     struct fleet_load *l = f->load;
-
     l->under_way--;
     while (l->next_bucket < FLEET_CLIENT_BUCKETS && l->under_way < BUCKETS_AT_ONCE)
         read_bucket(f, l->next_bucket++, "0", 1);
@@ -190,7 +186,6 @@ static void step_done(struct fleet *f)
 static struct load_step *step_new(struct fleet *f)
 {
     struct load_step *s = calloc(1, sizeof(*s));
-
     if (s == NULL)
         return NULL;
     s->f = f;
@@ -219,7 +214,6 @@ static void take_client(struct fleet *f, const redisReply *client, const redisRe
     struct fleet_session_ref session = {
         .client = {.data = (const uint8_t *)client->str, .len = (uint32_t)client->len},
         .epoch = strtoull(part ? epoch + 1 : epoch, NULL, 10)};
-
     if (f->load->again && part)
         fleet_resync_take_part(f, session, subs, first);
     else if (f->load->again)
@@ -234,7 +228,6 @@ static void on_bucket(void *arg, const redisReply *r)
     struct fleet *f = s->f;
     unsigned bucket = s->bucket;
     bool good = step_is_good(f, s, r);
-
     free(s);
     if (!good)
         return;
@@ -249,7 +242,6 @@ static void read_bucket(struct fleet *f, unsigned bucket, const char *cursor, si
 {
     struct fleet_key key = fleet_key_clients(&f->keys, bucket);
     struct load_step *s = step_new(f);
-
     if (s == NULL) {
         restart(f, "out of memory");
         return;
@@ -280,7 +272,6 @@ static void on_members(void *arg, const redisReply *r)
     struct route_node *n = fleet_node_find(f, s->node);
     uint64_t node = s->node;
     bool good = step_is_good(f, s, r);
-
     free(s);
     if (!good)
         return;
@@ -296,7 +287,6 @@ static void read_members(struct fleet *f, uint64_t node, const char *cursor, siz
 {
     struct fleet_key key = fleet_key_members(&f->keys, node);
     struct load_step *s = step_new(f);
-
     if (s == NULL) {
         restart(f, "out of memory");
         return;
@@ -318,13 +308,11 @@ static void on_routes(void *arg, const redisReply *r)
     struct route_node *n = fleet_node_find(f, s->node);
     uint64_t node = s->node;
     bool good = step_is_good(f, s, r);
-
     free(s);
     if (!good)
         return;
     if (n != NULL && r->elements == 2) {
         const redisReply *filters = r->element[1];
-
         for (size_t i = 0; i < filters->elements; i++)
             f->host.route_added(f->host.arg, n,
                                 (struct mqtt_slice){.data = (uint8_t *)filters->element[i]->str,
@@ -341,7 +329,6 @@ static void read_routes(struct fleet *f, uint64_t node, const char *cursor, size
 {
     struct fleet_key key = fleet_key_routes(&f->keys, node);
     struct load_step *s = step_new(f);
-
     if (s == NULL) {
         restart(f, "out of memory");
         return;
@@ -361,17 +348,14 @@ static void on_nodes(void *arg, const redisReply *r)
     struct load_step *s = arg;
     struct fleet *f = s->f;
     bool good = step_is_good(f, s, r);
-
     free(s);
     if (!good)
         return;
     for (size_t i = 0; i < r->elements; i++) {
-        struct route_node *n;
         uint64_t id;
-
         if (!fleet_hex_parse(r->element[i]->str, r->element[i]->len, &id) || id == f->id)
             continue;
-        n = fleet_node_get(f, id);
+        struct route_node *n = fleet_node_get(f, id);
         if (n == NULL) {
             restart(f, "out of memory");
             return;
@@ -385,12 +369,10 @@ static void on_nodes(void *arg, const redisReply *r)
 static void begin_loading(struct fleet *f)
 {
     struct fleet_load *l = f->load;
-    struct load_step *s;
-
     load_enter(f, LOAD_LOADING);
     l->next_bucket = 0;
     l->under_way = 0;
-    s = step_new(f);
+    struct load_step *s = step_new(f);
     if (s == NULL) {
         restart(f, "out of memory");
         return;
@@ -409,12 +391,11 @@ static void refuse_format(struct fleet *f, const char *found, const char *beats)
 {
     struct fleet_load *l = f->load;
     struct fleet_key inbox = fleet_key_inbox(&f->keys, f->id);
-    char speaks[12];
-
     if (l->standing_since_ms == 0 || strcmp(l->standing, beats) != 0) {
         evutil_snprintf(l->standing, sizeof(l->standing), "%s", beats);
         l->standing_since_ms = f->now_ms;
     }
+    char speaks[12];
     evutil_snprintf(speaks, sizeof(speaks), "%d", FLEET_FORMAT);
     LOG_LIMITED(LOG_LEVEL_ERROR, "fleet_format_differs", KV_STR("found", found),
                 KV_STR("speaks", speaks),
@@ -438,7 +419,6 @@ static bool take_secret(struct fleet *f, const redisReply *r)
 {
     struct fleet_load *l = f->load;
     struct fleet_keys before = f->keys;
-
     if (!fleet_keys_set_secret(&f->keys, r->str, r->len))
         return false;
     if (l->knows_secret)
@@ -457,7 +437,6 @@ static void reassert(struct fleet *f, size_t routes)
 {
     const struct fleet_load *l = f->load;
     bool lost = routes != route_count(f) || fleet_append_is_lost(f, l->from);
-
     if (l->again)
         fleet_versions_rejoined(f, l->from);
     fleet_reassert(f, l->again, lost);
@@ -469,7 +448,6 @@ static void on_join(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
     struct fleet_load *l = f->load;
-
     if (l->state != LOAD_JOINING)
         return;
     f->reload_why = NULL; /* a reload that was asked for meanwhile is this one */
@@ -513,7 +491,6 @@ static void on_join(void *arg, const redisReply *r)
 static void on_inbox(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
-
     if (r != NULL && r->type == REDIS_REPLY_STRING)
         inbox_has_entry(f, r->str);
     if (f->load->state == LOAD_JOINING && fleet_reply_status(r) != STORE_OK)
@@ -524,13 +501,12 @@ static void join(struct fleet *f)
 {
     struct fleet_key inbox = fleet_key_inbox(&f->keys, f->id);
     struct fleet_load *l = f->load;
-    uint8_t secret[SIPHASH_KEY_SIZE];
     char secret_hex[FLEET_SECRET_HEX + 1] = "";
     bool stood = l->standing_since_ms != 0 && f->now_ms - l->standing_since_ms > f->cfg.lease_ms;
-
     load_enter(f, LOAD_JOINING);
     f->loads++;
     l->joined_at_boot_ms = f->boot_ms;
+    uint8_t secret[SIPHASH_KEY_SIZE];
     evutil_secure_rng_get_bytes(secret, sizeof(secret));
     if (!l->knows_secret)
         fleet_secret_write(secret, secret_hex);
@@ -556,7 +532,6 @@ static void reload(struct fleet *f)
 {
     struct fleet_load *l = f->load;
     const char *why = f->reload_why;
-
     f->reload_why = NULL;
     if (l->state == LOAD_IDLE || l->state == LOAD_JOINING)
         return; /* about to */
@@ -574,7 +549,6 @@ static void reload(struct fleet *f)
 void fleet_load_tick(struct fleet *f)
 {
     struct fleet_load *l = f->load;
-
     if (f->reload_why != NULL)
         reload(f);
     if (l->state != LOAD_IDLE || f->state == FLEET_LEFT || f->now_ms < l->retry_ms ||

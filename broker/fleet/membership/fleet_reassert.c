@@ -35,11 +35,9 @@ static void reannounce_subscription(void *arg, const struct store_subscription *
 {
     const struct fleet_hold *h = arg;
     struct fleet_options o = fleet_options_write(sub);
-
     struct fleet_session_ref session = {
         .client = {.data = (const uint8_t *)h->hold->client_id, .len = h->hold->client_id_len},
         .epoch = h->hold->epoch};
-
     fleet_append_subscribed(h->fleet, session, sub->filter,
                             (struct mqtt_slice){.data = o.bytes, .len = (uint32_t)o.len});
 }
@@ -54,7 +52,6 @@ static void reassert_hold(struct fleet *f, struct fleet_hold *h)
 void fleet_reassert(struct fleet *f, bool again, bool lost)
 {
     struct fleet_reasserting *s = f->reasserting;
-
     s->lost = s->lost || lost; /* the former walk may not have come to its end */
     if (lost)
         route_announce_all(f);
@@ -71,7 +68,6 @@ static bool assert_holds(struct fleet *f)
 {
     while (f->holds->assert_at != NULL) {
         struct fleet_hold *h = f->holds->assert_at;
-
         f->holds->assert_at = h->next;
         reassert_hold(f, h);
         if (timebox_spend(f->box, TIMEBOX_LOOK_US)) {
@@ -87,7 +83,6 @@ static bool assert_holds(struct fleet *f)
 void fleet_reassert_tick(struct fleet *f)
 {
     struct fleet_reasserting *s = f->reasserting;
-
     if (!s->under_way || !redis_link_is_up(f->commands))
         return;
     if (!route_announce_some(f, f->box)) {

@@ -55,7 +55,6 @@ static const unsigned next[REGISTER_STATES] = {
 static void register_enter(struct fleet *f, enum register_state state)
 {
     bool may_follow = (next[f->registration->state] & (1u << state)) != 0;
-
     assert(may_follow);
     (void)may_follow;
     f->registration->state = state;
@@ -84,7 +83,6 @@ void fleet_register_begin(struct fleet *f, uint64_t connection, bool other_run)
 static void on_may_kill(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
-
     if (r == NULL)
         return;
     f->may_kill = r->type == REDIS_REPLY_INTEGER && f->registration->connection != 0;
@@ -123,7 +121,6 @@ static void on_epoch(void *arg, const redisReply *r)
 {
     struct owner_question *q = arg;
     uint64_t epoch = r != NULL && r->type == REDIS_REPLY_STRING ? strtoull(r->str, NULL, 10) : 0;
-
     if (epoch > q->epoch)
         fleet_taken_add(q->f, q->client, q->len, q->epoch);
     free(q);
@@ -136,7 +133,6 @@ static void ask_whose(struct fleet *f, struct fleet_session_ref session)
     struct fleet_key key =
         fleet_key_clients(&f->keys, fleet_client_bucket(&f->keys, id, session.client.len));
     struct fleet_bytes name = {0};
-
     if (q == NULL)
         return;
     q->f = f;
@@ -171,7 +167,6 @@ static void forget_connection(struct fleet *f, const redisReply *id)
 {
     struct fleet_key key = fleet_key_node(&f->keys, f->id);
     char field[64];
-
     snprintf(field, sizeof(field), "c:%s:%s", f->run_tag, id->str);
     redis_queue_begin(out(f), 4);
     redis_queue_str(out(f), "CLIENT");
@@ -191,7 +186,6 @@ static void take_cut(struct fleet *f, const redisReply *cut)
 {
     char *end;
     uint64_t number = strtoull(cut->str, &end, 10);
-
     if (*end != ' ' || number <= f->registration->cut)
         return;
     f->registration->cut = number;
@@ -205,7 +199,6 @@ static void ask(struct fleet *f);
 static void on_registered(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
-
     if (r == NULL || r->type != REDIS_REPLY_ARRAY || r->elements == 0) {
         register_enter(f, REGISTER_FAILED);
         if (r != NULL)
@@ -229,7 +222,6 @@ static void on_registered(void *arg, const redisReply *r)
 static void ask(struct fleet *f)
 {
     struct fleet_key key = fleet_key_node(&f->keys, f->id);
-
     register_enter(f, REGISTER_ASKED);
     scripts_begin(&f->scripts, out(f), SCRIPT_REGISTER, key.text, 4);
     redis_queue_str(out(f), f->run_tag);
@@ -259,7 +251,6 @@ void fleet_register_keep(struct fleet *f)
 {
     struct fleet_key key = fleet_key_node(&f->keys, f->id);
     char field[64];
-
     snprintf(field, sizeof(field), "c:%s:%" PRIu64, f->run_tag, f->registration->connection);
     redis_queue_begin(f->q, 4);
     redis_queue_str(f->q, "HSET");

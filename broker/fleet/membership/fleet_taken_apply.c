@@ -32,7 +32,6 @@ static void gather_all(struct fleet *f)
 static void close_one(struct fleet *f, const struct fleet_taken *t)
 {
     struct store_hold *hold = f->host.hold_of(f->host.arg, mqtt_slice_of(t->client, t->len));
-
     fleet_connect_taken(f, t->client, t->len, t->behalf.epoch);
     if (hold != NULL && hold->store_data != NULL && hold->epoch <= t->behalf.epoch)
         fleet_hold_fenced(hold->store_data);
@@ -41,10 +40,9 @@ static void close_one(struct fleet *f, const struct fleet_taken *t)
 /* A broker that stood still loses thousands at once. */
 bool fleet_taken_close(struct fleet *f, struct timebox *box)
 {
-    struct fleet_taken *t;
-
     if (!f->closing_taken)
         return true;
+    struct fleet_taken *t;
     while ((t = fleet_taken_pop(f)) != NULL) {
         close_one(f, t);
         free(t);

@@ -52,7 +52,6 @@ static struct reaper *find(struct fleet *f, uint64_t victim)
 static void remove_reaper(struct reaper *rp)
 {
     struct reaper **at = &rp->f->reapers;
-
     while (*at != rp)
         at = &(*at)->next;
     *at = rp->next;
@@ -62,10 +61,8 @@ static void remove_reaper(struct reaper *rp)
 static void clear_topics(struct reaper *rp)
 {
     struct fleet *f = rp->f;
-
     for (unsigned bucket = 0; bucket < FLEET_TOPIC_BUCKETS; bucket++) {
         struct fleet_key key = fleet_key_topics(&f->keys, bucket);
-
         redis_queue_begin(f->q, 3);
         redis_queue_str(f->q, "HDEL");
         redis_queue_arg2(f->q, key.text, strlen(key.text), "hw", 2);
@@ -79,7 +76,6 @@ static void clear_topics(struct reaper *rp)
 static void on_struck_off(void *arg, const redisReply *r)
 {
     struct reaper *rp = arg;
-
     rp->under_way--;
     if (rp->ended) {
         free(rp);
@@ -97,7 +93,6 @@ static void finish(struct reaper *rp)
 {
     struct fleet *f = rp->f;
     struct fleet_key inbox = fleet_key_inbox(&f->keys, rp->victim);
-
     clear_topics(rp);
     redis_queue_begin(f->q, 2);
     redis_queue_str(f->q, "UNLINK");
@@ -116,7 +111,6 @@ static void finish(struct reaper *rp)
 static bool may_ask(const struct reaper *rp)
 {
     bool left = rp->unfinished_count > 0 || rp->next_bucket < FLEET_CLIENT_BUCKETS;
-
     return left && !rp->failed && rp->wills < WILLS_MAX &&
            rp->under_way - rp->wills + rp->unfinished_count < BUCKETS_AT_ONCE + 1 &&
            rp->under_way - rp->wills < BUCKETS_AT_ONCE;
@@ -158,7 +152,6 @@ static void go_on(struct reaper *rp)
 static void on_groups_reaped(void *arg, enum store_status status)
 {
     struct reaper *rp = arg;
-
     rp->under_way--;
     if (rp->ended) {
         free(rp);
@@ -172,7 +165,6 @@ static void on_groups_reaped(void *arg, enum store_status status)
 static void on_will(void *arg, enum store_status status)
 {
     struct reaper *rp = arg;
-
     (void)status; /* a failed one is tried again from `due` */
     rp->under_way--;
     rp->wills--;
@@ -188,7 +180,6 @@ static void take_client(struct reaper *rp, struct redisReply **e)
     struct fleet_session_ref session = {
         .client = {.data = (const uint8_t *)e[0]->str, .len = (uint32_t)e[0]->len},
         .epoch = strtoull(e[1]->str, NULL, 10)};
-
     rp->clients++;
     /* What the dead node did to the session may not have reached the log. */
     fleet_reannounce_removals(rp->f, session, e[4]);
@@ -206,7 +197,6 @@ static void on_reaped(void *arg, const redisReply *r)
     struct reaper_step *step = arg;
     struct reaper *rp = step->reaper;
     unsigned bucket = step->bucket;
-
     free(step);
     if (rp->ended) {
         if (--rp->under_way == 0)
@@ -230,7 +220,6 @@ static void ask(struct reaper *rp, unsigned bucket)
     struct fleet *f = rp->f;
     struct fleet_key key = fleet_key_clients(&f->keys, bucket);
     struct reaper_step *step = malloc(sizeof(*step));
-
     if (step == NULL) {
         rp->failed = true;
         return;
@@ -248,7 +237,6 @@ static void ask(struct reaper *rp, unsigned bucket)
 static void on_cut(void *arg, enum store_status status)
 {
     struct reaper *rp = arg;
-
     rp->under_way--;
     if (rp->ended) {
         free(rp);
@@ -264,7 +252,6 @@ static void void_call(void *each_arg, void *arg, struct redis_args args)
     struct reaper_step *step = arg;
     size_t len = 0;
     char *victim = NULL;
-
     (void)each_arg;
     for (size_t i = 0; i < 4 + 1; i++)
         victim = redis_args_next(&args, &len);
@@ -281,11 +268,9 @@ void reapers_run_changed(struct fleet *f)
 
 void reaper_start(struct fleet *f, uint64_t victim)
 {
-    struct reaper *rp;
-
     if (find(f, victim) != NULL || victim == f->id)
         return;
-    rp = calloc(1, sizeof(*rp));
+    struct reaper *rp = calloc(1, sizeof(*rp));
     if (rp == NULL)
         return; /* the next beat asks again */
     rp->f = f;
@@ -301,7 +286,6 @@ void reaper_start(struct fleet *f, uint64_t victim)
 void reapers_see_beat(struct fleet *f, uint64_t sent_ms)
 {
     struct reaper *next;
-
     for (struct reaper *rp = f->reapers; rp != NULL; rp = next) {
         next = rp->next;
         if (rp->done_ms != 0 && sent_ms > rp->done_ms)
@@ -313,7 +297,6 @@ void reapers_free(struct fleet *f)
 {
     while (f->reapers != NULL) {
         struct reaper *rp = f->reapers;
-
         f->reapers = rp->next;
         rp->ended = true;
         if (rp->under_way == 0)

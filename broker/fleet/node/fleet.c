@@ -173,7 +173,6 @@ static void become_unsure(struct fleet *f)
 static void become_sure_again(struct fleet *f)
 {
     uint64_t gap_ms = f->now_ms - f->unsure_since_ms;
-
     hold_links(f, false);
     metric_set(f->metrics.ready, f->state == FLEET_READY);
     LOG_INFO("node_sure_again", KV_STR("node", f->hex), KV_UINT("took_ms", gap_ms));
@@ -183,7 +182,6 @@ static void become_sure_again(struct fleet *f)
 void fleet_lease_enter(struct fleet *f, enum fleet_lease lease)
 {
     bool was_unsure = f->lease == FLEET_LEASE_UNSURE;
-
     assert(fleet_lease_may_enter(f->lease, lease));
     f->lease = lease;
     switch (lease) {
@@ -235,6 +233,5 @@ bool fleet_accepts(const struct fleet *f)
         PENDING_BOUND = 1 << 20, /* some ten ms of Redis: every later command waits behind it */
         HELD_BOUND = 8 << 20,
     };
-
     return redis_queue_bytes(f->q) + f->outbox_bytes < PENDING_BOUND && f->held_bytes < HELD_BOUND;
 }

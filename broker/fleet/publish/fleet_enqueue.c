@@ -10,6 +10,7 @@
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/publish/fleet_queue.h"
 #include "broker/fleet/wire/fleet_keys.h"
+#include "broker/message/kept_ids.h"
 
 struct fleet_enqueue {
     struct fleet_version_wait wait; /* first */
@@ -17,12 +18,19 @@ struct fleet_enqueue {
     unsigned run; /* of Redis, when it was gathered */
     store_done_fn *done;
     void *arg;
-    struct store_queue_target target;
+    struct store_queue_target target; /* its id and identifiers are these: */
+    struct kept_ids ids;
     size_t size;
-    char client[]; /* of the target */
+    char client[];
 };
 
 static void gather(struct fleet_enqueue *e);
+
+static void enqueue_free(struct fleet_enqueue *e)
+{
+    kept_ids_drop(&e->ids, ACCOUNT_REQUESTS);
+    account_delete(ACCOUNT_REQUESTS, e, e->size);
+}
 
 /* `durability: replica`: another Redis took over before a replica had all of it. */
 static bool may_be_lost(const struct fleet_enqueue *e)
@@ -43,7 +51,7 @@ static void on_version(struct fleet_version_wait *w, bool ok)
     fleet_parts_begin(&e->parts);
     e->done(e->arg, e->parts.status);
     message_unref(e->parts.message);
-    account_delete(ACCOUNT_REQUESTS, e, e->size);
+    enqueue_free(e);
 }
 
 static void all_sent(struct fleet_parts *parts)
@@ -66,11 +74,29 @@ static void gather(struct fleet_enqueue *e)
     fleet_parts_issued(&e->parts);
 }
 
+/* With a copy of the target. NULL: out of memory. */
+static struct fleet_enqueue *enqueue_new(const struct store_queue_target *target)
+{
+    size_t size = sizeof(struct fleet_enqueue) + target->client_id.len;
+    struct fleet_enqueue *e = account_new(ACCOUNT_REQUESTS, size);
+    if (e == NULL)
+        return NULL;
+    e->size = size;
+    if (!kept_ids_take(&e->ids, target->ids, ACCOUNT_REQUESTS)) {
+        enqueue_free(e);
+        return NULL;
+    }
+    memcpy(e->client, target->client_id.data, target->client_id.len);
+    e->target = *target;
+    e->target.client_id = mqtt_slice_of(e->client, target->client_id.len);
+    e->target.ids = kept_ids_all(&e->ids);
+    return e;
+}
+
 void fleet_enqueue(struct fleet *f, struct message *m, const struct store_queue_target *target,
                    store_done_fn *done, void *arg)
 {
-    size_t size = sizeof(struct fleet_enqueue) + target->client_id.len;
-    struct fleet_enqueue *e = f->state != FLEET_LEFT ? account_new(ACCOUNT_REQUESTS, size) : NULL;
+    struct fleet_enqueue *e = f->state != FLEET_LEFT ? enqueue_new(target) : NULL;
     if (e == NULL) {
         fleet_defer(f, done, arg, STORE_UNAVAILABLE);
         return;
@@ -81,9 +107,5 @@ void fleet_enqueue(struct fleet *f, struct message *m, const struct store_queue_
     e->parts.never_held = true;
     e->done = done;
     e->arg = arg;
-    e->size = size;
-    e->target = *target;
-    memcpy(e->client, target->client_id.data, target->client_id.len);
-    e->target.client_id = mqtt_slice_of(e->client, target->client_id.len);
     gather(e);
 }

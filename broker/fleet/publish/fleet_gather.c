@@ -37,11 +37,9 @@ static void gather_nodes(struct fleet_parts *p, bool remember, const struct stor
 {
     struct fleet *f = p->f;
     struct fleet_bytes *frame = &f->gathering->frame;
-
     fleet_bytes_reset(frame, 1 << 20);
     for (size_t i = 0; i < t->node_count; i++) {
         struct route_node *n = t->nodes[i];
-
         if (id_set_has(&p->nodes, n->id))
             continue;
         id_set_add(&p->nodes, n->id); /* without memory it is served twice, at worst */
@@ -61,7 +59,6 @@ static void gather_queues(struct fleet_parts *p, bool remember, const struct sto
     for (size_t i = 0; i < t->queue_count; i++) {
         const struct store_queue_target *target = &t->queues[i];
         uint64_t id = fleet_hash(target->client_id.data, target->client_id.len);
-
         if (id_set_has(&p->clients, id))
             continue;
         id_set_add(&p->clients, id);
@@ -74,7 +71,6 @@ static void gather_groups(struct fleet_parts *p, bool remember, const struct sto
 {
     for (size_t i = 0; i < t->group_count; i++) {
         uint64_t id = fleet_group_part(t->groups[i]);
-
         if (id_set_has(&p->clients, id))
             continue;
         id_set_add(&p->clients, id);
@@ -98,7 +94,6 @@ void fleet_gather_bulk(struct fleet *f, struct fleet_behalf behalf, bool remembe
                        const struct store_publish_request *req)
 {
     struct fleet_bytes *frame = &f->gathering->frame;
-
     if (req->message->retain)
         fleet_retain(f, NULL, behalf, req->message, remember);
     if (req->targets.node_count == 0)

@@ -57,7 +57,6 @@ static void call_done(struct fleet_publish *p)
 static struct fleet_publish *take_finished(struct fleet_hold *h)
 {
     struct fleet_publish *p = h->publishes;
-
     if (p == NULL || p->state != FLEET_PUBLISH_DONE)
         return NULL;
     h->publishes = p->next;
@@ -69,9 +68,8 @@ static struct fleet_publish *take_finished(struct fleet_hold *h)
 /* Calls what is finished at the head of the publisher's list. */
 static void complete_in_order(struct fleet_hold *h)
 {
-    struct fleet_publish *p;
-
     h->refs++;
+    struct fleet_publish *p;
     while ((p = take_finished(h)) != NULL) {
         call_done(p);
         fleet_publish_release_behind(h);
@@ -82,7 +80,6 @@ static void complete_in_order(struct fleet_hold *h)
 void fleet_publish_finish(struct fleet_publish *p)
 {
     struct fleet_hold *h = p->hold;
-
     fleet_publish_enter(p, FLEET_PUBLISH_DONE);
     if (h == NULL)
         call_done(p);
@@ -95,7 +92,6 @@ void fleet_publish_finish(struct fleet_publish *p)
 void fleet_publish_void(struct fleet *f)
 {
     struct fleet_publish *p;
-
     LIST_FOREACH (p, &f->publishing->all, all)
         p->parts.taken |= fleet_taken_has(f, p->behalf);
 }
@@ -141,7 +137,6 @@ static void issue(struct fleet_publish *p)
 static void gather(struct fleet_publish *p, const struct store_targets *t)
 {
     struct fleet *f = p->parts.f;
-
     fleet_publish_enter(p, FLEET_PUBLISH_SENDING);
     if (p->matched == UINT64_MAX)
         p->run = f->runs;
@@ -163,7 +158,6 @@ static bool is_of_the_past(const struct fleet_publish *p)
 {
     const struct fleet_hold *h = p->hold;
     bool ended = h != NULL && h->hold == NULL && p->parts.f->now_ms - h->ended_ms >= PAST_MS;
-
     return ended && (p->parts.message->qos > 0 || p->parts.message->retain);
 }
 
@@ -171,7 +165,6 @@ void fleet_publish_match(struct fleet_publish *p)
 {
     const struct fleet *f = p->parts.f;
     struct store_targets t = {0};
-
     p->parts.taken |= is_of_the_past(p);
     fleet_parts_begin(&p->parts);
     f->host.match(f->host.arg, p->parts.message, &t);
@@ -190,7 +183,6 @@ void fleet_publish_match_again(struct fleet_publish *p)
 void fleet_publish_match_new(struct fleet_publish *p)
 {
     struct fleet_hold *h = p->hold;
-
     if (h != NULL)
         h->refs++;
     fleet_publish_match_again(p); /* may free it */
@@ -235,7 +227,6 @@ static void note_owed(struct fleet_publish *p, uint64_t version)
 static void on_version(struct fleet_version_wait *w, bool ok)
 {
     struct fleet_publish *p = (struct fleet_publish *)w;
-
     if (p->parts.taken)
         p->parts.status = STORE_FENCED;
     if (!ok)
@@ -262,7 +253,6 @@ static void on_version(struct fleet_version_wait *w, bool ok)
 static struct fleet_behalf behalf_of(struct fleet *f, const struct store_publish_request *req)
 {
     const struct fleet_hold *h = req->hold != NULL ? req->hold->store_data : NULL;
-
     if (h != NULL)
         return h->behalf;
     return fleet_will_behalf(f, req->message);
@@ -273,7 +263,6 @@ static struct fleet_behalf behalf_of(struct fleet *f, const struct store_publish
 static void publish_bulk(struct fleet *f, const struct store_publish_request *req)
 {
     struct fleet_behalf behalf = {0};
-
     if (req->reached != NULL && req->targets.node_count > 0)
         *req->reached = true;
     if (req->targets.node_count == 0 && !req->message->retain)
@@ -299,15 +288,12 @@ void fleet_publish(struct fleet *f, const struct store_publish_request *req, sto
                    void *arg)
 {
     struct fleet_hold *h = req->hold != NULL ? req->hold->store_data : NULL;
-    struct fleet_publish *earlier;
-    struct fleet_publish *p;
-
     if (req->message->qos == 0 && f->cfg.consistency != CONSISTENCY_STRICT) {
         publish_bulk(f, req);
         fleet_defer(f, done, arg, STORE_OK);
         return;
     }
-    p = account_new(ACCOUNT_REQUESTS, sizeof(*p));
+    struct fleet_publish *p = account_new(ACCOUNT_REQUESTS, sizeof(*p));
     if (p == NULL || f->state == FLEET_LEFT || (req->qos2_packet_id != 0 && h == NULL)) {
         account_delete(ACCOUNT_REQUESTS, p, sizeof(*p));
         fleet_defer(f, done, arg, STORE_UNAVAILABLE);
@@ -324,7 +310,7 @@ void fleet_publish(struct fleet *f, const struct store_publish_request *req, sto
     p->reached = req->reached;
     p->matched = UINT64_MAX; /* not yet */
     p->remember = req->qos2_packet_id != 0 || fleet_will_is(f, req->message);
-    earlier = h != NULL ? h->publishes_tail : NULL;
+    struct fleet_publish *earlier = h != NULL ? h->publishes_tail : NULL;
     if (h != NULL)
         queue_behind(p, h);
     if (req->qos2_packet_id != 0)

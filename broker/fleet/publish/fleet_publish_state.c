@@ -46,7 +46,6 @@ static void leave_behind(struct fleet_publish *p)
 static void enter_held(struct fleet_publish *p)
 {
     struct fleet_publishing *pub = p->parts.f->publishing;
-
     p->again_ms = p->parts.f->now_ms + AGAIN_MS;
     p->parts.f->held_bytes += message_size(p->parts.message);
     p->next_held = NULL;
@@ -60,7 +59,6 @@ static void enter_held(struct fleet_publish *p)
 static void leave_held(struct fleet_publish *p)
 {
     struct fleet_publishing *pub = p->parts.f->publishing;
-
     assert(pub->held == p);
     pub->held = p->next_held;
     p->parts.f->held_bytes -= message_size(p->parts.message);

@@ -17,7 +17,6 @@
 static bool may_match_again(const struct fleet_publish *earlier)
 {
     const struct fleet *f = earlier->parts.f;
-
     return earlier->state == FLEET_PUBLISH_BEHIND || !fleet_log_is_valid(f) ||
            earlier->matched != fleet_publish_applied(f) ||
            (fleet_may_be_lost(f) && earlier->state != FLEET_PUBLISH_DONE);
@@ -44,7 +43,6 @@ void fleet_publish_release_behind(struct fleet_hold *h)
     struct fleet *f = h->fleet;
     struct fleet_publish *earlier = NULL;
     bool ends = !fleet_is_joined(f); /* nobody is told any more */
-
     for (struct fleet_publish *p = h->publishes; p != NULL && h->behind > 0;
          earlier = p, p = p->next) {
         if (p->state != FLEET_PUBLISH_BEHIND)
@@ -64,7 +62,6 @@ void fleet_publish_release_behind(struct fleet_hold *h)
 static void match_in_order(struct fleet_publish *p)
 {
     struct fleet_publish *earlier = NULL;
-
     for (struct fleet_publish *q = p->hold != NULL ? p->hold->publishes : p; q != p; q = q->next)
         earlier = q;
     if (fleet_publish_must_wait(p, earlier))
@@ -78,11 +75,9 @@ static void match_in_order(struct fleet_publish *p)
 /* The message takes the id that its packet id is bound to: its own, or that of an earlier try. */
 static bool take_bound_id(struct fleet_publish *p, struct message_id bound)
 {
-    struct message *again;
-
     if (bound.node == p->parts.message->id.node && bound.sequence == p->parts.message->id.sequence)
         return true;
-    again = fleet_message_with_id(p->parts.message, bound);
+    struct message *again = fleet_message_with_id(p->parts.message, bound);
     if (again == NULL)
         return false;
     message_unref(p->parts.message);
@@ -94,9 +89,8 @@ static void on_bound(void *arg, const redisReply *r)
 {
     struct fleet_publish *p = arg;
     struct fleet *f = p->parts.f;
-    struct message_id bound;
     enum store_status status = fleet_reply_status(r);
-
+    struct message_id bound;
     if (status == STORE_OK)
         status = p->parts.taken ? STORE_FENCED : fleet_qos2_bound(r, p->hold, &bound);
     if (status == STORE_OK && !take_bound_id(p, bound))
@@ -122,7 +116,6 @@ void fleet_publish_bind(struct fleet_publish *p, const struct store_publish_requ
 void fleet_publish_tick(struct fleet *f)
 {
     struct fleet_publishing *pub = f->publishing;
-
     if (!fleet_log_is_valid(f) || f->full)
         return;
     while (pub->held != NULL && f->now_ms >= pub->held->again_ms) {
@@ -137,7 +130,6 @@ void fleet_publish_reset(struct fleet *f)
 {
     while (f->publishing != NULL && f->publishing->held != NULL) {
         struct fleet_publish *p = f->publishing->held;
-
         fleet_parts_failed(&p->parts, STORE_UNAVAILABLE);
         fleet_publish_finish(p);
     }

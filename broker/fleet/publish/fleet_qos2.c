@@ -13,7 +13,6 @@ void fleet_qos2_bind(struct fleet *f, struct store_hold *hold, uint16_t packet_i
 {
     struct fleet_hold *h = hold->store_data;
     uint8_t text[16];
-
     fleet_id_write(text, id);
     fleet_hold_assert_once(h);
     fleet_session_script(f, hold, SCRIPT_QOS2, 2);
@@ -42,7 +41,6 @@ static void on_qos2_end(void *arg, const redisReply *r)
 {
     struct qos2_end *end = arg;
     enum store_status status = fleet_reply_status(r);
-
     if (status == STORE_OK && r->integer == 0) {
         status = STORE_FENCED;
         fleet_hold_fenced(end->hold);
@@ -58,8 +56,6 @@ void fleet_qos2_end(struct fleet *f, struct store_hold *hold, uint16_t packet_id
 {
     struct fleet_hold *h = hold->store_data;
     struct qos2_end *end = h != NULL ? malloc(sizeof(*end)) : NULL;
-    struct fleet_key key;
-
     if (end == NULL) {
         fleet_defer(f, done, arg, STORE_UNAVAILABLE);
         return;
@@ -72,7 +68,7 @@ void fleet_qos2_end(struct fleet *f, struct store_hold *hold, uint16_t packet_id
     *end = (struct qos2_end){.hold = h, .done = done, .arg = arg};
     h->refs++;
     fleet_hold_assert_once(h);
-    key = fleet_key_clients(&f->keys, h->bucket);
+    struct fleet_key key = fleet_key_clients(&f->keys, h->bucket);
     scripts_begin(&f->scripts, f->q, SCRIPT_QOS2_END, key.text, 3);
     redis_queue_arg(f->q, hold->client_id, hold->client_id_len);
     redis_queue_u64(f->q, hold->epoch);

@@ -78,16 +78,14 @@ static void batch_free(struct queue_batch *b)
 
 static void tell_owner(struct fleet *f, const redisReply *owner, const redisReply *client)
 {
-    struct route_node *n;
     uint64_t id;
-
     if (!fleet_hex_parse(owner->str, owner->len, &id))
         return;
     if (id == f->id) {
         f->host.wake(f->host.arg, mqtt_slice_of(client->str, client->len));
         return;
     }
-    n = fleet_node_find(f, id);
+    struct route_node *n = fleet_node_find(f, id);
     if (n != NULL)
         outbox_add_wake(f, n,
                         (struct mqtt_slice){.data = (const uint8_t *)client->str,
@@ -98,7 +96,6 @@ static void tell_owner(struct fleet *f, const redisReply *owner, const redisRepl
 static void note_unknown(struct queue_batch *b, const redisReply *number)
 {
     unsigned long i = strtoul(number->str + 1, NULL, 10);
-
     if (i < b->target_count)
         fleet_parts_unknown(b->publishes[i], b->targets[i].client);
 }
@@ -107,7 +104,6 @@ static void note_full(struct queue_batch *b, const redisReply *number, const red
 {
     unsigned long i = strtoul(number->str + 1, NULL, 10);
     struct mqtt_slice topic = {0};
-
     if (i < b->target_count)
         topic = b->publishes[i]->message->topic;
     LOG_LIMITED(LOG_LEVEL_WARN, "queue_full", KV_BYTES("client_id", client->str, client->len),
@@ -144,7 +140,6 @@ static void try_all_again(struct queue_batch *b)
 static void take_answer(struct queue_batch *b, const redisReply *r)
 {
     struct fleet *f = b->f;
-
     metric_add(f->metrics.queue_dropped, (uint64_t)r->element[0]->integer);
     for (size_t i = 1; i + 1 < r->elements; i += 2) {
         if (r->element[i]->str[0] == '#')
@@ -165,7 +160,6 @@ static void on_queued(void *arg, const redisReply *r)
     struct queue_batch *b = arg;
     enum store_status status = fleet_reply_status(r);
     bool is_done = status == STORE_OK && r->type == REDIS_REPLY_ARRAY;
-
     fleet_chain_answered(&b->f->queues->chains[b->bucket], b->number, is_done);
     if (status != STORE_OK)
         refuse_all(b, status);
@@ -185,17 +179,14 @@ static void void_targets(void *each_arg, void *arg, struct redis_args args)
 {
     const struct queue_batch *b = arg;
     size_t before = 4 + 8 + 2 * b->message_count;
-    size_t len;
-
     (void)each_arg;
+    size_t len;
     for (size_t i = 0; i < before; i++)
         redis_args_next(&args, &len);
     for (size_t i = 0; i < b->target_count; i++) {
-        char *flags;
-
         redis_args_next(&args, &len);
         redis_args_next(&args, &len);
-        flags = redis_args_next(&args, &len);
+        char *flags = redis_args_next(&args, &len);
         if (flags != NULL && b->publishes[i]->taken)
             *flags = FLAGS_VOID;
     }
@@ -211,7 +202,6 @@ void fleet_queues_void(struct fleet *f)
 static void retag(void *each_arg, void *arg, struct redis_args args)
 {
     const struct fleet *f = each_arg;
-
     (void)arg;
     scripts_end_arg(args, 1, f->run_tag); /* of the node's field */
     scripts_fill_arg(args, 3, 'x');
@@ -276,11 +266,9 @@ static void send_batch(struct fleet *f, struct queue_batch *b)
 void fleet_queues_flush(struct fleet *f)
 {
     struct queue_batches list = STAILQ_HEAD_INITIALIZER(list);
-
     STAILQ_CONCAT(&list, &f->queues->list);
     while (!STAILQ_EMPTY(&list)) {
         struct queue_batch *b = STAILQ_FIRST(&list);
-
         STAILQ_REMOVE_HEAD(&list, link);
         if (fleet_chain_is_open(&f->queues->chains[b->bucket]))
             send_batch(f, b);
@@ -293,7 +281,6 @@ void fleet_queues_flush(struct fleet *f)
 static struct queue_batch *open_batch(struct fleet *f, unsigned bucket)
 {
     struct queue_batch *b = f->queues->open[bucket];
-
     if (b != NULL && b->target_count < TARGETS_MAX && b->bytes.len < BYTES_MAX &&
         b->copied < COPIED_MAX)
         return b;
@@ -312,11 +299,9 @@ static struct queue_batch *open_batch(struct fleet *f, unsigned bucket)
 
 static void add_message(struct queue_batch *b, const struct message *m, bool remember)
 {
-    struct queue_message *qm;
-
     if (b->message_count > 0 && b->messages[b->message_count - 1].message == m)
         return;
-    qm = &b->messages[b->message_count++];
+    struct queue_message *qm = &b->messages[b->message_count++];
     qm->message = m;
     qm->at = b->bytes.len;
     fleet_frame_put(&b->bytes, m, remember);
@@ -330,7 +315,6 @@ static void put_flags(struct fleet_bytes *b, const struct message *m,
                       const struct store_queue_target *target, struct fleet_queue_how how)
 {
     uint8_t flags = target->qos;
-
     if (how.is_value || (m->retain && target->retain_as_published))
         flags |= FLAG_RETAIN;
     flags |= how.is_value ? FLAG_VALUE : 0;
@@ -349,14 +333,12 @@ void fleet_queue_add(struct fleet *f, struct fleet_parts *p, const struct messag
     unsigned bucket =
         fleet_client_bucket(&f->keys, (const char *)target->client_id.data, target->client_id.len);
     struct queue_batch *b = open_batch(f, bucket);
-    struct queue_target *t;
-
     if (b == NULL) {
         fleet_parts_failed(p, STORE_UNAVAILABLE);
         return;
     }
     add_message(b, m, how.remember);
-    t = &b->targets[b->target_count];
+    struct queue_target *t = &b->targets[b->target_count];
     t->message = (unsigned)b->message_count - 1;
     t->at = b->bytes.len;
     t->len = target->client_id.len;
@@ -382,14 +364,12 @@ static void drop_batch(struct queue_batch *b)
 void fleet_queues_reset(struct fleet *f)
 {
     struct queue_batches list = STAILQ_HEAD_INITIALIZER(list);
-
     if (f->queues == NULL)
         return;
     STAILQ_CONCAT(&list, &f->queues->list);
     memset(f->queues->open, 0, sizeof(f->queues->open));
     while (!STAILQ_EMPTY(&list)) {
         struct queue_batch *b = STAILQ_FIRST(&list);
-
         STAILQ_REMOVE_HEAD(&list, link);
         drop_batch(b);
     }

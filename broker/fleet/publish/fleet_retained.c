@@ -109,7 +109,6 @@ static void on_retained(void *arg, const redisReply *r)
     struct retain_batch *b = arg;
     enum store_status status = fleet_reply_status(r);
     bool is_done = status == STORE_OK && r->type == REDIS_REPLY_ARRAY && r->elements == 2;
-
     fleet_chain_answered(&b->f->retaining->chains[b->bucket], b->number, is_done);
     if (status != STORE_OK)
         fail_publishes(b, status);
@@ -126,12 +125,10 @@ static void void_values(void *each_arg, void *arg, struct redis_args args)
     const struct fleet *f = each_arg;
     const struct retain_batch *b = arg;
     size_t len;
-
     for (size_t i = 0; i < 4 + 6; i++)
         redis_args_next(&args, &len);
     for (size_t i = 0; i < b->count; i++) {
         char *is_set = redis_args_next(&args, &len);
-
         if (is_set != NULL && fleet_taken_has(f, b->values_for[i].behalf))
             *is_set = '0';
         for (size_t k = 0; k < 3; k++)
@@ -153,7 +150,6 @@ static void forget_done(void *each_arg, void *arg, struct redis_args args)
 {
     const struct fleet_retaining *ret = each_arg;
     const struct retain_batch *b = arg;
-
     scripts_clear_done(args, 3, &ret->chains[b->bucket]);
 }
 
@@ -166,7 +162,6 @@ static void write_batch(struct fleet *f, struct retain_batch *b)
 {
     struct fleet_key key = fleet_key_topics(&f->keys, b->bucket);
     struct fleet_reader r = fleet_reader_of(b->values.data, b->values.len);
-
     scripts_begin(&f->scripts, f->q, SCRIPT_RETAIN, key.text, 6 + 4 * b->count);
     redis_queue_str(f->q, f->hex);
     b->number = f->retaining->sequence += b->count;
@@ -178,7 +173,6 @@ static void write_batch(struct fleet *f, struct retain_batch *b)
     for (size_t i = 0; i < b->count; i++) {
         struct mqtt_slice topic = fleet_reader_slice(&r);
         struct mqtt_slice frame = fleet_reader_slice(&r);
-
         redis_queue_arg(f->q, b->values_for[i].taken ? "0" : "1", 1);
         redis_queue_arg(f->q, topic.data, topic.len);
         redis_queue_arg(f->q, frame.data, frame.len);
@@ -191,7 +185,6 @@ static void write_batch(struct fleet *f, struct retain_batch *b)
 static void send_batch(struct fleet *f, unsigned bucket)
 {
     struct retain_batch *b = f->retaining->open[bucket];
-
     f->retaining->open[bucket] = b->next;
     if (b->values.failed)
         fail_publishes(b, STORE_UNAVAILABLE);
@@ -207,7 +200,6 @@ static bool note_value(struct retain_batch *b, const struct retain_for *value)
     if (b->count == b->size) {
         size_t size = b->size == 0 ? 16 : b->size * 2;
         struct retain_for *list = realloc(b->values_for, size * sizeof(*list));
-
         if (list == NULL)
             return false;
         b->values_for = list;
@@ -224,11 +216,9 @@ static struct retain_batch *batch_for(struct fleet *f, unsigned bucket, size_t b
 {
     struct fleet_retaining *ret = f->retaining;
     struct retain_batch *b = ret->open[bucket] != NULL ? ret->last[bucket] : NULL;
-    struct retain_batch *next;
-
     if (b != NULL && fleet_piece_take(&b->piece, bytes))
         return b;
-    next = calloc(1, sizeof(*next));
+    struct retain_batch *next = calloc(1, sizeof(*next));
     if (next == NULL)
         return NULL;
     next->f = f;
@@ -248,13 +238,11 @@ void fleet_retain(struct fleet *f, struct fleet_parts *p, struct fleet_behalf be
     struct retain_for value = {.publish = p, .behalf = behalf, .remember = remember};
     struct fleet_retaining *ret = f->retaining;
     unsigned bucket = fleet_topic_bucket(m->topic);
-    struct retain_batch *b;
-
     if (p == NULL && (!fleet_is_joined(f) || !fleet_accepts(f))) {
         metric_add(f->metrics.bulk_dropped, 1);
         return;
     }
-    b = batch_for(f, bucket, m->topic.len + m->payload.len);
+    struct retain_batch *b = batch_for(f, bucket, message_content_size(m));
     fleet_id_write(value.id, m->id);
     if (b == NULL || !note_value(b, &value)) {
         if (p != NULL)
@@ -291,13 +279,11 @@ void fleet_retaining_flush(struct fleet *f)
 void fleet_retaining_reset(struct fleet *f)
 {
     struct fleet_retaining *ret = f->retaining;
-
     if (ret == NULL)
         return;
     for (unsigned bucket = 0; bucket < FLEET_TOPIC_BUCKETS; bucket++) {
         while (ret->open[bucket] != NULL) {
             struct retain_batch *b = ret->open[bucket];
-
             ret->open[bucket] = b->next;
             fail_publishes(b, STORE_UNAVAILABLE);
             issue_publishes(b);

@@ -39,7 +39,6 @@ static void on_expired(void *arg, const redisReply *r)
 {
     struct expiry_bucket *b = arg;
     struct fleet *f = b->f;
-
     b->asking = false;
     if (fleet_reply_status(r) != STORE_OK || r->type != REDIS_REPLY_ARRAY || r->elements != 2)
         return;
@@ -57,7 +56,6 @@ void fleet_retained_expire(struct fleet *f, unsigned bucket)
 {
     struct expiry_bucket *b = &f->retained_expiry->buckets[bucket];
     struct fleet_key key = fleet_key_topics(&f->keys, bucket);
-
     if (b->asking || !fleet_is_joined(f))
         return;
     b->asking = true;
@@ -68,12 +66,11 @@ void fleet_retained_expire(struct fleet *f, unsigned bucket)
 
 void fleet_retained_expiry_tick(struct fleet *f)
 {
-    unsigned rank;
-    unsigned count;
-
     if (f->now_ms < f->retained_expiry->next_ms || f->state != FLEET_READY || !fleet_can_act(f))
         return;
     f->retained_expiry->next_ms = f->now_ms + SWEEP_MS;
+    unsigned rank;
+    unsigned count;
     fleet_nodes_rank(f, &rank, &count);
     for (unsigned bucket = rank; bucket < FLEET_TOPIC_BUCKETS; bucket += count)
         fleet_retained_expire(f, bucket);

@@ -127,14 +127,11 @@ static void round_done(struct retained_read *rd)
 
 static void take_value(struct retained_values *v, const redisReply *value, uint64_t now_ms)
 {
-    struct fleet_reader r;
-    struct message *m;
-    bool remember;
-
     if (value->type != REDIS_REPLY_STRING)
         return; /* cleared meanwhile */
-    r = fleet_reader_of(value->str, value->len);
-    m = fleet_frame_get(&r, &remember);
+    struct fleet_reader r = fleet_reader_of(value->str, value->len);
+    bool remember;
+    struct message *m = fleet_frame_get(&r, &remember);
     if (m == NULL)
         return;
     if (message_is_expired(m, now_ms)) {
@@ -149,7 +146,6 @@ static void take_value(struct retained_values *v, const redisReply *value, uint6
 static void values_part_done(struct retained_values *v)
 {
     struct retained_read *rd = v->walk->read;
-
     if (--v->waits > 0)
         return;
     for (size_t i = 0; i < v->count; i++) {
@@ -166,7 +162,6 @@ static void drop_matching(struct walk *w, size_t count)
 {
     struct fleet_reader r =
         fleet_reader_of(w->matching.data + w->match_at, w->matching.len - w->match_at);
-
     for (size_t i = 0; i < count && w->match_count > 0; i++, w->match_count--)
         fleet_reader_slice(&r);
     w->match_at = (size_t)(r.at - w->matching.data);
@@ -182,7 +177,6 @@ static void on_values(void *arg, const redisReply *r)
     struct walk *w = v->walk;
     uint64_t now_ms = fleet_clock_now_ms(w->read->f->clock);
     enum store_status status = fleet_reply_status(r);
-
     if (status != STORE_OK)
         w->read->status = status;
     for (size_t i = 0; status == STORE_OK && i < r->elements && i < NAMES_MAX; i++)
@@ -198,7 +192,6 @@ static void on_values(void *arg, const redisReply *r)
 static void on_barrier(void *arg, bool ok)
 {
     struct retained_values *v = arg;
-
     if (!ok)
         v->walk->read->status = STORE_UNAVAILABLE;
     values_part_done(v);
@@ -214,7 +207,6 @@ static void ask_values(struct walk *w)
         fleet_reader_of(w->matching.data + w->match_at, w->matching.len - w->match_at);
     size_t count = w->is_large ? 1 : w->match_count;
     struct retained_values *v = calloc(1, sizeof(*v));
-
     rd->under_way++;
     if (v == NULL) {
         rd->status = STORE_UNAVAILABLE;
@@ -227,7 +219,6 @@ static void ask_values(struct walk *w)
     redis_queue_u64(f->q, w->is_large ? 0 : FLEET_PIECE_BYTES);
     for (size_t i = 0; i < count; i++) {
         struct mqtt_slice name = fleet_reader_slice(&r);
-
         redis_queue_arg(f->q, name.data, name.len);
     }
     redis_queue_end(f->q, REDIS_REPLAY, on_values, v);
@@ -247,12 +238,10 @@ static void take_names(struct walk *w, const redisReply *r)
     struct retained_read *rd = w->read;
     const redisReply *last = NULL;
     size_t bytes = 0;
-
     w->at_end = r->elements < w->names_at_once;
     for (size_t i = 0; i < r->elements; i++) {
         struct mqtt_slice name = {.data = (const uint8_t *)r->element[i]->str,
                                   .len = (uint32_t)r->element[i]->len};
-
         last = r->element[i];
         bytes += name.len;
         if (mqtt_filter_matches(filter_of(rd), name))
@@ -274,7 +263,6 @@ static void on_names(void *arg, const redisReply *r)
     struct walk *w = arg;
     struct retained_read *rd = w->read;
     enum store_status status = fleet_reply_status(r);
-
     if (status != STORE_OK || r->type != REDIS_REPLY_ARRAY)
         rd->status = status != STORE_OK ? status : STORE_UNAVAILABLE;
     else if (!rd->cancelled)
@@ -292,8 +280,6 @@ static void ask_names(struct walk *w)
     struct retained_read *rd = w->read;
     struct redis_queue *q = rd->f->q;
     struct fleet_key key = fleet_key_topics(&rd->f->keys, w->bucket);
-    char *to;
-
     rd->under_way++;
     redis_queue_begin(q, 7);
     redis_queue_str(q, "ZRANGEBYLEX");
@@ -304,7 +290,7 @@ static void ask_names(struct walk *w)
         redis_queue_arg2(q, "[", 1, rd->filter, rd->prefix_len);
     else
         redis_queue_str(q, "-");
-    to = redis_queue_room(q, rd->prefix_len + 2u);
+    char *to = redis_queue_room(q, rd->prefix_len + 2u);
     if (to != NULL) {
         to[0] = '(';
         memcpy(to + 1, rd->filter, rd->prefix_len);
@@ -339,7 +325,6 @@ static void next_round(struct retained_read *rd)
 void fleet_retained_tick(struct fleet *f)
 {
     struct retained_read *rd;
-
     LIST_FOREACH (rd, &f->retained_reads->list, link) {
         if (f->retained_reads->large_under_way)
             return;
@@ -359,7 +344,6 @@ static void add_exact(struct retained_read *rd, uint32_t len)
 {
     struct mqtt_slice name = {.data = rd->filter, .len = len};
     struct walk *w = &rd->walks[rd->walk_count];
-
     add_walk(rd, fleet_topic_bucket(name));
     w->at_end = true;
     note_matching(w, name);
@@ -372,7 +356,6 @@ static void plan(struct retained_read *rd)
 {
     struct mqtt_slice filter = filter_of(rd);
     uint32_t wild = 0;
-
     while (wild < filter.len && filter.data[wild] != '+' && filter.data[wild] != '#')
         wild++;
     if (wild == filter.len) {
@@ -394,7 +377,6 @@ struct store_retained_read *fleet_retained_start(struct fleet *f, struct mqtt_sl
                                                  store_done_fn *done, void *arg)
 {
     struct retained_read *rd = calloc(1, sizeof(*rd) + filter.len);
-
     if (rd == NULL) {
         fleet_defer(f, done, arg, STORE_UNAVAILABLE);
         return NULL;
@@ -416,7 +398,6 @@ struct store_retained_read *fleet_retained_start(struct fleet *f, struct mqtt_sl
 void fleet_retained_continue(struct store_retained_read *read)
 {
     struct retained_read *rd = (struct retained_read *)read;
-
     if (rd->under_way == 0 && !rd->cancelled)
         next_round(rd);
 }
@@ -424,7 +405,6 @@ void fleet_retained_continue(struct store_retained_read *read)
 void fleet_retained_cancel(struct store_retained_read *read)
 {
     struct retained_read *rd = (struct retained_read *)read;
-
     rd->cancelled = true;
     if (rd->under_way == 0)
         read_free(rd);
@@ -435,7 +415,6 @@ void fleet_retained_reset(struct fleet *f)
 {
     while (!LIST_EMPTY(&f->retained_reads->list)) {
         struct retained_read *rd = LIST_FIRST(&f->retained_reads->list);
-
         rd->done(rd->arg, STORE_UNAVAILABLE);
         read_free(rd);
     }

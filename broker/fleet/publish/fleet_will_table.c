@@ -16,7 +16,6 @@ void fleet_will_table_remove(struct fleet *f, struct fleet_will_entry *e)
 struct fleet_will_entry *fleet_will_table_find(const struct fleet *f, const struct message *m)
 {
     struct fleet_will_entry *e = NULL;
-
     if (f->will_table != NULL)
         HASH_FIND(hh, f->will_table, &m->id, sizeof(m->id), e);
     return e;
@@ -30,6 +29,5 @@ bool fleet_will_is(const struct fleet *f, const struct message *m)
 struct fleet_behalf fleet_will_behalf(const struct fleet *f, const struct message *m)
 {
     const struct fleet_will_entry *e = fleet_will_table_find(f, m);
-
     return e != NULL ? e->behalf : (struct fleet_behalf){0};
 }

@@ -2,7 +2,7 @@
 -- Rule 12: messages into the queues of groups of one bucket. KEYS: bucket prefix.
 -- ARGV: node, call number, a queue's limit in messages, in bytes (0: none), dedup window in ms, most ids in it,
 --   node whose members come first or '', then per target: group, frame, id to be remembered or '', ms that
---   messages stay without a member.
+--   messages stay without a member, partition or ''.
 -- Returns {dropped, then triples}:
 --   node, group, messages: a hungry node, to be woken;
 --   '#', group, a target's number: the group has no member;
@@ -12,7 +12,7 @@
 -- promises no order.)
 -- `w:` has the numbers that wait, `e:` the messages, each behind its time, `t:` who has taken a number,
 -- `c:` the last number and the bytes in `e:`, `h:` the nodes with members for whom there was nothing. Numbers
--- begin above all that were ever given.
+-- begin above all that were ever given. Behind a number is its partition, if there are any: <number>:<partition>.
 local p, node, call = KEYS[1], ARGV[1], tonumber(ARGV[2])
 local limit, most, window, ids = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local calls = p .. 'calls:' .. node
@@ -43,7 +43,7 @@ end
 local function report(word, g, i)
   out[#out + 1] = word
   out[#out + 1] = g
-  out[#out + 1] = (i - 8) / 4
+  out[#out + 1] = (i - 8) / 5
 end
 
 local function put(g, i, members)
@@ -63,9 +63,10 @@ local function put(g, i, members)
   end
   local entry = string.format('%.0f ', now) .. ARGV[i + 1]
   local n = string.format('%.0f', h[1] and tonumber(h[1]) + 1 or now * 2048)
+  local id = ARGV[i + 4] == '' and n or n .. ':' .. ARGV[i + 4]
   redis.call('HSET', c, 'n', n, 'b', string.format('%.0f', bytes + #entry))
-  redis.call('ZADD', p .. 'w:' .. g, n, n)
-  redis.call('HSET', p .. 'e:' .. g, n, entry)
+  redis.call('ZADD', p .. 'w:' .. g, n, id)
+  redis.call('HSET', p .. 'e:' .. g, id, entry)
   if members == 0 then
     for _, kind in ipairs({'w:', 'e:', 't:', 'c:'}) do
       redis.call('PEXPIRE', p .. kind .. g, ARGV[i + 3])
@@ -73,7 +74,7 @@ local function put(g, i, members)
   end
 end
 
-for i = 8, #ARGV, 4 do
+for i = 8, #ARGV, 5 do
   local g = ARGV[i]
   local members = redis.call('HLEN', p .. 'm:' .. g)
   if members == 0 and tonumber(ARGV[i + 3]) == 0 then
@@ -93,15 +94,22 @@ for _, g in ipairs(order) do
     local hungry = p .. 'h:' .. g
     local named = {}
     if ARGV[7] ~= '' and redis.call('SREM', hungry, ARGV[7]) == 1 then
-      named = {ARGV[7]}
+      named = {ARGV[7]} -- alone: it lets others be named if it has no room
     end
-    for _, other in ipairs(redis.call('SPOP', hungry, 2 - #named)) do
+    -- Two, in case one has no room by now; more of many messages, so that they go to all.
+    local most_nodes = math.max(2, math.min(added[g], 8))
+    if ARGV[12] ~= '' then
+      most_nodes = 64 -- a partition is one member's
+    elseif #named > 0 then
+      most_nodes = 1
+    end
+    for _, other in ipairs(redis.call('SPOP', hungry, most_nodes - #named)) do
       named[#named + 1] = other
     end
     for _, n in ipairs(named) do
       out[#out + 1] = n
       out[#out + 1] = g
-      out[#out + 1] = added[g]
+      out[#out + 1] = math.ceil(added[g] / #named)
     end
   end
 end

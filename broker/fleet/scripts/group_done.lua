@@ -15,12 +15,12 @@ for i = 2, #ARGV, 3 do
       redis.call('HDEL', e, n)
       redis.call('HINCRBY', c, 'b', -size)
     elseif size > 0 then
-      redis.call('ZADD', w, n, n)
+      redis.call('ZADD', w, string.match(n, '^%d+'), n)
       back = true
     end
   end
 end
 if back and redis.call('ZCARD', w) > 0 then
-  return redis.call('SPOP', p .. 'h:' .. g, 2)
+  return redis.call('SPOP', p .. 'h:' .. g, redis.call('EXISTS', p .. 'p:' .. g) == 1 and 64 or 2)
 end
 return {}

@@ -1,6 +1,8 @@
 #!lua flags=allow-oom
--- Rule 12: members that are away, or were, and may have something. KEYS: bucket prefix. ARGV: redispatch_after
---   in ms. Returns {how many are noted, kind, group, client, epoch as a member ('': it is none), {number, what was noted, ...}, ...}:
+-- Rule 12: members that are away, or were, and may have something. KEYS: bucket prefix.
+-- ARGV: redispatch_after in ms.
+-- Returns {how many are noted, kind, group, client, epoch as a member who is away ('': it isn't),
+--   {number, what was noted, ...}, ...}:
 --   'a': its node died; 'r': it has been away for redispatch_after.
 -- The session's slot says what is to become of each: group_return.lua.
 local p = KEYS[1]

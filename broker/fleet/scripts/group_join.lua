@@ -25,4 +25,5 @@ end
 redis.call('HSET', p .. 'm:' .. g, c, ARGV[3] .. ' ' .. ARGV[4] .. ' ' .. ARGV[5])
 redis.call('SADD', p .. 'own:' .. ARGV[4], g)
 redis.call('ZREM', p .. 'away', 'r' .. c .. '\0' .. g)
+redis.call('SADD', p .. 'h:' .. g, ARGV[4])
 return 1

@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- Rule 12: a client is no member any more, or a durable one is away. KEYS: bucket prefix.
 -- ARGV: group, client, epoch, node, does it stay a member without a connection (0, 1; c: it doesn't, and its
---   connection has ended), has it a durable session (0, 1), ms that messages stay without a member, redispatch_after in ms.
+--   connection has ended), has it a durable session (0, 1), ms that messages stay without a member,
+--   redispatch_after in ms.
 -- Returns 1, or 0: it isn't listed so.
 -- `away` has when a client that may have something of a group is looked after (group_due.lua).
 local p, g, c = KEYS[1], ARGV[1], ARGV[2]
@@ -15,7 +16,7 @@ if ARGV[5] == 'c' and redis.call('HLEN', p .. 't:' .. g) <= 4096 then
     local by, whose = string.match(taken[i + 1], '^c(%d+ %S+ )%d (.*)$')
     if by == head and whose == c then
       redis.call('HDEL', p .. 't:' .. g, taken[i])
-      redis.call('ZADD', p .. 'w:' .. g, taken[i], taken[i])
+      redis.call('ZADD', p .. 'w:' .. g, string.match(taken[i], '^%d+'), taken[i])
     end
   end
 end
@@ -36,7 +37,7 @@ redis.call('HDEL', members, c)
 if redis.call('EXISTS', members) == 1 then
   return 1
 end
-for _, kind in ipairs({'w:', 'e:', 't:', 'c:', 's:', 'l:', 'h:'}) do
+for _, kind in ipairs({'w:', 'e:', 't:', 'c:', 's:', 'l:', 'h:', 'p:'}) do
   if ARGV[7] == '0' then
     redis.call('UNLINK', p .. kind .. g)
   else

@@ -50,12 +50,12 @@ for _, g in ipairs(redis.call('SRANDMEMBER', own, 8)) do
         redis.call('HINCRBY', p .. 'c:' .. g, 'b', -size)
         out[2] = out[2] + 1
       elseif size > 0 then
-        redis.call('ZADD', p .. 'w:' .. g, n, n)
+        redis.call('ZADD', p .. 'w:' .. g, string.match(n, '^%d+'), n)
       end
     end
   end
   if redis.call('EXISTS', p .. 'm:' .. g) == 0 then
-    for _, kind in ipairs({'w:', 'e:', 't:', 'c:', 's:', 'l:', 'h:'}) do
+    for _, kind in ipairs({'w:', 'e:', 't:', 'c:', 's:', 'l:', 'h:', 'p:'}) do
       if keeps[g] then
         redis.call('PEXPIRE', p .. kind .. g, keeps[g])
       else

@@ -42,7 +42,7 @@ if not durable then
 end
 for i = 3, #ARGV do
   local ref = ARGV[i]
-  local qos = string.match(ref, '^%Z*%z%d+%zd(%d)')
+  local qos = string.match(ref, '^%Z*%z[%d:]+%zd(%d)')
   local seq = durable and redis.call('HGET', refs, 'r' .. ref)
   if not durable then
     tell(qos == '2' and 'f' or 'b', ref)

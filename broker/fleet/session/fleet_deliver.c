@@ -30,7 +30,6 @@ static void send_acks(struct fleet_hold *h)
 void fleet_acks_flush(struct fleet *f)
 {
     struct fleet_hold *h;
-
     while ((h = fleet_acks_take(f)) != NULL) {
         send_acks(h);
         fleet_hold_unref(h);
@@ -41,7 +40,6 @@ void fleet_ack(struct fleet *f, struct store_hold *hold, char what, uint64_t seq
                store_done_fn *done, void *arg)
 {
     struct fleet_hold *h = hold->store_data;
-
     if (h == NULL || !fleet_acks_add(h, what, sequence, done, arg))
         fleet_defer(f, done, arg, STORE_UNAVAILABLE);
     else if (h->ack_count >= ACKS_AT_ONCE)
@@ -60,11 +58,9 @@ struct fetch_op {
 static bool take_ids(struct fleet_reader *r, struct mqtt_ids *ids)
 {
     uint64_t count = fleet_reader_varint(r);
-    uint32_t *items;
-
     if (r->failed || count > (size_t)(r->end - r->at)) /* each is a byte or more */
         return false;
-    items = malloc((count > 0 ? count : 1) * sizeof(*items));
+    uint32_t *items = malloc((count > 0 ? count : 1) * sizeof(*items));
     if (items == NULL)
         return false;
     for (uint64_t i = 0; i < count; i++)
@@ -83,19 +79,16 @@ static void free_ids(struct store_entry *e)
 static bool take_entry(struct store_entry *e, const redisReply *sequence, const redisReply *entry,
                        uint64_t sent_before)
 {
-    struct fleet_reader r;
-    uint8_t flags;
-    bool remember;
-
     if (entry->len < 2)
         return false;
-    flags = (uint8_t)entry->str[0];
-    r = fleet_reader_of(entry->str + 1, entry->len - 1);
+    uint8_t flags = (uint8_t)entry->str[0];
+    struct fleet_reader r = fleet_reader_of(entry->str + 1, entry->len - 1);
     *e = (struct store_entry){.sequence = strtoull(sequence->str, NULL, 10),
                               .qos = flags & FLAG_QOS,
                               .retain = (flags & FLAG_RETAIN) != 0,
                               .is_value = (flags & FLAG_VALUE) != 0};
     e->duplicate = e->sequence <= sent_before;
+    bool remember;
     if ((flags & FLAG_IDS) == 0 || take_ids(&r, &e->ids))
         e->message = fleet_frame_get(&r, &remember);
     if (e->message == NULL)
@@ -115,7 +108,6 @@ static bool drop_expired(struct fleet_hold *h, const redisReply *sequence, const
 static void note_expired(const struct fleet_hold *h, uint64_t count)
 {
     const char *id = h->hold != NULL ? h->hold->client_id : "";
-
     metric_add(h->fleet->metrics.expired, count);
     LOG_LIMITED(LOG_LEVEL_INFO, "message_dropped", KV_STR("reason", "expired"),
                 KV_STR("where", "queue"), KV_STR("client_id", id), KV_UINT("messages", count));
@@ -127,7 +119,6 @@ static void tell_entries(struct fetch_op *op, const redisReply *r)
     struct store_entry *entries = most > 0 ? malloc(most * sizeof(*entries)) : NULL;
     uint64_t expired = 0;
     size_t count = 0;
-
     if (most > 0 && entries == NULL) {
         op->done(op->arg, STORE_UNAVAILABLE, NULL, 0, false);
         return;
@@ -168,7 +159,6 @@ static void on_fetch(void *arg, const redisReply *r)
 {
     struct fetch_op *op = arg;
     enum store_status status = fleet_reply_status(r);
-
     if (status == STORE_OK && r->element[0]->integer == 0) {
         status = STORE_FENCED;
         fleet_hold_fenced(op->hold);
@@ -187,7 +177,6 @@ static void on_fetch(void *arg, const redisReply *r)
 static void on_unavailable(void *arg, enum store_status status)
 {
     struct fetch_op *op = arg;
-
     op->done(op->arg, status, NULL, 0, false);
     free(op);
 }
@@ -197,9 +186,6 @@ void fleet_fetch(struct fleet *f, struct store_hold *hold, uint64_t from, size_t
 {
     struct fleet_hold *h = hold->store_data;
     struct fetch_op *op = malloc(sizeof(*op));
-    struct fleet_key key;
-    char from_text[32];
-
     if (op == NULL) {
         done(arg, STORE_UNAVAILABLE, NULL, 0, false);
         return;
@@ -210,7 +196,8 @@ void fleet_fetch(struct fleet *f, struct store_hold *hold, uint64_t from, size_t
         return;
     }
     h->refs++;
-    key = fleet_key_clients(&f->keys, h->bucket);
+    struct fleet_key key = fleet_key_clients(&f->keys, h->bucket);
+    char from_text[32];
     snprintf(from_text, sizeof(from_text), "%llu-0", (unsigned long long)from);
     fleet_hold_assert_once(h);
     fleet_acks_write(h); /* what was acknowledged isn't read again */

@@ -81,7 +81,6 @@ static void op_free(struct disconnect_op *op)
 static void tell(struct disconnect_op *op, enum store_status status)
 {
     store_done_fn *done = op->done;
-
     op->done = NULL;
     if (done != NULL && status == STORE_OK)
         fleet_append_wait(op->f, op->entry, done, op->arg);
@@ -107,7 +106,6 @@ static void stop_waiting(struct disconnect_op *op)
 static void on_will_published(void *arg, enum store_status status)
 {
     struct disconnect_op *op = arg;
-
     stop_waiting(op);
     finish(op, status);
 }
@@ -124,7 +122,6 @@ static void publish_will(struct disconnect_op *op, const void *frame, size_t len
 void fleet_disconnect_tick(struct fleet *f)
 {
     struct disconnect_op *op;
-
     while ((op = TAILQ_FIRST(f->disconnects)) != NULL && f->now_ms >= op->until_ms) {
         stop_waiting(op);
         tell(op, STORE_OK);
@@ -142,7 +139,6 @@ static void announce_subscribed(void *arg, const struct store_subscription *sub)
     struct fleet_session_ref session = {
         .client = {.data = (const uint8_t *)op->client, .len = (uint32_t)op->client_len},
         .epoch = op->epoch};
-
     fleet_append_subscribed(op->f, session, sub->filter,
                             (struct mqtt_slice){.data = o.bytes, .len = (uint32_t)o.len});
 }
@@ -154,7 +150,6 @@ static void begin_again(struct disconnect_op *op)
     struct fleet *f = op->f;
     struct fleet_hold *h = op->h;
     bool due = op->will.len > 0;
-
     op->again = false;
     op->runs = f->runs;
     if (f->host.hold_of(f->host.arg, store_hold_id(&op->hold)) != NULL) {
@@ -179,7 +174,6 @@ static void on_disconnect(void *arg, const redisReply *r)
     struct disconnect_op *op = arg;
     struct fleet *f = op->f;
     enum store_status status = fleet_reply_status(r);
-
     if (status != STORE_OK || r->type != REDIS_REPLY_ARRAY || r->elements != 3) {
         finish(op, status != STORE_OK ? status : STORE_UNAVAILABLE);
         return;
@@ -206,7 +200,6 @@ static void void_will(void *each_arg, void *arg, struct redis_args args)
 {
     const struct fleet *f = each_arg;
     struct disconnect_op *op = arg;
-
     (void)args;
     if (fleet_taken_has(f, fleet_behalf_of(f, op->client, op->client_len, op->epoch)))
         op->will.len = 0;
@@ -223,7 +216,6 @@ static void void_call(void *each_arg, void *arg, struct redis_args args)
     struct disconnect_op *op = arg;
     size_t len = 0;
     char *epoch = NULL;
-
     (void)each_arg;
     for (size_t i = 0; i < 4 + 2; i++)
         epoch = redis_args_next(&args, &len);
@@ -243,7 +235,6 @@ static void write_disconnect(struct disconnect_op *op, bool due)
     struct fleet *f = op->f;
     const struct fleet_hold *h = op->hold.store_data;
     struct fleet_key key = fleet_key_clients(&f->keys, h->bucket);
-
     scripts_begin(&f->scripts, f->q, SCRIPT_DISCONNECT, key.text, 8);
     redis_queue_arg(f->q, op->client, op->client_len);
     redis_queue_u64(f->q, op->epoch);
@@ -260,7 +251,6 @@ static struct disconnect_op *op_new(struct fleet *f, struct store_hold *hold, ui
 {
     struct fleet_hold *h = hold->store_data;
     struct disconnect_op *op = calloc(1, sizeof(*op) + hold->client_id_len + 1);
-
     if (op == NULL)
         return NULL;
     op->f = f;
@@ -303,7 +293,6 @@ static void flush_publishes(struct fleet *f, const struct fleet_hold *h)
 static void take_will(struct disconnect_op *op, struct fleet_hold *h)
 {
     uint32_t delay_s = op->hold.durable ? h->will_delay_s : 0;
-
     if (delay_s > op->expiry_s) /* STORE_EXPIRES_NEVER is the largest */
         delay_s = op->expiry_s;
     op->delay_ms = (uint64_t)delay_s * 1000;
@@ -321,7 +310,6 @@ void fleet_disconnect(struct fleet *f, struct store_hold *hold, bool publish_wil
 {
     struct fleet_hold *h = hold->store_data;
     struct disconnect_op *op = h != NULL ? op_new(f, hold, session_expiry_s) : NULL;
-
     if (op == NULL) {
         fleet_defer(f, done, arg, h == NULL ? STORE_OK : STORE_UNAVAILABLE);
         return;

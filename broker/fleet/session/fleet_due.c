@@ -48,7 +48,6 @@ struct will_taking {
 static void on_seized(void *arg, const redisReply *r)
 {
     struct will_taking *t = arg;
-
     if (fleet_reply_status(r) == STORE_OK && r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
         strcmp(r->element[0]->str, "will") == 0)
         fleet_will_publish(t->f, t->client, t->client_len, t->epoch, r->element[1]->str,
@@ -62,12 +61,11 @@ static void on_taker_cut(void *arg, enum store_status status)
     struct fleet *f = t->f;
     struct fleet_key key =
         fleet_key_clients(&f->keys, fleet_client_bucket(&f->keys, t->client, t->client_len));
-    char taker[FLEET_HEX_SIZE];
-
     if (status != STORE_OK) {
         free(t); /* it stays due */
         return;
     }
+    char taker[FLEET_HEX_SIZE];
     fleet_hex(t->taker, taker);
     scripts_begin(&f->scripts, f->q, SCRIPT_SEIZE, key.text, 4);
     redis_queue_arg(f->q, t->client, t->client_len);
@@ -83,7 +81,6 @@ static void on_room(void *arg, enum store_status status)
     struct fleet_session_ref session = {
         .client = {.data = (const uint8_t *)t->client, .len = (uint32_t)t->client_len},
         .epoch = t->epoch};
-
     if (status == STORE_OK)
         fleet_cut_client(t->f, t->taker, session, on_taker_cut, t);
     else
@@ -95,7 +92,6 @@ static void on_room(void *arg, enum store_status status)
 static void take_from(struct fleet *f, struct fleet_session_ref session, const redisReply *taker)
 {
     struct will_taking *t = calloc(1, sizeof(*t) + session.client.len);
-
     if (t == NULL || !fleet_hex_parse(taker->str, taker->len, &t->taker)) {
         free(t);
         return;
@@ -119,7 +115,6 @@ static void on_due(void *arg, const redisReply *r)
     struct due_asked *asked = arg;
     struct fleet *f = asked->f;
     unsigned bucket = asked->bucket;
-
     free(asked);
     if (r == NULL || r->type != REDIS_REPLY_ARRAY)
         return;
@@ -133,7 +128,6 @@ static void on_due(void *arg, const redisReply *r)
         struct fleet_session_ref session = {
             .client = {.data = (const uint8_t *)client->str, .len = (uint32_t)client->len},
             .epoch = strtoull(third->str, NULL, 10)};
-
         if (r->element[i]->str[0] == 'w')
             fleet_will_publish(f, client->str, client->len, session.epoch, fourth->str, fourth->len,
                                NULL, NULL);
@@ -150,7 +144,6 @@ static void ask_due(struct fleet *f, unsigned bucket)
 {
     struct fleet_key key = fleet_key_clients(&f->keys, bucket);
     struct due_asked *asked = malloc(sizeof(*asked));
-
     if (asked == NULL)
         return;
     *asked = (struct due_asked){.f = f, .bucket = bucket};
@@ -165,7 +158,6 @@ static void void_due(void *each_arg, void *arg, struct redis_args args)
 {
     size_t len = 0;
     char *most = NULL;
-
     (void)each_arg, (void)arg;
     for (size_t i = 0; i < 4 + 2; i++)
         most = redis_args_next(&args, &len);
@@ -182,7 +174,6 @@ void fleet_due_expect(struct fleet *f, unsigned bucket, uint64_t in_ms)
 {
     struct fleet_due *d = f->due;
     uint64_t at_ms = f->now_ms + in_ms;
-
     if (in_ms > ROUND_MS)
         return;
     if (d->at_ms[bucket] == 0 || at_ms < d->at_ms[bucket])
@@ -194,13 +185,11 @@ void fleet_due_expect(struct fleet *f, unsigned bucket, uint64_t in_ms)
 static void ask_expected(struct fleet *f)
 {
     struct fleet_due *d = f->due;
-
     if (d->nearest_ms == 0 || f->now_ms < d->nearest_ms)
         return;
     d->nearest_ms = 0;
     for (unsigned bucket = 0; bucket < FLEET_CLIENT_BUCKETS; bucket++) {
         uint64_t at_ms = d->at_ms[bucket];
-
         if (at_ms != 0 && at_ms <= f->now_ms) {
             d->at_ms[bucket] = 0;
             ask_due(f, bucket);
@@ -213,15 +202,14 @@ static void ask_expected(struct fleet *f)
 /* Each bucket is looked at by one node about every 1.6 s; which one, the nodes' order says. */
 void fleet_due_tick(struct fleet *f)
 {
-    unsigned rank;
-    unsigned count;
-
     if (f->state != FLEET_READY || !fleet_can_act(f) || fleet_may_be_lost(f))
         return;
     ask_expected(f);
     if (f->now_ms < f->due->next_ms)
         return;
     f->due->next_ms = f->now_ms + DUE_MS;
+    unsigned count;
+    unsigned rank;
     fleet_nodes_rank(f, &rank, &count);
     for (unsigned i = 0; i < DUE_BUCKETS; i++) {
         f->due->bucket = (f->due->bucket + 1) % FLEET_CLIENT_BUCKETS;

@@ -32,10 +32,8 @@ static void append_changes(struct fleet *f, struct session_op *op)
     struct fleet_session_ref session = {
         .client = {.data = (const uint8_t *)op->client_id, .len = (uint32_t)strlen(op->client_id)},
         .epoch = op->epoch};
-
     while (fleet_reader_more(&r)) {
         struct mqtt_slice filter = fleet_reader_slice(&r);
-
         if (op->subscribe)
             op->entry = fleet_append_subscribed(f, session, filter, fleet_reader_slice(&r));
         else
@@ -46,7 +44,6 @@ static void append_changes(struct fleet *f, struct session_op *op)
 static void session_op_done(void *arg, enum store_status status)
 {
     struct session_op *op = arg;
-
     if (!op->subscribe)
         op->hold->unsaid--;
     op->done(op->arg, status);
@@ -60,7 +57,6 @@ static void on_session(void *arg, const redisReply *r)
     struct fleet_hold *h = op->hold;
     struct fleet *f = h->fleet;
     enum store_status status = fleet_reply_status(r);
-
     if (status == STORE_OK && r->integer == 0) {
         status = STORE_FENCED;
         fleet_hold_fenced(h);
@@ -79,7 +75,6 @@ static struct session_op *session_op_new(struct store_hold *hold, bool subscribe
                                          store_done_fn *done, void *arg)
 {
     struct session_op *op = calloc(1, sizeof(*op) + hold->client_id_len + 1);
-
     if (op == NULL)
         return NULL;
     op->hold = hold->store_data;
@@ -96,16 +91,13 @@ void fleet_subscribe(struct fleet *f, struct store_hold *hold,
                      const struct store_subscription *subs, size_t count, store_done_fn *done,
                      void *arg)
 {
-    struct session_op *op;
     uint64_t entry = 0;
-
     if (hold->store_data == NULL) {
         fleet_defer(f, done, arg, STORE_UNAVAILABLE);
         return;
     }
     for (size_t i = 0; i < count; i++) {
         uint64_t number = route_want(f, subs[i].filter);
-
         if (number > entry)
             entry = number;
     }
@@ -113,7 +105,7 @@ void fleet_subscribe(struct fleet *f, struct store_hold *hold,
         fleet_append_wait_for_others(f, entry, done, arg);
         return;
     }
-    op = session_op_new(hold, true, done, arg);
+    struct session_op *op = session_op_new(hold, true, done, arg);
     if (op == NULL) {
         fleet_defer(f, done, arg, STORE_UNAVAILABLE);
         return;
@@ -123,7 +115,6 @@ void fleet_subscribe(struct fleet *f, struct store_hold *hold,
     fleet_session_script(f, hold, SCRIPT_SUBSCRIBE, 2 * count);
     for (size_t i = 0; i < count; i++) {
         struct fleet_options o = fleet_options_write(&subs[i]);
-
         redis_queue_arg(f->q, subs[i].filter.data, subs[i].filter.len);
         redis_queue_arg(f->q, o.bytes, o.len);
         fleet_bytes_slice(&op->changes, subs[i].filter);
@@ -136,13 +127,11 @@ void fleet_subscribe(struct fleet *f, struct store_hold *hold,
 void fleet_unsubscribe(struct fleet *f, struct store_hold *hold, const struct mqtt_slice *filters,
                        size_t count, store_done_fn *done, void *arg)
 {
-    struct session_op *op;
-
     if (!hold->durable || hold->store_data == NULL) {
         fleet_defer(f, done, arg, hold->store_data != NULL ? STORE_OK : STORE_UNAVAILABLE);
         return;
     }
-    op = session_op_new(hold, false, done, arg);
+    struct session_op *op = session_op_new(hold, false, done, arg);
     if (op == NULL) {
         fleet_defer(f, done, arg, STORE_UNAVAILABLE);
         return;

@@ -51,7 +51,6 @@ bool fleet_wills_init(struct fleet *f)
 static struct will_wait *take_wait(struct will_waits *waits)
 {
     struct will_wait *w = SLIST_FIRST(waits);
-
     if (w != NULL)
         SLIST_REMOVE_HEAD(waits, link);
     return w;
@@ -70,7 +69,6 @@ void fleet_wills_free(struct fleet *f)
     while (f->wills != NULL && !LIST_EMPTY(&f->wills->ops)) {
         struct will_op *op = LIST_FIRST(&f->wills->ops);
         struct will_wait *w;
-
         while ((w = take_wait(&op->waits)) != NULL)
             free(w);
         op_free(op);
@@ -82,7 +80,6 @@ void fleet_wills_free(struct fleet *f)
 void fleet_wills_each(struct fleet *f, void (*each)(struct fleet *, struct fleet_session_ref))
 {
     const struct will_op *op;
-
     LIST_FOREACH (op, &f->wills->ops, link)
         each(f, (struct fleet_session_ref){.client = {.data = (const uint8_t *)op->client,
                                                       .len = (uint32_t)op->client_len},
@@ -95,11 +92,10 @@ static void op_done(struct will_op *op, enum store_status status)
     struct will_waits waits = op->waits;
     store_done_fn *done = op->done;
     void *done_arg = op->arg;
-    struct will_wait *w;
-
     op_free(op);
     if (done != NULL)
         done(done_arg, status);
+    struct will_wait *w;
     while ((w = take_wait(&waits)) != NULL) {
         w->done(w->arg, status);
         free(w);
@@ -109,11 +105,9 @@ static void op_done(struct will_op *op, enum store_status status)
 /* The will isn't published before that op is done, which may take as long as Redis is full. */
 static void wait_for(struct will_op *op, store_done_fn *done, void *arg)
 {
-    struct will_wait *w;
-
     if (done == NULL)
         return;
-    w = malloc(sizeof(*w));
+    struct will_wait *w = malloc(sizeof(*w));
     if (w == NULL) {
         fleet_defer(op->f, done, arg, STORE_UNAVAILABLE);
         return;
@@ -132,7 +126,6 @@ static void clear(struct fleet *f, const char *client, size_t len, uint64_t epoc
                   struct will_op *op)
 {
     struct fleet_key key = fleet_key_clients(&f->keys, fleet_client_bucket(&f->keys, client, len));
-
     scripts_begin(&f->scripts, f->q, SCRIPT_WILL_CLEAR, key.text, 2);
     redis_queue_arg(f->q, client, len);
     redis_queue_u64(f->q, epoch);
@@ -150,7 +143,6 @@ static void on_published(void *arg, enum store_status status)
 {
     struct will_op *op = arg;
     struct fleet *f = op->f;
-
     if (status != STORE_OK) {
         /* It stays in `due`, from where some node tries again; this one has delivered nothing. */
         if (!op->was_here)
@@ -170,7 +162,6 @@ static void publish_elsewhere(struct will_op *op)
     struct message *due =
         publish_properties_of_will(op->entry.message, fleet_clock_now_ms(f->clock));
     struct store_publish_request req = {.message = due};
-
     if (due == NULL) {
         on_published(op, STORE_UNAVAILABLE);
         return;
@@ -185,11 +176,8 @@ void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, 
 {
     struct will_op *op = calloc(1, sizeof(*op) + client_len);
     struct fleet_reader r = fleet_reader_of(frame, len);
-    struct will_op *under_way;
-    struct message *m;
     bool remember;
-
-    m = fleet_frame_get(&r, &remember);
+    struct message *m = fleet_frame_get(&r, &remember);
     if (op == NULL || m == NULL) {
         free(op);
         message_unref(m);
@@ -199,7 +187,7 @@ void fleet_will_publish(struct fleet *f, const char *client, size_t client_len, 
         return;
     }
     m->id = (struct message_id){.node = fleet_hash(client, client_len), .sequence = epoch};
-    under_way = (struct will_op *)fleet_will_table_find(f, m);
+    struct will_op *under_way = (struct will_op *)fleet_will_table_find(f, m);
     if (under_way != NULL) {
         wait_for(under_way, done, arg);
         free(op);

@@ -38,7 +38,7 @@ struct fleet_reader {
 
 static inline struct fleet_reader fleet_reader_of(const void *data, size_t len)
 {
-    return (struct fleet_reader){.at = data, .end = (const uint8_t *)data + len};
+    return (struct fleet_reader){.at = data, .end = len > 0 ? (const uint8_t *)data + len : data};
 }
 static inline bool fleet_reader_more(const struct fleet_reader *r)
 {

@@ -236,23 +236,46 @@ static bool put_done(const struct mqtt_writer *w, size_t *used)
     return true;
 }
 
+/* The bytes of a number of this kind; 0: it can't be one. */
+static inline size_t number_size(enum kind kind, uint32_t num)
+{
+    switch (kind) {
+    case BYTE:
+        return num <= UINT8_MAX ? 1 : 0;
+    case U16:
+        return num <= UINT16_MAX ? 2 : 0;
+    case U32:
+        return 4;
+    case VARINT:
+        return num <= MQTT_MAX_REMAINING ? mqtt_varint_size(num) : 0;
+    case STRING:
+    case TOPIC:
+    case BINARY:
+    case PAIR:
+    case UNKNOWN:
+        break;
+    }
+    return 0;
+}
+
+/* Without a writer: it is done for each receiver of a message. */
 bool mqtt_props_put_num(uint8_t *buf, size_t size, size_t *used, enum mqtt_property id,
                         uint32_t num)
 {
-    struct mqtt_writer w = {.buf = buf, .size = size, .used = *used};
-    mqtt_writer_u8(&w, (uint8_t)id);
     enum kind kind = kind_of(id);
-    if (kind == BYTE && num <= UINT8_MAX)
-        mqtt_writer_u8(&w, (uint8_t)num);
-    else if (kind == U16 && num <= UINT16_MAX)
-        mqtt_writer_u16(&w, (uint16_t)num);
-    else if (kind == U32)
-        mqtt_writer_u32(&w, num);
-    else if (kind == VARINT)
-        mqtt_writer_varint(&w, num);
-    else
+    size_t n = number_size(kind, num);
+    if (n == 0 || size - *used <= n)
         return false;
-    return put_done(&w, used);
+    uint8_t *at = buf + *used;
+    *at++ = (uint8_t)id;
+    *used += 1 + n;
+    if (kind == VARINT) {
+        mqtt_varint_put(at, num);
+        return true;
+    }
+    for (size_t i = n; i-- > 0; num >>= 8)
+        at[i] = (uint8_t)num;
+    return true;
 }
 
 bool mqtt_props_put_str(uint8_t *buf, size_t size, size_t *used, enum mqtt_property id,

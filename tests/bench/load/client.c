@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #define SESSION_EXPIRY_S 3600u
+#define ALIASES 16u /* that a subscriber allows */
 
 static struct mqtt_slice slice_of(const char *text)
 {
@@ -26,12 +27,13 @@ void client_send_connect(struct conn *c, const struct options *o, const struct c
     p.u.connect.clean_start = id->clean;
     p.u.connect.keep_alive_s = 600;
     p.u.connect.client_id = slice_of(client_id);
-    uint8_t props[8];
-    if (o->version == MQTT_V5 && !id->clean) {
-        size_t used = 0;
+    uint8_t props[16];
+    size_t used = 0;
+    if (o->version == MQTT_V5 && !id->clean)
         mqtt_props_put_num(props, sizeof(props), &used, MQTT_P_SESSION_EXPIRY, SESSION_EXPIRY_S);
-        p.u.connect.props.raw = (struct mqtt_slice){.data = props, .len = (uint32_t)used};
-    }
+    if (o->aliases && id->takes_messages)
+        mqtt_props_put_num(props, sizeof(props), &used, MQTT_P_TOPIC_ALIAS_MAXIMUM, ALIASES);
+    p.u.connect.props.raw = mqtt_slice_of(props, used);
     conn_send_packet(c, &p, o->version);
 }
 
@@ -64,6 +66,9 @@ unsigned client_take_connack(const struct conn *c, const struct options *o, cons
     if (!decode(o, f, &p))
         die("connection %u: a CONNACK that isn't MQTT %s", c->index, protocol_name(o->version));
     struct mqtt_prop found;
+    if (o->aliases && (!mqtt_props_find(&p.u.connack.props, MQTT_P_TOPIC_ALIAS_MAXIMUM, &found) ||
+                       found.num == 0))
+        die("--aliases: the server takes no topic aliases");
     if (o->version == MQTT_V5 &&
         mqtt_props_find(&p.u.connack.props, MQTT_P_RECEIVE_MAXIMUM, &found))
         return found.num;

@@ -11,6 +11,7 @@
 struct client_identity {
     const char *prefix; /* client id is prefix + index + a suffix of this run */
     bool clean;
+    bool takes_messages; /* with --aliases it allows the server some */
 };
 
 void client_send_connect(struct conn *c, const struct options *o, const struct client_identity *id);

@@ -54,7 +54,7 @@ static void offer_session(SSL *ssl, const SSL_SESSION *session)
     SSL_SESSION_free(copy);
 }
 
-struct loop *loop_new(bool tls, const char *ca_file)
+struct loop *loop_new(struct loop_kind kind)
 {
     struct loop *l = calloc(1, sizeof(*l));
     if (l == NULL)
@@ -63,7 +63,8 @@ struct loop *loop_new(bool tls, const char *ca_file)
     l->shared = malloc(SHARED_SIZE);
     if (l->epoll < 0 || l->shared == NULL)
         die("no event loop: %s", strerror(errno));
-    if (!tls)
+    l->websocket = kind.websocket;
+    if (!kind.tls)
         return l;
     l->tls = SSL_CTX_new(TLS_client_method());
     if (l->tls == NULL)
@@ -73,9 +74,9 @@ struct loop *loop_new(bool tls, const char *ca_file)
     SSL_CTX_set_read_ahead(l->tls, 1);
     SSL_CTX_set_mode(l->tls, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    if (ca_file != NULL) {
-        if (SSL_CTX_load_verify_locations(l->tls, ca_file, NULL) != 1)
-            die("%s: no CA certificates", ca_file);
+    if (kind.ca_file != NULL) {
+        if (SSL_CTX_load_verify_locations(l->tls, kind.ca_file, NULL) != 1)
+            die("%s: no CA certificates", kind.ca_file);
         SSL_CTX_set_verify(l->tls, SSL_VERIFY_PEER, NULL);
     }
     return l;
@@ -247,6 +248,14 @@ static void take_bytes(struct conn *c, const uint8_t *p, size_t len)
     c->in_len = len - used;
 }
 
+static void conn_opened(struct conn *c)
+{
+    c->state = CONN_OPEN;
+    c->loop->opened++;
+    c->loop->resumed += c->ssl != NULL && SSL_session_reused(c->ssl) == 1 ? 1 : 0;
+    c->events->opened(c);
+}
+
 /* >0: bytes, 0: end of stream, -1: nothing now, -2: failed. */
 static ssize_t conn_recv(struct conn *c, uint8_t *buf, size_t size)
 {
@@ -264,10 +273,42 @@ static ssize_t conn_recv(struct conn *c, uint8_t *buf, size_t size)
                : (why == SSL_ERROR_ZERO_RETURN ? 0 : -2);
 }
 
+/* An answer that grants the upgrade opens the connection; a server says nothing behind it before CONNECT. */
+static void take_answer(struct conn *c, const uint8_t *bytes, size_t len)
+{
+    size_t used = 0;
+    c->in = grow(c->in, &c->in_cap, c->in_len + len);
+    memcpy(c->in + c->in_len, bytes, len);
+    c->in_len += len;
+    enum websocket_answer answer = websocket_answer_read(c->in, c->in_len, &used);
+    if (answer == WEBSOCKET_PART)
+        return;
+    if (answer == WEBSOCKET_REFUSED || used != c->in_len) {
+        conn_lost(c, "the server doesn't upgrade it to WebSocket");
+        return;
+    }
+    c->in_len = 0;
+    conn_opened(c);
+}
+
+static void take_frames_of(struct conn *c, uint8_t *bytes, size_t len)
+{
+    size_t n = len;
+    if (c->loop->websocket && !websocket_take(&c->frames, bytes, len, &n))
+        conn_lost(c, "its WebSocket ends");
+    else
+        take_bytes(c, bytes, n);
+}
+
+static bool is_up(const struct conn *c)
+{
+    return c->state == CONN_UPGRADING || c->state == CONN_OPEN;
+}
+
 static void conn_read(struct conn *c)
 {
     for (;;) {
-        if (c->state != CONN_OPEN || c->paused)
+        if (!is_up(c) || c->paused)
             return;
         ssize_t n = conn_recv(c, c->loop->shared, SHARED_SIZE);
         if (n == -1)
@@ -276,16 +317,36 @@ static void conn_read(struct conn *c)
             conn_lost(c, n == 0 ? "closed by the peer" : strerror(errno));
             return;
         }
-        take_bytes(c, c->loop->shared, (size_t)n);
+        if (c->state == CONN_UPGRADING)
+            take_answer(c, c->loop->shared, (size_t)n);
+        else
+            take_frames_of(c, c->loop->shared, (size_t)n);
         if (c->ssl == NULL && (size_t)n < SHARED_SIZE)
             return; /* edge-triggered: what comes later raises a new event */
     }
 }
 
+/* Puts what is new in the output into one frame. */
+static void frame_output(struct conn *c)
+{
+    uint8_t header[WEBSOCKET_HEADER_MAX];
+    size_t len = c->out_len - c->framed;
+    if (len == 0)
+        return;
+    size_t n = websocket_header(header, len);
+    c->out = grow(c->out, &c->out_cap, c->out_len + n);
+    memmove(c->out + c->framed + n, c->out + c->framed, len);
+    memcpy(c->out + c->framed, header, n);
+    c->out_len += n;
+    c->framed = c->out_len;
+}
+
 static void conn_write(struct conn *c)
 {
     size_t done = 0;
-    while (c->state == CONN_OPEN && done < c->out_len) {
+    if (c->loop->websocket)
+        frame_output(c);
+    while (is_up(c) && done < c->out_len) {
         ssize_t n = 0;
         if (c->ssl == NULL) {
             n = send(c->fd, c->out + done, c->out_len - done, MSG_NOSIGNAL);
@@ -303,6 +364,7 @@ static void conn_write(struct conn *c)
     }
     memmove(c->out, c->out + done, c->out_len - done);
     c->out_len -= done;
+    c->framed = c->out_len;
     if (c->out_len == 0 && c->out_cap > 4096) {
         free(c->out);
         c->out = NULL;
@@ -316,12 +378,17 @@ void conn_finish(struct conn *c)
     conn_close(c);
 }
 
-static void conn_opened(struct conn *c)
+/* TCP and TLS stand. */
+static void conn_connected(struct conn *c)
 {
-    c->state = CONN_OPEN;
-    c->loop->opened++;
-    c->loop->resumed += c->ssl != NULL && SSL_session_reused(c->ssl) == 1 ? 1 : 0;
-    c->events->opened(c);
+    size_t len = strlen(websocket_request);
+    if (!c->loop->websocket) {
+        conn_opened(c);
+        return;
+    }
+    c->state = CONN_UPGRADING;
+    memcpy(conn_reserve(c, len), websocket_request, len);
+    c->framed = c->out_len;
 }
 
 static void conn_handshake(struct conn *c)
@@ -329,7 +396,7 @@ static void conn_handshake(struct conn *c)
     ERR_clear_error();
     int r = SSL_do_handshake(c->ssl);
     if (r == 1) {
-        conn_opened(c);
+        conn_connected(c);
         return;
     }
     int why = SSL_get_error(c->ssl, r);
@@ -350,15 +417,15 @@ static void conn_ready(struct conn *c, uint32_t what)
         if ((what & EPOLLOUT) == 0)
             return;
         if (c->ssl == NULL)
-            conn_opened(c);
+            conn_connected(c);
         else
             c->state = CONN_HANDSHAKING;
     }
     if (c->state == CONN_HANDSHAKING)
         conn_handshake(c);
-    if (c->state == CONN_OPEN)
+    if (is_up(c))
         conn_read(c);
-    if (c->state == CONN_OPEN && c->out_len > 0)
+    if (is_up(c) && c->out_len > 0)
         mark_dirty(c);
 }
 
@@ -368,7 +435,7 @@ static void flush_dirty(struct loop *l)
         struct conn *c = l->dirty;
         l->dirty = c->next_dirty;
         c->dirty = false;
-        if (c->state == CONN_OPEN)
+        if (is_up(c))
             conn_write(c);
     }
 }

@@ -1,5 +1,5 @@
 /*
- * conn - many MQTT client connections on one epoll loop, plain or TLS, cheap enough not to disturb
+ * conn - many MQTT client connections on one epoll loop, plain, TLS or WebSocket, cheap enough not to disturb
  * what is measured: one read and one write a burst, packets framed in place.
  *
  * Threads:   a loop and its connections belong to one thread.
@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "common/mqtt/mqtt.h"
+#include "tests/bench/load/websocket.h"
 
 struct conn;
 struct loop;
@@ -30,12 +31,12 @@ struct frame {
 };
 
 struct conn_events {
-    void (*opened)(struct conn *c); /* TCP (and TLS) stand: send CONNECT */
+    void (*opened)(struct conn *c); /* TCP (and TLS, WebSocket) stand: send CONNECT */
     void (*frame)(struct conn *c, const struct frame *f);
     void (*closed)(struct conn *c); /* by the peer; frees itself afterwards */
 };
 
-enum conn_state { CONN_CONNECTING, CONN_HANDSHAKING, CONN_OPEN, CONN_CLOSED };
+enum conn_state { CONN_CONNECTING, CONN_HANDSHAKING, CONN_UPGRADING, CONN_OPEN, CONN_CLOSED };
 
 struct conn {
     struct loop *loop;
@@ -51,6 +52,8 @@ struct conn {
     size_t in_len, in_cap;
     uint8_t *out;
     size_t out_len, out_cap;
+    size_t framed; /* bytes of `out` that are in WebSocket frames */
+    struct websocket frames;
     struct conn *next_dirty, *next_closed;
 };
 
@@ -59,6 +62,7 @@ struct loop {
     SSL_CTX *tls;         /* NULL: plain */
     SSL_SESSION *session; /* offered to new connections when set */
     bool keep_session;    /* store the newest session here */
+    bool websocket;
     struct conn *dirty, *closed;
     uint64_t opened, failed, resumed;
     uint64_t now_ns; /* of this turn */
@@ -66,7 +70,11 @@ struct loop {
 };
 
 uint64_t now_ns(void);
-struct loop *loop_new(bool tls, const char *ca_file);
+struct loop_kind {
+    bool tls, websocket;
+    const char *ca_file; /* NULL: certificates aren't checked */
+};
+struct loop *loop_new(struct loop_kind kind);
 void loop_free(struct loop *l);
 /* One turn: waits at most wait_ns, reads, calls back, writes what was gathered. */
 void loop_turn(struct loop *l, uint64_t wait_ns);

@@ -179,7 +179,7 @@ static void fetch_all(struct durable *s)
 
 void run_durable(const struct options *o)
 {
-    struct durable s = {.o = o, .loop = loop_new(o->tls, o->ca_file)};
+    struct durable s = {.o = o, .loop = loop_new(options_loop(o))};
     struct usage empty;
     struct usage left;
     struct usage after;

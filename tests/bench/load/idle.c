@@ -47,7 +47,7 @@ static void connect_until(struct idle *s, unsigned count)
 
 void run_idle(const struct options *o)
 {
-    struct idle s = {.o = o, .loop = loop_new(o->tls, o->ca_file)};
+    struct idle s = {.o = o, .loop = loop_new(options_loop(o))};
     struct usage before;
     struct usage after;
     connect_until(&s, WARM_UP);

@@ -8,6 +8,8 @@
 
 #include "tests/bench/load/conn.h"
 
+enum { SHARE_NAME_MAX = 32 };
+
 static const char *const mode_names[MODE_COUNT] = {
     [MODE_PAIRS] = "pairs",         [MODE_FAN_IN] = "fan-in",   [MODE_FAN_OUT] = "fan-out",
     [MODE_TELEMETRY] = "telemetry", [MODE_STORM] = "storm",     [MODE_IDLE] = "idle",
@@ -34,12 +36,21 @@ static const char usage[] =
     "  --subscribe-to A     the same for subscribers only\n"
     "  --tls [--ca FILE]    with TLS; --resume: all but the first connections of a storm must be\n"
     "                       resumed sessions\n"
+    "  --websocket          MQTT in WebSocket, at the path /mqtt\n"
     "  --pid PID            measured server process; repeat it\n"
     "\n"
     "What\n"
     "  --clients N          (50)    --subscribers N   of telemetry (1)\n"
     "  --qos Q              (0)     --protocol 3|4|5  MQTT 3.1, 3.1.1, 5.0 (4)\n"
     "  --payload BYTES      (64)    --count N         (1000)\n"
+    "  --properties                 5.0: content type, expiry, two user properties in each "
+    "message\n"
+    "  --aliases                    5.0: topic aliases, from publishers and, if the server uses "
+    "them,\n"
+    "                               to subscribers\n"
+    "  --share NAME                 of telemetry: the subscribers share one subscription, so that "
+    "each\n"
+    "                               message is for one of them\n"
     "  --window N           (32)    messages of a publisher not yet delivered: closed loop\n"
     "  --rate R                     messages a second of each publisher: open loop\n"
     "  --seconds S          (3)     measured time, after --warmup S (0.5)\n"
@@ -91,6 +102,15 @@ static double number(const char *name, const char *text, double min, double max)
     return value;
 }
 
+/* [MQTT-4.8.2-1, -2] */
+static const char *share_name(const char *text)
+{
+    if (text[0] == '\0' || strlen(text) > SHARE_NAME_MAX || strpbrk(text, "/+#") != NULL)
+        die("--share: expected a name of at most %d bytes without /, + and #, got '%s'",
+            SHARE_NAME_MAX, text);
+    return text;
+}
+
 enum {
     OPT_TARGET = 1,
     OPT_PUBLISH_TO,
@@ -113,6 +133,10 @@ enum {
     OPT_GROUP,
     OPT_THREADS,
     OPT_PROTOCOL,
+    OPT_WEBSOCKET,
+    OPT_PROPERTIES,
+    OPT_ALIASES,
+    OPT_SHARE,
     OPT_LABEL,
     OPT_HELP
 };
@@ -139,6 +163,10 @@ static const struct option long_options[] = {
     {"threads", required_argument, NULL, OPT_THREADS},
     {"wildcard", no_argument, NULL, OPT_WILDCARD},
     {"protocol", required_argument, NULL, OPT_PROTOCOL},
+    {"websocket", no_argument, NULL, OPT_WEBSOCKET},
+    {"properties", no_argument, NULL, OPT_PROPERTIES},
+    {"aliases", no_argument, NULL, OPT_ALIASES},
+    {"share", required_argument, NULL, OPT_SHARE},
     {"label", required_argument, NULL, OPT_LABEL},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -213,6 +241,18 @@ static void take_option(struct options *o, int opt, const char *name)
     case OPT_PROTOCOL:
         o->version = (enum mqtt_version)(int)number(name, optarg, 3, 5);
         break;
+    case OPT_WEBSOCKET:
+        o->websocket = true;
+        break;
+    case OPT_PROPERTIES:
+        o->properties = true;
+        break;
+    case OPT_ALIASES:
+        o->aliases = true;
+        break;
+    case OPT_SHARE:
+        o->share = share_name(optarg);
+        break;
     case OPT_LABEL:
         o->label = optarg;
         break;
@@ -222,6 +262,19 @@ static void take_option(struct options *o, int opt, const char *name)
     default:
         die("see --help");
     }
+}
+
+static void check_kinds(const struct options *o)
+{
+    bool publishes = o->mode <= MODE_TELEMETRY;
+    if ((o->properties || o->aliases) && o->version != MQTT_V5)
+        die("--properties, --aliases: only MQTT 5.0 has them; add --protocol 5");
+    if ((o->properties || o->aliases) && !publishes)
+        die("--properties, --aliases: are for pairs, fan-in, fan-out and telemetry");
+    if (o->share != NULL && o->mode != MODE_TELEMETRY)
+        die("--share is for telemetry");
+    if (o->share != NULL && o->threads > 1)
+        die("--share: its members are counted together, in one thread");
 }
 
 /* What can't work is said before anything is started. */
@@ -242,6 +295,12 @@ static void check(const struct options *o)
         die("--qos 0: what waits for a durable session is of QoS 1 or 2");
     if (o->mode == MODE_RETAINED && o->group > 0 && o->count % o->group != 0)
         die("--count: expected a multiple of --group %u", o->group);
+    check_kinds(o);
+}
+
+struct loop_kind options_loop(const struct options *o)
+{
+    return (struct loop_kind){.tls = o->tls, .websocket = o->websocket, .ca_file = o->ca_file};
 }
 
 void options_parse(struct options *o, int argc, char **argv)

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "common/mqtt/mqtt.h"
+#include "tests/bench/load/conn.h"
 #include "tests/bench/load/process.h"
 
 #define MAX_TARGETS 64
@@ -31,6 +32,9 @@ struct options {
     struct sockaddr_storage publish_to[MAX_TARGETS], subscribe_to[MAX_TARGETS];
     unsigned publish_targets, subscribe_targets;
     bool tls, resume, wildcard;
+    bool websocket;
+    bool properties, aliases; /* of 5.0: of what is published; aliases in both directions */
+    const char *share;        /* the subscribers are one group of this name; NULL: they aren't */
     const char *ca_file;
     unsigned clients, subscribers, qos, payload, window, threads;
     unsigned extra_filters; /* further ones of each subscriber that match nothing */
@@ -47,5 +51,7 @@ struct options {
 /* Ends the program with a sentence when the command line is wrong. */
 void options_parse(struct options *o, int argc, char **argv);
 const char *mode_name(enum mode mode);
+/* The loop that its connections want. */
+struct loop_kind options_loop(const struct options *o);
 
 #endif

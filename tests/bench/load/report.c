@@ -8,12 +8,19 @@ static double micro(uint64_t ns)
     return (double)ns / 1000.0;
 }
 
+static const char *truth(bool value)
+{
+    return value ? "true" : "false";
+}
+
 static void print_load(const struct options *o)
 {
     printf("{\"mode\":\"%s\",\"label\":\"%s\",\"clients\":%u,\"subscribers\":%u,\"qos\":%u,"
-           "\"payload\":%u,\"protocol\":%d,\"tls\":%s,\"threads\":%u,",
+           "\"payload\":%u,\"protocol\":%d,\"tls\":%s,\"threads\":%u,\"websocket\":%s,"
+           "\"properties\":%s,\"aliases\":%s,\"share\":\"%s\",",
            mode_name(o->mode), o->label, o->clients, o->subscribers, o->qos, o->payload,
-           (int)o->version, o->tls ? "true" : "false", o->threads);
+           (int)o->version, truth(o->tls), o->threads, truth(o->websocket), truth(o->properties),
+           truth(o->aliases), o->share != NULL ? o->share : "");
 }
 
 static void print_cpu(const struct options *o, const struct report *r)

@@ -216,7 +216,7 @@ static struct retained *retained_new(const struct options *o)
     if (s == NULL)
         die("out of memory");
     s->o = o;
-    s->loop = loop_new(o->tls, o->ca_file);
+    s->loop = loop_new(options_loop(o));
     s->group_size = o->group == 0 ? o->count : o->group;
     s->groups = o->count / s->group_size;
     s->readers = calloc(o->clients, sizeof(*s->readers));

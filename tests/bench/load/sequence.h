@@ -23,6 +23,11 @@ enum sequence_verdict { SEQUENCE_NEW, SEQUENCE_LATE, SEQUENCE_REPEAT };
 
 enum sequence_verdict sequence_take(struct sequence *s, uint64_t number);
 
+/* What one receiver of a group has got of a publisher whose messages the group shares. */
+struct share_sequence {
+    uint64_t next; /* the lowest number above all that came to it */
+};
+
 /* What a receiver has counted. `delivered` is without repeats, and includes the late ones. */
 struct tally {
     uint64_t delivered, duplicates, reordered;
@@ -41,6 +46,23 @@ static inline bool tally_take(struct tally *t, struct sequence *s, uint64_t numb
     case SEQUENCE_NEW:
         break;
     }
+    t->delivered++;
+    return true;
+}
+
+/* The same for a group: each number comes to one of its receivers, so `all` is one for all of them; what
+ * comes to one of them, `here`, is in order, but nothing is said about the others. */
+static inline bool tally_take_shared(struct tally *t, struct sequence *all,
+                                     struct share_sequence *here, uint64_t number)
+{
+    if (sequence_take(all, number) == SEQUENCE_REPEAT) {
+        t->duplicates++;
+        return false;
+    }
+    if (number < here->next)
+        t->reordered++;
+    else
+        here->next = number + 1;
     t->delivered++;
     return true;
 }

@@ -99,7 +99,7 @@ static void start(struct storm *s)
     pthread_barrier_init(&s->end, NULL, o->threads + 1);
     for (unsigned i = 0; i < o->threads; i++) {
         struct storm_worker *w = &s->workers[i];
-        *w = (struct storm_worker){.storm = s, .index = i, .loop = loop_new(o->tls, o->ca_file)};
+        *w = (struct storm_worker){.storm = s, .index = i, .loop = loop_new(options_loop(o))};
         w->loop->keep_session = o->resume;
         w->at_once = share(o->clients, i, o->threads);
         w->count = share(o->count, i, o->threads);

@@ -15,8 +15,9 @@ void template_make(struct template *t, const struct template_options *o)
         .packet_id = o->qos > 0 ? 1 : 0,
         .topic = {.data = (const uint8_t *)o->topic, .len = (uint32_t)strlen(o->topic)},
         .payload = {.len = (uint32_t)o->payload},
+        .props.raw = o->props,
     };
-    size_t room = MQTT_PUBLISH_HEAD_MAX + m.topic.len + o->payload;
+    size_t room = MQTT_PUBLISH_HEAD_MAX + m.topic.len + o->props.len + o->payload;
     t->bytes = realloc(t->bytes, room);
     if (t->bytes == NULL)
         die("out of memory");

@@ -32,7 +32,8 @@ struct template_options {
     uint8_t qos;
     bool retain;
     const char *topic;
-    size_t payload; /* bytes, at least STAMP_SIZE */
+    struct mqtt_slice props; /* of 5.0 */
+    size_t payload;          /* bytes, at least STAMP_SIZE */
 };
 
 /* Makes room and encodes; a template that was used before may be made anew. */

@@ -138,11 +138,13 @@ static struct traffic *traffic_new(const struct options *o)
     t->subscriber_count = o->mode == MODE_FAN_IN      ? 1
                           : o->mode == MODE_TELEMETRY ? o->subscribers
                                                       : o->clients;
-    t->fan_out = o->mode == MODE_FAN_OUT || o->mode == MODE_TELEMETRY ? t->subscriber_count : 1;
+    bool for_all = (o->mode == MODE_FAN_OUT || o->mode == MODE_TELEMETRY) && o->share == NULL;
+    t->fan_out = for_all ? t->subscriber_count : 1;
+    t->group = calloc(t->publisher_count, sizeof(*t->group));
     t->publishers = calloc(t->publisher_count, sizeof(*t->publishers));
     t->subscribers = calloc(t->subscriber_count, sizeof(*t->subscribers));
     t->workers = calloc(o->threads, sizeof(*t->workers));
-    if (t->publishers == NULL || t->subscribers == NULL || t->workers == NULL)
+    if (t->publishers == NULL || t->subscribers == NULL || t->workers == NULL || t->group == NULL)
         die("out of memory");
     return t;
 }
@@ -153,7 +155,7 @@ static void start_workers(struct traffic *t)
         struct traffic_worker *w = &t->workers[i];
         w->traffic = t;
         w->index = i;
-        w->loop = loop_new(t->o->tls, t->o->ca_file);
+        w->loop = loop_new(options_loop(t->o));
     }
     for (unsigned i = 0; i < t->o->threads; i++) {
         if (pthread_create(&t->workers[i].thread, NULL, work, &t->workers[i]) != 0)

@@ -27,6 +27,7 @@ struct traffic_worker;
 
 struct publisher {
     struct conn *conn;
+    struct template first; /* with --aliases: it says what the alias stands for */
     struct template packet;
     uint64_t sent, acked;
     uint64_t window;                /* at most what the server takes at once */
@@ -35,9 +36,10 @@ struct publisher {
 
 struct subscriber {
     struct conn *conn;
-    struct sequence *sequences; /* of each publisher that it hears */
-    unsigned extra_asked;       /* extra filters sent so far */
-    bool asked;                 /* for the filter that matters, which is the last */
+    struct sequence *sequences;    /* of each publisher that it hears */
+    struct share_sequence *shared; /* with --share, instead; the whole is the traffic's */
+    unsigned extra_asked;          /* extra filters sent so far */
+    bool asked;                    /* for the filter that matters, which is the last */
 };
 
 struct traffic {
@@ -45,9 +47,10 @@ struct traffic {
     struct publisher *publishers;
     struct subscriber *subscribers;
     unsigned publisher_count, subscriber_count;
-    unsigned fan_out; /* subscribers of each publisher */
-    bool hears_all;   /* a subscriber hears all publishers, not one */
-    atomic_int phase; /* enum phase; only the measuring thread changes it */
+    struct sequence *group; /* with --share: of each publisher, for all subscribers together */
+    unsigned fan_out;       /* subscribers that a message is for */
+    bool hears_all;         /* a subscriber hears all publishers, not one */
+    atomic_int phase;       /* enum phase; only the measuring thread changes it */
     uint64_t pace_start_ns;
     struct traffic_worker *workers;
 };

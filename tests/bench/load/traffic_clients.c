@@ -5,12 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PROPS_MAX = 128 };
 #define READY_PACKET_ID 1u /* of the SUBSCRIBE whose SUBACK makes a subscriber ready */
 
 /* ---- subscribers ----------------------------------------------------------------------------- */
 
 static const char *own_filter(const struct traffic *t, unsigned subscriber, char *out, size_t size)
 {
+    if (t->o->share != NULL) {
+        snprintf(out, size, "$share/%s/campus/#", t->o->share);
+        return out;
+    }
     if (t->hears_all)
         return "campus/#";
     unsigned publisher = t->o->mode == MODE_PAIRS ? subscriber : 0;
@@ -49,6 +54,17 @@ static void count_delivery(const struct traffic *t, struct publisher *p)
                               memory_order_relaxed);
 }
 
+/* True: it counts, and isn't a repeat. */
+static bool count_message(struct traffic_worker *w, const struct subscriber *s,
+                          const struct stamp *stamp)
+{
+    const struct traffic *t = w->traffic;
+    if (t->o->share != NULL)
+        return tally_take_shared(&w->tally, &t->group[stamp->from], &s->shared[stamp->from],
+                                 stamp->number);
+    return tally_take(&w->tally, &s->sequences[t->hears_all ? stamp->from : 0], stamp->number);
+}
+
 static void take_message(struct traffic_worker *w, struct conn *c, const struct frame *f)
 {
     struct traffic *t = w->traffic;
@@ -57,8 +73,7 @@ static void take_message(struct traffic_worker *w, struct conn *c, const struct 
     client_take_publish(c, t->o, f, &r);
     if (!stamp_read(r.payload, &stamp) || stamp.from >= t->publisher_count)
         return;
-    struct sequence *s = &t->subscribers[c->index].sequences[t->hears_all ? stamp.from : 0];
-    if (!tally_take(&w->tally, s, stamp.number))
+    if (!count_message(w, &t->subscribers[c->index], &stamp))
         return;
     count_delivery(t, &t->publishers[stamp.from]);
     uint64_t now = w->loop->now_ns;
@@ -68,8 +83,9 @@ static void take_message(struct traffic_worker *w, struct conn *c, const struct 
 static void subscriber_opened(struct conn *c)
 {
     struct traffic_worker *w = c->user;
-    client_send_connect(c, w->traffic->o,
-                        &(struct client_identity){.prefix = "sub", .clean = true});
+    client_send_connect(
+        c, w->traffic->o,
+        &(struct client_identity){.prefix = "sub", .clean = true, .takes_messages = true});
 }
 
 static void subscriber_frame(struct conn *c, const struct frame *f)
@@ -124,7 +140,8 @@ void traffic_publish(struct traffic_worker *w, struct publisher *p, uint64_t due
 {
     struct stamp stamp = {
         .due_ns = due_ns, .from = (uint64_t)(p - w->traffic->publishers), .number = p->sent++};
-    template_send(&p->packet, p->conn, &stamp);
+    bool is_first = stamp.number == 0;
+    template_send(is_first ? &p->first : &p->packet, p->conn, &stamp);
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -133,6 +150,11 @@ static const struct conn_events subscriber_events = {.opened = subscriber_opened
                                                      .frame = subscriber_frame};
 static const struct conn_events publisher_events = {.opened = publisher_opened,
                                                     .frame = publisher_frame};
+
+static struct mqtt_slice text(const char *s)
+{
+    return mqtt_slice_of(s, strlen(s));
+}
 
 unsigned traffic_share(unsigned all, unsigned index, unsigned workers)
 {
@@ -143,12 +165,28 @@ static void open_subscriber(struct traffic_worker *w, unsigned index)
 {
     const struct options *o = w->traffic->o;
     struct subscriber *s = &w->traffic->subscribers[index];
-    s->sequences =
-        calloc(w->traffic->hears_all ? w->traffic->publisher_count : 1, sizeof(*s->sequences));
-    if (s->sequences == NULL)
+    unsigned heard = w->traffic->hears_all ? w->traffic->publisher_count : 1;
+    s->sequences = calloc(o->share == NULL ? heard : 1, sizeof(*s->sequences));
+    s->shared = calloc(o->share != NULL ? heard : 1, sizeof(*s->shared));
+    if (s->sequences == NULL || s->shared == NULL)
         die("out of memory");
     s->conn = conn_open(w->loop, &o->subscribe_to[index % o->subscribe_targets], &subscriber_events,
                         w, index);
+}
+
+/* Of each message; its publisher has one topic, and so one alias. `buf` has PROPS_MAX bytes. */
+static struct mqtt_slice properties(const struct options *o, uint8_t *buf)
+{
+    size_t used = 0;
+    if (o->aliases)
+        mqtt_props_put_num(buf, PROPS_MAX, &used, MQTT_P_TOPIC_ALIAS, 1);
+    if (!o->properties)
+        return mqtt_slice_of(buf, used);
+    mqtt_props_put_num(buf, PROPS_MAX, &used, MQTT_P_MESSAGE_EXPIRY, 3600);
+    mqtt_props_put_str(buf, PROPS_MAX, &used, MQTT_P_CONTENT_TYPE, text("application/json"));
+    mqtt_props_put_pair(buf, PROPS_MAX, &used, text("unit"), text("degrees"));
+    mqtt_props_put_pair(buf, PROPS_MAX, &used, text("model"), text("gps-2"));
+    return mqtt_slice_of(buf, used);
 }
 
 static void open_publisher(struct traffic_worker *w, unsigned index)
@@ -156,11 +194,17 @@ static void open_publisher(struct traffic_worker *w, unsigned index)
     const struct options *o = w->traffic->o;
     struct publisher *p = &w->traffic->publishers[index];
     char topic[48];
+    uint8_t props[PROPS_MAX];
     snprintf(topic, sizeof(topic), "campus/device/%u/gps", index);
-    template_make(&p->packet, &(struct template_options){.version = o->version,
-                                                         .qos = (uint8_t)o->qos,
-                                                         .topic = topic,
-                                                         .payload = o->payload});
+    struct template_options packet = {.version = o->version,
+                                      .qos = (uint8_t)o->qos,
+                                      .topic = topic,
+                                      .props = properties(o, props),
+                                      .payload = o->payload};
+    template_make(&p->first, &packet);
+    if (o->aliases)
+        packet.topic = "";
+    template_make(&p->packet, &packet);
     p->conn =
         conn_open(w->loop, &o->publish_to[index % o->publish_targets], &publisher_events, w, index);
 }

@@ -83,12 +83,66 @@ static void a_disordered_stream_is_counted_exactly(void **state)
     assert_int_equal(s.missing, s.next - delivered);
 }
 
+/* Two receivers of a group share the numbers of one publisher. */
+static void each_number_comes_to_one_of_a_group(void **state)
+{
+    (void)state;
+    struct sequence all = {0};
+    struct share_sequence one = {0};
+    struct share_sequence other = {0};
+    struct tally t = {0};
+    assert_true(tally_take_shared(&t, &all, &one, 0));
+    assert_true(
+        tally_take_shared(&t, &all, &other, 3)); /* before 1 and 2, which are on another way */
+    assert_true(tally_take_shared(&t, &all, &one, 1));
+    assert_true(tally_take_shared(&t, &all, &one, 2));
+    assert_int_equal(t.delivered, 4);
+    assert_int_equal(t.duplicates, 0);
+    assert_int_equal(t.reordered, 0);
+    assert_int_equal(all.missing, 0);
+}
+
+static void one_that_came_to_both_is_a_repeat(void **state)
+{
+    (void)state;
+    struct sequence all = {0};
+    struct share_sequence one = {0};
+    struct share_sequence other = {0};
+    struct tally t = {0};
+    assert_true(tally_take_shared(&t, &all, &one, 0));
+    assert_false(tally_take_shared(&t, &all, &other, 0));
+    assert_true(tally_take_shared(&t, &all, &other, 1));
+    assert_false(tally_take_shared(&t, &all, &one, 1));
+    assert_int_equal(t.delivered, 2);
+    assert_int_equal(t.duplicates, 2);
+    assert_int_equal(t.reordered, 0);
+}
+
+static void out_of_order_at_one_of_them_is_counted(void **state)
+{
+    (void)state;
+    struct sequence all = {0};
+    struct share_sequence one = {0};
+    struct share_sequence other = {0};
+    struct tally t = {0};
+    assert_true(tally_take_shared(&t, &all, &one, 5));
+    assert_true(tally_take_shared(&t, &all, &other, 1));
+    assert_true(tally_take_shared(&t, &all, &one, 4));
+    assert_true(tally_take_shared(&t, &all, &one, 6));
+    assert_int_equal(t.delivered, 4);
+    assert_int_equal(t.reordered, 1);
+    assert_int_equal(all.missing, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_row_is_counted_exactly),
         cmocka_unit_test(a_repeat_of_long_ago_is_no_late_message),
         cmocka_unit_test(a_disordered_stream_is_counted_exactly),
+        cmocka_unit_test(each_number_comes_to_one_of_a_group),
+        cmocka_unit_test(one_that_came_to_both_is_a_repeat),
+        cmocka_unit_test(out_of_order_at_one_of_them_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -318,6 +318,26 @@ static void what_is_left_of_an_expiry_is_told(void **state)
     held_end(&b->core);
 }
 
+/* [MQTT-3.3.2-6]: the publisher's broker is a little ahead of this one. */
+static void no_more_is_told_than_was_given(void **state)
+{
+    struct core_bed *b = *state;
+    b->core.config.limits.max_inflight = 1;
+    struct core_client *p = publisher(b), *c = subscriber(b, true, MQTT_P_RECEIVE_MAXIMUM, 9);
+    hold_clock(b);
+    publish(b, p, "t", 1, v5_none);
+    publish(b, p, "t", 1, EXPIRY(2));
+    publish(b, p, "t", 1, EXPIRY(2));
+    now_ms -= 200;
+    bed_ack(b, c, MQTT_PUBACK, 1);
+    assert_int_equal(next_expiry(c), -1);
+    assert_int_equal(next_expiry(c), 2);
+    now_ms += 2100; /* 0.1 s are left: 0 would be none */
+    bed_ack(b, c, MQTT_PUBACK, 2);
+    assert_int_equal(next_expiry(c), 1);
+    held_end(&b->core);
+}
+
 /* [MQTT-3.3.2-5] */
 static void a_waiting_message_that_has_expired_is_dropped(bool clean, struct core_bed *b)
 {
@@ -389,6 +409,7 @@ int main(void)
         BED_TEST(one_that_doesnt_gets_none),
         BED_TEST(a_dropped_message_teaches_no_alias),
         BED_TEST(what_is_left_of_an_expiry_is_told),
+        BED_TEST(no_more_is_told_than_was_given),
         BED_TEST(an_expired_message_is_dropped_from_a_clean_sessions_queue),
         BED_TEST(an_expired_message_is_dropped_from_a_durable_sessions_queue),
         BED_TEST(it_is_dropped_whoever_it_was_for),

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "common/base/hash.h"
+
 #define CONTENT_TYPE "\3\0\1c" /* a property of the publisher's */
 
 static struct encoder *encoder;
@@ -214,6 +216,23 @@ static void the_next_delivery_has_properties_of_its_own(void **state)
     delivery_end(&d);
 }
 
+/* For those who remember topics: aliases. */
+static void a_delivery_has_the_hash_of_its_topic(void **state)
+{
+    (void)state;
+    struct mqtt_publish p = fields();
+    struct delivery d = begin(&p);
+    uint64_t t = delivery_topic_hash(&d, 42);
+    assert_int_equal(t, hash_bytes(42, "t", 1));
+    delivery_encode_own(&d, &(struct encode_own){0});
+    assert_int_equal(delivery_topic_hash(&d, 42), t);
+    delivery_end(&d);
+    p.topic = mqtt_slice_of("other", 5);
+    d = begin(&p);
+    assert_int_equal(delivery_topic_hash(&d, 42), hash_bytes(42, "other", 5));
+    delivery_end(&d);
+}
+
 /* ---- sizes ------------------------------------------------------------------------------------ */
 
 static void many_ids_and_large_properties_have_room(void **state)
@@ -278,6 +297,7 @@ int main(void)
         cmocka_unit_test(what_is_the_same_for_all_is_encoded_once),
         cmocka_unit_test(no_receiver_gets_what_is_anothers),
         cmocka_unit_test(the_next_delivery_has_properties_of_its_own),
+        cmocka_unit_test(a_delivery_has_the_hash_of_its_topic),
         cmocka_unit_test(many_ids_and_large_properties_have_room),
         cmocka_unit_test(a_kept_message_has_its_properties_and_its_expiry),
     };

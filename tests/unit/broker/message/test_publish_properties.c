@@ -17,6 +17,7 @@
 /* Sections as on the wire: payload format, message expiry 7 s and 0 s, topic alias 258, will delay 5 s, user
  * properties, correlation data. */
 #define FORMAT "\x01\x01"
+#define FORMAT_0 "\x01\x00"
 #define EXPIRY_7 "\x02\x00\x00\x00\x07"
 #define EXPIRY_0 "\x02\x00\x00\x00\x00"
 #define ALIAS "\x23\x01\x02"
@@ -31,12 +32,16 @@
 
 static const struct part {
     struct mqtt_slice in, out;
-    bool has_expiry, same; /* same: not copied */
+    bool has_expiry, is_text, same; /* same: not copied */
     uint32_t expiry_s;
     uint16_t alias;
 } parts[] = {
     {.in = SLICE(""), .out = SLICE(""), .same = true},
-    {.in = SLICE(FORMAT USER_A DATA USER_B), .out = SLICE(FORMAT USER_A DATA USER_B), .same = true},
+    {.in = SLICE(FORMAT USER_A DATA USER_B),
+     .out = SLICE(FORMAT USER_A DATA USER_B),
+     .same = true,
+     .is_text = true},
+    {.in = SLICE(FORMAT_0), .out = SLICE(FORMAT_0), .same = true},
     {.in = SLICE(EXPIRY_7), .out = SLICE(""), .has_expiry = true, .expiry_s = 7},
     {.in = SLICE(EXPIRY_0 USER_A), .out = SLICE(USER_A), .has_expiry = true},
     {.in = SLICE(USER_B USER_A ALIAS), .out = SLICE(USER_B USER_A), .alias = 258},
@@ -47,6 +52,7 @@ static const struct part {
      .alias = 258},
     {.in = SLICE(DELAY FORMAT EXPIRY_7 USER_A),
      .out = SLICE(FORMAT USER_A),
+     .is_text = true,
      .has_expiry = true,
      .expiry_s = 7},
     {.in = SLICE(ALIAS EXPIRY_7),
@@ -71,6 +77,7 @@ static void what_is_of_one_hop_is_taken_out_and_the_rest_keeps_its_order(void **
         assert_int_equal(out.has_expiry, p->has_expiry);
         assert_int_equal(out.expiry_s, p->expiry_s);
         assert_int_equal(out.alias, p->alias);
+        assert_int_equal(out.is_text, p->is_text);
     }
 }
 

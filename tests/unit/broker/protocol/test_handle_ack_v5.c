@@ -1,4 +1,5 @@
 /* handle_ack: reason codes in acknowledgements of 5.0. What all versions have in common: test_handle_ack.c. */
+#include "broker/delivery/share_held.h"
 #include "tests/unit/broker/held_store.h"
 #include "tests/unit/broker/v5_bed.h"
 
@@ -93,6 +94,21 @@ static void a_pubrec_with_an_error_ends_a_durable_sessions_message(void **state)
     assert_int_equal(bed_count(again, MQTT_PUBLISH) + bed_count(again, MQTT_PUBREL), 0);
 }
 
+/* Otherwise a member that refuses all would fill its group's queue. */
+static void a_pubrec_with_an_error_ends_a_groups_message(void **state)
+{
+    struct core_bed *b = *state;
+    struct core_client *member = join(b, true);
+    struct pair p = {member, bed_join(b, "publisher", true)};
+    bed_subscribe(b, member, "$share/g/t", 2);
+    member->out_len = 0;
+    publish(b, &p, 2);
+    assert_int_equal(next_id(member), 1);
+    assert_false(TAILQ_EMPTY(&member->client->shares->sent));
+    v5_say(b, member, MQTT_PUBREC, 1, MQTT_R_UNSPECIFIED, v5_none);
+    assert_true(TAILQ_EMPTY(&member->client->shares->sent));
+}
+
 static void one_below_0x80_doesnt(void **state)
 {
     struct core_bed *b = *state;
@@ -156,6 +172,7 @@ int main(void)
         BED_TEST(a_puback_with_an_error_ends_a_durable_sessions_message),
         BED_TEST(a_pubrec_with_an_error_ends_a_clean_sessions_message),
         BED_TEST(a_pubrec_with_an_error_ends_a_durable_sessions_message),
+        BED_TEST(a_pubrec_with_an_error_ends_a_groups_message),
         BED_TEST(one_below_0x80_doesnt),
         BED_TEST(a_pubrec_of_what_isnt_there_is_answered_so),
         BED_TEST(but_not_if_it_is_an_error_itself),

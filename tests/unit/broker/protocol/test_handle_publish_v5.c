@@ -143,6 +143,24 @@ static void a_payload_of_another_format_is_refused(void **state)
     assert_int_equal(bed_broker(b)->stats.dropped[DROP_PAYLOAD_FORMAT], 3);
 }
 
+static void one_of_the_right_format_goes_on_and_so_does_one_that_names_none(void **state)
+{
+    struct core_bed *b = *state;
+    struct core_client *c = publisher(b, true), *s = subscriber(b, "#");
+    struct mqtt_publish p = not_utf8(1);
+    p.payload = bed_text("gr\xc3\xbc\xc3\x9f");
+    v5_publish(b, c, &p);
+    assert_true(v5_acked(c, MQTT_PUBACK, 1, MQTT_R_SUCCESS));
+    p.payload.len = 0;
+    v5_publish(b, c, &p);
+    assert_true(v5_acked(c, MQTT_PUBACK, 1, MQTT_R_SUCCESS));
+    p = not_utf8(1);
+    p.props = V5_PROPS(V5_NUM(MQTT_P_PAYLOAD_FORMAT, 0));
+    v5_publish(b, c, &p);
+    assert_true(v5_acked(c, MQTT_PUBACK, 1, MQTT_R_SUCCESS));
+    assert_int_equal(bed_count(s, MQTT_PUBLISH), 3);
+}
+
 /* ---- not offered ------------------------------------------------------------------------------ */
 
 /* [MQTT-3.2.2-11] */
@@ -337,6 +355,7 @@ int main(void)
         BED_TEST(a_refused_message_of_qos_2_is_over),
         BED_TEST(topics_beyond_the_limits_are_answered_so),
         BED_TEST(a_payload_of_another_format_is_refused),
+        BED_TEST(one_of_the_right_format_goes_on_and_so_does_one_that_names_none),
         BED_TEST(a_qos_above_the_maximum_ends_the_connection),
         BED_TEST(so_does_the_retain_flag_where_nothing_is_retained),
         BED_TEST(more_unanswered_messages_than_allowed_end_the_connection),

@@ -65,6 +65,18 @@ static void of_them_so_many_with_a_plus(void **state)
     assert_string_equal(subscribe(b, c, FILTERS("a/+", "b/+", "b", "a/+")), "1-11");
 }
 
+/* Each may be a group that gets its own copy of every message. */
+static void of_them_so_many_shared(void **state)
+{
+    struct core_bed *b = *state;
+    b->core.config.limits.max_shared_subscriptions = 1;
+    struct core_client *c = join(b, true);
+    assert_string_equal(subscribe(b, c, FILTERS("$share/g/a", "$share/g/b", "b", "$share/g/a")),
+                        "1-11");
+    bed_unsubscribe(b, c, "$share/g/a");
+    assert_string_equal(subscribe(b, c, FILTERS("$share/g/b", "$share/g/a")), "1-");
+}
+
 static void and_so_many_bytes_of_filters(void **state)
 {
     struct core_bed *b = *state;
@@ -233,6 +245,7 @@ int main(void)
         BED_TEST(bad_shared_filters_and_topics_beyond_the_limits_are_refused),
         BED_TEST(a_session_has_so_many_subscriptions),
         BED_TEST(of_them_so_many_with_a_plus),
+        BED_TEST(of_them_so_many_shared),
         BED_TEST(and_so_many_bytes_of_filters),
         BED_TEST(nothing_new_that_lasts_is_granted_when_memory_is_crowded),
         BED_TEST(a_3_1_client_that_is_refused_is_closed),

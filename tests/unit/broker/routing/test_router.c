@@ -174,6 +174,19 @@ static void queues_are_given_the_identifiers_of_what_matches(void **state)
     assert_int_equal(w->found.queues[0].ids.count, 0);
 }
 
+static void where_members_of_groups_are_nobody_is_found(void **state)
+{
+    struct world *w = *state;
+    struct session *s = session_table_add(w->sessions, text("c"), true);
+    router_subscribe(w->router, s, text("a"), (struct subscription_options){.subscription_id = 1});
+    router_subscribe(w->router, s, text("#"), (struct subscription_options){.subscription_id = 2});
+    router_subscribe(w->router, s, text("$share/g/a"), (struct subscription_options){.qos = 1});
+    assert_true(router_match(w->router, text("a"))->overlap_words > 0);
+    const struct match_entry *e = router_match(w->router, text("$share/g/a"));
+    assert_int_equal(e->count + e->group_count + e->node_count, 0);
+    assert_int_equal(e->overlap_words, 0); /* of the match before it */
+}
+
 static void other_nodes_get_what_their_routes_match(void **state)
 {
     struct world *w = *state;
@@ -433,6 +446,7 @@ int main(void)
         TEST(overlapping_filters_of_one_session_are_one_target),
         TEST(no_local_leaves_out_the_publisher_also_when_matched_again),
         TEST(queues_are_given_the_identifiers_of_what_matches),
+        TEST(where_members_of_groups_are_nobody_is_found),
         TEST(other_nodes_get_what_their_routes_match),
         TEST(a_removed_node_with_many_routes_is_cleared_in_several_turns),
         TEST(subscriptions_are_counted_by_whose_they_are),

@@ -269,10 +269,34 @@ static void a_nodes_qos_counts_and_goes_with_it(void **state)
     assert_string_equal(matches(b, "t"), "0+0");
 }
 
+/* Where they are is remembered between two changes of the tree. */
+static void members_are_found_wherever_the_tree_has_them(void **state)
+{
+    struct bed *b = *state;
+    const struct share_draw how = {.number = 0};
+    void *node;
+    assert_true(share_groups_declare(router_groups(b->router), text("$share/g/t")));
+    assert_int_equal(choose(b, "$share/g/t", 0), '-');
+    join(b, 0, "$share/g/t", 1);
+    assert_int_equal(choose(b, "$share/g/t", 0), 'a');
+    leave(b, 0, "$share/g/t");
+    assert_int_equal(choose(b, "$share/g/t", 0), '-');
+    assert_false(share_group_draw(router_groups(b->router), group(b, "$share/g/t"), how, &node));
+    join(b, 1, "$share/g/t", 1);
+    join(b, 0, "$share/g/t/u", 1); /* below it */
+    assert_int_equal(choose(b, "$share/g/t", 0), 'b');
+    leave(b, 1, "$share/g/t"); /* its node in the tree goes into the other's */
+    assert_int_equal(choose(b, "$share/g/t", 0), '-');
+    join(b, 2, "$share/g/t", 1);
+    assert_int_equal(choose(b, "$share/g/t", 7), 'c');
+    assert_true(share_group_draw(router_groups(b->router), group(b, "$share/g/t"), how, &node));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(members_are_found_wherever_the_tree_has_them),
         TEST(a_group_is_matched_once_for_all_its_members),
         TEST(it_ends_with_its_last_member),
         TEST(one_of_the_configuration_stays),

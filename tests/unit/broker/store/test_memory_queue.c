@@ -82,6 +82,28 @@ static void acknowledged_entries_are_gone_and_unacknowledged_ones_come_again(voi
     fini(&q);
 }
 
+static size_t bytes_with(const char *props)
+{
+    struct memory_queue q;
+    struct mqtt_publish p = {.topic = {(const uint8_t *)"t", 1},
+                             .props.raw = mqtt_slice_of(props, strlen(props))};
+    struct message *m = message_new(&p, (struct message_id){0}, (struct mqtt_slice){0});
+    memory_queue_init(&q);
+    assert_true(
+        memory_queue_push(&q, (struct memory_entry){.message = m, .qos = 1}, (struct mqtt_ids){0}));
+    size_t bytes = q.bytes;
+    message_unref(m);
+    fini(&q);
+    return bytes;
+}
+
+/* They may be the most of a message. */
+static void properties_count_as_bytes(void **state)
+{
+    (void)state;
+    assert_int_equal(bytes_with("twelve bytes") - bytes_with(""), 12);
+}
+
 static void an_emptied_queue_goes_on_counting(void **state)
 {
     (void)state;
@@ -185,6 +207,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entries_come_in_order_with_consecutive_sequences),
         cmocka_unit_test(acknowledged_entries_are_gone_and_unacknowledged_ones_come_again),
+        cmocka_unit_test(properties_count_as_bytes),
         cmocka_unit_test(an_emptied_queue_goes_on_counting),
         cmocka_unit_test(entries_keep_the_identifiers_that_they_came_with),
         cmocka_unit_test(what_has_expired_is_dropped_unless_it_was_sent),

@@ -53,7 +53,7 @@ static void push(struct bed *b, char number, uint8_t qos, uint64_t now_ms)
     struct mqtt_publish p = {
         .qos = qos, .topic = mqtt_slice_of("t", 1), .payload = mqtt_slice_of(&number, 1)};
     struct message *m = message_new(&p, (struct message_id){.node = 1}, (struct mqtt_slice){0});
-    assert_true(share_queue_push(queue(b), m, now_ms));
+    assert_true(share_queue_push(queue(b), m, 0, now_ms));
     message_unref(m);
 }
 
@@ -121,7 +121,7 @@ static void without_members_messages_stay_for_the_declared_time(void **state)
     push(b, '2', 1, 1200);
     assert_int_equal(memory_shares_tick(&b->shares, 1050), 0);
     assert_int_equal(memory_shares_tick(&b->shares, 1700), 1);
-    memory_shares_joined(&b->shares, filter);
+    memory_shares_joined(&b->shares, filter, b);
     assert_int_equal(memory_shares_tick(&b->shares, 9000), 0);
     memory_shares_ended(&b->shares, filter);
     assert_int_equal(memory_shares_tick(&b->shares, 9600), 1);

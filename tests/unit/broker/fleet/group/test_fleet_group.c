@@ -162,8 +162,8 @@ static void a_member_joins_takes_and_tells_what_became_of_it(void **state)
     redis_gets(n, "group_join fl:{g}: " GROUP " c 5 " LONE_HEX " 0 0");
     redis_says(n, ":1");
     take(&t, hold, 2);
-    redis_gets(n,
-               "group_take fl:{g}: " GROUP " c 5 " LONE_HEX " 1 2 2 c5\\20" LONE_HEX "\\20 \\20c");
+    redis_gets(n, "group_take fl:{g}: " GROUP " c 5 " LONE_HEX " 1 2 2 c5\\20" LONE_HEX
+                  "\\20 \\20c 0");
     give_two(n);
     assert_told(n, "took 2 more; one at 1; two at 2");
     fleet_group_finish(&n->f, t.taken[0]);

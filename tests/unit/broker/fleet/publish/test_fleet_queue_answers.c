@@ -1,4 +1,5 @@
 /* fleet_queue: what Redis answers is what becomes of a message, and whose queue has something is woken. */
+#include "broker/fleet/publish/fleet_enqueue.h"
 #include "broker/fleet/publish/fleet_queue.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
@@ -218,6 +219,33 @@ static void what_is_refused_is_tried_again_behind_what_failed(void **state)
     sent_free(a);
 }
 
+/* Who asked for it may have gone, and its identifiers with it. */
+static void a_value_that_is_refused_comes_again_with_its_identifiers(void **state)
+{
+    struct lone_node *n = *state;
+    struct message *m = lone_message("t", "x", 1, true);
+    uint32_t *ids = malloc(2 * sizeof(*ids));
+    struct store_queue_target t = {
+        .client_id = mqtt_slice_of("c", 1), .qos = 1, .ids = {.items = ids, .count = 2}};
+
+    ids[0] = 7;
+    ids[1] = 8;
+    fleet_enqueue(&n->f, m, &t, lone_done, lone_call(n, "value"));
+    free(ids);
+    message_unref(m);
+    fleet_queues_flush(&n->f);
+    redis_says(n, "'refused");
+    fleet_versions_flush(&n->f);
+    redis_says(n, "'0");
+    assert_told(n, "");
+    fleet_queues_flush(&n->f);
+    assert_non_null(strstr(lone_command(n, 0), " c 0 \\1d\\02\\07\\08"));
+    redis_says(n, "[ :0 ]");
+    fleet_versions_flush(&n->f);
+    redis_says(n, "'0");
+    assert_told(n, "value ok");
+}
+
 /* Clients can be taken from this node while a batch waits for that. */
 static void what_is_taken_while_it_waits_is_skipped(void **state)
 {
@@ -269,6 +297,7 @@ int main(void)
         LONE_TEST(another_run_gets_it_as_its_own),
         LONE_TEST(a_call_names_the_one_before_it_that_isnt_answered),
         LONE_TEST(what_is_refused_is_tried_again_behind_what_failed),
+        LONE_TEST(a_value_that_is_refused_comes_again_with_its_identifiers),
         LONE_TEST(what_is_taken_while_it_waits_is_skipped),
         LONE_TEST(a_reset_fails_what_wasnt_sent),
     };

@@ -1,0 +1,86 @@
+/* The keys of `auth:`. */
+#include "broker/base/broker_config_parts.h"
+
+#include <string.h>
+
+#include "broker/base/broker_config.h"
+
+static const char *const hash_threads_names[] = {"auto", NULL};
+
+static const char *const client_id_names[] = {"any", "equals_username", "begins_with_username",
+                                              NULL};
+
+static const char *check_method(const char *text)
+{
+    return strcmp(text, "X-MIRROR") == 0 ? NULL : "must be an authentication method: X-MIRROR";
+}
+
+static const struct config_field auth_fields[] = {
+    {.key = "anonymous",
+     .kind = CONFIG_BOOL,
+     FIELD(auth_config, anonymous),
+     .fallback = "false",
+     .help = "Whether clients without a user name may connect. Read again on SIGHUP."},
+    {.key = "password_file",
+     .kind = CONFIG_STRING,
+     FIELD(auth_config, password_file),
+     .help = "Users and password hashes as mosquitto_passwd writes them. Read again on SIGHUP."},
+    {.key = "acl_file",
+     .kind = CONFIG_STRING,
+     FIELD(auth_config, acl_file),
+     .help = "Which clients may read and write which topics, in mosquitto's format. Read again on "
+             "SIGHUP. Without it every client may use every topic but $SYS."},
+    {.key = "methods",
+     .kind = CONFIG_STRINGS,
+     FIELD(auth_config, methods),
+     .check = check_method,
+     .help = "5.0: authentication methods that clients may use instead of a password. X-MIRROR, "
+             "which proves "
+             "nothing, is for tests of clients."},
+    {.key = "client_id",
+     .kind = CONFIG_ENUM,
+     FIELD(auth_config, client_id),
+     .names = client_id_names,
+     .fallback = "any",
+     .help = "Which client ids a user may use: any; equals_username: the user name itself; "
+             "begins_with_username: that, or the user name followed by one of - _ . / : and more. "
+             "Other ids, and every id of a client without user name, are refused with return code "
+             "5. A client "
+             "that leaves its id to the broker gets one in any case."},
+    {.key = "shared_client_ids",
+     .kind = CONFIG_BOOL,
+     FIELD(auth_config, shared_client_ids),
+     .fallback = "false",
+     .help = "A client id, with its connection and its session, belongs to the user who uses it, "
+             "and another user's CONNECT with it is refused with return code 5. True: any user may "
+             "take over a client id. Clients without a user name count as one user."},
+    {.key = "hash_threads",
+     .kind = CONFIG_UINT,
+     FIELD(auth_config, hash_threads),
+     .min = 1,
+     .max = 64,
+     .names = hash_threads_names,
+     .fallback = "auto",
+     .unit = "threads",
+     .help = "Threads that hash passwords; auto: half of the cores, one to four. They yield to the "
+             "broker's loop (nice)."},
+    {.key = "max_waiting_logins",
+     .kind = CONFIG_UINT,
+     FIELD(auth_config, max_waiting_logins),
+     .min = 1,
+     .max = 10000,
+     .fallback = "1000",
+     .unit = "logins",
+     .help = "Passwords that wait to be hashed. One more is refused with return code 3, or takes "
+             "the place of one whose user name or address had more wrong passwords lately."},
+    {.key = "login_timeout",
+     .kind = CONFIG_DURATION,
+     FIELD(auth_config, login_timeout_ms),
+     .min = 100,
+     .max = 60000,
+     .fallback = "2500ms",
+     .help = "A client whose password isn't checked after this long is refused with return code "
+             "3. Shorter than the load balancer's first_byte_timeout, or the login is tried at "
+             "the next broker as well."},
+};
+const struct config_schema auth_schema = CONFIG_SCHEMA(struct auth_config, auth_fields);

@@ -1,0 +1,21 @@
+/*
+ * broker_config_parts - the tables of broker.yaml's sections, a file each; broker_config.c puts them together.
+ *
+ * A new key: a field in its struct (broker_config.h), a row in its section's table, and conf/broker.yaml.
+ */
+#ifndef FLOTILLA_BROKER_BASE_BROKER_CONFIG_PARTS_H
+#define FLOTILLA_BROKER_BASE_BROKER_CONFIG_PARTS_H
+
+#include <stddef.h>
+
+#include "common/config/config.h"
+
+#define FIELD(type, member) .at = offsetof(struct type, member)
+
+extern const struct config_schema listener_schema;            /* listener_config.c */
+extern const struct config_schema redis_schema, fleet_schema; /* fleet_config.c */
+extern const struct config_schema auth_schema;
+extern const struct config_schema limits_schema;
+extern const struct config_schema mqtt_schema;
+
+#endif
