@@ -376,7 +376,8 @@ void deliver_message(struct client *c, struct delivery *d, struct deliver_as as)
         queue_push(c, d, &as);
 }
 
-__attribute__((noinline)) uint64_t deliver_taken(struct client *c, struct delivery *d, struct deliver_as as)
+__attribute__((noinline)) uint64_t deliver_taken(struct client *c, struct delivery *d,
+                                                 struct deliver_as as)
 {
     if (!client_is_connected(c))
         return 0;
