@@ -279,6 +279,20 @@ class LostAnswers(SharedCase, harness.FleetTest):
         self.assert_nothing(other, seconds=6.0)
         self.assert_nothing(back)
 
+    def test_what_was_taken_with_a_lost_answer_doesnt_stay_with_a_member_that_came_back_elsewhere(self):
+        topic, group = "t/1", "$share/g/t/1"
+        self.member(group, 0, 2, "dur", clean=False)
+        eventually(lambda: self.redis.command("KEYS", "fl:{g*}:l:*"), 5, "it has looked for what may wait")
+        self.proxy.hold_replies_from(b" dur\r\n")  # the note of what it takes
+        self.publisher(1).publish(topic, "7", 2)
+        eventually(lambda: self.redis.command("KEYS", "fl:{g*}:t:*"), 5, "it is taken")
+        back = self.at(1).connect("dur", clean=False, timeout=15)
+        self.addCleanup(back.close)
+        self.proxy.cut()
+        self.proxy.release()
+        self.assertEqual(gather([back], 1, timeout=10), [[7]])
+        self.assert_nothing(back, seconds=3)
+
 
 if __name__ == "__main__":
     harness.main()
