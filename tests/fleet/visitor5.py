@@ -79,7 +79,7 @@ class Visitor(threading.Thread):
         client.send(m5.publish(self.topic, "on %d" % stay.number, 1, 1))
 
     def remain(self, client, stay):
-        until, pinged = time.monotonic() + random.uniform(0.1, 2), 0
+        until, pinged = time.monotonic() + random.choice((0.1, 1, 3.5)) * random.random(), 0
         while time.monotonic() < until:
             now = time.monotonic()
             if now - stay.heard > 7:
