@@ -186,7 +186,8 @@ class RandomFaultsSessions5(FaultsCase, harness.FleetTest):
         if isinstance(subscriber, Device5):
             words += [(a.time, "%r repeated=%s" % (a.packet, a.repeated)) for a in subscriber.arrivals_of[topic]
                       if first <= int(a.payload) <= last]
-        words += [(t, "%s connects" % d.client_id) for d in (subscriber, publisher) for t in getattr(d, "greeted_at", ())]
+        words += [(t, "%s connects" % d.client_id) for d in (subscriber, publisher)
+                  for t in getattr(d, "greeted_at", ())]
         words.sort()
         return "\n".join("%8.3f %s" % (t - self.begin, what) for t, what in words)
 
