@@ -25,8 +25,8 @@ class Device5(Device):
     also what came again; `sent_at` and `acked_at` are by (topic, payload).
     """
 
-    def __init__(self, dial, client_id, subscriptions=(), identifiers=(), expiry=FOR_EVER, most=5, slow=0.0, props_for=None,
-                 somebody=True, **more):
+    def __init__(self, dial, client_id, subscriptions=(), identifiers=(), expiry=FOR_EVER, most=5, slow=0.0,
+                 props_for=None, somebody=True, **more):
         self.identifiers, self.expiry, self.most, self.slow, self.somebody = identifiers, expiry, most, slow, somebody
         self.props_for = props_for or (lambda topic, payload: ({}, False))
         self.arrivals_of = collections.defaultdict(list)
@@ -115,7 +115,8 @@ class Device5(Device):
             self.problems.append("alias %d of %d: %r" % (got.alias, self.alias_maximum, got))
         if got.dup and self.connects == 1:
             self.problems.append("dup on the first connection: %r" % got)
-        self.arrivals_of[got.topic].append(Arrival(got.payload, time.monotonic(), got, got.qos == 2 and got.pid in self.open_in2))
+        repeated = got.qos == 2 and got.pid in self.open_in2
+        self.arrivals_of[got.topic].append(Arrival(got.payload, time.monotonic(), got, repeated))
         answer = bytearray()
         super().handle(got, answer)
         self.held.append((time.monotonic() + self.slow * random.random(), got, answer))

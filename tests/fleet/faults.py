@@ -91,9 +91,9 @@ class FaultsCase:
 
     @classmethod
     def build(cls, holder):
-        holder.fleet = Fleet(holder.scope, brokers=3, redis_options=("--enable-debug-command", "local"), link=ChaosProxy,
-                             broker_config={"fleet": {"lease": "2s", "beat_interval": "400ms", "route_linger": "2s"},
-                                            **holder.config()})
+        fleet = {"lease": "2s", "beat_interval": "400ms", "route_linger": "2s"}
+        holder.fleet = Fleet(holder.scope, brokers=3, redis_options=("--enable-debug-command", "local"),
+                             link=ChaosProxy, broker_config={"fleet": fleet, **holder.config()})
         holder.scope.cleanups += [link.close for link in holder.fleet.links]
 
     def scene(self):

@@ -63,7 +63,7 @@ class RandomFaultsSessions5(FaultsCase, harness.FleetTest):
         self.counts = {topic: 0 for _, topic, _ in self.publishers}
         self.hearer.somebody = False  # of what is its own
         self.visitors = [Visitor(self.roads, "v%d" % i, expiry, delay, self.away) for i, (expiry, delay) in
-                         enumerate(((3, 600), (600, 3), (2, 1), (4, 4)))]
+                         enumerate(((3, 600), (600, 3), (600, 1), (2, 1), (4, 4)))]
         self.devices = [*self.subscribers, self.hearer, self.watch, *(p[0] for p in self.publishers)]
         self.pumping = True
         self.pump = threading.Thread(target=self.publish_all, daemon=True)
@@ -186,7 +186,8 @@ class RandomFaultsSessions5(FaultsCase, harness.FleetTest):
         if isinstance(subscriber, Device5):
             words += [(a.time, "%r repeated=%s" % (a.packet, a.repeated)) for a in subscriber.arrivals_of[topic]
                       if first <= int(a.payload) <= last]
-        words += [(t, "%s connects" % d.client_id) for d in (subscriber, publisher) for t in getattr(d, "greeted_at", ())]
+        words += [(t, "%s connects" % d.client_id) for d in (subscriber, publisher)
+                  for t in getattr(d, "greeted_at", ())]
         words.sort()
         return "\n".join("%8.3f %s" % (t - self.begin, what) for t, what in words)
 

@@ -131,7 +131,8 @@ class Group:
             if self.once(topic):
                 twice = [(p, n) for p, n in self.received(topic).items() if n > 1]
                 if twice:
-                    raise AssertionError("%s came twice: %s; had by %s" % (topic, twice[:10], self.who(topic, twice[0][0])))
+                    raise AssertionError("%s came twice: %s; had by %s" % (
+                        topic, twice[:10], self.who(topic, twice[0][0])))
 
     def once(self, topic):
         return self.qos == 2 and topic.split("/")[1] == "2"

@@ -4,9 +4,10 @@ import time
 
 import harness
 import mqtt_raw as m
+from chaos import LinkProxy
 from device import Device
 from harness import eventually, pace
-from services import Fleet, metric
+from services import Broker, Fleet, Redis, metric
 from shared_case import SharedCase, gather, read
 
 CONFIG = {"shared": {"redispatch_after": "2s"}, "limits": {"max_inflight": 20}}
@@ -245,6 +246,52 @@ class Shared(SharedCase, harness.FleetTest):
                 b.start(wait=False)
         got = self.under_load(2, disturb)
         self.assertEqual(got, list(range(1200)))
+
+
+class LostAnswers(SharedCase, harness.FleetTest):
+    """Two brokers; what Redis answers to the first one can be held back."""
+
+    @staticmethod
+    def build(holder):
+        holder.redis = Redis(holder.scope).start()
+        holder.proxy = LinkProxy(holder.redis.port)
+        holder.scope.cleanups.append(holder.proxy.close)
+        holder.brokers = [Broker(holder.scope, name, redis, CONFIG, lease="4s").start()
+                          for name, redis in (("a", holder.proxy), ("b", holder.redis))]
+
+    def at(self, i):
+        return self.brokers[i]
+
+    def test_a_copy_whose_answer_is_lost_isnt_given_to_another_member_too(self):
+        topic, group = "t/1", "$share/g/t/1"
+        self.member(group, 0, 2, "dur", clean=False)
+        self.proxy.hold_replies_from(b"\0d2 ")  # what is noted of a message, in the call that copies it
+        self.publisher(1).publish(topic, "7", 2)
+        eventually(lambda: any(self.redis.command("XLEN", k) for k in self.redis.command("KEYS", "fl:*:q:dur")), 5,
+                   "it is in the member's queue")
+        other = self.member(group, 1, 2)
+        back = self.at(1).connect("dur", clean=False, timeout=15)
+        self.addCleanup(back.close)
+        back.expect(m.PUBLISH, payload="7")
+        self.proxy.cut()
+        self.proxy.release()
+        self.at(0).wait_log("clients_taken")
+        self.assert_nothing(other, seconds=6.0)
+        self.assert_nothing(back)
+
+    def test_what_was_taken_with_a_lost_answer_doesnt_stay_with_a_member_that_came_back_elsewhere(self):
+        topic, group = "t/1", "$share/g/t/1"
+        self.member(group, 0, 2, "dur", clean=False)
+        eventually(lambda: self.redis.command("KEYS", "fl:{g*}:l:*"), 5, "it has looked for what may wait")
+        self.proxy.hold_replies_from(b" dur\r\n")  # the note of what it takes
+        self.publisher(1).publish(topic, "7", 2)
+        eventually(lambda: self.redis.command("KEYS", "fl:{g*}:t:*"), 5, "it is taken")
+        back = self.at(1).connect("dur", clean=False, timeout=15)
+        self.addCleanup(back.close)
+        self.proxy.cut()
+        self.proxy.release()
+        self.assertEqual(gather([back], 1, timeout=10), [[7]])
+        self.assert_nothing(back, seconds=3)
 
 
 if __name__ == "__main__":

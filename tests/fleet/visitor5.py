@@ -63,7 +63,8 @@ class Visitor(threading.Thread):
     def greet(self, client, stay):
         stay.tried = time.monotonic()
         will = m5.Will(self.topic, "off %d" % stay.number, 2, will_delay=self.delay)
-        client.send(m5.connect(self.client_id, clean=False, keepalive=5, will=will, props={"session_expiry": self.expiry}))
+        client.send(m5.connect(self.client_id, clean=False, keepalive=5, will=will,
+                               props={"session_expiry": self.expiry}))
         try:
             answer = client.expect(m.CONNACK, timeout=12)
         finally:
@@ -79,7 +80,7 @@ class Visitor(threading.Thread):
         client.send(m5.publish(self.topic, "on %d" % stay.number, 1, 1))
 
     def remain(self, client, stay):
-        until, pinged = time.monotonic() + random.uniform(0.1, 2), 0
+        until, pinged = time.monotonic() + random.choice((0.1, 1, 3.5)) * random.random(), 0
         while time.monotonic() < until:
             now = time.monotonic()
             if now - stay.heard > 7:
@@ -123,7 +124,8 @@ class Visitor(threading.Thread):
     # what must hold
 
     def check(self, told, slack, quiet_from=float("inf"), quiet_slack=0, drained=()):
-        """told: what its topic's subscriber received, at QoS 2. slack: how late what has its time may be under faults."""
+        """told: what its topic's subscriber received, at QoS 2. slack: how late what has its time may be, under faults;
+        quiet_slack: of connections that end after quiet_from. drained: when brokers were told to end."""
         if self.problems:
             raise AssertionError("%s: %s" % (self.client_id, self.problems))
         known = [s for s in self.stays if s.lost or s.greeted]
@@ -131,7 +133,8 @@ class Visitor(threading.Thread):
             if before.greeted and before.lost and after.greeted:
                 late = quiet_slack if before.lost > quiet_from else slack
                 self.check_session(before, after, late)
-                self.check_will(told, before, after, late, any(before.greeted < t + 25 and t < after.tried for t in drained))
+                self.check_will(told, before, after, late,
+                                any(before.greeted < t + 25 and t < after.tried for t in drained))
         self.check_story(told)
 
     def check_session(self, before, after, late):

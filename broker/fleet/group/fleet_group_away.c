@@ -103,6 +103,21 @@ void fleet_group_leave(struct fleet *f, const struct store_hold *hold, struct mq
     fleet_group_part_with(f, hold, filter, why);
 }
 
+void fleet_group_ask_session(struct fleet *f, struct mqtt_slice filter, struct mqtt_slice client,
+                             struct mqtt_slice refs, size_t count)
+{
+    struct fleet_reader r = fleet_reader_of(refs.data, refs.len);
+    struct asked *a = asked_new(f, filter, client, (struct mqtt_slice){0});
+    if (a == NULL)
+        return; /* they are looked after later */
+    begin_return(f, client, "a", count);
+    for (size_t i = 0; i < count; i++) {
+        struct mqtt_slice ref = fleet_reader_slice(&r);
+        redis_queue_arg(f->q, ref.data, ref.len);
+    }
+    redis_queue_end(f->q, REDIS_REPLAY, on_returned, a);
+}
+
 /* kind, group, client, epoch, {number, note, ...} */
 static void ask_session(struct fleet *f, redisReply **e)
 {

@@ -19,6 +19,10 @@ void fleet_group_reap(struct fleet *f, uint64_t victim, store_done_fn *done, voi
 /* The client is no member any more, or its connection ends: copies that weren't sent go back. */
 void fleet_group_leave(struct fleet *f, const struct store_hold *hold, struct mqtt_slice filter,
                        enum store_leave why);
+/* A durable member's copies that Redis refused, or that it was asked for twice: the session says whether
+ * they are there. `refs`: slices, each the group, the number and the note of a message. */
+void fleet_group_ask_session(struct fleet *f, struct mqtt_slice filter, struct mqtt_slice client,
+                             struct mqtt_slice refs, size_t count);
 /* What is due. */
 void fleet_groups_tick(struct fleet *f);
 

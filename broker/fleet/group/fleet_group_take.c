@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "broker/fleet/group/fleet_group.h"
+#include "broker/fleet/group/fleet_group_away.h"
 #include "broker/fleet/group/fleet_group_done.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/node/fleet_clock.h"
@@ -143,24 +144,47 @@ void fleet_group_put_back(struct fleet *f, struct store_taken *taken)
 
 /* ---- copies ---------------------------------------------------------------------------------- */
 
+/* The session isn't this connection's any more. It was, perhaps, when the call was done first and its
+ * answer was lost. */
+static void ask_for_copies(struct take_op *op)
+{
+    struct fleet_reader copies = fleet_reader_of(op->copies.data, op->copies.len);
+    struct fleet_bytes refs = {0};
+    for (size_t i = 0; i < op->copy_count; i++) {
+        fleet_bytes_slice(&refs, fleet_reader_slice(&copies));
+        fleet_reader_slice(&copies);
+        fleet_reader_slice(&copies);
+    }
+    if (!refs.failed)
+        fleet_group_ask_session(op->f, filter_of(op), client_of(op), fleet_bytes_all(&refs),
+                                op->copy_count);
+    fleet_bytes_fini(&refs);
+}
+
+/* What was copied before, and is gone, was acknowledged. */
+static void finish_acknowledged(struct take_op *op, const redisReply *r)
+{
+    struct fleet_reader copies = fleet_reader_of(op->copies.data, op->copies.len);
+    for (size_t i = 0; i < op->copy_count && i < r->elements; i++) {
+        struct mqtt_slice ref = fleet_reader_slice(&copies);
+        fleet_reader_slice(&copies);
+        fleet_reader_slice(&copies);
+        if (r->element[i]->integer == 2)
+            fleet_group_done_ref(op->f, GROUP_FINISHED, ref);
+    }
+}
+
 static void on_copied(void *arg, const redisReply *r)
 {
     struct take_op *op = arg;
     struct fleet *f = op->f;
-    struct fleet_reader copies = fleet_reader_of(op->copies.data, op->copies.len);
     enum store_status status = fleet_reply_status(r);
-    bool owner = status == STORE_OK && r->type == REDIS_REPLY_ARRAY && r->elements > 0;
-    for (size_t i = 0; i < op->copy_count && r != NULL; i++) {
-        struct mqtt_slice ref = fleet_reader_slice(&copies);
-        fleet_reader_slice(&copies);
-        fleet_reader_slice(&copies);
-        if (!owner)
-            fleet_group_done_ref(f, GROUP_BACK, ref);
-        else if (i < r->elements && r->element[i]->integer == 2)
-            fleet_group_done_ref(f, GROUP_FINISHED, ref);
-    }
-    if (owner)
+    if (status == STORE_OK && r->type == REDIS_REPLY_ARRAY && r->elements > 0) {
+        finish_acknowledged(op, r);
         f->host.wake(f->host.arg, client_of(op));
+    } else if (r != NULL) {
+        ask_for_copies(op);
+    }
     answer(op, status);
 }
 

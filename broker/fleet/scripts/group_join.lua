@@ -8,6 +8,22 @@ local now = redis.call('HGET', p .. 'm:' .. g, c)
 if now and tonumber(string.match(now, '^%d+')) > tonumber(ARGV[3]) then
   return 0
 end
+
+-- What its former connection took last, with a call whose answer that node perhaps never got: group_due.lua
+-- has it looked after. Of what the node knows the session has a copy.
+local function look_after_last_take()
+  local last = redis.call('HGET', p .. 'l:' .. g, c) or ''
+  for n in string.gmatch(string.match(last, '^%d+ (.*)$') or '', '%d+') do
+    local by, whose = string.match(redis.call('HGET', p .. 't:' .. g, n) or '', '^d%d (%d+) %S+ (.*)$')
+    if whose == c and by ~= ARGV[3] then
+      local t = redis.call('TIME')
+      local at = string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000))
+      redis.call('ZADD', p .. 'away', at, 'r' .. c .. '\0' .. g)
+      return
+    end
+  end
+end
+
 if redis.call('EXISTS', p .. 'm:' .. g) == 0 then
   -- What a group of the configuration has kept without members, and not for too long.
   local t = redis.call('TIME')
@@ -25,5 +41,6 @@ end
 redis.call('HSET', p .. 'm:' .. g, c, ARGV[3] .. ' ' .. ARGV[4] .. ' ' .. ARGV[5])
 redis.call('SADD', p .. 'own:' .. ARGV[4], g)
 redis.call('ZREM', p .. 'away', 'r' .. c .. '\0' .. g)
+look_after_last_take()
 redis.call('SADD', p .. 'h:' .. g, ARGV[4])
 return 1
