@@ -173,7 +173,7 @@ install_packages() {
     if [[ $only == all ]]; then
         # Debian's python3, whatever else may come first in PATH, is the one that has paho-mqtt.
         packages+=(mosquitto mosquitto-clients python3 python3-paho-mqtt clang
-            libclang-rt-14-dev valgrind)
+            libclang-rt-14-dev liblua5.1-0-dev valgrind)
     fi
     package_is_installed mosquitto || had_mosquitto=false
     install_missing "${packages[@]}"

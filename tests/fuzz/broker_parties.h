@@ -67,7 +67,8 @@ struct parties {
     struct watch_session sessions[WATCH_SESSIONS];
     struct core_client *watcher;
     struct input in;
-    size_t split; /* the next packet is said in two portions, the first of so many bytes; 0: whole */
+    size_t
+        split; /* the next packet is said in two portions, the first of so many bytes; 0: whole */
     void (*before_turn)(struct parties *p); /* the store's part; may be NULL */
     void (*store_step)(struct parties *p, uint8_t argument);
     void (*all_is_well)(void); /* from now on with the store */
@@ -90,11 +91,11 @@ static void look_at(struct parties *p, struct party *party)
     bool had_left = party->gone_turns > 0;
     if (!c->freed) {
         DEMAND(c->client->output.pending <=
-                  LIMIT_OUTPUT + OUTPUT_HIGH + p->core.config.limits.max_packet_size);
-        party->gone_turns += party->watch.left && c->in_len == 0 && c->client->pause == 0 &&
-                                     c->client->rest == NULL
-                                 ? 1
-                                 : 0;
+               LIMIT_OUTPUT + OUTPUT_HIGH + p->core.config.limits.max_packet_size);
+        party->gone_turns +=
+            party->watch.left && c->in_len == 0 && c->client->pause == 0 && c->client->rest == NULL
+                ? 1
+                : 0;
     }
     party->blocked |= c->out_room < 1 << 20;
     seen = watch_written(&party->watch, c->out, c->out_len);
@@ -308,8 +309,22 @@ static void step_connect(struct parties *p, struct party *party, uint8_t choice)
 }
 
 static const char *const filters[] = {
-    "#",   "+/b", "a", "a/b", "$share/g/#", "$share/g/a", "$share/h/+/b", "a/#",
-    "+",   "$SYS/#", "$share/g/a/b", "+/+", "c", "b/#", "$share//a", "a/b/c/d/e/f/g/h/i",
+    "#",
+    "+/b",
+    "a",
+    "a/b",
+    "$share/g/#",
+    "$share/g/a",
+    "$share/h/+/b",
+    "a/#",
+    "+",
+    "$SYS/#",
+    "$share/g/a/b",
+    "+/+",
+    "c",
+    "b/#",
+    "$share//a",
+    "a/b/c/d/e/f/g/h/i",
 };
 
 /* SUBSCRIBE or UNSUBSCRIBE with one to four filters. */
@@ -352,7 +367,8 @@ static void publish_props(struct props *to, uint8_t choice)
     if ((choice & 32) != 0)
         props_str(to, MQTT_P_RESPONSE_TOPIC, "a/b");
     if ((choice & 64) != 0)
-        DEMAND(mqtt_props_put_pair(to->bytes, sizeof(to->bytes), &to->used, words("k"), words("v")));
+        DEMAND(
+            mqtt_props_put_pair(to->bytes, sizeof(to->bytes), &to->used, words("k"), words("v")));
     if ((choice & 128) != 0)
         props_num(to, MQTT_P_PAYLOAD_FORMAT, 1);
 }
@@ -408,7 +424,8 @@ static void step_auth(struct parties *p, struct party *party, uint8_t choice)
         data = mqtt_slice_of(mirrored, sizeof(mirrored));
     w->challenged = false;
     props_str(&props, MQTT_P_AUTH_METHOD, "X-MIRROR");
-    DEMAND(mqtt_props_put_str(props.bytes, sizeof(props.bytes), &props.used, MQTT_P_AUTH_DATA, data));
+    DEMAND(
+        mqtt_props_put_str(props.bytes, sizeof(props.bytes), &props.used, MQTT_P_AUTH_DATA, data));
     say_packet(p, party,
                &(struct mqtt_packet){.type = MQTT_AUTH,
                                      .u.ack = {.reason = (choice & 2) != 0
@@ -451,8 +468,8 @@ static uint64_t time_of(uint8_t argument)
     if (argument < 200)
         return (argument - 99) * 300u;
     if (argument < 240)
-        return (argument - 199) * 60000ull;
-    return (argument - 239) * 3600000ull;
+        return (argument - 199) * 10000ull;
+    return (argument - 239) * 120000ull;
 }
 
 static void do_step(struct parties *p, struct party *party, enum party_step what, uint8_t argument)
@@ -616,7 +633,7 @@ static void parties_config(struct parties *p, bool time_ends_sessions)
     c->limits.max_topic_levels = 8;
     c->limits.max_subscriptions = 5;
     if (time_ends_sessions)
-        c->limits.session_expiry_ms = 86400000;
+        c->limits.session_expiry_ms = 600000;
     else
         c->auth.shared_client_ids = true; /* each session can be ended by anybody */
 }

@@ -58,8 +58,8 @@ struct watch {
         uint8_t qos;
     } flight[WATCH_FLIGHT];
     size_t in_flight;
-    uint8_t early[256];  /* acknowledged before they were seen */
-    uint32_t asked[16];  /* by type of packet, less those that are answered */
+    uint8_t early[256];    /* acknowledged before they were seen */
+    uint32_t asked[16];    /* by type of packet, less those that are answered */
     uint8_t challenge[16]; /* of the last AUTH */
     bool challenged;
 };
@@ -216,8 +216,7 @@ static void watch_say(struct watch *w, const uint8_t *bytes, size_t len)
         struct mqtt_decode_opts opts = {.version = w->connected ? w->version : MQTT_UNKNOWN};
         struct mqtt_packet p;
         size_t size = 0;
-        enum decode_result r =
-            mqtt_decode(w->said + at, w->said_len - at, &opts, &p, &size, NULL);
+        enum decode_result r = mqtt_decode(w->said + at, w->said_len - at, &opts, &p, &size, NULL);
         if (r == DECODE_NEED_MORE)
             break;
         w->garbled = r == DECODE_MALFORMED ||
@@ -306,8 +305,8 @@ static void watch_connack(struct watch *w, const struct mqtt_connack *a)
 static void watch_auth(struct watch *w, const struct mqtt_ack *a)
 {
     struct mqtt_prop p;
-    w->challenged = mqtt_props_find(&a->props, MQTT_P_AUTH_DATA, &p) &&
-                    p.str.len == sizeof(w->challenge);
+    w->challenged =
+        mqtt_props_find(&a->props, MQTT_P_AUTH_DATA, &p) && p.str.len == sizeof(w->challenge);
     if (w->challenged)
         memcpy(w->challenge, p.str.data, p.str.len);
 }

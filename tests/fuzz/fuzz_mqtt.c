@@ -21,10 +21,11 @@ static void demand(bool condition)
 
 static bool is_text(enum mqtt_property id)
 {
-    static const uint64_t texts =
-        1ull << MQTT_P_CONTENT_TYPE | 1ull << MQTT_P_RESPONSE_TOPIC | 1ull << MQTT_P_CORRELATION_DATA |
-        1ull << MQTT_P_ASSIGNED_CLIENT_ID | 1ull << MQTT_P_AUTH_METHOD | 1ull << MQTT_P_AUTH_DATA |
-        1ull << MQTT_P_RESPONSE_INFO | 1ull << MQTT_P_SERVER_REFERENCE | 1ull << MQTT_P_REASON_STRING;
+    static const uint64_t texts = 1ull << MQTT_P_CONTENT_TYPE | 1ull << MQTT_P_RESPONSE_TOPIC |
+                                  1ull << MQTT_P_CORRELATION_DATA |
+                                  1ull << MQTT_P_ASSIGNED_CLIENT_ID | 1ull << MQTT_P_AUTH_METHOD |
+                                  1ull << MQTT_P_AUTH_DATA | 1ull << MQTT_P_RESPONSE_INFO |
+                                  1ull << MQTT_P_SERVER_REFERENCE | 1ull << MQTT_P_REASON_STRING;
     return (texts >> id & 1) != 0;
 }
 

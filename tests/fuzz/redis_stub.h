@@ -108,7 +108,7 @@ static void *stub_memory(void *arg, void *p, size_t old_size, size_t size)
     while ((1u << old_class) < old_size)
         old_class++;
     while ((1u << class) < size)
-        class++;
+        class ++;
     if (p != NULL && size > 0 && old_class == class)
         return p;
     void *new = NULL;
@@ -141,7 +141,8 @@ static void stub_open_model(void)
     for (int i = 0; i < SCRIPT_COUNT; i++) {
         lua_pushstring(lua, scripts.sha[i]);
         lua_pushlstring(lua, scripts.text[i].text, scripts.text[i].len);
-        stub_call("add_script", 2, 0);
+        lua_pushboolean(lua, i == SCRIPT_LOAD || i == SCRIPT_DUE || i == SCRIPT_EXPIRE);
+        stub_call("add_script", 3, 0);
     }
 }
 
