@@ -600,6 +600,13 @@ static void tell_account(void)
                     (unsigned long long)account.by_kind[i]);
 }
 
+/* Clients that are closed stay until the store has answered all that was asked for them. */
+static void await_answers(struct parties *p)
+{
+    for (int i = 0; account.by_kind[ACCOUNT_CLIENTS] > 0 && i < 20000; i++)
+        turn(p);
+}
+
 static void check_nothing_is_left(const struct parties *p)
 {
     /* Not of output: its chunks are kept for others (`pending`). */

@@ -14,6 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     end_sessions(&p);
     pass_time(&p, 60000);
     settle(&p);
+    await_answers(&p);
     check_nothing_is_left(&p);
     parties_end(&p);
     return 0;

@@ -83,6 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     pass_time(&p, 60000);
     end_sessions(&p);
     settle(&p);
+    await_answers(&p);
     check_nothing_is_left(&p);
     parties_end(&p);
     return 0;
