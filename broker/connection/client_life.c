@@ -179,8 +179,10 @@ static void leave_session(struct client *c, bool was_online)
         return; /* a newer connection has it */
     s->client = NULL;
     router_session_left(c->broker->router, s);
-    /* An entry without subscriptions, of a connection that was refused, contains nothing. */
-    if (!s->durable || (!was_online && s->subscriber.count == 0))
+    /* An entry without subscriptions, of a connection that was refused, contains nothing. Nor is it of use where the
+     * store is shared, whose log says nothing of the end of such a session. */
+    bool is_known = was_online && !store_is_shared(c->broker->store);
+    if (!s->durable || (!is_known && s->subscriber.count == 0))
         session_table_remove(c->broker->sessions, s);
 }
 

@@ -40,7 +40,7 @@ class Steps:
 
     def time(self, seconds):
         return self.add(0, TIME, int(seconds * 100) if seconds < 1 else 99 + int(seconds / 0.3) if seconds < 30
-                        else 199 + int(seconds / 60) if seconds < 2400 else 239 + int(seconds / 3600))
+                        else 199 + int(seconds / 10) if seconds < 400 else 239 + int(seconds / 120))
 
 
 def seeds():

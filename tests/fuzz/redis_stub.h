@@ -100,16 +100,16 @@ static void *stub_memory(void *arg, void *p, size_t old_size, size_t size)
     static uint8_t *at;
     static size_t left = ARENA;
     static void *spare[32];
-    unsigned old_class = SMALLEST;
+    unsigned old_kind = SMALLEST;
     unsigned kind_of_glob = SMALLEST;
     (void)arg;
     if (at == NULL)
         at = mmap(NULL, ARENA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    while ((1u << old_class) < old_size)
-        old_class++;
+    while ((1u << old_kind) < old_size)
+        old_kind++;
     while ((1u << kind_of_glob) < size)
         kind_of_glob++;
-    if (p != NULL && size > 0 && old_class == kind_of_glob)
+    if (p != NULL && size > 0 && old_kind == kind_of_glob)
         return p;
     void *new = NULL;
     if (size > 0 && (new = spare[kind_of_glob]) != NULL) {
@@ -123,8 +123,8 @@ static void *stub_memory(void *arg, void *p, size_t old_size, size_t size)
     if (p != NULL && size > 0)
         memcpy(new, p, old_size < size ? old_size : size);
     if (p != NULL) {
-        memcpy(p, &spare[old_class], sizeof(void *));
-        spare[old_class] = p;
+        memcpy(p, &spare[old_kind], sizeof(void *));
+        spare[old_kind] = p;
     }
     return new;
 }
@@ -141,7 +141,8 @@ static void stub_open_model(void)
     for (int i = 0; i < SCRIPT_COUNT; i++) {
         lua_pushstring(lua, scripts.sha[i]);
         lua_pushlstring(lua, scripts.text[i].text, scripts.text[i].len);
-        stub_call("add_script", 2, 0);
+        lua_pushboolean(lua, i == SCRIPT_LOAD || i == SCRIPT_DUE || i == SCRIPT_EXPIRE);
+        stub_call("add_script", 3, 0);
     }
 }
 

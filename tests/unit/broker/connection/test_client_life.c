@@ -108,6 +108,20 @@ static void a_durable_session_stays_and_a_clean_one_goes(void **state)
     assert_null(session_table_find(bed_broker(b)->sessions, bed_text("c"))->client);
 }
 
+/* Nobody would say when it ends: the log of a fleet names sessions that have subscriptions. */
+static void where_the_store_is_shared_one_without_subscriptions_isnt_kept(void **state)
+{
+    struct core_bed *b = *state;
+    held_begin(&b->core, HOLDS(HELD_PUBLISH)); /* shared, so */
+    bed_leave(b, join(b, false));
+    assert_false(is_known(b));
+    struct core_client *c = join(b, false);
+    bed_subscribe(b, c, "a", 1);
+    bed_leave(b, c);
+    assert_true(is_known(b));
+    held_end(&b->core);
+}
+
 static void a_durable_one_that_was_refused_goes_too(void **state)
 {
     struct core_bed *b = *state;
@@ -224,6 +238,7 @@ int main(void)
         BED_TEST(a_will_that_isnt_allowed_any_more_is_dropped),
         BED_TEST(whether_who_is_taken_over_has_a_will_is_configured),
         BED_TEST(a_durable_session_stays_and_a_clean_one_goes),
+        BED_TEST(where_the_store_is_shared_one_without_subscriptions_isnt_kept),
         BED_TEST(a_durable_one_that_was_refused_goes_too),
         BED_TEST(who_walks_along_the_clients_isnt_left_at_one_that_is_gone),
         BED_TEST(who_doesnt_connect_in_time_is_closed),
