@@ -14,7 +14,8 @@ usage: tests/run.sh [options]
   --unit         unit tests only
   --no-compose   without the tests that need a Docker engine
   --long         runs that find more the longer they are: fuzz targets a minute each, faults by lot;
-                 and conformance in its further ways: MQTT 5.0 on Redis, both versions on a fleet
+                 conformance in its further ways (MQTT 5.0 on Redis, both versions on a fleet), and whether it
+                 notices planted faults; and clients that aren't ours on a fleet
   -R REGEX       only tests whose name matches (as ctest -R)
   -j N           tests at a time (default: one per core, at least 2)
   --help         this text
@@ -172,15 +173,27 @@ install_packages() {
     local packages=("${build_packages[@]}" ninja-build openssl redis-server clang-format)
     if [[ $only == all ]]; then
         # Debian's python3, whatever else may come first in PATH, is the one that has paho-mqtt.
-        packages+=(mosquitto mosquitto-clients python3 python3-paho-mqtt clang
+        packages+=(mosquitto mosquitto-clients libpaho-mqtt-dev python3 python3-paho-mqtt clang
             libclang-rt-14-dev liblua5.1-0-dev valgrind)
     fi
     package_is_installed mosquitto || had_mosquitto=false
     install_missing "${packages[@]}"
+    [[ $only != all ]] || install_node
     # The tests want its tools; its service, which would sit on port 1883, nobody asked for.
     if ! $had_mosquitto && [[ -d /run/systemd/system ]]; then
         systemctl --quiet disable --now mosquitto 2>/dev/null || true
     fi
+}
+
+# Node, for MQTT.js and Node-RED: without it their tests are skipped. One that comes from elsewhere than Debian stays.
+install_node() {
+    if { command -v node && command -v npm; } >/dev/null || ((EUID != 0)); then
+        return
+    fi
+    say "installing nodejs npm"
+    apt_quietly update || true
+    apt_quietly install --no-install-recommends nodejs npm ||
+        say "no Node here: the tests of MQTT.js and Node-RED will be skipped"
 }
 
 # The load balancer's workers, and what has threads in the broker: the heart, logins, the log.

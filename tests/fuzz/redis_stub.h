@@ -101,24 +101,24 @@ static void *stub_memory(void *arg, void *p, size_t old_size, size_t size)
     static size_t left = ARENA;
     static void *spare[32];
     unsigned old_kind = SMALLEST;
-    unsigned kind_of_glob = SMALLEST;
+    unsigned kind = SMALLEST;
     (void)arg;
     if (at == NULL)
         at = mmap(NULL, ARENA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     while ((1u << old_kind) < old_size)
         old_kind++;
-    while ((1u << kind_of_glob) < size)
-        kind_of_glob++;
-    if (p != NULL && size > 0 && old_kind == kind_of_glob)
+    while ((1u << kind) < size)
+        kind++;
+    if (p != NULL && size > 0 && old_kind == kind)
         return p;
     void *new = NULL;
-    if (size > 0 && (new = spare[kind_of_glob]) != NULL) {
-        memcpy(&spare[kind_of_glob], new, sizeof(void *));
+    if (size > 0 && (new = spare[kind]) != NULL) {
+        memcpy(&spare[kind], new, sizeof(void *));
     } else if (size > 0) {
-        stub_must(left >= 1u << kind_of_glob, "the model needs too much memory");
+        stub_must(left >= 1u << kind, "the model needs too much memory");
         new = at;
-        at += 1u << kind_of_glob;
-        left -= 1u << kind_of_glob;
+        at += 1u << kind;
+        left -= 1u << kind;
     }
     if (p != NULL && size > 0)
         memcpy(new, p, old_size < size ? old_size : size);
