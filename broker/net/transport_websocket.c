@@ -1,9 +1,11 @@
 /*
  * A client's bytes in WebSocket frames, over another transport that is past the upgrade: decoded in the reader's own
- * buffer, and written as one frame per writev, header and pieces in one call of the inner transport.
+ * buffer, and written as one frame per MQTT packet, headers and pieces of many in one call of the inner transport.
  *
  * Reading:   one read of the inner transport for each read, so that pings cost no more of a turn than any input. What
  *            is decoded is shorter than what was read; where that isn't the end of it, TRANSPORT_MORE says so.
+ * Packets:   a frame may hold several (MQTT 3.1.1: 6.0.0-2), but some clients don't look for a second one in it before
+ *            more bytes come.
  * Writing:   a frame whose header is out stays open until its payload is: the writer comes back with the same bytes,
  *            so nothing is copied. Between frames go the answer to the newest ping, and at the end a close frame. A
  *            browser shows its page nothing of a message before all of it is there, so frames are small enough for
@@ -22,6 +24,7 @@ enum {
     RAW_AT_ONCE = 64 * 1024,
     FRAME_MOST = 32 * 1024, /* payload of a frame of ours */
     PIECES = 64,
+    FRAMES = 32, /* begun by one call */
     PONG_MAX = FRAME_HEADER_MAX + FRAME_CONTROL_MAX,
 };
 
@@ -33,8 +36,9 @@ struct transport_websocket {
         head[PONG_MAX +
              FRAME_HEADER_MAX]; /* to be written before anything else: a pong, a header, or both */
     uint8_t head_len, head_sent;
-    uint64_t owed; /* payload of the open frame that isn't written yet */
-    bool over;     /* the inner transport has ended, or failed */
+    uint64_t owed;        /* payload of the open frame that isn't written yet */
+    uint64_t packet_left; /* of the MQTT packet that was begun: what is in no frame yet */
+    bool over;            /* the inner transport has ended, or failed */
     bool finished;
 };
 
@@ -101,54 +105,162 @@ static void write_pong(struct transport_websocket *ws)
         take_head(ws, (size_t)n);
 }
 
-static void open_frame(struct transport_websocket *ws, const struct iovec *iov, int count)
+/* Bytes to be written, from a place in them on. */
+struct rest {
+    const struct iovec *iov;
+    int count;
+    size_t at; /* in the first piece */
+};
+
+static size_t rest_len(const struct rest *r)
 {
-    for (int i = 0; i < count && ws->owed < FRAME_MOST; i++)
-        ws->owed += iov[i].iov_len;
-    if (ws->owed > FRAME_MOST)
-        ws->owed = FRAME_MOST;
+    size_t len = 0;
+    for (int i = 0; i < r->count; i++)
+        len += r->iov[i].iov_len;
+    return len - r->at;
+}
+
+/* Moves the next `len` bytes to `out`; returns the number of pieces. */
+static int rest_take(struct rest *r, size_t len, struct iovec *out)
+{
+    int n = 0;
+    while (len > 0) {
+        size_t here = r->iov->iov_len - r->at;
+        size_t part = here < len ? here : len;
+        if (part > 0)
+            out[n++] =
+                (struct iovec){.iov_base = (uint8_t *)r->iov->iov_base + r->at, .iov_len = part};
+        r->at += part;
+        len -= part;
+        if (r->at == r->iov->iov_len) {
+            r->iov++;
+            r->count--;
+            r->at = 0;
+        }
+    }
+    return n;
+}
+
+/* Of the packet that begins here, by its fixed header (2.2.3); of one that has less than that, what is there. */
+static uint64_t packet_len(struct rest r)
+{
+    size_t there = rest_len(&r);
+    uint64_t len = 0;
+    for (size_t i = 0; i < 5 && i < there; i++) {
+        struct iovec byte;
+        rest_take(&r, 1, &byte);
+        uint8_t value = *(const uint8_t *)byte.iov_base;
+        if (i == 0)
+            continue;
+        len |= (uint64_t)(value & 0x7f) << (7 * (i - 1));
+        if (value < 0x80)
+            return len + i + 1;
+    }
+    return there;
+}
+
+/* Frames that are to be begun by one call. */
+struct batch {
+    struct iovec out[1 + PIECES + 2 * FRAMES];
+    int pieces;
+    uint8_t headers[FRAMES][FRAME_HEADER_MAX];
+    struct begun {
+        size_t header;        /* bytes */
+        uint64_t payload;     /* the same */
+        uint64_t packet_left; /* behind it */
+    } frames[FRAMES];
+    int count;
+};
+
+static void add_frame(struct batch *b, struct rest *r, uint64_t packet_left)
+{
+    uint64_t len = packet_left < FRAME_MOST ? packet_left : FRAME_MOST;
+    size_t there = rest_len(r);
+    if (len > there)
+        len = there;
+    uint8_t *header = b->headers[b->count];
+    struct begun *f = &b->frames[b->count++];
+    *f = (struct begun){.header = websocket_frame_header(FRAME_BINARY, len, header),
+                        .payload = len,
+                        .packet_left = packet_left - len};
+    b->out[b->pieces++] = (struct iovec){.iov_base = header, .iov_len = f->header};
+    b->pieces += rest_take(r, (size_t)len, b->out + b->pieces);
+}
+
+static void add_frames(const struct transport_websocket *ws, struct batch *b, struct rest r)
+{
+    uint64_t packet_left = ws->packet_left;
+    while (b->count < FRAMES && rest_len(&r) > 0) {
+        add_frame(b, &r, packet_left > 0 ? packet_left : packet_len(r));
+        packet_left = b->frames[b->count - 1].packet_left;
+    }
+}
+
+/* So many bytes of the frames went out. Returns how many are payload. */
+static size_t note_written(struct transport_websocket *ws, const struct batch *b, size_t n)
+{
+    size_t payload = 0;
+    for (int i = 0; i < b->count && n > 0; i++) {
+        const struct begun *f = &b->frames[i];
+        size_t header = n < f->header ? n : f->header;
+        size_t part = n - header < f->payload ? n - header : (size_t)f->payload;
+        if (header < f->header) {
+            ws->head_len = (uint8_t)(f->header - header);
+            memcpy(ws->head, b->headers[i] + header, ws->head_len);
+        }
+        ws->owed = f->payload - part;
+        ws->packet_left = f->packet_left;
+        payload += part;
+        n -= header + part;
+    }
+    return payload;
+}
+
+/* No frame is open. */
+static ssize_t write_frames(struct transport_websocket *ws, const struct iovec *iov, int count)
+{
+    struct batch b;
+    b.pieces = b.count = 0;
     add_pong(ws);
-    if (ws->owed > 0)
-        add_header(ws, FRAME_BINARY, ws->owed);
+    if (ws->head_len > 0)
+        b.out[b.pieces++] = (struct iovec){.iov_base = ws->head + ws->head_sent,
+                                           .iov_len = (size_t)(ws->head_len - ws->head_sent)};
+    add_frames(ws, &b, (struct rest){.iov = iov, .count = count});
+    ssize_t n = write_inner(ws, b.out, b.pieces);
+    if (n < 0)
+        return n;
+    return (ssize_t)note_written(ws, &b, (size_t)n - take_head(ws, (size_t)n));
 }
 
 /* The head's rest, and of the payload what belongs to the open frame. */
-static int gather(struct transport_websocket *ws, const struct iovec *iov, int count,
-                  struct iovec out[1 + PIECES])
+static ssize_t write_open(struct transport_websocket *ws, const struct iovec *iov, int count)
 {
-    uint64_t left = ws->owed;
-    int n = 0;
+    struct iovec out[1 + PIECES];
+    int pieces = 0;
+    struct rest r = {.iov = iov, .count = count};
+    size_t there = rest_len(&r);
     if (ws->head_len > 0)
-        out[n++] = (struct iovec){.iov_base = ws->head + ws->head_sent,
-                                  .iov_len = (size_t)(ws->head_len - ws->head_sent)};
-    for (int i = 0; i < count && left > 0; i++) {
-        out[n] = iov[i];
-        if (out[n].iov_len > left)
-            out[n].iov_len = (size_t)left;
-        left -= out[n++].iov_len;
-    }
-    return n;
+        out[pieces++] = (struct iovec){.iov_base = ws->head + ws->head_sent,
+                                       .iov_len = (size_t)(ws->head_len - ws->head_sent)};
+    pieces += rest_take(&r, ws->owed < there ? (size_t)ws->owed : there, out + pieces);
+    ssize_t n = write_inner(ws, out, pieces);
+    if (n < 0)
+        return n;
+    size_t payload = (size_t)n - take_head(ws, (size_t)n);
+    ws->owed -= payload;
+    return (ssize_t)payload;
 }
 
 static ssize_t websocket_writev(struct transport *t, const struct iovec *iov, int count)
 {
     struct transport_websocket *ws = websocket_of(t);
-    struct iovec out[1 + PIECES];
     if (count > PIECES)
         count = PIECES;
-    if (ws->owed == 0)
-        open_frame(ws, iov, count);
-    while (ws->owed > 0) {
-        int pieces = gather(ws, iov, count, out);
-        ssize_t n = write_inner(ws, out, pieces);
-        if (n < 0)
-            return n;
-        size_t payload = (size_t)n - take_head(ws, (size_t)n);
-        ws->owed -= payload;
-        if (payload > 0)
-            return (ssize_t)payload;
-    }
-    return 0;
+    struct rest all = {.iov = iov, .count = count};
+    ssize_t n = 0;
+    while (n == 0 && rest_len(&all) > 0)
+        n = ws->owed > 0 ? write_open(ws, iov, count) : write_frames(ws, iov, count);
+    return n;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */

@@ -72,7 +72,6 @@ class Session:
 class Adapter:
     versions = (4, 5)
     transports = ("tcp", "tls", "ws", "wss")
-    burst_transports = None  # for many messages at once, if not all of them
 
     def connect(self, place, version, filters, client_id, clean=True, expiry=0, will=None):
         """Connected, and subscribed to each (filter, QoS)."""

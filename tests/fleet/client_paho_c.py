@@ -27,9 +27,6 @@ class PahoCSession(ProgramSession):
 
 
 class PahoC(Adapter):
-    # 1.3.12 may leave a packet unread that shares a WebSocket frame with the packet before it (docs/broker.md).
-    burst_transports = ("tcp", "tls")
-
     def __init__(self):
         self.path = built()
 

@@ -391,6 +391,34 @@ static void pieces_become_one_frame_in_one_write(void **state)
     expect_out("\x82\6abcdef", 8);
 }
 
+/* Some clients look for a second packet in a frame only when more bytes come. */
+static void each_packet_has_a_frame_of_its_own_in_one_write(void **state)
+{
+    (void)state;
+    struct iovec iov[] = {
+        {(void *)"\xd0\0\x40", 3}, {(void *)"\2\0\1\x30", 4}, {(void *)"\5\0\1txy", 6}};
+    assert_int_equal(ws->ops->writev(ws, iov, 3), 13);
+    assert_int_equal(inner.writes, 1);
+    expect_out("\x82\2\xd0\0\x82\4\x40\2\0\1\x82\7\x30\5\0\1txy", 19);
+}
+
+static void packets_keep_their_frames_wherever_a_write_is_cut(void **state)
+{
+    (void)state;
+    static const char packets[] = "\xd0\0\x40\2\0\1\x30\5\0\1txy\xd0\0";
+    size_t len = sizeof(packets) - 1;
+    for (size_t portion = 1; portion < 24; portion++) {
+        inner.out_portion = portion;
+        for (size_t done = 0; done < len;) {
+            struct iovec rest = {(void *)(packets + done), len - done};
+            ssize_t n = ws->ops->writev(ws, &rest, 1);
+            assert_true(n > 0);
+            done += (size_t)n;
+        }
+        expect_out("\x82\2\xd0\0\x82\4\x40\2\0\1\x82\7\x30\5\0\1txy\x82\2\xd0\0", 23);
+    }
+}
+
 /* As output.c writes: it comes back with what wasn't taken, and with more behind it. */
 static void frames_stay_whole_whatever_is_taken(void **state)
 {
@@ -428,11 +456,12 @@ static void frames_stay_whole_whatever_is_taken(void **state)
 static void a_frame_has_32_kb_at_most(void **state)
 {
     (void)state;
-    static uint8_t bytes[40000];
-    struct iovec iov[] = {{bytes, 30000}, {bytes, sizeof(bytes)}};
-    assert_int_equal(ws->ops->writev(ws, iov, 2), 32768);
-    assert_int_equal(inner.out_len, 4 + 32768);
+    static uint8_t bytes[40000] = {0x30, 0xff, 0xff, 0xff, 0x7f};
+    struct iovec iov[] = {{bytes, 30000}, {bytes, 20000}};
+    assert_int_equal(ws->ops->writev(ws, iov, 2), 50000);
+    assert_int_equal(inner.out_len, 4 + 32768 + 4 + 50000 - 32768);
     assert_memory_equal(inner.out, "\x82\x7e\x80\0", 4);
+    assert_memory_equal(inner.out + 4 + 32768, "\x82\x7e\x43\x50", 4);
 }
 
 static void more_pieces_than_it_takes_are_written_in_turn(void **state)
@@ -515,6 +544,8 @@ int main(void)
         TEST(our_own_end_says_whether_we_are_going_away),
         TEST(nothing_is_written_behind_the_inner_end),
         TEST(pieces_become_one_frame_in_one_write),
+        TEST(each_packet_has_a_frame_of_its_own_in_one_write),
+        TEST(packets_keep_their_frames_wherever_a_write_is_cut),
         TEST(frames_stay_whole_whatever_is_taken),
         TEST(a_frame_has_32_kb_at_most),
         TEST(more_pieces_than_it_takes_are_written_in_turn),
