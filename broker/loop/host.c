@@ -104,6 +104,12 @@ static void on_fenced(void *arg, struct store_hold *hold)
                           END_TAKEN_OVER);
 }
 
+/* Not a connection's here, though one may be asking for the client id: that may not get it. */
+static bool is_elsewhere(const struct session *s)
+{
+    return s->client == NULL || s->client->claim != CLAIM_HELD;
+}
+
 static void on_durable_subscribed(void *arg, struct mqtt_slice client_id,
                                   const struct store_subscription *sub)
 {
@@ -117,7 +123,7 @@ static void on_durable_subscribed(void *arg, struct mqtt_slice client_id,
                                            .subscription_id = sub->subscription_id};
     if (s == NULL || !router_subscribe(b->router, s, sub->filter, options))
         LOG_ERROR("no_memory", KV_BYTES("client_id", client_id.data, client_id.len));
-    else if (s->client == NULL)
+    else if (is_elsewhere(s))
         router_session_set_durable(b->router, s, true);
 }
 

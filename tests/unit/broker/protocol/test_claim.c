@@ -56,6 +56,23 @@ static void a_client_is_online_when_the_store_gives_it_its_id(void **state)
     assert_int_equal(bed_connack(c), MQTT_CONNACK_ACCEPTED);
 }
 
+/* It was told of the session while it asked for it in vain: messages for it are still known to be. */
+static void a_session_that_is_at_another_broker_stays_known(void **state)
+{
+    struct core_bed *b = *state;
+    ask(b, true);
+    struct store_host host = host_of(bed_broker(b));
+    struct store_subscription sub = {.filter = bed_text("t"), .qos = 1};
+    host.durable_subscribed(host.arg, bed_text("c"), &sub);
+    answer(b, STORE_FENCED, NULL);
+    const struct session *s = session_table_find(bed_broker(b)->sessions, bed_text("c"));
+    assert_non_null(s);
+    assert_true(s->durable && s->client == NULL);
+    assert_int_equal(s->subscriber.count, 1);
+    host.durable_ended(host.arg, bed_text("c"));
+    assert_int_equal(session_table_count(bed_broker(b)->sessions), 0);
+}
+
 static void each_refusal_of_the_store_has_its_own_end(void **state)
 {
     struct core_bed *b = *state;
@@ -176,6 +193,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bed_set_up, end_held)
     const struct CMUnitTest tests[] = {
         TEST(a_client_is_online_when_the_store_gives_it_its_id),
+        TEST(a_session_that_is_at_another_broker_stays_known),
         TEST(each_refusal_of_the_store_has_its_own_end),
         TEST(a_client_that_has_left_meanwhile_gives_it_back),
         TEST(what_the_store_refused_isnt_given_back),
