@@ -242,7 +242,7 @@ start_redis() {
     pick_port redis_port 16379
     mkdir -p "$here/redis"
     start redis redis-server --bind 127.0.0.1 --port "$redis_port" --dir "$here/redis" \
-        --appendonly yes --save "" --maxmemory-policy noeviction --daemonize no
+        --appendonly yes --save "" --rdbcompression no --maxmemory-policy noeviction --daemonize no
     await 60 redis_answers || die "redis-server doesn't answer; see $here/log/redis.log"
 }
 

@@ -58,7 +58,7 @@ class Redis(Process):
         self.port = free_port()
         argv = [program("redis-server"), "--bind", "127.0.0.1", "--port", str(self.port), "--dir", scope.folder,
                 "--appendonly", "yes", "--appendfsync", "always", "--appenddirname", name + "-aof",
-                "--dbfilename", name + ".rdb", "--save", "",
+                "--dbfilename", name + ".rdb", "--save", "", "--rdbcompression", "no",
                 "--maxmemory-policy", "noeviction", "--daemonize", "no", *options]
         super().__init__(scope, name, argv)
         self.url = "redis://127.0.0.1:%d/0" % self.port
