@@ -272,6 +272,7 @@ static const struct config_field check_fields[] = {
      .kind = CONFIG_STRING,
      .at = offsetof(struct check_config, password),
      .check = check_login,
+     .secret = true,
      .help = "Password in the CONNECT of an mqtt check."},
 };
 
