@@ -25,6 +25,8 @@ struct auth {
     struct auth_files files;
     struct logins *logins; /* NULL until there is a password file */
     struct auth_reload *reload;
+    auth_reload_accept_fn *accept;
+    void *accept_arg;
     void (*changed)(void *arg);
     void *changed_arg;
 };
@@ -43,31 +45,48 @@ static unsigned thread_count(const struct auth_config *config)
 }
 
 /* Threads are there once they are needed. */
-static bool use_table(struct auth *a, const struct passwd *passwd)
+static bool make_logins(struct auth *a, const struct passwd *passwd)
 {
     const struct auth_config *config = &a->config->auth;
     if (passwd != NULL && a->logins == NULL)
         a->logins =
             logins_new(a->base, a->hash_key, thread_count(config), config->max_waiting_logins);
-    if (passwd != NULL && a->logins == NULL)
-        return false;
-    if (a->logins != NULL)
-        login_set_table(a->logins, passwd);
-    return true;
+    return passwd == NULL || a->logins != NULL;
 }
 
-static void on_reloaded(void *arg, struct auth_files *fresh, const char *err)
+static void use_table(struct auth *a, const struct passwd *passwd)
+{
+    if (a->logins != NULL)
+        login_set_table(a->logins, passwd);
+}
+
+/* All that may fail comes first. */
+static bool accept_reload(struct auth *a, const struct auth_files *fresh,
+                          struct broker_config *config, char *err, size_t errlen)
+{
+    if (!make_logins(a, fresh->passwd)) {
+        snprintf(err, errlen, "no thread for password hashes");
+        return false;
+    }
+    return config == NULL || a->accept == NULL || a->accept(a->accept_arg, config, err, errlen);
+}
+
+static void on_reloaded(void *arg, struct auth_files *fresh, struct broker_config *config,
+                        const char *err)
 {
     struct auth *a = arg;
+    char refused[640];
     if (fresh == NULL) {
         LOG_ERROR("auth_reload_failed", KV_STR("err", err));
         return;
     }
-    if (!use_table(a, fresh->passwd)) {
-        LOG_ERROR("auth_reload_failed", KV_STR("err", "no thread for password hashes"));
+    if (!accept_reload(a, fresh, config, refused, sizeof(refused))) {
+        LOG_ERROR("config_rejected", KV_STR("err", refused),
+                  KV_STR("in_force", "the configuration before"));
         auth_reload_dispose(a->reload, fresh);
         return;
     }
+    use_table(a, fresh->passwd);
     struct auth_files old = a->files;
     a->files = *fresh;
     auth_reload_dispose(a->reload, &old);
@@ -89,10 +108,11 @@ struct auth *auth_new(struct event_base *base, const struct broker_config *confi
     a->hash_key = hash_key;
     a->reload = auth_reload_new(base, config, hash_key, on_reloaded, a);
     if (a->reload == NULL || !auth_files_load(&config->auth, hash_key, &a->files, err, errlen) ||
-        !use_table(a, a->files.passwd)) {
+        !make_logins(a, a->files.passwd)) {
         auth_free(a);
         return NULL;
     }
+    use_table(a, a->files.passwd);
     return a;
 }
 
@@ -110,6 +130,12 @@ void auth_reload(struct auth *a)
 {
     if (!auth_reload_start(a->reload))
         LOG_ERROR("auth_reload_failed", KV_STR("err", "no thread to read the files"));
+}
+
+void auth_on_reload(struct auth *a, auth_reload_accept_fn *accept, void *arg)
+{
+    a->accept = accept;
+    a->accept_arg = arg;
 }
 
 void auth_on_change(struct auth *a, void (*changed)(void *arg), void *arg)

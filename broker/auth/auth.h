@@ -37,6 +37,11 @@ struct auth *auth_new(struct event_base *base, const struct broker_config *confi
 void auth_free(struct auth *a);
 
 void auth_reload(struct auth *a);
+/* Who else has a say in a reload: gets the configuration that was read (not when there is no file), puts what is its in
+ * force and leaves in it what is to be freed; or says in `err` why not, and then nothing changes. NULL: nobody. */
+typedef bool auth_reload_accept_fn(void *arg, struct broker_config *fresh, char *err,
+                                   size_t errlen);
+void auth_on_reload(struct auth *a, auth_reload_accept_fn *accept, void *arg);
 void auth_on_change(struct auth *a, void (*changed)(void *arg), void *arg);
 /* login_forget_some, if there is anything to forget. */
 bool auth_forget_some(struct auth *a, size_t *at);

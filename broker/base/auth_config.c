@@ -62,6 +62,7 @@ static const struct config_field auth_fields[] = {
      .names = hash_threads_names,
      .fallback = "auto",
      .unit = "threads",
+     .fixed = true,
      .help = "Threads that hash passwords; auto: half of the cores, one to four. They yield to the "
              "broker's loop (nice)."},
     {.key = "max_waiting_logins",
@@ -71,6 +72,7 @@ static const struct config_field auth_fields[] = {
      .max = 10000,
      .fallback = "1000",
      .unit = "logins",
+     .fixed = true,
      .help = "Passwords that wait to be hashed. One more is refused with return code 3, or takes "
              "the place of one whose user name or address had more wrong passwords lately."},
     {.key = "login_timeout",

@@ -88,6 +88,7 @@ static const struct config_field limits_fields[] = {
      .max = 100000000,
      .fallback = "100000",
      .unit = "messages",
+     .fixed = true,
      .help =
          "QoS 1 and 2 messages waiting for one session. A durable session's next one is dropped "
          "and counted; a client with a clean session is closed instead."},
@@ -96,6 +97,7 @@ static const struct config_field limits_fields[] = {
      FIELD(limits_config, max_queued_bytes),
      .min = 1024,
      .fallback = "256M",
+     .fixed = true,
      .help = "The same bound, in bytes."},
     {.key = "max_output",
      .kind = CONFIG_SIZE,
@@ -215,12 +217,14 @@ static const struct config_field limits_fields[] = {
      .max = 100000000,
      .fallback = "1000000",
      .unit = "sessions",
+     .fixed = true,
      .help = "Of the whole fleet, or of a broker without a fleet: one more client that asks for a "
              "durable session is refused with return code 3. Clients that have one can come back."},
     {.key = "max_stored_bytes",
      .kind = CONFIG_SIZE,
      FIELD(limits_config, max_stored_bytes),
      .fallback = "0",
+     .fixed = true,
      .help =
          "Of Redis' memory. A durable session's queue holds at most an eighth of what isn't in "
          "use of it (but always 64 kB); when all is, new retained topics aren't kept (counted). "
@@ -233,6 +237,7 @@ static const struct config_field limits_fields[] = {
      .max = 1000000000,
      .fallback = "10000000",
      .unit = "messages",
+     .fixed = true,
      .help = "Memory store: one more retained topic isn't kept (counted)."},
 };
 const struct config_schema limits_schema = CONFIG_SCHEMA(struct limits_config, limits_fields);

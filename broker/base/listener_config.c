@@ -39,6 +39,7 @@ static const struct config_field listener_fields[] = {
      FIELD(listener_config, bind),
      .required = true,
      .check = address_check,
+     .fixed = true,
      .help = "Address and port to accept clients on: 0.0.0.0:1883, [::]:1883 (IPv6 alone), *:1883 "
              "and localhost:1883 (both)."},
     {.key = "protocol",
@@ -46,6 +47,7 @@ static const struct config_field listener_fields[] = {
      FIELD(listener_config, protocol),
      .names = protocol_names,
      .fallback = "mqtt",
+     .fixed = true,
      .help = "What clients speak: MQTT itself, or MQTT over WebSocket."},
     {.key = "proxy_protocol",
      .kind = CONFIG_ENUM,
@@ -58,6 +60,7 @@ static const struct config_field listener_fields[] = {
      .kind = CONFIG_STRINGS,
      FIELD(listener_config, trusted_proxies),
      .check = check_network,
+     .fixed = true,
      .help = "Networks whose PROXY headers, and X-Real-IP of WebSocket, are believed. A PROXY "
              "header from elsewhere ends the connection."},
     {.key = "max_connections",
