@@ -14,11 +14,13 @@
 #include "broker/admin/sys_topics.h"
 #include "broker/auth/auth.h"
 #include "broker/base/broker_config.h"
+#include "broker/base/tally.h"
 #include "broker/client/context.h"
 #include "broker/connection/admission.h"
 #include "broker/connection/client_life.h"
 #include "broker/delivery/fanout.h"
 #include "broker/delivery/publish.h"
+#include "broker/delivery/publish_bounds.h"
 #include "broker/delivery/share.h"
 #include "broker/drain.h"
 #include "broker/loop/auth_recheck.h"
@@ -152,7 +154,7 @@ struct broker *broker_new_core(const struct broker_config *config, const struct 
     if (b == NULL)
         return NULL;
     b->config = config;
-    b->offers_all = config->mqtt.max_qos == 2 && config->mqtt.retain;
+    b->takes_all_as_it_comes = publish_bounds_none(b->config);
     b->hash_key = r->hash_key;
     b->last_message_id.node = r->message_node;
     broker_config_packet_limits(&config->limits, b->packet_limits);
@@ -222,6 +224,8 @@ void broker_free(struct broker *b)
     auth_free(b->auth);
     fanouts_free(b->fanouts);
     router_free(b->router);
+    tally_free(b->addresses);
+    tally_free(b->users);
     session_table_free(b->sessions);
     encoder_free(b->encoder);
     metrics_free(b->metrics);

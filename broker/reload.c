@@ -10,6 +10,7 @@
 #include "broker/auth/auth.h"
 #include "broker/base/broker_config.h"
 #include "broker/client/context.h"
+#include "broker/delivery/publish_bounds.h"
 #include "broker/loop/shed.h"
 #include "common/config/config_diff.h"
 #include "common/http/http_admin.h"
@@ -88,7 +89,7 @@ static void swap(struct broker_config *live, struct broker_config *fresh)
 static void derive(struct broker *b, const struct broker_config *before)
 {
     const struct broker_config *c = b->config;
-    b->offers_all = c->mqtt.max_qos == 2 && c->mqtt.retain;
+    b->takes_all_as_it_comes = publish_bounds_none(b->config);
     broker_config_packet_limits(&c->limits, b->packet_limits);
     shed_set_limits(b);
     log_init("flotilla-broker", (enum log_level)c->log.level, (enum log_format)c->log.format);

@@ -45,9 +45,14 @@ struct auth_config {
 /* What a draining broker tells 5.0 clients. */
 enum drain_says { DRAIN_SHUTTING_DOWN, DRAIN_USE_ANOTHER, DRAIN_MOVED };
 
+/* What becomes of the retain flag. */
+enum retain_rule { RETAIN_OFF, RETAIN_ON, RETAIN_DOWNGRADE };
+
 struct mqtt_config {
     uint32_t max_qos;
-    bool retain;
+    int retain;                               /* enum retain_rule */
+    bool allow_empty_client_id;               /* and make one */
+    struct config_strings client_id_prefixes; /* one of which a client id begins with; none: any */
     bool will_on_takeover;
     uint32_t topic_alias_maximum;          /* of those that a client may use */
     uint32_t outgoing_topic_alias_maximum; /* of those that we use to one, if it takes as many */
@@ -77,6 +82,10 @@ struct limits_config {
     uint32_t max_shared_subscriptions; /* of them, shared */
     uint64_t max_subscription_bytes;   /* of a session's filters together */
     uint32_t max_connections;
+    uint32_t max_connections_per_address, max_connections_per_user; /* 0: none */
+    uint32_t max_connect_rate;      /* per address and second; 0: none */
+    uint64_t max_message_expiry_ms; /* 0: none */
+    uint64_t retained_expiry_ms;    /* of messages with the retain flag; 0: none */
     uint32_t max_client_id_length;
     uint64_t max_keep_alive_ms; /* also what a client without keep alive gets; 0: no bound */
     uint64_t connect_timeout_ms;

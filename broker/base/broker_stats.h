@@ -44,6 +44,9 @@ enum refusal {
     REFUSED_LOGIN_BUSY,  /* too many wait for their password to be checked, or it took too long */
     REFUSED_STORE,       /* the store isn't ready */
     REFUSED_CONNECTIONS, /* max_connections */
+    REFUSED_ADDRESS,     /* max_connections_per_address */
+    REFUSED_RATE,        /* max_connect_rate */
+    REFUSED_USER,        /* max_connections_per_user */
     REFUSED_DRAINING,
     REFUSED_UPGRADE,     /* not a valid request for WebSocket */
     REFUSED_PATH,        /* listeners[].path */

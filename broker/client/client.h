@@ -82,7 +82,8 @@ struct client {
     bool look_again : 1; /* its end may have come with the last bytes, unannounced */
     bool blocked : 1;    /* it takes nothing now */
     /* What the connection is, from its beginning or its CONNECT on. */
-    bool trusted : 1; /* its address may send a PROXY header */
+    bool trusted : 1;                         /* its address may send a PROXY header */
+    bool counts_address : 1, counts_user : 1; /* crowd.h */
     bool proxied : 1; /* its address is the one that the PROXY header named */
     bool
         bridge : 1; /* another broker: its subscriptions are "no local" and "retain as published" */

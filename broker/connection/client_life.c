@@ -17,6 +17,7 @@
 #include "broker/client/leave.h"
 #include "broker/client/request.h"
 #include "broker/client/rest.h"
+#include "broker/connection/crowd.h"
 #include "broker/connection/disconnect.h"
 #include "broker/delivery/deliver.h"
 #include "broker/delivery/fanout.h"
@@ -208,6 +209,7 @@ static void drop_connection(struct client *c, enum client_end why)
 {
     struct broker *b = c->broker;
     size_t written;
+    crowd_leave(c);
     /* The answers to what came before a DISCONNECT are written, too. */
     if ((peer_listens(why) || why == END_DISCONNECT) && !c->blocked)
         output_write(&c->output, &b->chunks, c->transport, &written);

@@ -81,13 +81,13 @@ static void keys_come_into_force(void **state)
     assert_int_equal(broker->packet_limits[MQTT_PUBLISH], 4096);
     assert_int_equal(broker->memory.limit, 77 << 20);
     assert_int_equal(broker->output_limit, (77 << 20) / 4);
-    assert_false(broker->offers_all);
+    assert_false(broker->takes_all_as_it_comes);
     assert_string_equal(broker->config->mqtt.server_reference, "other");
     assert_int_equal(broker->config->drain_timeout_ms, 3000);
     assert_false(broker->config->gather);
     /* and back */
     assert_int_equal(reload_file(b, ""), 1);
-    assert_true(broker->offers_all);
+    assert_true(broker->takes_all_as_it_comes);
     assert_int_equal(broker->config->drain_timeout_ms, 8000);
 }
 
