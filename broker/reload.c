@@ -67,6 +67,7 @@ static void swap_listeners(struct config_list *live, struct config_list *fresh)
         SWAP(uint32_t, a[i].max_connections, b[i].max_connections);
         SWAP(char *, a[i].path, b[i].path);
         SWAP(struct config_strings, a[i].origins, b[i].origins);
+        SWAP(int, a[i].auth.anonymous, b[i].auth.anonymous);
     }
 }
 

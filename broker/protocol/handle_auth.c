@@ -11,6 +11,7 @@
 #include "broker/client/client_v5.h"
 #include "broker/client/connect_attempt.h"
 #include "broker/client/reason.h"
+#include "broker/net/listener.h"
 #include "broker/protocol/connack.h"
 #include "broker/protocol/handle.h"
 
@@ -59,7 +60,8 @@ static bool take_user(struct client *c, struct mqtt_slice name)
         return false;
     memcpy(a->username, name.data, name.len);
     a->username[name.len] = '\0';
-    return auth_admit_user(c->broker->auth, a->username, &a->login.stamp);
+    const struct listener_config *l = c->listener != NULL ? listener_config(c->listener) : NULL;
+    return auth_admit_user(c->broker->auth, l, a->username, &a->login.source.grant);
 }
 
 static void go_on(struct client *c, struct mqtt_slice data)

@@ -9,7 +9,6 @@
 #include "common/process/secret_memory.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +16,6 @@
 
 enum {
     NAME_MAX_BYTES = 65535, /* of a string in MQTT */
-    ITERATIONS_MAX = 1000000,
     FIRST_INDEX = 64,
     FIRST_BLOCK = 64 * 1024,
     PLACE_BYTES = 8, /* records begin at multiples of it */
@@ -29,8 +27,9 @@ struct record {
     uint64_t stamp;
     uint32_t line;
     uint32_t iterations;
+    uint32_t memory_kib;
     uint16_t name_len;
-    uint8_t salt_len;
+    uint8_t lanes, hash_len, salt_len;
     uint8_t hash[PASSWD_HASH_BYTES];
     uint8_t bytes[];
 };
@@ -144,6 +143,9 @@ static bool add_user(struct passwd *p, struct line_file *f, struct mqtt_slice na
     r->stamp = make_stamp(s);
     r->line = f->number;
     r->iterations = s->iterations;
+    r->memory_kib = s->memory_kib;
+    r->lanes = (uint8_t)s->lanes;
+    r->hash_len = (uint8_t)s->hash_len;
     r->name_len = (uint16_t)name.len;
     r->salt_len = (uint8_t)s->salt_len;
     memcpy(r->hash, s->hash, sizeof(r->hash));
@@ -151,79 +153,12 @@ static bool add_user(struct passwd *p, struct line_file *f, struct mqtt_slice na
     memcpy(r->bytes + s->salt_len, name.data, name.len);
     p->index[slot] = place;
     p->count++;
-    if (s->iterations > p->most_iterations)
-        p->most_iterations = s->iterations;
+    if (passwd_secret_cost(s) > p->most_iterations)
+        p->most_iterations = passwd_secret_cost(s);
     return true;
 }
 
 /* ---- the file -------------------------------------------------------------------------------- */
-
-/* Decodes base64 of at most `size` bytes; the length, -1 when it isn't that. */
-static int decode_base64(const char *text, uint8_t *out, size_t size)
-{
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t len = strlen(text);
-    size_t pad = 0;
-    uint8_t buf[128];
-    if (len == 0 || len % 4 != 0 || len / 4 * 3 > sizeof(buf))
-        return -1;
-    while (pad < 2 && text[len - 1 - pad] == '=')
-        pad++;
-    if (strspn(text, alphabet) != len - pad) /* EVP_DecodeBlock overlooks blanks and stray '=' */
-        return -1;
-    int n = EVP_DecodeBlock(buf, (const uint8_t *)text, (int)len);
-    if (n < 0 || (size_t)n < pad || (size_t)n - pad > size)
-        return -1;
-    memcpy(out, buf, (size_t)n - pad);
-    return n - (int)pad;
-}
-
-static bool parse_iterations(const char *text, uint32_t *out)
-{
-    if (text == NULL || text[0] < '0' || text[0] > '9')
-        return false;
-    char *end;
-    unsigned long n = strtoul(text, &end, 10);
-    if (*end != '\0' || n < 1 || n > ITERATIONS_MAX)
-        return false;
-    *out = (uint32_t)n;
-    return true;
-}
-
-/* The text up to the next '$', which is cut off; NULL when there is no more. */
-static char *next_part(char **at)
-{
-    char *part = *at;
-    if (part == NULL)
-        return NULL;
-    *at = strchr(part, '$');
-    if (*at != NULL)
-        *(*at)++ = '\0';
-    return part;
-}
-
-/* Parses what follows `user:`; the reason why not, NULL when it is right. */
-static const char *parse_secret(char *text, struct passwd_secret *out)
-{
-    bool pbkdf2 = strncmp(text, "$7$", 3) == 0;
-    if (!pbkdf2 && strncmp(text, "$6$", 3) != 0)
-        return "expected a password that mosquitto_passwd has hashed ($6$ or $7$; -U converts)";
-
-    char *at = text + 3;
-    if (pbkdf2 && !parse_iterations(next_part(&at), &out->iterations))
-        return "expected 1 to 1000000 iterations";
-    char *salt = next_part(&at);
-    char *hash = next_part(&at);
-    int salt_len = salt != NULL ? decode_base64(salt, out->salt, sizeof(out->salt)) : -1;
-    if (salt_len < 1)
-        return "expected a salt in base64";
-    out->salt_len = (uint32_t)salt_len;
-    if (hash == NULL || at != NULL ||
-        decode_base64(hash, out->hash, sizeof(out->hash)) != PASSWD_HASH_BYTES)
-        return "expected a hash of 64 bytes in base64";
-    return NULL;
-}
 
 static bool parse_line(struct passwd *p, struct line_file *f, char *line)
 {
@@ -232,7 +167,7 @@ static bool parse_line(struct passwd *p, struct line_file *f, char *line)
     if (colon == NULL || colon == line)
         return line_file_fail(f, "expected user:password");
     *colon = '\0';
-    const char *problem = parse_secret(line_trim(colon + 1), &secret);
+    const char *problem = password_hash_parse(line_trim(colon + 1), &secret);
     char *name = line_trim(line);
     size_t len = strlen(name);
     if (len > NAME_MAX_BYTES || !mqtt_utf8_valid((const uint8_t *)name, len))
@@ -303,6 +238,9 @@ bool passwd_find(const struct passwd *p, struct mqtt_slice username, struct pass
     if (r == NULL)
         return false;
     out->iterations = r->iterations;
+    out->memory_kib = r->memory_kib;
+    out->lanes = r->lanes;
+    out->hash_len = r->hash_len;
     out->salt_len = r->salt_len;
     memcpy(out->salt, r->bytes, r->salt_len);
     memcpy(out->hash, r->hash, sizeof(out->hash));
@@ -312,41 +250,4 @@ bool passwd_find(const struct passwd *p, struct mqtt_slice username, struct pass
 uint32_t passwd_most_iterations(const struct passwd *p)
 {
     return p != NULL ? p->most_iterations : 0;
-}
-
-static bool hash_sha512(const struct passwd_secret *s, struct mqtt_slice password, uint8_t *out)
-{
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    bool ok = ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha512(), NULL) == 1 &&
-              EVP_DigestUpdate(ctx, password.data, password.len) == 1 &&
-              EVP_DigestUpdate(ctx, s->salt, s->salt_len) == 1 &&
-              EVP_DigestFinal_ex(ctx, out, NULL) == 1;
-    EVP_MD_CTX_free(ctx);
-    return ok;
-}
-
-static bool hash_pbkdf2(const struct passwd_secret *s, struct mqtt_slice password, uint8_t *out)
-{
-    return PKCS5_PBKDF2_HMAC((const char *)password.data, (int)password.len, s->salt,
-                             (int)s->salt_len, (int)s->iterations, EVP_sha512(), PASSWD_HASH_BYTES,
-                             out) == 1;
-}
-
-struct mqtt_slice passwd_shorten(struct mqtt_slice password, uint8_t buf[PASSWD_HASH_BYTES])
-{
-    if (password.len <= PASSWD_SHORT_BYTES || SHA512(password.data, password.len, buf) == NULL)
-        return password;
-    return (struct mqtt_slice){.data = buf, .len = PASSWD_HASH_BYTES};
-}
-
-bool passwd_secret_matches(const struct passwd_secret *s, struct mqtt_slice password)
-{
-    if (password.len == 0)
-        return false;
-    uint8_t hash[PASSWD_HASH_BYTES];
-    bool hashed =
-        s->iterations > 0 ? hash_pbkdf2(s, password, hash) : hash_sha512(s, password, hash);
-    bool same = hashed && CRYPTO_memcmp(hash, s->hash, PASSWD_HASH_BYTES) == 0;
-    OPENSSL_cleanse(hash, sizeof(hash));
-    return same;
 }

@@ -120,8 +120,8 @@ static void windows_line_ends_and_a_missing_last_one_are_fine(void **state)
 
 static void mistakes_name_file_line_and_user(void **state)
 {
-    static const char hashed[] =
-        "expected a password that mosquitto_passwd has hashed ($6$ or $7$; -U converts)";
+    static const char hashed[] = "expected a password that mosquitto_passwd has hashed ($6$, $7$ "
+                                 "or $argon2id$; -U converts)";
     static const struct {
         const char *text;
         unsigned line;
