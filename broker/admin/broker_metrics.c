@@ -9,6 +9,7 @@
 
 #include "broker/admin/readiness.h"
 #include "broker/auth/auth.h"
+#include "broker/auth/sources/source_http.h"
 #include "broker/base/account.h"
 #include "broker/client/context.h"
 #include "broker/routing/router.h"
@@ -127,6 +128,21 @@ static void collect_logins(struct metrics_writer *w, const struct broker *b)
         (double)login_waiting(logins));
 }
 
+static void collect_service(struct metrics_writer *w, const struct broker *b)
+{
+    static const char *const names[] = {"asked",  "remembered", "allowed",
+                                        "denied", "ignored",    "failed"};
+    const struct source_http_stats *s = auth_service_stats(b->auth);
+    if (s == NULL)
+        return;
+    const uint64_t values[] = {s->asked,  s->remembered, s->allowed,
+                               s->denied, s->ignored,    s->failed};
+    metrics_emit_family(
+        w, "flotilla_broker_auth_service_total", "counter",
+        "Logins that auth.http was asked about, or remembered for, and what came of it.");
+    by_name(w, "flotilla_broker_auth_service_total", "how", names, values, 6);
+}
+
 static void collect_memory(struct metrics_writer *w, const struct broker *b)
 {
     metrics_emit_family(w, "flotilla_broker_memory_bytes", "gauge",
@@ -147,6 +163,7 @@ static void collect(struct metrics_writer *w, void *arg)
     collect_traffic(w, b);
     collect_memory(w, b);
     collect_logins(w, b);
+    collect_service(w, b);
 }
 
 bool broker_metrics_init(struct broker *b)

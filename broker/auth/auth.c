@@ -15,6 +15,7 @@
 #include "broker/auth/sources/grant_terms.h"
 #include "broker/auth/sources/source_end.h"
 #include "broker/auth/sources/source_file.h"
+#include "broker/auth/sources/source_http.h"
 #include "broker/auth/sources/source_jwt.h"
 #include "broker/base/broker_config.h"
 #include "common/log/log.h"
@@ -40,6 +41,7 @@ struct auth {
     struct logins *logins; /* NULL until something is to be checked by threads */
     struct source_file file;
     struct source_jwt jwt;
+    struct source_http http;
     struct door *doors; /* the first for all, then one for each listener of the configuration */
     size_t door_count;
     struct auth_reload *reload;
@@ -78,15 +80,21 @@ static bool lets_in_anonymous(const struct auth *a, const struct door *d)
     return as_auth ? a->anonymous || a->files.anonymous : d->config->anonymous == ANONYMOUS_YES;
 }
 
-static bool needs_logins(const struct auth_files *files)
+static bool asks_service(const struct auth *a)
 {
-    return files->passwd != NULL || files->jwt != NULL;
+    const char *url = a->config->auth.http.url;
+    return url != NULL && url[0] != '\0';
+}
+
+static bool needs_logins(const struct auth *a, const struct auth_files *files)
+{
+    return files->passwd != NULL || files->jwt != NULL || asks_service(a);
 }
 
 /* From now on these files count. False, and nothing has changed: no memory or no thread. */
 static bool use_files(struct auth *a, const struct auth_files *files)
 {
-    if (needs_logins(files) && !need_logins(a))
+    if (needs_logins(a, files) && !need_logins(a))
         return false;
     a->files = *files;
     if (a->logins != NULL)
@@ -95,7 +103,7 @@ static bool use_files(struct auth *a, const struct auth_files *files)
     a->file.logins = a->logins;
     a->jwt.keys = files->jwt;
     a->jwt.logins = a->logins;
-    a->has_terms = a->has_terms || files->jwt != NULL;
+    a->has_terms = a->has_terms || files->jwt != NULL || asks_service(a);
     a->narrows = a->has_terms || files->acl != NULL;
     for (size_t i = 0; i < a->door_count; i++) {
         a->doors[i].end.logins = a->logins;
@@ -109,7 +117,7 @@ static bool use_files(struct auth *a, const struct auth_files *files)
 /* The source of this name, which the configuration has checked. */
 static struct source *source_named(struct auth *a, const char *name)
 {
-    struct source *const all[] = {&a->file.source, &a->jwt.source};
+    struct source *const all[] = {&a->file.source, &a->jwt.source, &a->http.source};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         if (strcmp(source_names[all[i]->kind], name) == 0)
             return all[i];
@@ -128,6 +136,7 @@ static void chain_make(struct auth *a, struct chain *chain, const struct config_
         return;
     chain->sources[chain->count++] = &a->file.source;
     chain->sources[chain->count++] = &a->jwt.source;
+    chain->sources[chain->count++] = &a->http.source;
 }
 
 static void door_make(struct auth *a, struct door *d, const struct listener_auth_config *own)
@@ -145,6 +154,7 @@ static bool doors_make(struct auth *a)
     size_t listeners = a->config->listeners.count;
     source_file_init(&a->file);
     source_jwt_init(&a->jwt);
+    source_http_init(&a->http, a->base);
     a->doors = calloc(listeners + 1, sizeof(*a->doors));
     if (a->doors == NULL)
         return false;
@@ -168,7 +178,7 @@ static const struct door *door_of(const struct auth *a, const struct listener_co
 static bool accept_reload(struct auth *a, const struct auth_files *fresh,
                           struct broker_config *config, char *err, size_t errlen)
 {
-    if (needs_logins(fresh) && !need_logins(a)) {
+    if (needs_logins(a, fresh) && !need_logins(a)) {
         snprintf(err, errlen, "no thread for password hashes");
         return false;
     }
@@ -213,7 +223,7 @@ struct auth *auth_new(struct event_base *base, const struct broker_config *confi
     if (a->reload == NULL || !doors_make(a) ||
         !auth_files_load(&config->auth, hash_key, &files, err, errlen))
         goto fail;
-    if (use_files(a, &files))
+    if (use_files(a, &files) && source_http_set(&a->http, &config->auth.http, a->logins))
         return a;
     snprintf(err, errlen, "auth: out of memory or threads");
 fail:
@@ -227,6 +237,7 @@ void auth_free(struct auth *a)
     if (a == NULL)
         return;
     auth_reload_free(a->reload);
+    source_http_fini(&a->http);
     logins_free(a->logins);
     auth_files_free(&a->files);
     free(a->doors);
@@ -298,6 +309,11 @@ bool auth_admit_user(const struct auth *a, const struct listener_config *l, cons
     if (chain_find(&d->chain, SOURCE_FILE) != NULL)
         out->stamp = passwd_stamp(a->files.passwd, slice_of(username));
     return out->stamp != 0;
+}
+
+const struct source_http_stats *auth_service_stats(const struct auth *a)
+{
+    return a->http.client != NULL ? &a->http.stats : NULL;
 }
 
 const struct logins *auth_logins(const struct auth *a)

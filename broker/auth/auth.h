@@ -26,6 +26,7 @@ struct broker_config;
 struct event_base;
 struct grant_terms;
 struct listener_config;
+struct source_http_stats;
 
 /* Who asks. The texts are the asker's. */
 struct identity {
@@ -67,6 +68,8 @@ bool auth_still_admits(const struct auth *a, const struct listener_config *l,
 bool auth_admit_user(const struct auth *a, const struct listener_config *l, const char *username,
                      struct grant *out);
 
+/* NULL: no service is asked. */
+const struct source_http_stats *auth_service_stats(const struct auth *a);
 /* NULL: no source has had anything checked by threads. */
 const struct logins *auth_logins(const struct auth *a);
 

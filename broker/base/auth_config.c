@@ -17,9 +17,9 @@ static const char *check_method(const char *text)
 
 const char *config_check_source(const char *text)
 {
-    if (strcmp(text, "file") == 0 || strcmp(text, "jwt") == 0)
+    if (strcmp(text, "file") == 0 || strcmp(text, "jwt") == 0 || strcmp(text, "http") == 0)
         return NULL;
-    return "a source of identities: file or jwt";
+    return "a source of identities: file, jwt or http";
 }
 
 static const struct config_field auth_fields[] = {
@@ -34,13 +34,19 @@ static const struct config_field auth_fields[] = {
      .fixed = true,
      .check = config_check_source,
      .help = "Who is asked about a client, in this order; the first answer counts: file "
-             "(password_file), jwt. Without it, file and then jwt, as far as they are configured."},
+             "(password_file), jwt, http. Without it, all in this order that are configured."},
     {.key = "chain", .kind = CONFIG_POSITION, FIELD(auth_config, chain_at)},
     {.key = "jwt",
      .kind = CONFIG_STRUCT,
      FIELD(auth_config, jwt),
      .sub = &jwt_schema,
      .help = "Signed tokens (JSON Web Tokens) as passwords."},
+    {.key = "http",
+     .kind = CONFIG_STRUCT,
+     FIELD(auth_config, http),
+     .sub = &http_auth_schema,
+     .fixed = true,
+     .help = "A service that is asked who a client is."},
     {.key = "password_file",
      .kind = CONFIG_STRING,
      FIELD(auth_config, password_file),

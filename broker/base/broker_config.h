@@ -59,11 +59,22 @@ struct jwt_config {
     uint64_t leeway_ms;
 };
 
+enum http_failure { HTTP_FAILURE_REFUSE, HTTP_FAILURE_IGNORE };
+
+struct http_auth_config {
+    char *url; /* NULL or empty: no service is asked */
+    char *authorization, *ca_file;
+    uint64_t timeout_ms, remember_ms;
+    uint32_t max_requests;
+    int on_failure; /* enum http_failure */
+};
+
 struct auth_config {
     bool anonymous;
     struct config_strings chain; /* sources in their order; none: those that are configured */
     struct config_position chain_at;
     struct jwt_config jwt;
+    struct http_auth_config http;
     int client_id;          /* enum client_id_rule */
     bool shared_client_ids; /* sessions belong to whoever gives their client id */
     char *password_file;
