@@ -11,6 +11,7 @@
 #include <event2/event.h>
 
 #include "broker/admin/broker_metrics.h"
+#include "broker/admin/clients_api.h"
 #include "broker/admin/sys_topics.h"
 #include "broker/auth/auth.h"
 #include "broker/base/broker_config.h"
@@ -131,7 +132,7 @@ static bool make_admin(struct broker *b, char *err, size_t errlen)
         return true;
     b->admin = http_admin_new(b->base, bind, err, errlen);
     return b->admin != NULL && http_admin_set_hosts(b->admin, &b->config->admin.hosts) &&
-           broker_metrics_serve(b);
+           broker_metrics_serve(b) && clients_api_serve(b);
 }
 
 /* Once all is open that is open without clients. */

@@ -25,6 +25,7 @@ const char *const client_end_names[CLIENT_END_COUNT] = {
     [END_PROXY] = "proxy_header",
     [END_SUBSCRIBE_REFUSED] = "subscribe_refused",
     [END_OPEN_QOS2] = "max_open_qos2",
+    [END_OPERATOR] = "closed_by_operator",
     [END_PROTOCOL] = "protocol",
 };
 

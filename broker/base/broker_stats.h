@@ -30,6 +30,7 @@ enum client_end {
     END_PROXY,             /* no PROXY header, or a bad one, or from an untrusted address */
     END_SUBSCRIBE_REFUSED, /* a filter that a 3.1 client can't be refused otherwise */
     END_OPEN_QOS2,         /* max_open_qos2: it publishes QoS 2 and doesn't release it */
+    END_OPERATOR,          /* clients_api.h */
     END_PROTOCOL,          /* 5.0: reason_fail said why */
     CLIENT_END_COUNT,
 };
