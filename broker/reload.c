@@ -26,7 +26,7 @@ struct reload {
 
 /* ---- what may change ------------------------------------------------------------------------- */
 
-struct refusal {
+struct objection {
     char *err;
     size_t errlen;
     bool refused;
@@ -34,11 +34,11 @@ struct refusal {
 
 static void refuse_fixed(void *arg, const struct config_change *change)
 {
-    struct refusal *refusal = arg;
-    if (!change->fixed || refusal->refused)
+    struct objection *objection = arg;
+    if (!change->fixed || objection->refused)
         return;
-    refusal->refused = true;
-    snprintf(refusal->err, refusal->errlen, "%s: a change from %s to %s needs a restart",
+    objection->refused = true;
+    snprintf(objection->err, objection->errlen, "%s: a change from %s to %s needs a restart",
              change->path, change->was, change->is);
 }
 
@@ -101,11 +101,11 @@ static void derive(struct broker *b, const struct broker_config *before)
 static bool put_in_force(void *arg, struct broker_config *fresh, char *err, size_t errlen)
 {
     struct reload *r = arg;
-    struct refusal refusal = {.err = err, .errlen = errlen};
+    struct objection objection = {.err = err, .errlen = errlen};
     if (!r->complete(r->arg, fresh, err, errlen))
         return false;
-    config_diff(&broker_config_schema, r->live, fresh, refuse_fixed, &refusal);
-    if (refusal.refused)
+    config_diff(&broker_config_schema, r->live, fresh, refuse_fixed, &objection);
+    if (objection.refused)
         return false;
     if (r->broker->admin != NULL && !http_admin_set_hosts(r->broker->admin, &fresh->admin.hosts)) {
         snprintf(err, errlen, "admin.hosts: out of memory");

@@ -2,7 +2,7 @@
  * config_include - `include:` at the top of a configuration file: other files whose keys count as if they stood in it.
  *
  * A name or a list of names; a relative one counts from the folder of the file that names it. A name may be a pattern
- * of the shell (`conf.d/*.yaml`): files that match, in the order of their names, or none. An included file may include
+ * of the shell (`*.yaml`): files that match, in the order of their names, or none. An included file may include
  * others.
  *
  * What two files have of one section is put together, lists one after the other; a value that both give is an error
