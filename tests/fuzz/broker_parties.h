@@ -53,7 +53,7 @@ struct party {
     uint16_t next_id;
     bool blocked; /* it was, once */
     unsigned gone_turns;
-    struct watch watch;
+    struct watcher watch;
 };
 
 struct input {
@@ -64,7 +64,7 @@ struct input {
 struct parties {
     struct core core;
     struct party party[PARTIES];
-    struct watch_session sessions[WATCH_SESSIONS];
+    struct watcher_session sessions[WATCH_SESSIONS];
     struct core_client *watcher;
     struct input in;
     size_t
@@ -98,7 +98,7 @@ static void look_at(struct parties *p, struct party *party)
                 : 0;
     }
     party->blocked |= c->out_room < 1 << 20;
-    seen = watch_written(&party->watch, c->out, c->out_len);
+    seen = watcher_written(&party->watch, c->out, c->out_len);
     DEMAND(!had_left || party->blocked || seen == 0);
     memmove(c->out, c->out + seen, c->out_len - seen);
     c->out_len -= seen;
@@ -145,7 +145,7 @@ static void pass_time(struct parties *p, uint64_t ms)
 
 static void open_party(struct parties *p, struct party *party)
 {
-    struct watch *w = &party->watch;
+    struct watcher *w = &party->watch;
     party->link = core_connect(&p->core);
     party->link->out = party->out;
     party->link->out_size = OUT_SIZE;
@@ -154,8 +154,8 @@ static void open_party(struct parties *p, struct party *party)
     party->gone_turns = 0;
     /* What it said isn't cleared: there is much of it. */
     w->said_len = 0;
-    memset((uint8_t *)w + offsetof(struct watch, garbled), 0,
-           sizeof(*w) - offsetof(struct watch, garbled));
+    memset((uint8_t *)w + offsetof(struct watcher, garbled), 0,
+           sizeof(*w) - offsetof(struct watcher, garbled));
     w->session = NULL;
     w->sessions = p->sessions;
     w->most_inflight = MAX_INFLIGHT;
@@ -194,7 +194,7 @@ static void make_readable(struct party *party, size_t len)
     size_t unread = party->link->in_len;
     if (party->link->freed)
         return;
-    watch_say(&party->watch, party->in + party->given, len);
+    watcher_say(&party->watch, party->in + party->given, len);
     party->given += len;
     core_give(party->link, party->in + party->given - len - unread, unread + len);
 }
@@ -398,11 +398,11 @@ static void step_publish(struct parties *p, struct party *party, uint8_t choice)
 static void step_ack(struct parties *p, struct party *party, uint8_t choice)
 {
     static const enum mqtt_type types[] = {MQTT_PUBACK, MQTT_PUBREC, MQTT_PUBREL, MQTT_PUBCOMP};
-    const struct watch *w = &party->watch;
+    const struct watcher *w = &party->watch;
     struct mqtt_ack a = {.packet_id = (uint16_t)(choice >> 4 & 7)};
     enum mqtt_type type = types[choice & 3];
     if ((choice & 4) == 0 && w->in_flight > 0) {
-        const struct watch_flight *f = &w->flight[(choice >> 4) % w->in_flight];
+        const struct watcher_flight *f = &w->flight[(choice >> 4) % w->in_flight];
         a.packet_id = f->id;
         type = f->qos == 1 ? MQTT_PUBACK : (choice & 1) != 0 ? MQTT_PUBREC : MQTT_PUBCOMP;
     }
@@ -414,7 +414,7 @@ static void step_ack(struct parties *p, struct party *party, uint8_t choice)
 /* The next message of X-MIRROR: a name, or the challenge backwards. */
 static void step_auth(struct parties *p, struct party *party, uint8_t choice)
 {
-    struct watch *w = &party->watch;
+    struct watcher *w = &party->watch;
     struct props props = {.used = 0};
     uint8_t mirrored[sizeof(w->challenge)];
     struct mqtt_slice data = words("bob");
@@ -540,7 +540,7 @@ static void step(struct parties *p)
 
 /* It subscribes at QoS 2 and never acknowledges, so that its window fills and its queue overflows.
  */
-static void watch_everything(struct parties *p)
+static void watcher_everything(struct parties *p)
 {
     static const char hello[] = "\x10\x13\0\4MQTT\4\2\0\0\0\7watcher\x82\x06\0\1\0\1#\2";
     p->watcher = core_connect(&p->core);
@@ -681,7 +681,7 @@ static void parties_begin(struct parties *p, const uint8_t *data, size_t size)
 /* All steps, and the ends of all connections. */
 static void parties_run(struct parties *p)
 {
-    watch_everything(p);
+    watcher_everything(p);
     while (p->in.left > 0)
         step(p);
     if (p->all_is_well != NULL)
