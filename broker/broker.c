@@ -17,6 +17,7 @@
 #include "broker/base/broker_config.h"
 #include "broker/base/tally.h"
 #include "broker/client/context.h"
+#include "broker/client/publish_rate.h"
 #include "broker/connection/admission.h"
 #include "broker/connection/client_life.h"
 #include "broker/delivery/fanout.h"
@@ -227,6 +228,7 @@ void broker_free(struct broker *b)
     auth_free(b->auth);
     fanouts_free(b->fanouts);
     router_free(b->router);
+    publish_rates_free(b->publish_rates);
     tally_free(b->addresses);
     tally_free(b->users);
     session_table_free(b->sessions);

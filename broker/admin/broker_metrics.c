@@ -72,6 +72,9 @@ static void collect_messages(struct metrics_writer *w, const struct broker *b)
                         "Messages that didn't reach someone they might have, by reason.");
     by_name(w, "flotilla_broker_messages_dropped_total", "reason", drop_names, s->dropped,
             DROP_COUNT);
+    one(w, "flotilla_broker_publish_pauses_total", "counter",
+        "Times that a client wasn't read for a while since it published too fast.",
+        (double)s->rate_pauses);
     one(w, "flotilla_broker_payload_received_bytes_total", "counter", "Payload bytes published.",
         (double)s->received_payload);
     one(w, "flotilla_broker_payload_sent_bytes_total", "counter", "Payload bytes delivered.",

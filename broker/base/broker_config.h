@@ -127,6 +127,8 @@ struct limits_config {
     uint32_t max_connections;
     uint32_t max_connections_per_address, max_connections_per_user; /* 0: none */
     uint32_t max_connect_rate;      /* per address and second; 0: none */
+    uint32_t max_publish_rate;      /* messages per client and second; 0: none */
+    uint64_t max_publish_bytes;     /* the same in bytes */
     uint64_t max_message_expiry_ms; /* 0: none */
     uint64_t retained_expiry_ms;    /* of messages with the retain flag; 0: none */
     uint32_t max_client_id_length;

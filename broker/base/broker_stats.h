@@ -88,7 +88,8 @@ struct broker_stats {
     uint64_t ended[CLIENT_END_COUNT];
     uint64_t refused[REFUSAL_COUNT];
     uint64_t dropped[DROP_COUNT];
-    uint64_t retained; /* topics, where known (memory store) */
+    uint64_t retained;    /* topics, where known (memory store) */
+    uint64_t rate_pauses; /* publishers that weren't read for a while: publish_rate.h */
     uint64_t turns;
     uint64_t online; /* clients past their CONNACK */
     uint64_t online_max;

@@ -43,6 +43,7 @@ enum client_pause {
     PAUSE_OUTPUT = 4,         /* it doesn't read its answers */
     PAUSE_LIST = 8,           /* its SUBSCRIBE or UNSUBSCRIBE names many filters */
     PAUSE_FANOUT = 16,        /* a message is being handed out to many: fanout.h */
+    PAUSE_RATE = 32,          /* it publishes faster than it may: publish_rate.h */
 };
 
 /* What the store knows of the connection: `hold`. Beside the state, because a connection may end at any time, and

@@ -5,7 +5,8 @@
 bool publish_bounds_none(const struct broker_config *config)
 {
     return config->mqtt.max_qos == 2 && config->mqtt.retain == RETAIN_ON &&
-           config->limits.max_message_expiry_ms == 0 && config->limits.retained_expiry_ms == 0;
+           config->limits.max_message_expiry_ms == 0 && config->limits.retained_expiry_ms == 0 &&
+           config->limits.max_publish_rate == 0 && config->limits.max_publish_bytes == 0;
 }
 
 static uint64_t earlier(uint64_t a_ms, uint64_t b_ms)

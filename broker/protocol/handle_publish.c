@@ -7,6 +7,7 @@
 #include "broker/base/drop_log.h"
 #include "broker/client/client.h"
 #include "broker/client/client_v5.h"
+#include "broker/client/publish_rate.h"
 #include "broker/client/reason.h"
 #include "broker/client/request.h"
 #include "broker/delivery/publish.h"
@@ -156,6 +157,8 @@ static __attribute__((noinline)) bool take_bounds(struct client *c, struct publi
     const struct broker_config *config = c->broker->config;
     if (!is_offered(c, r->fields))
         return false;
+    publish_rate_note(c, (size_t)r->fields->topic.len + r->fields->payload.len +
+                             r->fields->props.raw.len);
     r->expires_at_ms =
         publish_bounds_expiry(config, r->fields->retain, r->expires_at_ms, client_expiry_now_ms(c));
     if (r->fields != fields)

@@ -24,6 +24,27 @@ def refused(broker, reason):
     return metric(broker.metrics(), "flotilla_broker_connections_refused_total", reason=reason) or 0
 
 
+class Pace(harness.FleetTest):
+    @staticmethod
+    def build(holder):
+        holder.broker = limited(holder, max_publish_rate=20)
+
+    def test_who_is_faster_is_slowed_down_and_loses_nothing(self):
+        watcher = self.broker.connect("w")
+        self.addCleanup(watcher.close)
+        watcher.subscribe(("t", 0))
+        publisher = self.broker.connect("p")
+        self.addCleanup(publisher.close)
+        start = time.monotonic()
+        for i in range(60):
+            publisher.send(m.publish("t", b"%d" % i))
+        got = watcher.collect(60, timeout=20)
+        took = time.monotonic() - start
+        self.assertEqual([p.payload for p in got], [b"%d" % i for i in range(60)])
+        self.assertGreater(took, 1.5)  # 20 at once, 40 at 20 per second
+        self.assertGreater(metric(self.broker.metrics(), "flotilla_broker_publish_pauses_total"), 0)
+
+
 class Addresses(harness.FleetTest):
     @staticmethod
     def build(holder):
