@@ -163,6 +163,19 @@ bool auth_admit_user(const struct auth *a, const char *username, uint64_t *stamp
     return *stamp != 0;
 }
 
+uint64_t auth_find_scram(const struct auth *a, struct mqtt_slice username, struct scram_secret *out)
+{
+    return passwd_find_scram(a->files.passwd, username, out);
+}
+
+enum login_verdict auth_settle(struct auth *a, const struct login_request *r, bool right,
+                               uint64_t stamp, struct login_wait *wait)
+{
+    if (a->logins == NULL)
+        return right ? LOGIN_OK : LOGIN_BAD;
+    return login_settle(a->logins, r, right, stamp, wait);
+}
+
 const struct logins *auth_logins(const struct auth *a)
 {
     return a->logins;

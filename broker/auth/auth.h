@@ -22,6 +22,7 @@
 struct auth;
 struct broker_config;
 struct event_base;
+struct scram_secret;
 
 /* Who asks. The texts are the asker's. */
 struct identity {
@@ -52,6 +53,13 @@ bool auth_still_admits(const struct auth *a, const char *username, uint64_t stam
 /* The stamp of a user who has proved by a method of 5.0 who he is (auth_method.h). False: there is no such user,
  * or nobody may come in without a password. */
 bool auth_admit_user(const struct auth *a, const char *username, uint64_t *stamp);
+
+/* What SCRAM-SHA-256 asks of this user: passwd_find_scram. */
+uint64_t auth_find_scram(const struct auth *a, struct mqtt_slice username,
+                         struct scram_secret *out);
+/* A method has found out whether that is who it says it is: login_settle. */
+enum login_verdict auth_settle(struct auth *a, const struct login_request *r, bool right,
+                               uint64_t stamp, struct login_wait *wait);
 
 /* NULL: there is no password file. */
 const struct logins *auth_logins(const struct auth *a);

@@ -10,6 +10,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <openssl/crypto.h>
+#include <openssl/rand.h>
 
 #include "broker/auth/files/passwd.h"
 #include "broker/auth/login/login_failures.h"
@@ -43,6 +44,7 @@ struct login_job {
     struct logins *logins;
     struct login_proof proof;
     struct login_origin origin;
+    bool settled; /* login_settle: there is no password */
     bool running;
     struct passwd_secret secret; /* running */
     uint64_t stamp;              /* of that secret */
@@ -284,8 +286,9 @@ static void on_parked_due(evutil_socket_t fd, short what, void *arg)
     struct login_job *job = arg;
     (void)fd;
     (void)what;
-    login_memory_note(job->logins->memory, &job->proof, false, job->origin.name, 0);
-    job_tell(job, LOGIN_BAD);
+    if (!job->settled)
+        login_memory_note(job->logins->memory, &job->proof, false, job->origin.name, 0);
+    job_tell(job, job->right ? LOGIN_OK : LOGIN_BAD);
     job_free(job);
 }
 
@@ -420,6 +423,34 @@ enum login_verdict login_check(struct logins *l, const struct login_request *r,
     if (exists ? secret.iterations == 0 : passwd_most_iterations(l->passwd) == 0) /* no thread's */
         return exists && passwd_secret_matches(&secret, r->password) ? LOGIN_OK : LOGIN_BAD;
     return ask_memory(l, r, exists, wait);
+}
+
+enum login_verdict login_settle(struct logins *l, const struct login_request *r, bool right,
+                                uint64_t stamp, struct login_wait *wait)
+{
+    struct login_origin origin = origin_of(l, r);
+    struct login_proof unique;
+    struct login_job *job = NULL;
+    l->stats.settled++;
+    if (RAND_bytes(unique.bytes, sizeof(unique.bytes)) == 1)
+        job = job_new(l, NULL, &unique, &origin);
+    if (job == NULL)
+        return LOGIN_BUSY;
+    job->settled = true;
+    job->right = right;
+    job->stamp = stamp;
+    if (!right)
+        note_failure(l, job);
+    bool late = !right || (origin.source_failed && origin.name_failed);
+    if (wait == NULL || !late || guess_us(l) < PARKED_FROM_US) {
+        if (wait != NULL)
+            *wait = (struct login_wait){.done = wait->done, .arg = wait->arg, .stamp = stamp};
+        job_free(job);
+        return right ? LOGIN_OK : LOGIN_BAD;
+    }
+    job_join(job, wait, origin.source);
+    park(l, job);
+    return LOGIN_PENDING;
 }
 
 /* ---- making ---------------------------------------------------------------------------------- */

@@ -64,6 +64,7 @@ struct login_stats {
     uint64_t remembered;      /* right, without hashing */
     uint64_t repeated;        /* wrong, without hashing */
     uint64_t unknown_user, busy;
+    uint64_t settled; /* without a password: login_settle */
 };
 
 /* NULL when there is no memory or no thread. */
@@ -81,6 +82,12 @@ bool login_forget_some(struct logins *l, size_t *at);
 /* Anything but LOGIN_PENDING is the verdict, and `done` isn't called. */
 enum login_verdict login_check(struct logins *l, const struct login_request *r,
                                struct login_wait *wait);
+/* Somebody else has found out whether that is who it says it is (SCRAM: `r` has no password). Counts a failure,
+ * for the name if there is such a user (`stamp` isn't 0). A failure is answered as late as an unknown user's,
+ * and so is who is right where both name and source have failed: else guessing would be faster than with
+ * passwords. `wait` NULL: it is only counted. */
+enum login_verdict login_settle(struct logins *l, const struct login_request *r, bool right,
+                                uint64_t stamp, struct login_wait *wait);
 /* Harmless when it doesn't wait. */
 void login_cancel(struct login_wait *wait);
 
