@@ -93,7 +93,9 @@ static bool make_parts(struct broker *b)
 /* A browser lets any page connect to any address that it reaches, and a client without a password needs nothing more. */
 static void warn_of_pages(const struct broker *b, const struct listener_config *l)
 {
-    if (l->protocol == LISTENER_WEBSOCKET && l->origins.count == 0 && b->config->auth.anonymous)
+    bool anonymous = l->auth.anonymous == ANONYMOUS_AS_AUTH ? b->config->auth.anonymous
+                                                            : l->auth.anonymous == ANONYMOUS_YES;
+    if (l->protocol == LISTENER_WEBSOCKET && l->origins.count == 0 && anonymous)
         LOG_WARN("any_page_may_connect", KV_STR("listener", l->bind),
                  KV_STR("hint", "anonymous is on: name the web pages that may in origins"));
 }

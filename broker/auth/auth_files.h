@@ -16,12 +16,14 @@
 
 struct acl;
 struct auth_config;
+struct jwt_keys;
 struct passwd;
 
 struct auth_files {
     bool anonymous;        /* clients without user name are let in */
     struct passwd *passwd; /* NULL: no file */
     struct acl *acl;       /* NULL: no file */
+    struct jwt_keys *jwt;  /* NULL: no keys */
 };
 
 /* `out` is all zero on failure. `hash_key` is passwd_load's. */

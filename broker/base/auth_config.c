@@ -17,16 +17,36 @@ static const char *check_method(const char *text)
     return "must be an authentication method: SCRAM-SHA-256 or X-MIRROR";
 }
 
+const char *config_check_source(const char *text)
+{
+    if (strcmp(text, "file") == 0 || strcmp(text, "jwt") == 0)
+        return NULL;
+    return "a source of identities: file or jwt";
+}
+
 static const struct config_field auth_fields[] = {
     {.key = "anonymous",
      .kind = CONFIG_BOOL,
      FIELD(auth_config, anonymous),
      .fallback = "false",
      .help = "Whether clients without a user name may connect. Read again on SIGHUP."},
+    {.key = "chain",
+     .kind = CONFIG_STRINGS,
+     FIELD(auth_config, chain),
+     .check = config_check_source,
+     .help = "Who is asked about a client, in this order; the first answer counts: file "
+             "(password_file), jwt. Without it, file and then jwt, as far as they are configured."},
+    {.key = "chain", .kind = CONFIG_POSITION, FIELD(auth_config, chain_at)},
+    {.key = "jwt",
+     .kind = CONFIG_STRUCT,
+     FIELD(auth_config, jwt),
+     .sub = &jwt_schema,
+     .help = "Signed tokens (JSON Web Tokens) as passwords. Read again on SIGHUP."},
     {.key = "password_file",
      .kind = CONFIG_STRING,
      FIELD(auth_config, password_file),
-     .help = "Users and password hashes as mosquitto_passwd writes them. Read again on SIGHUP."},
+     .help = "Users and password hashes as mosquitto_passwd writes them (SHA-512, PBKDF2, "
+             "Argon2id). Read again on SIGHUP."},
     {.key = "acl_file",
      .kind = CONFIG_STRING,
      FIELD(auth_config, acl_file),

@@ -16,6 +16,16 @@
 enum listener_protocol { LISTENER_MQTT, LISTENER_WEBSOCKET };
 enum proxy_mode { PROXY_MODE_OFF, PROXY_MODE_ACCEPT, PROXY_MODE_REQUIRE };
 
+/* `auth.anonymous` for one listener. */
+enum listener_anonymous { ANONYMOUS_AS_AUTH, ANONYMOUS_YES, ANONYMOUS_NO };
+
+/* Where it differs from `auth:`. */
+struct listener_auth_config {
+    int anonymous;               /* enum listener_anonymous */
+    struct config_strings chain; /* none: auth.chain */
+    struct config_position chain_at;
+};
+
 struct listener_config {
     char *bind;
     int protocol;       /* enum listener_protocol */
@@ -24,14 +34,36 @@ struct listener_config {
     uint32_t max_connections;
     char *path;                    /* WebSocket; empty: any */
     struct config_strings origins; /* WebSocket: of which browsers' pages may be; none: any */
+    struct listener_auth_config auth;
     struct config_position bind_at;
 };
 
 /* Which client ids a user may use. */
 enum client_id_rule { CLIENT_ID_ANY, CLIENT_ID_EQUALS_USERNAME, CLIENT_ID_BEGINS_WITH_USERNAME };
 
+enum jwt_algorithm { JWT_HS256, JWT_RS256, JWT_ES256 };
+enum jwt_username { JWT_USERNAME_EQUAL, JWT_USERNAME_ANY };
+
+struct jwt_key_config {
+    char *name;
+    int algorithm; /* enum jwt_algorithm */
+    char *file;
+};
+
+struct jwt_config {
+    struct config_list keys; /* struct jwt_key_config; none: tokens aren't known */
+    char *issuer, *audience; /* NULL or empty: doesn't matter */
+    char *username_claim;
+    int username; /* enum jwt_username */
+    char *acl_claim;
+    uint64_t leeway_ms;
+};
+
 struct auth_config {
     bool anonymous;
+    struct config_strings chain; /* sources in their order; none: those that are configured */
+    struct config_position chain_at;
+    struct jwt_config jwt;
     int client_id;          /* enum client_id_rule */
     bool shared_client_ids; /* sessions belong to whoever gives their client id */
     char *password_file;

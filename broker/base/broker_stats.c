@@ -21,6 +21,7 @@ const char *const client_end_names[CLIENT_END_COUNT] = {
     [END_MEMORY] = "max_memory",
     [END_SLOW_PACKET] = "slow_packet",
     [END_NOT_AUTHORIZED] = "not_authorized",
+    [END_EXPIRED] = "expired",
     [END_PROXY] = "proxy_header",
     [END_SUBSCRIBE_REFUSED] = "subscribe_refused",
     [END_OPEN_QOS2] = "max_open_qos2",

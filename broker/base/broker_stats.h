@@ -26,6 +26,7 @@ enum client_end {
     END_MEMORY,            /* max_memory is used up, and it held much */
     END_SLOW_PACKET,       /* a begun packet made no progress */
     END_NOT_AUTHORIZED,    /* a reload of the password file took the user away */
+    END_EXPIRED,           /* what it had logged in with is over: a token */
     END_PROXY,             /* no PROXY header, or a bad one, or from an untrusted address */
     END_SUBSCRIBE_REFUSED, /* a filter that a 3.1 client can't be refused otherwise */
     END_OPEN_QOS2,         /* max_open_qos2: it publishes QoS 2 and doesn't release it */

@@ -68,11 +68,12 @@ struct client {
     struct client *ready_next, *work_next, *flush_next; /* lists of the turn */
     struct client *held_next;                           /* fanout.c */
 
-    uint8_t state;     /* enum client_state; set by client_enter only */
-    uint8_t version;   /* enum mqtt_version */
-    uint8_t pause;     /* enum client_pause bits */
-    uint8_t end;       /* LEAVING, ANSWERING, CLOSING: enum client_end, why */
-    uint8_t claim : 2; /* enum client_claim */
+    uint8_t state;           /* enum client_state; set by client_enter only */
+    uint8_t version;         /* enum mqtt_version */
+    uint8_t pause;           /* enum client_pause bits */
+    uint8_t end;             /* LEAVING, ANSWERING, CLOSING: enum client_end, why */
+    uint8_t claim : 2;       /* enum client_claim */
+    uint8_t user_source : 4; /* enum source_kind: by whom it was admitted */
     /* Which lists it is on. */
     bool on_ready : 1, on_work : 1, on_flush : 1, on_dead : 1, on_holders : 1;
     /* What the transport said last: edge-triggered, so it is noted in each state. */
@@ -125,10 +126,10 @@ struct client {
         struct client *heir; /* a newer connection of the client id, may be NULL */
     } * leaving;
     struct client *awaits;         /* whose heir this one is */
-    struct identity who;           /* from CLAIMING on; the name is the client's own */
+    struct identity who;           /* from CLAIMING on; name and terms are the client's own */
     uint32_t connect_bytes;        /* of user name and will, which are kept as long as it is here */
     char *will_topic;              /* NULL: no will */
-    uint64_t user_stamp;           /* which password of his was right: auth_still_admits */
+    uint64_t user_stamp;           /* which secret was right: auth_still_admits */
     store_done_fn *hand_over_done; /* told when the client is gone */
     void *hand_over_arg;
 };
@@ -162,6 +163,8 @@ void client_send_ack(struct client *c, enum mqtt_type type, uint16_t packet_id);
 
 /* Sets the timer by the state and the keep alive. */
 void client_arm_timer(struct client *c);
+/* What it was admitted by is over: a token has expired. */
+bool client_is_expired(const struct client *c);
 /* The timer of an online client is due: whether it was silent for too long. One whose end may have
  * come unannounced is read once more. */
 bool client_is_silent(struct client *c);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "broker/auth/auth.h"
+#include "broker/auth/sources/grant_terms.h"
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
@@ -85,7 +86,9 @@ static void on_timer(struct wheel_timer *timer)
         client_close_later(c, END_CONNECT_TIMEOUT);
         return;
     }
-    if (client_is_silent(c))
+    if (client_is_expired(c))
+        client_close_later(c, END_EXPIRED);
+    else if (client_is_silent(c))
         client_close_later(c,
                            END_KEEP_ALIVE); /* in the phase for it: thousands may be due at once */
     else
@@ -130,6 +133,7 @@ void client_free(struct client *c)
     inflight_fini(&c->inflight);
     session_unref(c->session);
     account_free(ACCOUNT_CLIENTS, c->who.username);
+    grant_terms_free(c->who.terms);
     account_free(ACCOUNT_CLIENTS, c->will_topic);
     account_free(ACCOUNT_CLIENTS, c);
 }

@@ -8,6 +8,7 @@
 
 #include "broker/auth/auth.h"
 #include "broker/client/client.h"
+#include "broker/net/listener.h"
 #include "common/base/timebox.h"
 #include "common/log/log.h"
 
@@ -27,9 +28,16 @@ static bool is_let_in(const struct client *c)
     return c->state == CLIENT_CLAIMING || client_is_connected(c);
 }
 
+static bool is_still_admitted(const struct client *c)
+{
+    const struct listener_config *l = c->listener != NULL ? listener_config(c->listener) : NULL;
+    return auth_still_admits(c->broker->auth, l, (enum source_kind)c->user_source, c->who.username,
+                             c->user_stamp);
+}
+
 static void check(struct auth_recheck *r, struct client *c)
 {
-    if (!is_let_in(c) || auth_still_admits(r->broker->auth, c->who.username, c->user_stamp))
+    if (!is_let_in(c) || is_still_admitted(c))
         return;
     client_close_later(c, END_NOT_AUTHORIZED);
     r->closed++;

@@ -12,6 +12,7 @@
 #include "broker/client/client_v5.h"
 #include "broker/client/connect_attempt.h"
 #include "broker/client/reason.h"
+#include "broker/net/listener.h"
 #include "broker/protocol/connack.h"
 #include "broker/protocol/handle.h"
 
@@ -46,10 +47,15 @@ static void send_auth(struct client *c, enum mqtt_reason reason, struct mqtt_sli
         client_close_later(c, END_NO_MEMORY);
 }
 
+static const struct listener_config *listener_of(const struct client *c)
+{
+    return c->listener != NULL ? listener_config(c->listener) : NULL;
+}
+
 /* ---- before CONNACK -------------------------------------------------------------------------- */
 
-/* False: no such user, or out of memory. */
-static bool take_user(struct client *c, struct auth_answer *answer)
+/* False: no such user, or with another secret by now, or out of memory. */
+static bool take_user(struct client *c, const struct auth_answer *answer)
 {
     struct connect_attempt *a = c->connecting;
     struct mqtt_slice name = answer->username;
@@ -61,7 +67,9 @@ static bool take_user(struct client *c, struct auth_answer *answer)
         return false;
     memcpy(a->username, name.data, name.len);
     a->username[name.len] = '\0';
-    return answer->stamp != 0 || auth_admit_user(c->broker->auth, a->username, &answer->stamp);
+    struct grant *grant = &a->login.source.grant;
+    return auth_admit_user(c->broker->auth, listener_of(c), a->username, grant) &&
+           (answer->stamp == 0 || answer->stamp == grant->stamp);
 }
 
 void handle_auth_judged(struct client *c, enum login_verdict verdict)
@@ -89,7 +97,6 @@ static void settle(struct client *c, const struct auth_answer *answer, bool righ
     struct login_request r = {.username = answer->username, .source = handle_connect_source(c)};
     a->login.done = connect_attempt_judged;
     a->login.arg = c;
-    a->login.stamp = answer->stamp;
     enum login_verdict verdict =
         auth_settle(c->broker->auth, &r, right, answer->stamp, &a->login);
     if (verdict != LOGIN_PENDING) {
@@ -150,8 +157,11 @@ static bool is_same_user(struct client *c, const struct auth_answer *answer)
         return false;
     if (answer->stamp == 0)
         return true;
+    if (!auth_still_admits(c->broker->auth, listener_of(c), (enum source_kind)c->user_source, user,
+                           answer->stamp))
+        return false;
     c->user_stamp = answer->stamp;
-    return auth_still_admits(c->broker->auth, user, answer->stamp);
+    return true;
 }
 
 /* A failure ends the connection: it isn't answered later as well, only counted. */

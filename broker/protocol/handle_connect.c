@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "broker/auth/auth.h"
+#include "broker/auth/sources/grant_terms.h"
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
@@ -15,6 +16,7 @@
 #include "broker/client/holders.h"
 #include "broker/connection/client_life.h"
 #include "broker/delivery/publish.h"
+#include "broker/net/listener.h"
 #include "broker/protocol/connack.h"
 #include "broker/protocol/handle.h"
 #include "common/base/clock.h"
@@ -152,11 +154,42 @@ static bool may_use_id(const struct client *c, const struct connect_attempt *a)
     return rule == CLIENT_ID_BEGINS_WITH_USERNAME && memchr("-_./:", a->text[len], 5) != NULL;
 }
 
-/* The password was right. */
+static const struct listener_config *listener_of(const struct client *c)
+{
+    return c->listener != NULL ? listener_config(c->listener) : NULL;
+}
+
+/* Who admitted it may say under which name. */
+static void take_name(struct connect_attempt *a)
+{
+    struct grant *g = &a->login.source.grant;
+    if (g->username == NULL)
+        return;
+    account_free(ACCOUNT_CLIENTS, a->username);
+    a->username = g->username;
+    g->username = NULL;
+}
+
+/* It is the client's from now on. */
+static void take_grant(struct client *c, struct connect_attempt *a)
+{
+    struct grant *g = &a->login.source.grant;
+    c->who =
+        (struct identity){.username = a->username, .client_id = a->client_id, .terms = g->terms};
+    c->user_stamp = g->stamp;
+    c->user_source = (uint8_t)g->source & 0xf;
+    c->connect_bytes += (uint32_t)grant_terms_bytes(g->terms);
+    a->username = NULL;
+    g->terms = NULL;
+}
+
+/* It is who it says. */
 void handle_connect_let_in(struct client *c)
 {
     struct connect_attempt *a = c->connecting;
-    if (!auth_still_admits(c->broker->auth, a->username, a->login.stamp)) {
+    const struct grant *g = &a->login.source.grant;
+    take_name(a);
+    if (!auth_still_admits(c->broker->auth, listener_of(c), g->source, a->username, g->stamp)) {
         connack_refuse(c, MQTT_R_NOT_AUTHORIZED, REFUSED_NOT_AUTHORIZED,
                        NULL); /* a reload came between */
         return;
@@ -168,9 +201,7 @@ void handle_connect_let_in(struct client *c)
     }
     if (!is_serving(c))
         return;
-    c->who = (struct identity){.username = a->username, .client_id = a->client_id};
-    c->user_stamp = a->login.stamp;
-    a->username = NULL;
+    take_grant(c, a);
     if (take_will(c))
         client_enter(c, CLIENT_CLAIMING);
     else
@@ -214,12 +245,14 @@ const struct peer *handle_connect_source(const struct client *c)
 static void begin_login(struct client *c, const struct mqtt_connect *p)
 {
     struct connect_attempt *a = c->connecting;
-    struct login_request r = {.username = p->username,
-                              .password = p->has_password ? p->password : (struct mqtt_slice){0},
-                              .source = handle_connect_source(c)};
+    struct source_request r = {.has_username = p->has_username,
+                               .username = p->username,
+                               .password = p->has_password ? p->password : (struct mqtt_slice){0},
+                               .client_id = a->client_id,
+                               .peer = handle_connect_source(c)};
     a->login.done = connect_attempt_judged;
     a->login.arg = c;
-    enum login_verdict verdict = auth_login(c->broker->auth, p->has_username, &r, &a->login);
+    enum login_verdict verdict = auth_login(c->broker->auth, listener_of(c), &r, &a->login);
     if (verdict != LOGIN_PENDING) {
         go_on(c, verdict);
         return;

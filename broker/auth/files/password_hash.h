@@ -64,8 +64,14 @@ void password_hash_to_scram(const struct passwd_secret *s, struct scram_secret *
  * less). 0: so little that no thread is needed. */
 uint32_t passwd_secret_cost(const struct passwd_secret *s);
 
+/* Of a secret's password, the short form isn't as good (passwd_shorten). */
+static inline bool password_hash_needs_whole(const struct passwd_secret *s)
+{
+    return s->memory_kib > 0 || s->scram != 0;
+}
+
 /* PBKDF2 replaces a key that is longer than its hash's block by the key's hash: so may who keeps a
- * password for it. Only for PBKDF2. */
+ * password for it. Only for PBKDF2 with SHA-512. */
 enum { PASSWD_SHORT_BYTES = 128 };
 struct mqtt_slice passwd_shorten(struct mqtt_slice password, uint8_t buf[PASSWD_HASH_BYTES]);
 

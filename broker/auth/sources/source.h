@@ -8,8 +8,10 @@
  *              SOURCE_ADMIT     the client is who it says. `wait->grant` says what it got.
  *              SOURCE_REFUSE    I know this user, or this kind of proof, and it is wrong: nobody else is
  *                               asked.
- *              SOURCE_NOT_MINE  I know nothing of it: the next one is asked. If nobody knows, the client
- *                               is anonymous, or refused.
+ *              SOURCE_DENY      the same, but it isn't about a name and a password (no certificate where
+ *                               one is required): "Not authorized", at once.
+ *              SOURCE_NOT_MINE  I know nothing of it: the next one is asked. The last one of each
+ *                               chain (source_end.h) says whether it may be anonymous.
  *              SOURCE_BUSY      I can't tell now (too many wait, the service is away): nobody else is
  *                               asked, since his answer could be another one; the client may try again.
  *              SOURCE_LATER     the answer comes by source_answer, exactly once, unless `cancel` was
@@ -17,7 +19,7 @@
  *
  * Rules for a source:
  * - `ask` never blocks, and costs the loop no more than some 100 µs. What takes longer (hashes,
- *   signatures) is a thread's: login_check and login_test of login.h, which also count and slow down
+ *   signatures) is a thread's: login_check and login_check_by of login.h, which also count and slow down
  *   those who guess. What is refused without any of these goes through login_refuse, so that it takes as
  *   long as a hash and counts as a failure. The network is asked with a timeout and a bound on how many
  *   are asked at once.
@@ -65,7 +67,14 @@ enum source_kind {
 /* As the configuration calls them; [SOURCE_NOBODY] is "anonymous", which no chain names. */
 extern const char *const source_names[SOURCE_KINDS];
 
-enum source_answer { SOURCE_LATER, SOURCE_ADMIT, SOURCE_REFUSE, SOURCE_NOT_MINE, SOURCE_BUSY };
+enum source_answer {
+    SOURCE_LATER,
+    SOURCE_ADMIT,
+    SOURCE_REFUSE,
+    SOURCE_DENY,
+    SOURCE_NOT_MINE,
+    SOURCE_BUSY
+};
 
 /* What a CONNECT says. All is borrowed. */
 struct source_request {
@@ -96,6 +105,8 @@ struct source_ops {
                               struct source_wait *wait);
     /* After SOURCE_LATER: nobody waits any more. */
     void (*cancel)(struct source *s, struct source_wait *wait);
+    /* NULL: always. Whether it can know anybody now; one that can't isn't asked. */
+    bool (*is_there)(const struct source *s);
     /* Whether a client of this name that was admitted with that stamp is still to be admitted. Called
      * for each client after a change: no I/O. */
     bool (*still_admits)(const struct source *s, struct mqtt_slice username, uint64_t stamp);
