@@ -209,6 +209,8 @@ static bool convert_one(const struct passwd_options *o, struct users_file *f,
         problem = name_problem(&one);
     if (problem == NULL && users_file_find(f, e->name, &first) && first.line != e->line)
         problem = "this user is in a line before already";
+    if (problem == NULL && e->hash[0] == '\0')
+        problem = "expected a password behind the name";
     if (problem == NULL && !make_secret(o, e->hash, &secret))
         problem = hash_problem(o);
     if (problem == NULL && !users_file_put(f, e->name, &secret))
