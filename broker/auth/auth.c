@@ -186,18 +186,16 @@ struct auth *auth_new(struct event_base *base, const struct broker_config *confi
     a->config = config;
     a->anonymous = anonymous;
     a->hash_key = hash_key;
+    struct auth_files files = {0};
     a->reload = auth_reload_new(base, config, hash_key, on_reloaded, a);
     if (a->reload == NULL || !doors_make(a) ||
-        !auth_files_load(&config->auth, hash_key, &a->files, err, errlen))
+        !auth_files_load(&config->auth, hash_key, &files, err, errlen))
         goto fail;
+    if (use_files(a, &files))
+        return a;
     snprintf(err, errlen, "auth: out of memory or threads");
-    if (!use_files(a, &(struct auth_files){.anonymous = a->files.anonymous,
-                                           .passwd = a->files.passwd,
-                                           .acl = a->files.acl,
-                                           .jwt = a->files.jwt}))
-        goto fail;
-    return a;
 fail:
+    auth_files_free(&files);
     auth_free(a);
     return NULL;
 }

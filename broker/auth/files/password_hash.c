@@ -165,8 +165,8 @@ const char *password_hash_parse(char *text, struct passwd_secret *out)
         return "expected $argon2id$v=19$; other kinds of Argon2 aren't known";
     if (strncmp(text, scram_head, sizeof(scram_head) - 1) == 0)
         return parse_scram(text + sizeof(scram_head) - 1, out);
-    return "expected a password that mosquitto_passwd or flotilla-passwd has hashed ($6$, $7$, "
-           "$argon2id$ or $scram-sha-256$; -U converts)";
+    return "expected a password that mosquitto_passwd has hashed ($6$, $7$ or $argon2id$; -U "
+           "converts), or flotilla-passwd ($scram-sha-256$)";
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */

@@ -1,7 +1,5 @@
 /*
- * A job is one password of one user that at least one client waits for. It is queued, running (a
- * thread has it) or, for a user that doesn't exist, parked until a hash would be over. It is checked
- * against the user's line in the table, or its own test.
+ * Jobs (login_job.h) on their way: from a question, by the queue and a thread, to a verdict.
  */
 #include "broker/auth/login/login.h"
 
@@ -10,11 +8,11 @@
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
-#include <openssl/crypto.h>
 #include <openssl/rand.h>
 
 #include "broker/auth/files/passwd.h"
 #include "broker/auth/login/login_failures.h"
+#include "broker/auth/login/login_job.h"
 #include "broker/auth/login/login_memory.h"
 #include "broker/auth/login/login_queue.h"
 #include "broker/base/id_set.h"
@@ -36,31 +34,6 @@ enum {
     HOPELESS_STAMP = 2, /* no secret's: those are odd, and an unknown user's is 0 */
 };
 
-TAILQ_HEAD(login_wait_list, login_wait);
-
-struct login_job {
-    struct login_place place; /* first member */
-    struct work work;
-    struct hash_link by_proof;
-    struct event parked; /* pending: parked */
-    struct login_wait_list waits;
-    struct logins *logins;
-    struct login_proof proof;
-    struct login_origin origin;
-    struct login_test test; /* matches NULL: the table's line counts */
-    bool hopeless;          /* refused: it only takes its time */
-    bool shortened;         /* the password is PBKDF2's short form */
-    bool settled; /* login_settle: there is no password */
-    bool running;
-    uint32_t cost;               /* running */
-    struct passwd_secret secret; /* running, without a test */
-    uint64_t stamp;              /* of that secret */
-    bool right;
-    uint64_t took_ns;
-    struct mqtt_slice username, password; /* point into text */
-    uint8_t text[];
-};
-
 struct logins {
     struct event_base *base;
     const struct passwd *passwd;
@@ -78,97 +51,6 @@ struct logins {
     bool closing;
     struct login_stats stats;
 };
-
-/* ---- jobs ------------------------------------------------------------------------------------ */
-
-static uint32_t proof_hash(const struct login_proof *proof)
-{
-    uint32_t hash;
-    memcpy(&hash, proof->bytes, sizeof(hash));
-    return hash;
-}
-
-static struct login_job *job_find(const struct logins *l, const struct login_proof *proof)
-{
-    struct hash_link *link = hash_table_chain(&l->jobs, proof_hash(proof));
-    for (; link != NULL; link = link->next) {
-        struct login_job *job = HASH_OWNER(link, struct login_job, by_proof);
-        if (CRYPTO_memcmp(&job->proof, proof, sizeof(*proof)) == 0)
-            return job;
-    }
-    return NULL;
-}
-
-/* `r` NULL: it is never hashed. */
-static struct login_job *job_new(struct logins *l, const struct login_request *r,
-                                 const struct login_proof *proof, const struct login_origin *origin)
-{
-    size_t size = r != NULL ? (size_t)r->username.len + r->password.len : 0;
-    struct login_job *job = calloc(1, sizeof(*job) + size);
-    if (job == NULL)
-        return NULL;
-    job->logins = l;
-    job->proof = *proof;
-    job->origin = *origin;
-    TAILQ_INIT(&job->waits);
-    hash_table_add(&l->jobs, &job->by_proof, proof_hash(proof));
-    if (r == NULL)
-        return job;
-    memcpy(job->text, r->username.data, r->username.len);
-    memcpy(job->text + r->username.len, r->password.data, r->password.len);
-    job->username = (struct mqtt_slice){.data = job->text, .len = r->username.len};
-    job->password =
-        (struct mqtt_slice){.data = job->text + r->username.len, .len = r->password.len};
-    return job;
-}
-
-static void test_release(const struct login_test *test)
-{
-    if (test != NULL && test->matches != NULL)
-        test->release(test->secret);
-}
-
-/* It neither waits in the queue nor runs. */
-static void job_free(struct login_job *job)
-{
-    test_release(&job->test);
-    if (event_initialized(&job->parked))
-        event_del(&job->parked);
-    hash_table_remove(&job->logins->jobs, &job->by_proof);
-    OPENSSL_cleanse(job, sizeof(*job) + job->username.len + job->password.len);
-    free(job);
-}
-
-static void job_join(struct login_job *job, struct login_wait *wait, uint64_t source)
-{
-    TAILQ_INSERT_TAIL(&job->waits, wait, link);
-    wait->job = job;
-    wait->source = source;
-}
-
-static void job_tell(struct login_job *job, enum login_verdict verdict)
-{
-    struct login_wait *wait;
-    while ((wait = TAILQ_FIRST(&job->waits)) != NULL) {
-        TAILQ_REMOVE(&job->waits, wait, link);
-        wait->job = NULL;
-        wait->stamp = job->stamp;
-        wait->done(wait->arg, verdict);
-    }
-}
-
-void login_cancel(struct login_wait *wait)
-{
-    struct login_job *job = wait->job;
-    if (job == NULL)
-        return;
-    TAILQ_REMOVE(&job->waits, wait, link);
-    wait->job = NULL;
-    if (!TAILQ_EMPTY(&job->waits) || job->running)
-        return;
-    login_queue_remove(job->logins->queue, &job->place);
-    job_free(job);
-}
 
 /* ---- hashing --------------------------------------------------------------------------------- */
 
@@ -232,8 +114,8 @@ static void conclude(struct logins *l, struct login_job *job)
         login_memory_note(l->memory, &proof, job->right, job->origin.name, job->stamp);
     if (!job->right)
         note_failure(l, job);
-    job_tell(job, job->right ? LOGIN_OK : LOGIN_BAD);
-    job_free(job);
+    login_job_tell(job, job->right ? LOGIN_OK : LOGIN_BAD);
+    login_job_free(job);
 }
 
 static bool holds(const struct logins *l, const struct login_job *job)
@@ -253,16 +135,16 @@ static void on_hashed(struct work *w)
     if (w->ran)
         note_cost(l, job);
     if (l->closing) {
-        job_free(job);
+        login_job_free(job);
         return;
     }
     if (holds(l, job))
         conclude(l, job);
     else if (TAILQ_EMPTY(&job->waits))
-        job_free(job);
+        login_job_free(job);
     else if (!login_queue_push(l->queue, &job->place, &job->origin)) {
-        job_tell(job, LOGIN_BUSY);
-        job_free(job);
+        login_job_tell(job, LOGIN_BUSY);
+        login_job_free(job);
     }
     start_some(l);
 }
@@ -296,8 +178,8 @@ static void start(struct logins *l, struct login_job *job)
     }
     bool pbkdf2 = job->secret.iterations > 0 && job->secret.memory_kib == 0;
     if (job->shortened && !pbkdf2) { /* the line was PBKDF2's when it came */
-        job_tell(job, LOGIN_BUSY);
-        job_free(job);
+        login_job_tell(job, LOGIN_BUSY);
+        login_job_free(job);
         return;
     }
     if (job->cost == 0) { /* no thread's work */
@@ -335,8 +217,8 @@ static void on_parked_due(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (!job->settled)
         login_memory_note(job->logins->memory, &job->proof, false, job->origin.name, 0);
-    job_tell(job, job->right ? LOGIN_OK : LOGIN_BAD);
-    job_free(job);
+    login_job_tell(job, job->right ? LOGIN_OK : LOGIN_BAD);
+    login_job_free(job);
 }
 
 /* Answered when a hash would be over. The name isn't noted, because an attacker can make up any
@@ -377,14 +259,14 @@ static struct login_origin origin_of(const struct logins *l, const struct login_
 static void join(struct logins *l, struct login_job *job, struct login_wait *wait,
                  const struct login_origin *origin)
 {
-    job_join(job, wait, origin->source);
+    login_job_join(job, wait, origin->source);
     if (job->place.group == NULL || origin->source_failed || !job->origin.source_failed)
         return;
     login_queue_remove(l->queue, &job->place);
     job->origin = *origin;
     if (!login_queue_push(l->queue, &job->place, origin)) {
-        job_tell(job, LOGIN_BUSY);
-        job_free(job);
+        login_job_tell(job, LOGIN_BUSY);
+        login_job_free(job);
     }
 }
 
@@ -400,8 +282,8 @@ static bool make_room(struct logins *l, const struct login_origin *newcomer)
         return false;
     struct login_job *job = (struct login_job *)(void *)place;
     login_queue_remove(l->queue, place);
-    job_tell(job, LOGIN_BUSY);
-    job_free(job);
+    login_job_tell(job, LOGIN_BUSY);
+    login_job_free(job);
     return true;
 }
 
@@ -418,17 +300,18 @@ struct question {
 static struct login_job *job_for(struct logins *l, const struct question *q,
                                  const struct login_origin *origin, bool hashed)
 {
-    struct login_job *job = job_new(l, hashed ? q->r : NULL, &q->proof, origin);
+    struct login_job *job = login_job_new(&l->jobs, hashed ? q->r : NULL, &q->proof, origin);
     if (job == NULL) {
-        test_release(q->test);
+        login_test_release(q->test);
         return NULL;
     }
+    job->logins = l;
     job->hopeless = q->hopeless;
     job->shortened = q->shortened;
     if (q->test != NULL)
         job->test = *q->test;
     if (hashed && !login_queue_push(l->queue, &job->place, origin)) {
-        job_free(job);
+        login_job_free(job);
         return NULL;
     }
     return job;
@@ -438,21 +321,21 @@ static enum login_verdict line_up(struct logins *l, const struct question *q,
                                   struct login_wait *wait)
 {
     struct login_origin origin = origin_of(l, q->r);
-    struct login_job *job = job_find(l, &q->proof);
+    struct login_job *job = login_job_find(&l->jobs, &q->proof);
     if (job != NULL) {
-        test_release(q->test);
+        login_test_release(q->test);
         join(l, job, wait, &origin);
         return LOGIN_PENDING;
     }
     bool hashed = q->checked || (l->passwd != NULL && guess_us(l) < PARKED_FROM_US);
     if (hashed && !make_room(l, &origin)) {
-        test_release(q->test);
+        login_test_release(q->test);
         return LOGIN_BUSY;
     }
     job = job_for(l, q, &origin, hashed);
     if (job == NULL)
         return LOGIN_BUSY;
-    job_join(job, wait, origin.source);
+    login_job_join(job, wait, origin.source);
     if (hashed)
         start_some(l);
     else
@@ -466,13 +349,13 @@ static enum login_verdict ask_memory(struct logins *l, struct question *q, uint6
 {
     enum login_known known = LOGIN_UNKNOWN;
     if (!login_memory_prove(l->memory, q->r->username, stamp, q->r->password, &q->proof)) {
-        test_release(q->test);
+        login_test_release(q->test);
         return LOGIN_BUSY;
     }
     known = login_memory_ask(l->memory, &q->proof);
     if (known == LOGIN_UNKNOWN)
         return line_up(l, q, wait);
-    test_release(q->test);
+    login_test_release(q->test);
     if (known == LOGIN_RIGHT)
         l->stats.remembered++;
     else
@@ -541,6 +424,19 @@ bool login_knows(const struct logins *l, struct mqtt_slice username)
     return passwd_stamp(l->passwd, username) != 0;
 }
 
+void login_cancel(struct login_wait *wait)
+{
+    struct login_job *job = wait->job;
+    if (job == NULL)
+        return;
+    TAILQ_REMOVE(&job->waits, wait, link);
+    wait->job = NULL;
+    if (!TAILQ_EMPTY(&job->waits) || job->running)
+        return;
+    login_queue_remove(job->logins->queue, &job->place);
+    login_job_free(job);
+}
+
 enum login_verdict login_settle(struct logins *l, const struct login_request *r, bool right,
                                 uint64_t stamp, struct login_wait *wait)
 {
@@ -553,9 +449,10 @@ enum login_verdict login_settle(struct logins *l, const struct login_request *r,
         wait->stamp = stamp;
     }
     if (RAND_bytes(unique.bytes, sizeof(unique.bytes)) == 1)
-        job = job_new(l, NULL, &unique, &origin);
+        job = login_job_new(&l->jobs, NULL, &unique, &origin);
     if (job == NULL)
         return LOGIN_BUSY;
+    job->logins = l;
     job->settled = true;
     job->right = right;
     job->stamp = stamp;
@@ -563,10 +460,10 @@ enum login_verdict login_settle(struct logins *l, const struct login_request *r,
         note_failure(l, job);
     bool late = !right || (origin.source_failed && origin.name_failed);
     if (wait == NULL || !late || guess_us(l) < PARKED_FROM_US) {
-        job_free(job);
+        login_job_free(job);
         return right ? LOGIN_OK : LOGIN_BAD;
     }
-    job_join(job, wait, origin.source);
+    login_job_join(job, wait, origin.source);
     park(l, job);
     return LOGIN_PENDING;
 }
