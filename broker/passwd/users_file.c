@@ -114,9 +114,10 @@ static bool read_lines(struct users_file *f, FILE *stream)
     ssize_t len;
     bool ok = true;
     while (ok && (len = getline(&raw, &size, stream)) >= 0) {
-        if (len > 0 && raw[len - 1] == '\n')
+        bool ends = len > 0 && raw[len - 1] == '\n';
+        if (ends)
             raw[len - 1] = '\0';
-        if (strlen(raw) < (size_t)len - (raw[len - 1] == '\0')) { /* it has a NUL in it */
+        if (strlen(raw) + ends < (size_t)len) { /* it has a NUL in it */
             f->bad = f->count + 1;
             break;
         }
