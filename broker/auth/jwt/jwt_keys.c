@@ -2,6 +2,7 @@
 #include "broker/auth/jwt/jwt_keys.h"
 
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/sha.h>
@@ -95,6 +96,7 @@ static EVP_PKEY *read_pem(const struct bytes *b)
     if (certificate != NULL)
         key = X509_get_pubkey(certificate);
     X509_free(certificate);
+    ERR_clear_error(); /* of what it isn't */
     return key;
 }
 
