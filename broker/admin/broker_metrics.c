@@ -113,18 +113,18 @@ static void collect_traffic(struct metrics_writer *w, const struct broker *b)
 static void collect_logins(struct metrics_writer *w, const struct broker *b)
 {
     static const char *const names[] = {"hashed",       "remembered", "repeated",
-                                        "unknown_user", "busy",       "refused"};
+                                        "unknown_user", "busy",       "refused",    "settled"};
     const struct logins *logins = auth_logins(b->auth);
     if (logins == NULL)
         return;
     const struct login_stats *s = login_stats(logins);
     const uint64_t values[] = {s->hashed,       s->remembered, s->repeated,
-                               s->unknown_user, s->busy,       s->refused};
+                               s->unknown_user, s->busy,       s->refused,    s->settled};
     metrics_emit_family(w, "flotilla_broker_logins_total", "counter",
                         "Logins with a password, by what they cost: hashed, or known to be right "
                         "(remembered) or wrong (repeated) without; and unknown users, too many, "
-                        "refused tokens.");
-    by_name(w, "flotilla_broker_logins_total", "how", names, values, 6);
+                        "refused tokens; and proofs without a password (settled).");
+    by_name(w, "flotilla_broker_logins_total", "how", names, values, 7);
     one(w, "flotilla_broker_login_hash_seconds_total", "counter",
         "Time that threads have spent on hashing passwords.", (double)s->hash_ns / 1e9);
     one(w, "flotilla_broker_logins_waiting", "gauge", "Passwords that wait to be hashed, or are.",

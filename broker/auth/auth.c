@@ -316,6 +316,34 @@ const struct source_http_stats *auth_service_stats(const struct auth *a)
     return a->http.client != NULL ? &a->http.stats : NULL;
 }
 
+uint64_t auth_find_scram(const struct auth *a, struct mqtt_slice username, struct scram_secret *out)
+{
+    return passwd_find_scram(a->files.passwd, username, out);
+}
+
+static void on_settled(void *arg, enum login_verdict verdict)
+{
+    struct chain_wait *wait = arg;
+    wait->source.asked = NULL;
+    wait->done(wait->arg, verdict);
+}
+
+/* It waits as if the file had been asked, so it is given up in the same way. */
+enum login_verdict auth_settle(struct auth *a, const struct login_request *r, bool right,
+                               uint64_t stamp, struct chain_wait *wait)
+{
+    if (a->logins == NULL)
+        return right ? LOGIN_OK : LOGIN_BAD;
+    if (wait == NULL)
+        return login_settle(a->logins, r, right, stamp, NULL);
+    wait->source.login = (struct login_wait){.done = on_settled, .arg = wait};
+    enum login_verdict verdict =
+        login_settle(a->logins, r, right, stamp, &wait->source.login);
+    if (verdict == LOGIN_PENDING)
+        wait->source.asked = &a->file.source;
+    return verdict;
+}
+
 const struct logins *auth_logins(const struct auth *a)
 {
     return a->logins;

@@ -27,6 +27,7 @@ struct event_base;
 struct grant_terms;
 struct listener_config;
 struct source_http_stats;
+struct scram_secret;
 
 /* Who asks. The texts are the asker's. */
 struct identity {
@@ -70,6 +71,14 @@ bool auth_admit_user(const struct auth *a, const struct listener_config *l, cons
 
 /* NULL: no service is asked. */
 const struct source_http_stats *auth_service_stats(const struct auth *a);
+/* What SCRAM-SHA-256 asks of this user: passwd_find_scram. */
+uint64_t auth_find_scram(const struct auth *a, struct mqtt_slice username,
+                         struct scram_secret *out);
+/* A method has found out whether that is who it says it is: login_settle. LOGIN_PENDING: wait->done gets the
+ * verdict, as of auth_login. */
+enum login_verdict auth_settle(struct auth *a, const struct login_request *r, bool right,
+                               uint64_t stamp, struct chain_wait *wait);
+
 /* NULL: no source has had anything checked by threads. */
 const struct logins *auth_logins(const struct auth *a);
 

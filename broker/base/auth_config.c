@@ -12,7 +12,9 @@ static const char *const client_id_names[] = {"any", "equals_username", "begins_
 
 static const char *check_method(const char *text)
 {
-    return strcmp(text, "X-MIRROR") == 0 ? NULL : "must be an authentication method: X-MIRROR";
+    if (strcmp(text, "SCRAM-SHA-256") == 0 || strcmp(text, "X-MIRROR") == 0)
+        return NULL;
+    return "must be an authentication method: SCRAM-SHA-256 or X-MIRROR";
 }
 
 const char *config_check_source(const char *text)
@@ -61,9 +63,10 @@ static const struct config_field auth_fields[] = {
      .kind = CONFIG_STRINGS,
      FIELD(auth_config, methods),
      .check = check_method,
-     .help = "5.0: authentication methods that clients may use instead of a password. X-MIRROR, "
-             "which proves "
-             "nothing, is for tests of clients."},
+     .help = "5.0: authentication methods that clients may use instead of a password. "
+             "SCRAM-SHA-256: for users of the password file whose line has its keys "
+             "(flotilla-passwd -H scram-sha-256). X-MIRROR, which proves nothing, is for tests of "
+             "clients."},
     {.key = "client_id",
      .kind = CONFIG_ENUM,
      FIELD(auth_config, client_id),

@@ -249,11 +249,14 @@ static void go_on(struct client *c, enum login_verdict verdict)
 
 void handle_connect_login_done(struct client *c)
 {
-    go_on(c, c->connecting->verdict);
+    if (c->v5 != NULL && c->v5->auth != NULL)
+        handle_auth_judged(c, c->connecting->verdict);
+    else
+        go_on(c, c->connecting->verdict);
 }
 
 /* A proxy's own address says nothing about who is behind it. */
-static const struct peer *source_of(const struct client *c)
+const struct peer *handle_connect_source(const struct client *c)
 {
     return c->trusted && !c->proxied ? NULL : &c->transport->peer;
 }
@@ -265,7 +268,7 @@ static void begin_login(struct client *c, const struct mqtt_connect *p)
                                .username = p->username,
                                .password = p->has_password ? p->password : (struct mqtt_slice){0},
                                .client_id = a->client_id,
-                               .peer = source_of(c)};
+                               .peer = handle_connect_source(c)};
     a->login.done = connect_attempt_judged;
     a->login.arg = c;
     enum login_verdict verdict = auth_login(c->broker->auth, listener_of(c), &r, &a->login);
