@@ -113,7 +113,7 @@ static void at_a_reload_the_core_loses_what_redis_hasnt(void **state)
     redis_says(n, "[ '0 'c [ '5 'a '\1 ] ]");
     assert_told(n, "unsubscribed c x; subscribed c a 1");
     redis_says(n, "[ '0 'd [ '*5 'a '\1 ] ]");
-    assert_told(n, "unsubscribed d x; subscribed d a 1");
+    assert_told(n, "ended d; subscribed d a 1");
     redis_says(n, "[ '0 'd [ '+5 'b '\1 ] ]");
     assert_told(n, "subscribed d b 1");
 }
