@@ -50,7 +50,6 @@ struct parties {
     void (*before_turn)(struct parties *p); /* the store's part; may be NULL */
     void (*store_step)(struct parties *p, uint8_t argument);
     void (*all_is_well)(void); /* from now on with the store */
-    bool has_other_nodes;      /* whose routes the router has */
 };
 
 static uint8_t next_byte(struct input *in)

@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void all_is_well(void)
 {
-    redis_stub.holds = redis_stub.away = redis_stub.unsure = redis_stub.dead = false;
+    redis_stub.holds = redis_stub.away = redis_stub.unsure = false;
     redis_stub.refuses = 0;
 }
 
@@ -74,7 +74,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     parties_begin(&p, data, size);
     fuzz_random_reset();
     redis_stub_begin();
-    p.has_other_nodes = false;
     make_broker(&p);
     p.store_step = store_step;
     p.all_is_well = all_is_well;

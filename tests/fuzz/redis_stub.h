@@ -4,7 +4,7 @@
  * one file of a target.
  *
  * What goes wrong, the target says: `holds` (commands are done, answers wait), `away` (nobody listens), `unsure` (no
- * beat is answered), `dead` (the next beat says so), `refuses` (so many commands that have scripts find Redis full),
+ * beat is answered), `refuses` (so many commands that have scripts find Redis full),
  * redis_stub_lose (connections break off), redis_stub_start_anew (all data is lost).
  */
 #ifndef FLOTILLA_TESTS_FUZZ_REDIS_STUB_H
@@ -44,7 +44,7 @@ struct stub_connection {
 static struct redis_stub {
     lua_State *lua;
     struct stub_connection connections[STUB_CONNECTIONS];
-    bool holds, away, unsure, dead;
+    bool holds, away, unsure;
     unsigned refuses, runs;
 } redis_stub;
 
@@ -160,7 +160,7 @@ static inline void redis_stub_begin(void)
         stub_open_model();
     for (int i = 0; i < STUB_CONNECTIONS; i++)
         stub_must(redis_stub.connections[i].socket == NULL, "a link wasn't closed");
-    redis_stub.holds = redis_stub.away = redis_stub.unsure = redis_stub.dead = false;
+    redis_stub.holds = redis_stub.away = redis_stub.unsure = false;
     redis_stub.refuses = redis_stub.runs = 0;
     redis_stub_start_anew();
 }
@@ -486,15 +486,14 @@ bool heart_take(struct heart *h, struct heart_report *out)
     uint64_t now_ms = clock_boottime_ms();
     *out = (struct heart_report){0};
     if (h->node == 0 || redis_stub.unsure || redis_stub.away ||
-        (!redis_stub.dead && now_ms < h->alive_ms + h->cfg.interval_ms))
+        now_ms < h->alive_ms + h->cfg.interval_ms)
         return false;
-    *out = (struct heart_report){.word = redis_stub.dead ? HEART_DEAD : HEART_ALIVE,
+    *out = (struct heart_report){.word = HEART_ALIVE,
                                  .node = h->node,
                                  .ver = h->applied,
                                  .applied = h->applied,
                                  .sent_ms = now_ms};
     snprintf(out->run_id, sizeof(out->run_id), "%s", stub_run_id());
-    redis_stub.dead = false;
     h->alive_ms = now_ms;
     return true;
 }
