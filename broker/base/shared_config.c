@@ -3,9 +3,8 @@
 
 #include <string.h>
 
+#include "broker/base/broker_config_parts.h"
 #include "common/mqtt/mqtt.h"
-
-#define FIELD(type, member) .at = offsetof(struct type, member)
 
 enum { SHARED_LENGTH_MAX = 65000 };
 

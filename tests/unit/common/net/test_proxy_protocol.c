@@ -1,5 +1,6 @@
 /* Tables of bytes and verdicts for both versions, every cut of a header, and round trips. */
 #include "common/net/proxy_protocol.h"
+#include "common/net/proxy_v2.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -312,13 +313,13 @@ static void written_bytes_are_those_of_the_specification(void **state)
     (void)state;
     set_address(&info.source, "10.0.0.1", 12345);
     set_address(&info.destination, "10.0.0.2", 1883);
-    assert_int_equal(proxy_write_v2(&info, buf, sizeof(buf)), 28);
+    assert_int_equal(proxy_v2_write(&info, buf, sizeof(buf)), 28);
     assert_memory_equal(buf, SIG "\x21\x11\x00\x0c" IPV4_BLOCK, 28);
 
     info.tls = info.tls_verified = true;
     strcpy(info.tls_version, "TLSv1.3");
     strcpy(info.tls_common_name, "dev1");
-    assert_int_equal(proxy_write_v2(&info, buf, sizeof(buf)), 53);
+    assert_int_equal(proxy_v2_write(&info, buf, sizeof(buf)), 53);
     assert_memory_equal(buf,
                         SIG "\x21\x11\x00\x25" IPV4_BLOCK "\x20\x00\x16\x07\x00\x00\x00\x00"
                             "\x21\x00\x07TLSv1.3\x22\x00\x04"
@@ -326,7 +327,7 @@ static void written_bytes_are_those_of_the_specification(void **state)
                         53);
 
     info.local = true;
-    assert_int_equal(proxy_write_v2(&info, buf, sizeof(buf)), 16);
+    assert_int_equal(proxy_v2_write(&info, buf, sizeof(buf)), 16);
     assert_memory_equal(buf, SIG "\x20\x00\x00\x00", 16);
 }
 
@@ -352,7 +353,7 @@ static void written_headers_read_back(void **state)
         memset(info.tls_common_name, 'n', sizeof(info.tls_common_name) - 1);
         set_address(&info.source, cases[i].source, 40000);
         set_address(&info.destination, cases[i].destination, 1883);
-        size_t len = proxy_write_v2(&info, buf, sizeof(buf));
+        size_t len = proxy_v2_write(&info, buf, sizeof(buf));
         assert_true(len > 0);
         assert_int_equal(parse(buf, len, &read, &used), PROXY_OK);
         assert_int_equal(used, len);
@@ -366,7 +367,7 @@ static void written_headers_read_back(void **state)
         for (size_t cut = 0; cut < len; cut++) {
             uint8_t small[PROXY_V2_MAX];
             assert_int_equal(parse(buf, cut, &read, &used), PROXY_NEED_MORE);
-            assert_int_equal(proxy_write_v2(&info, small, cut), 0);
+            assert_int_equal(proxy_v2_write(&info, small, cut), 0);
         }
     }
 }
@@ -381,7 +382,7 @@ static void addresses_of_other_families_are_written_as_unspecified(void **state)
     (void)state;
     info.source.ss_family = AF_UNIX;
     info.destination.ss_family = AF_UNIX;
-    assert_int_equal(proxy_write_v2(&info, buf, sizeof(buf)), 16);
+    assert_int_equal(proxy_v2_write(&info, buf, sizeof(buf)), 16);
     assert_int_equal(parse(buf, 16, &read, &used), PROXY_OK);
     assert_true(read.local);
 }

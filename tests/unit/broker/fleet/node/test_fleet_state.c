@@ -53,8 +53,6 @@ static void each_state_has_a_name(void **state)
     (void)state;
     for (unsigned s = 0; s < FLEET_STATES; s++)
         assert_non_null(fleet_state_name(s));
-    for (unsigned s = 0; s < FLEET_LEASES; s++)
-        assert_non_null(fleet_lease_name(s));
 }
 
 /* ---- nodes on their way ---------------------------------------------------------------------- */
