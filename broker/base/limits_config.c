@@ -278,7 +278,8 @@ static const struct config_field limits_fields[] = {
      .fixed = true,
      .help =
          "Of Redis' memory. A durable session's queue holds at most an eighth of what isn't in "
-         "use of it (but always 64 kB); when all is, new retained topics aren't kept (counted). "
+         "use of it (but always 64 kB); when all is, new retained topics aren't kept (counted) and "
+         "no new durable sessions made (return code 3). "
          "0: three quarters of Redis' maxmemory; if that isn't set, half of the memory of Redis' "
          "machine."},
     {.key = "max_retained_messages",

@@ -38,6 +38,21 @@ static void nodes_share_what_room_is_left(void **state)
     assert_false(fleet_usage_has_room(&u, 3, 20000));
 }
 
+static void where_nothing_is_left_no_session_is_made(void **state)
+{
+    struct fleet_usage u = {.limits = {.sessions = 10}};
+
+    (void)state;
+    note_memory(&u, 700 << 20, 1 << 30, 0);
+    assert_true(fleet_usage_has_room(&u, 3, 1000));
+    note_memory(&u, 769 << 20, 1 << 30, 0);
+    assert_false(fleet_usage_has_room(&u, 3, 1000));
+    u.limits.sessions = 0;
+    assert_false(fleet_usage_has_room(&u, 3, 1000));
+    note_memory(&u, 700 << 20, 1 << 30, 0);
+    assert_true(fleet_usage_has_room(&u, 3, 1000));
+}
+
 static void the_fuller_redis_is_the_less_a_queue_may_hold(void **state)
 {
     struct fleet_usage u = {.limits = {.queue_messages = 1000, .queue_bytes = 64 << 20}};
@@ -45,19 +60,19 @@ static void the_fuller_redis_is_the_less_a_queue_may_hold(void **state)
     (void)state;
     assert_int_equal(fleet_usage_queue_bytes(&u), 64 << 20); /* nobody says what Redis may use */
     assert_int_equal(fleet_usage_queue_messages(&u), 1000);
-    assert_true(fleet_usage_takes_retained(&u));
+    assert_true(fleet_usage_may_grow(&u));
     note_memory(&u, 0, 1 << 30, 0);
     assert_int_equal(fleet_usage_queue_bytes(&u), 64 << 20);
     note_memory(&u, 704 << 20, 1 << 30, 0);
     assert_int_equal(fleet_usage_queue_bytes(&u), 8 << 20);
     assert_int_equal(fleet_usage_queue_messages(&u), 1000);
-    assert_true(fleet_usage_takes_retained(&u));
+    assert_true(fleet_usage_may_grow(&u));
     note_memory(&u, 900 << 20, 1 << 30, 0);
     assert_int_equal(fleet_usage_queue_bytes(&u), 65536);
     assert_int_equal(fleet_usage_queue_messages(&u), 256);
-    assert_false(fleet_usage_takes_retained(&u));
+    assert_false(fleet_usage_may_grow(&u));
     u.limits.stored_bytes = 2u << 30;
-    assert_true(fleet_usage_takes_retained(&u));
+    assert_true(fleet_usage_may_grow(&u));
 }
 
 static void who_sets_no_limit_has_half_of_the_machine(void **state)
@@ -69,12 +84,12 @@ static void who_sets_no_limit_has_half_of_the_machine(void **state)
     assert_int_equal(fleet_usage_queue_bytes(&u), 64 << 20);
     note_memory(&u, (12ull << 30) - (80 << 20), 0, 24ull << 30);
     assert_int_equal(fleet_usage_queue_bytes(&u), 10 << 20);
-    assert_true(fleet_usage_takes_retained(&u));
+    assert_true(fleet_usage_may_grow(&u));
     note_memory(&u, 12ull << 30, 0, 24ull << 30);
     assert_int_equal(fleet_usage_queue_bytes(&u), 65536);
-    assert_false(fleet_usage_takes_retained(&u));
+    assert_false(fleet_usage_may_grow(&u));
     note_memory(&u, 12ull << 30, 20ull << 30, 24ull << 30); /* who sets maxmemory knows better */
-    assert_true(fleet_usage_takes_retained(&u));
+    assert_true(fleet_usage_may_grow(&u));
 }
 
 /* ---- counting -------------------------------------------------------------------------------- */
@@ -199,6 +214,7 @@ int main(void)
 #define IN_BED(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nodes_share_what_room_is_left),
+        cmocka_unit_test(where_nothing_is_left_no_session_is_made),
         cmocka_unit_test(the_fuller_redis_is_the_less_a_queue_may_hold),
         cmocka_unit_test(who_sets_no_limit_has_half_of_the_machine),
         IN_BED(a_node_alone_tells_of_every_bucket),
