@@ -19,9 +19,9 @@ static const char *check_method(const char *text)
 
 const char *config_check_source(const char *text)
 {
-    if (strcmp(text, "file") == 0 || strcmp(text, "jwt") == 0)
+    if (strcmp(text, "file") == 0 || strcmp(text, "jwt") == 0 || strcmp(text, "redis") == 0)
         return NULL;
-    return "a source of identities: file or jwt";
+    return "a source of identities: file, jwt or redis";
 }
 
 static const struct config_field auth_fields[] = {
@@ -35,7 +35,8 @@ static const struct config_field auth_fields[] = {
      FIELD(auth_config, chain),
      .check = config_check_source,
      .help = "Who is asked about a client, in this order; the first answer counts: file "
-             "(password_file), jwt. Without it, file and then jwt, as far as they are configured."},
+             "(password_file), jwt, redis (users in redis.url, which flotilla-passwd --redis writes). "
+             "Without it, file and then jwt, as far as they are configured."},
     {.key = "chain", .kind = CONFIG_POSITION, FIELD(auth_config, chain_at)},
     {.key = "jwt",
      .kind = CONFIG_STRUCT,

@@ -42,6 +42,7 @@
 #include "broker/fleet/storage/fleet_replicas.h"
 #include "broker/fleet/storage/fleet_totals.h"
 #include "broker/fleet/storage/fleet_usage.h"
+#include "broker/fleet/users/fleet_users.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"
 
@@ -86,6 +87,7 @@ static bool init_modules(struct fleet *f, struct metrics *metrics)
         fleet_full_init,
         fleet_disk_init,
         fleet_usage_init,
+        fleet_users_init,
         fleet_totals_init,
         fleet_channel_init,
         inbox_init,
@@ -185,6 +187,7 @@ static void free_modules(struct fleet *f)
         inbox_free,
         fleet_channel_free,
         fleet_totals_free,
+        fleet_users_free,
         fleet_usage_free,
         fleet_disk_free,
         fleet_full_free,

@@ -29,6 +29,9 @@ struct passwd_options {
     bool create;         /* a new file */
     bool from_stdin;
     const char *file, *user;
+    const char *redis;          /* its URL, instead of a file; NULL: a file */
+    const char *redis_password; /* the file that has it; NULL: none */
+    const char *fleet;          /* its name; NULL: it has none */
     char *password; /* NULL: asked for */
 };
 
