@@ -13,6 +13,7 @@
 #include "broker/auth/files/acl.h"
 #include "broker/auth/files/passwd.h"
 #include "broker/auth/sources/grant_terms.h"
+#include "broker/auth/sources/source_certificate.h"
 #include "broker/auth/sources/source_end.h"
 #include "broker/auth/sources/source_file.h"
 #include "broker/auth/sources/source_jwt.h"
@@ -39,6 +40,7 @@ struct auth {
     bool has_terms;        /* some clients may have */
     bool narrows;          /* there is an ACL file, or clients with terms */
     struct logins *logins; /* NULL until something is to be checked by threads */
+    struct source_certificate certificate;
     struct source_file file;
     struct source_jwt jwt;
     struct source_redis redis;
@@ -86,6 +88,7 @@ static bool use_files(struct auth *a, const struct auth_files *files)
     a->files = *files;
     if (a->logins != NULL)
         login_set_table(a->logins, files->passwd);
+    a->certificate.config = files->certificate;
     a->file.passwd = files->passwd;
     a->file.logins = a->logins;
     a->jwt.keys = files->jwt;
@@ -104,7 +107,8 @@ static bool use_files(struct auth *a, const struct auth_files *files)
 /* The source of this name, which the configuration has checked. */
 static struct source *source_named(struct auth *a, const char *name)
 {
-    struct source *const all[] = {&a->file.source, &a->jwt.source, &a->redis.source};
+    struct source *const all[] = {&a->certificate.source, &a->file.source, &a->jwt.source,
+                                  &a->redis.source};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         if (strcmp(source_names[all[i]->kind], name) == 0)
             return all[i];
@@ -121,6 +125,7 @@ static void chain_make(struct auth *a, struct chain *chain, const struct config_
     }
     if (chain->count > 0)
         return;
+    chain->sources[chain->count++] = &a->certificate.source;
     chain->sources[chain->count++] = &a->file.source;
     chain->sources[chain->count++] = &a->jwt.source;
 }
@@ -143,6 +148,7 @@ static bool doors_make(struct auth *a)
 {
     const struct listener_config *items = a->config->listeners.items;
     size_t listeners = a->config->listeners.count;
+    source_certificate_init(&a->certificate);
     source_file_init(&a->file);
     source_jwt_init(&a->jwt);
     if (!source_redis_init(&a->redis, a->hash_key))
@@ -275,10 +281,23 @@ bool auth_forget_some(struct auth *a, size_t *at)
 
 /* ---- who comes in ---------------------------------------------------------------------------- */
 
+bool auth_wants_certificate(const struct auth *a, const struct listener_config *l)
+{
+    const struct source *s = chain_find(&door_of(a, l)->chain, SOURCE_CERTIFICATE);
+    return s != NULL && s->ops->is_there(s);
+}
+
 enum login_verdict auth_login(struct auth *a, const struct listener_config *l,
                               const struct source_request *r, struct chain_wait *wait)
 {
     return chain_ask(&door_of(a, l)->chain, r, wait);
+}
+
+bool auth_allows_method(const struct auth *a, const struct listener_config *l,
+                        const struct peer_certificate *certificate)
+{
+    return !auth_wants_certificate(a, l) || !a->certificate.config.require ||
+           source_certificate_knows(&a->certificate, certificate);
 }
 
 static struct mqtt_slice slice_of(const char *text)

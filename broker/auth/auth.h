@@ -56,6 +56,12 @@ bool auth_use_users(struct auth *a, const struct user_store *store);
 /* login_forget_some, if there is anything to forget. */
 bool auth_forget_some(struct auth *a, size_t *at);
 
+/* Whether a client's certificate makes a difference at that listener. */
+bool auth_wants_certificate(const struct auth *a, const struct listener_config *l);
+/* Whether a client with this certificate (NULL: none) may log in by a method of 5.0 instead of the chain: not where a
+ * certificate is required and it has none that counts. */
+bool auth_allows_method(const struct auth *a, const struct listener_config *l,
+                        const struct peer_certificate *certificate);
 /* As chain_ask, with the chain of that listener (NULL: the one for all). With LOGIN_OK, here or in `done`,
  * wait->source.grant is what the client got. */
 enum login_verdict auth_login(struct auth *a, const struct listener_config *l,

@@ -19,10 +19,33 @@ static const char *check_method(const char *text)
 
 const char *config_check_source(const char *text)
 {
-    if (strcmp(text, "file") == 0 || strcmp(text, "jwt") == 0 || strcmp(text, "redis") == 0)
-        return NULL;
-    return "a source of identities: file, jwt or redis";
+    static const char *const sources[] = {"certificate", "file", "jwt", "redis"};
+    for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
+        if (strcmp(text, sources[i]) == 0)
+            return NULL;
+    return "a source of identities: certificate, file, jwt or redis";
 }
+
+static const char *const identity_names[] = {"off", "cn", "san_dns", "san_uri", "san_email", NULL};
+
+static const struct config_field certificate_fields[] = {
+    {.key = "identity",
+     .kind = CONFIG_ENUM,
+     FIELD(certificate_config, identity),
+     .names = identity_names,
+     .fallback = "off",
+     .help = "Which name of a client's verified certificate is its user name: the common name, or "
+             "the first DNS name, URI or e-mail address of the subject's alternative names. Those "
+             "need proxy_certificate at the load balancer. Read again on SIGHUP."},
+    {.key = "require",
+     .kind = CONFIG_BOOL,
+     FIELD(certificate_config, require),
+     .fallback = "false",
+     .help = "A client without a certificate that has such a name is refused, instead of the next "
+             "source being asked. Read again on SIGHUP."},
+};
+static const struct config_schema certificate_schema =
+    CONFIG_SCHEMA(struct certificate_config, certificate_fields);
 
 static const struct config_field auth_fields[] = {
     {.key = "anonymous",
@@ -34,15 +57,21 @@ static const struct config_field auth_fields[] = {
      .kind = CONFIG_STRINGS,
      FIELD(auth_config, chain),
      .check = config_check_source,
-     .help = "Who is asked about a client, in this order; the first answer counts: file "
-             "(password_file), jwt, redis (users in redis.url, which flotilla-passwd --redis writes). "
-             "Without it, file and then jwt, as far as they are configured."},
+     .help = "Who is asked about a client, in this order; the first answer counts: "
+             "certificate, file (password_file), jwt, redis (users in redis.url, which "
+             "flotilla-passwd --redis writes). Without it the first three, in this order, as far "
+             "as they are configured."},
     {.key = "chain", .kind = CONFIG_POSITION, FIELD(auth_config, chain_at)},
     {.key = "jwt",
      .kind = CONFIG_STRUCT,
      FIELD(auth_config, jwt),
      .sub = &jwt_schema,
      .help = "Signed tokens (JSON Web Tokens) as passwords. Read again on SIGHUP."},
+    {.key = "certificate",
+     .kind = CONFIG_STRUCT,
+     FIELD(auth_config, certificate),
+     .sub = &certificate_schema,
+     .help = "Client certificates, which the load balancer has verified, as identities."},
     {.key = "password_file",
      .kind = CONFIG_STRING,
      FIELD(auth_config, password_file),

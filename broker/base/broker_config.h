@@ -41,6 +41,20 @@ struct listener_config {
 /* Which client ids a user may use. */
 enum client_id_rule { CLIENT_ID_ANY, CLIENT_ID_EQUALS_USERNAME, CLIENT_ID_BEGINS_WITH_USERNAME };
 
+/* Which name of a client's certificate is its user name. */
+enum certificate_identity {
+    CERTIFICATE_OFF,
+    CERTIFICATE_CN,
+    CERTIFICATE_SAN_DNS,
+    CERTIFICATE_SAN_URI,
+    CERTIFICATE_SAN_EMAIL
+};
+
+struct certificate_config {
+    int identity; /* enum certificate_identity */
+    bool require;
+};
+
 enum jwt_algorithm { JWT_HS256, JWT_RS256, JWT_ES256 };
 enum jwt_username { JWT_USERNAME_EQUAL, JWT_USERNAME_ANY };
 
@@ -64,6 +78,7 @@ struct auth_config {
     struct config_strings chain; /* sources in their order; none: those that are configured */
     struct config_position chain_at;
     struct jwt_config jwt;
+    struct certificate_config certificate;
     int client_id;          /* enum client_id_rule */
     bool shared_client_ids; /* sessions belong to whoever gives their client id */
     char *password_file;

@@ -18,6 +18,8 @@ static const char *lacks(const struct auth_config *auth, const char *source)
         return "auth.password_file";
     if (strcmp(source, "jwt") == 0 && auth->jwt.keys.count == 0)
         return "auth.jwt.keys";
+    if (strcmp(source, "certificate") == 0 && auth->certificate.identity == CERTIFICATE_OFF)
+        return "auth.certificate.identity";
     return NULL;
 }
 

@@ -28,6 +28,7 @@
 struct client_v5;
 struct connect_attempt;
 struct listener;
+struct peer_certificate;
 struct pending_queue;
 struct request;
 struct rest;
@@ -117,10 +118,11 @@ struct client {
     uint64_t next_sequence;      /* of the next message sent (clean) or fetched (durable) */
     struct pending_queue *queue; /* clean session: messages for which the window has no room */
     struct retained_delivery *retained;
-    struct shares *shares;              /* share_held.h; NULL: none */
-    struct retained_known *known;       /* of `retained` */
-    struct connect_attempt *connecting; /* until ONLINE */
-    struct leaving {                    /* LEAVING: leave.h */
+    struct shares *shares;                /* share_held.h; NULL: none */
+    struct retained_known *known;         /* of `retained` */
+    struct connect_attempt *connecting;   /* until ONLINE */
+    struct peer_certificate *certificate; /* until it is let in; NULL: none, or it doesn't matter */
+    struct leaving {                      /* LEAVING: leave.h */
         uint64_t until_ms;
         size_t bytes_left;
         struct client *heir; /* a newer connection of the client id, may be NULL */

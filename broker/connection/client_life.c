@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "broker/auth/auth.h"
+#include "broker/auth/certificate/peer_certificate.h"
 #include "broker/auth/sources/grant_terms.h"
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
@@ -134,6 +135,7 @@ void client_free(struct client *c)
     session_unref(c->session);
     account_free(ACCOUNT_CLIENTS, c->who.username);
     grant_terms_free(c->who.terms);
+    peer_certificate_free(c->certificate);
     account_free(ACCOUNT_CLIENTS, c->will_topic);
     account_free(ACCOUNT_CLIENTS, c);
 }

@@ -139,6 +139,10 @@ static struct mqtt_slice data_of(const struct mqtt_props *props)
 
 void handle_auth_begin(struct client *c, const struct mqtt_connect *p)
 {
+    if (!auth_allows_method(c->broker->auth, listener_of(c), c->certificate)) {
+        connack_refuse(c, MQTT_R_NOT_AUTHORIZED, REFUSED_NOT_AUTHORIZED, NULL);
+        return;
+    }
     c->v5->auth->exchange = c->v5->auth->method->begin(c->broker->auth);
     if (c->v5->auth->exchange == NULL)
         connack_refuse(c, MQTT_R_SERVER_BUSY, REFUSED_LOGIN_BUSY, NULL);

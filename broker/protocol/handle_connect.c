@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "broker/auth/auth.h"
+#include "broker/auth/certificate/peer_certificate.h"
 #include "broker/auth/sources/grant_terms.h"
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
@@ -181,6 +182,8 @@ static void take_grant(struct client *c, struct connect_attempt *a)
     c->connect_bytes += (uint32_t)grant_terms_bytes(g->terms);
     a->username = NULL;
     g->terms = NULL;
+    peer_certificate_free(c->certificate);
+    c->certificate = NULL;
 }
 
 /* It is who it says. */
@@ -249,7 +252,8 @@ static void begin_login(struct client *c, const struct mqtt_connect *p)
                                .username = p->username,
                                .password = p->has_password ? p->password : (struct mqtt_slice){0},
                                .client_id = a->client_id,
-                               .peer = handle_connect_source(c)};
+                               .peer = handle_connect_source(c),
+                               .certificate = c->certificate};
     a->login.done = connect_attempt_judged;
     a->login.arg = c;
     enum login_verdict verdict = auth_login(c->broker->auth, listener_of(c), &r, &a->login);

@@ -4,7 +4,8 @@
  * Source: https://www.haproxy.org/download/2.6/doc/proxy-protocol.txt, sections 2.1 and 2.2.
  * Pure functions on bytes; no I/O. Addresses are IPv4 or IPv6; other families (AF_UNIX,
  * unspecified) count as local. TLVs are checked against CRC32c when that TLV is there, and skipped
- * otherwise, but for the TLS ones below. Only believe a header from a peer that is configured as a
+ * otherwise, but for the TLS ones below. The client's certificate comes in a TLV of our own, 0xE0, of the range that the
+ * specification leaves for that (2.2.8): DER, beside PP2_TYPE_SSL and not in it. Only believe a header from a peer that is configured as a
  * proxy.
  */
 #ifndef FLOTILLA_COMMON_NET_PROXY_PROTOCOL_H
@@ -16,7 +17,9 @@
 #include <sys/socket.h>
 
 #define PROXY_V1_MAX 107
-#define PROXY_V2_MAX 536 /* the longest header we accept: 16 + addresses + TLVs */
+#define PROXY_CERTIFICATE_MAX 4096
+/* The longest header we accept: 16 + addresses + TLVs, and a certificate. */
+#define PROXY_V2_MAX (536 + 3 + PROXY_CERTIFICATE_MAX)
 
 enum proxy_result { PROXY_OK, PROXY_NEED_MORE, PROXY_NOT_PROXY, PROXY_MALFORMED };
 
@@ -28,6 +31,9 @@ struct proxy_info {
     char tls_version[16];                        /* "TLSv1.3", "" when unknown */
     char tls_common_name[128];                   /* of the client certificate, "" when none (or
                                                     longer than this, or with a NUL: never cut) */
+    const uint8_t *tls_certificate;              /* of the client, DER; NULL: not told. Read: points
+                                                    into the buffer. Counts if tls_verified */
+    size_t tls_certificate_len;                  /* at most PROXY_CERTIFICATE_MAX */
 };
 
 /* Reads a header at the start of buf; `used` gets its length on PROXY_OK. PROXY_NOT_PROXY as soon

@@ -7,10 +7,11 @@ import harness
 import mqtt5_raw as m5
 import mqtt_raw as m
 import passwords
+import test_proxy_protocol as proxy
 import tokens
 import yamlout
 from harness import binary, free_port
-from services import Broker, metric
+from services import Broker, LoadBalancer, metric
 
 BAD = (4, 5, 0x86, 0x87)
 # "password"; of the Argon2 project's own tests
@@ -198,6 +199,92 @@ class Listeners(harness.FleetTest):
                                  (self.by_all, bob, True), (self.by_all, device, True), (self.by_all, nobody, True)):
             code = self.answer(port, **who)
             self.assertTrue(code == 0 if right else code in BAD, (port, who, code))
+
+
+class ClientCertificates(harness.FleetTest):
+    """Clients come through the load balancer, which verifies, or with a PROXY header that says so."""
+
+    shared = True
+
+    @classmethod
+    def build(cls, holder):
+        scope = holder.scope
+        holder.truck, holder.other = (cls.identity(scope, name) for name in ("truck-17", "other"))
+        with open(scope.path("clients.pem"), "w") as authority, open(holder.truck[0]) as truck:
+            authority.write(truck.read())
+        users = scope.write("passwd", passwords.line("bob", "builder"))
+        holder.brokers, holder.balancers = {}, {}
+        for kind, require in (("cn", False), ("san_uri", True)):
+            broker = Broker(scope, name=kind, config={"auth": {
+                "anonymous": False, "password_file": users, "certificate": {"identity": kind, "require": require},
+                "acl_file": scope.write("acl", "pattern readwrite %u/#\nuser bob\ntopic #\n")}})
+            broker.reconfigure(listeners=[dict(broker.config["listeners"][0], trusted_proxies=["127.0.0.1/32"])])
+            holder.brokers[kind] = broker.start()
+            holder.balancers[kind] = LoadBalancer(
+                scope, [(kind, broker.address)], name="lb-" + kind, workers=1,
+                backend={"proxy_certificate": kind != "cn", "health_check": {"type": "tcp", "interval": "500ms"}},
+                tls_settings={"client_ca": scope.path("clients.pem"), "client_auth": "optional"}).start()
+
+    @staticmethod
+    def identity(scope, name):
+        """A certificate that is its own authority."""
+        paths = scope.path(name + ".pem"), scope.path(name + ".key")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-days", "2", "-subj", "/CN=" + name, "-addext", "subjectAltName=URI:urn:" + name,
+                        "-out", paths[0], "-keyout", paths[1]], check=True, capture_output=True, timeout=60)
+        return paths
+
+    def context(self, kind, certificate):
+        context = m.tls_context(self.balancers[kind].certificates.ca)
+        if certificate:
+            context.load_cert_chain(*certificate)
+        return context
+
+    def answer(self, kind, certificate, **fields):
+        """CONNACK's code; None: the load balancer closed."""
+        try:
+            with m.Client(self.balancers[kind].tls, tls=self.context(kind, certificate)) as client:
+                client.send(m.connect(self.unique("c"), **fields))
+                return client.expect(m.CONNACK).return_code
+        except (OSError, m.Closed):
+            return None
+
+    def test_a_verified_name_is_the_user(self):
+        for kind, name in (("cn", "truck-17"), ("san_uri", "urn:truck-17")):
+            with m.Client.connected(self.balancers[kind].tls, self.unique("c"), tls=self.context(kind, self.truck),
+                                    username="bob", password="wrong") as client:
+                client.subscribe((name + "/x", 1))
+                client.publish(name + "/x", b"mine", qos=1)  # what the ACL lets this name do
+                client.expect_message(name + "/x", b"mine", qos=1)
+
+    def test_others_are_asked_for_a_password_or_refused(self):
+        self.assertEqual(self.answer("cn", None, username="bob", password="builder"), 0)
+        self.assertIn(self.answer("cn", None, username="truck-17", password="x"), BAD)
+        self.assertIn(self.answer("cn", None), BAD)
+        self.assertIn(self.answer("san_uri", None, username="bob", password="builder"), BAD)
+        self.assertIsNone(self.answer("cn", self.other))
+
+    def header(self, bits=7, verify=0, name="truck-17"):
+        ssl = bytes([bits]) + verify.to_bytes(4, "big") + proxy.tlv(0x22, name.encode())
+        return proxy.v2(tlvs=proxy.tlv(0x20, ssl))
+
+    def direct(self, header, source=None):
+        try:
+            with m.Client(self.brokers["cn"].address, source=source, preamble=header) as client:
+                client.send(m.connect(self.unique("c")))
+                return client.expect(m.CONNACK).return_code
+        except (OSError, m.Closed):
+            return None
+
+    def test_what_a_header_must_say(self):
+        self.assertEqual(self.direct(self.header()), 0)
+        self.assertEqual(self.direct(self.header(bits=3)), 0)  # CERT_CONN
+        self.assertEqual(self.direct(self.header(bits=5)), 0)  # CERT_SESS
+        self.assertIn(self.direct(self.header(bits=1)), BAD)
+        self.assertIn(self.direct(self.header(verify=1)), BAD)
+        self.assertIn(self.direct(self.header(name="")), BAD)
+        self.assertIn(self.direct(self.header(name="a\0b")), BAD)
+        self.assertIsNone(self.direct(self.header(), source="127.0.0.2"))  # not trusted
 
 
 class Checks(harness.FleetTest):

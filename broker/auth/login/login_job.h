@@ -18,11 +18,13 @@
 #include <event2/event_struct.h>
 
 #include "broker/auth/files/passwd.h"
-#include "broker/auth/login/login.h"
 #include "broker/auth/login/login_memory.h"
 #include "broker/auth/login/login_queue.h"
+#include "broker/auth/login/login_request.h"
 #include "common/base/hash_table.h"
 #include "common/process/work_pool.h"
+
+struct logins;
 
 TAILQ_HEAD(login_wait_list, login_wait);
 

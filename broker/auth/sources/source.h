@@ -23,7 +23,7 @@
  *   those who guess. What is refused without any of these goes through login_refuse, so that it takes as
  *   long as a hash and counts as a failure. The network is asked with a timeout and a bound on how many
  *   are asked at once.
- * - `request` and what it points to are good during `ask` only. A source that answers later copies what
+ * - `request` and what it points to are good during `ask` only (the certificate: as long as the wait). A source that answers later copies what
  *   it needs, and wipes it.
  * - source_answer may be called only in the loop's thread, and not within `ask`. It may end with the
  *   next source being asked, or with `done` of whoever waits, which only marks.
@@ -34,9 +34,9 @@
  * Ownership: a source is its maker's, and outlives every wait. `grant.username` and `grant.terms` are the
  *            receiver's (grant_fini).
  * Threads:   the loop's only.
- * A new one: its kind in enum source_kind, its name in source_names (source.c), its struct source_ops in
- *            a file of its own here, and where it is made: auth.c, sources_make. A key of
- *            `auth.chain` takes its name by itself.
+ * A new one: its kind in enum source_kind, its name in source_names (source.c) and config_check_source
+ *            (auth_config.c), its struct source_ops in a file of its own here, and its place in auth.c
+ *            (doors_make, source_named, and use_files for what a reload changes).
  */
 #ifndef FLOTILLA_BROKER_AUTH_SOURCES_SOURCE_H
 #define FLOTILLA_BROKER_AUTH_SOURCES_SOURCE_H
