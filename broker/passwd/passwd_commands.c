@@ -57,8 +57,8 @@ static const char *name_problem(const struct passwd_options *o)
         return "expected a user name that doesn't begin with '#' or a byte order mark, and neither "
                "begins nor ends with a blank";
     if (o->hash == PASSWD_HASH_SCRAM && !saslprep_is_prepared_name(text_of(name)))
-        return "expected a user name of at most 256 bytes as SASLprep (RFC 4013) leaves it: without "
-               "characters that it changes or prohibits";
+        return "expected a user name of at most 256 bytes as SASLprep (RFC 4013) leaves it: "
+               "without characters that it changes or prohibits";
     return NULL;
 }
 
@@ -153,8 +153,8 @@ static int put(struct passwd_options *o)
     give_back(password);
     if (!made)
         return fail(hash_problem(o));
-    struct users_file *f = users_file_open(
-        o->file, o->create ? USERS_FILE_NEW : USERS_FILE_CHANGE, err, sizeof(err));
+    struct users_file *f =
+        users_file_open(o->file, o->create ? USERS_FILE_NEW : USERS_FILE_CHANGE, err, sizeof(err));
     if (f == NULL)
         return fail(err);
     bool is_there = users_file_find(f, text_of(o->user), &e);

@@ -33,18 +33,12 @@ const char passwd_usage[] =
     "      --help\n";
 
 static const struct option options[] = {
-    {"batch", no_argument, NULL, 'b'},
-    {"create", no_argument, NULL, 'c'},
-    {"delete", no_argument, NULL, 'D'},
-    {"upgrade", no_argument, NULL, 'U'},
-    {"hash", required_argument, NULL, 'H'},
-    {"iterations", required_argument, NULL, 'I'},
-    {"stdin", no_argument, NULL, OPT_STDIN},
-    {"verify", no_argument, NULL, OPT_VERIFY},
-    {"list", no_argument, NULL, OPT_LIST},
-    {"version", no_argument, NULL, OPT_VERSION},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+    {"batch", no_argument, NULL, 'b'},       {"create", no_argument, NULL, 'c'},
+    {"delete", no_argument, NULL, 'D'},      {"upgrade", no_argument, NULL, 'U'},
+    {"hash", required_argument, NULL, 'H'},  {"iterations", required_argument, NULL, 'I'},
+    {"stdin", no_argument, NULL, OPT_STDIN}, {"verify", no_argument, NULL, OPT_VERIFY},
+    {"list", no_argument, NULL, OPT_LIST},   {"version", no_argument, NULL, OPT_VERSION},
+    {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
 };
 
 struct kind {
@@ -67,7 +61,8 @@ struct said {
     const char *iterations;
 };
 
-static const char *set_command(struct passwd_options *o, struct said *s, enum passwd_command command)
+static const char *set_command(struct passwd_options *o, struct said *s,
+                               enum passwd_command command)
 {
     if (s->command)
         return "expected one of -D, -U, --verify, --list";
