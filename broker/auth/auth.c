@@ -351,8 +351,7 @@ enum login_verdict auth_settle(struct auth *a, const struct login_request *r, bo
     if (wait == NULL)
         return login_settle(a->logins, r, right, stamp, NULL);
     wait->source.login = (struct login_wait){.done = on_settled, .arg = wait};
-    enum login_verdict verdict =
-        login_settle(a->logins, r, right, stamp, &wait->source.login);
+    enum login_verdict verdict = login_settle(a->logins, r, right, stamp, &wait->source.login);
     if (verdict == LOGIN_PENDING)
         wait->source.asked = &a->file.source;
     return verdict;

@@ -61,8 +61,8 @@ static const char *name_problem(const struct passwd_options *o)
     if (o->redis != NULL && len > USER_NAME_MAX_BYTES)
         return "expected a user name of at most 256 bytes";
     if (o->hash == PASSWD_HASH_SCRAM && !saslprep_is_prepared_name(text_of(name)))
-        return "expected a user name of at most 256 bytes as SASLprep (RFC 4013) leaves it: without "
-               "characters that it changes or prohibits";
+        return "expected a user name of at most 256 bytes as SASLprep (RFC 4013) leaves it: "
+               "without characters that it changes or prohibits";
     return NULL;
 }
 
@@ -146,8 +146,8 @@ static int put_into_file(const struct passwd_options *o, const struct passwd_sec
 {
     char err[640];
     struct users_entry e;
-    struct users_file *f = users_file_open(
-        o->file, o->create ? USERS_FILE_NEW : USERS_FILE_CHANGE, err, sizeof(err));
+    struct users_file *f =
+        users_file_open(o->file, o->create ? USERS_FILE_NEW : USERS_FILE_CHANGE, err, sizeof(err));
     if (f == NULL)
         return fail(err);
     bool is_there = users_file_find(f, text_of(o->user), &e);
@@ -302,8 +302,7 @@ static int verify(struct passwd_options *o)
     if (password == NULL)
         return VERIFY_FAILED;
     bool asked = find_hash(o, hash);
-    bool right =
-        asked && parse(hash, &secret) && passwd_secret_matches(&secret, text_of(password));
+    bool right = asked && parse(hash, &secret) && passwd_secret_matches(&secret, text_of(password));
     give_back(password);
     OPENSSL_cleanse(&secret, sizeof(secret));
     OPENSSL_cleanse(hash, sizeof(hash));

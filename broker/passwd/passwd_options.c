@@ -7,7 +7,15 @@
 
 #include "broker/auth/scram/scram_keys.h"
 
-enum { OPT_STDIN = 256, OPT_VERIFY, OPT_LIST, OPT_VERSION, OPT_REDIS, OPT_REDIS_PASSWORD, OPT_FLEET };
+enum {
+    OPT_STDIN = 256,
+    OPT_VERIFY,
+    OPT_LIST,
+    OPT_VERSION,
+    OPT_REDIS,
+    OPT_REDIS_PASSWORD,
+    OPT_FLEET
+};
 
 const char passwd_usage[] =
     "usage: flotilla-passwd [-c] [-H HASH] [-I N] [--stdin] FILE USER\n"
@@ -74,7 +82,8 @@ struct said {
     const char *iterations;
 };
 
-static const char *set_command(struct passwd_options *o, struct said *s, enum passwd_command command)
+static const char *set_command(struct passwd_options *o, struct said *s,
+                               enum passwd_command command)
 {
     if (s->command)
         return "expected one of -D, -U, --verify, --list";
@@ -167,7 +176,7 @@ static const char *take_words(int count, char **words, struct passwd_options *o,
         return "--redis: expected without -c and -U";
     bool has_file = o->redis == NULL;
     if (count != has_file + has_user + batch)
-        return !has_file  ? "expected USER, and PASSWORD with -b, and no FILE with --redis"
+        return !has_file   ? "expected USER, and PASSWORD with -b, and no FILE with --redis"
                : !has_user ? "expected FILE"
                : batch     ? "expected FILE, USER and PASSWORD"
                            : "expected FILE and USER";

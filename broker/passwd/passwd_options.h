@@ -32,7 +32,7 @@ struct passwd_options {
     const char *redis;          /* its URL, instead of a file; NULL: a file */
     const char *redis_password; /* the file that has it; NULL: none */
     const char *fleet;          /* its name; NULL: it has none */
-    char *password; /* NULL: asked for */
+    char *password;             /* NULL: asked for */
 };
 
 extern const char passwd_usage[];

@@ -104,9 +104,8 @@ static bool greet(struct users_redis *u, const struct redis_url *url, char *err,
 static bool dial(struct users_redis *u, const struct redis_url *url, char *err, size_t errlen)
 {
     const struct timeval timeout = {.tv_sec = TIMEOUT_S};
-    u->context = url->path[0] != '\0'
-                     ? redisConnectUnixWithTimeout(url->path, timeout)
-                     : redisConnectWithTimeout(url->host, url->port, timeout);
+    u->context = url->path[0] != '\0' ? redisConnectUnixWithTimeout(url->path, timeout)
+                                      : redisConnectWithTimeout(url->host, url->port, timeout);
     if (u->context == NULL)
         return fail("out of memory", err, errlen);
     if (u->context->err != 0)

@@ -97,8 +97,7 @@ static void settle(struct client *c, const struct auth_answer *answer, bool righ
     struct login_request r = {.username = answer->username, .source = handle_connect_source(c)};
     a->login.done = connect_attempt_judged;
     a->login.arg = c;
-    enum login_verdict verdict =
-        auth_settle(c->broker->auth, &r, right, answer->stamp, &a->login);
+    enum login_verdict verdict = auth_settle(c->broker->auth, &r, right, answer->stamp, &a->login);
     if (verdict != LOGIN_PENDING) {
         handle_auth_judged(c, verdict);
         return;

@@ -1,9 +1,8 @@
 /* ASCII is decided here, the rest by libidn's stringprep. */
 #include "broker/auth/scram/saslprep.h"
 
-#include <openssl/crypto.h>
-#include <stringprep.h>
 #include <string.h>
+#include <stringprep.h>
 
 #include "broker/auth/scram/scram_keys.h"
 

@@ -24,11 +24,11 @@ struct user_entry {
     struct user_question question;
     struct source_redis *source;
     struct waiters waiters;
-    bool known;    /* stamp and secret are what the store has, as far as is known */
-    bool asked;    /* looked for */
-    bool again;    /* changed meanwhile */
-    bool counted;  /* in source_redis.looking */
-    uint64_t stamp; /* 0: no such user */
+    bool known;        /* stamp and secret are what the store has, as far as is known */
+    bool asked;        /* looked for */
+    bool again;        /* changed meanwhile */
+    bool counted;      /* in source_redis.looking */
+    uint64_t stamp;    /* 0: no such user */
     uint64_t admitted; /* while in doubt: the stamp of a client */
     struct passwd_secret secret;
     uint32_t name_len;
@@ -390,8 +390,7 @@ bool source_redis_init(struct source_redis *s, uint64_t hash_key)
 {
     static const struct source_ops ops = {
         .ask = ask, .cancel = cancel, .is_there = is_there, .still_admits = still_admits};
-    *s = (struct source_redis){.source = {.kind = SOURCE_REDIS, .ops = &ops},
-                               .hash_key = hash_key};
+    *s = (struct source_redis){.source = {.kind = SOURCE_REDIS, .ops = &ops}, .hash_key = hash_key};
     TAILQ_INIT(&s->recent);
     return hash_table_init(&s->entries);
 }

@@ -72,8 +72,7 @@ static const redisReply *name_of(const redisReply *entry, uint64_t version)
     const redisReply *fields = entry->element[1];
     if (fields->type != REDIS_REPLY_ARRAY || fields->elements != 2 ||
         fields->element[0]->type != REDIS_REPLY_STRING ||
-        strcmp(fields->element[0]->str, "u") != 0 ||
-        fields->element[1]->type != REDIS_REPLY_STRING)
+        strcmp(fields->element[0]->str, "u") != 0 || fields->element[1]->type != REDIS_REPLY_STRING)
         return NULL;
     return fields->element[1];
 }

@@ -166,12 +166,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(who_is_right_is_let_in_at_once),
-        TEST(who_is_wrong_waits_for_its_answer),
-        TEST(then_who_is_right_waits_too),
-        TEST(who_leaves_meanwhile_is_told_nothing),
-        TEST(a_failure_later_counts_as_well),
-        TEST(again_as_oneself_and_not_as_another_one),
+        TEST(who_is_right_is_let_in_at_once), TEST(who_is_wrong_waits_for_its_answer),
+        TEST(then_who_is_right_waits_too),    TEST(who_leaves_meanwhile_is_told_nothing),
+        TEST(a_failure_later_counts_as_well), TEST(again_as_oneself_and_not_as_another_one),
         TEST(an_exchange_has_its_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

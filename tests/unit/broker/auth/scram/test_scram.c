@@ -118,9 +118,9 @@ static void first_messages_that_are_taken(void **state)
         {"n,a=user,n=user,r=abc", "user"},
         {"n,,n=a=2Cb=3Dc,r=abc", "a,b=c"},
         {"n,,n=user,r=abc,x=y,Z=a=b", "user"},
-        {"n,,n=I\xc2\xadX,r=abc", "IX"},     /* RFC 4013, 3 */
-        {"n,,n=\xe2\x85\xa8,r=abc", "IX"},   /* ROMAN NUMERAL NINE */
-        {"n,,n=\xc2\xaa,r=abc", "a"},        /* FEMININE ORDINAL INDICATOR */
+        {"n,,n=I\xc2\xadX,r=abc", "IX"},   /* RFC 4013, 3 */
+        {"n,,n=\xe2\x85\xa8,r=abc", "IX"}, /* ROMAN NUMERAL NINE */
+        {"n,,n=\xc2\xaa,r=abc", "a"},      /* FEMININE ORDINAL INDICATOR */
         {"n,,n=J\xc3\xbcrg,r=abc", "J\xc3\xbcrg"},
         {"n,,n=Ju\xcc\x88rg,r=abc", "J\xc3\xbcrg"},
     };
