@@ -29,9 +29,12 @@ static void on_user(void *arg, const redisReply *r)
     struct fleet *f = q->store;
     struct mqtt_slice hash = {0};
     enum user_found found = USER_CANT_TELL;
-    if (fleet_reply_status(r) == STORE_OK && r->type == REDIS_REPLY_NIL)
+    int type = r != NULL ? r->type : REDIS_REPLY_ERROR;
+    bool is_no_hash = r != NULL && type == REDIS_REPLY_ERROR &&
+                      strncmp(r->str, "WRONGTYPE", strlen("WRONGTYPE")) == 0;
+    if (type == REDIS_REPLY_NIL || is_no_hash)
         found = USER_NONE;
-    if (fleet_reply_status(r) == STORE_OK && r->type == REDIS_REPLY_STRING) {
+    if (type == REDIS_REPLY_STRING) {
         found = USER_FOUND;
         hash = mqtt_slice_of(r->str, r->len);
     }
