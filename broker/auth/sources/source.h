@@ -23,8 +23,8 @@
  *   those who guess. What is refused without any of these goes through login_refuse, so that it takes as
  *   long as a hash and counts as a failure. The network is asked with a timeout and a bound on how many
  *   are asked at once.
- * - `request` and what it points to are good during `ask` only (the certificate: as long as the wait). A source that answers later copies what
- *   it needs, and wipes it.
+ * - `request` and what it points to are good during `ask` only (the certificate: as long as the wait). A
+ *   source that answers later copies what it needs, and wipes it.
  * - source_answer may be called only in the loop's thread, and not within `ask`. It may end with the
  *   next source being asked, or with `done` of whoever waits, which only marks.
  * - SOURCE_ADMIT: `grant.stamp` isn't 0, and another one as soon as the secret (password, key) is
