@@ -151,7 +151,7 @@ static void lengths_have_bounds(void **state)
         assert_int_equal(scram_begin(&s, text(message)), len <= SCRAM_MESSAGE_MAX_BYTES);
     }
     ask(&s);
-    snprintf(message, sizeof(message), "c=biws,r=" CLIENT_NONCE SERVER_NONCE ",x=%0*d,p=" PROOF,
+    snprintf(message, sizeof(message), "c=biws,r=%s,x=%0*d,p=" PROOF, CLIENT_NONCE SERVER_NONCE,
              1000, 0);
     assert_false(scram_finish(&s, &user()->keys, text(message), &out));
 }
