@@ -34,7 +34,8 @@ static int tear_down(void **state)
 /* A CONNECT with client-first-message. */
 static struct core_client *begin(struct core_bed *b, const char *first)
 {
-    return v5_join(b, "c", true,
+    const char *id = strcmp(first, SCRAM_FIRST("bob")) == 0 ? "bobs" : "c";
+    return v5_join(b, id, true,
                    V5_PROPS(V5_STR(MQTT_P_AUTH_METHOD, METHOD), V5_STR(MQTT_P_AUTH_DATA, first)));
 }
 
