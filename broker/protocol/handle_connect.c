@@ -178,7 +178,7 @@ static void take_grant(struct client *c, struct connect_attempt *a)
     c->who =
         (struct identity){.username = a->username, .client_id = a->client_id, .terms = g->terms};
     c->user_stamp = g->stamp;
-    c->user_source = (unsigned)g->source & 0xf;
+    c->user_source = (unsigned)g->source & 0xfu;
     c->connect_bytes += (uint32_t)grant_terms_bytes(g->terms);
     a->username = NULL;
     g->terms = NULL;

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "broker/auth/sources/grant_terms.h"
+#include "broker/base/account.h"
 #include "broker/client/connect_attempt.h"
 #include "tests/unit/broker/auth/jwt/jwt_bed.h"
 #include "tests/unit/broker/v5_bed.h"
