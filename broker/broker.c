@@ -14,6 +14,7 @@
 #include "broker/admin/clients_api.h"
 #include "broker/admin/sys_topics.h"
 #include "broker/auth/auth.h"
+#include "broker/auth/sources/user_store.h"
 #include "broker/base/broker_config.h"
 #include "broker/base/tally.h"
 #include "broker/client/context.h"
@@ -25,6 +26,7 @@
 #include "broker/delivery/publish_bounds.h"
 #include "broker/delivery/share.h"
 #include "broker/drain.h"
+#include "broker/fleet/users/fleet_users.h"
 #include "broker/loop/auth_recheck.h"
 #include "broker/loop/host.h"
 #include "broker/loop/shed.h"
@@ -73,6 +75,19 @@ static bool make_store(struct broker *b, char *err, size_t errlen)
                                          .stats = &b->stats};
     b->store = store_memory_new(&config, &host);
     return b->store != NULL;
+}
+
+/* Users in Redis, which the fleet reaches. */
+static bool use_users(struct broker *b, char *err, size_t errlen)
+{
+    if (!auth_wants_users(b->auth))
+        return true;
+    if (b->config->redis.url == NULL) {
+        snprintf(err, errlen, "auth.chain: redis needs redis.url, or --redis");
+        return false;
+    }
+    struct user_store users = fleet_users_store(b->store);
+    return auth_use_users(b->auth, &users);
 }
 
 /* What doesn't depend on addresses and files. */
@@ -169,7 +184,8 @@ struct broker *broker_new_core(const struct broker_config *config, const struct 
     if (b->auth == NULL)
         goto fail;
     b->recheck = auth_recheck_new(b);
-    if (b->recheck == NULL || !make_store(b, err, errlen) || !share_declare_groups(b))
+    if (b->recheck == NULL || !make_store(b, err, errlen) || !use_users(b, err, errlen) ||
+        !share_declare_groups(b))
         goto fail;
     b->sys = sys_topics_new(b, config->sys_interval_ms);
     if (b->sys == NULL)

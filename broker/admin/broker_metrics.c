@@ -112,14 +112,14 @@ static void collect_traffic(struct metrics_writer *w, const struct broker *b)
 
 static void collect_logins(struct metrics_writer *w, const struct broker *b)
 {
-    static const char *const names[] = {"hashed",       "remembered", "repeated",
-                                        "unknown_user", "busy",       "refused",    "settled"};
+    static const char *const names[] = {"hashed", "remembered", "repeated", "unknown_user",
+                                        "busy",   "refused",    "settled"};
     const struct logins *logins = auth_logins(b->auth);
     if (logins == NULL)
         return;
     const struct login_stats *s = login_stats(logins);
-    const uint64_t values[] = {s->hashed,       s->remembered, s->repeated,
-                               s->unknown_user, s->busy,       s->refused,    s->settled};
+    const uint64_t values[] = {s->hashed, s->remembered, s->repeated, s->unknown_user,
+                               s->busy,   s->refused,    s->settled};
     metrics_emit_family(w, "flotilla_broker_logins_total", "counter",
                         "Logins with a password, by what they cost: hashed, or known to be right "
                         "(remembered) or wrong (repeated) without; and unknown users, too many, "

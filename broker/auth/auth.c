@@ -18,6 +18,7 @@
 #include "broker/auth/sources/source_file.h"
 #include "broker/auth/sources/source_http.h"
 #include "broker/auth/sources/source_jwt.h"
+#include "broker/auth/sources/source_redis.h"
 #include "broker/base/broker_config.h"
 #include "common/log/log.h"
 
@@ -44,6 +45,7 @@ struct auth {
     struct source_file file;
     struct source_jwt jwt;
     struct source_http http;
+    struct source_redis redis;
     struct door *doors; /* the first for all, then one for each listener of the configuration */
     size_t door_count;
     struct auth_reload *reload;
@@ -121,7 +123,7 @@ static bool use_files(struct auth *a, const struct auth_files *files)
 static struct source *source_named(struct auth *a, const char *name)
 {
     struct source *const all[] = {&a->certificate.source, &a->file.source, &a->jwt.source,
-                                  &a->http.source};
+                                  &a->redis.source, &a->http.source};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         if (strcmp(source_names[all[i]->kind], name) == 0)
             return all[i];
@@ -153,6 +155,11 @@ static void door_make(struct auth *a, struct door *d, const struct listener_auth
     d->chain.sources[d->chain.count++] = &d->end.source;
 }
 
+static void on_users_changed(void *arg)
+{
+    auth_changed(arg);
+}
+
 static bool doors_make(struct auth *a)
 {
     const struct listener_config *items = a->config->listeners.items;
@@ -161,6 +168,10 @@ static bool doors_make(struct auth *a)
     source_file_init(&a->file);
     source_jwt_init(&a->jwt);
     source_http_init(&a->http, a->base);
+    if (!source_redis_init(&a->redis, a->hash_key))
+        return false;
+    a->redis.changed = on_users_changed;
+    a->redis.changed_arg = a;
     a->doors = calloc(listeners + 1, sizeof(*a->doors));
     if (a->doors == NULL)
         return false;
@@ -245,6 +256,7 @@ void auth_free(struct auth *a)
     auth_reload_free(a->reload);
     source_http_fini(&a->http);
     logins_free(a->logins);
+    source_redis_fini(&a->redis);
     auth_files_free(&a->files);
     free(a->doors);
     free(a);
@@ -272,6 +284,33 @@ void auth_changed(struct auth *a)
 {
     if (a->changed != NULL)
         a->changed(a->changed_arg);
+}
+
+void auth_checked(struct auth *a)
+{
+    source_redis_checked(&a->redis);
+}
+
+bool auth_wants_users(const struct auth *a)
+{
+    for (size_t i = 0; i < a->door_count; i++)
+        if (chain_find(&a->doors[i].chain, SOURCE_REDIS) != NULL)
+            return true;
+    return false;
+}
+
+bool auth_use_users(struct auth *a, const struct user_store *store)
+{
+    if (!need_logins(a))
+        return false;
+    a->redis.logins = a->logins;
+    a->file.logins = a->logins;
+    a->jwt.logins = a->logins;
+    login_set_table(a->logins, a->files.passwd);
+    for (size_t i = 0; i < a->door_count; i++)
+        a->doors[i].end.logins = a->logins;
+    source_redis_use(&a->redis, store);
+    return true;
 }
 
 bool auth_forget_some(struct auth *a, size_t *at)
@@ -356,8 +395,7 @@ enum login_verdict auth_settle(struct auth *a, const struct login_request *r, bo
     if (wait == NULL)
         return login_settle(a->logins, r, right, stamp, NULL);
     wait->source.login = (struct login_wait){.done = on_settled, .arg = wait};
-    enum login_verdict verdict =
-        login_settle(a->logins, r, right, stamp, &wait->source.login);
+    enum login_verdict verdict = login_settle(a->logins, r, right, stamp, &wait->source.login);
     if (verdict == LOGIN_PENDING)
         wait->source.asked = &a->file.source;
     return verdict;

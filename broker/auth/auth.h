@@ -28,6 +28,7 @@ struct grant_terms;
 struct listener_config;
 struct source_http_stats;
 struct scram_secret;
+struct user_store;
 
 /* Who asks. The texts are the asker's. */
 struct identity {
@@ -52,6 +53,12 @@ void auth_on_reload(struct auth *a, auth_reload_accept_fn *accept, void *arg);
 void auth_on_change(struct auth *a, void (*changed)(void *arg), void *arg);
 /* A source's users have changed: who came in by it is checked again. */
 void auth_changed(struct auth *a);
+/* All clients have been looked at since `changed` was called last. */
+void auth_checked(struct auth *a);
+/* Whether any chain has users of a store outside of this process; and the store. False when out of memory or
+ * threads. */
+bool auth_wants_users(const struct auth *a);
+bool auth_use_users(struct auth *a, const struct user_store *store);
 /* login_forget_some, if there is anything to forget. */
 bool auth_forget_some(struct auth *a, size_t *at);
 

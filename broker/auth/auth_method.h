@@ -27,9 +27,11 @@ enum auth_step {
 };
 
 struct auth_answer {
-    struct mqtt_slice data;     /* for the client; empty: none */
-    struct mqtt_slice username; /* with AUTH_STEP_ACCEPTED: who it is; with _REFUSED: who it isn't, if it said */
-    uint64_t stamp;             /* which secret of that user it was (auth_still_admits); 0: auth_admit_user knows */
+    struct mqtt_slice data; /* for the client; empty: none */
+    /* With AUTH_STEP_ACCEPTED who it is; with AUTH_STEP_REFUSED who it isn't, if it said. */
+    struct mqtt_slice username;
+    /* Which secret of that user it was (auth_still_admits); 0: auth_admit_user knows. */
+    uint64_t stamp;
 };
 
 struct auth_exchange;

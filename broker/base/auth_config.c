@@ -19,11 +19,11 @@ static const char *check_method(const char *text)
 
 const char *config_check_source(const char *text)
 {
-    static const char *const sources[] = {"certificate", "file", "jwt", "http"};
+    static const char *const sources[] = {"certificate", "file", "jwt", "redis", "http"};
     for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
         if (strcmp(text, sources[i]) == 0)
             return NULL;
-    return "a source of identities: certificate, file, jwt or http";
+    return "a source of identities: certificate, file, jwt, redis or http";
 }
 
 static const char *const identity_names[] = {"off", "cn", "san_dns", "san_uri", "san_email", NULL};
@@ -59,7 +59,8 @@ static const struct config_field auth_fields[] = {
      .fixed = true,
      .check = config_check_source,
      .help = "Who is asked about a client, in this order; the first answer counts: "
-             "certificate, file (password_file), jwt, http. Without it all of them, in this order, as "
+             "certificate, file (password_file), jwt, redis (users in redis.url, which "
+             "flotilla-passwd --redis writes), http. Without it all but redis, in this order, as "
              "far as they are configured."},
     {.key = "chain", .kind = CONFIG_POSITION, FIELD(auth_config, chain_at)},
     {.key = "jwt",

@@ -9,7 +9,9 @@
 
 #include "broker/auth/files/passwd.h"
 #include "broker/auth/scram/saslprep.h"
+#include "broker/auth/sources/user_store.h"
 #include "broker/passwd/passwd_options.h"
+#include "broker/passwd/passwd_redis.h"
 #include "broker/passwd/password_input.h"
 #include "broker/passwd/users_file.h"
 
@@ -56,9 +58,11 @@ static const char *name_problem(const struct passwd_options *o)
         strncmp(name, "\xef\xbb\xbf", 3) == 0)
         return "expected a user name that doesn't begin with '#' or a byte order mark, and neither "
                "begins nor ends with a blank";
+    if (o->redis != NULL && len > USER_NAME_MAX_BYTES)
+        return "expected a user name of at most 256 bytes";
     if (o->hash == PASSWD_HASH_SCRAM && !saslprep_is_prepared_name(text_of(name)))
-        return "expected a user name of at most 256 bytes as SASLprep (RFC 4013) leaves it: without "
-               "characters that it changes or prohibits";
+        return "expected a user name of at most 256 bytes as SASLprep (RFC 4013) leaves it: "
+               "without characters that it changes or prohibits";
     return NULL;
 }
 
@@ -138,11 +142,28 @@ static int save(struct users_file *f)
     return ok ? 0 : fail(err);
 }
 
-static int put(struct passwd_options *o)
+static int put_into_file(const struct passwd_options *o, const struct passwd_secret *secret)
 {
     char err[640];
-    struct passwd_secret secret;
     struct users_entry e;
+    struct users_file *f =
+        users_file_open(o->file, o->create ? USERS_FILE_NEW : USERS_FILE_CHANGE, err, sizeof(err));
+    if (f == NULL)
+        return fail(err);
+    bool is_there = users_file_find(f, text_of(o->user), &e);
+    if (!users_file_put(f, text_of(o->user), secret)) {
+        users_file_close(f);
+        return fail("out of memory");
+    }
+    if (save(f) != 0)
+        return 1;
+    printf("%s password for user %s\n", is_there ? "Updating" : "Adding", o->user);
+    return 0;
+}
+
+static int put(struct passwd_options *o)
+{
+    struct passwd_secret secret;
     const char *problem = name_problem(o);
     if (problem != NULL)
         return fail(problem);
@@ -153,26 +174,16 @@ static int put(struct passwd_options *o)
     give_back(password);
     if (!made)
         return fail(hash_problem(o));
-    struct users_file *f = users_file_open(
-        o->file, o->create ? USERS_FILE_NEW : USERS_FILE_CHANGE, err, sizeof(err));
-    if (f == NULL)
-        return fail(err);
-    bool is_there = users_file_find(f, text_of(o->user), &e);
-    bool ok = users_file_put(f, text_of(o->user), &secret);
+    int status = o->redis != NULL ? passwd_redis_put(o, &secret) : put_into_file(o, &secret);
     OPENSSL_cleanse(&secret, sizeof(secret));
-    if (!ok) {
-        users_file_close(f);
-        return fail("out of memory");
-    }
-    if (save(f) != 0)
-        return 1;
-    printf("%s password for user %s\n", is_there ? "Updating" : "Adding", o->user);
-    return 0;
+    return status;
 }
 
 static int remove_user(struct passwd_options *o)
 {
     char err[640];
+    if (o->redis != NULL)
+        return passwd_redis_remove(o);
     struct users_file *f = users_file_open(o->file, USERS_FILE_CHANGE, err, sizeof(err));
     if (f == NULL)
         return fail(err);
@@ -184,13 +195,13 @@ static int remove_user(struct passwd_options *o)
 }
 
 /* False: it isn't a hash. */
-static bool parse(const struct users_entry *e, struct passwd_secret *out)
+static bool parse(const char *hash, struct passwd_secret *out)
 {
-    char *copy = strdup(e->hash);
+    char *copy = strdup(hash);
     *out = (struct passwd_secret){0};
     bool ok = copy != NULL && password_hash_parse(copy, out) == NULL;
     if (copy != NULL)
-        OPENSSL_cleanse(copy, strlen(e->hash));
+        OPENSSL_cleanse(copy, strlen(hash));
     free(copy);
     return ok;
 }
@@ -232,7 +243,7 @@ static int convert(struct passwd_options *o)
         return fail(err);
     while (users_file_next(f, &e)) {
         struct passwd_secret secret;
-        bool hashed = parse(&e, &secret);
+        bool hashed = parse(e.hash, &secret);
         OPENSSL_cleanse(&secret, sizeof(secret));
         if (hashed)
             continue;
@@ -245,51 +256,58 @@ static int convert(struct passwd_options *o)
     return save(f) || printf("%u passwords hashed\n", converted) < 0;
 }
 
-static const char *kind_of(const struct passwd_secret *s)
-{
-    if (s->memory_kib > 0)
-        return "argon2id";
-    if (s->scram)
-        return "scram-sha-256";
-    return s->iterations > 0 ? "sha512-pbkdf2" : "sha512";
-}
-
 static int list(struct passwd_options *o)
 {
     char err[640];
+    if (o->redis != NULL)
+        return passwd_redis_list(o);
     struct users_entry e = {0};
     struct users_file *f = users_file_open(o->file, USERS_FILE_LOOK, err, sizeof(err));
     if (f == NULL)
         return fail(err);
     while (users_file_next(f, &e)) {
         struct passwd_secret secret;
-        if (parse(&e, &secret))
-            printf("%.*s\t%s\t%u\n", (int)e.name.len, (const char *)e.name.data, kind_of(&secret),
-                   secret.iterations);
+        if (parse(e.hash, &secret))
+            printf("%.*s\t%s\t%u\n", (int)e.name.len, (const char *)e.name.data,
+                   passwd_kind_name(&secret), secret.iterations);
         OPENSSL_cleanse(&secret, sizeof(secret));
     }
     users_file_close(f);
     return 0;
 }
 
-static int verify(struct passwd_options *o)
+/* The user's hash, empty if there is none. False: it is said why not. */
+static bool find_hash(const struct passwd_options *o, char hash[PASSWD_HASH_TEXT_MAX])
 {
     char err[640];
     struct users_entry e;
+    if (o->redis != NULL)
+        return passwd_redis_find(o, hash, PASSWD_HASH_TEXT_MAX);
+    struct users_file *f = users_file_open(o->file, USERS_FILE_LOOK, err, sizeof(err));
+    if (f == NULL) {
+        fail(err);
+        return false;
+    }
+    bool found = users_file_find(f, text_of(o->user), &e);
+    snprintf(hash, PASSWD_HASH_TEXT_MAX, "%s", found ? e.hash : "");
+    users_file_close(f);
+    return true;
+}
+
+static int verify(struct passwd_options *o)
+{
+    char hash[PASSWD_HASH_TEXT_MAX] = "";
     struct passwd_secret secret = {0};
     char *password = take_password(o, false);
     if (password == NULL)
         return VERIFY_FAILED;
-    struct users_file *f = users_file_open(o->file, USERS_FILE_LOOK, err, sizeof(err));
-    bool right = f != NULL && users_file_find(f, text_of(o->user), &e) && parse(&e, &secret) &&
-                 passwd_secret_matches(&secret, text_of(password));
+    bool asked = find_hash(o, hash);
+    bool right = asked && parse(hash, &secret) && passwd_secret_matches(&secret, text_of(password));
     give_back(password);
     OPENSSL_cleanse(&secret, sizeof(secret));
-    if (f == NULL) {
-        fail(err);
+    OPENSSL_cleanse(hash, sizeof(hash));
+    if (!asked)
         return VERIFY_FAILED;
-    }
-    users_file_close(f);
     return right ? 0 : fail("no such user, or not the password");
 }
 

@@ -7,7 +7,15 @@
 
 #include "broker/auth/scram/scram_keys.h"
 
-enum { OPT_STDIN = 256, OPT_VERIFY, OPT_LIST, OPT_VERSION };
+enum {
+    OPT_STDIN = 256,
+    OPT_VERIFY,
+    OPT_LIST,
+    OPT_VERSION,
+    OPT_REDIS,
+    OPT_REDIS_PASSWORD,
+    OPT_FLEET
+};
 
 const char passwd_usage[] =
     "usage: flotilla-passwd [-c] [-H HASH] [-I N] [--stdin] FILE USER\n"
@@ -16,6 +24,7 @@ const char passwd_usage[] =
     "       flotilla-passwd -U [-H HASH] [-I N] FILE\n"
     "       flotilla-passwd --verify [--stdin] FILE USER\n"
     "       flotilla-passwd --list FILE\n"
+    "       flotilla-passwd --redis URL ... [USER [PASSWORD]]   (instead of FILE; not -c, -U)\n"
     "Adds a user to a password file, or changes the user's password.\n"
     "  -c, --create      make a new file; what is in an old one is gone\n"
     "  -b, --batch       take the password from the command line, where other users of this\n"
@@ -29,6 +38,9 @@ const char passwd_usage[] =
     "  -U, --upgrade     hash the passwords that stand in the file as they are\n"
     "      --verify      say whether that is the password: status 0 yes, 1 no, 2 it isn't known\n"
     "      --list        print user names and hashes' kinds\n"
+    "      --redis URL   the users are in this Redis (auth.chain: redis)\n"
+    "      --redis-password-file FILE   Redis' password, as redis.password_file\n"
+    "      --fleet NAME  of the fleet that they belong to (fleet.name)\n"
     "      --version\n"
     "      --help\n";
 
@@ -42,6 +54,9 @@ static const struct option options[] = {
     {"stdin", no_argument, NULL, OPT_STDIN},
     {"verify", no_argument, NULL, OPT_VERIFY},
     {"list", no_argument, NULL, OPT_LIST},
+    {"redis", required_argument, NULL, OPT_REDIS},
+    {"redis-password-file", required_argument, NULL, OPT_REDIS_PASSWORD},
+    {"fleet", required_argument, NULL, OPT_FLEET},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -67,7 +82,8 @@ struct said {
     const char *iterations;
 };
 
-static const char *set_command(struct passwd_options *o, struct said *s, enum passwd_command command)
+static const char *set_command(struct passwd_options *o, struct said *s,
+                               enum passwd_command command)
 {
     if (s->command)
         return "expected one of -D, -U, --verify, --list";
@@ -112,6 +128,15 @@ static const char *take(int option, struct passwd_options *o, struct said *s)
         return set_command(o, s, PASSWD_VERIFY);
     case OPT_LIST:
         return set_command(o, s, PASSWD_LIST);
+    case OPT_REDIS:
+        o->redis = optarg;
+        return NULL;
+    case OPT_REDIS_PASSWORD:
+        o->redis_password = optarg;
+        return NULL;
+    case OPT_FLEET:
+        o->fleet = optarg;
+        return NULL;
     case OPT_VERSION:
         return set_command(o, s, PASSWD_VERSION);
     case 'h':
@@ -145,13 +170,19 @@ static const char *take_words(int count, char **words, struct passwd_options *o,
         return "--stdin: expected without -D, -U and --list";
     if (o->create && o->command != PASSWD_PUT)
         return "-c: expected without -D, -U, --verify and --list";
-    if (count != 1 + has_user + batch)
-        return !has_user ? "expected FILE"
-               : batch   ? "expected FILE, USER and PASSWORD"
-                         : "expected FILE and USER";
-    o->file = words[0];
-    o->user = has_user ? words[1] : NULL;
-    o->password = batch ? words[2] : NULL;
+    if (o->redis == NULL && (o->redis_password != NULL || o->fleet != NULL))
+        return "--fleet, --redis-password-file: expected together with --redis";
+    if (o->redis != NULL && (o->create || o->command == PASSWD_CONVERT))
+        return "--redis: expected without -c and -U";
+    bool has_file = o->redis == NULL;
+    if (count != has_file + has_user + batch)
+        return !has_file   ? "expected USER, and PASSWORD with -b, and no FILE with --redis"
+               : !has_user ? "expected FILE"
+               : batch     ? "expected FILE, USER and PASSWORD"
+                           : "expected FILE and USER";
+    o->file = has_file ? *words++ : NULL;
+    o->user = has_user ? *words++ : NULL;
+    o->password = batch ? *words : NULL;
     return NULL;
 }
 

@@ -29,7 +29,10 @@ struct passwd_options {
     bool create;         /* a new file */
     bool from_stdin;
     const char *file, *user;
-    char *password; /* NULL: asked for */
+    const char *redis;          /* its URL, instead of a file; NULL: a file */
+    const char *redis_password; /* the file that has it; NULL: none */
+    const char *fleet;          /* its name; NULL: it has none */
+    char *password;             /* NULL: asked for */
 };
 
 extern const char passwd_usage[];

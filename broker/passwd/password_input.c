@@ -131,8 +131,8 @@ bool password_input_ask(bool twice, char out[PASSWORD_SIZE], char *err, size_t e
     if (t.caught != 0)
         return fail("interrupted", err, errlen);
     if (!got)
-        return fail("there is no terminal to ask for the password; --stdin reads it from stdin", err,
-                    errlen);
+        return fail("there is no terminal to ask for the password; --stdin reads it from stdin",
+                    err, errlen);
     if (!same)
         return fail("the passwords do not match", err, errlen);
     return out[0] != '\0' || fail("the password is empty", err, errlen);

@@ -151,8 +151,7 @@ static bool lock(struct users_file *f, bool create, char *err, size_t errlen)
             return fail(f->path, strerror(errno), err, errlen);
         if (flock(fd, LOCK_EX | LOCK_NB) == 0 && is_still_there(fd, f->path, &f->was)) {
             f->lock = fd;
-            return S_ISREG(f->was.st_mode) ||
-                   fail(f->path, "it isn't a regular file", err, errlen);
+            return S_ISREG(f->was.st_mode) || fail(f->path, "it isn't a regular file", err, errlen);
         }
         close(fd);
         nanosleep(&rest, NULL);

@@ -97,8 +97,7 @@ static void settle(struct client *c, const struct auth_answer *answer, bool righ
     struct login_request r = {.username = answer->username, .source = handle_connect_source(c)};
     a->login.done = connect_attempt_judged;
     a->login.arg = c;
-    enum login_verdict verdict =
-        auth_settle(c->broker->auth, &r, right, answer->stamp, &a->login);
+    enum login_verdict verdict = auth_settle(c->broker->auth, &r, right, answer->stamp, &a->login);
     if (verdict != LOGIN_PENDING) {
         handle_auth_judged(c, verdict);
         return;
@@ -135,11 +134,6 @@ static struct mqtt_slice data_of(const struct mqtt_props *props)
 {
     struct mqtt_prop data;
     return mqtt_props_find(props, MQTT_P_AUTH_DATA, &data) ? data.str : (struct mqtt_slice){0};
-}
-
-static const struct listener_config *listener_of(const struct client *c)
-{
-    return c->listener != NULL ? listener_config(c->listener) : NULL;
 }
 
 void handle_auth_begin(struct client *c, const struct mqtt_connect *p)

@@ -55,8 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     check_name(&s);
     demand(scram_challenge(&s, secret(), "ours", &out));
-    demand(end == NULL || !scram_finish(&s, &secret()->keys,
-                                        mqtt_slice_of(end + 1, size - first - 1), &out));
+    demand(end == NULL ||
+           !scram_finish(&s, &secret()->keys, mqtt_slice_of(end + 1, size - first - 1), &out));
     int n = snprintf(right, sizeof(right), "c=%s,r=%s", s.binding, s.nonce);
     demand(n > 0 && (size_t)n + 64 < sizeof(right));
     size_t len = add_proof(&s, right, (size_t)n);

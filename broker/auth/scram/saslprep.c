@@ -1,11 +1,8 @@
 /* ASCII is decided here, the rest by libidn's stringprep. */
 #include "broker/auth/scram/saslprep.h"
 
-#include <openssl/crypto.h>
-#include <stringprep.h>
 #include <string.h>
-
-#include "broker/auth/scram/scram_keys.h"
+#include <stringprep.h>
 
 /* Printable ASCII stays as it is (RFC 4013, 2.1 to 2.3). */
 static bool is_plain(struct mqtt_slice text)
@@ -32,8 +29,8 @@ bool saslprep(struct mqtt_slice text, enum saslprep_use use, char *out, size_t s
 
 bool saslprep_is_prepared_name(struct mqtt_slice name)
 {
-    char prepared[SCRAM_NAME_MAX_BYTES * 2];
-    return name.len <= SCRAM_NAME_MAX_BYTES &&
+    char prepared[SASLPREP_NAME_MAX_BYTES * 2];
+    return name.len <= SASLPREP_NAME_MAX_BYTES &&
            saslprep(name, SASLPREP_STORED, prepared, sizeof(prepared)) &&
            strlen(prepared) == name.len && memcmp(prepared, name.data, name.len) == 0;
 }

@@ -17,13 +17,15 @@
 
 #include "common/mqtt/mqtt.h"
 
+enum { SASLPREP_NAME_MAX_BYTES = 256 };
+
 /* What may be compared with what is kept (names that clients say), and what is kept: it may not have characters that
  * Unicode 3.2 didn't know, whose form isn't decided. */
 enum saslprep_use { SASLPREP_QUERY, SASLPREP_STORED };
 
 /* `out` gets the text with a NUL behind it; `size` counts that. After a failure it may hold anything. */
 bool saslprep(struct mqtt_slice text, enum saslprep_use use, char *out, size_t size);
-/* It is in this form already. False for names of more than 256 bytes. */
+/* It is in this form already. False for names of more than SASLPREP_NAME_MAX_BYTES. */
 bool saslprep_is_prepared_name(struct mqtt_slice name);
 
 #endif

@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "broker/auth/scram/saslprep.h"
-
 /* What isn't read yet. */
 struct reader {
     const char *at;
@@ -77,7 +75,7 @@ static bool is_nonce(struct mqtt_slice text)
 /* Name with "=2C" for a comma and "=3D" for '='. */
 static bool read_name(struct mqtt_slice said, char *out, size_t size)
 {
-    char name[SCRAM_NAME_MAX_BYTES];
+    char name[SASLPREP_NAME_MAX_BYTES];
     size_t used = 0;
     for (uint32_t i = 0; i < said.len; i++) {
         char c = (char)said.data[i];

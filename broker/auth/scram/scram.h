@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 
+#include "broker/auth/scram/saslprep.h"
 #include "broker/auth/scram/scram_keys.h"
 #include "broker/base/base64.h"
 #include "common/mqtt/mqtt.h"
@@ -30,8 +31,8 @@ enum {
 };
 
 struct scram {
-    char name[SCRAM_NAME_MAX_BYTES * 2]; /* prepared by SASLprep, with a NUL behind it */
-    char bare[SCRAM_MESSAGE_MAX_BYTES];  /* client-first-message-bare */
+    char name[SASLPREP_NAME_MAX_BYTES * 2]; /* prepared by SASLprep, with a NUL behind it */
+    char bare[SCRAM_MESSAGE_MAX_BYTES];     /* client-first-message-bare */
     size_t bare_len;
     char binding[BASE64_SIZE(SCRAM_GS2_HEADER_MAX_BYTES)]; /* what c= must say */
     char nonce[SCRAM_NONCE_MAX_BYTES + SCRAM_OUR_NONCE_MAX_BYTES + 1];

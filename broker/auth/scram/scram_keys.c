@@ -59,10 +59,10 @@ bool scram_keys_make_up(struct scram_secret *s, const uint8_t *secret, struct mq
     memset(s, 0, sizeof(*s));
     s->iterations = iterations;
     s->salt_len = SCRAM_SALT_USUAL_BYTES;
-    bool ok = HMAC(EVP_sha256(), secret, SCRAM_KEY_BYTES, name.data, name.len, of_name, NULL) !=
-                  NULL &&
-              keyed(of_name, "salt", salt) && keyed(of_name, "stored", s->keys.stored) &&
-              keyed(of_name, "server", s->keys.server);
+    bool ok =
+        HMAC(EVP_sha256(), secret, SCRAM_KEY_BYTES, name.data, name.len, of_name, NULL) != NULL &&
+        keyed(of_name, "salt", salt) && keyed(of_name, "stored", s->keys.stored) &&
+        keyed(of_name, "server", s->keys.server);
     memcpy(s->salt, salt, SCRAM_SALT_USUAL_BYTES);
     OPENSSL_cleanse(of_name, sizeof(of_name));
     OPENSSL_cleanse(salt, sizeof(salt));

@@ -17,8 +17,8 @@ static int decode(const char *text, uint8_t *out, size_t size)
 /* RFC 4648, 10 */
 static void there_and_back(void **state)
 {
-    static const char *const pairs[][2] = {{"f", "Zg=="},       {"fo", "Zm8="},
-                                           {"foo", "Zm9v"},     {"foob", "Zm9vYg=="},
+    static const char *const pairs[][2] = {{"f", "Zg=="},         {"fo", "Zm8="},
+                                           {"foo", "Zm9v"},       {"foob", "Zm9vYg=="},
                                            {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
     char text[BASE64_SIZE(6)];
     uint8_t bytes[6];
@@ -36,9 +36,9 @@ static void there_and_back(void **state)
 
 static void anything_else_is_refused(void **state)
 {
-    static const char *const wrong[] = {"",     "Z",        "Zg",   "Zg=",      "====",  "Zg==Zg==",
-                                        "Z===", " Zg==",    "Zg==\n", "Zm9v Zm9v", "Zm9-", "Zm=v",
-                                        "=m9v", "Zm9vZm9vA"};
+    static const char *const wrong[] = {"",         "Z",    "Zg",    "Zg=",      "====",
+                                        "Zg==Zg==", "Z===", " Zg==", "Zg==\n",   "Zm9v Zm9v",
+                                        "Zm9-",     "Zm=v", "=m9v",  "Zm9vZm9vA"};
     uint8_t bytes[16];
     (void)state;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)

@@ -174,8 +174,9 @@ static void windows_line_ends_and_a_missing_last_one_are_fine(void **state)
 
 static void mistakes_name_file_line_and_user(void **state)
 {
-    static const char hashed[] = "expected a password that mosquitto_passwd has hashed ($6$, $7$ "
-                                 "or $argon2id$; -U converts), or flotilla-passwd ($scram-sha-256$)";
+    static const char hashed[] =
+        "expected a password that mosquitto_passwd has hashed ($6$, $7$ "
+        "or $argon2id$; -U converts), or flotilla-passwd ($scram-sha-256$)";
     static const char few[] = "expected 4096 to 1000000 iterations";
     static const char keys[] = "expected StoredKey and ServerKey, 32 bytes each in base64";
     static const struct {
