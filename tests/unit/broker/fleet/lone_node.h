@@ -67,10 +67,8 @@ static inline void lone_on_event(evutil_socket_t fd, short what, void *arg)
 /* fleet_wake was called since this was asked last. */
 static inline bool lone_is_woken(struct lone_node *n)
 {
-    bool woken;
-
     event_base_loop(n->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-    woken = n->woken;
+    bool woken = n->woken;
     n->woken = false;
     return woken;
 }
@@ -92,7 +90,6 @@ static inline int lone_setup(void **state)
 {
     static const struct fleet_connect_ops connect_ops = {.node_gone = lone_node_gone};
     struct lone_node *n = calloc(1, sizeof(*n));
-
     assert_non_null(n);
     log_init("test", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
     *state = n;
@@ -128,7 +125,6 @@ static inline int lone_setup(void **state)
 static inline int lone_teardown(void **state)
 {
     struct lone_node *n = *state;
-
     n->f.lease = FLEET_LEASE_NONE;
     lone_endless_time(n);
     fleet_holds_detach(&n->f);
@@ -141,13 +137,11 @@ static inline int lone_teardown(void **state)
     event_base_free(n->base);
     while (n->clients != NULL) {
         struct lone_client *c = n->clients;
-
         n->clients = c->next;
         free(c);
     }
     while (n->calls != NULL) {
         struct lone_call *c = n->calls;
-
         n->calls = c->next;
         free(c);
     }
