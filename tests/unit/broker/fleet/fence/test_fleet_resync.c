@@ -1,5 +1,6 @@
 /* fleet_resync: what the core knows of a session becomes what Redis has of it, if nobody knows better. */
 #include "broker/fleet/fence/fleet_resync.h"
+#include "broker/fleet/log/fleet_epochs.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
 /* What the core has of a session. */

@@ -3,7 +3,9 @@
 #include "broker/fleet/group/fleet_group.h"
 
 #include "broker/fleet/group/fleet_group_away.h"
+#include "broker/fleet/group/fleet_group_done.h"
 #include "broker/fleet/group/fleet_group_members.h"
+#include "broker/fleet/group/fleet_group_queue.h"
 #include "broker/fleet/group/fleet_group_take.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 

@@ -1,4 +1,5 @@
 /* fleet_assert: what Redis may have lost of a session is written again, once a round, and before anything else. */
+#include "broker/fleet/hold/fleet_acks.h"
 #include "broker/fleet/hold/fleet_assert.h"
 #include "broker/fleet/wire/fleet_piece.h"
 #include "tests/unit/broker/fleet/lone_node.h"

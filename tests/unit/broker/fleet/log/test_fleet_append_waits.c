@@ -1,5 +1,6 @@
 /* fleet_append: who waits for an entry goes on when this node has read it in the log. */
 #include "broker/fleet/log/fleet_append.h"
+#include "broker/fleet/log/fleet_version.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
 static uint64_t add(struct lone_node *n, const char *filter)

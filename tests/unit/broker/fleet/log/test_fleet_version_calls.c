@@ -1,5 +1,6 @@
 /* fleet_version: many are called in pieces, nobody goes on at a reset, and who wrote waits for a replica, too. */
 #include "broker/fleet/log/fleet_version.h"
+#include "broker/fleet/storage/fleet_replicas.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
 #define ASKED "GET fl:{r}:ver"

@@ -1,4 +1,5 @@
 /* route: a filter is announced once, stays while somebody may want it, and lingers before it is withdrawn. */
+#include "broker/fleet/log/fleet_append.h"
 #include "broker/fleet/log/route.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 

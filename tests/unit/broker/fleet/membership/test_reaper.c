@@ -1,5 +1,7 @@
 /* reaper: a dead node is cut off, its clients are freed bucket by bucket, their wills come in bounded numbers, and
  * it is struck off when all is done. */
+#include "broker/fleet/group/fleet_group.h"
+#include "broker/fleet/log/fleet_append.h"
 #include "broker/fleet/membership/reaper.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 

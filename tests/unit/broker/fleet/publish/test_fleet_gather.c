@@ -1,5 +1,9 @@
 /* fleet_gather: each part of a message goes to who sends it, and to nobody twice. */
+#include "broker/fleet/exchange/fleet_channel.h"
+#include "broker/fleet/exchange/fleet_outbox.h"
 #include "broker/fleet/publish/fleet_gather.h"
+#include "broker/fleet/publish/fleet_queue.h"
+#include "broker/fleet/publish/fleet_retained.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
 static const struct fleet_behalf nobody;

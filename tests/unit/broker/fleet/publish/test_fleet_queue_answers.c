@@ -1,4 +1,6 @@
 /* fleet_queue: what Redis answers is what becomes of a message, and whose queue has something is woken. */
+#include "broker/fleet/exchange/fleet_outbox.h"
+#include "broker/fleet/log/fleet_version.h"
 #include "broker/fleet/publish/fleet_enqueue.h"
 #include "broker/fleet/publish/fleet_queue.h"
 #include "tests/unit/broker/fleet/lone_node.h"

@@ -1,4 +1,5 @@
 /* fleet_retained: calls that set values are done in order, and say what must not be set. */
+#include "broker/fleet/fence/fleet_taken.h"
 #include "broker/fleet/publish/fleet_retained.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 

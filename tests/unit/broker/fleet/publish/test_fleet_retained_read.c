@@ -1,4 +1,5 @@
 /* fleet_retained_read: a filter's values are read in rounds, within bounds, and told behind what is older. */
+#include "broker/fleet/exchange/inbox_barrier.h"
 #include "broker/fleet/publish/fleet_retained_read.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 

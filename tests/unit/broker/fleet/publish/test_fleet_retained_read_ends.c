@@ -1,4 +1,5 @@
 /* fleet_retained_read: a reading that fails is told so, and one that is cancelled tells nothing. */
+#include "broker/fleet/exchange/inbox_barrier.h"
 #include "broker/fleet/publish/fleet_retained_read.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 

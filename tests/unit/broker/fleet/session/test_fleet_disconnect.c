@@ -3,6 +3,9 @@
 #include "broker/fleet/session/fleet_disconnect.h"
 
 #include "broker/base/account.h"
+#include "broker/fleet/fence/fleet_taken.h"
+#include "broker/fleet/log/fleet_append.h"
+#include "broker/fleet/log/fleet_version.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
 enum { WILL_MS = 300, NEVER = UINT32_MAX };

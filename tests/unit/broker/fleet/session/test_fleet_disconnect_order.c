@@ -1,4 +1,7 @@
 /* fleet_disconnect: what a connection did is written before its end, and again in another run of Redis. */
+#include "broker/fleet/hold/fleet_acks.h"
+#include "broker/fleet/log/fleet_append.h"
+#include "broker/fleet/publish/fleet_publish.h"
 #include "broker/fleet/session/fleet_disconnect.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 

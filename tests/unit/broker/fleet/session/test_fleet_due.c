@@ -1,5 +1,7 @@
 /* fleet_due: each bucket is looked at by one node now and then, and what is due there is done. */
+#include "broker/fleet/log/fleet_append.h"
 #include "broker/fleet/session/fleet_due.h"
+#include "broker/fleet/storage/fleet_usage.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
 enum { DUE_MS = 100, BUCKETS_A_TICK = 64 };

@@ -1,4 +1,6 @@
 /* fleet_session: a subscription is in the session before the log says it, and done when the log has said it. */
+#include "broker/fleet/log/fleet_append.h"
+#include "broker/fleet/log/fleet_version.h"
 #include "broker/fleet/session/fleet_session.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 

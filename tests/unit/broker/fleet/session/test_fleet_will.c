@@ -1,4 +1,5 @@
 /* fleet_will: a will is published once, cleared when it is out, and tried again when it isn't. */
+#include "broker/fleet/log/fleet_version.h"
 #include "broker/fleet/publish/fleet_will_table.h"
 #include "broker/fleet/session/fleet_will.h"
 #include "tests/unit/broker/fleet/lone_node.h"

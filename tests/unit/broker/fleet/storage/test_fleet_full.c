@@ -1,5 +1,6 @@
 /* fleet_full: Redis counts as full from a refusal until it says that there is room, and it is asked. */
 #include "broker/fleet/storage/fleet_full.h"
+#include "broker/fleet/storage/fleet_replicas.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
 enum { ASK_MS = 250 };
