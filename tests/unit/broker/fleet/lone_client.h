@@ -15,8 +15,6 @@
 static inline struct store_hold *lone_connected(struct lone_node *n, const char *id, bool durable)
 {
     struct lone_client *c = calloc(1, sizeof(*c));
-    struct fleet_hold *h;
-
     assert_non_null(c);
     snprintf(c->id, sizeof(c->id), "%s", id);
     c->next = n->clients;
@@ -25,7 +23,7 @@ static inline struct store_hold *lone_connected(struct lone_node *n, const char 
                                   .client_id_len = (uint32_t)strlen(id),
                                   .durable = durable,
                                   .epoch = LONE_EPOCH};
-    h = fleet_hold_new(&n->f, &c->hold);
+    struct fleet_hold *h = fleet_hold_new(&n->f, &c->hold);
     assert_non_null(h);
     h->behalf.epoch = LONE_EPOCH;
     memcpy(h->run, n->f.run_tag, sizeof(h->run));
@@ -45,7 +43,6 @@ static inline struct message *lone_message(const char *topic, const char *payloa
         .topic = lone_slice(topic), .payload = lone_slice(payload), .qos = qos, .retain = retain};
     struct message *m =
         message_new(&p, (struct message_id){.node = LONE_ID, .sequence = 1}, lone_slice("pub"));
-
     assert_non_null(m);
     return m;
 }
@@ -54,7 +51,6 @@ static inline struct fleet_bytes lone_frame(const char *topic, const char *paylo
 {
     struct message *m = lone_message(topic, payload, qos, false);
     struct fleet_bytes frame = {0};
-
     fleet_frame_put(&frame, m, false);
     message_unref(m);
     return frame;

@@ -15,7 +15,6 @@ __attribute__((format(printf, 2, 3))) static inline void lone_tell(struct lone_n
 {
     size_t at = strlen(n->told);
     va_list args;
-
     if (at > 0)
         at += (size_t)snprintf(n->told + at, LONE_TEXT - at, "; ");
     va_start(args, format);
@@ -28,7 +27,6 @@ __attribute__((format(printf, 2, 3))) static inline void lone_tell(struct lone_n
 static inline const char *lone_told(struct lone_node *n)
 {
     static char text[LONE_TEXT];
-
     memcpy(text, n->told, sizeof(text));
     n->told[0] = '\0';
     return text;
@@ -38,7 +36,6 @@ static inline const char *lone_told(struct lone_node *n)
 static inline struct lone_call *lone_call(struct lone_node *n, const char *name)
 {
     struct lone_call *c = malloc(sizeof(*c));
-
     assert_non_null(c);
     *c = (struct lone_call){.next = n->calls, .n = n, .name = name};
     n->calls = c;
@@ -53,7 +50,6 @@ static inline void lone_done(void *arg, enum store_status status)
                                         [STORE_FENCED] = "fenced",
                                         [STORE_NOT_OWNER] = "not owner"};
     const struct lone_call *c = arg;
-
     lone_tell(c->n, "%s %s", c->name, words[status]);
 }
 
@@ -68,7 +64,6 @@ static inline void lone_publish_will(void *arg, struct message *m, store_done_fn
 {
     struct lone_node *n = arg;
     struct lone_will *w = malloc(sizeof(*w));
-
     assert_non_null(w);
     lone_tell(n, "will %.*s", (int)m->payload.len, (const char *)m->payload.data);
     *w = (struct lone_will){.next = n->wills, .done = done, .arg = done_arg};
@@ -79,7 +74,6 @@ static inline void lone_publish_will(void *arg, struct message *m, store_done_fn
 static inline void lone_will_done(struct lone_node *n, enum store_status status)
 {
     struct lone_will *w = n->wills;
-
     assert_non_null(w);
     n->wills = w->next;
     w->done(w->arg, status);
@@ -134,7 +128,6 @@ static inline void lone_each_subscription(void *arg, struct mqtt_slice client_id
                                           store_subscription_fn *each, void *each_arg)
 {
     struct lone_node *n = arg;
-
     (void)client_id;
     for (size_t i = 0; i < n->sub_count; i++)
         each(each_arg, &n->subs[i]);
@@ -150,7 +143,6 @@ static inline uint64_t lone_each_unfinished(void *arg, struct mqtt_slice client_
                                             store_sequence_fn *each, void *each_arg)
 {
     struct lone_node *n = arg;
-
     (void)client_id;
     for (size_t i = 0; i < n->unfinished_count; i++)
         each(each_arg, n->unfinished[i]);
@@ -165,7 +157,6 @@ static inline void lone_node_removed(void *arg, void *node)
 static inline void lone_match(void *arg, const struct message *m, struct store_targets *out)
 {
     struct lone_node *n = arg;
-
     lone_tell(n, "match %.*s", (int)m->topic.len, (const char *)m->topic.data);
     *out = n->targets;
 }

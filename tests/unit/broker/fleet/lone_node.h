@@ -16,43 +16,12 @@
 #ifndef FLOTILLA_TESTS_UNIT_BROKER_FLEET_LONE_NODE_H
 #define FLOTILLA_TESTS_UNIT_BROKER_FLEET_LONE_NODE_H
 
-#include "broker/fleet/exchange/fleet_channel.h"
 #include "broker/fleet/exchange/fleet_nodes.h"
-#include "broker/fleet/exchange/fleet_outbox.h"
 #include "broker/fleet/exchange/fleet_parts.h"
-#include "broker/fleet/exchange/inbox.h"
-#include "broker/fleet/exchange/inbox_barrier.h"
-#include "broker/fleet/fence/fleet_cut.h"
-#include "broker/fleet/fence/fleet_subscriptions.h"
-#include "broker/fleet/fence/fleet_taken.h"
 #include "broker/fleet/fleet_modules.h"
 #include "broker/fleet/fleet_over.h"
-#include "broker/fleet/group/fleet_group.h"
-#include "broker/fleet/group/fleet_group_done.h"
-#include "broker/fleet/group/fleet_group_queue.h"
-#include "broker/fleet/hold/fleet_acks.h"
 #include "broker/fleet/hold/fleet_hold.h"
-#include "broker/fleet/log/fleet_append.h"
-#include "broker/fleet/log/fleet_epochs.h"
-#include "broker/fleet/log/fleet_version.h"
-#include "broker/fleet/log/route.h"
-#include "broker/fleet/membership/reaper.h"
 #include "broker/fleet/node/fleet.h"
-#include "broker/fleet/node/fleet_clock.h"
-#include "broker/fleet/publish/fleet_gather.h"
-#include "broker/fleet/publish/fleet_publish.h"
-#include "broker/fleet/publish/fleet_queue.h"
-#include "broker/fleet/publish/fleet_retained.h"
-#include "broker/fleet/publish/fleet_retained_expiry.h"
-#include "broker/fleet/publish/fleet_retained_read.h"
-#include "broker/fleet/session/fleet_disconnect.h"
-#include "broker/fleet/session/fleet_due.h"
-#include "broker/fleet/session/fleet_will.h"
-#include "broker/fleet/storage/fleet_disk.h"
-#include "broker/fleet/storage/fleet_full.h"
-#include "broker/fleet/storage/fleet_replicas.h"
-#include "broker/fleet/storage/fleet_totals.h"
-#include "broker/fleet/storage/fleet_usage.h"
 #include "broker/fleet/wire/fleet_frame.h"
 #include "common/log/log.h"
 #include "tests/unit/broker/fleet/lone_client.h"
@@ -67,10 +36,8 @@ static inline void lone_on_event(evutil_socket_t fd, short what, void *arg)
 /* fleet_wake was called since this was asked last. */
 static inline bool lone_is_woken(struct lone_node *n)
 {
-    bool woken;
-
     event_base_loop(n->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-    woken = n->woken;
+    bool woken = n->woken;
     n->woken = false;
     return woken;
 }
@@ -92,7 +59,6 @@ static inline int lone_setup(void **state)
 {
     static const struct fleet_connect_ops connect_ops = {.node_gone = lone_node_gone};
     struct lone_node *n = calloc(1, sizeof(*n));
-
     assert_non_null(n);
     log_init("test", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
     *state = n;
@@ -128,7 +94,6 @@ static inline int lone_setup(void **state)
 static inline int lone_teardown(void **state)
 {
     struct lone_node *n = *state;
-
     n->f.lease = FLEET_LEASE_NONE;
     lone_endless_time(n);
     fleet_holds_detach(&n->f);
@@ -141,13 +106,11 @@ static inline int lone_teardown(void **state)
     event_base_free(n->base);
     while (n->clients != NULL) {
         struct lone_client *c = n->clients;
-
         n->clients = c->next;
         free(c);
     }
     while (n->calls != NULL) {
         struct lone_call *c = n->calls;
-
         n->calls = c->next;
         free(c);
     }

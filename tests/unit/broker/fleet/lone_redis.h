@@ -21,7 +21,6 @@ static inline size_t lone_count(const struct lone_node *n)
 static inline void lone_put_word(char *out, const char *word, size_t len)
 {
     size_t at = strlen(out);
-
     if (at + 8 >= LONE_TEXT)
         return; /* enough to tell them apart */
     if (at > 0)
@@ -30,7 +29,6 @@ static inline void lone_put_word(char *out, const char *word, size_t len)
         at += (size_t)sprintf(out + at, "''");
     for (size_t i = 0; i < len && at + 8 < LONE_TEXT; i++) {
         unsigned char c = (unsigned char)word[i];
-
         if (c > ' ' && c < 0x7f)
             out[at++] = (char)c;
         else
@@ -50,7 +48,6 @@ static inline struct redis_args lone_args(const struct lone_node *n, size_t numb
     const struct redis_queue *q = n->f.q;
     char *at = q->bytes + q->start;
     size_t i;
-
     assert_true(number < q->count);
     for (i = 0; i < number; i++)
         at += q->ring[(q->head + i) & (q->ring_size - 1)].bytes;
@@ -64,7 +61,6 @@ static inline const char *lone_command(const struct lone_node *n, size_t number)
     struct redis_args args = lone_args(n, number);
     size_t len;
     const char *word = redis_args_next(&args, &len);
-
     text[0] = '\0';
     if (len == 7 && memcmp(word, "EVALSHA", 7) == 0) {
         word = scripts_name(&n->f.scripts, redis_args_next(&args, &len));
@@ -83,7 +79,6 @@ static inline const char *lone_command(const struct lone_node *n, size_t number)
 static inline void lone_answer(struct lone_node *n, const redisReply *r)
 {
     size_t len;
-
     redis_queue_unwritten(n->f.q, &len);
     redis_queue_wrote(n->f.q, len);
     assert_true(redis_queue_answer(n->f.q, r));
@@ -111,10 +106,8 @@ static inline void lone_greet(struct lone_node *n, int listener)
     uint64_t end_ms = clock_monotonic_ms() + 10000;
     char asked[1024];
     int fd = -1;
-
     for (bool said = false; !redis_link_is_up(n->f.commands);) {
         uint64_t now_ms = clock_monotonic_ms();
-
         assert_true(now_ms < end_ms);
         event_base_loop(n->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
         redis_link_input(n->f.commands, now_ms, NULL);
@@ -140,7 +133,6 @@ static inline void lone_open_link(struct lone_node *n)
                                     .backoff_max_ms = 10,
                                     .greeted = lone_greeted};
     char url[64];
-
     assert_int_equal(bind(listener, (struct sockaddr *)&a, sizeof(a)), 0);
     assert_int_equal(listen(listener, 1), 0);
     assert_int_equal(getsockname(listener, (struct sockaddr *)&a, &len), 0);

@@ -21,7 +21,6 @@
 static const char *show(const struct sockaddr_storage *a, char *buf, size_t size)
 {
     char host[INET6_ADDRSTRLEN];
-
     if (a->ss_family == AF_INET) {
         const struct sockaddr_in *in = (const struct sockaddr_in *)a;
         inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
@@ -39,7 +38,6 @@ static const char *show(const struct sockaddr_storage *a, char *buf, size_t size
 static void assert_address(const struct sockaddr_storage *a, const char *expected)
 {
     char buf[80];
-
     assert_string_equal(show(a, buf, sizeof(buf)), expected);
 }
 
@@ -61,7 +59,6 @@ static enum proxy_result parse(const uint8_t *bytes, size_t len, struct proxy_in
                                size_t *used)
 {
     uint8_t *copy = malloc(len > 0 ? len : 1);
-
     assert_non_null(copy);
     memcpy(copy, bytes, len);
     enum proxy_result result = proxy_parse(copy, len, out, used);
@@ -137,7 +134,6 @@ static void unix_sockets_count_as_local(void **state)
     uint8_t header[16 + 216 + 4] = SIG "\x21\x31\x00\xdb";
     struct proxy_info info;
     size_t used;
-
     (void)state;
     header[16 + 216] = 0x04; /* an empty TLV behind the addresses */
     assert_int_equal(parse(header, 16 + 216 + 3, &info, &used), PROXY_OK);
@@ -244,7 +240,6 @@ static void checksum_is_verified_when_there(void **state)
     static const uint8_t crc[4] = {0xe3, 0x74, 0x12, 0x53};
     struct proxy_info info;
     size_t used;
-
     (void)state;
     memcpy(header + 31, crc, 4);
     assert_int_equal(parse(header, sizeof(header) - 1, &info, &used), PROXY_OK);
@@ -309,7 +304,6 @@ static void written_bytes_are_those_of_the_specification(void **state)
 {
     struct proxy_info info = {0};
     uint8_t buf[PROXY_V2_MAX];
-
     (void)state;
     set_address(&info.source, "10.0.0.1", 12345);
     set_address(&info.destination, "10.0.0.2", 1883);
@@ -412,7 +406,6 @@ static void addresses_of_other_families_are_written_as_unspecified(void **state)
     struct proxy_info read;
     uint8_t buf[PROXY_V2_MAX];
     size_t used;
-
     (void)state;
     info.source.ss_family = AF_UNIX;
     info.destination.ss_family = AF_UNIX;
@@ -425,7 +418,6 @@ static void random_bytes_behind_a_signature_do_no_harm(void **state)
 {
     unsigned seed = 12345;
     uint8_t buf[600];
-
     (void)state;
     for (int round = 0; round < 20000; round++) {
         struct proxy_info info;

@@ -1,4 +1,6 @@
 /* fleet_reading: everything that the fleet has is read in pieces, until nothing is left or something fails. */
+#include "broker/fleet/log/fleet_epochs.h"
+#include "broker/fleet/log/route.h"
 #include "broker/fleet/membership/fleet_reading.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
