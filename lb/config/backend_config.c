@@ -231,7 +231,7 @@ static const struct config_field backend_fields[] = {
          "client that sends such a header itself is closed, because the broker would believe it."},
     {.key = "proxy_certificate",
      .kind = CONFIG_BOOL,
-     FIELD(backend_config, proxy_certificate),
+     .at = offsetof(struct backend_config, proxy_certificate),
      .fallback = "false",
      .help = "With proxy_protocol: v2, the header has the client's verified certificate as well "
              "(DER, TLV 0xE0), up to 4 kB, for brokers that want a name in it. The common name is "
