@@ -26,6 +26,7 @@ struct broker_config;
 struct event_base;
 struct grant_terms;
 struct listener_config;
+struct source_http_stats;
 struct scram_secret;
 struct user_store;
 
@@ -44,6 +45,11 @@ struct auth *auth_new(struct event_base *base, const struct broker_config *confi
 void auth_free(struct auth *a);
 
 void auth_reload(struct auth *a);
+/* Who else has a say in a reload: gets the configuration that was read (not when there is no file), puts what is its in
+ * force and leaves in it what is to be freed; or says in `err` why not, and then nothing changes. NULL: nobody. */
+typedef bool auth_reload_accept_fn(void *arg, struct broker_config *fresh, char *err,
+                                   size_t errlen);
+void auth_on_reload(struct auth *a, auth_reload_accept_fn *accept, void *arg);
 void auth_on_change(struct auth *a, void (*changed)(void *arg), void *arg);
 /* A source's users have changed: who came in by it is checked again. */
 void auth_changed(struct auth *a);
@@ -76,6 +82,8 @@ bool auth_still_admits(const struct auth *a, const struct listener_config *l,
 bool auth_admit_user(const struct auth *a, const struct listener_config *l, const char *username,
                      struct grant *out);
 
+/* NULL: no service is asked. */
+const struct source_http_stats *auth_service_stats(const struct auth *a);
 /* What SCRAM-SHA-256 asks of this user: passwd_find_scram. */
 uint64_t auth_find_scram(const struct auth *a, struct mqtt_slice username,
                          struct scram_secret *out);

@@ -37,7 +37,7 @@ bool jwt_base64_read(const uint8_t *text, size_t len, uint8_t *out, size_t size,
         return false;
     for (size_t at = 0; at < len; at += 4) {
         size_t count = len - at < 4 ? len - at : 4;
-        size_t spare = count * 6 % 8; /* bits of no byte */
+        unsigned spare = (unsigned)(count * 6 % 8); /* bits of no byte */
         int32_t bits = bits_of(text + at, count);
         if (bits < 0 || (bits & ((1 << spare) - 1)) != 0)
             return false;

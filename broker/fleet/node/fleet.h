@@ -205,7 +205,6 @@ const char *fleet_trouble(const struct fleet *f);
 bool fleet_accepts(const struct fleet *f);
 
 const char *fleet_state_name(enum fleet_state state);
-const char *fleet_lease_name(enum fleet_lease lease);
 /* Whether the diagrams have this arrow. */
 bool fleet_may_enter(enum fleet_state from, enum fleet_state to);
 bool fleet_lease_may_enter(enum fleet_lease from, enum fleet_lease to);

@@ -40,7 +40,6 @@ enum { KEY = 7 };
 static struct passwd *load(const char *text)
 {
     char err[300];
-
     temp_file_write(text, strlen(text));
     struct passwd *p = passwd_load(temp_file, KEY, err, sizeof(err));
     if (p == NULL)
@@ -62,7 +61,6 @@ static bool check(struct passwd *p, const char *user, const char *password)
 static void passwords_of_a_written_file_are_right(void **state)
 {
     struct passwd *p = load("# users\n\n" ALICE "  \n" BOB CAROL);
-
     (void)state;
     assert_true(check(p, "alice", "wonderland"));
     assert_true(check(p, "bob", "builder"));
@@ -152,7 +150,6 @@ static void who_has_no_keys_for_scram_gets_some_made_up(void **state)
 static void file_without_users_lets_nobody_in(void **state)
 {
     struct passwd *p = load("# nobody yet\n");
-
     (void)state;
     assert_false(check(p, "alice", "wonderland"));
     passwd_free(p);
@@ -165,7 +162,6 @@ static void windows_line_ends_and_a_missing_last_one_are_fine(void **state)
              "4PYdOTDjX3OlejCxbCIG2TmRlCxHF26LkMAV1PTuTy6XzZNrXsaK6obQzf2tBrXizQ==\r\n"
              "alice:$6$6b6crkICA6K11Zv2$Y2nU2aqf5isZLuHD4iPOLhbdVl3cmPnM9qZU8aILKLOJr"
              "GzEte0yldsnYV/4RvBsVlH1igwDtZZsOxXV8hpKaw==");
-
     (void)state;
     assert_true(check(p, "alice", "wonderland"));
     assert_true(check(p, "bob", "builder"));
@@ -242,7 +238,6 @@ static void unreadable_files_are_named(void **state)
 {
     char expected[200];
     char err[300];
-
     (void)state;
     assert_null(passwd_load("/nonexistent/passwd", KEY, err, sizeof(err)));
     assert_string_equal(err, "/nonexistent/passwd: cannot be read: No such file or directory");
@@ -268,7 +263,6 @@ static void a_byte_order_mark_and_blanks_lose_nobody(void **state)
         "\xef\xbb\xbf" BOB,           "\xef\xbb\xbf# users\r\n" BOB, "bob :" HASH_OF_BOB "\n",
         "  bob\t: " HASH_OF_BOB "\n", "\tbob:" HASH_OF_BOB " \r\n",
     };
-
     (void)state;
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         struct passwd *p = load(files[i]);
@@ -309,7 +303,6 @@ static void a_pipe_is_refused_rather_than_waited_for(void **state)
 {
     char expected[300];
     char err[300];
-
     (void)state;
     assert_int_equal(unlink(temp_file), 0);
     assert_int_equal(mkfifo(temp_file, 0600), 0);
@@ -323,7 +316,6 @@ static void a_stamp_is_of_user_and_line(void **state)
     struct passwd *p = load(ALICE BOB);
     struct passwd *again = load(CAROL BOB "alice:" HASH_OF_BOB "\n");
     uint64_t bob = passwd_stamp(p, slice("bob"));
-
     (void)state;
     assert_true(bob != 0);
     assert_true(passwd_stamp(again, slice("bob")) == bob);
@@ -341,7 +333,6 @@ static void a_long_password_may_be_kept_short(void **state)
     struct passwd_secret secret = {.iterations = 7, .salt_len = 12};
     uint8_t text[1000];
     uint8_t buf[PASSWD_HASH_BYTES];
-
     (void)state;
     memset(text, 'x', sizeof(text));
     for (uint32_t len = 120; len < 140; len++) {
@@ -385,7 +376,6 @@ static bool run_tool(const char *const *argv)
     posix_spawn_file_actions_t quiet;
     int status = 0;
     pid_t pid;
-
     posix_spawn_file_actions_init(&quiet);
     posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY, 0);
@@ -402,7 +392,6 @@ static void file_of_the_real_tool_is_read(void **state)
 {
     static const char *const kinds[] = {"sha512", "sha512-pbkdf2"};
     char err[300];
-
     (void)state;
     temp_file_write("", 0);
     for (size_t i = 0; i < 2; i++) {
