@@ -36,9 +36,11 @@ static void find(struct lone_node *n, struct asker *a, const char *name)
     store.find(store.arg, lone_slice(name), &a->question);
 }
 
+/* As at the start. */
 static void watch(struct lone_node *n)
 {
     struct user_watcher watcher = {.changed = on_changed, .doubt = on_doubt, .arg = n};
+    fleet_users_free(&n->f);
     assert_true(fleet_users_init(&n->f));
     store = fleet_users_store(&n->f.store);
     store.watch(store.arg, &watcher);
@@ -81,18 +83,15 @@ static void a_user_is_asked_for_by_name(void **state)
     ask(n);
     redis_says(n, "'7");
     assert_told(n, "");
-    fleet_users_free(&n->f);
 }
 
 static void nobody_watches_nobody_is_asked(void **state)
 {
     struct lone_node *n = *state;
 
-    assert_true(fleet_users_init(&n->f));
     n->f.now_ms += ASK_MS;
     fleet_users_tick(&n->f);
     redis_gets_nothing(n);
-    fleet_users_free(&n->f);
 }
 
 static void who_was_changed_is_read_from_the_log(void **state)
@@ -111,7 +110,6 @@ static void who_was_changed_is_read_from_the_log(void **state)
     ask(n);
     redis_says(n, "'9");
     assert_told(n, "");
-    fleet_users_free(&n->f);
 }
 
 static void a_number_without_an_entry_is_doubt(void **state)
@@ -136,7 +134,6 @@ static void a_number_without_an_entry_is_doubt(void **state)
         ask(n);
         redis_says(n, "'9");
         assert_told(n, "");
-        fleet_users_free(&n->f);
     }
 }
 
@@ -157,7 +154,6 @@ static void numbers_that_go_back_or_far_are_doubt(void **state)
     redis_gets(n, "XRANGE fl:{u}:log 1002-0 1002-0");
     redis_says(n, "[ [ '1002-0 [ 'u 'bob ] ] ]");
     assert_told(n, "changed bob");
-    fleet_users_free(&n->f);
 }
 
 static void a_lost_answer_is_asked_for_again_or_doubt(void **state)
@@ -182,7 +178,6 @@ static void a_lost_answer_is_asked_for_again_or_doubt(void **state)
     ask(n);
     redis_says(n, "'8");
     assert_told(n, "doubt");
-    fleet_users_free(&n->f);
 }
 
 /* Who was found before it is known how often users were changed may have changed since. */
@@ -198,7 +193,6 @@ static void whoever_came_first_is_in_doubt(void **state)
     ask(n);
     redis_says(n, "'7");
     assert_told(n, "doubt");
-    fleet_users_free(&n->f);
 }
 
 int main(void)
