@@ -16,7 +16,9 @@
 #include "broker/auth/sources/source_certificate.h"
 #include "broker/auth/sources/source_end.h"
 #include "broker/auth/sources/source_file.h"
+#include "broker/auth/sources/source_http.h"
 #include "broker/auth/sources/source_jwt.h"
+#include "broker/auth/sources/source_redis.h"
 #include "broker/base/broker_config.h"
 #include "common/log/log.h"
 
@@ -42,9 +44,13 @@ struct auth {
     struct source_certificate certificate;
     struct source_file file;
     struct source_jwt jwt;
+    struct source_http http;
+    struct source_redis redis;
     struct door *doors; /* the first for all, then one for each listener of the configuration */
     size_t door_count;
     struct auth_reload *reload;
+    auth_reload_accept_fn *accept;
+    void *accept_arg;
     void (*changed)(void *arg);
     void *changed_arg;
 };
@@ -78,10 +84,21 @@ static bool lets_in_anonymous(const struct auth *a, const struct door *d)
     return as_auth ? a->anonymous || a->files.anonymous : d->config->anonymous == ANONYMOUS_YES;
 }
 
+static bool asks_service(const struct auth *a)
+{
+    const char *url = a->config->auth.http.url;
+    return url != NULL && url[0] != '\0';
+}
+
+static bool needs_logins(const struct auth *a, const struct auth_files *files)
+{
+    return files->passwd != NULL || files->jwt != NULL || asks_service(a);
+}
+
 /* From now on these files count. False, and nothing has changed: no memory or no thread. */
 static bool use_files(struct auth *a, const struct auth_files *files)
 {
-    if ((files->passwd != NULL || files->jwt != NULL) && !need_logins(a))
+    if (needs_logins(a, files) && !need_logins(a))
         return false;
     a->files = *files;
     if (a->logins != NULL)
@@ -91,7 +108,7 @@ static bool use_files(struct auth *a, const struct auth_files *files)
     a->file.logins = a->logins;
     a->jwt.keys = files->jwt;
     a->jwt.logins = a->logins;
-    a->has_terms = a->has_terms || files->jwt != NULL;
+    a->has_terms = a->has_terms || files->jwt != NULL || asks_service(a);
     a->narrows = a->has_terms || files->acl != NULL;
     for (size_t i = 0; i < a->door_count; i++) {
         a->doors[i].end.logins = a->logins;
@@ -105,7 +122,8 @@ static bool use_files(struct auth *a, const struct auth_files *files)
 /* The source of this name, which the configuration has checked. */
 static struct source *source_named(struct auth *a, const char *name)
 {
-    struct source *const all[] = {&a->certificate.source, &a->file.source, &a->jwt.source};
+    struct source *const all[] = {&a->certificate.source, &a->file.source, &a->jwt.source,
+                                  &a->redis.source, &a->http.source};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         if (strcmp(source_names[all[i]->kind], name) == 0)
             return all[i];
@@ -125,6 +143,7 @@ static void chain_make(struct auth *a, struct chain *chain, const struct config_
     chain->sources[chain->count++] = &a->certificate.source;
     chain->sources[chain->count++] = &a->file.source;
     chain->sources[chain->count++] = &a->jwt.source;
+    chain->sources[chain->count++] = &a->http.source;
 }
 
 static void door_make(struct auth *a, struct door *d, const struct listener_auth_config *own)
@@ -136,6 +155,11 @@ static void door_make(struct auth *a, struct door *d, const struct listener_auth
     d->chain.sources[d->chain.count++] = &d->end.source;
 }
 
+static void on_users_changed(void *arg)
+{
+    auth_changed(arg);
+}
+
 static bool doors_make(struct auth *a)
 {
     const struct listener_config *items = a->config->listeners.items;
@@ -143,6 +167,11 @@ static bool doors_make(struct auth *a)
     source_certificate_init(&a->certificate);
     source_file_init(&a->file);
     source_jwt_init(&a->jwt);
+    source_http_init(&a->http, a->base);
+    if (!source_redis_init(&a->redis, a->hash_key))
+        return false;
+    a->redis.changed = on_users_changed;
+    a->redis.changed_arg = a;
     a->doors = calloc(listeners + 1, sizeof(*a->doors));
     if (a->doors == NULL)
         return false;
@@ -162,19 +191,34 @@ static const struct door *door_of(const struct auth *a, const struct listener_co
 
 /* ---- files ------------------------------------------------------------------------------------ */
 
-static void on_reloaded(void *arg, struct auth_files *fresh, const char *err)
+/* All that may fail comes first. */
+static bool accept_reload(struct auth *a, const struct auth_files *fresh,
+                          struct broker_config *config, char *err, size_t errlen)
+{
+    if (needs_logins(a, fresh) && !need_logins(a)) {
+        snprintf(err, errlen, "no thread for password hashes");
+        return false;
+    }
+    return config == NULL || a->accept == NULL || a->accept(a->accept_arg, config, err, errlen);
+}
+
+static void on_reloaded(void *arg, struct auth_files *fresh, struct broker_config *config,
+                        const char *err)
 {
     struct auth *a = arg;
+    char refused[640];
     if (fresh == NULL) {
         LOG_ERROR("auth_reload_failed", KV_STR("err", err));
         return;
     }
-    struct auth_files old = a->files;
-    if (!use_files(a, fresh)) {
-        LOG_ERROR("auth_reload_failed", KV_STR("err", "no thread for password hashes"));
+    if (!accept_reload(a, fresh, config, refused, sizeof(refused))) {
+        LOG_ERROR("config_rejected", KV_STR("err", refused),
+                  KV_STR("in_force", "the configuration before"));
         auth_reload_dispose(a->reload, fresh);
         return;
     }
+    struct auth_files old = a->files;
+    (void)use_files(a, fresh);
     auth_reload_dispose(a->reload, &old);
     LOG_INFO("auth_reloaded");
     auth_changed(a);
@@ -196,7 +240,7 @@ struct auth *auth_new(struct event_base *base, const struct broker_config *confi
     if (a->reload == NULL || !doors_make(a) ||
         !auth_files_load(&config->auth, hash_key, &files, err, errlen))
         goto fail;
-    if (use_files(a, &files))
+    if (use_files(a, &files) && source_http_set(&a->http, &config->auth.http, a->logins))
         return a;
     snprintf(err, errlen, "auth: out of memory or threads");
 fail:
@@ -210,7 +254,9 @@ void auth_free(struct auth *a)
     if (a == NULL)
         return;
     auth_reload_free(a->reload);
+    source_http_fini(&a->http);
     logins_free(a->logins);
+    source_redis_fini(&a->redis);
     auth_files_free(&a->files);
     free(a->doors);
     free(a);
@@ -220,6 +266,12 @@ void auth_reload(struct auth *a)
 {
     if (!auth_reload_start(a->reload))
         LOG_ERROR("auth_reload_failed", KV_STR("err", "no thread to read the files"));
+}
+
+void auth_on_reload(struct auth *a, auth_reload_accept_fn *accept, void *arg)
+{
+    a->accept = accept;
+    a->accept_arg = arg;
 }
 
 void auth_on_change(struct auth *a, void (*changed)(void *arg), void *arg)
@@ -232,6 +284,33 @@ void auth_changed(struct auth *a)
 {
     if (a->changed != NULL)
         a->changed(a->changed_arg);
+}
+
+void auth_checked(struct auth *a)
+{
+    source_redis_checked(&a->redis);
+}
+
+bool auth_wants_users(const struct auth *a)
+{
+    for (size_t i = 0; i < a->door_count; i++)
+        if (chain_find(&a->doors[i].chain, SOURCE_REDIS) != NULL)
+            return true;
+    return false;
+}
+
+bool auth_use_users(struct auth *a, const struct user_store *store)
+{
+    if (!need_logins(a))
+        return false;
+    a->redis.logins = a->logins;
+    a->file.logins = a->logins;
+    a->jwt.logins = a->logins;
+    login_set_table(a->logins, a->files.passwd);
+    for (size_t i = 0; i < a->door_count; i++)
+        a->doors[i].end.logins = a->logins;
+    source_redis_use(&a->redis, store);
+    return true;
 }
 
 bool auth_forget_some(struct auth *a, size_t *at)
@@ -288,6 +367,38 @@ bool auth_admit_user(const struct auth *a, const struct listener_config *l, cons
     if (chain_find(&d->chain, SOURCE_FILE) != NULL)
         out->stamp = passwd_stamp(a->files.passwd, slice_of(username));
     return out->stamp != 0;
+}
+
+const struct source_http_stats *auth_service_stats(const struct auth *a)
+{
+    return a->http.client != NULL ? &a->http.stats : NULL;
+}
+
+uint64_t auth_find_scram(const struct auth *a, struct mqtt_slice username, struct scram_secret *out)
+{
+    return passwd_find_scram(a->files.passwd, username, out);
+}
+
+static void on_settled(void *arg, enum login_verdict verdict)
+{
+    struct chain_wait *wait = arg;
+    wait->source.asked = NULL;
+    wait->done(wait->arg, verdict);
+}
+
+/* It waits as if the file had been asked, so it is given up in the same way. */
+enum login_verdict auth_settle(struct auth *a, const struct login_request *r, bool right,
+                               uint64_t stamp, struct chain_wait *wait)
+{
+    if (a->logins == NULL)
+        return right ? LOGIN_OK : LOGIN_BAD;
+    if (wait == NULL)
+        return login_settle(a->logins, r, right, stamp, NULL);
+    wait->source.login = (struct login_wait){.done = on_settled, .arg = wait};
+    enum login_verdict verdict = login_settle(a->logins, r, right, stamp, &wait->source.login);
+    if (verdict == LOGIN_PENDING)
+        wait->source.asked = &a->file.source;
+    return verdict;
 }
 
 const struct logins *auth_logins(const struct auth *a)

@@ -26,6 +26,9 @@ struct broker_config;
 struct event_base;
 struct grant_terms;
 struct listener_config;
+struct source_http_stats;
+struct scram_secret;
+struct user_store;
 
 /* Who asks. The texts are the asker's. */
 struct identity {
@@ -42,9 +45,20 @@ struct auth *auth_new(struct event_base *base, const struct broker_config *confi
 void auth_free(struct auth *a);
 
 void auth_reload(struct auth *a);
+/* Who else has a say in a reload: gets the configuration that was read (not when there is no file), puts what is its in
+ * force and leaves in it what is to be freed; or says in `err` why not, and then nothing changes. NULL: nobody. */
+typedef bool auth_reload_accept_fn(void *arg, struct broker_config *fresh, char *err,
+                                   size_t errlen);
+void auth_on_reload(struct auth *a, auth_reload_accept_fn *accept, void *arg);
 void auth_on_change(struct auth *a, void (*changed)(void *arg), void *arg);
 /* A source's users have changed: who came in by it is checked again. */
 void auth_changed(struct auth *a);
+/* All clients have been looked at since `changed` was called last. */
+void auth_checked(struct auth *a);
+/* Whether any chain has users of a store outside of this process; and the store. False when out of memory or
+ * threads. */
+bool auth_wants_users(const struct auth *a);
+bool auth_use_users(struct auth *a, const struct user_store *store);
 /* login_forget_some, if there is anything to forget. */
 bool auth_forget_some(struct auth *a, size_t *at);
 
@@ -67,6 +81,16 @@ bool auth_still_admits(const struct auth *a, const struct listener_config *l,
  * user, or nobody may come in without a password. */
 bool auth_admit_user(const struct auth *a, const struct listener_config *l, const char *username,
                      struct grant *out);
+
+/* NULL: no service is asked. */
+const struct source_http_stats *auth_service_stats(const struct auth *a);
+/* What SCRAM-SHA-256 asks of this user: passwd_find_scram. */
+uint64_t auth_find_scram(const struct auth *a, struct mqtt_slice username,
+                         struct scram_secret *out);
+/* A method has found out whether that is who it says it is: login_settle. LOGIN_PENDING: wait->done gets the
+ * verdict, as of auth_login. */
+enum login_verdict auth_settle(struct auth *a, const struct login_request *r, bool right,
+                               uint64_t stamp, struct chain_wait *wait);
 
 /* NULL: no source has had anything checked by threads. */
 const struct logins *auth_logins(const struct auth *a);

@@ -19,6 +19,7 @@ extern const struct config_schema listener_schema;            /* listener_config
 extern const struct config_schema redis_schema, fleet_schema; /* fleet_config.c */
 extern const struct config_schema auth_schema;
 extern const struct config_schema jwt_schema;
+extern const struct config_schema http_auth_schema;
 extern const struct config_schema limits_schema;
 extern const struct config_schema mqtt_schema;
 

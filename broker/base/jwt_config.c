@@ -21,7 +21,7 @@ static const struct config_field key_fields[] = {
      FIELD(jwt_key_config, file),
      .required = true,
      .help = "HS256: the secret, at least 32 bytes. RS256 and ES256: the public key or a "
-             "certificate in PEM. Read again on SIGHUP."},
+             "certificate in PEM."},
 };
 static const struct config_schema key_schema = CONFIG_SCHEMA(struct jwt_key_config, key_fields);
 

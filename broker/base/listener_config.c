@@ -46,6 +46,7 @@ static const struct config_field listener_auth_fields[] = {
      .kind = CONFIG_STRINGS,
      FIELD(listener_auth_config, chain),
      .check = config_check_source,
+     .fixed = true,
      .help = "Who is asked about clients of this listener, instead of auth.chain."},
     {.key = "chain", .kind = CONFIG_POSITION, FIELD(listener_auth_config, chain_at)},
 };
@@ -58,6 +59,7 @@ static const struct config_field listener_fields[] = {
      FIELD(listener_config, bind),
      .required = true,
      .check = address_check,
+     .fixed = true,
      .help = "Address and port to accept clients on: 0.0.0.0:1883, [::]:1883 (IPv6 alone), *:1883 "
              "and localhost:1883 (both)."},
     {.key = "protocol",
@@ -65,6 +67,7 @@ static const struct config_field listener_fields[] = {
      FIELD(listener_config, protocol),
      .names = protocol_names,
      .fallback = "mqtt",
+     .fixed = true,
      .help = "What clients speak: MQTT itself, or MQTT over WebSocket."},
     {.key = "proxy_protocol",
      .kind = CONFIG_ENUM,
@@ -77,6 +80,7 @@ static const struct config_field listener_fields[] = {
      .kind = CONFIG_STRINGS,
      FIELD(listener_config, trusted_proxies),
      .check = check_network,
+     .fixed = true,
      .help = "Networks whose PROXY headers, and X-Real-IP of WebSocket, are believed. A PROXY "
              "header from elsewhere ends the connection."},
     {.key = "max_connections",

@@ -44,6 +44,7 @@ enum client_pause {
     PAUSE_OUTPUT = 4,         /* it doesn't read its answers */
     PAUSE_LIST = 8,           /* its SUBSCRIBE or UNSUBSCRIBE names many filters */
     PAUSE_FANOUT = 16,        /* a message is being handed out to many: fanout.h */
+    PAUSE_RATE = 32,          /* it publishes faster than it may: publish_rate.h */
 };
 
 /* What the store knows of the connection: `hold`. Beside the state, because a connection may end at any time, and
@@ -84,7 +85,8 @@ struct client {
     bool look_again : 1; /* its end may have come with the last bytes, unannounced */
     bool blocked : 1;    /* it takes nothing now */
     /* What the connection is, from its beginning or its CONNECT on. */
-    bool trusted : 1; /* its address may send a PROXY header */
+    bool trusted : 1;                         /* its address may send a PROXY header */
+    bool counts_address : 1, counts_user : 1; /* crowd.h */
     bool proxied : 1; /* its address is the one that the PROXY header named */
     bool
         bridge : 1; /* another broker: its subscriptions are "no local" and "retain as published" */

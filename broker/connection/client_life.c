@@ -17,8 +17,10 @@
 #include "broker/client/connect_attempt.h"
 #include "broker/client/holders.h"
 #include "broker/client/leave.h"
+#include "broker/client/publish_rate.h"
 #include "broker/client/request.h"
 #include "broker/client/rest.h"
+#include "broker/connection/crowd.h"
 #include "broker/connection/disconnect.h"
 #include "broker/delivery/deliver.h"
 #include "broker/delivery/fanout.h"
@@ -214,6 +216,8 @@ static void drop_connection(struct client *c, enum client_end why)
 {
     struct broker *b = c->broker;
     size_t written;
+    crowd_leave(c);
+    publish_rate_forget(c);
     /* The answers to what came before a DISCONNECT are written, too. */
     if ((peer_listens(why) || why == END_DISCONNECT) && !c->blocked)
         output_write(&c->output, &b->chunks, c->transport, &written);

@@ -19,6 +19,7 @@ struct auth_recheck {
     struct event *go_on;
     size_t forget_at;
     bool forgetting;
+    bool walking;
     uint32_t closed;
 };
 
@@ -56,6 +57,10 @@ static void walk(struct auth_recheck *r, struct timebox *box)
         LOG_INFO("users_closed", KV_UINT("clients", r->closed));
         r->closed = 0;
     }
+    if (b->recheck_at == NULL && r->walking) {
+        r->walking = false;
+        auth_checked(b->auth); /* which may begin anew */
+    }
 }
 
 static void on_go_on(evutil_socket_t fd, short what, void *arg)
@@ -81,6 +86,7 @@ static void begin(void *arg)
     r->broker->recheck_at = r->broker->clients;
     r->forget_at = 0;
     r->forgetting = true;
+    r->walking = true;
     event_active(r->go_on, EV_TIMEOUT, 0);
 }
 

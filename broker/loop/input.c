@@ -13,6 +13,7 @@
 #include "broker/client/leave.h"
 #include "broker/client/rest.h"
 #include "broker/connection/client_life.h"
+#include "broker/connection/crowd.h"
 #include "broker/connection/receive.h"
 #include "broker/connection/upgrade.h"
 #include "broker/delivery/fanout.h"
@@ -88,6 +89,8 @@ static size_t take_proxy_header(struct client *c, const uint8_t *buf, size_t len
         if (!info.local) {
             c->transport->peer = peer_from_sockaddr((const struct sockaddr *)&info.source);
             c->proxied = true;
+            if (!crowd_admit_address(c))
+                return 0;
         }
         if (!take_certificate(c, &info)) {
             client_close(c, END_NO_MEMORY);

@@ -16,6 +16,7 @@
 #include "broker/client/connect_attempt.h"
 #include "broker/client/holders.h"
 #include "broker/connection/client_life.h"
+#include "broker/connection/crowd.h"
 #include "broker/delivery/publish.h"
 #include "broker/net/listener.h"
 #include "broker/protocol/connack.h"
@@ -23,13 +24,26 @@
 #include "common/base/clock.h"
 #include "common/log/log.h"
 
+static bool has_prefix(struct mqtt_slice id, const struct config_strings *allowed)
+{
+    for (size_t i = 0; i < allowed->count; i++) {
+        size_t len = strlen(allowed->items[i]);
+        if (len <= id.len && memcmp(id.data, allowed->items[i], len) == 0)
+            return true;
+    }
+    return allowed->count == 0;
+}
+
 static bool check_client_id(struct client *c, const struct mqtt_connect *p)
 {
     const struct limits_config *limits = &c->broker->config->limits;
+    const struct mqtt_config *m = &c->broker->config->mqtt;
     if (p->client_id.len == 0) /* 3.1.3.1 */
-        return p->version == MQTT_V5 || (p->version == MQTT_V311 && p->clean_start);
+        return m->allow_empty_client_id &&
+               (p->version == MQTT_V5 || (p->version == MQTT_V311 && p->clean_start));
     return p->client_id.len <= limits->max_client_id_length &&
-           memchr(p->client_id.data, 0, p->client_id.len) == NULL;
+           memchr(p->client_id.data, 0, p->client_id.len) == NULL &&
+           has_prefix(p->client_id, &m->client_id_prefixes);
 }
 
 /* An id that no other client can have by accident. */
@@ -46,7 +60,8 @@ static void make_client_id(char out[33])
 static struct message *make_will(struct client *c, const struct mqtt_connect *p,
                                  struct mqtt_slice client_id)
 {
-    struct mqtt_publish will = {.retain = p->will_retain,
+    struct mqtt_publish will = {.retain =
+                                    p->will_retain && c->broker->config->mqtt.retain == RETAIN_ON,
                                 .qos = p->will_qos,
                                 .topic = p->will_topic,
                                 .payload = p->will_payload,
@@ -205,6 +220,10 @@ void handle_connect_let_in(struct client *c)
     if (!is_serving(c))
         return;
     take_grant(c, a);
+    if (!crowd_admit_user(c)) {
+        connack_refuse(c, MQTT_R_QUOTA_EXCEEDED, REFUSED_USER, "too many connections of this user");
+        return;
+    }
     if (take_will(c))
         client_enter(c, CLIENT_CLAIMING);
     else
@@ -233,11 +252,14 @@ static void go_on(struct client *c, enum login_verdict verdict)
 
 void handle_connect_login_done(struct client *c)
 {
-    go_on(c, c->connecting->verdict);
+    if (c->v5 != NULL && c->v5->auth != NULL)
+        handle_auth_judged(c, c->connecting->verdict);
+    else
+        go_on(c, c->connecting->verdict);
 }
 
 /* A proxy's own address says nothing about who is behind it. */
-static const struct peer *source_of(const struct client *c)
+const struct peer *handle_connect_source(const struct client *c)
 {
     return c->trusted && !c->proxied ? NULL : &c->transport->peer;
 }
@@ -249,7 +271,7 @@ static void begin_login(struct client *c, const struct mqtt_connect *p)
                                .username = p->username,
                                .password = p->has_password ? p->password : (struct mqtt_slice){0},
                                .client_id = a->client_id,
-                               .peer = source_of(c),
+                               .peer = handle_connect_source(c),
                                .certificate = c->certificate};
     a->login.done = connect_attempt_judged;
     a->login.arg = c;
@@ -271,7 +293,7 @@ static bool check_will(struct client *c, const struct mqtt_connect *p)
         return true;
     if (p->will_qos > m->max_qos)
         connack_refuse(c, MQTT_R_QOS_NOT_SUPPORTED, REFUSED_WILL, "QoS of the will");
-    else if (p->will_retain && !m->retain)
+    else if (p->will_retain && m->retain == RETAIN_OFF)
         connack_refuse(c, MQTT_R_RETAIN_NOT_SUPPORTED, REFUSED_WILL, "retain flag of the will");
     else if (mqtt_props_find(&p->will_props, MQTT_P_PAYLOAD_FORMAT, &format) && format.num == 1 &&
              !mqtt_payload_utf8_valid(p->will_payload.data, p->will_payload.len))

@@ -3,7 +3,8 @@
  *
  * Data flow: lb_config_load reads lb.yaml through common/config; snapshot.c turns the result into
  *            what the workers use. Every key, its default and its effect stand in lb_config.c,
- *            loading and the checks across keys in lb_config_load.c.
+ *            listener_config.c and backend_config.c, loading and the checks across keys in
+ *            lb_config_load.c.
  * Ownership: lb_config_load fills *out with heap memory; lb_config_free releases it.
  * Errors:    file, line, column, key and what was expected; also across keys (a listener that names
  *            no backend, two servers of one name).

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "common/log/log.h"
-#include "common/net/proxy_protocol.h"
+#include "common/net/proxy_v2.h"
 #include "lb/backend/backend.h"
 #include "lb/backend/server.h"
 #include "lb/flow/attempt.h"
@@ -126,7 +126,7 @@ static bool make_header(struct flow *f)
     if (f->listener->is_wildcard)
         getsockname(f->client.stream.fd, (struct sockaddr *)&info.destination, &len);
     describe_tls(f, der, &info);
-    return attempt_set_header(f->attempt, header, proxy_write_v2(&info, header, sizeof(header)));
+    return attempt_set_header(f->attempt, header, proxy_v2_write(&info, header, sizeof(header)));
 }
 
 /* The connection is OpenSSL's no longer, if it can be (TLS 1.3): the header needed it last. */

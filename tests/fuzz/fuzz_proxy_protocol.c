@@ -3,6 +3,7 @@
  * every beginning of an accepted header must ask for more.
  */
 #include "common/net/proxy_protocol.h"
+#include "common/net/proxy_v2.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -64,7 +65,7 @@ static void write_and_read_back(const struct proxy_info *info)
     uint8_t buf[PROXY_V2_MAX];
     struct proxy_info again;
     size_t used = 0;
-    size_t n = proxy_write_v2(info, buf, sizeof(buf));
+    size_t n = proxy_v2_write(info, buf, sizeof(buf));
     demand(n != 0);
     demand(proxy_parse(buf, n, &again, &used) == PROXY_OK && used == n);
     demand_same(info, &again);

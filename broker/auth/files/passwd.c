@@ -5,6 +5,8 @@
 #include "broker/auth/files/passwd.h"
 
 #include "broker/auth/files/line_file.h"
+#include "broker/auth/scram/saslprep.h"
+#include "broker/auth/scram/scram_keys.h"
 #include "common/base/hash.h"
 #include "common/process/secret_memory.h"
 
@@ -29,7 +31,7 @@ struct record {
     uint32_t iterations;
     uint32_t memory_kib;
     uint16_t name_len;
-    uint8_t lanes, hash_len, salt_len;
+    uint8_t lanes, hash_len, salt_len, scram;
     uint8_t hash[PASSWD_HASH_BYTES];
     uint8_t bytes[];
 };
@@ -41,6 +43,8 @@ struct passwd {
     uint32_t *index; /* a record's place / PLACE_BYTES + 1; 0: free */
     size_t index_size, count;
     uint32_t most_iterations;
+    uint32_t scram_iterations;        /* of the first user who has keys for SCRAM; 0: nobody */
+    uint8_t make_up[SCRAM_KEY_BYTES]; /* follows from all lines */
 };
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -116,10 +120,15 @@ static uint32_t make_room(struct passwd *p, size_t size)
     return (uint32_t)(at / PLACE_BYTES) + 1;
 }
 
-static uint64_t make_stamp(const struct passwd_secret *s)
+/* The user's stamp, which also goes into what keys are made up from: brokers with the same file then make up the
+ * same ones, and nobody who doesn't have the file can. */
+static uint64_t make_stamp(struct passwd *p, const struct passwd_secret *s)
 {
-    uint8_t digest[SHA256_DIGEST_LENGTH];
+    uint8_t digests[sizeof(p->make_up) + SHA256_DIGEST_LENGTH];
+    memcpy(digests, p->make_up, sizeof(p->make_up));
+    uint8_t *digest = digests + sizeof(p->make_up);
     SHA256((const uint8_t *)s, sizeof(*s), digest);
+    SHA256(digests, sizeof(digests), p->make_up);
     uint64_t stamp;
     memcpy(&stamp, digest, sizeof(stamp));
     return stamp | 1; /* 0 means none */
@@ -140,12 +149,13 @@ static bool add_user(struct passwd *p, struct line_file *f, struct mqtt_slice na
         return line_file_fail(f, "out of memory");
     struct record *r = record_at(p, place);
     r->name_hash = hash;
-    r->stamp = make_stamp(s);
+    r->stamp = make_stamp(p, s);
     r->line = f->number;
     r->iterations = s->iterations;
     r->memory_kib = s->memory_kib;
     r->lanes = (uint8_t)s->lanes;
     r->hash_len = (uint8_t)s->hash_len;
+    r->scram = (uint8_t)s->scram;
     r->name_len = (uint16_t)name.len;
     r->salt_len = (uint8_t)s->salt_len;
     memcpy(r->hash, s->hash, sizeof(r->hash));
@@ -155,27 +165,42 @@ static bool add_user(struct passwd *p, struct line_file *f, struct mqtt_slice na
     p->count++;
     if (passwd_secret_cost(s) > p->most_iterations)
         p->most_iterations = passwd_secret_cost(s);
+    if (s->scram && p->scram_iterations == 0)
+        p->scram_iterations = s->iterations;
     return true;
 }
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
+const char *passwd_line_parse(char *line, struct mqtt_slice *name, struct passwd_secret *out)
+{
+    *name = (struct mqtt_slice){0};
+    char *colon = strchr(line, ':');
+    if (colon == NULL || colon == line)
+        return "expected user:password";
+    *colon = '\0';
+    char *text = line_trim(line);
+    size_t len = strlen(text);
+    *name = mqtt_slice_of(text, len);
+    if (len > NAME_MAX_BYTES || !mqtt_utf8_valid((const uint8_t *)text, len))
+        return "expected a name of at most 65535 bytes in UTF-8";
+    const char *problem = password_hash_parse(line_trim(colon + 1), out);
+    if (problem == NULL && out->scram && !saslprep_is_prepared_name(*name))
+        return "expected a name as SASLprep (RFC 4013) leaves it, of at most 256 bytes: no client "
+               "that uses SCRAM could say another one";
+    return problem;
+}
+
 static bool parse_line(struct passwd *p, struct line_file *f, char *line)
 {
     struct passwd_secret secret = {0};
-    char *colon = strchr(line, ':');
-    if (colon == NULL || colon == line)
-        return line_file_fail(f, "expected user:password");
-    *colon = '\0';
-    const char *problem = password_hash_parse(line_trim(colon + 1), &secret);
-    char *name = line_trim(line);
-    size_t len = strlen(name);
-    if (len > NAME_MAX_BYTES || !mqtt_utf8_valid((const uint8_t *)name, len))
-        problem = "expected a name of at most 65535 bytes in UTF-8";
+    struct mqtt_slice name;
+    const char *problem = passwd_line_parse(line, &name, &secret);
+    if (problem != NULL && name.len == 0)
+        return line_file_fail(f, "%s", problem);
     if (problem != NULL)
-        return line_file_fail(f, "user '%.64s': %s", name, problem);
-    struct mqtt_slice slice = {.data = (const uint8_t *)name, .len = (uint32_t)len};
-    bool added = add_user(p, f, slice, &secret);
+        return line_file_fail(f, "user '%.64s': %s", (const char *)name.data, problem);
+    bool added = add_user(p, f, name, &secret);
     OPENSSL_cleanse(&secret, sizeof(secret));
     return added;
 }
@@ -213,6 +238,7 @@ void passwd_free(struct passwd *p)
         return;
     secret_memory_free(p->block, p->block_size);
     free(p->index);
+    OPENSSL_cleanse(p, sizeof(*p));
     free(p);
 }
 
@@ -241,10 +267,27 @@ bool passwd_find(const struct passwd *p, struct mqtt_slice username, struct pass
     out->memory_kib = r->memory_kib;
     out->lanes = r->lanes;
     out->hash_len = r->hash_len;
+    out->scram = r->scram;
     out->salt_len = r->salt_len;
     memcpy(out->salt, r->bytes, r->salt_len);
     memcpy(out->hash, r->hash, sizeof(out->hash));
     return true;
+}
+
+uint64_t passwd_find_scram(const struct passwd *p, struct mqtt_slice username,
+                           struct scram_secret *out)
+{
+    static const uint8_t nobody[SCRAM_KEY_BYTES];
+    struct passwd_secret secret = {0};
+    bool has = passwd_find(p, username, &secret) && secret.scram;
+    uint32_t iterations =
+        p != NULL && p->scram_iterations != 0 ? p->scram_iterations : SCRAM_ITERATIONS_USUAL;
+    /* Made up for everybody, so that it takes as long. */
+    bool made = scram_keys_make_up(out, p != NULL ? p->make_up : nobody, username, iterations);
+    if (has)
+        password_hash_to_scram(&secret, out);
+    OPENSSL_cleanse(&secret, sizeof(secret));
+    return has && made ? passwd_stamp(p, username) : 0;
 }
 
 uint32_t passwd_most_iterations(const struct passwd *p)

@@ -1,5 +1,5 @@
 /*
- * passwd - the users and passwords of a file that mosquitto_passwd writes.
+ * passwd - the users and passwords of a file that mosquitto_passwd or flotilla-passwd writes.
  *
  * A line is the user's name, a colon, and the hashed password (password_hash.h). Blanks around the name
  * don't count, as with Mosquitto.
@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 struct passwd;
+struct scram_secret;
 
 /* NULL on failure, with a sentence for an operator in err. `hash_key` is the same at each load. */
 struct passwd *passwd_load(const char *path, uint64_t hash_key, char *err, size_t errlen);
@@ -37,7 +38,16 @@ uint64_t passwd_stamp(const struct passwd *p, struct mqtt_slice username);
 uint64_t passwd_stamp_of_hash(const struct passwd *p, uint64_t hash);
 /* False: no such user. */
 bool passwd_find(const struct passwd *p, struct mqtt_slice username, struct passwd_secret *out);
+/* For SCRAM-SHA-256: the user's keys and passwd_stamp; or 0 and keys that are made up, for a name that has
+ * none. These are the same each time, and at each broker with the same file, so that clients can't find out
+ * which names there are. */
+uint64_t passwd_find_scram(const struct passwd *p, struct mqtt_slice username,
+                           struct scram_secret *out);
 /* Of the user whose password costs most to check: passwd_secret_cost. */
 uint32_t passwd_most_iterations(const struct passwd *p);
+
+/* Reads one line without comment, and changes it: what is wrong with it, NULL: nothing. `name` has a NUL
+ * behind it, and is empty where there isn't any. `out` is all zero before. */
+const char *passwd_line_parse(char *line, struct mqtt_slice *name, struct passwd_secret *out);
 
 #endif

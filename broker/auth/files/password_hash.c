@@ -1,14 +1,19 @@
-/* Texts into numbers, and the three hashes: OpenSSL's two, and libargon2's. */
+/* Texts into numbers and back, and the hashes: OpenSSL's two, libargon2's, and SCRAM's keys. */
 #include "broker/auth/files/password_hash.h"
 
 #include <argon2.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/auth/scram/scram_keys.h"
+#include "broker/base/base64.h"
 #include "common/process/secret_memory.h"
+
+_Static_assert(sizeof(struct scram_keys) == PASSWD_HASH_BYTES, "the keys take the hash's place");
 
 enum {
     ITERATIONS_MAX = 1000000,
@@ -20,28 +25,19 @@ enum {
 };
 
 static const char argon2_head[] = "$argon2id$v=19$";
+static const char scram_head[] = "$scram-sha-256$";
+
+static size_t hash_len(const struct passwd_secret *s)
+{
+    return s->memory_kib > 0 ? s->hash_len : PASSWD_HASH_BYTES;
+}
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* Decodes base64 of at most `size` bytes; the length, -1 when it isn't that. */
+/* The length; -1 when it isn't base64 of 1 to `size` bytes. */
 static int decode_base64(const char *text, uint8_t *out, size_t size)
 {
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t len = strlen(text);
-    size_t pad = 0;
-    uint8_t buf[128];
-    if (len == 0 || len % 4 != 0 || len / 4 * 3 > sizeof(buf))
-        return -1;
-    while (pad < 2 && text[len - 1 - pad] == '=')
-        pad++;
-    if (strspn(text, alphabet) != len - pad) /* EVP_DecodeBlock overlooks blanks and stray '=' */
-        return -1;
-    int n = EVP_DecodeBlock(buf, (const uint8_t *)text, (int)len);
-    if (n < 0 || (size_t)n < pad || (size_t)n - pad > size)
-        return -1;
-    memcpy(out, buf, (size_t)n - pad);
-    return n - (int)pad;
+    return text != NULL ? base64_decode(text, strlen(text), out, size) : -1;
 }
 
 /* The same without padding. */
@@ -140,6 +136,25 @@ static const char *parse_argon2(char *at, struct passwd_secret *out)
     return NULL;
 }
 
+/* `at` is behind scram_head. */
+static const char *parse_scram(char *at, struct passwd_secret *out)
+{
+    out->scram = 1;
+    if (!parse_number(next_part(&at, '$'), ITERATIONS_MAX, &out->iterations) ||
+        out->iterations < SCRAM_ITERATIONS_MIN)
+        return "expected 4096 to 1000000 iterations";
+    int len = decode_base64(next_part(&at, '$'), out->salt, sizeof(out->salt));
+    if (len < 1)
+        return "expected a salt in base64";
+    out->salt_len = (uint32_t)len;
+    uint8_t *server = out->hash + SCRAM_KEY_BYTES;
+    if (decode_base64(next_part(&at, '$'), out->hash, SCRAM_KEY_BYTES) != SCRAM_KEY_BYTES ||
+        decode_base64(next_part(&at, '$'), server, SCRAM_KEY_BYTES) != SCRAM_KEY_BYTES ||
+        at != NULL)
+        return "expected StoredKey and ServerKey, 32 bytes each in base64";
+    return NULL;
+}
+
 const char *password_hash_parse(char *text, struct passwd_secret *out)
 {
     if (strncmp(text, "$7$", 3) == 0 || strncmp(text, "$6$", 3) == 0)
@@ -148,11 +163,43 @@ const char *password_hash_parse(char *text, struct passwd_secret *out)
         return parse_argon2(text + sizeof(argon2_head) - 1, out);
     if (strncmp(text, "$argon2", 7) == 0)
         return "expected $argon2id$v=19$; other kinds of Argon2 aren't known";
+    if (strncmp(text, scram_head, sizeof(scram_head) - 1) == 0)
+        return parse_scram(text + sizeof(scram_head) - 1, out);
     return "expected a password that mosquitto_passwd has hashed ($6$, $7$ or $argon2id$; -U "
-           "converts)";
+           "converts), or flotilla-passwd ($scram-sha-256$)";
 }
 
-/* ---- comparing ------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static void cut_padding(char *text)
+{
+    text[strcspn(text, "=")] = '\0';
+}
+
+void password_hash_write(const struct passwd_secret *s, char out[PASSWD_HASH_TEXT_MAX])
+{
+    const size_t size = PASSWD_HASH_TEXT_MAX;
+    char salt[BASE64_SIZE(PASSWD_SALT_MAX_BYTES)];
+    char hash[BASE64_SIZE(PASSWD_HASH_BYTES)];
+    char server[BASE64_SIZE(SCRAM_KEY_BYTES)];
+    base64_encode(s->salt, s->salt_len, salt);
+    base64_encode(s->hash, s->scram ? SCRAM_KEY_BYTES : hash_len(s), hash);
+    if (s->memory_kib > 0) {
+        cut_padding(salt);
+        cut_padding(hash);
+        snprintf(out, size, "%sm=%u,t=%u,p=%u$%s$%s", argon2_head, s->memory_kib, s->iterations,
+                 s->lanes, salt, hash);
+    } else if (s->scram) {
+        base64_encode(s->hash + SCRAM_KEY_BYTES, SCRAM_KEY_BYTES, server);
+        snprintf(out, size, "%s%u$%s$%s$%s", scram_head, s->iterations, salt, hash, server);
+    } else if (s->iterations > 0) {
+        snprintf(out, size, "$7$%u$%s$%s", s->iterations, salt, hash);
+    } else {
+        snprintf(out, size, "$6$%s$%s", salt, hash);
+    }
+}
+
+/* ---- hashing --------------------------------------------------------------------------------- */
 
 static bool hash_sha512(const struct passwd_secret *s, struct mqtt_slice password, uint8_t *out)
 {
@@ -216,21 +263,44 @@ struct mqtt_slice passwd_shorten(struct mqtt_slice password, uint8_t buf[PASSWD_
     return (struct mqtt_slice){.data = buf, .len = PASSWD_HASH_BYTES};
 }
 
-bool passwd_secret_matches(const struct passwd_secret *s, struct mqtt_slice password)
+void password_hash_to_scram(const struct passwd_secret *s, struct scram_secret *out)
+{
+    out->iterations = s->iterations;
+    out->salt_len = s->salt_len;
+    memcpy(out->salt, s->salt, s->salt_len);
+    memcpy(&out->keys, s->hash, sizeof(out->keys));
+}
+
+static bool hash_scram(const struct passwd_secret *s, struct mqtt_slice password, uint8_t *out)
+{
+    struct scram_secret scram = {0};
+    password_hash_to_scram(s, &scram);
+    bool ok = scram_keys_make(&scram, password);
+    memcpy(out, &scram.keys, sizeof(scram.keys));
+    OPENSSL_cleanse(&scram, sizeof(scram));
+    return ok;
+}
+
+static bool hash(const struct passwd_secret *s, struct mqtt_slice password, uint8_t *out)
 {
     if (password.len == 0)
         return false;
-    uint8_t hash[PASSWD_HASH_BYTES];
-    size_t len = PASSWD_HASH_BYTES;
-    bool hashed;
-    if (s->memory_kib > 0) {
-        len = s->hash_len;
-        hashed = hash_argon2(s, password, hash);
-    } else {
-        hashed =
-            s->iterations > 0 ? hash_pbkdf2(s, password, hash) : hash_sha512(s, password, hash);
-    }
-    bool same = hashed && CRYPTO_memcmp(hash, s->hash, len) == 0;
-    OPENSSL_cleanse(hash, sizeof(hash));
+    if (s->memory_kib > 0)
+        return hash_argon2(s, password, out);
+    if (s->scram)
+        return hash_scram(s, password, out);
+    return s->iterations > 0 ? hash_pbkdf2(s, password, out) : hash_sha512(s, password, out);
+}
+
+bool password_hash_make(struct passwd_secret *s, struct mqtt_slice password)
+{
+    return hash(s, password, s->hash);
+}
+
+bool passwd_secret_matches(const struct passwd_secret *s, struct mqtt_slice password)
+{
+    uint8_t made[PASSWD_HASH_BYTES];
+    bool same = hash(s, password, made) && CRYPTO_memcmp(made, s->hash, hash_len(s)) == 0;
+    OPENSSL_cleanse(made, sizeof(made));
     return same;
 }

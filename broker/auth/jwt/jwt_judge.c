@@ -115,25 +115,30 @@ static bool is_list_of_filters(const cJSON *list)
 }
 
 /* Each list at most once: a second one would have to take away, or to add. */
-static enum jwt_verdict judge_acl(const struct jwt_token *t, const struct jwt_rules *rules,
-                                  struct jwt_finding *out)
+bool jwt_acl_is_valid(const struct cJSON *acl)
 {
-    const cJSON *acl = rules->acl_claim != NULL ? claim_of(t, rules->acl_claim) : NULL;
     const cJSON *list;
     unsigned seen = 0;
-    if (acl == NULL)
-        return JWT_OK;
     if (!cJSON_IsObject(acl))
-        return JWT_BAD_ACL;
+        return false;
     cJSON_ArrayForEach(list, acl)
     {
         unsigned uses = uses_of(list->string);
         if (uses == 0 || (seen & 1u << uses) != 0 || !is_list_of_filters(list))
-            return JWT_BAD_ACL;
+            return false;
         seen |= 1u << uses;
     }
+    return true;
+}
+
+static enum jwt_verdict judge_acl(const struct jwt_token *t, const struct jwt_rules *rules,
+                                  struct jwt_finding *out)
+{
+    const cJSON *acl = rules->acl_claim != NULL ? claim_of(t, rules->acl_claim) : NULL;
+    if (acl == NULL)
+        return JWT_OK;
     out->acl = acl;
-    return JWT_OK;
+    return jwt_acl_is_valid(acl) ? JWT_OK : JWT_BAD_ACL;
 }
 
 static bool each_of_list(const cJSON *list,

@@ -40,6 +40,8 @@ struct jwt_asker {
 enum jwt_verdict jwt_judge(const struct jwt_keys *keys, const struct jwt_token *token,
                            const struct jwt_asker *asker, uint64_t now_s, struct jwt_finding *out);
 
+/* Whether it is an ACL as above. */
+bool jwt_acl_is_valid(const struct cJSON *acl);
 /* Calls `allow` for each filter of a finding's ACL. False as soon as one call says so. */
 enum jwt_use { JWT_USE_PUBLISH = 1, JWT_USE_SUBSCRIBE = 2 };
 bool jwt_acl_each(const struct cJSON *acl,

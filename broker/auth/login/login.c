@@ -8,6 +8,7 @@
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <openssl/rand.h>
 
 #include "broker/auth/files/passwd.h"
 #include "broker/auth/login/login_failures.h"
@@ -214,8 +215,9 @@ static void on_parked_due(evutil_socket_t fd, short what, void *arg)
     struct login_job *job = arg;
     (void)fd;
     (void)what;
-    login_memory_note(job->logins->memory, &job->proof, false, job->origin.name, 0);
-    login_job_tell(job, LOGIN_BAD);
+    if (!job->settled)
+        login_memory_note(job->logins->memory, &job->proof, false, job->origin.name, 0);
+    login_job_tell(job, job->right ? LOGIN_OK : LOGIN_BAD);
     login_job_free(job);
 }
 
@@ -387,7 +389,7 @@ enum login_verdict login_check(struct logins *l, const struct login_request *r,
     uint32_t cost = q.checked ? passwd_secret_cost(&secret) : passwd_most_iterations(l->passwd);
     if (cost == 0) /* no thread's */
         return q.checked && passwd_secret_matches(&secret, r->password) ? LOGIN_OK : LOGIN_BAD;
-    if (secret.memory_kib > 0)
+    if (password_hash_needs_whole(&secret))
         return ask_memory(l, &q, wait->stamp, wait);
     return ask_shortened(l, r, &q, wait->stamp, wait);
 }
@@ -433,6 +435,37 @@ void login_cancel(struct login_wait *wait)
         return;
     login_queue_remove(job->logins->queue, &job->place);
     login_job_free(job);
+}
+
+enum login_verdict login_settle(struct logins *l, const struct login_request *r, bool right,
+                                uint64_t stamp, struct login_wait *wait)
+{
+    struct login_origin origin = origin_of(l, r);
+    struct login_proof unique;
+    struct login_job *job = NULL;
+    l->stats.settled++;
+    if (wait != NULL) {
+        wait->job = NULL;
+        wait->stamp = stamp;
+    }
+    if (RAND_bytes(unique.bytes, sizeof(unique.bytes)) == 1)
+        job = login_job_new(&l->jobs, NULL, &unique, &origin);
+    if (job == NULL)
+        return LOGIN_BUSY;
+    job->logins = l;
+    job->settled = true;
+    job->right = right;
+    job->stamp = stamp;
+    if (!right)
+        note_failure(l, job);
+    bool late = !right || (origin.source_failed && origin.name_failed);
+    if (wait == NULL || !late || guess_us(l) < PARKED_FROM_US) {
+        login_job_free(job);
+        return right ? LOGIN_OK : LOGIN_BAD;
+    }
+    login_job_join(job, wait, origin.source);
+    park(l, job);
+    return LOGIN_PENDING;
 }
 
 /* ---- making ---------------------------------------------------------------------------------- */

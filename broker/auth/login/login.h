@@ -43,6 +43,7 @@ struct login_stats {
     uint64_t repeated;        /* wrong, without hashing */
     uint64_t unknown_user, busy;
     uint64_t refused; /* without hashing: tokens */
+    uint64_t settled; /* without a password: login_settle */
 };
 
 /* NULL when there is no memory or no thread. */
@@ -69,6 +70,12 @@ enum login_verdict login_refuse(struct logins *l, const struct login_request *r,
                                 struct login_wait *wait);
 /* Whether the table has such a user. */
 bool login_knows(const struct logins *l, struct mqtt_slice username);
+/* Somebody else has found out whether that is who it says it is (SCRAM: `r` has no password). Counts a failure,
+ * for the name if there is such a user (`stamp` isn't 0). A failure is answered as late as an unknown user's,
+ * and so is who is right where both name and source have failed: else guessing would be faster than with
+ * passwords. `wait` NULL: it is only counted. */
+enum login_verdict login_settle(struct logins *l, const struct login_request *r, bool right,
+                                uint64_t stamp, struct login_wait *wait);
 /* Harmless when it doesn't wait. */
 void login_cancel(struct login_wait *wait);
 

@@ -41,6 +41,7 @@ struct login_job {
     struct login_test test; /* matches NULL: the table's line counts */
     bool hopeless;          /* refused: it only takes its time */
     bool shortened;         /* the password is PBKDF2's short form */
+    bool settled;           /* login_settle: there is no password, `right` is known */
     bool running;
     uint32_t cost;               /* running */
     struct passwd_secret secret; /* running, without a test */

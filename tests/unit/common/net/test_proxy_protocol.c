@@ -1,5 +1,6 @@
 /* Tables of bytes and verdicts for both versions, every cut of a header, and round trips. */
 #include "common/net/proxy_protocol.h"
+#include "common/net/proxy_v2.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -20,7 +21,6 @@
 static const char *show(const struct sockaddr_storage *a, char *buf, size_t size)
 {
     char host[INET6_ADDRSTRLEN];
-
     if (a->ss_family == AF_INET) {
         const struct sockaddr_in *in = (const struct sockaddr_in *)a;
         inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
@@ -38,7 +38,6 @@ static const char *show(const struct sockaddr_storage *a, char *buf, size_t size
 static void assert_address(const struct sockaddr_storage *a, const char *expected)
 {
     char buf[80];
-
     assert_string_equal(show(a, buf, sizeof(buf)), expected);
 }
 
@@ -60,7 +59,6 @@ static enum proxy_result parse(const uint8_t *bytes, size_t len, struct proxy_in
                                size_t *used)
 {
     uint8_t *copy = malloc(len > 0 ? len : 1);
-
     assert_non_null(copy);
     memcpy(copy, bytes, len);
     enum proxy_result result = proxy_parse(copy, len, out, used);
@@ -136,7 +134,6 @@ static void unix_sockets_count_as_local(void **state)
     uint8_t header[16 + 216 + 4] = SIG "\x21\x31\x00\xdb";
     struct proxy_info info;
     size_t used;
-
     (void)state;
     header[16 + 216] = 0x04; /* an empty TLV behind the addresses */
     assert_int_equal(parse(header, 16 + 216 + 3, &info, &used), PROXY_OK);
@@ -243,7 +240,6 @@ static void checksum_is_verified_when_there(void **state)
     static const uint8_t crc[4] = {0xe3, 0x74, 0x12, 0x53};
     struct proxy_info info;
     size_t used;
-
     (void)state;
     memcpy(header + 31, crc, 4);
     assert_int_equal(parse(header, sizeof(header) - 1, &info, &used), PROXY_OK);
@@ -308,17 +304,16 @@ static void written_bytes_are_those_of_the_specification(void **state)
 {
     struct proxy_info info = {0};
     uint8_t buf[PROXY_V2_MAX];
-
     (void)state;
     set_address(&info.source, "10.0.0.1", 12345);
     set_address(&info.destination, "10.0.0.2", 1883);
-    assert_int_equal(proxy_write_v2(&info, buf, sizeof(buf)), 28);
+    assert_int_equal(proxy_v2_write(&info, buf, sizeof(buf)), 28);
     assert_memory_equal(buf, SIG "\x21\x11\x00\x0c" IPV4_BLOCK, 28);
 
     info.tls = info.tls_verified = true;
     strcpy(info.tls_version, "TLSv1.3");
     strcpy(info.tls_common_name, "dev1");
-    assert_int_equal(proxy_write_v2(&info, buf, sizeof(buf)), 53);
+    assert_int_equal(proxy_v2_write(&info, buf, sizeof(buf)), 53);
     assert_memory_equal(buf,
                         SIG "\x21\x11\x00\x25" IPV4_BLOCK "\x20\x00\x16\x07\x00\x00\x00\x00"
                             "\x21\x00\x07TLSv1.3\x22\x00\x04"
@@ -326,7 +321,7 @@ static void written_bytes_are_those_of_the_specification(void **state)
                         53);
 
     info.local = true;
-    assert_int_equal(proxy_write_v2(&info, buf, sizeof(buf)), 16);
+    assert_int_equal(proxy_v2_write(&info, buf, sizeof(buf)), 16);
     assert_memory_equal(buf, SIG "\x20\x00\x00\x00", 16);
 }
 
@@ -352,7 +347,7 @@ static void written_headers_read_back(void **state)
         memset(info.tls_common_name, 'n', sizeof(info.tls_common_name) - 1);
         set_address(&info.source, cases[i].source, 40000);
         set_address(&info.destination, cases[i].destination, 1883);
-        size_t len = proxy_write_v2(&info, buf, sizeof(buf));
+        size_t len = proxy_v2_write(&info, buf, sizeof(buf));
         assert_true(len > 0);
         assert_int_equal(parse(buf, len, &read, &used), PROXY_OK);
         assert_int_equal(used, len);
@@ -366,7 +361,7 @@ static void written_headers_read_back(void **state)
         for (size_t cut = 0; cut < len; cut++) {
             uint8_t small[PROXY_V2_MAX];
             assert_int_equal(parse(buf, cut, &read, &used), PROXY_NEED_MORE);
-            assert_int_equal(proxy_write_v2(&info, small, cut), 0);
+            assert_int_equal(proxy_v2_write(&info, small, cut), 0);
         }
     }
 }
@@ -411,11 +406,10 @@ static void addresses_of_other_families_are_written_as_unspecified(void **state)
     struct proxy_info read;
     uint8_t buf[PROXY_V2_MAX];
     size_t used;
-
     (void)state;
     info.source.ss_family = AF_UNIX;
     info.destination.ss_family = AF_UNIX;
-    assert_int_equal(proxy_write_v2(&info, buf, sizeof(buf)), 16);
+    assert_int_equal(proxy_v2_write(&info, buf, sizeof(buf)), 16);
     assert_int_equal(parse(buf, 16, &read, &used), PROXY_OK);
     assert_true(read.local);
 }
@@ -424,7 +418,6 @@ static void random_bytes_behind_a_signature_do_no_harm(void **state)
 {
     unsigned seed = 12345;
     uint8_t buf[600];
-
     (void)state;
     for (int round = 0; round < 20000; round++) {
         struct proxy_info info;

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "common/net/proxy_protocol.h"
+#include "common/net/proxy_v2.h"
 #include "tests/unit/lb/flow/flow_fixture.h"
 #include "tests/unit/lb/tls_fixture.h"
 
