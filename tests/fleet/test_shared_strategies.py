@@ -4,6 +4,7 @@ import time
 
 import harness
 import mqtt_raw as m
+from harness import eventually
 from services import Broker, Fleet
 from shared_case import SharedCase, gather
 
@@ -57,7 +58,7 @@ class Hashed(SharedCase):
         group = "$share/g/%s/+" % base
         members = [self.member(group, i, qos) for i in range(3)]
         publishers = {"p%d" % i: self.publisher(i) for i in range(publisher_count)}
-        time.sleep(0.3)  # all have asked for their part
+        self.await_asked(group, members)  # for their part
         total = TOPICS * EACH * publisher_count
         self.publish_all(base, publishers, qos)
         before = self.check(self.collect(members, total), key)
@@ -87,12 +88,25 @@ class OneBroker:
     def at(self, i):
         return self.broker
 
+    def await_asked(self, group, members):
+        """They have, in the turn that answered SUBACK."""
+        for client in members:
+            client.ping()
+
 
 class Many:
     shared = True
 
     def at(self, i):
         return self.fleet[i % 3]
+
+    def await_asked(self, group, members):
+        """Each has taken, and found nothing: their brokers are told when there is something."""
+        redis = self.fleet.redis
+
+        def all_of(kind, count):
+            return [redis.command(count, k) for k in redis.command("KEYS", "fl:{g*}:%s:%s" % (kind, group))]
+        eventually(lambda: all_of("l", "HLEN") == [len(members)] and all_of("h", "SCARD") == [3], 10, "all have asked")
 
 
 def one(strategy):
@@ -152,7 +166,7 @@ class FleetLocal(Many, SharedCase, harness.FleetTest):
             with self.subTest(qos=qos):
                 topic = self.unique("t/")
                 members = [self.member("$share/g/" + topic, i, qos) for i in range(3)]
-                time.sleep(0.5)
+                self.await_asked("$share/g/" + topic, members)
                 self.publisher(1).publish_many(self.numbers(topic, 60), qos, window=1)
                 got = gather(members, 60)
                 self.assert_exactly(got, 60)
