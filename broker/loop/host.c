@@ -81,6 +81,12 @@ static bool on_share_wake(void *arg, struct mqtt_slice filter, uint32_t messages
     return share_wake(arg, filter, messages);
 }
 
+static enum store_reader on_share_reader(void *arg, const struct store_hold *hold,
+                                         struct mqtt_slice filter, struct mqtt_slice topic)
+{
+    return share_reader(arg, client_of(hold), filter, topic);
+}
+
 static void on_share_look(void *arg, bool join)
 {
     share_look(arg, join);
@@ -308,6 +314,7 @@ struct store_host host_of(struct broker *b)
         .publish_will = on_publish_will,
         .wake = on_wake,
         .share_wake = on_share_wake,
+        .share_reader = on_share_reader,
         .share_look = on_share_look,
         .share_deliver = on_share_deliver,
         .hand_over = on_hand_over,

@@ -85,32 +85,54 @@ void memory_shares_left(struct memory_shares *s, struct mqtt_slice filter, const
         share_partitions_leave(&g->partitions, member);
 }
 
-struct taker {
+uint64_t memory_shares_client(const struct memory_shares *s, struct mqtt_slice client_id)
+{
+    return hash_bytes(s->hash_key, client_id.data, client_id.len) | 1; /* not 0 */
+}
+
+struct looks_for {
     const struct memory_group *group;
-    const void *member;
+    const struct memory_taker *taker;
+    bool hashed;
 };
 
-static bool is_its_own(const void *arg, const struct share_entry *e)
+/* What another member may not read is out of its partition's order, and anybody's. */
+static bool is_for_it(const void *arg, const struct share_entry *e)
 {
-    const struct taker *t = arg;
-    return share_partitions_has(&t->group->partitions, t->member, e->partition);
+    const struct looks_for *l = arg;
+    if (e->denied != NULL)
+        return !share_entry_is_denied(e, l->taker->client);
+    return !l->hashed ||
+           share_partitions_has(&l->group->partitions, l->taker->member, e->partition);
+}
+
+static bool is_denied(const void *arg, const struct share_entry *e)
+{
+    const struct looks_for *l = arg;
+    return share_entry_is_denied(e, l->taker->client);
 }
 
 struct share_entry *memory_shares_take(struct memory_shares *s, struct memory_group *g,
-                                       const void *member)
+                                       const struct memory_taker *taker)
 {
-    struct taker t = {.group = g, .member = member};
-    if (!s->hashed)
+    struct looks_for l = {.group = g, .taker = taker, .hashed = s->hashed};
+    if (s->hashed)
+        share_partitions_claim(&g->partitions, taker->member);
+    else if (g->queue.denied == 0)
         return share_queue_take(&g->queue);
-    share_partitions_claim(&g->partitions, member);
-    return share_queue_take_fit(&g->queue, is_its_own, &t);
+    return share_queue_take_fit(&g->queue, is_for_it, &l);
 }
 
-bool memory_shares_has_more(const struct memory_shares *s, const struct memory_group *g,
-                            const void *member)
+enum store_more memory_shares_more(const struct memory_shares *s, const struct memory_group *g,
+                                   const struct memory_taker *taker)
 {
-    struct taker t = {.group = g, .member = member};
-    return s->hashed ? share_queue_has_fit(&g->queue, is_its_own, &t) : g->queue.waiting_count > 0;
+    struct looks_for l = {.group = g, .taker = taker, .hashed = s->hashed};
+    if (!s->hashed && g->queue.denied == 0)
+        return g->queue.waiting_count > 0 ? STORE_MORE : STORE_MORE_NONE;
+    if (share_queue_has_fit(&g->queue, is_for_it, &l))
+        return STORE_MORE;
+    bool others = g->queue.denied > 0 && share_queue_has_fit(&g->queue, is_denied, &l);
+    return others ? STORE_MORE_OTHERS : STORE_MORE_NONE;
 }
 
 static void note_memberless(struct memory_shares *s, struct memory_group *g)
