@@ -72,7 +72,6 @@ struct parties {
     void (*before_turn)(struct parties *p); /* the store's part; may be NULL */
     void (*store_step)(struct parties *p, uint8_t argument);
     void (*all_is_well)(void); /* from now on with the store */
-    bool has_other_nodes;      /* whose routes the router has */
 };
 
 static uint8_t next_byte(struct input *in)
@@ -617,7 +616,7 @@ static void check_nothing_is_left(const struct parties *p)
     const struct broker *b = p->core.broker;
     DEMAND(b->client_count == 0 && b->clients == NULL && b->stats.online == 0);
     DEMAND(b->chunks.pending == 0);
-    DEMAND(p->has_other_nodes || router_subscription_count(b->router) == 0);
+    DEMAND(router_subscription_count(b->router) == 0);
     DEMAND(b->paused_for_store == 0);
     for (size_t i = 0; i < sizeof(of_connections) / sizeof(of_connections[0]); i++)
         left += account.by_kind[of_connections[i]];
