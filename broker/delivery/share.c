@@ -141,8 +141,12 @@ static struct membership *taking(const struct share_group *g, const struct share
 
 static bool has_room(void *arg, const struct share_member *m)
 {
+    const struct share_group *g = arg;
     struct client *c = m->session->client;
-    return client_is_connected(c) && c->shares != NULL && room_of(c) > 0 && taking(arg, m) != NULL;
+    if (!client_is_connected(c) || c->shares == NULL || room_of(c) == 0)
+        return false;
+    const struct membership *here = shares_find(c, share_group_filter(g));
+    return here != NULL && here->takes;
 }
 
 static uint64_t random_number(struct broker *b)

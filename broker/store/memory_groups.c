@@ -53,7 +53,7 @@ static bool give(struct store_memory *s, const struct store_member *m, struct sh
 
 /* It may not read it: another one gets it, if there is one that may. */
 static bool is_refused(struct store_memory *s, const struct store_member *m, struct share_entry *e,
-                       uint64_t client)
+                       const struct memory_taker *taker)
 {
     enum store_reader who =
         s->host.share_reader != NULL
@@ -61,7 +61,7 @@ static bool is_refused(struct store_memory *s, const struct store_member *m, str
             : STORE_READER_IT;
     if (who == STORE_READER_IT)
         return false;
-    if (who == STORE_READER_NOBODY || !share_entry_deny(e, client)) {
+    if (who == STORE_READER_NOBODY || !memory_shares_deny(&s->shares, e, taker)) {
         drop_note(s->config.stats, DROP_DENIED, m->filter, e->message->topic);
         share_entry_finish(e);
     }
@@ -74,8 +74,7 @@ void memory_share_take(struct store *store, const struct store_member *m, size_t
     struct store_memory *s = memory_of(store);
     enum { REFUSED_MAX = 256 }; /* the others at the next call */
     struct memory_group *g = memory_shares_find(&s->shares, m->filter);
-    struct memory_taker taker = {
-        .member = m->hold, .client = memory_shares_client(&s->shares, store_hold_id(m->hold))};
+    struct memory_taker taker = {.member = m->hold, .client_id = store_hold_id(m->hold)};
     struct share_entry *e = NULL;
     size_t count = 0;
     size_t given = 0;
@@ -87,7 +86,7 @@ void memory_share_take(struct store *store, const struct store_member *m, size_t
         if (e->message->expires_at_ms != 0 && message_is_expired(e->message, store_now_ms(store))) {
             drop_note(s->config.stats, DROP_EXPIRED, m->filter, e->message->topic);
             share_entry_finish(e);
-        } else if (is_refused(s, m, e, taker.client))
+        } else if (is_refused(s, m, e, &taker))
             refused++;
         else if (give(s, m, e, &count))
             given++;

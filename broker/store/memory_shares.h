@@ -44,15 +44,18 @@ struct memory_group *memory_shares_get(struct memory_shares *s, struct mqtt_slic
 /* There is a member, and another one. */
 void memory_shares_joined(struct memory_shares *s, struct mqtt_slice filter, const void *member);
 void memory_shares_left(struct memory_shares *s, struct mqtt_slice filter, const void *member);
-/* Who takes: its address among the members, and its client id, hashed. */
+/* Who takes: its address among the members, and its client id. */
 struct memory_taker {
     const void *member;
-    uint64_t client;
+    struct mqtt_slice client_id;
 };
-uint64_t memory_shares_client(const struct memory_shares *s, struct mqtt_slice client_id);
 /* A message for this member that waits; NULL: none. */
 struct share_entry *memory_shares_take(struct memory_shares *s, struct memory_group *g,
                                        const struct memory_taker *taker);
+/* It may not read what it has taken, which waits for the others. False: the queue has ended, or there is no memory: it
+ * is still the taker's. */
+bool memory_shares_deny(const struct memory_shares *s, struct share_entry *e,
+                        const struct memory_taker *taker);
 enum store_more memory_shares_more(const struct memory_shares *s, const struct memory_group *g,
                                    const struct memory_taker *taker);
 /* There is none: what waits is dropped, at once or by memory_shares_tick. */

@@ -57,7 +57,7 @@ bool share_queue_has_fit(const struct share_queue *q, share_fits_fn *fits, const
 void share_entry_finish(struct share_entry *e);
 /* A taken one waits again, at its place. True: it does; false: the queue has ended. */
 bool share_entry_put_back(struct share_entry *e);
-/* The same, and it is not for this client (a hash of its id, not 0). False: the queue has ended, or there is no memory:
+/* The same, and it is not for this client (a hash of its id). False: the queue has ended, or there is no memory:
  * it is still the taker's. */
 bool share_entry_deny(struct share_entry *e, uint64_t client);
 bool share_entry_is_denied(const struct share_entry *e, uint64_t client);

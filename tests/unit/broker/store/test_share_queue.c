@@ -102,10 +102,9 @@ static void what_is_put_back_is_at_its_old_place(void **state)
 }
 
 /* The first one that a member may have; '-': none. */
-static char take_as(struct bed *b, uint64_t client)
+static char take_as(struct bed *b, const struct memory_taker *taker)
 {
-    struct memory_taker taker = {.client = client};
-    struct share_entry *e = memory_shares_take(&b->shares, b->group, &taker);
+    struct share_entry *e = memory_shares_take(&b->shares, b->group, taker);
     char number = e != NULL ? (char)e->message->payload.data[0] : '-';
     if (e != NULL)
         share_entry_finish(e);
@@ -115,21 +114,22 @@ static char take_as(struct bed *b, uint64_t client)
 static void what_a_member_may_not_read_waits_for_the_others(void **state)
 {
     struct bed *b = *state;
-    struct memory_taker bob = {.client = 7}, eve = {.client = 9};
+    struct memory_taker bob = {.client_id = mqtt_slice_of("bob", 3)};
+    struct memory_taker eve = {.client_id = mqtt_slice_of("eve", 3)};
     push_all(b, "12", 1);
-    assert_true(share_entry_deny(take(b, '1'), 7));
+    assert_true(memory_shares_deny(&b->shares, take(b, '1'), &bob));
     assert_int_equal(memory_shares_more(&b->shares, b->group, &bob), STORE_MORE);
-    assert_int_equal(take_as(b, 7), '2');
+    assert_int_equal(take_as(b, &bob), '2');
     assert_int_equal(memory_shares_more(&b->shares, b->group, &bob), STORE_MORE_OTHERS);
-    assert_int_equal(take_as(b, 7), '-');
+    assert_int_equal(take_as(b, &bob), '-');
     assert_int_equal(memory_shares_more(&b->shares, b->group, &eve), STORE_MORE);
-    assert_int_equal(take_as(b, 9), '1');
+    assert_int_equal(take_as(b, &eve), '1');
     assert_int_equal(memory_shares_more(&b->shares, b->group, &bob), STORE_MORE_NONE);
     assert_int_equal(queue(b)->denied, 0);
     push_all(b, "3", 1);
     struct share_entry *e = take(b, '3');
     memory_shares_ended(&b->shares, filter);
-    assert_false(share_entry_deny(e, 7));
+    assert_false(memory_shares_deny(&b->shares, e, &bob));
     share_entry_finish(e);
 }
 
