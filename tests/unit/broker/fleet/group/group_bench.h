@@ -53,7 +53,6 @@ static inline redisReply *bench_call(struct bench *b, enum script id, const char
 {
     const char *argv[BENCH_ARGS + 4] = {"EVALSHA", b->scripts.sha[id], "1", BUCKET};
     size_t lens[BENCH_ARGS + 4];
-
     assert_true(count <= BENCH_ARGS);
     memcpy(argv + 4, args, count * sizeof(*args));
     for (size_t i = 0; i < count + 4; i++)
@@ -74,7 +73,6 @@ static inline redisReply *bench_call(struct bench *b, enum script id, const char
 static inline long long bench_number(struct bench *b, const char *command)
 {
     const redisReply *r = bench_command(b, command);
-
     if (r->type == REDIS_REPLY_INTEGER)
         return r->integer;
     if (r->type == REDIS_REPLY_STRING)
@@ -101,11 +99,9 @@ static inline void bench_append(struct bench *b, char letter, unsigned count, bo
     static const char *const parts[] = {"0", "1", "2", "3"};
     char frames[BENCH_SOME][8];
     char call[16];
-
     for (unsigned done = 0; done < count;) {
         const char *args[BENCH_ARGS] = {"n9", call, "0", "0", "60000", "100", ""};
         size_t at = 7;
-
         snprintf(call, sizeof(call), "%u", ++b->calls);
         for (unsigned i = 0; i < BENCH_SOME && done < count; i++, done++) {
             snprintf(frames[i], sizeof(frames[i]), "%c%u", letter, done % 100000);
@@ -132,7 +128,6 @@ static inline redisReply *bench_take(struct bench *b, const struct member *m, co
                                      bool partitions)
 {
     char call[16], before[64], behind[64];
-
     snprintf(call, sizeof(call), "%u", ++b->calls);
     if (m->durable) {
         snprintf(before, sizeof(before), "d");
@@ -150,7 +145,6 @@ static inline void bench_take_many(struct bench *b, const struct member *m, unsi
 {
     for (unsigned has = 0; has < count;) {
         char most[16];
-
         snprintf(most, sizeof(most), "%u", count - has < BENCH_SOME ? count - has : BENCH_SOME);
         const redisReply *r = bench_take(b, m, most, false);
         assert_true(r->elements > 2);
@@ -163,7 +157,6 @@ static inline redisReply *bench_done(struct bench *b, const struct member *m, co
                                      const char *number, char qos)
 {
     char note[128];
-
     bench_note(m, qos, note, sizeof(note));
     return BENCH_CALL(b, SCRIPT_GROUP_DONE, GROUP, what, number, note);
 }
@@ -190,7 +183,6 @@ static inline bool bench_has(const redisReply *r, const char *text)
 static inline int bench_set_up(void **state)
 {
     struct bench *b = calloc(1, sizeof(*b));
-
     *state = b;
     if (b == NULL || !scripts_init(&b->scripts) || !redis_server_start(&b->server))
         return -1;
@@ -204,7 +196,6 @@ static inline int bench_set_up(void **state)
 static inline int bench_tear_down(void **state)
 {
     struct bench *b = *state;
-
     if (b->last != NULL)
         freeReplyObject(b->last);
     redisFree(b->redis);

@@ -183,7 +183,6 @@ static void what_a_member_may_not_read_goes_back_as_denied(void **state)
 {
     struct lone_node *n = *state;
     struct took t = {.n = n};
-
     n->f.host.share_reader = nobody_reads;
     n->held = lone_connected(n, "c", true);
     take(&t, n->held, 2);
@@ -200,7 +199,6 @@ static void what_waits_for_others_is_said(void **state)
 {
     struct lone_node *n = *state;
     struct took t = {.n = n};
-
     take(&t, lone_connected(n, "c", false), 2);
     redis_says(n, "[ :1 :2 ]");
     assert_told(n, "took 0 others");

@@ -9,11 +9,9 @@ static const struct member other = {.client = "ot", .epoch = "7", .node = "n2"};
 static unsigned due_pieces(struct bench *b, const char *kind, unsigned *found)
 {
     unsigned pieces = 0;
-
     *found = 0;
     for (bool more = true; more; pieces++) {
         const redisReply *r = bench_due(b);
-
         more = r->element[1]->integer > 0;
         for (size_t i = 3; i + 4 < r->elements; i += 5) {
             assert_true(r->element[i + 4]->elements <= 1000);
@@ -27,7 +25,6 @@ static unsigned due_pieces(struct bench *b, const char *kind, unsigned *found)
 static unsigned reap_all(struct bench *b, const char *node)
 {
     unsigned calls = 1;
-
     while (bench_reap(b, node)->element[0]->integer > 0)
         calls++;
     return calls;
@@ -41,7 +38,6 @@ static void no_script_takes_long_however_much_is_taken(void **state)
     enum { EACH = 50000 };
     struct bench *b = *state;
     unsigned found;
-
     bench_join(b, &clean);
     bench_join(b, &durable);
     bench_append(b, 'A', 2 * EACH, false);
@@ -64,7 +60,6 @@ static void joining_costs_the_same_in_a_large_group(void **state)
     struct bench *b = *state;
     char client[16];
     struct member m = clean;
-
     for (int i = 0; i < MEMBERS; i++) {
         snprintf(client, sizeof(client), "c%d", i);
         m.client = client;
@@ -87,7 +82,6 @@ static void nothing_stays_in_the_indexes_when_all_is_finished(void **state)
     struct bench *b = *state;
     char number[2][32];
     const redisReply *r;
-
     bench_join(b, &clean);
     bench_append(b, 'B', 2, true);
     r = bench_take(b, &clean, "2", true);
@@ -108,7 +102,6 @@ static void a_partition_of_which_something_is_taken_doesnt_move(void **state)
 {
     struct bench *b = *state;
     char number[32];
-
     bench_join(b, &clean);
     bench_append(b, 'A', 4, true);
     snprintf(number, sizeof(number), "%s", bench_take(b, &clean, "1", true)->element[2]->str);
@@ -135,7 +128,6 @@ static void what_is_from_before_the_indexes_is_put_into_them(void **state)
     enum { EACH = 1000 };
     struct bench *b = *state;
     unsigned found, pieces = 1;
-
     bench_join(b, &clean);
     bench_join(b, &durable);
     bench_append(b, 'A', 2 * EACH, false);
@@ -163,7 +155,6 @@ static void what_former_connections_took_is_looked_after_when_a_client_is_back(v
     struct bench *b = *state;
     struct member back = durable;
     unsigned found;
-
     bench_join(b, &durable);
     bench_append(b, 'A', 6, false);
     bench_take_many(b, &durable, 3); /* an earlier call */
@@ -183,7 +174,6 @@ static void what_former_connections_took_is_looked_after_when_a_client_is_back(v
 static void what_a_member_leaves_is_offered_to_hungry_nodes(void **state)
 {
     struct bench *b = *state;
-
     bench_join(b, &clean);
     bench_append(b, 'A', 3, false);
     bench_take_many(b, &clean, 3); /* and the answer is lost */
@@ -196,7 +186,6 @@ static void what_a_member_leaves_is_offered_to_hungry_nodes(void **state)
 static void where_nothing_waits_nobody_is_woken(void **state)
 {
     struct bench *b = *state;
-
     bench_join(b, &clean);
     bench_join(b, &other);
     assert_int_equal(bench_leave(b, &clean, "c")->elements, 0);
@@ -206,7 +195,6 @@ static void where_nothing_waits_nobody_is_woken(void **state)
 static void what_was_kept_for_too_long_isnt_given_out(void **state)
 {
     struct bench *b = *state;
-
     bench_append(b, 'A', 700, false);
     BENCH_CALL(b, SCRIPT_GROUP_JOIN, GROUP, "ot", "7", "n2", "0", "-60000"); /* not even a moment */
     bench_append(b, 'A', 1, false);
@@ -224,7 +212,6 @@ static long long deny(struct bench *b, const struct member *m)
 {
     char number[32];
     const redisReply *r = bench_take(b, m, "1", false);
-
     assert_int_equal(r->elements, 4);
     snprintf(number, sizeof(number), "%s", r->element[2]->str);
     return bench_done(b, m, "d", number, '1')->element[0]->integer;
@@ -234,7 +221,6 @@ static void what_a_member_may_not_read_is_for_the_others(void **state)
 {
     struct bench *b = *state;
     const redisReply *r;
-
     bench_join(b, &clean);
     bench_join(b, &other);
     bench_append(b, 'A', 1, false);
@@ -250,7 +236,6 @@ static void what_a_member_may_not_read_is_for_the_others(void **state)
 static void what_no_member_may_read_ends(void **state)
 {
     struct bench *b = *state;
-
     bench_join(b, &clean);
     bench_join(b, &other);
     bench_append(b, 'A', 1, false);
@@ -265,7 +250,6 @@ static void who_has_left_doesnt_count_among_those_that_were_tried(void **state)
 {
     struct bench *b = *state;
     struct member third = {.client = "th", .epoch = "8", .node = "n2"};
-
     bench_join(b, &clean);
     bench_join(b, &other);
     bench_join(b, &third);
@@ -293,6 +277,5 @@ int main(void)
         IN_BENCH(what_no_member_may_read_ends),
         IN_BENCH(who_has_left_doesnt_count_among_those_that_were_tried),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

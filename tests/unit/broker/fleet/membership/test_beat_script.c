@@ -107,7 +107,6 @@ static long long join_as(struct bench *b, const char *node, const char *level)
     const struct redis_script *s = &b->scripts.text[SCRIPT_JOIN];
     redisReply *r = redisCommand(b->redis, "EVAL %b 1 fl:{r}: %s 2 %s %s %s", s->text, s->len, node,
                                  "", "", level);
-
     assert_int_equal(r->elements, 6);
     long long below = r->element[5]->integer;
     freeReplyObject(r);
@@ -117,7 +116,6 @@ static long long join_as(struct bench *b, const char *node, const char *level)
 static void a_node_that_joins_learns_of_older_ones(void **state)
 {
     struct bench *b = *state;
-
     assert_int_equal(join_as(b, "me", "1"), 0);
     freeReplyObject(redisCommand(b->redis, "HSET fl:{r}:nodes older 1700000000000"));
     assert_int_equal(join_as(b, "other", "2"), 2);
@@ -151,6 +149,5 @@ int main(void)
         IN_BENCH(a_node_that_joins_learns_of_older_ones),
         IN_BENCH(only_who_still_stands_where_it_was_seen_is_killed),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
