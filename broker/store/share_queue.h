@@ -27,7 +27,7 @@ struct share_entry {
     uint64_t since_ms;
     struct id_set *denied; /* clients that may not read it; NULL: none */
     uint8_t partition;     /* 0 where there are none */
-    bool for_good;     /* nobody else gets it, also after a restart */
+    bool for_good;         /* nobody else gets it, also after a restart */
 };
 TAILQ_HEAD(share_entries, share_entry);
 
@@ -36,9 +36,9 @@ struct share_queue {
     uint64_t numbered;
     uint32_t count; /* of all */
     uint32_t waiting_count;
-    uint64_t bytes;  /* of all */
-    uint32_t denied; /* of all, those that a client may not read */
-    uint32_t *open;  /* how many are taken of each partition; NULL: there are none */
+    uint64_t bytes;          /* of all */
+    uint32_t denied;         /* of all, those that a client may not read */
+    uint32_t *open;          /* how many are taken of each partition; NULL: there are none */
     struct journal *journal; /* told of each change, NULL: none */
     uint64_t owner;          /* the group's number there */
 };
