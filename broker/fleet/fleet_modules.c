@@ -37,6 +37,7 @@
 #include "broker/fleet/storage/fleet_replicas.h"
 #include "broker/fleet/storage/fleet_totals.h"
 #include "broker/fleet/storage/fleet_usage.h"
+#include "broker/fleet/users/fleet_users.h"
 
 static const struct {
     bool (*init)(struct fleet *f);
@@ -47,6 +48,7 @@ static const struct {
     {fleet_full_init, fleet_full_free},
     {fleet_disk_init, fleet_disk_free},
     {fleet_usage_init, fleet_usage_free},
+    {fleet_users_init, fleet_users_free},
     {fleet_totals_init, fleet_totals_free},
     {fleet_channel_init, fleet_channel_free},
     {inbox_init, inbox_free},

@@ -9,21 +9,30 @@
 #include <string.h>
 
 #include "common/config/config_fill.h"
+#include "common/config/config_include.h"
 #include "common/config/config_yaml.h"
 
-bool config_parse(const char *name, const char *text, size_t len,
-                  const struct config_schema *schema, void *out, struct config_error *err)
+static bool parse(const char *name, const char *text, size_t len,
+                  const struct config_schema *schema, void *out, struct config_error *err,
+                  bool is_file)
 {
     yaml_document_t doc;
     memset(out, 0, schema->size);
     memset(err, 0, sizeof(*err));
     if (!config_yaml_parse(name, text, len, &doc, err))
         return false;
-    bool ok = config_fill(name, &doc, schema, out, err);
+    bool ok = (!is_file || config_include(&doc, name, err)) &&
+              config_fill(name, &doc, schema, out, err);
     yaml_document_delete(&doc);
     if (!ok)
         config_free(schema, out);
     return ok;
+}
+
+bool config_parse(const char *name, const char *text, size_t len,
+                  const struct config_schema *schema, void *out, struct config_error *err)
+{
+    return parse(name, text, len, schema, out, err, false);
 }
 
 bool config_defaults(const struct config_schema *schema, void *out, struct config_error *err)
@@ -38,10 +47,10 @@ bool config_load(const char *path, const struct config_schema *schema, void *out
     char *text = config_yaml_read(path, &len);
     if (text == NULL) {
         memset(out, 0, schema->size);
-        return config_fail(err, path, (struct config_position){0, 0}, NULL,
+        return config_fail(err, path, (struct config_position){0}, NULL,
                            "expected a readable file: %s", strerror(errno));
     }
-    bool ok = config_parse(path, text, len, schema, out, err);
+    bool ok = parse(path, text, len, schema, out, err, true);
     free(text);
     return ok;
 }

@@ -11,8 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/config/config_file.h"
 #include "common/config/config_scalar.h"
 #include "common/config/config_suggest.h"
+#include "common/config/config_text.h"
 #include "common/config/config_yaml.h"
 
 #define NAMES_MAX 4096    /* of one CONFIG_MAP; each is compared with all before it */
@@ -74,6 +76,18 @@ static bool fail_expected(struct loader *l, const struct config_field *f, const 
                 config_yaml_describe(node, found, sizeof(found)));
 }
 
+/* `text` is what the value stands for, which may not be what is written. */
+static bool fail_text(struct loader *l, const struct config_field *f, const yaml_node_t *node, const char *text)
+{
+    char expected[256];
+    config_scalar_expected(f, text, expected, sizeof(expected));
+    if (f->secret)
+        return fail(l, node, "expected %s", expected);
+    if (strcmp(text, config_yaml_text(node)) == 0)
+        return fail(l, node, "expected %s, got '%.40s'", expected, text);
+    return fail(l, node, "expected %s, got '%.40s' by '%.40s'", expected, text, config_yaml_text(node));
+}
+
 static bool fail_unknown_key(struct loader *l, const struct config_schema *schema,
                              const yaml_node_t *key)
 {
@@ -95,22 +109,62 @@ static bool fail_unknown_key(struct loader *l, const struct config_schema *schem
 
 /* ---- filling values ---- */
 
-static bool fill_scalar(struct loader *l, const struct config_field *f, yaml_node_t *node,
-                        char *value)
+static bool fill_text(struct loader *l, const struct config_field *f, const yaml_node_t *node, const char *text,
+                      char *value)
+{
+    switch (config_scalar_store(f, text, value)) {
+    case CONFIG_SCALAR_OK:
+        return true;
+    case CONFIG_SCALAR_WRONG:
+        return fail_text(l, f, node, text);
+    case CONFIG_SCALAR_NO_MEMORY:
+        break;
+    }
+    return fail(l, node, "out of memory");
+}
+
+static bool is_text(struct loader *l, const struct config_field *f, const yaml_node_t *node)
 {
     if (node->type != YAML_SCALAR_NODE || config_yaml_is_null(node))
         return fail_expected(l, f, node);
     if (strlen(config_yaml_text(node)) != node->data.scalar.length)
         return fail(l, node, "expected text without a NUL character");
-    switch (config_scalar_store(f, config_yaml_text(node), value)) {
-    case CONFIG_SCALAR_OK:
-        return true;
-    case CONFIG_SCALAR_WRONG:
-        return fail_expected(l, f, node);
-    case CONFIG_SCALAR_NO_MEMORY:
-        break;
+    return true;
+}
+
+/* The file in which a node stands. */
+static const char *file_of(const struct loader *l, const yaml_node_t *node)
+{
+    const char *name = config_file_name(config_yaml_position(node).file);
+    return name != NULL ? name : l->name;
+}
+
+/* NULL: it has failed. Heap memory. */
+static char *text_of(struct loader *l, const struct config_field *f, const yaml_node_t *node)
+{
+    char why[320] = "out of memory";
+    bool is_literal = node->data.scalar.style == YAML_SINGLE_QUOTED_SCALAR_STYLE;
+    char *text = is_literal ? strdup(config_yaml_text(node))
+                            : config_text_of_environment(config_yaml_text(node), why, sizeof(why));
+    if (text != NULL && f->secret && !is_literal && config_text_names_file(text)) {
+        char *named = text;
+        text = config_text_of_file(named, file_of(l, node), why, sizeof(why));
+        free(named);
     }
-    return fail(l, node, "out of memory");
+    if (text == NULL)
+        fail(l, node, "%s", why);
+    return text;
+}
+
+static bool fill_scalar(struct loader *l, const struct config_field *f, yaml_node_t *node,
+                        char *value)
+{
+    if (!is_text(l, f, node))
+        return false;
+    char *text = text_of(l, f, node);
+    bool ok = text != NULL && fill_text(l, f, node, text, value);
+    free(text);
+    return ok;
 }
 
 static size_t sequence_count(const yaml_node_t *node)
@@ -216,7 +270,8 @@ static bool fill_map(struct loader *l, const struct config_field *f, yaml_node_t
         if (!check_map_name(l, node, i))
             return false;
         size_t outer = path_push_key(l, config_yaml_text(key));
-        if (!fill_scalar(l, name_field, key, item + name_field->at) ||
+        if (!is_text(l, name_field, key) ||
+            !fill_text(l, name_field, key, config_yaml_text(key), item + name_field->at) ||
             !fill_struct(l, f->sub, yaml_document_get_node(l->doc, pairs[i].value), item))
             return false;
         path_pop(l, outer);

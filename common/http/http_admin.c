@@ -466,3 +466,18 @@ char *http_admin_body(struct evhttp_request *req, size_t *len)
     text[n] = '\0';
     return text;
 }
+
+char *http_admin_query(struct evhttp_request *req, const char *key)
+{
+    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
+    const char *query = uri != NULL ? evhttp_uri_get_query(uri) : NULL;
+    struct evkeyvalq pairs;
+    char *copy = NULL;
+    if (query == NULL || evhttp_parse_query_str(query, &pairs) != 0)
+        return NULL;
+    const char *value = evhttp_find_header(&pairs, key);
+    if (value != NULL)
+        copy = strdup(value);
+    evhttp_clear_headers(&pairs);
+    return copy;
+}

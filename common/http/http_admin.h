@@ -56,5 +56,7 @@ void http_admin_reply_text(struct evhttp_request *req, int status, const char *t
 /* Whole request body as a NUL-terminated heap string (caller frees); NULL when there is none. `len`
  * may be NULL. */
 char *http_admin_body(struct evhttp_request *req, size_t *len);
+/* Value of a query parameter as heap string (caller frees), NULL when absent. */
+char *http_admin_query(struct evhttp_request *req, const char *key);
 
 #endif

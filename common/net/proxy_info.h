@@ -5,7 +5,11 @@
 #define FLOTILLA_COMMON_NET_PROXY_INFO_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
+
+#define PROXY_CERTIFICATE_MAX 4096
 
 enum proxy_result { PROXY_OK, PROXY_NEED_MORE, PROXY_NOT_PROXY, PROXY_MALFORMED };
 
@@ -17,6 +21,9 @@ struct proxy_info {
     char tls_version[16];                        /* "TLSv1.3", "" when unknown */
     char tls_common_name[128];                   /* of the client certificate, "" when none (or
                                                     longer than this, or with a NUL: never cut) */
+    const uint8_t *tls_certificate;              /* of the client, DER; NULL: not told. Read: points
+                                                    into the buffer. Counts if tls_verified */
+    size_t tls_certificate_len;                  /* at most PROXY_CERTIFICATE_MAX */
 };
 
 #endif

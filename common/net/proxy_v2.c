@@ -16,7 +16,8 @@ enum v2_tlv {
     V2_TLV_CRC32C = 0x03,
     V2_TLV_SSL = 0x20,
     V2_TLV_SSL_VERSION = 0x21,
-    V2_TLV_SSL_CN = 0x22
+    V2_TLV_SSL_CN = 0x22,
+    V2_TLV_CERTIFICATE = 0xe0
 };
 enum v2_ssl_client { V2_SSL_USED = 0x01, V2_SSL_CERT_CONN = 0x02, V2_SSL_CERT_SESS = 0x04 };
 
@@ -120,6 +121,10 @@ static bool parse_tlvs(const uint8_t *header, size_t len, struct proxy_reader tl
             return false;
         if (type == V2_TLV_SSL && !parse_ssl(value, out))
             return false;
+        if (type == V2_TLV_CERTIFICATE && value.left > 0 && value.left <= PROXY_CERTIFICATE_MAX) {
+            out->tls_certificate = value.at;
+            out->tls_certificate_len = value.left;
+        }
     }
     return !broken;
 }
@@ -273,6 +278,15 @@ static void put_ssl(struct writer *w, const struct proxy_info *info)
     put_tlv(w, V2_TLV_SSL_CN, info->tls_common_name);
 }
 
+static void put_certificate(struct writer *w, const struct proxy_info *info)
+{
+    if (info->tls_certificate == NULL || info->tls_certificate_len > PROXY_CERTIFICATE_MAX)
+        return;
+    put_u8(w, V2_TLV_CERTIFICATE);
+    put_u16(w, info->tls_certificate_len);
+    put(w, info->tls_certificate, info->tls_certificate_len);
+}
+
 size_t proxy_v2_write(const struct proxy_info *info, uint8_t *buf, size_t size)
 {
     struct writer w = {.buf = buf, .size = size};
@@ -287,8 +301,10 @@ size_t proxy_v2_write(const struct proxy_info *info, uint8_t *buf, size_t size)
     put_u16(&w, 0);
     if (known)
         put_addresses(&w, info, ipv4);
-    if (known && info->tls)
+    if (known && info->tls) {
         put_ssl(&w, info);
+        put_certificate(&w, info);
+    }
     if (w.full)
         return 0;
     buf[14] = (uint8_t)((w.used - V2_HEAD) >> 8);

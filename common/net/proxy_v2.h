@@ -3,6 +3,8 @@
  *
  * Source: https://www.haproxy.org/download/2.6/doc/proxy-protocol.txt, section 2.2. TLVs are checked
  * against CRC32c when that TLV is there, and skipped otherwise, but for the TLS ones.
+ * The client's certificate comes in a TLV of our own, 0xE0, of the range that the specification leaves for that (2.2.8):
+ * DER, beside PP2_TYPE_SSL and not in it.
  */
 #ifndef FLOTILLA_COMMON_NET_PROXY_V2_H
 #define FLOTILLA_COMMON_NET_PROXY_V2_H
@@ -12,7 +14,8 @@
 
 #include "common/net/proxy_info.h"
 
-#define PROXY_V2_MAX 536 /* the longest header we accept: 16 + addresses + TLVs */
+/* The longest header we accept: 16 + addresses + TLVs, and a certificate. */
+#define PROXY_V2_MAX (536 + 3 + PROXY_CERTIFICATE_MAX)
 
 extern const uint8_t proxy_v2_signature[12];
 

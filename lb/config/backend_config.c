@@ -129,6 +129,7 @@ static const struct config_field check_fields[] = {
      .kind = CONFIG_STRING,
      .at = offsetof(struct check_config, password),
      .check = check_login,
+     .secret = true,
      .help = "Password in the CONNECT of an mqtt check."},
 };
 
@@ -228,6 +229,13 @@ static const struct config_field backend_fields[] = {
      .help =
          "Header with the client's address for the broker; the broker must expect it. With none, a "
          "client that sends such a header itself is closed, because the broker would believe it."},
+    {.key = "proxy_certificate",
+     .kind = CONFIG_BOOL,
+     .at = offsetof(struct backend_config, proxy_certificate),
+     .fallback = "false",
+     .help = "With proxy_protocol: v2, the header has the client's verified certificate as well "
+             "(DER, TLV 0xE0), up to 4 kB, for brokers that want a name in it. The common name is "
+             "there in any case."},
     {.key = "health_check",
      .kind = CONFIG_STRUCT,
      .at = offsetof(struct backend_config, health_check),

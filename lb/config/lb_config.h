@@ -74,6 +74,7 @@ struct backend_config {
     char *name;
     int balance;        /* enum lb_balance */
     int proxy_protocol; /* enum lb_proxy */
+    bool proxy_certificate;
     struct check_config health_check;
     struct config_list servers;       /* of struct server_config */
     struct discover_config *discover; /* NULL: only the list */

@@ -16,7 +16,7 @@
 /* ---- before and after ------------------------------------------------------------------------ */
 
 /* It subscribes at QoS 2 and never acknowledges: its window fills, and its queue overflows. */
-static void watch_everything(struct parties *p)
+static void watcher_everything(struct parties *p)
 {
     static const char hello[] = "\x10\x13\0\4MQTT\4\2\0\0\0\7watcher\x82\x06\0\1\0\1#\2";
     p->watcher = core_connect(&p->core);
@@ -157,7 +157,7 @@ static void parties_begin(struct parties *p, const uint8_t *data, size_t size)
 /* All steps, and the ends of all connections. */
 static void parties_run(struct parties *p)
 {
-    watch_everything(p);
+    watcher_everything(p);
     while (p->in.left > 0)
         step(p);
     if (p->all_is_well != NULL)

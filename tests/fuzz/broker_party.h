@@ -32,7 +32,7 @@ struct party {
     uint16_t next_id;
     bool blocked; /* it was, once */
     unsigned gone_turns;
-    struct watch watch;
+    struct watcher watch;
 };
 
 struct input {
@@ -43,7 +43,7 @@ struct input {
 struct parties {
     struct core core;
     struct party party[PARTIES];
-    struct watch_session sessions[WATCH_SESSIONS];
+    struct watcher_session sessions[WATCH_SESSIONS];
     struct core_client *watcher;
     struct input in;
     size_t split; /* the next packet is said in two portions, the first so long; 0: whole */
@@ -76,7 +76,7 @@ static void look_at(struct parties *p, struct party *party)
                 : 0;
     }
     party->blocked |= c->out_room < 1 << 20;
-    seen = watch_written(&party->watch, c->out, c->out_len);
+    seen = watcher_written(&party->watch, c->out, c->out_len);
     DEMAND(!had_left || party->blocked || seen == 0);
     memmove(c->out, c->out + seen, c->out_len - seen);
     c->out_len -= seen;
@@ -123,7 +123,7 @@ static void pass_time(struct parties *p, uint64_t ms)
 
 static void open_party(struct parties *p, struct party *party)
 {
-    struct watch *w = &party->watch;
+    struct watcher *w = &party->watch;
     party->link = core_connect(&p->core);
     party->link->out = party->out;
     party->link->out_size = OUT_SIZE;
@@ -132,8 +132,8 @@ static void open_party(struct parties *p, struct party *party)
     party->gone_turns = 0;
     /* What it said isn't cleared: there is much of it. */
     w->said_len = 0;
-    memset((uint8_t *)w + offsetof(struct watch, garbled), 0,
-           sizeof(*w) - offsetof(struct watch, garbled));
+    memset((uint8_t *)w + offsetof(struct watcher, garbled), 0,
+           sizeof(*w) - offsetof(struct watcher, garbled));
     w->session = NULL;
     w->sessions = p->sessions;
     w->most_inflight = MAX_INFLIGHT;
@@ -172,7 +172,7 @@ static void make_readable(struct party *party, size_t len)
     size_t unread = party->link->in_len;
     if (party->link->freed)
         return;
-    watch_say(&party->watch, party->in + party->given, len);
+    watcher_say(&party->watch, party->in + party->given, len);
     party->given += len;
     core_give(party->link, party->in + party->given - len - unread, unread + len);
 }

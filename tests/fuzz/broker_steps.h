@@ -188,11 +188,11 @@ static void step_publish(struct parties *p, struct party *party, uint8_t choice)
 static void step_ack(struct parties *p, struct party *party, uint8_t choice)
 {
     static const enum mqtt_type types[] = {MQTT_PUBACK, MQTT_PUBREC, MQTT_PUBREL, MQTT_PUBCOMP};
-    const struct watch *w = &party->watch;
+    const struct watcher *w = &party->watch;
     struct mqtt_ack a = {.packet_id = (uint16_t)(choice >> 4 & 7)};
     enum mqtt_type type = types[choice & 3];
     if ((choice & 4) == 0 && w->in_flight > 0) {
-        const struct watch_flight *f = &w->flight[(choice >> 4) % w->in_flight];
+        const struct watcher_flight *f = &w->flight[(choice >> 4) % w->in_flight];
         a.packet_id = f->id;
         type = f->qos == 1 ? MQTT_PUBACK : (choice & 1) != 0 ? MQTT_PUBREC : MQTT_PUBCOMP;
     }
@@ -204,7 +204,7 @@ static void step_ack(struct parties *p, struct party *party, uint8_t choice)
 /* The next message of X-MIRROR: a name, or the challenge backwards. */
 static void step_auth(struct parties *p, struct party *party, uint8_t choice)
 {
-    struct watch *w = &party->watch;
+    struct watcher *w = &party->watch;
     struct props props = {.used = 0};
     uint8_t mirrored[sizeof(w->challenge)];
     struct mqtt_slice data = words("bob");

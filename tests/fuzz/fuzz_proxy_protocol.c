@@ -55,6 +55,9 @@ static void demand_same(const struct proxy_info *a, const struct proxy_info *b)
     demand(a->tls_verified == b->tls_verified);
     demand(strcmp(a->tls_version, b->tls_version) == 0);
     demand(strcmp(a->tls_common_name, b->tls_common_name) == 0);
+    demand(a->tls_certificate_len == b->tls_certificate_len);
+    demand(a->tls_certificate_len == 0 ||
+           memcmp(a->tls_certificate, b->tls_certificate, a->tls_certificate_len) == 0);
 }
 
 static void write_and_read_back(const struct proxy_info *info)

@@ -154,6 +154,7 @@ struct fleet {
     struct fleet_fullness *fullness;
     struct fleet_disk *disk;
     struct fleet_usage *usage;
+    struct fleet_users *users;
     struct fleet_totals *totals;
     struct route_node *nodes;
     struct outbox_chain *outbox_chains;

@@ -53,12 +53,17 @@ static void reply_echo(struct evhttp_request *req, const char *tail, void *arg)
 {
     size_t len = 0;
     char *body = http_admin_body(req, &len);
+    char *weight = http_admin_query(req, "weight");
+    char *absent = http_admin_query(req, "absent");
     char text[128];
     (void)tail;
     (void)arg;
-    snprintf(text, sizeof(text), "body=%s/%zu", body ? body : "(none)", len);
+    snprintf(text, sizeof(text), "body=%s/%zu weight=%s absent=%s", body ? body : "(none)", len,
+             weight ? weight : "(none)", absent ? absent : "(none)");
     http_admin_reply_text(req, 200, text);
     free(body);
+    free(weight);
+    free(absent);
 }
 
 static void reply_large(struct evhttp_request *req, const char *tail, void *arg)
@@ -268,12 +273,13 @@ static void paths_are_percent_decoded(void **state)
     assert_status(ask(*state, "GET", "/api/a%00b", ""), 400);
 }
 
-static void a_body_reaches_the_handler(void **state)
+static void body_and_query_reach_the_handler(void **state)
 {
-    assert_has(ask(*state, "POST", "/api/servers/b1?z=1", "Content-Length: 4\r\n\r\nbody"),
-               "\r\n\r\nbody=body/4\n");
+    assert_has(
+        ask(*state, "POST", "/api/servers/b1?weight=a%20b&z=1", "Content-Length: 4\r\n\r\nbody"),
+        "\r\n\r\nbody=body/4 weight=a b absent=(none)\n");
     assert_has(ask(*state, "POST", "/api/servers/b1", "Content-Length: 0\r\n"),
-               "\r\n\r\nbody=(none)/0\n");
+               "\r\n\r\nbody=(none)/0 weight=(none) absent=(none)\n");
 }
 
 static void reply_without_body_is_complete(void **state)
@@ -608,7 +614,7 @@ int main(void)
         TEST(wrong_methods_are_405_and_say_which_are_right),
         TEST(exact_path_goes_before_longest_prefix),
         TEST(paths_are_percent_decoded),
-        TEST(a_body_reaches_the_handler),
+        TEST(body_and_query_reach_the_handler),
         TEST(reply_without_body_is_complete),
         TEST(large_reply_arrives_whole_before_the_close),
         TEST(writes_from_foreign_pages_are_refused),

@@ -208,7 +208,7 @@ static void malformed_headers_are_refused(void **state)
         /* lengths: addresses that don't fit, more than we accept (told from the head alone) */
         {BYTES(SIG "\x21\x11\x00\x0b\x0a\x00\x00\x01\x0a\x00\x00\x02\x30\x39\x07")},
         {BYTES(SIG "\x21\x21\x00\x0c" IPV4_BLOCK)},
-        {BYTES(SIG "\x21\x11\x02\x09")},
+        {BYTES(SIG "\x21\x11\x12\x0c")},
         {BYTES(SIG "\x20\x00\xff\xff")},
         /* TLVs: half a head, a value beyond the end */
         {BYTES(SIG "\x21\x11\x00\x0e" IPV4_BLOCK "\x04\x00")},
@@ -366,6 +366,40 @@ static void written_headers_read_back(void **state)
     }
 }
 
+static void a_certificate_is_written_and_read_back(void **state)
+{
+    struct proxy_info info = {.tls = true, .tls_verified = true, .tls_version = "TLSv1.3"};
+    struct proxy_info read;
+    static uint8_t der[PROXY_CERTIFICATE_MAX + 1], buf[PROXY_V2_MAX];
+    size_t used;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(der); i++)
+        der[i] = (uint8_t)(i * 31);
+    memset(info.tls_common_name, 'n', sizeof(info.tls_common_name) - 1);
+    memset(info.tls_version, 'v', sizeof(info.tls_version) - 1);
+    set_address(&info.source, "2001:db8::1", 40000);
+    set_address(&info.destination, "::1", 1883);
+    info.tls_certificate = der;
+    for (size_t len = 1; len <= sizeof(der); len = len < 64 ? len + 21 : len * 4 - 3) {
+        info.tls_certificate_len = len;
+        size_t size = proxy_write_v2(&info, buf, sizeof(buf));
+        assert_true(size > len);
+        assert_int_equal(proxy_parse(buf, size, &read, &used), PROXY_OK);
+        assert_int_equal(used, size);
+        assert_int_equal(read.tls_certificate_len, len);
+        assert_memory_equal(read.tls_certificate, der, len);
+        assert_true(read.tls_certificate > buf && read.tls_certificate + len <= buf + size);
+    }
+    info.tls_certificate_len = PROXY_CERTIFICATE_MAX;
+    assert_true(proxy_write_v2(&info, buf, sizeof(buf)) > PROXY_CERTIFICATE_MAX);
+    info.tls_certificate_len = PROXY_CERTIFICATE_MAX + 1; /* left out */
+    size_t size = proxy_write_v2(&info, buf, sizeof(buf));
+    assert_true(size > 0 && size < 536);
+    assert_int_equal(proxy_parse(buf, size, &read, &used), PROXY_OK);
+    assert_null(read.tls_certificate);
+}
+
 static void addresses_of_other_families_are_written_as_unspecified(void **state)
 {
     struct proxy_info info = {.tls = true};
@@ -446,6 +480,7 @@ int main(void)
         cmocka_unit_test(tls_details_come_from_the_tlv),
         cmocka_unit_test(written_bytes_are_those_of_the_specification),
         cmocka_unit_test(written_headers_read_back),
+        cmocka_unit_test(a_certificate_is_written_and_read_back),
         cmocka_unit_test(addresses_of_other_families_are_written_as_unspecified),
         cmocka_unit_test(random_bytes_behind_a_signature_do_no_harm),
     };

@@ -1,6 +1,7 @@
 /* Password files: fixed ones that mosquitto_passwd 2.0.11 wrote, new ones where it is installed. */
 #include "broker/auth/files/passwd.h"
 
+#include "broker/auth/scram/scram_keys.h"
 #include "common/base/hash.h"
 
 #include <fcntl.h>
@@ -33,6 +34,8 @@ enum { KEY = 7 };
 #define CAROL                                                                                      \
     "carol:$7$5000$KKG8bEhLpoMgEben$IhccV3ZKMCRlZjhXdFd++yDdXNq4FzhLgLYMymq+8V/"                   \
     "ZbO7fhqorDWd6NVfxAHwkowcl4xbwDjBFR3JRMAYe+g==\n" /* "pass word:" and an accented e */
+
+#define KEY32 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
 static struct passwd *load(const char *text)
 {
@@ -93,6 +96,57 @@ static void everything_else_is_wrong(void **state)
     passwd_free(p);
 }
 
+/* RFC 7677's user */
+#define SCRAM_USER                                                                                 \
+    "user:$scram-sha-256$4096$W22ZaJ0SNY7soEsUEjb6gQ==$"                                           \
+    "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=$wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=\n"
+
+static void keys_for_scram_are_good_for_plain_passwords(void **state)
+{
+    struct passwd *p = load(BOB SCRAM_USER);
+    struct passwd_secret secret;
+
+    (void)state;
+    assert_true(check(p, "user", "pencil"));
+    assert_false(check(p, "user", "Pencil"));
+    assert_false(check(p, "user", ""));
+    assert_true(passwd_find(p, slice("user"), &secret));
+    assert_true(password_hash_needs_whole(&secret));
+    assert_int_equal(passwd_most_iterations(p), 4096);
+    passwd_free(p);
+}
+
+static void who_has_no_keys_for_scram_gets_some_made_up(void **state)
+{
+    struct passwd *p = load(BOB SCRAM_USER);
+    struct passwd *same = load(BOB SCRAM_USER);
+    struct passwd *other = load(SCRAM_USER ALICE);
+    struct scram_secret user;
+    struct scram_secret bob;
+    struct scram_secret again;
+
+    (void)state;
+    assert_true(passwd_find_scram(p, slice("user"), &user) == passwd_stamp(p, slice("user")));
+    assert_int_equal(user.iterations, 4096);
+    assert_int_equal(user.salt_len, 16);
+    assert_true(scram_keys_match(&user, slice("pencil")));
+    assert_int_equal(passwd_find_scram(p, slice("bob"), &bob), 0);
+    assert_int_equal(bob.iterations, 4096);
+    assert_int_equal(bob.salt_len, 16);
+    assert_int_equal(passwd_find_scram(p, slice("nobody"), &again), 0);
+    assert_memory_not_equal(bob.salt, again.salt, 16);
+    assert_int_equal(passwd_find_scram(same, slice("bob"), &again), 0);
+    assert_memory_equal(bob.salt, again.salt, 16);
+    assert_memory_equal(&bob.keys, &again.keys, sizeof(again.keys));
+    assert_int_equal(passwd_find_scram(other, slice("bob"), &again), 0);
+    assert_memory_not_equal(bob.salt, again.salt, 16);
+    assert_int_equal(passwd_find_scram(NULL, slice("bob"), &again), 0);
+    assert_int_equal(again.salt_len, 16);
+    passwd_free(p);
+    passwd_free(same);
+    passwd_free(other);
+}
+
 static void file_without_users_lets_nobody_in(void **state)
 {
     struct passwd *p = load("# nobody yet\n");
@@ -117,7 +171,10 @@ static void windows_line_ends_and_a_missing_last_one_are_fine(void **state)
 static void mistakes_name_file_line_and_user(void **state)
 {
     static const char hashed[] =
-        "expected a password that mosquitto_passwd has hashed ($6$ or $7$; -U converts)";
+        "expected a password that mosquitto_passwd has hashed ($6$, $7$ "
+        "or $argon2id$; -U converts), or flotilla-passwd ($scram-sha-256$)";
+    static const char few[] = "expected 4096 to 1000000 iterations";
+    static const char keys[] = "expected StoredKey and ServerKey, 32 bytes each in base64";
     static const struct {
         const char *text;
         unsigned line;
@@ -144,6 +201,20 @@ static void mistakes_name_file_line_and_user(void **state)
         {"bob:$6$AAAA\n", 1, "bob", "expected a hash of 64 bytes in base64"},
         {"bob:$6$AAAA$AAAA\n", 1, "bob", "expected a hash of 64 bytes in base64"},
         {"bob:$6$AAAA$AAAA$AAAA\n", 1, "bob", "expected a hash of 64 bytes in base64"},
+        {"bob:$scram-sha-256\n", 1, "bob", hashed},
+        {"bob:$scram-sha-256$\n", 1, "bob", few},
+        {"bob:$scram-sha-256$4095$AAAA$AAAA$AAAA\n", 1, "bob", few},
+        {"bob:$scram-sha-256$1000001$AAAA$AAAA$AAAA\n", 1, "bob", few},
+        {"bob:$scram-sha-256$4096\n", 1, "bob", "expected a salt in base64"},
+        {"bob:$scram-sha-256$4096$A$AAAA$AAAA\n", 1, "bob", "expected a salt in base64"},
+        {"bob:$scram-sha-256$4096$AAAA\n", 1, "bob", keys},
+        {"bob:$scram-sha-256$4096$AAAA$AAAA$AAAA\n", 1, "bob", keys},
+        {"bob:$scram-sha-256$4096$AAAA$" KEY32 "\n", 1, "bob", keys},
+        {"bob:$scram-sha-256$4096$AAAA$" KEY32 "$AAAA\n", 1, "bob", keys},
+        {"bob:$scram-sha-256$4096$AAAA$" KEY32 "$" KEY32 "$\n", 1, "bob", keys},
+        {"Ju\xcc\x88rg:$scram-sha-256$4096$AAAA$" KEY32 "$" KEY32 "\n", 1, "Ju\xcc\x88rg",
+         "expected a name as SASLprep (RFC 4013) leaves it, of at most 256 bytes: no client that "
+         "uses SCRAM could say another one"},
         {ALICE "# again\n" ALICE, 3, NULL, "user 'alice' is already in line 1"},
     };
 
@@ -345,6 +416,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(passwords_of_a_written_file_are_right),
         TEST(everything_else_is_wrong),
+        TEST(keys_for_scram_are_good_for_plain_passwords),
+        TEST(who_has_no_keys_for_scram_gets_some_made_up),
         TEST(file_without_users_lets_nobody_in),
         TEST(windows_line_ends_and_a_missing_last_one_are_fine),
         TEST(mistakes_name_file_line_and_user),

@@ -37,25 +37,40 @@ static void nodes_share_what_room_is_left(void **state)
     assert_false(fleet_usage_has_room(&u, 3, 20000));
 }
 
+static void where_nothing_is_left_no_session_is_made(void **state)
+{
+    struct fleet_usage u = {.limits = {.sessions = 10}};
+
+    (void)state;
+    note_memory(&u, 700 << 20, 1 << 30, 0);
+    assert_true(fleet_usage_has_room(&u, 3, 1000));
+    note_memory(&u, 769 << 20, 1 << 30, 0);
+    assert_false(fleet_usage_has_room(&u, 3, 1000));
+    u.limits.sessions = 0;
+    assert_false(fleet_usage_has_room(&u, 3, 1000));
+    note_memory(&u, 700 << 20, 1 << 30, 0);
+    assert_true(fleet_usage_has_room(&u, 3, 1000));
+}
+
 static void the_fuller_redis_is_the_less_a_queue_may_hold(void **state)
 {
     struct fleet_usage u = {.limits = {.queue_messages = 1000, .queue_bytes = 64 << 20}};
     (void)state;
     assert_int_equal(fleet_usage_queue_bytes(&u), 64 << 20); /* nobody says what Redis may use */
     assert_int_equal(fleet_usage_queue_messages(&u), 1000);
-    assert_true(fleet_usage_takes_retained(&u));
+    assert_true(fleet_usage_may_grow(&u));
     note_memory(&u, 0, 1 << 30, 0);
     assert_int_equal(fleet_usage_queue_bytes(&u), 64 << 20);
     note_memory(&u, 704 << 20, 1 << 30, 0);
     assert_int_equal(fleet_usage_queue_bytes(&u), 8 << 20);
     assert_int_equal(fleet_usage_queue_messages(&u), 1000);
-    assert_true(fleet_usage_takes_retained(&u));
+    assert_true(fleet_usage_may_grow(&u));
     note_memory(&u, 900 << 20, 1 << 30, 0);
     assert_int_equal(fleet_usage_queue_bytes(&u), 65536);
     assert_int_equal(fleet_usage_queue_messages(&u), 256);
-    assert_false(fleet_usage_takes_retained(&u));
+    assert_false(fleet_usage_may_grow(&u));
     u.limits.stored_bytes = 2u << 30;
-    assert_true(fleet_usage_takes_retained(&u));
+    assert_true(fleet_usage_may_grow(&u));
 }
 
 static void who_sets_no_limit_has_half_of_the_machine(void **state)
@@ -66,12 +81,12 @@ static void who_sets_no_limit_has_half_of_the_machine(void **state)
     assert_int_equal(fleet_usage_queue_bytes(&u), 64 << 20);
     note_memory(&u, (12ull << 30) - (80 << 20), 0, 24ull << 30);
     assert_int_equal(fleet_usage_queue_bytes(&u), 10 << 20);
-    assert_true(fleet_usage_takes_retained(&u));
+    assert_true(fleet_usage_may_grow(&u));
     note_memory(&u, 12ull << 30, 0, 24ull << 30);
     assert_int_equal(fleet_usage_queue_bytes(&u), 65536);
-    assert_false(fleet_usage_takes_retained(&u));
+    assert_false(fleet_usage_may_grow(&u));
     note_memory(&u, 12ull << 30, 20ull << 30, 24ull << 30); /* who sets maxmemory knows better */
-    assert_true(fleet_usage_takes_retained(&u));
+    assert_true(fleet_usage_may_grow(&u));
 }
 
 /* ---- counting -------------------------------------------------------------------------------- */
@@ -163,10 +178,10 @@ static void a_queue_holds_less_when_redis_is_nearly_full(void **state)
 {
     struct bed *b = *state;
     b->cfg.queue_limit = 1000;
-    b->cfg.stored_limit_bytes = 1; /* in use, and more */
     struct bed_node *one = bed_add_ready(b);
     struct bed_client *d = bed_connect(one, "d", true);
     struct bed_client *p = bed_connect(one, "p", false);
+    ((struct fleet *)one->store)->usage->limits.stored_bytes = 1; /* in use, and more */
     bed_subscribe(d, "t", 1);
     for (int i = 0; i < 300; i++)
         bed_publish(p, "t", "m", 1);
@@ -177,6 +192,10 @@ static void a_queue_holds_less_when_redis_is_nearly_full(void **state)
     BED_UNTIL(b, p->status >= 0);
     assert_int_equal(p->status, STORE_OK);
     assert_int_equal(bed_redis(b, "KEYS fl:{t*}:v"), 0);
+    assert_int_equal(try_durable(one, "new")->status, STORE_FULL);
+    bed_connect(one, "new", false);
+    bed_disconnect(d, false);
+    assert_true(bed_connect(one, "d", true)->present);
 }
 
 int main(void)
@@ -184,6 +203,7 @@ int main(void)
 #define IN_BED(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nodes_share_what_room_is_left),
+        cmocka_unit_test(where_nothing_is_left_no_session_is_made),
         cmocka_unit_test(the_fuller_redis_is_the_less_a_queue_may_hold),
         cmocka_unit_test(who_sets_no_limit_has_half_of_the_machine),
         IN_BED(a_node_alone_tells_of_every_bucket),
