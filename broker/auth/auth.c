@@ -207,5 +207,17 @@ bool auth_may_read(const struct auth *a, const struct identity *who, struct mqtt
 
 bool auth_may_subscribe(const struct auth *a, const struct identity *who, struct mqtt_slice filter)
 {
-    return a->files.acl == NULL || rules_allow(a, who, filter, ACL_SUBSCRIBE);
+    return a->files.acl == NULL ||
+           acl_grants_filter(a->files.acl, slice_of(who->username), who->client_id, filter,
+                             (enum acl_filter_rule)a->files.subscribe);
+}
+
+bool auth_has_rules(const struct auth *a)
+{
+    return a->files.acl != NULL;
+}
+
+bool auth_closes_denied(const struct auth *a)
+{
+    return a->files.closes_denied;
 }

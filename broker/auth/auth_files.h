@@ -22,6 +22,8 @@ struct auth_files {
     bool anonymous;        /* clients without user name are let in */
     struct passwd *passwd; /* NULL: no file */
     struct acl *acl;       /* NULL: no file */
+    int subscribe;         /* enum acl_filter_rule */
+    bool closes_denied;    /* a client that publishes what it may not is closed */
 };
 
 /* `out` is all zero on failure. `hash_key` is passwd_load's. */

@@ -25,7 +25,7 @@ enum client_end {
     END_NO_MEMORY,
     END_MEMORY,            /* max_memory is used up, and it held much */
     END_SLOW_PACKET,       /* a begun packet made no progress */
-    END_NOT_AUTHORIZED,    /* a reload of the password file took the user away */
+    END_NOT_AUTHORIZED,    /* a reload took the user away; or auth.denied_publish: close */
     END_PROXY,             /* no PROXY header, or a bad one, or from an untrusted address */
     END_SUBSCRIBE_REFUSED, /* a filter that a 3.1 client can't be refused otherwise */
     END_OPEN_QOS2,         /* max_open_qos2: it publishes QoS 2 and doesn't release it */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/auth/auth.h"
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
 #include "broker/base/drop_log.h"
@@ -331,9 +332,10 @@ static bool is_drawn(const struct share_group *g, uint8_t qos)
 
 static bool takes_now(void *arg, const struct share_member *m)
 {
+    const struct delivery *d = arg;
     struct client *c = m->session->client;
-    (void)arg;
-    return client_is_connected(c) && !deliver_is_full(c);
+    return client_is_connected(c) && !deliver_is_full(c) &&
+           auth_may_read(c->broker->auth, &c->who, d->publish->topic);
 }
 
 static uint64_t number_of(struct broker *b, struct share_group *g, const struct delivery *d)
@@ -350,14 +352,14 @@ static uint64_t number_of(struct broker *b, struct share_group *g, const struct 
     }
 }
 
-/* To one member here that has room. */
+/* To one member here that has room and may read it. */
 static bool give_here(struct broker *b, struct share_group *g, struct delivery *d)
 {
     struct share_member m;
     int strategy = b->config->shared.strategy;
     bool hashed = share_strategy_is_hashed(strategy);
     uint32_t start = hashed ? (uint32_t)number_of(b, g, d) : place_of_next(b, g);
-    if (!share_group_choose(groups_of(b), g, start, takes_now, b, &m))
+    if (!share_group_choose(groups_of(b), g, start, takes_now, d, &m))
         return false;
     fanout_settle(b->fanouts, m.session);
     const uint32_t *id = &m.options.subscription_id;
