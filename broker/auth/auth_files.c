@@ -1,14 +1,16 @@
-/* Puts passwd.c and acl.c together. */
+/* Puts passwd.c, acl.c and jwt_keys.c together. */
 #include "broker/auth/auth_files.h"
 
 #include "broker/auth/files/acl.h"
 #include "broker/auth/files/passwd.h"
+#include "broker/auth/jwt/jwt_keys.h"
 #include "broker/base/broker_config.h"
 
 bool auth_files_load(const struct auth_config *config, uint64_t hash_key, struct auth_files *out,
                      char *err, size_t errlen)
 {
     *out = (struct auth_files){.anonymous = config->anonymous,
+                               .certificate = config->certificate,
                                .subscribe = config->subscribe,
                                .closes_denied = config->denied_publish == DENIED_PUBLISH_CLOSE};
     if (config->password_file != NULL) {
@@ -21,6 +23,11 @@ bool auth_files_load(const struct auth_config *config, uint64_t hash_key, struct
         if (out->acl == NULL)
             goto fail;
     }
+    if (config->jwt.keys.count > 0) {
+        out->jwt = jwt_keys_load(&config->jwt, err, errlen);
+        if (out->jwt == NULL)
+            goto fail;
+    }
     return true;
 fail:
     auth_files_free(out);
@@ -31,5 +38,6 @@ void auth_files_free(struct auth_files *f)
 {
     passwd_free(f->passwd);
     acl_free(f->acl);
+    jwt_keys_free(f->jwt);
     *f = (struct auth_files){0};
 }

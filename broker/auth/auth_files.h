@@ -14,16 +14,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "broker/base/broker_config.h"
+
 struct acl;
-struct auth_config;
+struct jwt_keys;
 struct passwd;
 
 struct auth_files {
-    bool anonymous;        /* clients without user name are let in */
+    bool anonymous; /* clients without user name are let in */
+    struct certificate_config certificate;
     struct passwd *passwd; /* NULL: no file */
     struct acl *acl;       /* NULL: no file */
     int subscribe;         /* enum acl_filter_rule */
     bool closes_denied;    /* a client that publishes what it may not is closed */
+    struct jwt_keys *jwt;  /* NULL: no keys */
 };
 
 /* `out` is all zero on failure. `hash_key` is passwd_load's. */

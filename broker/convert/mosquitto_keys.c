@@ -12,7 +12,7 @@
     "there are no bridges here; let the other broker bridge to this one, or several brokers "      \
     "share "                                                                                       \
     "one Redis"
-#define NO_PLUGIN "there are no plugins"
+#define NO_PLUGIN "there are no plugins; auth.http asks a service"
 #define NO_TLS_DETAIL "TLS 1.2 and 1.3 with OpenSSL's default choice"
 #define NO_PSK "there is no TLS with pre-shared keys"
 
@@ -66,7 +66,8 @@ const struct mosquitto_key mosquitto_keys[] = {
      "ours is for the whole packet, 64 kB more; a larger one ends its connection"},
     {"password_file", HOW_PLAIN, "auth.password_file", NULL,
      "the same file; a reload closes connections of users who are gone"},
-    {"per_listener_settings", HOW_NONE, NULL, "false", "auth: holds for all listeners"},
+    {"per_listener_settings", HOW_NONE, NULL, "false",
+     "listeners[].auth has a listener's own; the files are for all"},
     {"persistence", HOW_PERSISTENCE, "store.file", "false",
      "a file of another format: what is in mosquitto.db isn't taken over. Or redis.url"},
     {"persistence_file", HOW_NONE, NULL, NULL,
@@ -125,8 +126,10 @@ const struct mosquitto_key mosquitto_keys[] = {
     {"tls_keyform", HOW_NONE, NULL, "pem", "keys are PEM files"},
     {"tls_version", HOW_TLS_VERSION, "listeners.tls.min_version", NULL,
      "\"1.2\" or \"1.3\"; not 1.1"},
-    {"use_identity_as_username", HOW_NONE, NULL, "false", "a certificate doesn't name the user"},
-    {"use_subject_as_username", HOW_NONE, NULL, "false", "a certificate doesn't name the user"},
+    {"use_identity_as_username", HOW_NONE, NULL, "false",
+     "auth.certificate.identity: cn, where flotilla-lb verifies the certificates"},
+    {"use_subject_as_username", HOW_NONE, NULL, "false",
+     "auth.certificate.identity: cn, where flotilla-lb verifies the certificates"},
 
     /* ---- bridges ----------------------------------------------------------------------------- */
     {"connection", HOW_NONE, NULL, NULL, NO_BRIDGE},
