@@ -23,11 +23,14 @@ static void write_quoted(const char *text, FILE *out)
 static void write_scalar(const struct config_field *f, const char *text, int indent, FILE *out)
 {
     fprintf(out, "%*s%s: ", indent, "", f->key);
-    if (f->kind == CONFIG_STRING)
+    bool is_list = f->kind == CONFIG_STRINGS;
+    if (is_list)
+        fputc('[', out);
+    if (is_list || f->kind == CONFIG_STRING)
         write_quoted(text, out);
     else
         fputs(text, out);
-    fputc('\n', out);
+    fputs(is_list ? "]\n" : "\n", out);
 }
 
 /* What is set of a mapping whose keys' paths begin with `prefix`. */

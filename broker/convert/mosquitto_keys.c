@@ -25,8 +25,8 @@ const struct mosquitto_key mosquitto_keys[] = {
     {"allow_anonymous", HOW_PLAIN, "auth.anonymous", NULL, "the same, for all listeners"},
     {"allow_duplicate_messages", HOW_NONE, NULL, "false",
      "a client gets a message once, however many of its subscriptions match"},
-    {"allow_zero_length_clientid", HOW_NONE, NULL, "true",
-     "a client without an id gets one (3.1.1: with a clean session)"},
+    {"allow_zero_length_clientid", HOW_PLAIN, "mqtt.allow_empty_client_id", NULL,
+     "the same, for all listeners"},
     {"auth_opt_*", HOW_NONE, NULL, NULL, NO_PLUGIN},
     {"auth_plugin", HOW_NONE, NULL, NULL, NO_PLUGIN},
     {"auth_plugin_deny_special_chars", HOW_NONE, NULL, NULL, NO_PLUGIN},
@@ -38,8 +38,7 @@ const struct mosquitto_key mosquitto_keys[] = {
     {"check_retain_source", HOW_NONE, NULL, "false",
      "a retained value stays until it is replaced; whether its publisher may write is asked when "
      "it comes"},
-    {"clientid_prefixes", HOW_NONE, NULL, NULL,
-     "auth.client_id: begins_with_username ties client ids to user names"},
+    {"clientid_prefixes", HOW_PLAIN, "mqtt.client_id_prefixes", NULL, "a list of them"},
     {"connection_messages", HOW_PLAIN, "log.connections", NULL, "the same"},
     {"include_dir", HOW_NONE, NULL, NULL,
      "not read: put its files behind this one and convert them together"},
@@ -211,6 +210,8 @@ bool mosquitto_our_key_takes(const struct config_field *f, const char *text)
         int word;
         char *text;
     } scratch = {0};
+    if (f->kind == CONFIG_STRINGS) /* one of them */
+        return f->check == NULL || f->check(text) == NULL;
     if (!config_kind_is_scalar(f->kind))
         return false;
     bool fits = config_scalar_store(f, text, &scratch) == CONFIG_SCALAR_OK;

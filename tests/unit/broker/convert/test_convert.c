@@ -118,6 +118,8 @@ static void values_are_written_as_ours(void **state)
         {"retain_available false", "mqtt:\n  retain: false\n"},
         {"log_type error\nlog_type warning", "  level: warn\n"},
         {"log_type all", "  level: debug\n"},
+        {"clientid_prefixes dev-", "  client_id_prefixes: [\"dev-\"]\n"},
+        {"allow_zero_length_clientid false", "  allow_empty_client_id: false\n"},
         {"sys_interval 1\nsys_interval 2", "sys_interval: 2s\n"},
     };
     (void)state;
