@@ -42,7 +42,7 @@ class Rule:
     def filter_for(self, user, client_id, as_mosquitto):
         """None: the rule isn't for this client."""
         if self.kind == "anonymous":
-            return self.pattern if user is None else None
+            return self.pattern if not user else None
         if self.kind == "user":
             return self.pattern if user == self.user else None
         out, rest = "", self.pattern

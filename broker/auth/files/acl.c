@@ -282,10 +282,8 @@ static bool list_covers(struct acl *acl, const struct acl_rule_list *list,
 const struct acl_rules *acl_rules_of(const struct acl *acl, const struct acl_asker *who)
 {
     static const struct acl_rules none;
-    if (who->username.data == NULL)
-        return &acl->anonymous;
     if (who->username.len == 0)
-        return &none;
+        return &acl->anonymous;
     const struct acl_user *u = find_user(acl, who->username.data, who->username.len);
     return u != NULL ? &u->rules : &none;
 }

@@ -10,8 +10,8 @@
  *
  * Rules, as in Mosquitto 2.0 except for the two marked:
  * - No file (NULL): all is allowed. With a file, what no rule grants is denied.
- * - A client with a user name has that user's rules (an empty name has none), one without has
- *   those before the first `user` (not both); patterns go for all.
+ * - A client with a user name has that user's rules, one without, or with an empty one, has those
+ *   before the first `user` (not both); patterns go for all.
  * - `deny` goes before every grant, also a pattern's deny before a topic's grant (different:
  *   Mosquitto asks the topic rules first; its manual promises what we do).
  * - A grant through %c or %u is void for a client id or user name that holds '+', '#' or '/', since
@@ -54,7 +54,7 @@ void acl_free(struct acl *acl);
 bool acl_allows(struct acl *acl, struct mqtt_slice username, struct mqtt_slice client_id,
                 struct mqtt_slice topic, enum acl_access access);
 
-/* `username`: without data for clients without one. `topic` is the name of the message's topic. Costs
+/* `username` is empty for clients without. `topic` is the name of the message's topic. Costs
  * nothing without a file. */
 static inline bool acl_check(struct acl *acl, struct mqtt_slice username,
                              struct mqtt_slice client_id, struct mqtt_slice topic,

@@ -99,7 +99,7 @@ static void access_words_mean_what_they_say(void **state)
 static void users_and_anonymous_clients_have_their_own_rules(void **state)
 {
     static const struct question q[] = {
-        {NULL, "c", "public/x", "r"},   {"", "c", "public/x", ""},
+        {NULL, "c", "public/x", "r"},   {"", "c", "public/x", "r"},
         {"alice", "c", "public/x", ""}, {"alice", "c", "alice/x", "rw"},
         {"alice", "c", "alice", "rw"},  {"alice", "c", "late", "w"},
         {"bob", "c", "alice/x", ""},    {"bob", "c", "bob/x", "r"},

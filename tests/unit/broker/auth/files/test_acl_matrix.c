@@ -214,7 +214,7 @@ static bool model_applies(const struct model_rule *r, const char *user)
 {
     switch (r->whose) {
     case ANONYMOUS:
-        return user == NULL;
+        return user == NULL || user[0] == '\0';
     case USER:
         return user != NULL && strcmp(user, r->user) == 0;
     case PATTERN:
