@@ -14,6 +14,7 @@
 #include "broker/auth/auth_files.h"
 #include "broker/base/broker_config.h"
 #include "broker/broker.h"
+#include "broker/convert/convert.h"
 #include "broker/net/listener.h"
 #include "broker/reload.h"
 #include "broker/store/file/file_schema.h"
@@ -30,11 +31,21 @@ static const char usage[] =
     "      --listen ADDR     accept clients here (host:port); may be repeated\n"
     "      --redis URL       keep state in this Redis, together with other brokers\n"
     "      --admin ADDR      /metrics, /healthz and /readyz here\n"
+    "      --convert FILE    print our configuration, made of a mosquitto.conf\n"
     "      --describe-config print every configuration key as a table\n"
     "      --version\n"
     "      --help\n";
 
-enum { OPT_CHECK = 256, OPT_LISTEN, OPT_REDIS, OPT_ADMIN, OPT_DESCRIBE, OPT_VERSION, OPT_HELP };
+enum {
+    OPT_CHECK = 256,
+    OPT_LISTEN,
+    OPT_REDIS,
+    OPT_ADMIN,
+    OPT_CONVERT,
+    OPT_DESCRIBE,
+    OPT_VERSION,
+    OPT_HELP
+};
 
 static const struct option options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -42,6 +53,7 @@ static const struct option options[] = {
     {"listen", required_argument, NULL, OPT_LISTEN},
     {"redis", required_argument, NULL, OPT_REDIS},
     {"admin", required_argument, NULL, OPT_ADMIN},
+    {"convert", required_argument, NULL, OPT_CONVERT},
     {"describe-config", no_argument, NULL, OPT_DESCRIBE},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
@@ -67,6 +79,15 @@ static int describe(void)
     return 0;
 }
 
+static int convert(const char *path)
+{
+    char err[512] = "the output can't be written";
+    if (convert_mosquitto(path, stdout, err, sizeof(err)) && fflush(stdout) == 0)
+        return 0;
+    fprintf(stderr, "flotilla-broker: %s\n", err);
+    return 1;
+}
+
 /* -1: go on. Else the exit code. */
 static int parse(int argc, char **argv, struct command_line *line)
 {
@@ -88,6 +109,8 @@ static int parse(int argc, char **argv, struct command_line *line)
         case OPT_ADMIN:
             line->admin = optarg;
             break;
+        case OPT_CONVERT:
+            return convert(optarg);
         case OPT_DESCRIBE:
             return describe();
         case OPT_VERSION:

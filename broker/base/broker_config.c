@@ -40,6 +40,12 @@ static const struct config_field log_fields[] = {
      .names = log_format_names,
      .fallback = "text",
      .help = "text for people, json (Elastic Common Schema) for machines."},
+    {.key = "connections",
+     .kind = CONFIG_BOOL,
+     FIELD(log_config, connections),
+     .fallback = "true",
+     .help = "Whether a line at level info says that a client has connected (who, from where, its "
+             "version, session and keep alive), and one that it has gone (why, after how long)."},
 };
 static const struct config_schema log_schema = CONFIG_SCHEMA(struct log_config, log_fields);
 

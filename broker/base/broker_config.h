@@ -38,6 +38,9 @@ struct listener_config {
     struct config_position bind_at;
 };
 
+/* What happens to a publish without the right to it, where the protocol has no answer that says so. */
+enum denied_publish { DENIED_PUBLISH_DROP, DENIED_PUBLISH_CLOSE };
+
 /* Which client ids a user may use. */
 enum client_id_rule { CLIENT_ID_ANY, CLIENT_ID_EQUALS_USERNAME, CLIENT_ID_BEGINS_WITH_USERNAME };
 
@@ -94,6 +97,9 @@ struct auth_config {
     bool shared_client_ids; /* sessions belong to whoever gives their client id */
     char *password_file;
     char *acl_file;
+    int subscribe;                 /* enum acl_filter_rule of auth/files/acl.h */
+    int denied_publish;            /* enum denied_publish */
+    uint32_t bad_login;            /* return code for a wrong password: 4 or 5 */
     struct config_strings methods; /* of 5.0's enhanced authentication */
     uint32_t hash_threads;         /* 0: auto */
     uint32_t max_waiting_logins;   /* different passwords that wait to be hashed */
@@ -217,6 +223,7 @@ struct admin_config {
 
 struct log_config {
     int level, format; /* enum log_level, enum log_format */
+    bool connections;
 };
 
 struct broker_config {

@@ -132,6 +132,7 @@ struct client {
     struct client *awaits;         /* whose heir this one is */
     struct identity who;           /* from CLAIMING on; name and terms are the client's own */
     uint32_t connect_bytes;        /* of user name and will, which are kept as long as it is here */
+    uint32_t online_since_s;       /* client_log.c; 0: it never was */
     char *will_topic;              /* NULL: no will */
     uint64_t user_stamp;           /* which secret was right: auth_still_admits */
     store_done_fn *hand_over_done; /* told when the client is gone */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "broker/auth/auth.h"
 #include "broker/base/account.h"
 #include "broker/client/client.h"
 #include "broker/client/holders.h"
@@ -120,7 +121,8 @@ static void on_value(void *arg, const struct message *m)
                             .retain = true,
                             .ids = subscription_ids(granted)};
     if (as.qos > 0 && c->hold.durable) {
-        queue_value(c, m, as);
+        if (auth_may_read(c->broker->auth, &c->who, m->topic)) /* asked again when it is sent */
+            queue_value(c, m, as);
         return;
     }
     struct mqtt_publish fields;
