@@ -21,9 +21,11 @@ const char *const client_end_names[CLIENT_END_COUNT] = {
     [END_MEMORY] = "max_memory",
     [END_SLOW_PACKET] = "slow_packet",
     [END_NOT_AUTHORIZED] = "not_authorized",
+    [END_EXPIRED] = "expired",
     [END_PROXY] = "proxy_header",
     [END_SUBSCRIBE_REFUSED] = "subscribe_refused",
     [END_OPEN_QOS2] = "max_open_qos2",
+    [END_OPERATOR] = "closed_by_operator",
     [END_PROTOCOL] = "protocol",
 };
 
@@ -36,6 +38,9 @@ const char *const refusal_names[REFUSAL_COUNT] = {
     [REFUSED_LOGIN_BUSY] = "login_busy",
     [REFUSED_STORE] = "store_unavailable",
     [REFUSED_CONNECTIONS] = "max_connections",
+    [REFUSED_ADDRESS] = "max_connections_per_address",
+    [REFUSED_RATE] = "max_connect_rate",
+    [REFUSED_USER] = "max_connections_per_user",
     [REFUSED_DRAINING] = "draining",
     [REFUSED_UPGRADE] = "upgrade",
     [REFUSED_PATH] = "upgrade_path",

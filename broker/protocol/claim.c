@@ -236,9 +236,8 @@ void claim_client_id(struct client *c)
     }
     c->session = session_ref(s);
     s->client = c;
-    c->hold = (struct store_hold){.user = c->who.username,
-                                  .client_id = s->id,
-                                  .client_id_len = s->id_len,
+    c->who.client_id = session_id(s);
+    c->hold = (struct store_hold){.who = c->who,
                                   .durable = is_durable(c),
                                   .any_user = c->broker->config->auth.shared_client_ids,
                                   .arrived_ms = a->arrived_ms};

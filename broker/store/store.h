@@ -22,7 +22,9 @@
 #ifndef FLOTILLA_BROKER_STORE_STORE_H
 #define FLOTILLA_BROKER_STORE_STORE_H
 
-#include "broker/auth/auth.h"
+#include <stddef.h>
+
+#include "broker/auth/identity.h"
 #include "broker/message/message.h"
 #include "broker/routing/subscriber.h"
 #include "broker/routing/targets.h"

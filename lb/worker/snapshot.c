@@ -18,7 +18,7 @@ static void snapshot_free(struct snapshot *s)
     for (size_t i = 0; i < s->listener_count; i++)
         SSL_CTX_free(s->listeners[i].tls);
     for (size_t i = 0; i < s->backend_count; i++)
-        backend_unref(s->backends[i]);
+        backend_free(s->backends[i]);
     free(s->listeners);
     free(s->backends);
     lb_config_free(&s->config);
