@@ -12,6 +12,7 @@
 #include "broker/store/memory_queue.h"
 #include "broker/store/share_partitions.h"
 #include "broker/store/share_queue.h"
+#include "broker/store/store.h"
 #include "common/base/hash_table.h"
 
 struct memory_group {
@@ -48,11 +49,20 @@ struct memory_group *memory_shares_restore(struct memory_shares *s, struct mqtt_
 /* There is a member, and another one. */
 void memory_shares_joined(struct memory_shares *s, struct mqtt_slice filter, const void *member);
 void memory_shares_left(struct memory_shares *s, struct mqtt_slice filter, const void *member);
+/* Who takes: its address among the members, and its client id. */
+struct memory_taker {
+    const void *member;
+    struct mqtt_slice client_id;
+};
 /* A message for this member that waits; NULL: none. */
 struct share_entry *memory_shares_take(struct memory_shares *s, struct memory_group *g,
-                                       const void *member);
-bool memory_shares_has_more(const struct memory_shares *s, const struct memory_group *g,
-                            const void *member);
+                                       const struct memory_taker *taker);
+/* It may not read what it has taken, which waits for the others. False: the queue has ended, or there is no memory: it
+ * is still the taker's. */
+bool memory_shares_deny(const struct memory_shares *s, struct share_entry *e,
+                        const struct memory_taker *taker);
+enum store_more memory_shares_more(const struct memory_shares *s, const struct memory_group *g,
+                                   const struct memory_taker *taker);
 /* There is none: what waits is dropped, at once or by memory_shares_tick. */
 void memory_shares_ended(struct memory_shares *s, struct mqtt_slice filter);
 /* Without members it keeps messages for so long; it has none now. False: out of memory. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "broker/base/account.h"
+#include "broker/base/id_set.h"
 #include "broker/store/journal.h"
 
 void share_queue_init(struct share_queue *q)
@@ -18,8 +19,19 @@ static size_t size_of(const struct message *m)
     return sizeof(struct share_entry) + sizeof(*m) + message_content_size(m);
 }
 
+static void forget_denied(struct share_entry *e)
+{
+    if (e->denied == NULL)
+        return;
+    if (e->queue != NULL)
+        e->queue->denied--;
+    id_set_fini(e->denied);
+    account_free(ACCOUNT_QUEUES, e->denied);
+}
+
 static void entry_free(struct share_entry *e)
 {
+    forget_denied(e);
     message_unref(e->message);
     account_free(ACCOUNT_QUEUES, e);
 }
@@ -181,6 +193,27 @@ bool share_entry_put_back(struct share_entry *e)
         TAILQ_INSERT_TAIL(&q->waiting, e, link);
     q->waiting_count++;
     return true;
+}
+
+bool share_entry_is_denied(const struct share_entry *e, uint64_t client)
+{
+    return e->denied != NULL && id_set_has(e->denied, client);
+}
+
+static bool note_denied(struct share_entry *e, uint64_t client)
+{
+    if (e->denied == NULL) {
+        e->denied = account_zalloc(ACCOUNT_QUEUES, sizeof(*e->denied));
+        if (e->denied == NULL)
+            return false;
+        e->queue->denied++;
+    }
+    return id_set_add(e->denied, client);
+}
+
+bool share_entry_deny(struct share_entry *e, uint64_t client)
+{
+    return e->queue != NULL && note_denied(e, client) && share_entry_put_back(e);
 }
 
 uint32_t share_queue_drop_old(struct share_queue *q, uint64_t before_ms)

@@ -15,6 +15,7 @@
 
 #include "broker/message/message.h"
 
+struct id_set;
 struct journal;
 struct share_queue;
 
@@ -24,8 +25,9 @@ struct share_entry {
     struct message *message;
     uint64_t number; /* of the queue, from 1 */
     uint64_t since_ms;
-    uint8_t partition; /* 0 where there are none */
-    bool for_good;     /* nobody else gets it, also after a restart */
+    struct id_set *denied; /* clients that may not read it; NULL: none */
+    uint8_t partition;     /* 0 where there are none */
+    bool for_good;         /* nobody else gets it, also after a restart */
 };
 TAILQ_HEAD(share_entries, share_entry);
 
@@ -35,6 +37,7 @@ struct share_queue {
     uint32_t count; /* of all */
     uint32_t waiting_count;
     uint64_t bytes;          /* of all */
+    uint32_t denied;         /* of all, those that a client may not read */
     uint32_t *open;          /* how many are taken of each partition; NULL: there are none */
     struct journal *journal; /* told of each change, NULL: none */
     uint64_t owner;          /* the group's number there */
@@ -64,6 +67,10 @@ void share_entry_take_for_good(struct share_entry *e);
 void share_entry_finish(struct share_entry *e);
 /* A taken one waits again, at its place. True: it does; false: the queue has ended. */
 bool share_entry_put_back(struct share_entry *e);
+/* The same, and it is not for this client (a hash of its id). False: the queue has ended, or there is no memory:
+ * it is still the taker's. */
+bool share_entry_deny(struct share_entry *e, uint64_t client);
+bool share_entry_is_denied(const struct share_entry *e, uint64_t client);
 /* Drops what has waited since before `before_ms`. Returns how many. */
 uint32_t share_queue_drop_old(struct share_queue *q, uint64_t before_ms);
 

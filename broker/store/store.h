@@ -219,11 +219,18 @@ struct store_share_entry {
     struct message *message;   /* referenced by the receiver if kept */
     uint8_t qos;               /* effective */
 };
+enum store_more {
+    STORE_MORE_NONE,
+    STORE_MORE,        /* the group has more */
+    STORE_MORE_OTHERS, /* what it has is for other members: this one may not read it */
+};
 typedef void store_take_fn(void *arg, enum store_status status,
-                           const struct store_share_entry *entries, size_t count, bool more);
+                           const struct store_share_entry *entries, size_t count,
+                           enum store_more more);
 /* Takes up to `max` messages. A connection without a durable session gets them as entries. What a
  * durable session is to get at QoS 1 or 2 is copied into its own queue and comes from there, so it
- * isn't among the entries. `more`: the group has more. One call at a time for each member. */
+ * isn't among the entries. What it may not read (host.share_reader) stays in the group, for others. One call at a
+ * time for each member. */
 void store_share_take(struct store *s, const struct store_member *m, size_t max,
                       store_take_fn *done, void *arg);
 /* PUBACK or PUBREC came, or the message ends with its connection (sent at QoS 2). */
@@ -319,6 +326,8 @@ void store_free(struct store *s);
 
 typedef void store_sequence_fn(void *arg, uint64_t sequence);
 
+enum store_reader { STORE_READER_IT, STORE_READER_ANOTHER, STORE_READER_NOBODY };
+
 struct store_host {
     void *arg;
     /* A message of another broker for this broker's own connected sessions: deliver to clean ones
@@ -336,6 +345,10 @@ struct store_host {
     /* The queue of a group has, or may have, so many messages more: members here that have room take
      * them. False: none of them has. */
     bool (*share_wake)(void *arg, struct mqtt_slice filter, uint32_t messages);
+    /* Who of the group may read the topic: this member, another one who is connected here or away, or nobody that is
+     * known here. NULL: all may. Not this one: another one that has room is to take, if there is one here. */
+    enum store_reader (*share_reader)(void *arg, const struct store_hold *hold,
+                                      struct mqtt_slice filter, struct mqtt_slice topic);
     /* Now and then (redis store): members with room try to take. `join`: their memberships are to be told
      * again before, Redis lost them. */
     void (*share_look)(void *arg, bool join);

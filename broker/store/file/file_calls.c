@@ -242,7 +242,7 @@ static void file_fetch(struct store *store, struct store_hold *hold, uint64_t fr
     wait.u.fetch.max = max;
     wait.u.fetch.max_bytes = max_bytes;
     if (file_waits_add(&f->waits, &wait) == NULL)
-        done(arg, STORE_UNAVAILABLE, NULL, 0, false);
+        done(arg, STORE_UNAVAILABLE, NULL, 0, STORE_MORE_NONE);
 }
 
 static void file_ack(struct store *store, struct store_hold *hold, uint64_t sequence)
@@ -286,11 +286,11 @@ struct taken {
     enum store_status status;
     const struct store_share_entry *entries;
     size_t count;
-    bool more;
+    enum store_more more;
 };
 
 static void keep_taken(void *arg, enum store_status status, const struct store_share_entry *entries,
-                       size_t count, bool more)
+                       size_t count, enum store_more more)
 {
     *(struct taken *)arg =
         (struct taken){.status = status, .entries = entries, .count = count, .more = more};
@@ -319,7 +319,7 @@ static void file_share_take(struct store *store, const struct store_member *m, s
     free(wait.u.take.entries);
     for (size_t i = 0; i < t.count; i++)
         memory_share_put_back(&f->memory->base, m->hold, t.entries[i].taken);
-    done(arg, STORE_UNAVAILABLE, NULL, 0, false);
+    done(arg, STORE_UNAVAILABLE, NULL, 0, STORE_MORE_NONE);
 }
 
 static void file_share_finish(struct store *store, struct store_hold *hold,

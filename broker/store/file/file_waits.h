@@ -45,7 +45,7 @@ struct file_wait {
             store_take_fn *done;
             struct store_share_entry *entries; /* owned */
             size_t count;
-            bool more;
+            enum store_more more;
         } take;
     } u;
 };
