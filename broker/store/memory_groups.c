@@ -46,6 +46,8 @@ static bool give(struct store_memory *s, const struct store_member *m, struct sh
             share_entry_put_back(e);
         return copied;
     }
+    if (qos == 2)
+        share_entry_take_for_good(e);
     s->taken[(*count)++] = (struct store_share_entry){
         .taken = (struct store_taken *)e, .message = e->message, .qos = qos};
     return true;

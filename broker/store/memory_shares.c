@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "broker/base/account.h"
+#include "broker/store/journal.h"
 #include "common/base/hash.h"
 #include "common/log/log.h"
 
@@ -20,6 +21,7 @@ static void free_one(void *arg, struct hash_link *l)
     struct memory_shares *s = arg;
     struct memory_group *g = HASH_OWNER(l, struct memory_group, by_filter);
     share_queue_fini(&g->queue);
+    journal_group_gone(s->journal, g->queue.owner);
     share_partitions_fini(&g->partitions);
     hash_table_remove(&s->groups, &g->by_filter);
     account_free(ACCOUNT_QUEUES, g);
@@ -50,20 +52,33 @@ struct memory_group *memory_shares_find(const struct memory_shares *s, struct mq
     return NULL;
 }
 
-struct memory_group *memory_shares_get(struct memory_shares *s, struct mqtt_slice filter)
+static struct memory_group *add(struct memory_shares *s, struct mqtt_slice filter, uint64_t number)
 {
-    struct memory_group *g = memory_shares_find(s, filter);
-    if (g != NULL)
-        return g;
-    g = account_zalloc(ACCOUNT_QUEUES, sizeof(*g) + filter.len);
+    struct memory_group *g = account_zalloc(ACCOUNT_QUEUES, sizeof(*g) + filter.len);
     if (g == NULL)
         return NULL;
     share_queue_init(&g->queue);
     g->queue.open = s->hashed ? g->partitions.open : NULL;
+    g->queue.journal = s->journal;
+    g->queue.owner = number;
     g->filter_len = filter.len;
     memcpy(g->filter, filter.data, filter.len);
     hash_table_add(&s->groups, &g->by_filter, hash_of(s, filter));
+    journal_group(s->journal, number, filter);
     return g;
+}
+
+struct memory_group *memory_shares_get(struct memory_shares *s, struct mqtt_slice filter)
+{
+    struct memory_group *g = memory_shares_find(s, filter);
+    return g != NULL ? g : add(s, filter, journal_number(s->journal));
+}
+
+struct memory_group *memory_shares_restore(struct memory_shares *s, struct mqtt_slice filter,
+                                           uint64_t number)
+{
+    struct memory_group *g = memory_shares_find(s, filter);
+    return g != NULL ? g : add(s, filter, number);
 }
 
 void memory_shares_joined(struct memory_shares *s, struct mqtt_slice filter, const void *member)
@@ -173,6 +188,8 @@ static void note_memberless(struct memory_shares *s, struct memory_group *g)
 void memory_shares_ended(struct memory_shares *s, struct mqtt_slice filter)
 {
     struct memory_group *g = memory_shares_find(s, filter);
+    if (g != NULL)
+        g->has_away = false;
     if (g != NULL && g->keep_ms > 0)
         note_memberless(s, g);
     else if (g != NULL)
@@ -185,7 +202,8 @@ bool memory_shares_declare(struct memory_shares *s, struct mqtt_slice filter, ui
     if (g == NULL)
         return false;
     g->keep_ms = keep_ms;
-    note_memberless(s, g);
+    if (!g->has_away)
+        note_memberless(s, g);
     return true;
 }
 

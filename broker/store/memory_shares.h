@@ -21,6 +21,7 @@ struct memory_group {
     struct share_partitions partitions; /* where a hash chooses */
     bool full_said;                     /* that it is full */
     bool memberless;
+    bool has_away;    /* a durable member of before a restart, that hasn't been back */
     uint64_t keep_ms; /* how long messages stay without a member; 0: not at all */
     uint32_t filter_len;
     char filter[];
@@ -29,9 +30,10 @@ struct memory_group {
 struct memory_shares {
     struct hash_table groups;
     uint64_t hash_key;
-    bool hashed;         /* there are partitions */
-    uint32_t memberless; /* of them, with something to be dropped in time */
-    uint64_t look_ms;    /* when they are looked at again */
+    bool hashed;             /* there are partitions */
+    uint32_t memberless;     /* of them, with something to be dropped in time */
+    uint64_t look_ms;        /* when they are looked at again */
+    struct journal *journal; /* told of each change, NULL: none */
 };
 
 bool memory_shares_init(struct memory_shares *s, uint64_t hash_key);
@@ -41,6 +43,9 @@ void memory_shares_fini(struct memory_shares *s);
 struct memory_group *memory_shares_find(const struct memory_shares *s, struct mqtt_slice filter);
 /* Makes one if there is none; NULL: out of memory. */
 struct memory_group *memory_shares_get(struct memory_shares *s, struct mqtt_slice filter);
+/* As memory_shares_get for one of before a restart, with its number in the journal. */
+struct memory_group *memory_shares_restore(struct memory_shares *s, struct mqtt_slice filter,
+                                           uint64_t number);
 /* There is a member, and another one. */
 void memory_shares_joined(struct memory_shares *s, struct mqtt_slice filter, const void *member);
 void memory_shares_left(struct memory_shares *s, struct mqtt_slice filter, const void *member);

@@ -5,6 +5,7 @@
 
 #include "broker/base/account.h"
 #include "broker/base/id_set.h"
+#include "broker/store/journal.h"
 
 void share_queue_init(struct share_queue *q)
 {
@@ -37,6 +38,7 @@ static void entry_free(struct share_entry *e)
 
 static void uncount(struct share_queue *q, const struct share_entry *e)
 {
+    journal_shared_gone(q->journal, q->owner, e->number, e->message);
     q->count--;
     q->bytes -= size_of(e->message);
 }
@@ -62,21 +64,42 @@ void share_queue_fini(struct share_queue *q)
     }
 }
 
-bool share_queue_push(struct share_queue *q, struct message *m, uint8_t partition, uint64_t now_ms)
+/* The last of those that wait. NULL: out of memory. */
+static struct share_entry *add(struct share_queue *q, struct message *m,
+                               const struct share_entry *as)
 {
     struct share_entry *e = account_alloc(ACCOUNT_QUEUES, sizeof(*e));
     if (e == NULL)
-        return false;
+        return NULL;
     *e = (struct share_entry){.queue = q,
                               .message = message_ref(m),
-                              .number = ++q->numbered,
-                              .since_ms = now_ms,
-                              .partition = partition};
+                              .number = as->number,
+                              .since_ms = as->since_ms,
+                              .partition = as->partition};
     message_keep(m);
     TAILQ_INSERT_TAIL(&q->waiting, e, link);
     q->waiting_count++;
     q->count++;
     q->bytes += size_of(m);
+    return e;
+}
+
+bool share_queue_push(struct share_queue *q, struct message *m, uint8_t partition, uint64_t now_ms)
+{
+    struct share_entry as = {.number = q->numbered + 1, .since_ms = now_ms, .partition = partition};
+    const struct share_entry *e = add(q, m, &as);
+    if (e == NULL)
+        return false;
+    q->numbered++;
+    journal_shared(q->journal, q->owner, e);
+    return true;
+}
+
+bool share_queue_restore(struct share_queue *q, struct message *m, const struct share_entry *as)
+{
+    if (as->number <= q->numbered || add(q, m, as) == NULL)
+        return false;
+    q->numbered = as->number;
     return true;
 }
 
@@ -95,6 +118,14 @@ static struct share_entry *take(struct share_queue *q, struct share_entry *e)
     TAILQ_INSERT_TAIL(&q->taken, e, link);
     count_open(q, e, 1);
     return e;
+}
+
+struct share_entry *share_queue_take_number(struct share_queue *q, uint64_t number)
+{
+    struct share_entry *e = TAILQ_FIRST(&q->waiting);
+    while (e != NULL && e->number < number)
+        e = TAILQ_NEXT(e, link);
+    return take(q, e != NULL && e->number == number ? e : NULL);
 }
 
 struct share_entry *share_queue_take(struct share_queue *q)
@@ -123,6 +154,14 @@ bool share_queue_has_fit(const struct share_queue *q, share_fits_fn *fits, const
     return find_fit(q, fits, arg) != NULL;
 }
 
+void share_entry_take_for_good(struct share_entry *e)
+{
+    if (e->queue == NULL || e->queue->journal == NULL)
+        return;
+    e->for_good = true;
+    journal_shared_taken(e->queue->journal, e->queue->owner, e->number, true);
+}
+
 void share_entry_finish(struct share_entry *e)
 {
     if (e->queue != NULL) {
@@ -142,6 +181,9 @@ bool share_entry_put_back(struct share_entry *e)
     }
     TAILQ_REMOVE(&q->taken, e, link);
     count_open(q, e, -1);
+    if (e->for_good)
+        journal_shared_taken(q->journal, q->owner, e->number, false);
+    e->for_good = false;
     struct share_entry *later = TAILQ_FIRST(&q->waiting);
     while (later != NULL && later->number < e->number)
         later = TAILQ_NEXT(later, link);
