@@ -32,7 +32,8 @@ static unsigned reap_all(struct bench *b, const char *node)
 
 /* ---- how long a script takes ------------------------------------------------------------------- */
 
-enum { A_FEW = 10 }; /* of hundreds of calls: a machine that does much else may hold any of them up */
+/* Of hundreds of calls: a machine that does much else may hold any of them up. */
+enum { A_FEW = 10 };
 
 /* Redis does nothing else meanwhile, for nobody. */
 static void no_script_takes_long_however_much_is_taken(void **state)
