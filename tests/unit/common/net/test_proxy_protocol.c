@@ -383,7 +383,7 @@ static void a_certificate_is_written_and_read_back(void **state)
     info.tls_certificate = der;
     for (size_t len = 1; len <= sizeof(der); len = len < 64 ? len + 21 : len * 4 - 3) {
         info.tls_certificate_len = len;
-        size_t size = proxy_write_v2(&info, buf, sizeof(buf));
+        size_t size = proxy_v2_write(&info, buf, sizeof(buf));
         assert_true(size > len);
         assert_int_equal(proxy_parse(buf, size, &read, &used), PROXY_OK);
         assert_int_equal(used, size);
@@ -392,9 +392,9 @@ static void a_certificate_is_written_and_read_back(void **state)
         assert_true(read.tls_certificate > buf && read.tls_certificate + len <= buf + size);
     }
     info.tls_certificate_len = PROXY_CERTIFICATE_MAX;
-    assert_true(proxy_write_v2(&info, buf, sizeof(buf)) > PROXY_CERTIFICATE_MAX);
+    assert_true(proxy_v2_write(&info, buf, sizeof(buf)) > PROXY_CERTIFICATE_MAX);
     info.tls_certificate_len = PROXY_CERTIFICATE_MAX + 1; /* left out */
-    size_t size = proxy_write_v2(&info, buf, sizeof(buf));
+    size_t size = proxy_v2_write(&info, buf, sizeof(buf));
     assert_true(size > 0 && size < 536);
     assert_int_equal(proxy_parse(buf, size, &read, &used), PROXY_OK);
     assert_null(read.tls_certificate);
