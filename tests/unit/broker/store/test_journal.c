@@ -275,10 +275,13 @@ static void publish(struct world *w, struct message *m, const char *queue, const
 
 /* ---- tests ----------------------------------------------------------------------------------- */
 
+/* Holds are static: the store has them until it is freed, after the test. */
+
 static void a_session_is_told_whole_when_its_connection_changes(void **state)
 {
     struct world *w = *state;
-    struct store_hold h = hold_of("c", true);
+    static struct store_hold h;
+    h = hold_of("c", true);
     struct message *will = make("w", "bye", false);
     struct store_subscription sub = {.filter = text("a/#"), .qos = 1};
     struct mqtt_slice filter = text("a/#");
@@ -299,7 +302,8 @@ static void a_session_is_told_whole_when_its_connection_changes(void **state)
 static void a_connection_without_session_and_will_is_nothing_to_tell(void **state)
 {
     struct world *w = *state;
-    struct store_hold h = hold_of("c", false);
+    static struct store_hold h;
+    h = hold_of("c", false);
     struct store_subscription sub = {.filter = text("a"), .qos = 1};
     connect(w, &h, true, NULL);
     store_subscribe(w->store, &h, &sub, 1, done, NULL);
@@ -311,7 +315,8 @@ static void a_connection_without_session_and_will_is_nothing_to_tell(void **stat
 static void a_delayed_will_is_told_with_its_time(void **state)
 {
     struct world *w = *state;
-    struct store_hold h = hold_of("c", true);
+    static struct store_hold h;
+    h = hold_of("c", true);
     struct message *will = make("w", "bye", false);
     struct store_connect_request req = {
         .hold = &h, .session_expiry_s = 60, .will = {.message = will, .delay_s = 30}};
@@ -333,7 +338,8 @@ static void on_fetched(void *arg, enum store_status status, const struct store_e
 static void a_queue_s_entries_come_and_go(void **state)
 {
     struct world *w = *state;
-    struct store_hold h = hold_of("c", true);
+    static struct store_hold h;
+    h = hold_of("c", true);
     struct store_queue_target target = {.client_id = text("c"), .qos = 1};
     struct message *value = make("t", "v", true);
     size_t count;
@@ -358,7 +364,8 @@ static void a_queue_s_entries_come_and_go(void **state)
 static void a_durable_publisher_s_qos_2_is_open_until_it_is_released(void **state)
 {
     struct world *w = *state;
-    struct store_hold h = hold_of("c", true);
+    static struct store_hold h;
+    h = hold_of("c", true);
     struct message *m = make("t", "1", false);
     struct store_publish_request req = {.message = m, .hold = &h, .qos2_packet_id = 7};
     connect(w, &h, false, NULL);
@@ -394,7 +401,8 @@ static void on_taken(void *arg, enum store_status status, const struct store_sha
 static void a_group_s_message_that_a_clean_member_is_sent_at_qos_2_is_nobody_else_s(void **state)
 {
     struct world *w = *state;
-    struct store_hold h = hold_of("m", false);
+    static struct store_hold h;
+    h = hold_of("m", false);
     struct store_member m = {.hold = &h, .filter = text("$share/g/t"), .options = {.qos = 2}};
     connect(w, &h, true, NULL);
     publish(w, make("t", "1", false), NULL, "$share/g/t");
@@ -417,7 +425,8 @@ static void a_group_s_message_that_a_clean_member_is_sent_at_qos_2_is_nobody_els
 static void a_durable_member_s_copy_names_the_group_s_message(void **state)
 {
     struct world *w = *state;
-    struct store_hold h = hold_of("m", true);
+    static struct store_hold h;
+    h = hold_of("m", true);
     struct store_member m = {.hold = &h, .filter = text("$share/g/t"), .options = {.qos = 1}};
     connect(w, &h, false, NULL);
     publish(w, make("t", "1", false), NULL, "$share/g/t");
