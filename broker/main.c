@@ -17,6 +17,7 @@
 #include "broker/convert/convert.h"
 #include "broker/net/listener.h"
 #include "broker/reload.h"
+#include "broker/store/file/file_schema.h"
 #include "common/config/config_describe.h"
 #include "common/log/log.h"
 #include "common/net/address.h"
@@ -162,7 +163,7 @@ static bool complete(void *arg, struct broker_config *config, char *err, size_t 
     if (!replace(&config->redis.url, line->redis) || !replace(&config->admin.bind, line->admin))
         return false;
     struct config_error error;
-    if (broker_config_check_binds(config, &error))
+    if (broker_config_check_binds(config, &error) && broker_config_check_store(config, &error))
         return true;
     snprintf(err, errlen, "%s", error.text);
     return false;
@@ -215,6 +216,11 @@ static int check(const struct broker_config *config)
         fprintf(stderr, "flotilla-broker: %s\n", err);
         return 1;
     }
+    const char *store = config->store.file;
+    if (store != NULL && *store != '\0' && !file_schema_check_path(store, err, sizeof(err))) {
+        fprintf(stderr, "flotilla-broker: %s\n", err);
+        return 1;
+    }
     puts("configuration is valid");
     return 0;
 }
@@ -238,11 +244,19 @@ static void set_up_malloc(void)
     mallopt(M_TRIM_THRESHOLD, 16 << 20);
 }
 
+static const char *store_name(const struct broker_config *config)
+{
+    if (config->redis.url != NULL)
+        return "redis";
+    return config->store.file != NULL && *config->store.file != '\0' ? "file" : "memory";
+}
+
 static int run(struct command_line *line, struct broker_config *config)
 {
     log_init("flotilla-broker", (enum log_level)config->log.level,
              (enum log_format)config->log.format);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error of that write */
     set_up_malloc();
     log_start();
     hold_reload(SIG_BLOCK);
@@ -259,8 +273,7 @@ static int run(struct command_line *line, struct broker_config *config)
         return 1;
     }
     hold_reload(SIG_UNBLOCK);
-    LOG_INFO("started", KV_STR("version", FLOTILLA_VERSION),
-             KV_STR("store", config->redis.url != NULL ? "redis" : "memory"));
+    LOG_INFO("started", KV_STR("version", FLOTILLA_VERSION), KV_STR("store", store_name(config)));
     bool ended_well = broker_run(b);
     reload_free(reload);
     broker_free(b);

@@ -217,6 +217,7 @@ run_all() {
     if $long; then
         fuzz_seconds=60
         export FLOTILLA_CHAOS_SECONDS=120 FLOTILLA_FAULTS_SECONDS=60
+        export FLOTILLA_STORE_KILLS=200
     else
         labels+=(long)
     fi

@@ -62,6 +62,12 @@ static const struct config_field broker_fields[] = {
      .sub = &redis_schema,
      .fixed = true,
      .help = "The store that makes brokers a fleet."},
+    {.key = "store",
+     .kind = CONFIG_STRUCT,
+     FIELD(broker_config, store),
+     .sub = &store_schema,
+     .help =
+         "Where a broker without Redis keeps its state. Without a file it ends with the broker."},
     {.key = "fleet",
      .kind = CONFIG_STRUCT,
      FIELD(broker_config, fleet),

@@ -197,6 +197,15 @@ struct redis_config {
     uint64_t connect_timeout_ms, command_timeout_ms, reconnect_min_ms, reconnect_max_ms;
 };
 
+/* When an answer says that something is on the disk. */
+enum store_sync { STORE_SYNC_ALWAYS, STORE_SYNC_SECOND };
+
+struct store_config {
+    char *file; /* NULL or empty: what a lone broker keeps ends with it */
+    int sync;   /* enum store_sync */
+    struct config_position file_at;
+};
+
 struct fleet_config {
     char *name; /* NULL or empty: none */
     uint64_t lease_ms, beat_interval_ms, hang_ms, route_linger_ms, dedup_window_ms;
@@ -221,6 +230,7 @@ struct broker_config {
     const char *file;             /* borrowed, set by broker_config_load; NULL: there is none */
     struct config_list listeners; /* struct listener_config */
     struct redis_config redis;
+    struct store_config store;
     struct fleet_config fleet;
     struct auth_config auth;
     struct mqtt_config mqtt;
@@ -243,6 +253,8 @@ bool broker_config_add_listener(struct broker_config *c, const char *bind);
 /* No two listeners, nor one and the HTTP port, want the same address; for when the command line has
  * been added. */
 bool broker_config_check_binds(const struct broker_config *c, struct config_error *err);
+/* The state is in a file or in Redis; for when the command line has been added. */
+bool broker_config_check_store(const struct broker_config *c, struct config_error *err);
 /* Fills the limits by packet type of struct mqtt_decode_opts; the least of them is the one of type
  * 0, which no packet has. */
 void broker_config_packet_limits(const struct limits_config *limits, uint32_t by_type[16]);

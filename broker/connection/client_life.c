@@ -191,8 +191,13 @@ static void leave_session(struct client *c, bool was_online)
     /* An entry without subscriptions, of a connection that was refused, contains nothing. Nor is it of use where the
      * store is shared, whose log says nothing of the end of such a session. */
     bool is_known = was_online && !store_is_shared(c->broker->store);
-    if (!s->durable || (!is_known && s->subscriber.count == 0))
-        session_table_remove(c->broker->sessions, s);
+    if (s->durable && (is_known || s->subscriber.count > 0))
+        return;
+    struct session_table *sessions = c->broker->sessions;
+    session_table_remove(sessions, s);
+    struct session *elsewhere = session_table_find_aside(sessions, session_id(s));
+    if (elsewhere != NULL)
+        elsewhere->aside = false;
 }
 
 /* Whether the peer is still there to read our last bytes. */

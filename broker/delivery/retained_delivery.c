@@ -52,15 +52,15 @@ struct retained_delivery {
     struct client *client;
 };
 
-/* One broker alone has no messages that come late. */
-static bool is_in_fleet(const struct client *c)
+/* A broker that keeps its state in memory alone has no messages that come late. */
+static bool may_come_late(const struct client *c)
 {
-    return store_is_shared(c->broker->store);
+    return store_delivers_late(c->broker->store);
 }
 
 static void note_told(struct client *c, const struct message *m)
 {
-    if (is_in_fleet(c))
+    if (may_come_late(c))
         retained_known_note_told(c->known, m->topic, m->id);
 }
 
@@ -225,7 +225,7 @@ static void finish(struct client *c)
 {
     struct retained_delivery *r = c->retained;
     struct broker *b = c->broker;
-    if (r->known.count == 0 || !is_in_fleet(c))
+    if (r->known.count == 0 || !may_come_late(c))
         retained_delivery_end(c);
     else if (!wheel_is_set(&r->linger))
         wheel_set(&b->wheel, &r->linger, b->now_ms + LINGER_MS);
