@@ -12,6 +12,7 @@
 #include "broker/auth/sources/source_http.h"
 #include "broker/base/account.h"
 #include "broker/client/context.h"
+#include "broker/client/paused.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
 #include "broker/store/store.h"
@@ -97,7 +98,8 @@ static void collect_traffic(struct metrics_writer *w, const struct broker *b)
     one(w, "flotilla_broker_output_pending_bytes", "gauge",
         "Bytes waiting in the outputs of all connections.", (double)b->chunks.pending);
     one(w, "flotilla_broker_clients_waiting_for_store", "gauge",
-        "Publishers that aren't read until the store takes messages again.", b->paused_for_store);
+        "Publishers that aren't read until the store takes messages again.",
+        paused_count(b->paused));
     one(w, "flotilla_broker_turns_total", "counter", "Turns of the loop.", (double)s->turns);
     one(w, "flotilla_broker_turn_longest_cpu_seconds", "gauge",
         "CPU time of the longest turn since the start, to 2 ms.",

@@ -75,10 +75,10 @@ static cJSON *describe(const struct client *c)
     add_number(o, "keep_alive", c->keep_alive_s);
     cJSON_AddBoolToObject(o, "durable", c->hold.durable);
     add_number(o, "subscriptions", c->session->subscriber.count);
-    add_number(o, "in_flight", c->inflight.open);
+    add_number(o, "in_flight", inflight_open(&c->inflight));
     add_number(o, "queued_bytes", deliver_queue_bytes(c));
     add_number(o, "output_bytes", c->output.pending);
-    add_number(o, "unreleased_qos2", c->open_qos2.count);
+    add_number(o, "unreleased_qos2", packet_ids_count(&c->open_qos2));
     return o;
 }
 

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "broker/auth/identity.h"
 #include "broker/auth/sources/chain.h"
 #include "common/mqtt/mqtt.h"
 
@@ -29,13 +30,6 @@ struct listener_config;
 struct source_http_stats;
 struct scram_secret;
 struct user_store;
-
-/* Who asks. The texts are the asker's. */
-struct identity {
-    char *username; /* NULL: anonymous */
-    struct mqtt_slice client_id;
-    struct grant_terms *terms; /* NULL: none */
-};
 
 /* NULL with a sentence in err. `anonymous` stands in for the configuration's when there is none.
  * Borrows `config`. */

@@ -8,6 +8,7 @@
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
 #include "broker/client/client_v5.h"
+#include "broker/client/paused.h"
 #include "broker/routing/session.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"
@@ -270,9 +271,10 @@ uint32_t client_session_expiry_s(const struct client *c)
 
 void client_pause(struct client *c, enum client_pause why)
 {
-    if (why == PAUSE_STORE && !(c->pause & PAUSE_STORE)) {
-        c->broker->paused_for_store++;
-        TAILQ_INSERT_TAIL(&c->broker->paused, c, paused_link);
+    bool waits = why == PAUSE_STORE && !(c->pause & PAUSE_STORE);
+    if (waits && !paused_add(c->broker->paused, c, &c->paused_at)) {
+        client_close_later(c, END_NO_MEMORY); /* nor is it read then */
+        return;
     }
     c->pause |= (uint8_t)why;
 }
@@ -281,10 +283,8 @@ void client_resume(struct client *c, enum client_pause why)
 {
     if (!(c->pause & why))
         return;
-    if (why == PAUSE_STORE) {
-        c->broker->paused_for_store--;
-        TAILQ_REMOVE(&c->broker->paused, c, paused_link);
-    }
+    if (why == PAUSE_STORE)
+        paused_remove(c->broker->paused, c->paused_at);
     c->pause &= (uint8_t)~why;
     if (c->pause == 0) {
         c->last_input_ms = c->broker->client_ms;

@@ -9,12 +9,12 @@
  * Ownership: the client owns its transport, buffers and window and a reference to its session. It
  *            is freed by the turn (turn.c) once it is closed and nothing of it is under way in the
  *            store (`ops`), so pointers to it stay good through a turn and in completions.
- * Size:      there are many idle ones; what only some need is behind pointers, NULL when idle.
+ * Size:      there are many idle ones. What only some need is behind pointers, NULL when idle, or in
+ *            arrays of those who need it now (paused.h, fanout.h). A test has the bound of an idle
+ *            client (tests/unit/broker/client/test_idle.c).
  */
 #ifndef FLOTILLA_BROKER_CLIENT_CLIENT_H
 #define FLOTILLA_BROKER_CLIENT_CLIENT_H
-
-#include <sys/queue.h>
 
 #include "broker/auth/auth.h"
 #include "broker/client/client_state.h"
@@ -33,7 +33,6 @@ struct pending_queue;
 struct request;
 struct rest;
 struct retained_delivery;
-struct retained_known;
 struct session;
 struct shares;
 
@@ -68,7 +67,6 @@ struct client {
     struct session *session; /* from CLAIMING on */
     struct client *prev, *next;
     struct client *ready_next, *work_next, *flush_next; /* lists of the turn */
-    struct client *held_next;                           /* fanout.c */
 
     uint8_t state;           /* enum client_state; set by client_enter only */
     uint8_t version;         /* enum mqtt_version */
@@ -77,7 +75,7 @@ struct client {
     uint8_t claim : 2;       /* enum client_claim */
     uint8_t user_source : 4; /* enum source_kind: by whom it was admitted */
     /* Which lists it is on. */
-    bool on_ready : 1, on_work : 1, on_flush : 1, on_dead : 1, on_holders : 1;
+    bool on_ready : 1, on_work : 1, on_flush : 1, on_dead : 1;
     /* What the transport said last: edge-triggered, so it is noted in each state. */
     bool readable : 1;   /* it may have more */
     bool eof : 1;        /* it has announced its end */
@@ -100,43 +98,40 @@ struct client {
     uint32_t request_bytes;
     uint32_t ops; /* calls to the store whose completion is to come, and whatever else keeps it */
     uint32_t fanouts_waiting; /* of its messages, until they can be handed out: fanout.c */
+    uint32_t connect_bytes;   /* of user name and will, which are kept as long as it is here */
+    uint32_t paused_at;       /* PAUSE_STORE: its place, paused.c */
+    uint32_t online_since_s;  /* client_log.c; 0: it never was */
+    struct pace_client pace;
     struct flush_rule flush_rule;
 
     uint64_t last_input_ms; /* by client_ms */
-    struct pace_client pace;
     struct wheel_timer timer;
-    TAILQ_ENTRY(client) holder_link;
-    TAILQ_ENTRY(client) paused_link; /* PAUSE_STORE */
-    uint64_t looked_at_ms;           /* for a slow packet (shed.c) */
     struct output output;
-    struct rest *rest; /* read and not handled yet */
+    struct rest *rest;     /* read and not handled yet */
+    struct holder *holder; /* it holds memory over a turn: holders.h */
 
-    struct store_hold hold;
-    struct request *requests, *requests_tail; /* unanswered, in order */
-    struct request *listing;                  /* of them: a list of filters in pieces */
-    struct packet_ids open_qos2;              /* incoming, published and not released */
+    union {
+        struct store_hold hold; /* from CLAIMING on */
+        struct identity who;    /* its beginning: the same; name and terms are the client's own */
+    };
+    struct request *last_request; /* unanswered, in a ring: behind the last comes the first */
+    struct packet_ids open_qos2;  /* incoming, published and not released */
 
     struct inflight inflight;
-    uint64_t next_sequence;      /* of the next message sent (clean) or fetched (durable) */
     struct pending_queue *queue; /* clean session: messages for which the window has no room */
     struct retained_delivery *retained;
     struct shares *shares;                /* share_held.h; NULL: none */
-    struct retained_known *known;         /* of `retained` */
     struct connect_attempt *connecting;   /* until ONLINE */
     struct peer_certificate *certificate; /* until it is let in; NULL: none, or it doesn't matter */
-    struct leaving {                      /* LEAVING: leave.h */
-        uint64_t until_ms;
-        size_t bytes_left;
-        struct client *heir; /* a newer connection of the client id, may be NULL */
+    struct leaving {                      /* its end: leave.h */
+        uint64_t until_ms;                /* LEAVING: as long as it is read, */
+        size_t bytes_left;                /* and as much */
+        struct client *heir;              /* a newer connection of the client id; may be NULL */
+        store_done_fn *asked;             /* told when the client is gone; may be NULL */
+        void *asked_arg;
     } * leaving;
-    struct client *awaits;         /* whose heir this one is */
-    struct identity who;           /* from CLAIMING on; name and terms are the client's own */
-    uint32_t connect_bytes;        /* of user name and will, which are kept as long as it is here */
-    uint32_t online_since_s;       /* client_log.c; 0: it never was */
-    char *will_topic;              /* NULL: no will */
-    uint64_t user_stamp;           /* which secret was right: auth_still_admits */
-    store_done_fn *hand_over_done; /* told when the client is gone */
-    void *hand_over_arg;
+    char *will_topic;    /* NULL: no will */
+    uint64_t user_stamp; /* which secret was right: auth_still_admits */
 };
 
 /* `state` may follow the present one (client_state_follows; asserted). Before LEAVING: leave_begin. */

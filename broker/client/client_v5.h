@@ -53,7 +53,7 @@ void client_v5_end_exchange(struct client_v5 *v);
 /* Of the table of its aliases and the topics that they stand for. `v` may be NULL. */
 static inline size_t client_v5_bytes(const struct client_v5 *v)
 {
-    return v != NULL ? v->alias_in.bytes : 0;
+    return v != NULL ? alias_in_bytes(&v->alias_in) : 0;
 }
 /* One of its messages was answered for good. */
 static inline void client_v5_answered(struct client_v5 *v)

@@ -22,9 +22,10 @@ struct connect_attempt {
     LIST_HEAD(rival_list, connect_attempt) rivals; /* of other users, whom its answer decides */
     LIST_ENTRY(connect_attempt) rival_link;
     bool is_rival;
-    bool clean;   /* a session of before ends */
-    bool waits;   /* the store didn't answer at once */
-    bool made_id; /* the client left its id to us */
+    bool clean;            /* a session of before ends */
+    bool waits;            /* the store didn't answer at once */
+    bool made_id;          /* the client left its id to us */
+    struct client *awaits; /* whose heir the client is: leave.h */
     struct message *will;
     uint32_t will_delay_s;
     char *username;          /* NULL: none given */

@@ -29,10 +29,12 @@ struct encoder;
 struct event;
 struct event_base;
 struct fanouts;
+struct holder;
 struct http_admin;
 struct listener;
 struct metrics;
 struct metric_histogram;
+struct paused;
 struct router;
 struct session_table;
 struct store;
@@ -45,8 +47,7 @@ struct client_list {
     struct client *head, *tail;
 };
 
-TAILQ_HEAD(client_holders, client);
-TAILQ_HEAD(client_paused, client);
+TAILQ_HEAD(holder_list, holder);
 
 enum broker_state {
     BROKER_SERVING,
@@ -87,12 +88,11 @@ struct broker {
     struct client *clients;    /* all that have a transport, doubly linked */
     struct client *recheck_at; /* where auth_recheck.c goes on; NULL: nothing to do */
     uint32_t client_count;
-    uint32_t client_limit;     /* by max_connections and by file descriptors */
-    uint32_t paused_for_store; /* clients not read until the store takes publishes again: */
-    struct client_paused paused;
-    bool resuming;      /* some of them could be read again, and there was no time for all */
-    bool starting_over; /* all clients are being closed ... (host.c) */
-    uint32_t forget_at; /* ... and their sessions forgotten: where in the table */
+    uint32_t client_limit; /* by max_connections and by file descriptors */
+    struct paused *paused; /* clients not read until the store takes publishes again: */
+    bool resuming;         /* some of them could be read again, and there was no time for all */
+    bool starting_over;    /* all clients are being closed ... (host.c) */
+    uint32_t forget_at;    /* ... and their sessions forgotten: where in the table */
 
     /* the turn (turn.c) */
     struct turn_clock clock;
@@ -114,9 +114,9 @@ struct broker {
     uint32_t deliveries;  /* made for the client whose input is being handled: its budget */
     /* memory that clients cause (shed.c) */
     struct memory_budget memory;
-    struct client_holders holders; /* clients that hold something over a turn */
-    uint64_t output_limit;         /* of all outputs together: above it QoS 0 is dropped */
-    uint64_t resident_base;        /* resident memory without clients */
+    struct holder_list holders; /* clients that hold something over a turn */
+    uint64_t output_limit;      /* of all outputs together: above it QoS 0 is dropped */
+    uint64_t resident_base;     /* resident memory without clients */
     uint64_t trim_at_ms, shed_in_vain_ms;
     struct leftovers leftovers; /* queues of closed clients, not released yet */
     uint64_t shed_since;        /* closed for memory when shedding began; UINT64_MAX: it is over */

@@ -1,20 +1,28 @@
 /* Clients come onto the list here, when one begins to hold something; shed.c walks along it. */
 #include "broker/client/holders.h"
 
+#include "broker/base/account.h"
 #include "broker/client/client.h"
 
 void holders_note(struct client *c)
 {
-    if (c->on_holders || c->state == CLIENT_CLOSED)
+    if (c->holder != NULL || c->state == CLIENT_CLOSED)
         return;
-    c->on_holders = true;
-    TAILQ_INSERT_TAIL(&c->broker->holders, c, holder_link);
+    struct holder *h = account_zalloc(ACCOUNT_CLIENTS, sizeof(*h));
+    if (h == NULL) {
+        client_close_later(c, END_NO_MEMORY);
+        return;
+    }
+    h->client = c;
+    c->holder = h;
+    TAILQ_INSERT_TAIL(&c->broker->holders, h, link);
 }
 
 void holders_forget(struct client *c)
 {
-    if (!c->on_holders)
+    if (c->holder == NULL)
         return;
-    c->on_holders = false;
-    TAILQ_REMOVE(&c->broker->holders, c, holder_link);
+    TAILQ_REMOVE(&c->broker->holders, c->holder, link);
+    account_free(ACCOUNT_CLIENTS, c->holder);
+    c->holder = NULL;
 }

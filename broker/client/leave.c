@@ -4,19 +4,27 @@
  */
 #include "broker/client/leave.h"
 
-#include <stdlib.h>
-
+#include "broker/base/account.h"
 #include "broker/client/client.h"
+#include "broker/client/connect_attempt.h"
+
+/* NULL when out of memory. */
+static struct leaving *leaving_of(struct client *c)
+{
+    if (c->leaving == NULL)
+        c->leaving = account_zalloc(ACCOUNT_CLIENTS, sizeof(*c->leaving));
+    return c->leaving;
+}
 
 bool leave_begin(struct client *c)
 {
     if (c->state == CLIENT_LEAVING)
         return true;
-    c->leaving = calloc(1, sizeof(*c->leaving));
-    if (c->leaving == NULL)
+    struct leaving *l = leaving_of(c);
+    if (l == NULL)
         return false;
-    c->leaving->until_ms = c->broker->now_ms + LEAVE_MS;
-    c->leaving->bytes_left = LEAVE_BYTES;
+    l->until_ms = c->broker->now_ms + LEAVE_MS;
+    l->bytes_left = LEAVE_BYTES;
     client_enter(c, CLIENT_LEAVING);
     return true;
 }
@@ -27,11 +35,11 @@ void leave_to(struct client *c, struct client *heir)
     if (before == heir)
         return;
     if (before != NULL) {
-        before->awaits = NULL;
+        before->connecting->awaits = NULL;
         client_close_later(before, END_TAKEN_OVER);
     }
     c->leaving->heir = heir;
-    heir->awaits = c;
+    heir->connecting->awaits = c;
 }
 
 bool leave_is_over(const struct client *c, bool idle)
@@ -54,19 +62,20 @@ void leave_note_read(struct client *c, size_t n)
 void leave_end(struct client *c)
 {
     struct client *heir = c->leaving != NULL ? c->leaving->heir : NULL;
-    free(c->leaving);
-    c->leaving = NULL;
     if (heir == NULL)
         return;
-    heir->awaits = NULL;
+    c->leaving->heir = NULL;
+    heir->connecting->awaits = NULL;
     client_mark_work(heir);
 }
 
 void leave_forget_heir(struct client *c)
 {
-    if (c->awaits != NULL)
-        c->awaits->leaving->heir = NULL;
-    c->awaits = NULL;
+    struct connect_attempt *a = c->connecting;
+    if (a == NULL || a->awaits == NULL)
+        return;
+    a->awaits->leaving->heir = NULL;
+    a->awaits = NULL;
 }
 
 void client_leave(struct client *c, enum client_end why)
@@ -84,9 +93,24 @@ void client_leave(struct client *c, enum client_end why)
 
 void client_hand_over(struct client *c, store_done_fn *done, void *arg)
 {
-    if (c->hand_over_done != NULL)
-        c->hand_over_done(c->hand_over_arg, STORE_OK);
-    c->hand_over_done = done;
-    c->hand_over_arg = arg;
+    struct leaving *l = leaving_of(c);
+    if (l == NULL) {
+        client_close_later(c, END_NO_MEMORY);
+        done(arg, STORE_UNAVAILABLE);
+        return;
+    }
+    leave_tell(c, STORE_OK);
+    l->asked = done;
+    l->asked_arg = arg;
     client_leave(c, END_TAKEN_OVER);
+}
+
+void leave_tell(struct client *c, enum store_status status)
+{
+    struct leaving *l = c->leaving;
+    if (l == NULL || l->asked == NULL)
+        return;
+    store_done_fn *asked = l->asked;
+    l->asked = NULL;
+    asked(l->asked_arg, status);
 }

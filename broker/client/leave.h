@@ -8,8 +8,11 @@
  *            is shorter.
  * Heir:      a newer connection of the client id on this broker waits until the old one is closed.
  *            A third one takes the second one's place.
- * Ownership: struct leaving belongs to its client, from leave_begin to the client's end or to when
- *            all is read.
+ * Hand over: who asked for the client id for another broker is told when the connection is gone, and
+ *            its end is in the store. Without memory to keep that, it is closed at once and he is told
+ *            before: what the store does next for the newer connection fences what comes late.
+ * Ownership: struct leaving is its client's, made with the first wish and freed with the client. Few
+ *            clients are leaving, so the others have none.
  */
 #ifndef FLOTILLA_BROKER_CLIENT_LEAVE_H
 #define FLOTILLA_BROKER_CLIENT_LEAVE_H
@@ -33,7 +36,7 @@ void leave_to(struct client *c, struct client *heir);
 bool leave_is_over(const struct client *c, bool idle);
 /* So many bytes of it were read. */
 void leave_note_read(struct client *c, size_t n);
-/* What LEAVING needs is freed: the client is closed, or only its answers are waited for. Its heir goes on. */
+/* The client is closed, or only its answers are waited for. Its heir goes on. */
 void leave_end(struct client *c);
 /* An heir that is closed isn't one any more. */
 void leave_forget_heir(struct client *c);
@@ -43,5 +46,7 @@ void leave_forget_heir(struct client *c);
 void client_leave(struct client *c, enum client_end why);
 /* Another broker takes the client id: drains the connection, then calls done. */
 void client_hand_over(struct client *c, store_done_fn *done, void *arg);
+/* Who asked is told that the client is gone, or that the store couldn't take its end. */
+void leave_tell(struct client *c, enum store_status status);
 
 #endif

@@ -43,11 +43,12 @@ static struct request *append(struct client *c, enum mqtt_type answer, uint16_t 
     q->answer = (uint8_t)answer;
     q->packet_id = packet_id;
     q->bytes = bytes < BYTES_MAX ? (uint32_t)bytes : BYTES_MAX;
-    if (c->requests_tail != NULL)
-        c->requests_tail->next = q;
-    else
-        c->requests = q;
-    c->requests_tail = q;
+    q->next = q;
+    if (c->last_request != NULL) {
+        q->next = c->last_request->next;
+        c->last_request->next = q;
+    }
+    c->last_request = q;
     c->request_count++;
     c->request_bytes += q->bytes;
     if (is_full(c))
@@ -98,26 +99,33 @@ static void send_answer(struct client *c, struct request *q)
         answer(c, (enum mqtt_type)q->answer, q->packet_id, reason_of(q));
 }
 
+static void take_first(struct client *c)
+{
+    struct request *q = c->last_request->next;
+    if (q == c->last_request)
+        c->last_request = NULL;
+    else
+        c->last_request->next = q->next;
+    c->request_count--;
+    c->request_bytes -= q->bytes;
+}
+
 /* Answers from the oldest on, up to the first that still waits. */
 static void answer_ready(struct client *c)
 {
-    while (c->requests != NULL && c->requests->state != REQUEST_WAITING) {
-        struct request *q = c->requests;
+    while (c->last_request != NULL && c->last_request->next->state != REQUEST_WAITING) {
+        struct request *q = c->last_request->next;
         if (q->state == REQUEST_FAILED) {
             client_close_later(c, END_STORE_FAILED); /* later ones must not overtake it */
             return;
         }
-        c->requests = q->next;
-        if (c->requests == NULL)
-            c->requests_tail = NULL;
-        c->request_count--;
-        c->request_bytes -= q->bytes;
+        take_first(c);
         send_answer(c, q);
         request_free(q);
     }
     if (!is_full(c))
         client_resume(c, PAUSE_UNACKNOWLEDGED);
-    if (c->requests == NULL && c->state == CLIENT_ANSWERING)
+    if (c->last_request == NULL && c->state == CLIENT_ANSWERING)
         client_mark_work(c);
 }
 
@@ -140,7 +148,7 @@ void request_done(void *arg, enum store_status status)
 
 void request_answer(struct client *c, enum mqtt_type type, uint16_t packet_id, uint8_t reason)
 {
-    if (c->requests == NULL) {
+    if (c->last_request == NULL) {
         answer(c, type, packet_id, reason);
         return;
     }
@@ -152,25 +160,28 @@ void request_answer(struct client *c, enum mqtt_type type, uint16_t packet_id, u
     q->reached = true;
 }
 
-void requests_drop(struct client *c)
+struct request *requests_list(const struct client *c)
 {
-    struct request *q = c->requests;
-    while (q != NULL) {
-        struct request *next = q->next;
-        if (q->state != REQUEST_WAITING)
-            request_free(q);
-        q = next;
-    }
-    c->requests = NULL;
-    c->requests_tail = NULL;
-    c->request_count = 0;
-    c->request_bytes = 0;
+    struct request *q = c->last_request;
+    if (q == NULL)
+        return NULL;
+    do {
+        q = q->next;
+        if (q->list != NULL && q->list->pauses)
+            return q;
+    } while (q != c->last_request);
+    return NULL;
 }
 
-void requests_drop_list(struct client *c)
+/* What is at the store is freed by its completion. */
+void requests_drop(struct client *c)
 {
-    struct request *q = c->listing;
-    c->listing = NULL; /* if a piece is in the store, its completion ends the request */
-    if (q != NULL && q->list->due)
-        request_done(q, STORE_UNAVAILABLE);
+    while (c->last_request != NULL) {
+        struct request *q = c->last_request->next;
+        take_first(c);
+        if (q->state != REQUEST_WAITING)
+            request_free(q);
+        else if (q->list != NULL && q->list->due)
+            request_done(q, STORE_UNAVAILABLE);
+    }
 }

@@ -26,6 +26,7 @@ struct request_list {
     uint32_t count;                                      /* of filters */
     uint32_t piece, taken; /* where the piece begins that is at the store, and ends */
     bool due;              /* the next piece may be taken */
+    bool pauses;           /* it takes several pieces: PAUSE_LIST until it is through */
     /* The filters, with their texts after them. `code`: what the answer says, a reason code of 5.0;
      * of a SUBSCRIBE at first the QoS asked for. What is granted is sent its retained messages once
      * answered, by `retain_handling` (5.0: 3.8.3.1). `replaced`: the session had the filter, with the
@@ -40,7 +41,7 @@ struct request_list {
 };
 
 struct request {
-    struct request *next;
+    struct request *next; /* behind the client's last one comes the first */
     struct client *client;
     uint8_t state;  /* enum request_state */
     uint8_t answer; /* enum mqtt_type */
@@ -61,9 +62,9 @@ struct request *request_new(struct client *c, enum mqtt_type answer, uint16_t pa
 void request_done(void *arg, enum store_status status);
 /* Answers now, or after what is still waiting. `reason`: of 5.0. */
 void request_answer(struct client *c, enum mqtt_type answer, uint16_t packet_id, uint8_t reason);
-/* The client closes: nothing will be answered. */
+/* The one because of which the client is paused by PAUSE_LIST. */
+struct request *requests_list(const struct client *c);
+/* The client is closed: nothing will be answered, and no further piece of a list is taken. */
 void requests_drop(struct client *c);
-/* Once it is closed: a list of filters whose next piece isn't taken any more is done with. */
-void requests_drop_list(struct client *c);
 
 #endif

@@ -140,6 +140,7 @@ void client_free(struct client *c)
     grant_terms_free(c->who.terms);
     peer_certificate_free(c->certificate);
     account_free(ACCOUNT_CLIENTS, c->will_topic);
+    account_free(ACCOUNT_CLIENTS, c->leaving);
     account_free(ACCOUNT_CLIENTS, c);
 }
 
@@ -148,9 +149,7 @@ void client_free(struct client *c)
 static void on_disconnected(void *arg, enum store_status status)
 {
     struct client *c = arg;
-    if (c->hand_over_done != NULL)
-        c->hand_over_done(c->hand_over_arg, status);
-    c->hand_over_done = NULL;
+    leave_tell(c, status);
     client_op_done(c);
 }
 
@@ -260,9 +259,8 @@ static void end(struct client *c, enum client_end why, bool tell)
         c->claim = CLAIM_OVER;
     if (held && tell)
         tell_store(c, why);
-    else if (c->hand_over_done != NULL) /* nothing to wait for */
-        on_disconnected((c->ops++, c), STORE_OK);
-    requests_drop_list(c);
+    else
+        leave_tell(c, STORE_OK); /* nothing to wait for */
     client_op_done(c);
 }
 

@@ -157,8 +157,8 @@ static enum put put(struct client *c, struct delivery *d, const struct deliver_a
 /* With the next sequence, to a clean session. */
 static inline void put_next(struct client *c, struct delivery *d, const struct deliver_as *as)
 {
-    if (put(c, d, as, false, c->next_sequence) == PUT_DONE)
-        c->next_sequence++;
+    if (put(c, d, as, false, inflight_next(&c->inflight)) == PUT_DONE)
+        inflight_advance(&c->inflight);
 }
 
 bool deliver_is_full(const struct client *c)
@@ -237,7 +237,7 @@ static bool has_room(struct client *c)
         return false;
     }
     return !inflight_is_full(&c->inflight, window_of(c)) &&
-           inflight_takes(&c->inflight, c->next_sequence);
+           inflight_takes(&c->inflight, inflight_next(&c->inflight));
 }
 
 static void send_pending(struct client *c, const struct pending *p)
@@ -287,9 +287,9 @@ __attribute__((noinline)) uint64_t deliver_taken(struct client *c, struct delive
         deliver_qos0(c, d, &as);
         return 0;
     }
-    uint64_t sequence = c->next_sequence;
+    uint64_t sequence = inflight_next(&c->inflight);
     put_next(c, d, &as);
-    return c->next_sequence != sequence ? sequence : 0;
+    return inflight_next(&c->inflight) != sequence ? sequence : 0;
 }
 
 uint32_t deliver_room(struct client *c)
@@ -298,7 +298,8 @@ uint32_t deliver_room(struct client *c)
     bool waits = c->hold.durable ? c->wake || c->fetching : c->queue != NULL;
     if (waits || !has_room(c))
         return 0;
-    return window > c->inflight.open ? window - c->inflight.open : 0;
+    uint32_t under_way = inflight_open(&c->inflight);
+    return window > under_way ? window - under_way : 0;
 }
 
 bool deliver_is_behind(const struct client *c)
@@ -311,15 +312,19 @@ bool deliver_is_behind(const struct client *c)
 static void send_entry(struct client *c, const struct store_entry *e)
 {
     const struct message_id copied = {0}; /* a retained value has an id of its own in the queue */
-    c->next_sequence = e->sequence + 1;
-    if ((e->is_value && retained_known_is_stale(c->known, e->message->topic, copied)) ||
+    struct retained_known *known = retained_known_of(c->retained);
+    if (!inflight_set_next(&c->inflight, e->sequence + 1)) {
+        client_close_later(c, END_NO_MEMORY);
+        return;
+    }
+    if ((e->is_value && retained_known_is_stale(known, e->message->topic, copied)) ||
         !auth_may_read(c->broker->auth, &c->who, e->message->topic) ||
         (!e->duplicate && is_expired(c, e->message))) { /* what was sent is sent again: 4.4.0-1 */
         store_ack(c->broker->store, &c->hold, e->sequence);
         return;
     }
     if (!e->is_value && e->message->retain)
-        retained_known_note_live(c->known, e->message->topic, e->message->id);
+        retained_known_note_live(known, e->message->topic, e->message->id);
     struct mqtt_publish fields;
     struct delivery d = delivery_of_message(c->broker->encoder, e->message, &fields);
     const struct deliver_as as = {.qos = e->qos, .retain = e->retain, .ids = e->ids};
@@ -333,7 +338,7 @@ static bool send_entries(struct client *c, const struct store_entry *entries, si
 {
     for (size_t i = 0; i < count && client_is_connected(c); i++) {
         if (!inflight_takes(&c->inflight, entries[i].sequence)) {
-            c->next_sequence = entries[i].sequence;
+            inflight_set_next(&c->inflight, entries[i].sequence); /* it has some: it can't fail */
             return false;
         }
         send_entry(c, &entries[i]);
@@ -361,11 +366,12 @@ static void pump_store(struct client *c)
 {
     if (!c->wake || c->fetching || !has_room(c))
         return;
-    size_t room = window_of(c) - c->inflight.open;
+    size_t room = window_of(c) - inflight_open(&c->inflight);
     c->wake = false;
     c->fetching = true;
     c->ops++;
-    store_fetch(c->broker->store, &c->hold, c->next_sequence, room, FETCH_BYTES, on_fetched, c);
+    store_fetch(c->broker->store, &c->hold, inflight_next(&c->inflight), room, FETCH_BYTES,
+                on_fetched, c);
 }
 
 void deliver_wake(struct client *c)

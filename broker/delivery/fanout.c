@@ -17,6 +17,7 @@
 enum {
     SYS_WAITING_MAX = 128,
     RECEIVER_US = 1, /* about a delivery */
+    HELD_FIRST = 64,
 };
 
 /* A message for many. Waiting: without receivers. Under way: the receivers from `at` on are still
@@ -45,10 +46,11 @@ static inline void deliver_by(struct session *s, const struct match_terms *terms
     uint8_t effective = lower(d->publish->qos, terms->qos);
     if (s->durable && effective > 0)
         return; /* from its queue */
-    if (retained && c->known != NULL) {
-        if (retained_known_is_overtaken(c->known, d->publish->topic, d->id))
+    if (retained && c->retained != NULL) {
+        struct retained_known *known = retained_known_of(c->retained);
+        if (retained_known_is_overtaken(known, d->publish->topic, d->id))
             return; /* it got this value already */
-        retained_known_note_live(c->known, d->publish->topic, d->id);
+        retained_known_note_live(known, d->publish->topic, d->id);
     }
     deliver_message(c, d,
                     (struct deliver_as){.qos = effective,
@@ -100,18 +102,31 @@ static inline void deliver_to_all(struct fanouts *f, const struct match_entry *e
 
 /* ---- clients that aren't read ---------------------------------------------------------------- */
 
+/* For one more. */
+static bool has_place(struct fanouts *f)
+{
+    if (f->held_count < f->held_capacity)
+        return true;
+    uint32_t capacity = f->held_capacity > 0 ? f->held_capacity * 2 : HELD_FIRST;
+    struct client **held = realloc(f->held, capacity * sizeof(struct client *));
+    if (held == NULL)
+        return false;
+    f->held = held;
+    f->held_capacity = capacity;
+    return true;
+}
+
 void fanout_hold(struct fanouts *f, struct client *c)
 {
     if ((c->pause & PAUSE_FANOUT) || c->state == CLIENT_CLOSED)
         return;
+    if (!has_place(f)) {
+        client_close_later(c, END_NO_MEMORY); /* nor is it read then */
+        return;
+    }
     client_pause(c, PAUSE_FANOUT);
     c->ops++; /* the client's memory stays until it is released here, also if it is closed */
-    c->held_next = NULL;
-    if (f->held_tail != NULL)
-        f->held_tail->held_next = c;
-    else
-        f->held = c;
-    f->held_tail = c;
+    f->held[f->held_count++] = c;
 }
 
 static void release(struct client *c)
@@ -125,15 +140,12 @@ static void release(struct client *c)
  * turn. */
 static void release_all(struct fanouts *f)
 {
-    struct client *first = f->held;
-    if (first == NULL)
-        return;
-    f->held = f->held_tail = NULL;
-    for (struct client *c = first->held_next, *next; c != NULL; c = next) {
-        next = c->held_next;
-        release(c);
-    }
-    release(first);
+    uint32_t count = f->held_count;
+    f->held_count = 0; /* releasing holds nobody */
+    for (uint32_t i = 1; i < count; i++)
+        release(f->held[i]);
+    if (count > 0)
+        release(f->held[0]);
 }
 
 /* ---- one message ----------------------------------------------------------------------------- */
@@ -358,6 +370,7 @@ void fanouts_free(struct fanouts *f)
     if (f == NULL)
         return;
     fanouts_drop(f);
+    free(f->held);
     encoder_free(f->encoder);
     free(f);
 }

@@ -17,6 +17,8 @@
  *            max_unacknowledged; of the fleet what comes before fanout_takes_more is asked, a few
  *            messages; of $SYS SYS_WAITING_MAX values, later ones are published the next time.
  * Ownership: the broker's. Waiting messages are referenced; held clients are kept by their `ops`.
+ * Errors:    without memory a message is handed out at once, and a client that would have to be held
+ *            is closed.
  */
 #ifndef FLOTILLA_BROKER_DELIVERY_FANOUT_H
 #define FLOTILLA_BROKER_DELIVERY_FANOUT_H
@@ -47,7 +49,8 @@ struct fanouts {
     struct encoder *encoder;    /* for that one: it lasts, while others are delivered */
     struct router *router;
     uint32_t others_waiting; /* of the list, those that wait whole and aren't a client's */
-    struct client *held, *held_tail;
+    struct client **held;    /* who isn't read, in order; the first one is the publisher */
+    uint32_t held_count, held_capacity;
     uint64_t handed_out; /* receivers of messages that the store brought: publish.c */
 };
 

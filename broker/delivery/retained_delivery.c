@@ -4,6 +4,7 @@
  */
 #include "broker/delivery/retained_delivery.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -39,6 +40,7 @@ struct wanted {
 TAILQ_HEAD(wanted_list, wanted);
 
 struct retained_delivery {
+    struct retained_known known; /* first member: retained_known_of */
     struct wanted_list wanted;   /* one per filter, so no more than the client's subscriptions */
     struct hash_table by_filter; /* the same; no buckets while there are none */
     size_t wanted_bytes;
@@ -46,11 +48,12 @@ struct retained_delivery {
     struct store_retained_read *read;
     bool paused; /* a chunk was taken; the next isn't asked for yet */
     uint32_t queueing;
-    uint32_t expected; /* SUBSCRIBEs that aren't answered yet */
-    struct retained_known known;
+    uint32_t expected;         /* SUBSCRIBEs that aren't answered yet */
     struct wheel_timer linger; /* in a fleet: set when all values were sent */
     struct client *client;
 };
+
+_Static_assert(offsetof(struct retained_delivery, known) == 0, "retained_known_of");
 
 /* A broker that keeps its state in memory alone has no messages that come late. */
 static bool may_come_late(const struct client *c)
@@ -61,7 +64,7 @@ static bool may_come_late(const struct client *c)
 static void note_told(struct client *c, const struct message *m)
 {
     if (may_come_late(c))
-        retained_known_note_told(c->known, m->topic, m->id);
+        retained_known_note_told(retained_known_of(c->retained), m->topic, m->id);
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */
@@ -113,7 +116,7 @@ static void on_value(void *arg, const struct message *m)
     struct client *c = arg;
     struct retained_delivery *r = c->retained;
     fanout_settle(c->broker->fanouts, c->session);
-    if (!client_is_connected(c) || retained_known_is_stale(c->known, m->topic, m->id) ||
+    if (!client_is_connected(c) || retained_known_is_stale(retained_known_of(r), m->topic, m->id) ||
         is_own_echo(c, m))
         return;
     const struct subscription_options *granted = &TAILQ_FIRST(&r->wanted)->granted;
@@ -281,7 +284,6 @@ static struct retained_delivery *delivery_of(struct client *c)
     }
     c->retained->client = c;
     c->retained->known.hash_key = c->broker->hash_key;
-    c->known = &c->retained->known;
     holders_note(c);
     TAILQ_INIT(&c->retained->wanted);
     c->retained->linger.due = on_lingered;
@@ -393,7 +395,6 @@ void retained_delivery_end(struct client *c)
     if (r == NULL)
         return;
     c->retained = NULL;
-    c->known = NULL;
     if (r->read != NULL)
         store_retained_cancel(r->read);
     while (!TAILQ_EMPTY(&r->wanted))

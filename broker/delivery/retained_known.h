@@ -9,8 +9,8 @@
  *
  * Data flow: fanout.c and deliver.c note live messages and ask about them, retained_delivery.c the
  *            retained ones.
- * Ownership: embedded in struct retained_delivery; the client points at it as long as there is one.
- *            Where it may be NULL nothing is known.
+ * Ownership: embedded in struct retained_delivery, as its first member. Where it may be NULL nothing
+ *            is known.
  * Bounds:    KNOWN_MAX topics, and as many as there is memory for; of others nothing is known.
  */
 #ifndef FLOTILLA_BROKER_DELIVERY_RETAINED_KNOWN_H
@@ -19,6 +19,7 @@
 #include "broker/message/message.h"
 
 struct known_topic;
+struct retained_delivery;
 
 struct retained_known {
     uint64_t hash_key;
@@ -27,6 +28,12 @@ struct retained_known {
     struct known_topic *topics; /* an open-addressed table */
     uint32_t count, capacity;
 };
+
+/* NULL of NULL. */
+static inline struct retained_known *retained_known_of(struct retained_delivery *d)
+{
+    return (struct retained_known *)(void *)d;
+}
 
 void retained_known_fini(struct retained_known *r);
 /* What it takes beside the struct. */

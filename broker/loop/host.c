@@ -213,10 +213,10 @@ static uint64_t on_each_unfinished(void *arg, struct mqtt_slice client_id, store
     const struct client *c = s != NULL ? s->client : NULL;
     if (c == NULL || c->claim != CLAIM_HELD)
         return 0;
-    for (uint64_t at = c->inflight.base; at < c->inflight.end; at++)
+    for (uint64_t at = inflight_base(&c->inflight); at < inflight_end(&c->inflight); at++)
         if (inflight_state(&c->inflight, at) != INFLIGHT_DONE)
             each(each_arg, at);
-    return c->next_sequence;
+    return inflight_next(&c->inflight);
 }
 
 static void on_gap(void *arg)

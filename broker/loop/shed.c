@@ -8,6 +8,7 @@
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
 #include "broker/client/client_v5.h"
+#include "broker/client/holders.h"
 #include "broker/client/rest.h"
 #include "broker/connection/client_life.h"
 #include "broker/delivery/deliver.h"
@@ -61,22 +62,23 @@ static struct memory_holding holding_of(const struct client *c)
 
 static bool holds_nothing(const struct client *c)
 {
-    return c->rest == NULL && c->output.head == NULL && c->queue == NULL && c->retained == NULL &&
+    return c->rest == NULL && c->output.last == NULL && c->queue == NULL && c->retained == NULL &&
            c->connect_bytes + client_v5_bytes(c->v5) < SHED_FLOOR_STRANGER;
 }
 
 /* The first of the list goes to its end, or leaves it. NULL: it left, or there is none. */
-static struct client *look_at_first(struct broker *b)
+static struct holder *look_at_first(struct broker *b)
 {
-    struct client *c = TAILQ_FIRST(&b->holders);
-    if (c == NULL)
+    struct holder *h = TAILQ_FIRST(&b->holders);
+    if (h == NULL)
         return NULL;
-    TAILQ_REMOVE(&b->holders, c, holder_link);
-    c->on_holders = !holds_nothing(c);
-    if (!c->on_holders)
+    if (holds_nothing(h->client)) {
+        holders_forget(h->client);
         return NULL;
-    TAILQ_INSERT_TAIL(&b->holders, c, holder_link);
-    return c;
+    }
+    TAILQ_REMOVE(&b->holders, h, link);
+    TAILQ_INSERT_TAIL(&b->holders, h, link);
+    return h;
 }
 
 /* Those to be closed first, the first of all in front. */
@@ -107,14 +109,14 @@ static void rank(struct ranking *r, struct client *c)
 
 static void rank_holders(struct broker *b, struct ranking *r)
 {
-    const struct client *last = TAILQ_LAST(&b->holders, client_holders);
+    const struct holder *last = TAILQ_LAST(&b->holders, holder_list);
     r->count = 0;
     for (int i = 0; i < LOOKED_AT_MAX; i++) {
-        struct client *first = TAILQ_FIRST(&b->holders);
-        struct client *c = look_at_first(b);
-        if (c != NULL)
-            rank(r, c);
-        if (first == NULL || first == last)
+        bool was_last = TAILQ_FIRST(&b->holders) == last;
+        const struct holder *h = look_at_first(b);
+        if (h != NULL)
+            rank(r, h->client);
+        if (was_last)
             return;
     }
 }
@@ -176,15 +178,14 @@ bool shed_make_room(struct client *c, size_t bytes)
 static void look_for_slow_packets(struct broker *b)
 {
     for (int i = 0; i < TICK_LOOKS && !TAILQ_EMPTY(&b->holders); i++) {
-        struct client *first = TAILQ_FIRST(&b->holders);
-        if (b->now_ms - first->looked_at_ms < LOOK_AGAIN_MS)
+        if (b->now_ms - TAILQ_FIRST(&b->holders)->looked_at_ms < LOOK_AGAIN_MS)
             return; /* all were looked at within this second */
-        struct client *c = look_at_first(b);
-        if (c == NULL)
+        struct holder *h = look_at_first(b);
+        if (h == NULL)
             continue;
-        c->looked_at_ms = b->now_ms;
-        if (rest_is_too_slow(c))
-            client_close_later(c,
+        h->looked_at_ms = b->now_ms;
+        if (rest_is_too_slow(h->client))
+            client_close_later(h->client,
                                END_SLOW_PACKET); /* in the phase for it: many may be due at once */
     }
 }

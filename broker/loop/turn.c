@@ -9,6 +9,7 @@
 
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
+#include "broker/client/paused.h"
 #include "broker/connection/admission.h"
 #include "broker/connection/client_life.h"
 #include "broker/delivery/deliver.h"
@@ -122,7 +123,7 @@ static void work(struct client *c)
             share_pump(c);
         retained_delivery_go_on(c);
     }
-    if (c->state == CLIENT_ANSWERING && c->requests == NULL)
+    if (c->state == CLIENT_ANSWERING && c->last_request == NULL)
         client_close(c, (enum client_end)c->end);
 }
 
@@ -214,12 +215,14 @@ void turn_lost(struct broker *b, uint64_t ms)
 static void resume_paused(struct broker *b)
 {
     b->resuming = false;
-    if (b->paused_for_store == 0 || !store_accepts(b->store) || b->memory.level == MEMORY_FULL)
+    if (paused_count(b->paused) == 0 || !store_accepts(b->store) || b->memory.level == MEMORY_FULL)
         return;
-    while (!TAILQ_EMPTY(&b->paused)) {
-        client_resume(TAILQ_FIRST(&b->paused), PAUSE_STORE);
+    struct client *c;
+    while ((c = paused_first(b->paused)) != NULL) {
+        client_resume(c, PAUSE_STORE);
         if (timebox_spend(&b->box, RESUME_US)) {
-            b->resuming = !TAILQ_EMPTY(&b->paused); /* in the next turn, if it still takes them */
+            b->resuming =
+                paused_count(b->paused) > 0; /* in the next turn, if it still takes them */
             return;
         }
     }
@@ -328,10 +331,10 @@ bool turn_init(struct broker *b)
 {
     static const struct timeval period = {.tv_usec = TICK_MS * 1000};
     b->now_ms = b->client_ms = clock_monotonic_ms();
-    TAILQ_INIT(&b->paused);
     wheel_init(&b->wheel, b->now_ms);
     b->steps = router_steps(b->router);
-    if (!turn_clock_init(&b->clock, b->metrics))
+    b->paused = paused_new();
+    if (b->paused == NULL || !turn_clock_init(&b->clock, b->metrics))
         return false;
     b->tick = event_new(b->base, -1, EV_PERSIST, on_tick, b);
     return b->tick != NULL && event_add(b->tick, &period) == 0;
@@ -348,6 +351,7 @@ void turn_fini(struct broker *b)
     run_flush(b);
     free_dead(b);
     leftovers_fini(&b->leftovers);
+    paused_free(b->paused);
     chunk_pool_fini(&b->chunks);
     websocket_decoder_free(b->spare_decoder);
 }

@@ -10,32 +10,42 @@ struct alias_topic {
     uint8_t text[];
 };
 
+static uint16_t count_of(const struct alias_in *a)
+{
+    return a->table != NULL ? a->table->count : 0;
+}
+
 void alias_in_fini(struct alias_in *a)
 {
-    for (uint16_t i = 0; i < a->count; i++)
-        account_free(ACCOUNT_CLIENTS, a->topics[i]);
-    account_free(ACCOUNT_CLIENTS, a->topics);
-    *a = (struct alias_in){0};
+    for (uint16_t i = 0; i < count_of(a); i++)
+        account_free(ACCOUNT_CLIENTS, a->table->topics[i]);
+    account_free(ACCOUNT_CLIENTS, a->table);
+    a->table = NULL;
 }
 
 static bool grow(struct alias_in *a, uint16_t count)
 {
-    struct alias_topic **grown =
-        account_realloc(ACCOUNT_CLIENTS, a->topics, count * sizeof(struct alias_topic *));
+    enum { PLACE = sizeof(struct alias_topic *) };
+    uint16_t before = count_of(a);
+    size_t added = (size_t)(count - before) * PLACE;
+    struct alias_table *grown =
+        account_realloc(ACCOUNT_CLIENTS, a->table, sizeof(*grown) + (size_t)count * PLACE);
     if (grown == NULL)
         return false;
-    memset(&grown[a->count], 0, (size_t)(count - a->count) * sizeof(struct alias_topic *));
-    a->bytes += (size_t)(count - a->count) * sizeof(struct alias_topic *);
-    a->topics = grown;
-    a->count = count;
+    if (before == 0)
+        grown->bytes = 0;
+    memset(&grown->topics[before], 0, added);
+    grown->bytes += added;
+    grown->count = count;
+    a->table = grown;
     return true;
 }
 
 bool alias_in_set(struct alias_in *a, uint16_t alias, struct mqtt_slice topic)
 {
-    if (alias > a->count && !grow(a, alias))
+    if (alias > count_of(a) && !grow(a, alias))
         return false;
-    struct alias_topic **at = &a->topics[alias - 1];
+    struct alias_topic **at = &a->table->topics[alias - 1];
     if (*at != NULL && (*at)->len == topic.len && memcmp((*at)->text, topic.data, topic.len) == 0)
         return true;
     struct alias_topic *t = account_alloc(ACCOUNT_CLIENTS, sizeof(*t) + topic.len);
@@ -43,8 +53,8 @@ bool alias_in_set(struct alias_in *a, uint16_t alias, struct mqtt_slice topic)
         return false;
     t->len = topic.len;
     memcpy(t->text, topic.data, topic.len);
-    a->bytes += topic.len;
-    a->bytes -= *at != NULL ? (*at)->len : 0;
+    a->table->bytes += topic.len;
+    a->table->bytes -= *at != NULL ? (*at)->len : 0;
     account_free(ACCOUNT_CLIENTS, *at);
     *at = t;
     return true;
@@ -52,6 +62,7 @@ bool alias_in_set(struct alias_in *a, uint16_t alias, struct mqtt_slice topic)
 
 struct mqtt_slice alias_in_topic(const struct alias_in *a, uint16_t alias)
 {
-    const struct alias_topic *t = alias <= a->count && alias > 0 ? a->topics[alias - 1] : NULL;
+    const struct alias_topic *t =
+        alias > 0 && alias <= count_of(a) ? a->table->topics[alias - 1] : NULL;
     return t != NULL ? mqtt_slice_of(t->text, t->len) : (struct mqtt_slice){0};
 }

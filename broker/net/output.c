@@ -57,7 +57,6 @@ static struct chunk *chunk_new(struct chunk_pool *pool, uint32_t capacity)
             return NULL;
         c->capacity = capacity;
     }
-    c->next = NULL;
     c->message = NULL;
     c->data = c->bytes;
     c->len = 0;
@@ -98,11 +97,22 @@ void chunk_pool_fini(struct chunk_pool *p)
 
 static void append(struct output *o, struct chunk *c)
 {
-    if (o->tail != NULL)
-        o->tail->next = c;
+    c->next = c;
+    if (o->last != NULL) {
+        c->next = o->last->next;
+        o->last->next = c;
+    }
+    o->last = c;
+}
+
+static void drop_first(struct output *o, struct chunk_pool *pool)
+{
+    struct chunk *first = o->last->next;
+    if (first == o->last)
+        o->last = NULL;
     else
-        o->head = c;
-    o->tail = c;
+        o->last->next = first->next;
+    chunk_free(pool, first);
 }
 
 static void note_bytes(struct output *o, struct chunk_pool *pool, size_t len)
@@ -131,7 +141,7 @@ static __attribute__((noinline)) uint8_t *put_in_new(struct output *o, struct ch
 
 uint8_t *output_put(struct output *o, struct chunk_pool *pool, size_t len)
 {
-    struct chunk *c = o->tail;
+    struct chunk *c = o->last;
     if (c == NULL || c->message != NULL || c->capacity - c->len < len)
         return put_in_new(o, pool, len);
     return take_room(o, pool, c, len);
@@ -151,16 +161,19 @@ bool output_put_message(struct output *o, struct chunk_pool *pool, struct messag
     return true;
 }
 
+/* There is one at least. */
 static int gather(const struct output *o, struct iovec iov[WRITE_PIECES], size_t *total)
 {
     int count = 0;
+    const struct chunk *c = o->last;
     *total = 0;
-    for (struct chunk *c = o->head; c != NULL && count < WRITE_PIECES; c = c->next) {
+    do {
+        c = c->next;
         iov[count].iov_base = (void *)(c->data + c->sent);
         iov[count].iov_len = c->len - c->sent;
         *total += c->len - c->sent;
         count++;
-    }
+    } while (c != o->last && count < WRITE_PIECES);
     return count;
 }
 
@@ -168,18 +181,15 @@ static void consume(struct output *o, struct chunk_pool *pool, size_t n)
 {
     o->pending -= n;
     pool->pending -= n;
-    while (o->head != NULL) {
-        struct chunk *c = o->head;
+    while (o->last != NULL) {
+        struct chunk *c = o->last->next;
         uint32_t left = c->len - c->sent;
         if (n < left) {
             c->sent += (uint32_t)n;
             return;
         }
         n -= left;
-        o->head = c->next;
-        if (o->head == NULL)
-            o->tail = NULL;
-        chunk_free(pool, c);
+        drop_first(o, pool);
     }
 }
 
@@ -187,7 +197,7 @@ enum output_result output_write(struct output *o, struct chunk_pool *pool, struc
                                 size_t *written)
 {
     *written = 0;
-    while (o->head != NULL) {
+    while (o->last != NULL) {
         struct iovec iov[WRITE_PIECES];
         size_t total;
         int count = gather(o, iov, &total);
@@ -203,11 +213,7 @@ enum output_result output_write(struct output *o, struct chunk_pool *pool, struc
 void output_clear(struct output *o, struct chunk_pool *pool)
 {
     pool->pending -= o->pending;
-    while (o->head != NULL) {
-        struct chunk *c = o->head;
-        o->head = c->next;
-        chunk_free(pool, c);
-    }
-    o->tail = NULL;
+    while (o->last != NULL)
+        drop_first(o, pool);
     o->pending = 0;
 }

@@ -3,7 +3,7 @@
  *
  * Data flow: encoders reserve room and write their packet there (output_put), or hand over a large
  *            payload by reference (output_put_message); the turn's flush calls output_write.
- * Shape:     a list of chunks. Small packets share a chunk; a large payload is a chunk that points
+ * Shape:     a ring of chunks. Small packets share a chunk; a large payload is a chunk that points
  *            into its message. An empty output owns nothing.
  * Ownership: chunks come from the broker's pool and go back there; a chunk with a message holds a
  *            reference to it.
@@ -29,7 +29,7 @@ void chunk_pool_trim(struct chunk_pool *p);
 void chunk_pool_fini(struct chunk_pool *p);
 
 struct output {
-    struct chunk *head, *tail;
+    struct chunk *last; /* behind it comes the first one; NULL: it is empty */
     size_t pending;
 };
 

@@ -53,6 +53,13 @@ static bool restore_subscriptions(struct client *c, const struct store_connect_r
     return add_subscriptions(c, r);
 }
 
+/* Where a durable session's queue is read from. */
+static bool take_sequence(struct client *c, const struct store_connect_result *r)
+{
+    return !c->hold.durable || r->next_sequence == 0 ||
+           inflight_set_next(&c->inflight, r->next_sequence);
+}
+
 /* PUBREL again for what the client had received before (4.4), in order. */
 static void resend_released(struct client *c, const struct store_connect_result *r)
 {
@@ -69,7 +76,6 @@ static void go_online(struct client *c, const struct store_connect_result *r)
 {
     bool present = r->session_present && !c->connecting->clean && c->version != MQTT_V31;
     router_session_set_durable(c->broker->router, c->session, c->hold.durable);
-    c->next_sequence = c->hold.durable && r->next_sequence > 0 ? r->next_sequence : 1;
     c->last_input_ms = c->broker->client_ms;
     c->claim = CLAIM_HELD;
     client_enter(c, CLIENT_ONLINE);
@@ -129,7 +135,8 @@ static void refuse(struct client *c, enum store_status status)
 static void on_claimed(void *arg, enum store_status status, const struct store_connect_result *r)
 {
     struct client *c = arg;
-    if (c->state == CLIENT_CLAIMING && status == STORE_OK && !restore_subscriptions(c, r))
+    if (c->state == CLIENT_CLAIMING && status == STORE_OK &&
+        !(restore_subscriptions(c, r) && take_sequence(c, r)))
         client_close(c, END_NO_MEMORY);
     if (c->state != CLIENT_CLAIMING || has_left_meanwhile(c))
         give_back(c, status);
@@ -227,12 +234,10 @@ void claim_client_id(struct client *c)
         return;
     }
     c->session = session_ref(s);
-    c->who.client_id = session_id(s);
     s->client = c;
-    c->hold = (struct store_hold){.client_id = s->id,
-                                  .client_id_len = s->id_len,
+    c->who.client_id = session_id(s);
+    c->hold = (struct store_hold){.who = c->who,
                                   .durable = is_durable(c),
-                                  .user = c->who.username,
                                   .any_user = c->broker->config->auth.shared_client_ids,
                                   .arrived_ms = a->arrived_ms};
     struct store_connect_request request = {

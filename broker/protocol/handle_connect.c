@@ -107,14 +107,15 @@ static uint64_t arrival_ms(const struct client *c)
 }
 
 /* They may be long, and stay as long as the connection, so they count as its memory. The will's
- * topic is kept beside the will. */
-static void note_kept(struct client *c, const struct mqtt_connect *p)
+ * topic is kept beside the will. False when out of memory. */
+static bool note_kept(struct client *c, const struct mqtt_connect *p)
 {
     c->connect_bytes = p->has_username ? p->username.len : 0;
     if (p->has_will)
         c->connect_bytes += 2 * p->will_topic.len + p->will_payload.len + p->will_props.raw.len;
     if (c->connect_bytes >= SHED_FLOOR_STRANGER)
         holders_note(c);
+    return c->state != CLIENT_CLOSING;
 }
 
 static bool keep_attempt(struct client *c, const struct mqtt_connect *p)
@@ -131,8 +132,7 @@ static bool keep_attempt(struct client *c, const struct mqtt_connect *p)
     a->clean = p->clean_start;
     a->made_id = p->client_id.len == 0;
     a->arrived_ms = arrival_ms(c);
-    note_kept(c, p);
-    if (p->has_username && (a->username = copy_text(p->username)) == NULL)
+    if (!note_kept(c, p) || (p->has_username && (a->username = copy_text(p->username)) == NULL))
         return false;
     if (!p->has_will)
         return true;

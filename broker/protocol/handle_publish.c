@@ -124,7 +124,7 @@ static inline void take_qos1(struct client *c, struct publish *p, enum mqtt_reas
 /* 4.3.3: a packet id that wasn't released yet is the same message again. False also when the client is closed. */
 static bool note_open(struct client *c, const struct mqtt_publish *p)
 {
-    if (c->open_qos2.count >= c->broker->config->limits.max_open_qos2)
+    if (packet_ids_count(&c->open_qos2) >= c->broker->config->limits.max_open_qos2)
         client_close_later(c, END_OPEN_QOS2); /* 3.1.1 has no other way to slow it down */
     else if (!packet_ids_add(&c->open_qos2, p->packet_id))
         client_close_later(c, END_NO_MEMORY);

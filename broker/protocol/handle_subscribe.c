@@ -275,10 +275,9 @@ static void take_piece(struct client *c, struct request *q)
 static void end_list(struct request *q, enum store_status status)
 {
     struct client *c = q->client;
-    if (c->listing == q) {
-        c->listing = NULL;
+    if (q->list->pauses && c->state != CLIENT_CLOSED)
         client_resume(c, PAUSE_LIST);
-    }
+    q->list->pauses = false; /* it may have to wait for its answer */
     request_done(q, status);
 }
 
@@ -393,10 +392,10 @@ static void store_piece_unsubscribed(struct client *c, struct request *q)
 
 static void run_piece(struct client *c, struct request *q)
 {
-    const struct request_list *l = q->list;
+    struct request_list *l = q->list;
     take_piece(c, q);
-    if (l->taken < l->count && c->listing == NULL) {
-        c->listing = q;
+    if (l->taken < l->count && !l->pauses) {
+        l->pauses = true;
         client_pause(c, PAUSE_LIST);
     }
     if (q->answer == MQTT_SUBACK)
@@ -418,7 +417,7 @@ static void begin_list(struct client *c, const struct mqtt_subscribe *s, struct 
 
 void handle_list_go_on(struct client *c)
 {
-    struct request *q = c->listing;
+    struct request *q = c->pause & PAUSE_LIST ? requests_list(c) : NULL;
     if (q == NULL || !q->list->due)
         return;
     q->list->due = false;

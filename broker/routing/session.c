@@ -73,7 +73,7 @@ struct session *session_table_add(struct session_table *t, struct mqtt_slice id,
     struct session *s = account_zalloc(ACCOUNT_SESSIONS, sizeof(*s) + id.len + 1);
     if (s == NULL)
         return NULL;
-    s->refs = 1;
+    s->by_id.own = 1;
     s->id_len = (uint16_t)id.len;
     s->durable = durable;
     s->listed = true;
@@ -129,7 +129,7 @@ size_t session_table_count(const struct session_table *t)
 
 void session_unref(struct session *s)
 {
-    if (s == NULL || --s->refs > 0)
+    if (s == NULL || --s->by_id.own > 0)
         return;
     account_free(ACCOUNT_SESSIONS, s->subscriber.items);
     account_free(ACCOUNT_SESSIONS, s);

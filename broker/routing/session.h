@@ -21,8 +21,7 @@ struct client;
 struct session {
     struct subscriber subscriber; /* first member */
     struct client *client;        /* its connection on this broker, NULL when offline */
-    struct hash_link by_id;
-    uint32_t refs;
+    struct hash_link by_id;       /* `own`: references */
     uint32_t owed_at; /* its place among a message's receivers, checked before use: fanout.c */
     uint16_t id_len;
     bool durable; /* outlives its connection */
@@ -58,7 +57,7 @@ size_t session_table_count(const struct session_table *t);
 
 static inline struct session *session_ref(struct session *s)
 {
-    s->refs++;
+    s->by_id.own++;
     return s;
 }
 void session_unref(struct session *s);

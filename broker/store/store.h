@@ -23,6 +23,9 @@
 #ifndef FLOTILLA_BROKER_STORE_STORE_H
 #define FLOTILLA_BROKER_STORE_STORE_H
 
+#include <stddef.h>
+
+#include "broker/auth/identity.h"
 #include "broker/message/message.h"
 #include "broker/routing/subscriber.h"
 #include "broker/routing/targets.h"
@@ -49,22 +52,34 @@ struct store_will {
 /* A connection's hold on its client id. The core makes one per CONNECT, embeds it in its client or
  * session, and passes it to every later call. */
 struct store_hold {
-    char *client_id; /* NUL-terminated, owned by the core */
-    uint32_t client_id_len;
-    bool durable; /* the session outlives the connection */
     /* Whose the session is from now on: a user name, or NULL for who gave none. Another one's is
-     * refused, unless `any_user`. Both stay as they are while the hold lives. */
+     * refused, unless `any_user`. Both stay as they are while the hold lives. The client id is
+     * NUL-terminated and owned by the core. */
+    union {
+        struct identity who;
+        struct { /* the same */
+            const char *user;
+            char *client_id;
+            uint32_t client_id_len;
+        };
+    };
     bool any_user;
-    const char *user;
-    /* When its CONNECT arrived (CLOCK_BOOTTIME). Of two connections of a client the one whose
-     * CONNECT came later is the newer one, in whichever order the store learns of them. */
-    uint64_t arrived_ms;
-    uint64_t epoch; /* set by store_connect: fences writes of an older owner */
+    bool durable; /* the session outlives the connection */
     /* Set before store_disconnect, 0 otherwise: the will waits at least this long, and a new
      * connection of the client cancels it (a draining broker's clients come back elsewhere). */
     uint32_t will_grace_s;
+    /* When its CONNECT arrived (CLOCK_BOOTTIME). Of two connections of a client the one whose
+     * CONNECT came later is the newer one, in whichever order the store learns of them. */
+    uint64_t arrived_ms;
+    uint64_t epoch;   /* set by store_connect: fences writes of an older owner */
     void *store_data; /* the store's own, NULL before connect and after disconnect */
 };
+_Static_assert(offsetof(struct store_hold, user) == offsetof(struct identity, username) &&
+                   offsetof(struct store_hold, client_id) ==
+                       offsetof(struct identity, client_id) + offsetof(struct mqtt_slice, data) &&
+                   offsetof(struct store_hold, client_id_len) ==
+                       offsetof(struct identity, client_id) + offsetof(struct mqtt_slice, len),
+               "a hold begins with its identity");
 static inline struct mqtt_slice store_hold_id(const struct store_hold *hold)
 {
     return mqtt_slice_of(hold->client_id, hold->client_id_len);

@@ -18,6 +18,7 @@
 struct hash_link {
     struct hash_link *next; /* in its bucket */
     uint32_t hash;
+    uint32_t own; /* its owner's, for what it likes: without it there would be a gap */
 };
 
 struct hash_table {

@@ -23,14 +23,15 @@ void pace_note_burst(struct pace *p, struct pace_client *c, uint8_t first, uint6
     p->bursts++;
     if (is_acknowledgement(first))
         return;
+    uint32_t silent_ms = ((uint32_t)now_ms - c->heard_ms) & PACE_CLOCK_MASK;
     p->asking++;
-    p->patient += now_ms - c->heard_ms >= PACE_PATIENT_MS;
+    p->patient += silent_ms >= PACE_PATIENT_MS;
     p->waited_ns += p->rested_ns / 2;
-    if (now_ms - c->heard_ms >= PACE_SILENT_MS)
+    if (silent_ms >= PACE_SILENT_MS)
         c->haste = 0;
     else if (c->haste < PACE_HASTE)
         c->haste++;
-    c->heard_ms = now_ms;
+    pace_client_heard(c, now_ms);
     p->hurried |= c->haste == PACE_HASTE;
 }
 

@@ -50,6 +50,7 @@ enum {
     PACE_PAUSE = 200, /* windows before the first trial, and four times as many after each one that
                           showed no gain ... */
     PACE_PAUSES = 4,  /* ... up to 256 times as many: 2 s, 8 s, 32 s, 2 min, 8.5 min */
+    PACE_CLOCK_MASK = (1 << 28) - 1, /* of struct pace_client */
 };
 
 /* What bursts that wait for an answer have cost, in windows of one kind. */
@@ -75,11 +76,18 @@ struct pace {
     struct pace_cost trial[2]; /* without rests, with */
 };
 
-/* What it keeps of each client. */
+/* What it keeps of each client, of which there are many: its clock goes round every 74 hours, and who was silent
+ * for just so long counts as heard now. */
 struct pace_client {
-    uint64_t heard_ms; /* when it last said something that waits for an answer */
-    uint8_t haste;     /* such bursts in a row without a silence, up to PACE_HASTE */
+    uint32_t heard_ms : 28; /* when it last said something that waits for an answer */
+    uint32_t haste : 4;     /* such bursts in a row without a silence, up to PACE_HASTE */
 };
+
+/* As if it had said something. */
+static inline void pace_client_heard(struct pace_client *c, uint64_t now_ms)
+{
+    c->heard_ms = now_ms & PACE_CLOCK_MASK;
+}
 
 /* A client said something. `first` is its first byte, or 0 if that isn't known: if it is MQTT's
  * acknowledgement of something, it waits for nothing. */

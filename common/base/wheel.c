@@ -18,17 +18,16 @@ void wheel_set(struct wheel *w, struct wheel_timer *t, uint64_t at_ms)
         tick = w->tick + 1;
     unsigned slot = tick % WHEEL_SLOTS;
     t->at_ms = at_ms;
-    t->set = true;
     LIST_INSERT_HEAD(&w->slots[slot], t, link);
     w->used[slot / 64] |= UINT64_C(1) << (slot % 64);
 }
 
 void wheel_cancel(struct wheel_timer *t)
 {
-    if (!t->set)
+    if (!wheel_is_set(t))
         return;
     LIST_REMOVE(t, link);
-    t->set = false;
+    t->link.le_prev = NULL;
 }
 
 /* Ticks from `tick` to the next slot in use after it, WHEEL_SLOTS for its own; 0 when none is. */

@@ -5,7 +5,7 @@
  * balancer sets three or four deadlines before it relays, and each client of the broker one for its
  * keep alive, and nearly none of them comes true.
  *
- * Ownership: timers are embedded by their users, who cancel them before they are freed.
+ * Ownership: timers are embedded by their users, zero-initialised; they cancel them before they are freed.
  * Units:     deadlines are milliseconds of CLOCK_MONOTONIC; one fires at most WHEEL_TICK_MS late.
  */
 #ifndef FLOTILLA_COMMON_BASE_WHEEL_H
@@ -20,10 +20,9 @@
 #define WHEEL_SLOTS 1024u /* one round is 16 s; what is later stays in its slot for more rounds */
 
 struct wheel_timer {
-    LIST_ENTRY(wheel_timer) link;
+    LIST_ENTRY(wheel_timer) link; /* le_prev NULL: it isn't set */
     uint64_t at_ms;
     void (*due)(struct wheel_timer *t); /* may set, cancel and free any timer, this one too */
-    bool set;
 };
 
 LIST_HEAD(wheel_slot, wheel_timer);
@@ -41,7 +40,7 @@ void wheel_set(struct wheel *w, struct wheel_timer *t, uint64_t at_ms);
 void wheel_cancel(struct wheel_timer *t);
 static inline bool wheel_is_set(const struct wheel_timer *t)
 {
-    return t->set;
+    return t->link.le_prev != NULL;
 }
 
 /* Calls `due` of each timer whose deadline is over. */

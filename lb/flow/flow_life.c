@@ -102,7 +102,8 @@ void flow_free(struct flow *f)
 static void enter_relaying(struct flow *f)
 {
     uint64_t idle_ms = f->settings->config->idle_timeout_ms;
-    f->progress_ms = f->pace.heard_ms = f->worker->now_ms;
+    f->progress_ms = f->worker->now_ms;
+    pace_client_heard(&f->pace, f->worker->now_ms);
     if (idle_ms != 0)
         flow_set_timer(f, f->worker->now_ms + idle_ms);
 }

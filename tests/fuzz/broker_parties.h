@@ -10,6 +10,7 @@
 #define FLOTILLA_TESTS_FUZZ_BROKER_PARTIES_H
 
 #include "broker/base/account.h"
+#include "broker/client/paused.h"
 #include "common/log/log.h"
 #include "tests/fuzz/broker_steps.h"
 
@@ -93,7 +94,7 @@ static void check_nothing_is_left(const struct parties *p)
     DEMAND(b->client_count == 0 && b->clients == NULL && b->stats.online == 0);
     DEMAND(b->chunks.pending == 0);
     DEMAND(router_subscription_count(b->router) == 0);
-    DEMAND(b->paused_for_store == 0);
+    DEMAND(paused_count(b->paused) == 0);
     for (size_t i = 0; i < sizeof(of_connections) / sizeof(of_connections[0]); i++)
         left += account.by_kind[of_connections[i]];
     if (left > 0)

@@ -30,7 +30,7 @@ static void publish(int qos)
 /* What is on its way to a member. */
 static void acknowledge(struct party *p)
 {
-    uint32_t open = p->link->client->inflight.open;
+    uint32_t open = inflight_open(&p->link->client->inflight);
     if (open > 0)
         party_acknowledge(p, open);
 }

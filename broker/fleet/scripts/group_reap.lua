@@ -65,7 +65,7 @@ local function give_back(g)
       if qos == '2' then
         redis.call('HDEL', p .. 'e:' .. g, n)
         redis.call('HDEL', p .. 'd:' .. g, n)
-        redis.call('HINCRBY', p .. 'c:' .. g, 'b', -size)
+        redis.call('HINCRBY', p .. 'c:' .. g, 'b', 0 - size)
         out[2] = out[2] + 1
       elseif size > 0 then
         redis.call('ZADD', p .. 'w:' .. g, string.match(n, '^%d+'), n)

@@ -75,7 +75,7 @@ local function drop_old()
     end
     redis.call('ZREM', w, n)
     redis.call('HDEL', e, n)
-    redis.call('HINCRBY', counts, 'b', -#(entry or ''))
+    redis.call('HINCRBY', counts, 'b', 0 - #(entry or ''))
   end
   return from ~= nil
 end

@@ -1,6 +1,7 @@
 /* client: when it isn't read, and when it is again. */
 #include "broker/client/client.h"
 
+#include "broker/client/paused.h"
 #include "tests/unit/broker/core_bed.h"
 
 /* Its silence begins now. */
@@ -45,13 +46,13 @@ static void who_waits_for_the_store_is_counted_once(void **state)
     struct core_bed *b = *state;
     struct client *c = join(b);
     client_pause(c, PAUSE_LIST);
-    assert_int_equal(bed_broker(b)->paused_for_store, 0);
+    assert_int_equal(paused_count(bed_broker(b)->paused), 0);
     client_pause(c, PAUSE_STORE);
     client_pause(c, PAUSE_STORE);
-    assert_int_equal(bed_broker(b)->paused_for_store, 1);
+    assert_int_equal(paused_count(bed_broker(b)->paused), 1);
     client_resume(c, PAUSE_STORE);
     client_resume(c, PAUSE_STORE);
-    assert_int_equal(bed_broker(b)->paused_for_store, 0);
+    assert_int_equal(paused_count(bed_broker(b)->paused), 0);
     client_resume(c, PAUSE_LIST);
 }
 

@@ -1,6 +1,7 @@
 /* leave: how long a connection that is to be closed is read, and who takes its place. */
 #include "broker/client/leave.h"
 
+#include "broker/client/connect_attempt.h"
 #include "tests/unit/broker/core_bed.h"
 
 static struct client *join(struct core_bed *b, const char *id)
@@ -15,6 +16,14 @@ static struct client *leaving(struct core_bed *b)
     struct client *c = join(b, "c");
     client_leave(c, END_SHUTDOWN);
     assert_int_equal(c->state, CLIENT_LEAVING);
+    return c;
+}
+
+/* A newer connection of the client id, whose CONNECT has come. */
+static struct client *claimant(struct core_bed *b)
+{
+    struct client *c = bed_connect(b)->client;
+    assert_non_null(connect_attempt_new(c, bed_text("c")));
     return c;
 }
 
@@ -105,14 +114,14 @@ static void the_heir_goes_on_when_it_has_left(void **state)
 {
     struct core_bed *b = *state;
     struct client *c = leaving(b);
-    struct client *heir = bed_connect(b)->client;
+    struct client *heir = claimant(b);
     leave_to(c, heir);
     leave_to(c, heir); /* once more is harmless */
-    assert_ptr_equal(heir->awaits, c);
+    assert_ptr_equal(heir->connecting->awaits, c);
     assert_int_not_equal(heir->state, CLIENT_CLOSING);
     assert_false(heir->on_work);
     leave_end(c);
-    assert_null(heir->awaits);
+    assert_null(heir->connecting->awaits);
     assert_true(heir->on_work);
     client_enter(c, CLIENT_ANSWERING);
 }
@@ -121,14 +130,14 @@ static void a_third_one_takes_the_second_ones_place(void **state)
 {
     struct core_bed *b = *state;
     struct client *c = leaving(b);
-    struct client *second = bed_connect(b)->client;
-    struct client *third = bed_connect(b)->client;
+    struct client *second = claimant(b);
+    struct client *third = claimant(b);
     leave_to(c, second);
     leave_to(c, third);
-    assert_null(second->awaits);
+    assert_null(second->connecting->awaits);
     assert_int_equal(second->state, CLIENT_CLOSING);
     assert_int_equal(second->end, END_TAKEN_OVER);
-    assert_ptr_equal(third->awaits, c);
+    assert_ptr_equal(third->connecting->awaits, c);
     assert_ptr_equal(c->leaving->heir, third);
 }
 
@@ -136,7 +145,7 @@ static void an_heir_that_is_closed_isnt_one_any_more(void **state)
 {
     struct core_bed *b = *state;
     struct client *c = leaving(b);
-    struct client *heir = bed_connect(b)->client;
+    struct client *heir = claimant(b);
     leave_to(c, heir);
     client_close(heir, END_EOF);
     assert_null(c->leaving->heir);
@@ -147,7 +156,7 @@ static void there_may_be_no_heir(void **state)
 {
     struct client *c = leaving(*state);
     leave_end(c);
-    assert_null(c->leaving);
+    assert_null(c->leaving->heir);
     leave_end(c);
     client_enter(c, CLIENT_ANSWERING);
 }
@@ -177,6 +186,21 @@ static void who_asked_for_it_is_told_when_it_is_gone(void **state)
     assert_int_equal(bed_broker(b)->stats.ended[END_TAKEN_OVER], 1);
 }
 
+static void and_told_once(void **state)
+{
+    struct core_bed *b = *state;
+    struct client *c = join(b, "c");
+    int told = 0;
+    leave_tell(c, STORE_OK); /* nobody asked */
+    assert_null(c->leaving); /* nor is anything made for it */
+    client_hand_over(c, count, &told);
+    leave_tell(c, STORE_OK);
+    leave_tell(c, STORE_OK);
+    assert_int_equal(told, 1);
+    core_settle(&b->core);
+    assert_int_equal(told, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +217,7 @@ int main(void)
         BED_TEST(an_heir_that_is_closed_isnt_one_any_more),
         BED_TEST(there_may_be_no_heir),
         BED_TEST(who_asked_for_it_is_told_when_it_is_gone),
+        BED_TEST(and_told_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

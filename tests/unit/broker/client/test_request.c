@@ -34,7 +34,7 @@ static void answers_go_out_in_the_order_of_the_packets(void **state)
     core_settle(&b->core);
     assert_true(bed_acked(c, MQTT_PUBACK, 1));
     assert_true(bed_acked(c, MQTT_PUBACK, 2));
-    assert_null(c->client->requests);
+    assert_null(c->client->last_request);
     held_end(&b->core);
 }
 
@@ -159,7 +159,7 @@ static void publish_v5(struct core_bed *b, struct core_client *c, uint16_t id, c
 
 static struct request *waiting(const struct core_client *c, unsigned place)
 {
-    struct request *q = c->client->requests;
+    struct request *q = c->client->last_request->next;
     while (place-- > 0)
         q = q->next;
     return q;

@@ -21,13 +21,13 @@ static void there_is_none_at_first(void **state)
 static void bytes_are_copied_and_their_client_holds_memory(void **state)
 {
     struct client *c = begin(*state);
-    assert_false(c->on_holders);
+    assert_null(c->holder);
     assert_true(rest_keep(c, bytes, 6, 10, false));
     assert_int_equal(c->rest->len, 6);
     assert_int_equal(c->rest->need, 10);
     assert_memory_equal(c->rest->bytes, "abcdef", 6);
     assert_int_equal(rest_bytes(c), sizeof(struct rest) + 6);
-    assert_true(c->on_holders);
+    assert_non_null(c->holder);
 }
 
 static void no_bytes_are_no_rest(void **state)

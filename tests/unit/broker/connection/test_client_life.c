@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "broker/client/connect_attempt.h"
 #include "common/log/log.h"
 #include "tests/unit/broker/core_bed.h"
 #include "tests/unit/broker/held_store.h"
@@ -200,6 +201,7 @@ static void who_has_an_heir_is_closed_at_once(void **state)
 {
     struct core_bed *b = *state;
     struct client *c = join(b, true)->client, *heir = bed_connect(b)->client;
+    assert_non_null(connect_attempt_new(heir, bed_text("c")));
     client_leave(c, END_TAKEN_OVER);
     leave_to(c, heir);
     client_end_leaving(c);

@@ -86,7 +86,7 @@ static void what_a_client_may_not_read_isnt_sent_to_it(bool clean, struct core_b
         assert_int_equal(packet.u.publish.qos, qos);
         assert_int_equal(bed_count(c, MQTT_PUBLISH), 0);
     }
-    assert_int_equal(c->client->inflight.open, 1);
+    assert_int_equal(inflight_open(&c->client->inflight), 1);
 }
 
 static void what_a_clean_session_may_not_read_isnt_sent(void **state)
@@ -118,7 +118,7 @@ static void what_is_beyond_the_window_waits_in_order(void **state)
         snprintf(topic, sizeof(topic), "%d", i);
         bed_publish(b, p, topic, 1, false);
     }
-    assert_int_equal(c->client->inflight.open, 2);
+    assert_int_equal(inflight_open(&c->client->inflight), 2);
     assert_true(deliver_is_behind(c->client));
     assert_true(deliver_queue_bytes(c->client) > 0);
     for (int i = 0; i < 80; i++) {
@@ -180,12 +180,12 @@ static void a_high_output_has_what_is_acknowledged_wait(void **state)
         core_settle(&b->core);
     }
     assert_true(c->client->output.pending >= OUTPUT_HIGH);
-    uint32_t open = c->client->inflight.open;
+    uint32_t open = inflight_open(&c->client->inflight);
     bed_publish(b, p, "t", 1, false);
-    assert_int_equal(c->client->inflight.open, open);
+    assert_int_equal(inflight_open(&c->client->inflight), open);
     core_take(c, SIZE_MAX);
     core_settle(&b->core);
-    assert_int_equal(c->client->inflight.open, open + 1);
+    assert_int_equal(inflight_open(&c->client->inflight), open + 1);
 }
 
 int main(void)

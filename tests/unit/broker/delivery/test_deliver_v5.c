@@ -119,7 +119,7 @@ static void what_is_larger_than_a_client_takes_is_dropped_for_it_alone(bool clea
     assert_true(bed_is_text(packet.u.publish.topic, "after"));
     assert_int_equal(bed_count(c, MQTT_PUBLISH), 0);
     assert_int_equal(dropped(b, DROP_PACKET_SIZE), 1);
-    assert_int_equal(c->client->inflight.open, qos > 0 ? 2 : 0);
+    assert_int_equal(inflight_open(&c->client->inflight), qos > 0 ? 2 : 0);
     assert_false(c->freed);
 }
 
@@ -354,7 +354,7 @@ static void a_waiting_message_that_has_expired_is_dropped(bool clean, struct cor
     assert_true(bed_find(c, MQTT_PUBLISH, &packet));
     assert_true(bed_is_text(packet.u.publish.topic, "long"));
     bed_ack(b, c, MQTT_PUBACK, packet.u.publish.packet_id);
-    assert_int_equal(c->client->inflight.open, 0);
+    assert_int_equal(inflight_open(&c->client->inflight), 0);
     assert_int_equal(bed_count(c, MQTT_PUBLISH), 0);
     assert_int_equal(dropped(b, DROP_EXPIRED), 1);
     held_end(&b->core);

@@ -68,7 +68,7 @@ static void a_value_has_the_lesser_qos_of_both(void **state)
         assert_int_equal(qos_of_value(b, c, 0), 0);
         assert_int_equal(qos_of_value(b, c, 1), 1);
         assert_int_equal(qos_of_value(b, c, 2), 1);
-        assert_int_equal(c->client->inflight.open, 2);
+        assert_int_equal(inflight_open(&c->client->inflight), 2);
         bed_leave(b, c);
     }
 }

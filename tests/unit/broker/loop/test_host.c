@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "broker/client/paused.h"
 #include "common/base/clock.h"
 #include "tests/unit/broker/core_fixture.h"
 
@@ -132,10 +133,10 @@ static void clients_are_resumed_in_pieces(void **state)
         client_pause(clients[i]->client, PAUSE_STORE);
     }
     client_close(clients[7]->client, END_SHUTDOWN);
-    assert_int_equal(b->paused_for_store, CLIENTS - 1);
+    assert_int_equal(paused_count(b->paused), CLIENTS - 1);
     core_turn(&core);
-    assert_int_equal(b->paused_for_store, 0);
-    assert_true(TAILQ_EMPTY(&b->paused));
+    assert_int_equal(paused_count(b->paused), 0);
+    assert_null(paused_first(b->paused));
     for (int i = 0; i < CLIENTS; i++)
         if (!clients[i]->freed)
             client_close(clients[i]->client, END_SHUTDOWN);

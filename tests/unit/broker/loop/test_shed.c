@@ -1,6 +1,7 @@
 /* shed: who is closed when the memory that clients cause is used up, and whose packet comes too slowly. */
 #include "broker/loop/shed.h"
 
+#include "broker/client/holders.h"
 #include "broker/client/rest.h"
 #include "tests/unit/broker/v5_bed.h"
 
@@ -123,7 +124,7 @@ static void topics_that_aliases_stand_for_are_held(void **state)
         v5_publish(b, c,
                    &(struct mqtt_publish){.topic = {topic, sizeof(topic)},
                                           .props = V5_PROPS(V5_NUM(MQTT_P_TOPIC_ALIAS, alias))});
-    assert_true(c->client->on_holders);
+    assert_non_null(c->client->holder);
     use_up(b, 1000);
     shed_check(bed_broker(b));
     assert_true(c->freed);
@@ -206,14 +207,14 @@ static void each_holder_is_looked_at_once_a_second(void **state)
     struct core_client *c = holder(b, true, 6000);
     bed_broker(b)->now_ms += 2000;
     shed_tick(bed_broker(b));
-    uint64_t looked_at_ms = c->client->looked_at_ms;
+    uint64_t looked_at_ms = c->client->holder->looked_at_ms;
     assert_int_equal(looked_at_ms, bed_broker(b)->now_ms);
     bed_broker(b)->now_ms += 999;
     shed_tick(bed_broker(b));
-    assert_int_equal(c->client->looked_at_ms, looked_at_ms);
+    assert_int_equal(c->client->holder->looked_at_ms, looked_at_ms);
     bed_broker(b)->now_ms++;
     shed_tick(bed_broker(b));
-    assert_int_equal(c->client->looked_at_ms, looked_at_ms + 1000);
+    assert_int_equal(c->client->holder->looked_at_ms, looked_at_ms + 1000);
 }
 
 static void who_holds_nothing_any_more_leaves_the_list(void **state)
@@ -222,11 +223,11 @@ static void who_holds_nothing_any_more_leaves_the_list(void **state)
     struct core_client *c = holder(b, true, 6000);
     bed_broker(b)->now_ms += 2000;
     shed_tick(bed_broker(b));
-    assert_true(c->client->on_holders);
+    assert_non_null(c->client->holder);
     rest_drop(c->client);
     bed_broker(b)->now_ms += 1000;
     shed_tick(bed_broker(b));
-    assert_false(c->client->on_holders);
+    assert_null(c->client->holder);
 }
 
 static void the_level_follows_what_is_used(void **state)

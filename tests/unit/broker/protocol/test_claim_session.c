@@ -47,19 +47,19 @@ static void a_session_is_present_for_who_didnt_ask_for_a_clean_one(void **state)
     struct core_client *c = ask(b, true);
     answer(b, STORE_OK, &had);
     assert_false(present(c));
-    assert_int_equal(c->client->next_sequence, 1);
+    assert_int_equal(inflight_next(&c->client->inflight), 1);
     assert_false(c->client->session->durable);
     bed_leave(b, c);
     c = ask(b, false);
     answer(b, STORE_OK, &had);
     assert_true(present(c));
-    assert_int_equal(c->client->next_sequence, 9); /* where the queue is read from */
+    assert_int_equal(inflight_next(&c->client->inflight), 9); /* where the queue is read from */
     assert_true(c->client->session->durable);
     bed_leave(b, c);
     c = ask(b, false);
     answer(b, STORE_OK, NULL);
     assert_false(present(c));
-    assert_int_equal(c->client->next_sequence, 1);
+    assert_int_equal(inflight_next(&c->client->inflight), 1);
 }
 
 /* In 3.1 the byte is reserved: its clients know no such flag. */

@@ -27,7 +27,7 @@ static uint16_t publish(struct core_bed *b, struct pair *p, uint8_t qos)
 
 static uint32_t open_of(const struct pair *p)
 {
-    return p->c->client->inflight.open;
+    return inflight_open(&p->c->client->inflight);
 }
 
 /* ---- QoS 1 ------------------------------------------------------------------------------------ */

@@ -235,9 +235,9 @@ static void what_is_kept_of_a_connect_counts_as_its_memory(void **state)
     struct core_client *c = join_with_will(b, "abc");
     assert_int_equal(c->client->connect_bytes, 7); /* topic, topic of the will, payload */
     memset(name, 'x', SHED_FLOOR_STRANGER - 1);
-    assert_false(join_as(b, name, "d")->client->on_holders);
+    assert_null(join_as(b, name, "d")->client->holder);
     name[SHED_FLOOR_STRANGER - 1] = 'x';
-    assert_true(join_as(b, name, "e")->client->on_holders);
+    assert_non_null(join_as(b, name, "e")->client->holder);
 }
 
 int main(void)

@@ -114,7 +114,7 @@ static void a_refused_message_of_qos_2_is_over(void **state)
     struct core_client *c = publisher(b, true);
     publish(b, c, 1, 2);
     assert_true(v5_acked(c, MQTT_PUBREC, 1, MQTT_R_NOT_AUTHORIZED));
-    assert_int_equal(c->client->open_qos2.count, 0);
+    assert_int_equal(packet_ids_count(&c->client->open_qos2), 0);
     publish(b, c, 1, 2); /* another message */
     assert_true(v5_acked(c, MQTT_PUBREC, 1, MQTT_R_NOT_AUTHORIZED));
     bed_ack(b, c, MQTT_PUBREL, 1);

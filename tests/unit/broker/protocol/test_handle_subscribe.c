@@ -200,19 +200,27 @@ static void unsuback_waits_for_it_too(void **state)
     held_end(&b->core);
 }
 
-/* The client isn't read between the pieces, and its answer says all. */
-static void a_long_list_goes_to_it_in_pieces(void **state)
+enum { FILTERS_MAX = 501 };
+
+/* One filter more than a piece has. */
+static const char *const *long_list(struct core_bed *b)
 {
-    enum { FILTERS_MAX = 501 };
     static char texts[FILTERS_MAX][4];
     static const char *filters[FILTERS_MAX + 1];
-    struct core_bed *b = *state;
-    struct mqtt_packet p;
     for (int i = 0; i < FILTERS_MAX; i++) {
         snprintf(texts[i], sizeof(texts[i]), "%03d", i);
         filters[i] = texts[i];
     }
     b->core.config.limits.max_subscriptions = FILTERS_MAX;
+    return filters;
+}
+
+/* The client isn't read between the pieces, and its answer says all. */
+static void a_long_list_goes_to_it_in_pieces(void **state)
+{
+    struct core_bed *b = *state;
+    struct mqtt_packet p;
+    const char *const *filters = long_list(b);
     struct core_client *c = join(b, false);
     held_begin(&b->core, HOLDS(HELD_SUBSCRIBE));
     bed_filters(b, c, MQTT_SUBSCRIBE, 0, filters);
@@ -230,6 +238,27 @@ static void a_long_list_goes_to_it_in_pieces(void **state)
     assert_int_equal(p.u.suback.codes.len, FILTERS_MAX);
     assert_int_equal(p.u.suback.codes.data[499], MQTT_QOS_FAILURE);
     assert_int_equal(p.u.suback.codes.data[500], 0);
+    held_end(&b->core);
+}
+
+/* It is through, but its answer waits for that of an earlier packet. */
+static void a_long_list_goes_on_behind_another_one(void **state)
+{
+    struct core_bed *b = *state;
+    const char *const *filters = long_list(b);
+    struct core_client *c = join(b, true);
+    held_begin(&b->core, HOLDS(HELD_PUBLISH));
+    bed_publish(b, c, "t", 1, false);
+    bed_filters(b, c, MQTT_SUBSCRIBE, 0, filters);
+    assert_int_equal(c->client->pause, 0);
+    bed_filters(b, c, MQTT_UNSUBSCRIBE, 0, filters);
+    assert_int_equal(c->client->pause, 0);
+    assert_false(has(c, "500"));
+    assert_int_equal(c->out_len, 0);
+    held_answer(HELD_PUBLISH, STORE_OK);
+    core_settle(&b->core);
+    assert_true(bed_acked(c, MQTT_PUBACK, 1));
+    assert_int_equal(bed_count(c, MQTT_UNSUBACK), 1); /* and before it SUBACK */
     held_end(&b->core);
 }
 
@@ -291,6 +320,7 @@ int main(void)
         BED_TEST(it_isnt_asked_when_nothing_is_granted_or_found),
         BED_TEST(unsuback_waits_for_it_too),
         BED_TEST(a_long_list_goes_to_it_in_pieces),
+        BED_TEST(a_long_list_goes_on_behind_another_one),
         BED_TEST(a_refused_subscribe_leaves_what_it_would_replace),
         BED_TEST(a_failed_unsubscribe_ends_the_connection),
     };

@@ -136,7 +136,7 @@ static void topics_that_are_kept_count_as_the_clients(void **state)
     struct core_client *c = publisher(b);
     publish(b, c, "0123456789", ALIAS(1));
     assert_int_equal(client_v5_bytes(c->client->v5), sizeof(void *) + 10);
-    assert_true(c->client->on_holders);
+    assert_non_null(c->client->holder);
 }
 
 static struct mqtt_slice topic_of(struct core_client *c, const char *topic, struct mqtt_props props)

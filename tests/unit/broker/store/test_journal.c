@@ -384,7 +384,7 @@ static void retained_values_are_told_as_they_are_kept(void **state)
 }
 
 static void on_taken(void *arg, enum store_status status, const struct store_share_entry *entries,
-                     size_t count, bool more)
+                     size_t count, enum store_more more)
 {
     struct world *w = arg;
     (void)status, (void)more;

@@ -312,6 +312,23 @@ static void it_ends_with_the_trickle(void **state)
     assert_false(turn(&r));
 }
 
+static void the_clock_of_a_client_goes_round(void **state)
+{
+    (void)state;
+    const uint64_t last_ms = PACE_CLOCK_MASK;
+    struct pace pace = {0};
+    struct pace_client c = {0};
+    pace_note_burst(&pace, &c, PUBLISH, last_ms);
+    assert_int_equal(pace.patient, 1);
+    assert_int_equal(c.haste, 0);
+    pace_note_burst(&pace, &c, PUBLISH, last_ms + PACE_SILENT_MS - 1); /* it begins anew */
+    assert_int_equal(pace.patient, 1);
+    assert_int_equal(c.haste, 1);
+    pace_note_burst(&pace, &c, PUBLISH, last_ms + PACE_SILENT_MS + PACE_PATIENT_MS);
+    assert_int_equal(pace.patient, 2);
+    assert_int_equal(c.haste, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +351,7 @@ int main(void)
         cmocka_unit_test(a_load_that_becomes_less_is_no_gain),
         cmocka_unit_test(trials_that_are_cut_short_count),
         cmocka_unit_test(it_ends_with_the_trickle),
+        cmocka_unit_test(the_clock_of_a_client_goes_round),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -351,7 +351,8 @@ static inline void bed_read_values(struct file_bed *b, const char *filter)
 }
 
 static void bed_on_taken(void *arg, enum store_status status,
-                         const struct store_share_entry *entries, size_t count, bool more)
+                         const struct store_share_entry *entries, size_t count,
+                         enum store_more more)
 {
     struct file_bed *b = arg;
     (void)more;
