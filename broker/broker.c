@@ -73,7 +73,14 @@ static bool make_store(struct broker *b, char *err, size_t errlen)
                                          .retained_limit = limits->max_retained_messages,
                                          .budget = &b->memory,
                                          .stats = &b->stats};
-    b->store = store_memory_new(&config, &host);
+    const struct store_config *file = &b->config->store;
+    if (file->file != NULL && *file->file != '\0') {
+        struct store_file_config in_file = {
+            .path = file->file, .sync = file->sync, .memory = config};
+        b->store = store_file_new(b->base, &in_file, &host, b->metrics, err, errlen);
+    } else {
+        b->store = store_memory_new(&config, &host);
+    }
     return b->store != NULL;
 }
 

@@ -14,8 +14,10 @@
 #include "broker/auth/auth_files.h"
 #include "broker/base/broker_config.h"
 #include "broker/broker.h"
+#include "broker/convert/convert.h"
 #include "broker/net/listener.h"
 #include "broker/reload.h"
+#include "broker/store/file/file_schema.h"
 #include "common/config/config_describe.h"
 #include "common/log/log.h"
 #include "common/net/address.h"
@@ -29,11 +31,21 @@ static const char usage[] =
     "      --listen ADDR     accept clients here (host:port); may be repeated\n"
     "      --redis URL       keep state in this Redis, together with other brokers\n"
     "      --admin ADDR      /metrics, /healthz and /readyz here\n"
+    "      --convert FILE    print our configuration, made of a mosquitto.conf\n"
     "      --describe-config print every configuration key as a table\n"
     "      --version\n"
     "      --help\n";
 
-enum { OPT_CHECK = 256, OPT_LISTEN, OPT_REDIS, OPT_ADMIN, OPT_DESCRIBE, OPT_VERSION, OPT_HELP };
+enum {
+    OPT_CHECK = 256,
+    OPT_LISTEN,
+    OPT_REDIS,
+    OPT_ADMIN,
+    OPT_CONVERT,
+    OPT_DESCRIBE,
+    OPT_VERSION,
+    OPT_HELP
+};
 
 static const struct option options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -41,6 +53,7 @@ static const struct option options[] = {
     {"listen", required_argument, NULL, OPT_LISTEN},
     {"redis", required_argument, NULL, OPT_REDIS},
     {"admin", required_argument, NULL, OPT_ADMIN},
+    {"convert", required_argument, NULL, OPT_CONVERT},
     {"describe-config", no_argument, NULL, OPT_DESCRIBE},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
@@ -66,6 +79,15 @@ static int describe(void)
     return 0;
 }
 
+static int convert(const char *path)
+{
+    char err[512] = "the output can't be written";
+    if (convert_mosquitto(path, stdout, err, sizeof(err)) && fflush(stdout) == 0)
+        return 0;
+    fprintf(stderr, "flotilla-broker: %s\n", err);
+    return 1;
+}
+
 /* -1: go on. Else the exit code. */
 static int parse(int argc, char **argv, struct command_line *line)
 {
@@ -87,6 +109,8 @@ static int parse(int argc, char **argv, struct command_line *line)
         case OPT_ADMIN:
             line->admin = optarg;
             break;
+        case OPT_CONVERT:
+            return convert(optarg);
         case OPT_DESCRIBE:
             return describe();
         case OPT_VERSION:
@@ -139,7 +163,7 @@ static bool complete(void *arg, struct broker_config *config, char *err, size_t 
     if (!replace(&config->redis.url, line->redis) || !replace(&config->admin.bind, line->admin))
         return false;
     struct config_error error;
-    if (broker_config_check_binds(config, &error))
+    if (broker_config_check_binds(config, &error) && broker_config_check_store(config, &error))
         return true;
     snprintf(err, errlen, "%s", error.text);
     return false;
@@ -192,6 +216,11 @@ static int check(const struct broker_config *config)
         fprintf(stderr, "flotilla-broker: %s\n", err);
         return 1;
     }
+    const char *store = config->store.file;
+    if (store != NULL && *store != '\0' && !file_schema_check_path(store, err, sizeof(err))) {
+        fprintf(stderr, "flotilla-broker: %s\n", err);
+        return 1;
+    }
     puts("configuration is valid");
     return 0;
 }
@@ -215,11 +244,19 @@ static void set_up_malloc(void)
     mallopt(M_TRIM_THRESHOLD, 16 << 20);
 }
 
+static const char *store_name(const struct broker_config *config)
+{
+    if (config->redis.url != NULL)
+        return "redis";
+    return config->store.file != NULL && *config->store.file != '\0' ? "file" : "memory";
+}
+
 static int run(struct command_line *line, struct broker_config *config)
 {
     log_init("flotilla-broker", (enum log_level)config->log.level,
              (enum log_format)config->log.format);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error of that write */
     set_up_malloc();
     log_start();
     hold_reload(SIG_BLOCK);
@@ -236,8 +273,7 @@ static int run(struct command_line *line, struct broker_config *config)
         return 1;
     }
     hold_reload(SIG_UNBLOCK);
-    LOG_INFO("started", KV_STR("version", FLOTILLA_VERSION),
-             KV_STR("store", config->redis.url != NULL ? "redis" : "memory"));
+    LOG_INFO("started", KV_STR("version", FLOTILLA_VERSION), KV_STR("store", store_name(config)));
     bool ended_well = broker_run(b);
     reload_free(reload);
     broker_free(b);

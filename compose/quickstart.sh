@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Flotilla on this machine without Docker: installs what is missing, builds, and runs redis-server, a
-# few brokers and the load balancer as plain processes. What it writes stays in the build folder
-# (quickstart/ in it: certificates, configuration, logs and Redis's data).
+# few brokers and the load balancer as plain processes; one broker keeps its state in a file instead
+# of Redis. What it writes stays in the build folder (quickstart/ in it: certificates, configuration,
+# logs and the data).
 set -euo pipefail
 
 # Jobs that a script starts in the background have SIGINT ignored, and bash can't take that back.
@@ -20,7 +21,9 @@ usage: compose/quickstart.sh [options]
 
 Builds Flotilla and starts it here: redis-server, brokers and the load balancer. Ctrl-C stops them.
 
-  --brokers N       how many brokers, 1 to 64 (default 3)
+  --brokers N       how many brokers, 1 to 64 (default 3); one alone keeps its state in a file and
+                    needs no redis-server (several don't find there what it kept, nor the other way
+                    round)
   --port P          the port that devices connect to (default 1883)
   --bind ADDRESS    the IPv4 address that devices connect to (default 127.0.0.1: this machine only;
                     0.0.0.0: every network; mind that the quickstart asks nobody for a password)
@@ -159,12 +162,21 @@ check_all_run() {
 
 # ---- configuration -------------------------------------------------------------------------------
 
+# Where the brokers' state is.
+state_config() {
+    if ((brokers == 1)); then
+        echo "store: { file: \"$here/store/broker.db\", sync: always }"
+    else
+        echo "redis: { url: \"redis://127.0.0.1:$redis_port/0\" }"
+    fi
+}
+
 write_broker_config() { # NUMBER PORT ADMIN_PORT
     cat >"$here/broker$1.yaml" <<END
 # Written by quickstart.sh at each start. All keys: docs/configuration.md
 listeners:
   - { bind: 127.0.0.1:$2, protocol: mqtt, proxy_protocol: require, trusted_proxies: [127.0.0.0/8] }
-redis: { url: "redis://127.0.0.1:$redis_port/0" }
+$(state_config)
 auth: { anonymous: true }
 admin: { bind: 127.0.0.1:$3 }
 log: { level: info, format: text }
@@ -238,6 +250,14 @@ build_programs() {
     }
 }
 
+start_state() {
+    if ((brokers == 1)); then
+        mkdir -p "$here/store"
+    else
+        start_redis
+    fi
+}
+
 start_redis() {
     pick_port redis_port 16379
     mkdir -p "$here/redis"
@@ -270,7 +290,8 @@ start_lb() {
 }
 
 print_how_to_use() {
-    local address=$bind options="" scheme=mqtt
+    local address=$bind options="" scheme=mqtt plural=s
+    ((brokers > 1)) || plural=""
     [[ $bind == 0.0.0.0 || $bind == 127.* ]] && address=localhost
     if $tls; then
         options=" --cafile $(printf %q "$here/tls/ca.pem")"
@@ -278,7 +299,7 @@ print_how_to_use() {
     fi
     cat <<END
 
-Flotilla is ready: $brokers brokers behind one address.
+Flotilla is ready: $brokers broker$plural behind one address.
 
   address      $scheme://$address:$port
   live status  http://127.0.0.1:$status_port/
@@ -338,7 +359,13 @@ on_signal() {
 
 run_start() {
     check_can_start
-    install_missing "${build_packages[@]}" openssl redis-server mosquitto-clients
+    local packages=("${build_packages[@]}" openssl mosquitto-clients) what="redis-server, $brokers brokers"
+    if ((brokers == 1)); then
+        what="a broker"
+    else
+        packages+=(redis-server)
+    fi
+    install_missing "${packages[@]}"
     build_programs
     if $tls; then
         bash "$root/compose/make-certs.sh" "$here/tls" "$HOSTNAME" "$bind" >"$here/log/certs.log" 2>&1 ||
@@ -347,9 +374,9 @@ run_start() {
     trap on_exit EXIT
     trap on_signal INT TERM HUP
     echo "quickstart $$ $(process_start_time $$)" >"$here/running"
-    say "starting redis-server, $brokers brokers and the load balancer"
+    say "starting $what and the load balancer"
     pick_port status_port 9901
-    start_redis
+    start_state
     start_brokers
     start_lb
     print_how_to_use

@@ -199,8 +199,8 @@ install_node() {
 }
 
 # The load balancer's workers, and what has threads in the broker: the heart, logins, the log.
-threads_built='unit_lb_[a-z0-9_]*|unit_common_log_[a-z_]*|unit_[a-z_]*_test_(work_pool|login[a-z_]*|fleet_rules_lease)'
-threads_run='^unit/lb/|^unit/common/log/|/test_(work_pool|login[a-z_]*|fleet_rules_lease)$'
+threads_built='unit_lb_[a-z0-9_]*|unit_common_log_[a-z_]*|unit_[a-z_]*_test_(work_pool|login[a-z_]*|store_file|fleet_rules_lease)'
+threads_run='^unit/lb/|^unit/common/log/|/test_(work_pool|login[a-z_]*|store_file|fleet_rules_lease)$'
 
 run_unit() {
     local built=false
@@ -217,6 +217,7 @@ run_all() {
     if $long; then
         fuzz_seconds=60
         export FLOTILLA_CHAOS_SECONDS=120 FLOTILLA_FAULTS_SECONDS=60
+        export FLOTILLA_STORE_KILLS=200
     else
         labels+=(long)
     fi

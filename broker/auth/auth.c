@@ -428,7 +428,7 @@ static __attribute__((noinline)) bool is_reserved(struct mqtt_slice topic)
 static __attribute__((noinline)) bool rules_allow(const struct auth *a, const struct identity *who,
                                                   struct mqtt_slice topic, enum acl_access access)
 {
-    if (who->terms != NULL && access != ACL_SUBSCRIBE &&
+    if (who->terms != NULL &&
         !grant_terms_cover(who->terms, topic,
                            access == ACL_WRITE ? GRANT_PUBLISH : GRANT_SUBSCRIBE))
         return false;
@@ -449,5 +449,17 @@ bool auth_may_read(const struct auth *a, const struct identity *who, struct mqtt
 
 bool auth_may_subscribe(const struct auth *a, const struct identity *who, struct mqtt_slice filter)
 {
-    return !a->narrows || rules_allow(a, who, filter, ACL_SUBSCRIBE);
+    return a->files.acl == NULL ||
+           acl_grants_filter(a->files.acl, slice_of(who->username), who->client_id, filter,
+                             (enum acl_filter_rule)a->files.subscribe);
+}
+
+bool auth_has_rules(const struct auth *a)
+{
+    return a->files.acl != NULL;
+}
+
+bool auth_closes_denied(const struct auth *a)
+{
+    return a->files.closes_denied;
 }

@@ -91,6 +91,12 @@ const struct logins *auth_logins(const struct auth *a);
 
 bool auth_may_write(const struct auth *a, const struct identity *who, struct mqtt_slice topic);
 bool auth_may_read(const struct auth *a, const struct identity *who, struct mqtt_slice topic);
+/* Of a shared subscription the inner filter. By auth.subscribe; what may be read of it is asked again at
+ * each delivery. */
 bool auth_may_subscribe(const struct auth *a, const struct identity *who, struct mqtt_slice filter);
+/* There are rules: a question about a filter takes longer than one compare. */
+bool auth_has_rules(const struct auth *a);
+/* auth.denied_publish: close. */
+bool auth_closes_denied(const struct auth *a);
 
 #endif

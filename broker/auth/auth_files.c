@@ -9,7 +9,10 @@
 bool auth_files_load(const struct auth_config *config, uint64_t hash_key, struct auth_files *out,
                      char *err, size_t errlen)
 {
-    *out = (struct auth_files){.anonymous = config->anonymous, .certificate = config->certificate};
+    *out = (struct auth_files){.anonymous = config->anonymous,
+                               .certificate = config->certificate,
+                               .subscribe = config->subscribe,
+                               .closes_denied = config->denied_publish == DENIED_PUBLISH_CLOSE};
     if (config->password_file != NULL) {
         out->passwd = passwd_load(config->password_file, hash_key, err, errlen);
         if (out->passwd == NULL)

@@ -25,6 +25,8 @@ struct auth_files {
     struct certificate_config certificate;
     struct passwd *passwd; /* NULL: no file */
     struct acl *acl;       /* NULL: no file */
+    int subscribe;         /* enum acl_filter_rule */
+    bool closes_denied;    /* a client that publishes what it may not is closed */
     struct jwt_keys *jwt;  /* NULL: no keys */
 };
 

@@ -10,6 +10,9 @@ static const char *const hash_threads_names[] = {"auto", NULL};
 static const char *const client_id_names[] = {"any", "equals_username", "begins_with_username",
                                               NULL};
 
+static const char *const subscribe_names[] = {"overlap", "covered", "always", NULL};
+static const char *const denied_publish_names[] = {"drop", "close", NULL};
+
 static const char *check_method(const char *text)
 {
     if (strcmp(text, "SCRAM-SHA-256") == 0 || strcmp(text, "X-MIRROR") == 0)
@@ -89,6 +92,35 @@ static const struct config_field auth_fields[] = {
      FIELD(auth_config, acl_file),
      .help = "Which clients may read and write which topics, in mosquitto's format. Read again on "
              "SIGHUP. Without it every client may use every topic but $SYS."},
+    {.key = "subscribe",
+     .kind = CONFIG_ENUM,
+     FIELD(auth_config, subscribe),
+     .names = subscribe_names,
+     .fallback = "overlap",
+     .help =
+         "Which topic filters are granted to a client with an acl_file: overlap: those of which "
+         "something may be read; covered: those that one rule covers as a whole; always: all. "
+         "The others get 0x80, or 0x87 of 5.0 (clients of 3.1, which has no such answer, are "
+         "granted all). Each message is checked again when it is delivered. Read again on "
+         "SIGHUP."},
+    {.key = "denied_publish",
+     .kind = CONFIG_ENUM,
+     FIELD(auth_config, denied_publish),
+     .names = denied_publish_names,
+     .fallback = "drop",
+     .help = "What happens to a message that its client may not publish: drop: it is acknowledged "
+             "and dropped; close: the connection is closed. 5.0 at QoS 1 and 2 is answered with "
+             "0x87 in both cases. Read again on SIGHUP."},
+    {.key = "bad_login",
+     .kind = CONFIG_UINT,
+     FIELD(auth_config, bad_login),
+     .min = 4,
+     .max = 5,
+     .fallback = "5",
+     .unit = "return code",
+     .help =
+         "What a client with a wrong user name or password is answered: 5 (not authorized; 5.0: "
+         "0x87), as Mosquitto does, or 4 (bad user name or password; 5.0: 0x86)."},
     {.key = "methods",
      .kind = CONFIG_STRINGS,
      FIELD(auth_config, methods),

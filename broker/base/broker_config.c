@@ -40,6 +40,12 @@ static const struct config_field log_fields[] = {
      .names = log_format_names,
      .fallback = "text",
      .help = "text for people, json (Elastic Common Schema) for machines."},
+    {.key = "connections",
+     .kind = CONFIG_BOOL,
+     FIELD(log_config, connections),
+     .fallback = "true",
+     .help = "Whether a line at level info says that a client has connected (who, from where, its "
+             "version, session and keep alive), and one that it has gone (why, after how long)."},
 };
 static const struct config_schema log_schema = CONFIG_SCHEMA(struct log_config, log_fields);
 
@@ -56,6 +62,12 @@ static const struct config_field broker_fields[] = {
      .sub = &redis_schema,
      .fixed = true,
      .help = "The store that makes brokers a fleet."},
+    {.key = "store",
+     .kind = CONFIG_STRUCT,
+     FIELD(broker_config, store),
+     .sub = &store_schema,
+     .help =
+         "Where a broker without Redis keeps its state. Without a file it ends with the broker."},
     {.key = "fleet",
      .kind = CONFIG_STRUCT,
      FIELD(broker_config, fleet),

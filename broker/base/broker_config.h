@@ -38,6 +38,9 @@ struct listener_config {
     struct config_position bind_at;
 };
 
+/* What happens to a publish without the right to it, where the protocol has no answer that says so. */
+enum denied_publish { DENIED_PUBLISH_DROP, DENIED_PUBLISH_CLOSE };
+
 /* Which client ids a user may use. */
 enum client_id_rule { CLIENT_ID_ANY, CLIENT_ID_EQUALS_USERNAME, CLIENT_ID_BEGINS_WITH_USERNAME };
 
@@ -94,6 +97,9 @@ struct auth_config {
     bool shared_client_ids; /* sessions belong to whoever gives their client id */
     char *password_file;
     char *acl_file;
+    int subscribe;                 /* enum acl_filter_rule of auth/files/acl.h */
+    int denied_publish;            /* enum denied_publish */
+    uint32_t bad_login;            /* return code for a wrong password: 4 or 5 */
     struct config_strings methods; /* of 5.0's enhanced authentication */
     uint32_t hash_threads;         /* 0: auto */
     uint32_t max_waiting_logins;   /* different passwords that wait to be hashed */
@@ -191,6 +197,15 @@ struct redis_config {
     uint64_t connect_timeout_ms, command_timeout_ms, reconnect_min_ms, reconnect_max_ms;
 };
 
+/* When an answer says that something is on the disk. */
+enum store_sync { STORE_SYNC_ALWAYS, STORE_SYNC_SECOND };
+
+struct store_config {
+    char *file; /* NULL or empty: what a lone broker keeps ends with it */
+    int sync;   /* enum store_sync */
+    struct config_position file_at;
+};
+
 struct fleet_config {
     char *name; /* NULL or empty: none */
     uint64_t lease_ms, beat_interval_ms, hang_ms, route_linger_ms, dedup_window_ms;
@@ -208,12 +223,14 @@ struct admin_config {
 
 struct log_config {
     int level, format; /* enum log_level, enum log_format */
+    bool connections;
 };
 
 struct broker_config {
     const char *file;             /* borrowed, set by broker_config_load; NULL: there is none */
     struct config_list listeners; /* struct listener_config */
     struct redis_config redis;
+    struct store_config store;
     struct fleet_config fleet;
     struct auth_config auth;
     struct mqtt_config mqtt;
@@ -236,6 +253,8 @@ bool broker_config_add_listener(struct broker_config *c, const char *bind);
 /* No two listeners, nor one and the HTTP port, want the same address; for when the command line has
  * been added. */
 bool broker_config_check_binds(const struct broker_config *c, struct config_error *err);
+/* The state is in a file or in Redis; for when the command line has been added. */
+bool broker_config_check_store(const struct broker_config *c, struct config_error *err);
 /* Fills the limits by packet type of struct mqtt_decode_opts; the least of them is the one of type
  * 0, which no packet has. */
 void broker_config_packet_limits(const struct limits_config *limits, uint32_t by_type[16]);

@@ -17,6 +17,7 @@ const char *config_check_source(const char *text);
 
 extern const struct config_schema listener_schema;            /* listener_config.c */
 extern const struct config_schema redis_schema, fleet_schema; /* fleet_config.c */
+extern const struct config_schema store_schema;               /* store_config.c */
 extern const struct config_schema auth_schema;
 extern const struct config_schema jwt_schema;
 extern const struct config_schema http_auth_schema;

@@ -25,7 +25,7 @@ enum client_end {
     END_NO_MEMORY,
     END_MEMORY,            /* max_memory is used up, and it held much */
     END_SLOW_PACKET,       /* a begun packet made no progress */
-    END_NOT_AUTHORIZED,    /* a reload of the password file took the user away */
+    END_NOT_AUTHORIZED,    /* a reload took the user away; or auth.denied_publish: close */
     END_EXPIRED,           /* what it had logged in with is over: a token */
     END_PROXY,             /* no PROXY header, or a bad one, or from an untrusted address */
     END_SUBSCRIBE_REFUSED, /* a filter that a 3.1 client can't be refused otherwise */

@@ -12,7 +12,7 @@ static const struct config_field redis_fields[] = {
      .check = redis_url_check,
      .secret = true,
      .help = "Redis of the fleet, as redis://[user:password@]host[:port][/database]. Without it "
-             "the broker keeps everything in memory and works alone."},
+             "the broker works alone, and keeps everything in memory or in store.file."},
     {.key = "password_file",
      .kind = CONFIG_STRING,
      FIELD(redis_config, password_file),

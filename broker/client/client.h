@@ -100,6 +100,7 @@ struct client {
     uint32_t fanouts_waiting; /* of its messages, until they can be handed out: fanout.c */
     uint32_t connect_bytes;   /* of user name and will, which are kept as long as it is here */
     uint32_t paused_at;       /* PAUSE_STORE: its place, paused.c */
+    uint32_t online_since_s;  /* client_log.c; 0: it never was */
     struct pace_client pace;
     struct flush_rule flush_rule;
 

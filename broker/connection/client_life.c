@@ -13,6 +13,7 @@
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
+#include "broker/client/client_log.h"
 #include "broker/client/client_v5.h"
 #include "broker/client/connect_attempt.h"
 #include "broker/client/holders.h"
@@ -189,20 +190,13 @@ static void leave_session(struct client *c, bool was_online)
     /* An entry without subscriptions, of a connection that was refused, contains nothing. Nor is it of use where the
      * store is shared, whose log says nothing of the end of such a session. */
     bool is_known = was_online && !store_is_shared(c->broker->store);
-    if (!s->durable || (!is_known && s->subscriber.count == 0))
-        session_table_remove(c->broker->sessions, s);
-}
-
-/* Ordinary ends are logged at debug level only. */
-static void log_end(const struct client *c, enum client_end why)
-{
-    bool everyday = why == END_DISCONNECT || why == END_EOF || why == END_SHUTDOWN;
-    enum log_level level = everyday ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
-    static _Thread_local struct log_limit limits[CLIENT_END_COUNT];
-    char peer[PEER_TEXT_MAX];
-    LOG_LIMITED_BY(&limits[why], level, "client_closed", KV_STR("client_id", client_id_text(c)),
-                   KV_STR("peer", peer_text(&c->transport->peer, peer)),
-                   KV_STR("reason", client_end_names[why]));
+    if (s->durable && (is_known || s->subscriber.count > 0))
+        return;
+    struct session_table *sessions = c->broker->sessions;
+    session_table_remove(sessions, s);
+    struct session *elsewhere = session_table_find_aside(sessions, session_id(s));
+    if (elsewhere != NULL)
+        elsewhere->aside = false;
 }
 
 /* Whether the peer is still there to read our last bytes. */
@@ -252,7 +246,7 @@ static void end(struct client *c, enum client_end why, bool tell)
     }
     if (c->pause & PAUSE_STORE)
         client_resume(c, PAUSE_STORE);
-    log_end(c, why);
+    client_log_end(c, why);
     c->broker->stats.ended[why]++;
     client_enter(c, CLIENT_CLOSED);
     drop_connection(c, why);

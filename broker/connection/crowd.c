@@ -5,7 +5,6 @@
 #include "broker/base/broker_config.h"
 #include "broker/base/tally.h"
 #include "broker/client/client.h"
-#include "broker/connection/client_life.h"
 #include "broker/routing/session.h"
 #include "common/base/hash.h"
 #include "common/log/log.h"
@@ -72,7 +71,7 @@ bool crowd_admit_address(struct client *c)
     LOG_LIMITED(LOG_LEVEL_WARN, "connection_refused",
                 KV_STR("peer", peer_text(&c->transport->peer, text)),
                 KV_STR("reason", refusal_names[why]));
-    client_close(c, END_REFUSED);
+    client_close_later(c, END_REFUSED);
     return false;
 }
 

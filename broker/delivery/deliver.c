@@ -253,7 +253,8 @@ static void pump_queue(struct client *c)
 {
     while (c->queue != NULL && c->queue->count > 0 && has_room(c) && client_is_connected(c)) {
         struct pending p = pending_queue_pop(c->queue);
-        if (!is_expired(c, p.message))
+        /* The rules may have changed since it was queued. */
+        if (auth_may_read(c->broker->auth, &c->who, p.message->topic) && !is_expired(c, p.message))
             send_pending(c, &p);
         pending_drop(p);
     }

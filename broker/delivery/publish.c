@@ -245,11 +245,14 @@ void publish_store(struct broker *b, const struct publish *p, const struct publi
 void publish_sys(struct broker *b, const struct mqtt_publish *p)
 {
     const struct match_entry *e = router_match(b->router, p->topic);
-    if (e == NULL || e->count == 0)
+    if (e == NULL || e->count + e->group_count == 0)
         return;
     struct delivery d =
         delivery_of_publish(b->encoder, p, publish_next_id(b), (struct mqtt_slice){0});
-    fanout_sys(b->fanouts, e, &d);
+    if (e->group_count > 0)
+        share_sys(b, e, &d);
+    if (e->count > 0)
+        fanout_sys(b->fanouts, e, &d);
     delivery_end(&d);
 }
 

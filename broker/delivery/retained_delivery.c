@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "broker/auth/auth.h"
 #include "broker/base/account.h"
 #include "broker/client/client.h"
 #include "broker/client/holders.h"
@@ -54,15 +55,15 @@ struct retained_delivery {
 
 _Static_assert(offsetof(struct retained_delivery, known) == 0, "retained_known_of");
 
-/* One broker alone has no messages that come late. */
-static bool is_in_fleet(const struct client *c)
+/* A broker that keeps its state in memory alone has no messages that come late. */
+static bool may_come_late(const struct client *c)
 {
-    return store_is_shared(c->broker->store);
+    return store_delivers_late(c->broker->store);
 }
 
 static void note_told(struct client *c, const struct message *m)
 {
-    if (is_in_fleet(c))
+    if (may_come_late(c))
         retained_known_note_told(retained_known_of(c->retained), m->topic, m->id);
 }
 
@@ -123,7 +124,8 @@ static void on_value(void *arg, const struct message *m)
                             .retain = true,
                             .ids = subscription_ids(granted)};
     if (as.qos > 0 && c->hold.durable) {
-        queue_value(c, m, as);
+        if (auth_may_read(c->broker->auth, &c->who, m->topic)) /* asked again when it is sent */
+            queue_value(c, m, as);
         return;
     }
     struct mqtt_publish fields;
@@ -226,7 +228,7 @@ static void finish(struct client *c)
 {
     struct retained_delivery *r = c->retained;
     struct broker *b = c->broker;
-    if (r->known.count == 0 || !is_in_fleet(c))
+    if (r->known.count == 0 || !may_come_late(c))
         retained_delivery_end(c);
     else if (!wheel_is_set(&r->linger))
         wheel_set(&b->wheel, &r->linger, b->now_ms + LINGER_MS);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/auth/auth.h"
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
 #include "broker/base/drop_log.h"
@@ -128,6 +129,16 @@ static uint32_t room_of(struct client *c)
     return room > expected ? room - expected : 0;
 }
 
+/* The membership of a connected member that takes messages; NULL: it isn't one now. */
+static struct membership *taking(const struct share_group *g, const struct share_member *m)
+{
+    const struct client *c = m->session->client;
+    if (!client_is_connected(c) || c->shares == NULL)
+        return NULL;
+    struct membership *here = shares_find(c, share_group_filter(g));
+    return here != NULL && here->takes ? here : NULL;
+}
+
 static bool has_room(void *arg, const struct share_member *m)
 {
     const struct share_group *g = arg;
@@ -169,6 +180,15 @@ static bool wake_one(void *arg, const struct share_member *m)
     return false;
 }
 
+/* One more is to take. */
+static void expect_one(const struct share_group *g, const struct share_member *next)
+{
+    struct client *c = next->session->client;
+    struct membership *m = shares_find(c, share_group_filter(g));
+    membership_expects(m, m->wanted + 1, m->asked);
+    client_mark_work(c);
+}
+
 static bool is_hashed(const struct broker *b)
 {
     return share_strategy_is_hashed(b->config->shared.strategy);
@@ -191,13 +211,71 @@ bool share_wake(struct broker *b, struct mqtt_slice filter, uint32_t messages)
             g->behind = true;
             break;
         }
-        struct client *c = next.session->client;
-        struct membership *m = shares_find(c, filter);
-        membership_expects(m, m->wanted + 1, m->asked);
+        expect_one(g, &next);
         any = true;
-        client_mark_work(c);
     }
     return any;
+}
+
+/* ---- who may read it ------------------------------------------------------------------------- */
+
+struct readers {
+    struct broker *broker;
+    struct share_group *group;
+    struct mqtt_slice topic;
+};
+
+static bool reads(void *arg, const struct share_member *m)
+{
+    const struct readers *r = arg;
+    return taking(r->group, m) != NULL &&
+           auth_may_read(r->broker->auth, &m->session->client->who, r->topic);
+}
+
+static bool reads_now(void *arg, const struct share_member *m)
+{
+    return reads(arg, m) && room_of(m->session->client) > 0;
+}
+
+/* Another member: it is to take, now or when it has room. Whether one that is away may read isn't known. */
+static enum store_reader find_reader(struct broker *b, struct readers *r)
+{
+    struct share_group *g = r->group;
+    struct share_member next;
+    if (g == NULL)
+        return STORE_READER_NOBODY;
+    if (share_group_choose(groups_of(b), g, g->turn, reads_now, r, &next)) {
+        expect_one(g, &next);
+        return STORE_READER_ANOTHER;
+    }
+    if (!share_group_choose(groups_of(b), g, g->turn, reads, r, &next) &&
+        !share_group_has_away(groups_of(b), g))
+        return STORE_READER_NOBODY;
+    g->behind = true;
+    return STORE_READER_ANOTHER;
+}
+
+enum store_reader share_reader(struct broker *b, const struct client *c, struct mqtt_slice filter,
+                               struct mqtt_slice topic)
+{
+    if (auth_may_read(b->auth, &c->who, topic))
+        return STORE_READER_IT;
+    struct readers r = {.broker = b, .group = find_group(b, filter), .topic = topic};
+    return find_reader(b, &r);
+}
+
+static bool hasnt_passed(void *arg, const struct share_member *m)
+{
+    const struct membership *here = taking(arg, m);
+    return here != NULL && !here->passed && room_of(m->session->client) > 0;
+}
+
+/* What waits isn't for the member that has just looked. Each looks once, until it finds something. */
+static void let_another_look(struct broker *b, struct share_group *g)
+{
+    struct share_member next;
+    if (share_group_choose(groups_of(b), g, g->turn, hasnt_passed, g, &next))
+        expect_one(g, &next);
 }
 
 static void join_again(struct client *c)
@@ -250,7 +328,7 @@ static void send_waiting(struct client *c)
 
 /* The message that it took is on its way, or waits for a moment here. */
 static void on_taken(void *arg, enum store_status status, const struct store_share_entry *entries,
-                     size_t count, bool more)
+                     size_t count, enum store_more more)
 {
     struct membership *m = arg;
     struct client *c = m->client;
@@ -261,15 +339,18 @@ static void on_taken(void *arg, enum store_status status, const struct store_sha
     for (size_t i = 0; i < count; i++)
         if (!here || !shares_hold(c, m, &entries[i]))
             shares_refuse(c, &entries[i]);
-    m->behind = is_hashed(b) && (more || status != STORE_OK);
+    m->behind = is_hashed(b) && (more == STORE_MORE || status != STORE_OK);
+    m->passed = more == STORE_MORE_OTHERS;
     if (g != NULL)
-        g->behind = status == STORE_OK ? more : g->behind;
+        g->behind = status == STORE_OK ? more != STORE_MORE_NONE : g->behind;
     if (here)
         send_waiting(c);
     if (here && m->behind)
         client_mark_work(c);
-    else if (here && more)
+    else if (here && more == STORE_MORE)
         share_wake(b, membership_filter(m), TAKE_MAX);
+    else if (m->passed && g != NULL)
+        let_another_look(b, g);
     membership_answered(m); /* may free it */
     client_op_done(c);
 }
@@ -286,7 +367,7 @@ static uint32_t wanted_of(const struct broker *b, const struct membership *m)
 {
     if (is_hashed(b))
         return m->takes && (m->wanted > 0 || m->behind) ? TAKE_MAX : 0;
-    if (m->wanted > 0 || !m->takes)
+    if (m->wanted > 0 || !m->takes || m->passed)
         return m->wanted;
     const struct share_group *g = find_group(b, membership_filter(m));
     return g != NULL && g->behind ? TAKE_MAX : 0;
@@ -331,9 +412,10 @@ static bool is_drawn(const struct share_group *g, uint8_t qos)
 
 static bool takes_now(void *arg, const struct share_member *m)
 {
+    const struct delivery *d = arg;
     struct client *c = m->session->client;
-    (void)arg;
-    return client_is_connected(c) && !deliver_is_full(c);
+    return client_is_connected(c) && !deliver_is_full(c) &&
+           auth_may_read(c->broker->auth, &c->who, d->publish->topic);
 }
 
 static uint64_t number_of(struct broker *b, struct share_group *g, const struct delivery *d)
@@ -350,14 +432,14 @@ static uint64_t number_of(struct broker *b, struct share_group *g, const struct 
     }
 }
 
-/* To one member here that has room. */
+/* To one member here that has room, and may read it. */
 static bool give_here(struct broker *b, struct share_group *g, struct delivery *d)
 {
     struct share_member m;
     int strategy = b->config->shared.strategy;
     bool hashed = share_strategy_is_hashed(strategy);
     uint32_t start = hashed ? (uint32_t)number_of(b, g, d) : place_of_next(b, g);
-    if (!share_group_choose(groups_of(b), g, start, takes_now, b, &m))
+    if (!share_group_choose(groups_of(b), g, start, takes_now, d, &m))
         return false;
     fanout_settle(b->fanouts, m.session);
     const uint32_t *id = &m.options.subscription_id;
@@ -408,6 +490,17 @@ void share_draw(struct broker *b, const struct match_entry *e, struct delivery *
         struct share_group *g = share_group_of(match_entry_groups(e)[i].subscriber);
         if (is_drawn(g, d->publish->qos))
             draw_one(b, g, d);
+    }
+}
+
+/* Each broker publishes its own: to a member here, if there is one. */
+void share_sys(struct broker *b, const struct match_entry *e, struct delivery *d)
+{
+    for (uint32_t i = 0; i < e->group_count; i++) {
+        struct share_group *g = share_group_of(match_entry_groups(e)[i].subscriber);
+        uint8_t qos;
+        if (!give_here(b, g, d) && share_group_members_here(groups_of(b), g, &qos) > 0)
+            drop_note(&b->stats, DROP_SHARE_NOBODY, share_group_filter(g), d->publish->topic);
     }
 }
 

@@ -49,7 +49,11 @@ static inline void share_publish(struct broker *b, const struct match_entry *e, 
     if (e->group_count > 0)
         share_draw(b, e, d);
 }
+/* The broker's own ($SYS): each broker has its own, and gives it to a member that it has. */
+void share_sys(struct broker *b, const struct match_entry *e, struct delivery *d);
 /* See struct store_host. */
+enum store_reader share_reader(struct broker *b, const struct client *c, struct mqtt_slice filter,
+                               struct mqtt_slice topic);
 bool share_wake(struct broker *b, struct mqtt_slice filter, uint32_t messages);
 void share_look(struct broker *b, bool join);
 void share_deliver(struct broker *b, struct mqtt_slice filter, struct message *m, bool tried);

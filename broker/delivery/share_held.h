@@ -28,6 +28,7 @@ struct membership {
     struct subscription_options options; /* of its last SUBSCRIBE */
     bool takes;                          /* its SUBACK was sent */
     bool behind;                         /* with partitions: something may wait for it */
+    bool passed;                         /* what waited last was for others, who may read it */
     bool gone;                           /* it has left: freed when nothing refers to it */
     uint32_t filter_len;
     char filter[];

@@ -27,6 +27,11 @@ static struct session *find(const struct broker *b, struct mqtt_slice client_id)
     return session_table_find(b->sessions, client_id);
 }
 
+static struct client *client_of(const struct store_hold *hold)
+{
+    return (struct client *)((char *)hold - offsetof(struct client, hold));
+}
+
 static bool on_deliver(void *arg, struct message *m)
 {
     struct broker *b = arg;
@@ -79,6 +84,12 @@ static bool on_share_wake(void *arg, struct mqtt_slice filter, uint32_t messages
     return share_wake(arg, filter, messages);
 }
 
+static enum store_reader on_share_reader(void *arg, const struct store_hold *hold,
+                                         struct mqtt_slice filter, struct mqtt_slice topic)
+{
+    return share_reader(arg, client_of(hold), filter, topic);
+}
+
 static void on_share_look(void *arg, bool join)
 {
     share_look(arg, join);
@@ -103,8 +114,7 @@ static void on_hand_over(void *arg, struct mqtt_slice client_id, uint64_t epoch,
 static void on_fenced(void *arg, struct store_hold *hold)
 {
     (void)arg;
-    client_close_silently((struct client *)((char *)hold - offsetof(struct client, hold)),
-                          END_TAKEN_OVER);
+    client_close_silently(client_of(hold), END_TAKEN_OVER);
 }
 
 /* Not a connection's here, though one may be asking for the client id: that may not get it. */
@@ -113,13 +123,36 @@ static bool is_elsewhere(const struct session *s)
     return s->client == NULL || s->client->claim != CLAIM_HELD;
 }
 
+/* The client has a durable session at another broker by now: its clean connection here is outdated, and nobody has said
+ * so yet. Until it ends these are two sessions, with subscriptions of their own. */
+static bool is_outdated(const struct session *s)
+{
+    return s != NULL && !is_elsewhere(s) && !s->client->hold.durable;
+}
+
+/* What other brokers say of a durable session is about this one; NULL: it isn't known. */
+static struct session *find_durable(const struct broker *b, struct mqtt_slice client_id)
+{
+    struct session *s = find(b, client_id);
+    return is_outdated(s) ? session_table_find_aside(b->sessions, client_id) : s;
+}
+
+static struct session *add_durable(struct broker *b, struct mqtt_slice client_id)
+{
+    bool aside = find(b, client_id) != NULL;
+    struct session *s = session_table_add(b->sessions, client_id, true);
+    if (s != NULL)
+        s->aside = aside;
+    return s;
+}
+
 static void on_durable_subscribed(void *arg, struct mqtt_slice client_id,
                                   const struct store_subscription *sub)
 {
     struct broker *b = arg;
-    struct session *s = find(b, client_id);
+    struct session *s = find_durable(b, client_id);
     if (s == NULL)
-        s = session_table_add(b->sessions, client_id, true);
+        s = add_durable(b, client_id);
     struct subscription_options options = {.qos = sub->qos,
                                            .no_local = sub->no_local,
                                            .retain_as_published = sub->retain_as_published,
@@ -141,7 +174,7 @@ static void on_durable_unsubscribed(void *arg, struct mqtt_slice client_id,
                                     struct mqtt_slice filter)
 {
     struct broker *b = arg;
-    struct session *s = find(b, client_id);
+    struct session *s = find_durable(b, client_id);
     if (s == NULL)
         return;
     router_unsubscribe(b->router, s, filter);
@@ -151,7 +184,7 @@ static void on_durable_unsubscribed(void *arg, struct mqtt_slice client_id,
 static void on_durable_ended(void *arg, struct mqtt_slice client_id)
 {
     struct broker *b = arg;
-    struct session *s = find(b, client_id);
+    struct session *s = find_durable(b, client_id);
     if (s == NULL || !s->durable)
         return;
     router_unsubscribe_all(b->router, s);
@@ -284,6 +317,7 @@ struct store_host host_of(struct broker *b)
         .publish_will = on_publish_will,
         .wake = on_wake,
         .share_wake = on_share_wake,
+        .share_reader = on_share_reader,
         .share_look = on_share_look,
         .share_deliver = on_share_deliver,
         .hand_over = on_hand_over,

@@ -6,6 +6,7 @@
 
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
+#include "broker/client/client_log.h"
 #include "broker/client/client_v5.h"
 #include "broker/client/connect_attempt.h"
 #include "broker/client/leave.h"
@@ -16,7 +17,6 @@
 #include "broker/protocol/connack.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
-#include "common/log/log.h"
 
 static const char other_user[] = "the client id is another user's";
 
@@ -80,6 +80,7 @@ static void go_online(struct client *c, const struct store_connect_result *r)
     c->claim = CLAIM_HELD;
     client_enter(c, CLIENT_ONLINE);
     router_session_joined(c->broker->router, c->session);
+    bool clean = c->connecting->clean;
     bool sent = connack_accept(c, present);
     if (c->v5 != NULL)
         client_v5_end_exchange(c->v5);
@@ -93,9 +94,7 @@ static void go_online(struct client *c, const struct store_connect_result *r)
         share_joined_all(c);
         deliver_wake(c);
     }
-    char peer[PEER_TEXT_MAX];
-    LOG_DEBUG("client_online", KV_STR("client_id", client_id_text(c)),
-              KV_STR("peer", peer_text(&c->transport->peer, peer)), KV_BOOL("present", present));
+    client_log_online(c, clean, present);
 }
 
 static void on_given_back(void *arg, enum store_status status)

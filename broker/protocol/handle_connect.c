@@ -230,6 +230,13 @@ void handle_connect_let_in(struct client *c)
         client_close(c, END_NO_MEMORY);
 }
 
+/* Who knows only that the login was wrong has a password to guess; Mosquitto doesn't say that much. */
+static enum mqtt_reason bad_login(const struct client *c)
+{
+    bool says_so = c->broker->config->auth.bad_login == MQTT_CONNACK_BAD_LOGIN;
+    return says_so ? MQTT_R_BAD_LOGIN : MQTT_R_NOT_AUTHORIZED;
+}
+
 static void go_on(struct client *c, enum login_verdict verdict)
 {
     switch (verdict) {
@@ -239,7 +246,7 @@ static void go_on(struct client *c, enum login_verdict verdict)
         handle_connect_let_in(c);
         break;
     case LOGIN_BAD:
-        connack_refuse(c, MQTT_R_BAD_LOGIN, REFUSED_LOGIN, NULL);
+        connack_refuse(c, bad_login(c), REFUSED_LOGIN, NULL);
         break;
     case LOGIN_NOT_AUTHORIZED:
         connack_refuse(c, MQTT_R_NOT_AUTHORIZED, REFUSED_NOT_AUTHORIZED, NULL);

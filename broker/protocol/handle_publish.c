@@ -24,15 +24,26 @@ static enum mqtt_reason drop(struct client *c, const struct mqtt_publish *p, enu
     return reason;
 }
 
+/* 5.0 has an answer at QoS 1 and 2. Else it is dropped, acknowledged as if it weren't, or ends the
+ * connection (3.1.1: 3.3.5): auth.denied_publish. */
+static __attribute__((noinline, cold)) enum mqtt_reason deny(struct client *c,
+                                                             const struct mqtt_publish *p)
+{
+    bool is_answered = c->v5 != NULL && p->qos > 0;
+    if (!is_answered && auth_closes_denied(c->broker->auth))
+        client_close_later(c, END_NOT_AUTHORIZED);
+    return drop(c, p, DROP_DENIED, MQTT_R_NOT_AUTHORIZED);
+}
+
 /* Why a message goes to nobody, in the words of 5.0; MQTT_R_SUCCESS: it may go. Earlier versions have no
- * other way to go on than to acknowledge it and drop it (3.1.1: 3.3.5). */
+ * other way to go on than to acknowledge it and drop it (3.1.1: 3.3.5), or to close the connection. */
 static inline enum mqtt_reason objection(struct client *c, const struct mqtt_publish *p,
                                          const struct publish_v5 *said)
 {
     if (!handle_topic_fits(c, p->topic))
         return drop(c, p, DROP_LIMIT, MQTT_R_BAD_TOPIC_NAME);
     if (!auth_may_write(c->broker->auth, &c->who, p->topic))
-        return drop(c, p, DROP_DENIED, MQTT_R_NOT_AUTHORIZED);
+        return deny(c, p);
     if (c->v5 != NULL && said->is_text && !mqtt_payload_utf8_valid(p->payload.data, p->payload.len))
         return drop(c, p, DROP_PAYLOAD_FORMAT, MQTT_R_BAD_PAYLOAD_FORMAT);
     return MQTT_R_SUCCESS;
@@ -106,7 +117,7 @@ static inline void take_qos1(struct client *c, struct publish *p, enum mqtt_reas
         return;
     if (why == MQTT_R_SUCCESS)
         take_acknowledged(c, p, MQTT_PUBACK);
-    else
+    else if (client_is_connected(c))
         request_answer(c, MQTT_PUBACK, p->fields->packet_id, (uint8_t)why);
 }
 
@@ -141,7 +152,8 @@ static inline void take_qos2(struct client *c, struct publish *p, enum mqtt_reas
     if (!count_unanswered(c))
         return;
     if (why != MQTT_R_SUCCESS) {
-        refuse_qos2(c, packet_id, why);
+        if (client_is_connected(c))
+            refuse_qos2(c, packet_id, why);
         return;
     }
     if (c->hold.durable)

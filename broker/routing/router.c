@@ -236,27 +236,42 @@ static bool has_wildcard(struct mqtt_slice filter)
            memchr(filter.data, '#', filter.len) != NULL;
 }
 
-static void member_changed(struct router *r, struct mqtt_slice filter)
+/* At which QoS a session holds a shared filter; another holder's is kept elsewhere. */
+static uint8_t share_qos(const struct subscriber *s, const struct subscription *item)
 {
+    return s->kind == SUBSCRIBER_SESSION && item != NULL ? topic_tree_options(item).qos
+                                                         : SHARE_NO_QOS;
+}
+
+static uint8_t share_qos_of(const struct router *r, struct subscriber *s, struct mqtt_slice filter)
+{
+    return mqtt_filter_is_shared(filter) ? share_qos(s, topic_tree_find(r->tree, s, filter))
+                                         : SHARE_NO_QOS;
+}
+
+static void member_gone(struct router *r, struct mqtt_slice filter, uint8_t qos)
+{
+    struct share_change change = {.before = qos, .now = SHARE_NO_QOS};
     bool ended;
-    share_groups_changed(r->groups, filter, &ended);
+    share_groups_changed(r->groups, filter, change, &ended);
     if (ended)
         r->hooks.share_ended(r->hooks.arg, filter);
 }
 
-/* A subscription to this filter came, changed or went. */
-static void changed(struct router *r, struct mqtt_slice filter)
+/* A subscription to this filter went; of a session's to a shared one, its QoS. */
+static void gone(struct router *r, struct mqtt_slice filter, uint8_t qos)
 {
     if (mqtt_filter_is_shared(filter))
-        member_changed(r, filter);
+        member_gone(r, filter, qos);
     else
         match_cache_forget(r->cache, filter, has_wildcard(filter));
 }
 
-static bool add_member(struct router *r, struct subscriber *s, struct mqtt_slice filter)
+static bool add_member(struct router *r, struct subscriber *s, struct mqtt_slice filter,
+                       struct share_change change)
 {
     bool last;
-    if (share_groups_changed(r->groups, filter, &last))
+    if (share_groups_changed(r->groups, filter, change, &last))
         return true;
     topic_tree_remove(r->tree, s, filter, &last);
     count(r, s, filter, WENT);
@@ -266,13 +281,16 @@ static bool add_member(struct router *r, struct subscriber *s, struct mqtt_slice
 static bool add(struct router *r, struct subscriber *s, struct mqtt_slice filter,
                 struct subscription_options options)
 {
+    uint8_t before = share_qos_of(r, s, filter);
     enum topic_change change = topic_tree_add(r->tree, s, filter, options);
     if (change == TOPIC_FAILED)
         return false;
     if (change == TOPIC_ADDED)
         count(r, s, filter, CAME);
-    if (mqtt_filter_is_shared(filter))
-        return add_member(r, s, filter);
+    if (mqtt_filter_is_shared(filter)) {
+        uint8_t now = s->kind == SUBSCRIBER_SESSION ? options.qos : SHARE_NO_QOS;
+        return add_member(r, s, filter, (struct share_change){.before = before, .now = now});
+    }
     match_cache_forget(r->cache, filter, has_wildcard(filter));
     return true;
 }
@@ -320,12 +338,13 @@ bool router_unsubscribe(struct router *r, struct session *s, struct mqtt_slice f
 {
     bool last;
     tell_changing(r, s);
+    uint8_t qos = share_qos_of(r, &s->subscriber, filter);
     if (!topic_tree_remove(r->tree, &s->subscriber, filter, &last))
         return false;
     count(r, &s->subscriber, filter, WENT);
     if (last)
         tell_ended(r, filter);
-    changed(r, filter);
+    gone(r, filter, qos);
     return true;
 }
 
@@ -337,12 +356,13 @@ static void remove_last(struct router *r, struct subscriber *s)
         tell_changing(r, session_of(s)); /* it may be freed after its last one */
     struct mqtt_slice filter = topic_tree_filter(r->tree, &s->items[at]);
     bool wildcard = topic_tree_has_wildcard(&s->items[at]);
+    uint8_t qos = share_qos(s, &s->items[at]);
     count(r, s, filter, WENT);
     topic_tree_remove_at(r->tree, s, at, &last); /* the text stays in the scratch buffer */
     if (last)
         tell_ended(r, filter);
     if (mqtt_filter_is_shared(filter))
-        member_changed(r, filter);
+        member_gone(r, filter, qos);
     else
         match_cache_forget(r->cache, filter, wildcard);
 }
@@ -437,7 +457,7 @@ void router_route_remove(struct router *r, void *node, struct mqtt_slice filter)
     count(r, &h->subscriber, filter, WENT);
     if (mqtt_filter_is_shared(filter))
         share_groups_node_gone(r->groups, &filter, node);
-    changed(r, filter);
+    gone(r, filter, SHARE_NO_QOS);
 }
 
 bool router_route_members(struct router *r, void *node, struct mqtt_slice filter, uint32_t members,

@@ -46,15 +46,26 @@ static uint32_t hash_of(const struct session_table *t, struct mqtt_slice id)
     return (uint32_t)hash_bytes(t->hash_key, id.data, id.len);
 }
 
-struct session *session_table_find(const struct session_table *t, struct mqtt_slice id)
+static struct session *find(const struct session_table *t, struct mqtt_slice id, bool aside)
 {
     uint32_t hash = hash_of(t, id);
     for (struct hash_link *l = hash_table_chain(&t->by_id, hash); l != NULL; l = l->next) {
         struct session *s = HASH_OWNER(l, struct session, by_id);
-        if (l->hash == hash && s->id_len == id.len && memcmp(s->id, id.data, id.len) == 0)
+        if (l->hash == hash && s->aside == aside && s->id_len == id.len &&
+            memcmp(s->id, id.data, id.len) == 0)
             return s;
     }
     return NULL;
+}
+
+struct session *session_table_find(const struct session_table *t, struct mqtt_slice id)
+{
+    return find(t, id, false);
+}
+
+struct session *session_table_find_aside(const struct session_table *t, struct mqtt_slice id)
+{
+    return find(t, id, true);
 }
 
 struct session *session_table_add(struct session_table *t, struct mqtt_slice id, bool durable)

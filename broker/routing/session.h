@@ -26,7 +26,10 @@ struct session {
     uint16_t id_len;
     bool durable; /* outlives its connection */
     bool listed;  /* is in the table */
-    char id[];    /* NUL-terminated */
+    /* A durable session at another broker, while a clean connection of the same client id, which is outdated, is still
+     * here and has an entry of its own. It takes that one's place when the connection has ended. */
+    bool aside;
+    char id[]; /* NUL-terminated */
 };
 
 struct session_table;
@@ -35,7 +38,9 @@ struct session_table *session_table_new(uint64_t hash_key);
 /* Frees the sessions too; they must have been removed from the topic tree. */
 void session_table_free(struct session_table *t);
 
+/* Never one that is aside. */
 struct session *session_table_find(const struct session_table *t, struct mqtt_slice id);
+struct session *session_table_find_aside(const struct session_table *t, struct mqtt_slice id);
 /* Makes an offline session without subscriptions and lists it. NULL when out of memory. */
 struct session *session_table_add(struct session_table *t, struct mqtt_slice id, bool durable);
 /* Takes it out of the table; it has no subscriptions any more. */

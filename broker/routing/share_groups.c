@@ -126,18 +126,17 @@ static struct subscription_options options_of(const struct holder *h)
     return topic_tree_options(&h->subscriber->items[h->at]);
 }
 
-/* A session's options say it; another node's route doesn't, but its number. */
-static void find_qos(struct share_group *g, const struct topic_node *leaf)
+static uint8_t highest_at(const uint32_t counts[3])
 {
-    g->qos = 0;
-    g->is_served = false;
-    for (uint32_t i = 0; i < leaf->holder_count && g->qos < 2; i++) {
-        if (leaf->holders[i].subscriber->kind != SUBSCRIBER_SESSION)
-            continue;
-        g->is_served = true;
-        if (options_of(&leaf->holders[i]).qos > g->qos)
-            g->qos = options_of(&leaf->holders[i]).qos;
-    }
+    return counts[2] > 0 ? 2 : counts[1] > 0;
+}
+
+/* A session's options say it; another node's route doesn't, but its number. */
+static void find_qos(struct share_group *g)
+{
+    const uint32_t *at = g->sessions_at;
+    g->qos = highest_at(at);
+    g->is_served = at[0] + at[1] + at[2] > 0;
     for (uint32_t i = 0; i < g->node_count; i++) {
         g->is_served |= g->nodes[i].members > 0;
         if (g->nodes[i].qos > g->qos)
@@ -145,28 +144,43 @@ static void find_qos(struct share_group *g, const struct topic_node *leaf)
     }
 }
 
-bool share_groups_changed(struct share_groups *s, struct mqtt_slice filter, bool *ended)
+static void count(struct share_group *g, struct share_change change)
+{
+    if (change.before != SHARE_NO_QOS)
+        g->sessions_at[change.before]--;
+    if (change.now != SHARE_NO_QOS)
+        g->sessions_at[change.now]++;
+}
+
+/* Nobody holds its text any more. */
+static void end_group(struct share_groups *s, struct share_group *g)
+{
+    g->has_member = g->is_served = false;
+    g->qos = 0;
+    g->behind = false;
+    if (!g->declared)
+        remove_group(s, g);
+}
+
+bool share_groups_changed(struct share_groups *s, struct mqtt_slice filter,
+                          struct share_change change, bool *ended)
 {
     const struct topic_node *leaf = topic_tree_leaf(s->tree, filter);
     struct share_group *g = share_groups_find(s, filter);
-    *ended = false;
-    if (leaf == NULL) {
-        *ended = g != NULL && g->has_member;
-        if (g == NULL)
-            return true;
-        g->has_member = g->is_served = false;
-        g->qos = 0;
-        g->behind = false;
-        if (!g->declared)
-            remove_group(s, g);
+    *ended = leaf == NULL && g != NULL && g->has_member;
+    if (leaf == NULL && g == NULL)
         return true;
-    }
     if (g == NULL)
         g = add_group(s, filter);
     if (g == NULL)
         return false;
+    count(g, change);
+    if (leaf == NULL) {
+        end_group(s, g);
+        return true;
+    }
     g->has_member = true;
-    find_qos(g, leaf);
+    find_qos(g);
     return true;
 }
 
@@ -208,8 +222,7 @@ bool share_groups_node(struct share_groups *s, struct mqtt_slice filter, void *n
                        uint32_t members, uint8_t qos)
 {
     struct share_group *g = share_groups_find(s, filter);
-    const struct topic_node *leaf = topic_tree_leaf(s->tree, filter);
-    if (g == NULL || leaf == NULL)
+    if (g == NULL || topic_tree_leaf(s->tree, filter) == NULL)
         return false;
     struct share_node *n = find_node(g, node);
     if (n == NULL && !reserve_node(g))
@@ -217,43 +230,33 @@ bool share_groups_node(struct share_groups *s, struct mqtt_slice filter, void *n
     if (n == NULL)
         n = &g->nodes[g->node_count++];
     *n = (struct share_node){.node = node, .members = members, .qos = qos};
-    find_qos(g, leaf);
+    find_qos(g);
     return true;
 }
 
-static void node_gone(struct share_groups *s, struct share_group *g, const void *node)
+static void node_gone(struct share_group *g, const void *node)
 {
     struct share_node *n = find_node(g, node);
     if (n == NULL)
         return;
     *n = g->nodes[--g->node_count];
-    const struct topic_node *leaf = topic_tree_leaf(s->tree, share_group_filter(g));
-    if (leaf != NULL)
-        find_qos(g, leaf);
+    find_qos(g);
 }
 
-struct gone {
-    struct share_groups *groups;
-    const void *node;
-};
-
-static void gone_from(void *arg, struct hash_link *l)
+static void gone_from(void *node, struct hash_link *l)
 {
-    struct gone *gone = arg;
-    node_gone(gone->groups, HASH_OWNER(l, struct share_group, by_filter), gone->node);
+    node_gone(HASH_OWNER(l, struct share_group, by_filter), node);
 }
 
-void share_groups_node_gone(struct share_groups *s, const struct mqtt_slice *filter,
-                            const void *node)
+void share_groups_node_gone(struct share_groups *s, const struct mqtt_slice *filter, void *node)
 {
     if (filter == NULL) {
-        struct gone gone = {.groups = s, .node = node};
-        hash_table_each(&s->by_filter, gone_from, &gone);
+        hash_table_each(&s->by_filter, gone_from, node);
         return;
     }
     struct share_group *g = share_groups_find(s, *filter);
     if (g != NULL)
-        node_gone(s, g, node);
+        node_gone(g, node);
 }
 
 struct each_call {
@@ -296,14 +299,14 @@ uint32_t share_group_members_here(const struct share_groups *s, const struct sha
                                   uint8_t *qos)
 {
     const struct topic_node *leaf = topic_tree_leaf(s->tree, share_group_filter(g));
-    *qos = 0;
-    for (uint32_t i = 0; leaf != NULL && i < leaf->holder_count && *qos < 2; i++) {
-        const struct holder *h = &leaf->holders[i];
-        if (h->subscriber->kind == SUBSCRIBER_SESSION && h->subscriber->connected &&
-            options_of(h).qos > *qos)
-            *qos = options_of(h).qos;
-    }
+    *qos = leaf != NULL && leaf->connected > 0 ? highest_at(g->sessions_at) : 0;
     return leaf != NULL ? leaf->connected : 0;
+}
+
+bool share_group_has_away(const struct share_groups *s, struct share_group *g)
+{
+    const uint32_t *at = g->sessions_at;
+    return at[0] + at[1] + at[2] > connected_here(s, g);
 }
 
 bool share_group_choose(const struct share_groups *s, struct share_group *g, uint32_t start,

@@ -8,8 +8,8 @@
  *            A matched group is handed out in the match entry; delivery/share.c chooses.
  * Life:      a group is there while it has a member, or is declared in the configuration.
  * Ownership: the router's; a group leaves the tree and the match cache before it is freed.
- * Cost:      a change of a member looks through the group's members, a choice through those that
- *            can't take the message.
+ * Cost:      a change of a member costs the same in a group of any size (but for the number of other nodes); a
+ *            choice looks through the members that can't take the message.
  */
 #ifndef FLOTILLA_BROKER_ROUTING_SHARE_GROUPS_H
 #define FLOTILLA_BROKER_ROUTING_SHARE_GROUPS_H
@@ -32,6 +32,7 @@ struct share_group {
     uint64_t leaf_at;              /* is looked up */
     uint32_t turn;                 /* where the last choice of a member ended, */
     uint32_t drawn;                /* and how many nodes were drawn */
+    uint32_t sessions_at[3];       /* members that are sessions known here, by their QoS */
     uint8_t qos;                   /* the highest of its members */
     bool has_member;               /* of any node, also one that is away; or a route that lingers */
     bool is_served;                /* really: somebody can get a message, now or later */
@@ -65,26 +66,35 @@ static inline struct mqtt_slice share_group_filter(const struct share_group *g)
 
 /* NULL: there is none. */
 struct share_group *share_groups_find(const struct share_groups *s, struct mqtt_slice filter);
-/* A member came, changed or went. *ended: the last one went (the group may be gone). False: out of
+/* A holder of its text came, changed or went; of a session its QoS before and now, SHARE_NO_QOS: it had, has none. */
+enum { SHARE_NO_QOS = 3 };
+struct share_change {
+    uint8_t before, now;
+};
+/* *ended: the last one went (the group may be gone). False: out of
  * memory for a new group, or `filter` isn't a valid shared one. */
-bool share_groups_changed(struct share_groups *s, struct mqtt_slice filter, bool *ended);
+bool share_groups_changed(struct share_groups *s, struct mqtt_slice filter,
+                          struct share_change change, bool *ended);
 /* From now on the group is there without members, too. */
 bool share_groups_declare(struct share_groups *s, struct mqtt_slice filter);
 /* Another node has so many connected members, the highest of them at this QoS. */
 bool share_groups_node(struct share_groups *s, struct mqtt_slice filter, void *node,
                        uint32_t members, uint8_t qos);
 /* The node has none any more; without a filter: in no group. */
-void share_groups_node_gone(struct share_groups *s, const struct mqtt_slice *filter,
-                            const void *node);
+void share_groups_node_gone(struct share_groups *s, const struct mqtt_slice *filter, void *node);
 /* Calls for each group. */
 void share_groups_each(struct share_groups *s, void (*each)(void *arg, struct share_group *g),
                        void *arg);
 
 /* ---- choosing -------------------------------------------------------------------------------- */
 
-/* Members that are connected here, and the highest of their QoS. */
+/* Members that are connected here, and the highest QoS of the sessions that are known here: of those that are away,
+ * each node knows it anyway. */
 uint32_t share_group_members_here(const struct share_groups *s, const struct share_group *g,
                                   uint8_t *qos);
+
+/* A session is a member, and isn't connected here. */
+bool share_group_has_away(const struct share_groups *s, struct share_group *g);
 
 /* A member of this node's: its session and with which options it is one. */
 struct share_member {

@@ -46,8 +46,27 @@ static bool give(struct store_memory *s, const struct store_member *m, struct sh
             share_entry_put_back(e);
         return copied;
     }
+    if (qos == 2)
+        share_entry_take_for_good(e);
     s->taken[(*count)++] = (struct store_share_entry){
         .taken = (struct store_taken *)e, .message = e->message, .qos = qos};
+    return true;
+}
+
+/* It may not read it: another one gets it, if there is one that may. */
+static bool is_refused(struct store_memory *s, const struct store_member *m, struct share_entry *e,
+                       const struct memory_taker *taker)
+{
+    enum store_reader who =
+        s->host.share_reader != NULL
+            ? s->host.share_reader(s->host.arg, m->hold, m->filter, e->message->topic)
+            : STORE_READER_IT;
+    if (who == STORE_READER_IT)
+        return false;
+    if (who == STORE_READER_NOBODY || !memory_shares_deny(&s->shares, e, taker)) {
+        drop_note(s->config.stats, DROP_DENIED, m->filter, e->message->topic);
+        share_entry_finish(e);
+    }
     return true;
 }
 
@@ -55,22 +74,28 @@ void memory_share_take(struct store *store, const struct store_member *m, size_t
                        store_take_fn *done, void *arg)
 {
     struct store_memory *s = memory_of(store);
+    enum { REFUSED_MAX = 256 }; /* the others at the next call */
     struct memory_group *g = memory_shares_find(&s->shares, m->filter);
+    struct memory_taker taker = {.member = m->hold, .client_id = store_hold_id(m->hold)};
     struct share_entry *e = NULL;
     size_t count = 0;
     size_t given = 0;
+    size_t refused = 0;
     if (max > SHARE_TAKE_MAX)
         max = SHARE_TAKE_MAX;
-    while (g != NULL && given < max && (e = memory_shares_take(&s->shares, g, m->hold)) != NULL) {
+    while (g != NULL && given < max && refused < REFUSED_MAX &&
+           (e = memory_shares_take(&s->shares, g, &taker)) != NULL) {
         if (e->message->expires_at_ms != 0 && message_is_expired(e->message, store_now_ms(store))) {
             drop_note(s->config.stats, DROP_EXPIRED, m->filter, e->message->topic);
             share_entry_finish(e);
-        } else if (give(s, m, e, &count))
+        } else if (is_refused(s, m, e, &taker))
+            refused++;
+        else if (give(s, m, e, &count))
             given++;
         else
             break;
     }
-    bool more = g != NULL && memory_shares_has_more(&s->shares, g, m->hold);
+    enum store_more more = g != NULL ? memory_shares_more(&s->shares, g, &taker) : STORE_MORE_NONE;
     if (given > count) /* copies */
         s->host.wake(s->host.arg, store_hold_id(m->hold));
     done(arg, STORE_OK, s->taken, count, more);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "broker/base/account.h"
+#include "broker/store/journal.h"
 #include "broker/store/share_queue.h"
 
 void memory_queue_init(struct memory_queue *q)
@@ -27,8 +28,10 @@ static size_t size_of(const struct memory_entry *e)
            message_content_size(e->message);
 }
 
-static void drop(struct memory_queue *q, struct memory_entry *e)
+static void drop(struct memory_queue *q, uint64_t sequence)
 {
+    struct memory_entry *e = entry(q, sequence);
+    journal_unqueued(q->journal, q->owner, sequence, e->message);
     if (e->shared != NULL)
         share_entry_finish(e->shared);
     e->shared = NULL;
@@ -44,9 +47,9 @@ static bool release(void *queue)
 {
     struct memory_queue *q = queue;
     if (q->first < q->after) {
-        struct memory_entry *e = entry(q, q->first++);
-        if (e->message != NULL)
-            drop(q, e);
+        uint64_t sequence = q->first++;
+        if (entry(q, sequence)->message != NULL)
+            drop(q, sequence);
     }
     if (q->first < q->after)
         return true;
@@ -58,6 +61,7 @@ static bool release(void *queue)
 void memory_queue_fini(struct memory_queue *q, struct leftovers *to)
 {
     uint64_t entries = q->after - q->first;
+    q->owner = 0;
     struct memory_queue *rest = entries > 0 ? malloc(sizeof(*rest)) : NULL;
     if (rest != NULL) {
         *rest = *q;
@@ -67,7 +71,7 @@ void memory_queue_fini(struct memory_queue *q, struct leftovers *to)
     }
     for (uint64_t s = q->first; s < q->after; s++)
         if (entry(q, s)->message != NULL)
-            drop(q, entry(q, s));
+            drop(q, s);
     account_free(ACCOUNT_QUEUES, q->ring);
     memset(q, 0, sizeof(*q));
 }
@@ -86,7 +90,7 @@ static bool grow(struct memory_queue *q)
     return true;
 }
 
-bool memory_queue_push(struct memory_queue *q, struct memory_entry e, struct mqtt_ids ids)
+static bool put(struct memory_queue *q, struct memory_entry e, struct mqtt_ids ids)
 {
     if (q->after - q->first == q->capacity && !grow(q))
         return false;
@@ -100,6 +104,62 @@ bool memory_queue_push(struct memory_queue *q, struct memory_entry e, struct mqt
     return true;
 }
 
+static void tell(const struct memory_queue *q, uint64_t sequence, struct mqtt_ids ids)
+{
+    const struct memory_entry *e = entry(q, sequence);
+    bool shared = e->shared != NULL && e->shared->queue != NULL;
+    struct journal_entry told = {.session = q->owner,
+                                 .sequence = sequence,
+                                 .message = e->message,
+                                 .qos = e->qos,
+                                 .retain = e->retain,
+                                 .is_value = e->is_value,
+                                 .ids = ids,
+                                 .group = shared ? e->shared->queue->owner : 0,
+                                 .group_number = shared ? e->shared->number : 0};
+    journal_queued(q->journal, &told);
+}
+
+bool memory_queue_push(struct memory_queue *q, struct memory_entry e, struct mqtt_ids ids)
+{
+    if (!put(q, e, ids))
+        return false;
+    if (q->journal != NULL)
+        tell(q, q->after - 1, ids);
+    return true;
+}
+
+/* The next one gets this sequence: those between are acknowledged. */
+static bool skip_to(struct memory_queue *q, uint64_t sequence)
+{
+    enum { MOST = 1 << 20 }; /* a hole that no queue gets, whatever its client does */
+    if (q->first == q->after)
+        q->first = q->after = sequence;
+    if (sequence == 0 || sequence < q->after || sequence - q->after > MOST)
+        return false;
+    for (; q->after < sequence; q->after++) {
+        if (q->after - q->first == q->capacity && !grow(q))
+            return false;
+        *entry(q, q->after) = (struct memory_entry){0};
+    }
+    return true;
+}
+
+bool memory_queue_restore(struct memory_queue *q, uint64_t sequence, struct memory_entry e,
+                          struct mqtt_ids ids)
+{
+    return skip_to(q, sequence) && put(q, e, ids);
+}
+
+bool memory_queue_restore_fetched(struct memory_queue *q, uint64_t fetched)
+{
+    for (uint64_t s = q->first; s < fetched && s < q->after; s++)
+        entry(q, s)->sent = true;
+    q->fetched = fetched;
+    q->told = fetched;
+    return fetched <= q->after || skip_to(q, fetched);
+}
+
 struct memory_entry *memory_queue_at(const struct memory_queue *q, uint64_t sequence)
 {
     return entry(q, sequence);
@@ -109,7 +169,7 @@ void memory_queue_remove(struct memory_queue *q, uint64_t sequence)
 {
     if (sequence < q->first || sequence >= q->after || entry(q, sequence)->message == NULL)
         return;
-    drop(q, entry(q, sequence));
+    drop(q, sequence);
     while (q->first < q->after && entry(q, q->first)->message == NULL)
         q->first++;
     if (q->first == q->after) { /* an idle session keeps no ring */
@@ -136,6 +196,32 @@ uint32_t memory_queue_expire(struct memory_queue *q, uint64_t from, size_t most,
     return dropped;
 }
 
+uint64_t memory_queue_reach(const struct memory_queue *q, uint64_t from, size_t max,
+                            size_t max_bytes)
+{
+    uint64_t reach = from;
+    size_t bytes = 0;
+    for (uint64_t s = from > q->first ? from : q->first;
+         s < q->after && max > 0 && bytes < max_bytes; s++) {
+        const struct memory_entry *e = entry(q, s);
+        if (e->message == NULL)
+            continue;
+        bytes += size_of(e);
+        reach = s + 1;
+        max--;
+    }
+    return reach;
+}
+
+size_t memory_queue_count(const struct memory_queue *q, uint64_t from, uint64_t until, size_t max)
+{
+    size_t count = 0;
+    uint64_t end = until < q->after ? until : q->after;
+    for (uint64_t s = from > q->first ? from : q->first; s < end && count < max; s++)
+        count += entry(q, s)->message != NULL;
+    return count;
+}
+
 size_t memory_queue_read(struct memory_queue *q, uint64_t from, struct store_entry *out, size_t max,
                          size_t max_bytes, bool *more)
 {
@@ -156,6 +242,8 @@ size_t memory_queue_read(struct memory_queue *q, uint64_t from, struct store_ent
         bytes += size_of(e);
         e->sent = true;
     }
+    if (s > q->fetched)
+        q->fetched = s;
     *more = s < q->after;
     return count;
 }

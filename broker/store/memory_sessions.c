@@ -7,6 +7,7 @@
 #include "broker/base/account.h"
 #include "broker/base/broker_stats.h"
 #include "broker/base/memory_budget.h"
+#include "broker/store/journal.h"
 #include "common/base/clock.h"
 #include "common/base/hash.h"
 #include "common/base/timebox.h"
@@ -32,23 +33,33 @@ static void on_will_due(struct wheel_timer *t);
 static void on_expiry_due(struct wheel_timer *t);
 static void on_redispatch_due(struct wheel_timer *t);
 
-static struct memory_session *add_session(struct store_memory *s, const struct store_hold *hold)
+/* An empty queue, whose changes the journal is told. */
+static void begin_queue(struct memory_session *m)
 {
-    struct memory_session *m = account_zalloc(ACCOUNT_SESSIONS, sizeof(*m) + hold->client_id_len);
+    memory_queue_init(&m->queue);
+    m->queue.journal = m->store->journal;
+    m->queue.owner = m->number;
+}
+
+struct memory_session *memory_session_add(struct store_memory *s, struct mqtt_slice id,
+                                          uint64_t number)
+{
+    struct memory_session *m = account_zalloc(ACCOUNT_SESSIONS, sizeof(*m) + id.len);
     if (m == NULL)
         return NULL;
     m->store = s;
+    m->number = number;
     m->will_due.due = on_will_due;
     m->expiry_due.due = on_expiry_due;
     m->redispatch_due.due = on_redispatch_due;
-    memory_queue_init(&m->queue);
-    m->id_len = hold->client_id_len;
-    memcpy(m->id, hold->client_id, hold->client_id_len);
+    begin_queue(m);
+    m->id_len = id.len;
+    memcpy(m->id, id.data, id.len);
     hash_table_add(&s->sessions, &m->by_id, hash_of(s, memory_session_id(m)));
     return m;
 }
 
-static void set_durable(struct store_memory *s, struct memory_session *m, bool durable)
+void memory_session_set_durable(struct store_memory *s, struct memory_session *m, bool durable)
 {
     s->durable_count += (uint32_t)durable - (uint32_t)m->durable;
     m->durable = durable;
@@ -83,8 +94,9 @@ static void on_redispatch_due(struct wheel_timer *t)
 static void forget_state(struct memory_session *m)
 {
     memory_session_return_shared(m, RETURN_SESSION, NULL);
+    journal_session_emptied(m->store->journal, m->number);
     memory_queue_fini(&m->queue, &m->store->leftovers);
-    memory_queue_init(&m->queue);
+    begin_queue(m);
     packet_ids_fini(&m->open_qos2);
     account_free(ACCOUNT_SESSIONS, m->released);
     m->released = NULL;
@@ -102,6 +114,7 @@ static void free_session(struct store_memory *s, struct memory_session *m)
     memory_queue_fini(&m->queue, &s->leftovers);
     if (m->hold != NULL)
         m->hold->store_data = NULL;
+    journal_session_gone(s->journal, m->number);
     account_free(ACCOUNT_SESSIONS, m->user);
     account_free(ACCOUNT_SESSIONS, m);
 }
@@ -111,6 +124,16 @@ static char *copy_user(const char *user)
     size_t size = strlen(user) + 1;
     char *copy = account_alloc(ACCOUNT_SESSIONS, size);
     return copy != NULL ? memcpy(copy, user, size) : NULL;
+}
+
+bool memory_session_set_user(struct memory_session *m, const char *user)
+{
+    char *copy = user != NULL ? copy_user(user) : NULL;
+    if (copy == NULL && user != NULL)
+        return false;
+    account_free(ACCOUNT_SESSIONS, m->user);
+    m->user = copy;
+    return true;
 }
 
 static bool is_users(const struct memory_session *m, const char *user)
@@ -127,11 +150,29 @@ static bool is_another_users(const struct memory_session *m, const struct store_
            !is_users(m, hold->user);
 }
 
-/* Nobody is connected, nothing is durable, no will waits. */
-static void free_if_over(struct store_memory *s, struct memory_session *m)
+static void tell_journal(const struct store_memory *s, const struct memory_session *m)
+{
+    struct journal_session told = {
+        .number = m->number,
+        .client_id = memory_session_id(m),
+        .user = m->user,
+        .durable = m->durable,
+        .connected = m->hold != NULL,
+        .expiry_s = m->expiry_s,
+        .expires_at_ms = wheel_is_set(&m->expiry_due) ? m->expiry_due.at_ms : 0,
+        .will = m->will,
+        .will_delay_s = m->will_delay_s,
+        .will_has_grace = m->will_has_grace,
+        .will_due_ms = wheel_is_set(&m->will_due) ? m->will_due.at_ms : 0};
+    journal_session(s->journal, &told);
+}
+
+void memory_session_settle(struct store_memory *s, struct memory_session *m)
 {
     if (m->hold == NULL && !m->durable && m->will == NULL)
         free_session(s, m);
+    else if (s->journal != NULL)
+        tell_journal(s, m);
 }
 
 static void will_published(void *arg, enum store_status status)
@@ -154,20 +195,27 @@ static void publish_will(struct store_memory *s, struct memory_session *m)
 static void end_session(struct store_memory *s, struct memory_session *m)
 {
     bool was_durable = m->durable;
-    set_durable(s, m, false);
+    memory_session_set_durable(s, m, false);
     forget_state(m);
     if (was_durable)
         s->host.durable_ended(s->host.arg, memory_session_id(m));
     if (!m->will_has_grace)
         publish_will(s, m); /* a delayed will, at the latest now (5.0: 3.1.2.5) */
-    free_if_over(s, m);
+    memory_session_settle(s, m);
 }
 
 static void on_will_due(struct wheel_timer *t)
 {
     struct memory_session *m = (void *)((char *)t - offsetof(struct memory_session, will_due));
-    publish_will(m->store, m);
-    free_if_over(m->store, m);
+    struct store_memory *s = m->store;
+    if (timebox_is_over(s->box)) {
+        wheel_set(&s->wheel, t,
+                  t->at_ms); /* in the next turn: after a restart thousands may be due */
+        return;
+    }
+    publish_will(s, m);
+    memory_session_settle(s, m);
+    timebox_spend(s->box, TIMEBOX_LOOK_US);
 }
 
 static void on_expiry_due(struct wheel_timer *t)
@@ -209,8 +257,10 @@ static bool has_room_for(const struct store_memory *s, const struct memory_sessi
 static void attach(struct store_memory *s, struct memory_session *m,
                    const struct store_connect_request *req)
 {
-    if (m->hold != NULL)
+    if (m->hold != NULL) { /* store/file: it was never told that it is connected */
         m->hold->store_data = NULL;
+        drop_will(m);
+    }
     wheel_cancel(&m->expiry_due);
     wheel_cancel(&m->redispatch_due);
     bool ends =
@@ -220,8 +270,9 @@ static void attach(struct store_memory *s, struct memory_session *m,
     if (req->clean_start)
         forget_state(m);
     drop_will(m); /* a client that comes back to its session cancels it */
-    set_durable(s, m, req->hold->durable);
+    memory_session_set_durable(s, m, req->hold->durable);
     m->hold = req->hold;
+    m->expiry_s = req->session_expiry_s;
     m->will_has_grace = false;
     m->will = req->will.message != NULL ? message_ref(req->will.message) : NULL;
     m->will_delay_s = req->will.delay_s;
@@ -256,11 +307,11 @@ void memory_connect(struct store *store, const struct store_connect_request *req
         return;
     }
     if (m == NULL)
-        m = add_session(s, hold);
+        m = memory_session_add(s, store_hold_id(hold), journal_number(s->journal));
     char *user = m != NULL && hold->user != NULL ? copy_user(hold->user) : NULL;
     if (m == NULL || (user == NULL && hold->user != NULL)) {
         if (m != NULL)
-            free_if_over(s, m);
+            memory_session_settle(s, m);
         done(arg, STORE_UNAVAILABLE, NULL);
         return;
     }
@@ -268,6 +319,7 @@ void memory_connect(struct store *store, const struct store_connect_request *req
     attach(s, m, req);
     account_free(ACCOUNT_SESSIONS, m->user);
     m->user = user;
+    memory_session_settle(s, m);
     result.released = m->released;
     result.released_count = m->released_count;
     result.next_sequence = m->queue.first;
@@ -307,12 +359,12 @@ void memory_disconnect(struct store *store, struct store_hold *hold, bool will,
             memory_session_return_shared(m, RETURN_UNSENT, NULL);
             wheel_set(&s->wheel, &m->redispatch_due, now + s->config.redispatch_after_ms);
         }
+        if (m->durable && session_expiry_s != 0 && session_expiry_s != STORE_EXPIRES_NEVER)
+            wheel_set(&s->wheel, &m->expiry_due, now + (uint64_t)session_expiry_s * 1000);
         if (m->durable && session_expiry_s == 0)
             end_session(s, m);
-        else if (m->durable && session_expiry_s != STORE_EXPIRES_NEVER)
-            wheel_set(&s->wheel, &m->expiry_due, now + (uint64_t)session_expiry_s * 1000);
         else
-            free_if_over(s, m);
+            memory_session_settle(s, m);
     }
     done(arg, STORE_OK);
 }

@@ -36,6 +36,8 @@ struct memory_session {
     struct message *will;
     uint32_t will_delay_s;
     bool will_has_grace; /* it waits for its client to come back, to whatever session */
+    uint32_t expiry_s;   /* after the end of its connection, as it was said at its start */
+    uint64_t number;     /* in the journal; 0: there is none */
     struct wheel_timer will_due, expiry_due;
     struct wheel_timer redispatch_due; /* of what it has of groups */
     uint32_t id_len;
@@ -57,6 +59,10 @@ struct store_memory {
     struct store_entry *scratch; /* what a fetch answers */
     size_t scratch_size;
     struct store_share_entry taken[SHARE_TAKE_MAX]; /* what a take answers */
+    struct journal *journal;                        /* told of each change, NULL: none */
+    uint64_t clock_ms; /* added to CLOCK_BOOTTIME: the clock by which messages expire */
+    /* With a journal, of the last publish: what is to be delivered here once it is safe; borrowed. */
+    struct message *to_deliver;
 };
 
 static inline struct store_memory *memory_of(struct store *s)
@@ -75,11 +81,28 @@ bool memory_takes_queued(const struct store_memory *s, uint64_t queue_bytes);
 
 /* NULL: nothing is known of the client id. */
 struct memory_session *memory_session_find(struct store_memory *s, struct mqtt_slice id);
+/* Makes an entry for a client id of which nothing is known. NULL: out of memory. */
+struct memory_session *memory_session_add(struct store_memory *s, struct mqtt_slice id,
+                                          uint64_t number);
 /* The store ends: nobody is told. */
 void memory_sessions_free(struct store_memory *s);
 /* What the session has of groups (of this one only, unless NULL) goes back to them. */
 void memory_session_return_shared(struct memory_session *m, enum memory_return what,
                                   const struct memory_group *group);
+
+/* The partition of a group's queue in which a message is. */
+uint8_t memory_partition_of(const struct store_memory *s, const struct message *m);
+/* As fetch of store.h, but nothing from this sequence on. */
+void memory_fetch_until(struct store_memory *s, struct store_hold *hold, uint64_t from,
+                        uint64_t until, size_t max, size_t max_bytes, store_fetch_fn *done,
+                        void *arg);
+/* Makes `user` the session's, whose copy it takes; NULL: of who gave no name. False: out of memory. */
+bool memory_session_set_user(struct memory_session *m, const char *user);
+void memory_session_set_durable(struct store_memory *s, struct memory_session *m, bool durable);
+/* Its connection, durability or will has changed: the journal is told. It is freed if nobody is connected, nothing is
+ * durable and no will waits. */
+void memory_session_settle(struct store_memory *s, struct memory_session *m);
+bool memory_session_note_released(struct memory_session *m, uint64_t sequence);
 
 /* store_connect, store_disconnect. */
 void memory_connect(struct store *store, const struct store_connect_request *req,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "broker/base/account.h"
+#include "broker/store/journal.h"
 #include "common/base/hash.h"
 #include "common/log/log.h"
 
@@ -20,6 +21,7 @@ static void free_one(void *arg, struct hash_link *l)
     struct memory_shares *s = arg;
     struct memory_group *g = HASH_OWNER(l, struct memory_group, by_filter);
     share_queue_fini(&g->queue);
+    journal_group_gone(s->journal, g->queue.owner);
     share_partitions_fini(&g->partitions);
     hash_table_remove(&s->groups, &g->by_filter);
     account_free(ACCOUNT_QUEUES, g);
@@ -50,20 +52,33 @@ struct memory_group *memory_shares_find(const struct memory_shares *s, struct mq
     return NULL;
 }
 
-struct memory_group *memory_shares_get(struct memory_shares *s, struct mqtt_slice filter)
+static struct memory_group *add(struct memory_shares *s, struct mqtt_slice filter, uint64_t number)
 {
-    struct memory_group *g = memory_shares_find(s, filter);
-    if (g != NULL)
-        return g;
-    g = account_zalloc(ACCOUNT_QUEUES, sizeof(*g) + filter.len);
+    struct memory_group *g = account_zalloc(ACCOUNT_QUEUES, sizeof(*g) + filter.len);
     if (g == NULL)
         return NULL;
     share_queue_init(&g->queue);
     g->queue.open = s->hashed ? g->partitions.open : NULL;
+    g->queue.journal = s->journal;
+    g->queue.owner = number;
     g->filter_len = filter.len;
     memcpy(g->filter, filter.data, filter.len);
     hash_table_add(&s->groups, &g->by_filter, hash_of(s, filter));
+    journal_group(s->journal, number, filter);
     return g;
+}
+
+struct memory_group *memory_shares_get(struct memory_shares *s, struct mqtt_slice filter)
+{
+    struct memory_group *g = memory_shares_find(s, filter);
+    return g != NULL ? g : add(s, filter, journal_number(s->journal));
+}
+
+struct memory_group *memory_shares_restore(struct memory_shares *s, struct mqtt_slice filter,
+                                           uint64_t number)
+{
+    struct memory_group *g = memory_shares_find(s, filter);
+    return g != NULL ? g : add(s, filter, number);
 }
 
 void memory_shares_joined(struct memory_shares *s, struct mqtt_slice filter, const void *member)
@@ -85,32 +100,83 @@ void memory_shares_left(struct memory_shares *s, struct mqtt_slice filter, const
         share_partitions_leave(&g->partitions, member);
 }
 
-struct taker {
+static uint64_t client_of(const struct memory_shares *s, const struct memory_taker *t)
+{
+    return hash_bytes(s->hash_key, t->client_id.data, t->client_id.len);
+}
+
+struct looks_for {
     const struct memory_group *group;
-    const void *member;
+    const struct memory_taker *taker;
+    uint64_t client; /* where there is something that somebody may not read */
+    bool hashed;
 };
 
-static bool is_its_own(const void *arg, const struct share_entry *e)
+static struct looks_for looks_for(const struct memory_shares *s, const struct memory_group *g,
+                                  const struct memory_taker *taker)
 {
-    const struct taker *t = arg;
-    return share_partitions_has(&t->group->partitions, t->member, e->partition);
+    return (struct looks_for){.group = g,
+                              .taker = taker,
+                              .client = g->queue.denied > 0 ? client_of(s, taker) : 0,
+                              .hashed = s->hashed};
+}
+
+/* What another member may not read is out of its partition's order, and anybody's. */
+static bool is_for_it(const void *arg, const struct share_entry *e)
+{
+    const struct looks_for *l = arg;
+    if (e->denied != NULL)
+        return !share_entry_is_denied(e, l->client);
+    return !l->hashed ||
+           share_partitions_has(&l->group->partitions, l->taker->member, e->partition);
+}
+
+static bool is_denied(const void *arg, const struct share_entry *e)
+{
+    const struct looks_for *l = arg;
+    return share_entry_is_denied(e, l->client);
+}
+
+static __attribute__((noinline)) struct share_entry *
+take_fit(struct memory_shares *s, struct memory_group *g, const struct memory_taker *taker)
+{
+    struct looks_for l = looks_for(s, g, taker);
+    return share_queue_take_fit(&g->queue, is_for_it, &l);
 }
 
 struct share_entry *memory_shares_take(struct memory_shares *s, struct memory_group *g,
-                                       const void *member)
+                                       const struct memory_taker *taker)
 {
-    struct taker t = {.group = g, .member = member};
-    if (!s->hashed)
+    if (s->hashed)
+        share_partitions_claim(&g->partitions, taker->member);
+    else if (g->queue.denied == 0)
         return share_queue_take(&g->queue);
-    share_partitions_claim(&g->partitions, member);
-    return share_queue_take_fit(&g->queue, is_its_own, &t);
+    return take_fit(s, g, taker);
 }
 
-bool memory_shares_has_more(const struct memory_shares *s, const struct memory_group *g,
-                            const void *member)
+bool memory_shares_deny(const struct memory_shares *s, struct share_entry *e,
+                        const struct memory_taker *taker)
 {
-    struct taker t = {.group = g, .member = member};
-    return s->hashed ? share_queue_has_fit(&g->queue, is_its_own, &t) : g->queue.waiting_count > 0;
+    return share_entry_deny(e, client_of(s, taker));
+}
+
+static __attribute__((noinline)) enum store_more more_that_fits(const struct memory_shares *s,
+                                                                const struct memory_group *g,
+                                                                const struct memory_taker *taker)
+{
+    struct looks_for l = looks_for(s, g, taker);
+    if (share_queue_has_fit(&g->queue, is_for_it, &l))
+        return STORE_MORE;
+    bool others = g->queue.denied > 0 && share_queue_has_fit(&g->queue, is_denied, &l);
+    return others ? STORE_MORE_OTHERS : STORE_MORE_NONE;
+}
+
+enum store_more memory_shares_more(const struct memory_shares *s, const struct memory_group *g,
+                                   const struct memory_taker *taker)
+{
+    if (s->hashed || g->queue.denied > 0)
+        return more_that_fits(s, g, taker);
+    return g->queue.waiting_count > 0 ? STORE_MORE : STORE_MORE_NONE;
 }
 
 static void note_memberless(struct memory_shares *s, struct memory_group *g)
@@ -122,6 +188,8 @@ static void note_memberless(struct memory_shares *s, struct memory_group *g)
 void memory_shares_ended(struct memory_shares *s, struct mqtt_slice filter)
 {
     struct memory_group *g = memory_shares_find(s, filter);
+    if (g != NULL)
+        g->has_away = false;
     if (g != NULL && g->keep_ms > 0)
         note_memberless(s, g);
     else if (g != NULL)
@@ -134,7 +202,8 @@ bool memory_shares_declare(struct memory_shares *s, struct mqtt_slice filter, ui
     if (g == NULL)
         return false;
     g->keep_ms = keep_ms;
-    note_memberless(s, g);
+    if (!g->has_away)
+        note_memberless(s, g);
     return true;
 }
 

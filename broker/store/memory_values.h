@@ -10,12 +10,14 @@
 
 #include "broker/store/store.h"
 
+struct journal;
 struct retained_tree;
 
 struct memory_values {
     struct retained_tree *tree;
     const struct store_memory_config *config;
-    uint64_t sweep_ms; /* when expired ones are looked for next; CLOCK_MONOTONIC */
+    uint64_t sweep_ms;       /* when expired ones are looked for next; CLOCK_MONOTONIC */
+    struct journal *journal; /* told of each change, NULL: none */
 };
 
 /* False when out of memory. */
@@ -24,6 +26,8 @@ void memory_values_fini(struct memory_values *v);
 
 /* Its topic's value from now on; with an empty payload, or without room, the topic has none. */
 void memory_values_keep(struct memory_values *v, struct message *m);
+/* A value of before a restart, whatever the bounds are now. False: out of memory. */
+bool memory_values_restore(struct memory_values *v, struct message *m);
 /* Whether a value that was read has expired: then it is removed. `now_ms`: store_now_ms. */
 bool memory_values_drop_expired(struct memory_values *v, struct message *m, uint64_t now_ms);
 /* Those that nobody reads: looks at a part of the tree, ten times a second at most, so that a million values are gone

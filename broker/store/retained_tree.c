@@ -27,6 +27,8 @@ struct retained_tree {
     size_t messages;
     size_t expiring;   /* of them, those that expire */
     uint32_t sweep_at; /* bucket */
+    retained_removed_fn *removed;
+    void *removed_arg;
     uint64_t hash_key;
     struct retained_node root;
 };
@@ -214,6 +216,12 @@ static struct retained_node *expired_in(const struct retained_tree *t, uint32_t 
     return NULL;
 }
 
+void retained_tree_watch(struct retained_tree *t, retained_removed_fn *removed, void *arg)
+{
+    t->removed = removed;
+    t->removed_arg = arg;
+}
+
 /* There are about as many buckets as nodes. */
 size_t retained_tree_sweep(struct retained_tree *t, uint32_t size, uint64_t now_ms)
 {
@@ -223,6 +231,8 @@ size_t retained_tree_sweep(struct retained_tree *t, uint32_t size, uint64_t now_
         if (++t->sweep_at >= t->by_level.size)
             t->sweep_at = 0;
         while ((n = expired_in(t, t->sweep_at, now_ms)) != NULL) {
+            if (t->removed != NULL)
+                t->removed(t->removed_arg, n->message);
             drop_value(t, n);
             prune(t, n);
             removed++;

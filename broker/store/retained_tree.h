@@ -30,6 +30,9 @@ size_t retained_tree_count(const struct retained_tree *t);
 /* Looks for values that have expired, in a part of the tree that is about `size` nodes large: each call goes
  * on where the one before ended. Removes them; returns how many. */
 size_t retained_tree_sweep(struct retained_tree *t, uint32_t size, uint64_t now_ms);
+/* `removed` is called for each value that a sweep removes, right before. NULL: nobody is told. */
+typedef void retained_removed_fn(void *arg, const struct message *m);
+void retained_tree_watch(struct retained_tree *t, retained_removed_fn *removed, void *arg);
 
 struct retained_cursor {
     struct retained_tree *tree;

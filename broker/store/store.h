@@ -1,11 +1,12 @@
 /*
  * store - where what must outlive a connection, or a broker, is kept; and the way to other brokers.
  *
- * Two kinds: `memory` (one broker, store_memory.c) and `redis` (a fleet, broker/fleet/).
+ * Three kinds: `memory` (one broker, store_memory.c), `file` (the same with its state in a file, store/file/) and
+ * `redis` (a fleet, broker/fleet/).
  *
  * Data flow: the protocol handlers and publish.c call store_* functions; each has one completion,
  *            called exactly once, either before the call returns (memory) or in a later turn of the
- *            loop (redis), also on failure and at shutdown. In the other direction the store calls
+ *            loop (redis, file), also on failure and at shutdown. In the other direction the store calls
  *            struct store_host, which the broker's core implements.
  *            The redis store completes and calls its host only from store_input, never from
  *            another call.
@@ -233,11 +234,18 @@ struct store_share_entry {
     struct message *message;   /* referenced by the receiver if kept */
     uint8_t qos;               /* effective */
 };
+enum store_more {
+    STORE_MORE_NONE,
+    STORE_MORE,        /* the group has more */
+    STORE_MORE_OTHERS, /* what it has is for other members: this one may not read it */
+};
 typedef void store_take_fn(void *arg, enum store_status status,
-                           const struct store_share_entry *entries, size_t count, bool more);
+                           const struct store_share_entry *entries, size_t count,
+                           enum store_more more);
 /* Takes up to `max` messages. A connection without a durable session gets them as entries. What a
  * durable session is to get at QoS 1 or 2 is copied into its own queue and comes from there, so it
- * isn't among the entries. `more`: the group has more. One call at a time for each member. */
+ * isn't among the entries. What it may not read (host.share_reader) stays in the group, for others. One call at a
+ * time for each member. */
 void store_share_take(struct store *s, const struct store_member *m, size_t max,
                       store_take_fn *done, void *arg);
 /* PUBACK or PUBREC came, or the message ends with its connection (sent at QoS 2). */
@@ -333,6 +341,8 @@ void store_free(struct store *s);
 
 typedef void store_sequence_fn(void *arg, uint64_t sequence);
 
+enum store_reader { STORE_READER_IT, STORE_READER_ANOTHER, STORE_READER_NOBODY };
+
 struct store_host {
     void *arg;
     /* A message of another broker for this broker's own connected sessions: deliver to clean ones
@@ -350,6 +360,10 @@ struct store_host {
     /* The queue of a group has, or may have, so many messages more: members here that have room take
      * them. False: none of them has. */
     bool (*share_wake)(void *arg, struct mqtt_slice filter, uint32_t messages);
+    /* Who of the group may read the topic: this member, another one who is connected here or away, or nobody that is
+     * known here. NULL: all may. Not this one: another one that has room is to take, if there is one here. */
+    enum store_reader (*share_reader)(void *arg, const struct store_hold *hold,
+                                      struct mqtt_slice filter, struct mqtt_slice topic);
     /* Now and then (redis store): members with room try to take. `join`: their memberships are to be told
      * again before, Redis lost them. */
     void (*share_look)(void *arg, bool join);
@@ -412,6 +426,7 @@ struct metrics;
 struct store_redis_config; /* of broker_config.h: redis url, timeouts, lease, limits */
 
 struct broker_stats;
+struct journal;
 struct memory_budget;
 
 struct store_memory_config {
@@ -424,9 +439,20 @@ struct store_memory_config {
     uint32_t retained_limit;            /* topics; one more is dropped and counted */
     const struct memory_budget *budget; /* what lasts keeps to a part of it; NULL: no bound */
     struct broker_stats *stats;         /* where it counts */
+    struct journal *journal;            /* told of each change (journal.h); NULL: nobody is */
+    uint64_t clock_ms; /* what the clock by which messages expire is ahead of CLOCK_BOOTTIME */
 };
 struct store *store_memory_new(const struct store_memory_config *cfg,
                                const struct store_host *host);
+struct store_file_config {
+    const char *path;
+    int sync;                          /* enum store_sync, of broker_config.h */
+    struct store_memory_config memory; /* without journal and clock */
+};
+/* The memory store with its state in a file, of one broker (store/file/store_file.h). NULL with a sentence in err. */
+struct store *store_file_new(struct event_base *base, const struct store_file_config *cfg,
+                             const struct store_host *host, struct metrics *metrics, char *err,
+                             size_t errlen);
 /* NULL with a sentence in err. */
 struct store *store_redis_new(struct event_base *base, const struct store_redis_config *cfg,
                               const struct store_host *host, struct metrics *metrics, char *err,
@@ -439,6 +465,8 @@ struct store_ops {
     /* A publish without queue targets, nodes and retain needs no call: this broker is alone.
      * publish.c makes no message for it then. */
     bool untargeted_is_done;
+    /* A message may be delivered (host.deliver) after a newer value of its topic was read. */
+    bool delivers_late;
     void (*connect)(struct store *, const struct store_connect_request *, store_connect_fn *,
                     void *);
     void (*disconnect)(struct store *, struct store_hold *, bool, uint32_t, store_done_fn *,
@@ -500,6 +528,12 @@ struct store_retained_read {
 static inline bool store_is_shared(const struct store *s)
 {
     return !s->ops->untargeted_is_done;
+}
+
+/* A live message may come to a client after a retained value that is newer. */
+static inline bool store_delivers_late(const struct store *s)
+{
+    return store_is_shared(s) || s->ops->delivers_late;
 }
 
 #endif

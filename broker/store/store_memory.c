@@ -7,6 +7,7 @@
 
 #include "broker/base/broker_stats.h"
 #include "broker/base/drop_log.h"
+#include "broker/store/journal.h"
 #include "broker/store/memory_groups.h"
 #include "broker/store/memory_read.h"
 #include "broker/store/memory_sessions.h"
@@ -16,15 +17,21 @@
 #include "common/base/timebox.h"
 #include "common/log/log.h"
 
+/* The session, if the journal is to know what it subscribes to. */
+static const struct memory_session *told_of(struct store *store, const struct store_hold *hold)
+{
+    const struct memory_session *m = hold->store_data;
+    return memory_of(store)->journal != NULL && m != NULL && m->durable ? m : NULL;
+}
+
 /* The core keeps a durable session's subscriptions in its topic tree. */
 static void memory_subscribe(struct store *store, struct store_hold *hold,
                              const struct store_subscription *subs, size_t count,
                              store_done_fn *done, void *arg)
 {
-    (void)store;
-    (void)hold;
-    (void)subs;
-    (void)count;
+    const struct memory_session *m = told_of(store, hold);
+    for (size_t i = 0; m != NULL && i < count; i++)
+        journal_subscribed(memory_of(store)->journal, m->number, &subs[i]);
     done(arg, STORE_OK);
 }
 
@@ -32,10 +39,9 @@ static void memory_unsubscribe(struct store *store, struct store_hold *hold,
                                const struct mqtt_slice *filters, size_t count, store_done_fn *done,
                                void *arg)
 {
-    (void)store;
-    (void)hold;
-    (void)filters;
-    (void)count;
+    const struct memory_session *m = told_of(store, hold);
+    for (size_t i = 0; m != NULL && i < count; i++)
+        journal_unsubscribed(memory_of(store)->journal, m->number, filters[i]);
     done(arg, STORE_OK);
 }
 
@@ -110,7 +116,7 @@ static void say_group_full(struct memory_group *g)
     g->full_said = true;
 }
 
-static uint8_t partition_of(const struct store_memory *s, const struct message *m)
+uint8_t memory_partition_of(const struct store_memory *s, const struct message *m)
 {
     struct mqtt_slice by = s->config.share_strategy == SHARE_HASH_TOPIC ? m->topic : m->publisher;
     if (!s->shares.hashed)
@@ -132,21 +138,22 @@ static void queue_for_group(struct store_memory *s, struct mqtt_slice filter, st
         g->full_said = false;
     if (q != NULL && !memory_takes_queued(s, q->bytes))
         drop_note(s->config.stats, DROP_MEMORY, filter, m->topic);
-    else if (q == NULL || !share_queue_push(q, m, partition_of(s, m), clock_monotonic_ms()))
+    else if (q == NULL || !share_queue_push(q, m, memory_partition_of(s, m), clock_monotonic_ms()))
         drop_note(s->config.stats, DROP_NO_MEMORY, filter, m->topic);
     else
         s->host.share_wake(s->host.arg, filter, 1);
 }
 
 /* True when this packet id of a durable publisher was published before. */
-static bool is_repeat(const struct store_publish_request *req)
+static bool is_repeat(const struct store_memory *s, const struct store_publish_request *req)
 {
     struct memory_session *m = req->hold != NULL ? req->hold->store_data : NULL;
     if (req->qos2_packet_id == 0 || m == NULL)
         return false;
     if (packet_ids_has(&m->open_qos2, req->qos2_packet_id))
         return true;
-    packet_ids_add(&m->open_qos2, req->qos2_packet_id);
+    if (packet_ids_add(&m->open_qos2, req->qos2_packet_id))
+        journal_qos2_opened(s->journal, m->number, req->qos2_packet_id);
     return false;
 }
 
@@ -156,7 +163,8 @@ static void memory_publish(struct store *store, const struct store_publish_reque
     struct store_memory *s = memory_of(store);
     struct message *m = req->message;
     bool reached = true; /* by a repeat: when it came first */
-    if (!is_repeat(req)) {
+    s->to_deliver = NULL;
+    if (!is_repeat(s, req)) {
         reached = req->targets.queue_count > 0 || req->targets.group_count > 0;
         if (m->retain)
             memory_values_keep(&s->values, m);
@@ -164,7 +172,9 @@ static void memory_publish(struct store *store, const struct store_publish_reque
             queue_for(s, &req->targets.queues[i], m, false);
         for (size_t i = 0; i < req->targets.group_count; i++)
             queue_for_group(s, req->targets.groups[i], m);
-        if (req->qos2_packet_id != 0)
+        if (req->qos2_packet_id != 0 && s->journal != NULL)
+            s->to_deliver = m;
+        else if (req->qos2_packet_id != 0)
             reached |= s->host.deliver(s->host.arg, m);
     }
     if (req->reached != NULL)
@@ -184,9 +194,8 @@ static void memory_qos2_end(struct store *store, struct store_hold *hold, uint16
                             store_done_fn *done, void *arg)
 {
     struct memory_session *m = hold->store_data;
-    (void)store;
-    if (m != NULL)
-        packet_ids_remove(&m->open_qos2, packet_id);
+    if (m != NULL && packet_ids_remove(&m->open_qos2, packet_id))
+        journal_qos2_closed(memory_of(store)->journal, m->number, packet_id);
     done(arg, STORE_OK);
 }
 
@@ -204,10 +213,10 @@ static bool reserve_scratch(struct store_memory *s, size_t count)
     return true;
 }
 
-static void memory_fetch(struct store *store, struct store_hold *hold, uint64_t from, size_t max,
-                         size_t max_bytes, store_fetch_fn *done, void *arg)
+void memory_fetch_until(struct store_memory *s, struct store_hold *hold, uint64_t from,
+                        uint64_t until, size_t max, size_t max_bytes, store_fetch_fn *done,
+                        void *arg)
 {
-    struct store_memory *s = memory_of(store);
     struct memory_session *m = hold->store_data;
     bool more = false;
     size_t count = 0;
@@ -220,8 +229,16 @@ static void memory_fetch(struct store *store, struct store_hold *hold, uint64_t 
         return;
     }
     expire_queue(s, m, from, max);
+    if (until != UINT64_MAX)
+        max = memory_queue_count(&m->queue, from, until, max);
     count = memory_queue_read(&m->queue, from, s->scratch, max, max_bytes, &more);
     done(arg, STORE_OK, s->scratch, count, more);
+}
+
+static void memory_fetch(struct store *store, struct store_hold *hold, uint64_t from, size_t max,
+                         size_t max_bytes, store_fetch_fn *done, void *arg)
+{
+    memory_fetch_until(memory_of(store), hold, from, UINT64_MAX, max, max_bytes, done, arg);
 }
 
 static void memory_ack(struct store *store, struct store_hold *hold, uint64_t sequence)
@@ -232,7 +249,7 @@ static void memory_ack(struct store *store, struct store_hold *hold, uint64_t se
         memory_queue_remove(&m->queue, sequence);
 }
 
-static bool note_released(struct memory_session *m, uint64_t sequence)
+bool memory_session_note_released(struct memory_session *m, uint64_t sequence)
 {
     if (m->released_count == m->released_capacity) {
         uint32_t more = m->released_capacity == 0 ? 8 : m->released_capacity * 2;
@@ -243,6 +260,7 @@ static bool note_released(struct memory_session *m, uint64_t sequence)
         m->released_capacity = more;
     }
     m->released[m->released_count++] = sequence;
+    journal_released(m->store->journal, m->number, sequence);
     return true;
 }
 
@@ -251,7 +269,7 @@ static void memory_release(struct store *store, struct store_hold *hold, uint64_
 {
     struct memory_session *m = hold->store_data;
     (void)store;
-    if (m != NULL && !note_released(m, sequence)) {
+    if (m != NULL && !memory_session_note_released(m, sequence)) {
         done(arg, STORE_UNAVAILABLE);
         return;
     }
@@ -267,6 +285,7 @@ static void memory_complete(struct store *store, struct store_hold *hold, uint64
     for (uint32_t i = 0; m != NULL && i < m->released_count; i++) {
         if (m->released[i] != sequence)
             continue;
+        journal_completed(m->store->journal, m->number, sequence);
         m->released_count--;
         memmove(&m->released[i], &m->released[i + 1],
                 (m->released_count - i) * sizeof(*m->released));
@@ -330,8 +349,7 @@ static void memory_flush(struct store *store)
 
 static uint64_t memory_now_ms(const struct store *store)
 {
-    (void)store;
-    return clock_boottime_ms();
+    return clock_boottime_ms() + ((const struct store_memory *)store)->clock_ms;
 }
 
 static enum store_health memory_health(const struct store *store)
@@ -414,6 +432,8 @@ struct store *store_memory_new(const struct store_memory_config *cfg, const stru
         free(s);
         return NULL;
     }
+    s->journal = s->values.journal = s->shares.journal = cfg->journal;
+    s->clock_ms = cfg->clock_ms;
     s->shares.hashed = share_strategy_is_hashed(cfg->share_strategy);
     wheel_init(&s->wheel, clock_monotonic_ms());
     leftovers_init(&s->leftovers);

@@ -124,6 +124,18 @@ class Quickstart(unittest.TestCase):
             time.sleep(0.02)
         self.assert_round_trip(done.stdout)
 
+    def test_one_broker_keeps_its_state_without_redis(self):
+        done = quickstart("--detach", "--no-tls", "--brokers", "1", "--port", str(free_port()))
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("1 broker behind", done.stdout)
+        self.assertEqual(len(running()), 2)
+        run(shlex.split(printed(done.stdout, "publish")) + ["-r"])
+        quickstart("--stop")
+        done = quickstart("--detach", "--no-tls", "--brokers", "1", "--port", str(free_port()))
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        subscriber = shlex.split(printed(done.stdout, "subscribe")) + ["-C", "1", "-W", "10"]
+        self.assertEqual(run(subscriber), "demo/hello hello, fleet\n")
+
     def test_a_busy_port_is_named(self):
         with socket.socket() as holder:
             holder.bind(("127.0.0.1", 0))

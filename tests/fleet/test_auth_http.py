@@ -78,7 +78,10 @@ def start(holder, **http_config):
     holder.scope.write("token", "Bearer hush\n")
     holder.broker = Broker(holder.scope, config={"auth": {
         "anonymous": False, "password_file": passwords,
-        "http": dict({"url": holder.service.url, "authorization": "@token", "timeout": "1s"}, **http_config)}}).start()
+        "http": dict({"url": holder.service.url, "authorization": "@token", "timeout": "1s"}, **http_config)}})
+    holder.broker.config["listeners"][0]["trusted_proxies"] = ["192.0.2.0/24"]  # clients are who they are
+    holder.broker.reconfigure()
+    holder.broker.start()
 
 
 class Asked(harness.FleetTest):
@@ -200,7 +203,7 @@ class Dead(harness.FleetTest):
 
     def test_configured_to_be_ignored(self):
         auth = self.broker.config["auth"]
-        self.broker.stop()
+        self.broker.term()
         self.broker.reconfigure(auth=dict(auth, anonymous=True, http=dict(auth["http"], on_failure="ignore")))
         self.broker.start()
         self.broker.connect("anonymous").close()

@@ -120,7 +120,7 @@ class Users(harness.FleetTest):
         open(passwords, "w").close()
         for name in ("alice", "bob"):
             subprocess.run([program("mosquitto_passwd"), "-b", passwords, name, "secret"], check=True, timeout=30)
-        holder.broker.stop()
+        holder.broker.term()
         holder.broker.reconfigure(auth={"anonymous": False, "password_file": passwords})
         holder.broker.start()
 

@@ -119,5 +119,34 @@ class FullPipe(harness.FleetTest):
         lb.term(timeout=20)
 
 
+
+class WhoComesAndGoes(harness.FleetTest):
+    """A line for each connection, whatever their number, unless log.connections says no."""
+
+    def lines(self, **log):
+        broker = Broker(self.scope, "broker%d" % len(log), config={"log": {"level": "info", "format": "text", **log}}).start()
+        for n in range(30):
+            with broker.connect("c%d" % n, username="u", clean=n % 2 == 0, keepalive=7) as client:
+                client.disconnect()
+        with broker.connect("bad") as client:
+            client.send(b"\xff\xff")
+            client.drain_until_closed()
+        broker.wait_log("client_closed client_id=bad .*reason=malformed")
+        return broker.log()
+
+    def test_each_has_its_lines(self):
+        log = self.lines()
+        for n in range(30):
+            self.assertRegex(log, r"client_online client_id=c%d user=u peer=127\.0\.0\.1:\d+ version=3\.1\.1 clean=%s durable=%s "
+                             r"present=false keep_alive_s=7\n" % (n, ("true", "false")[n % 2], ("false", "true")[n % 2]))
+            self.assertRegex(log, r"client_closed client_id=c%d user=u peer=\S+ reason=disconnect online_s=\d+\n" % n)
+        self.assertEqual(log.count("client_online"), 31)
+
+    def test_none_has(self):
+        log = self.lines(connections=False)
+        self.assertNotIn("client_online", log)
+        self.assertEqual(log.count("client_closed"), 1)
+
+
 if __name__ == "__main__":
     harness.main()

@@ -16,7 +16,7 @@ class LoginTest:
     def broker_with(self, lines, name="broker", redis=None, **auth):
         """lines: of the password file. A machine that is busy with other tests may take its time."""
         self.file = self.scope.write("passwd", "".join(lines))
-        auth = {"login_timeout": "60s", **auth}
+        auth = {"login_timeout": "60s", "bad_login": BAD, **auth}
         broker = Broker(self.scope, name, redis, {"auth": {"anonymous": True, "password_file": self.file, **auth}})
         broker.reconfigure(listeners=[{"bind": "127.0.0.1:%d" % broker.port}])  # trusted proxies have no address
         return broker.start()

@@ -10,7 +10,7 @@ from shared_case import SharedCase, gather, read
 
 SHARED = {"redispatch_after": "1s", "queue_alias": True,
           "groups": [{"name": "kept", "filter": "kept/+", "keep": "1h"}]}
-CONFIG = {"shared": SHARED, "limits": {"max_inflight": 10}}
+CONFIG = {"shared": SHARED, "limits": {"max_inflight": 10}, "sys_interval": "1s"}
 
 
 class Cases(SharedCase):
@@ -254,6 +254,27 @@ class Cases(SharedCase):
         publisher.publish(topic, "2", 1, props={"message_expiry": 100})
         pace(1.3)  # until the first one is over
         self.assertEqual(gather([self.member("$share/kept/kept/+", 1)], 1), [[2]])
+
+    def test_each_brokers_own_figures_go_to_one_of_its_members(self):
+        where = "$share/%s/$SYS/broker/uptime" % self.unique("g")
+        members = [self.member(where, i, 0) for i in range(3) for _ in range(2)]
+        seen = [[] for _ in members]
+
+        def values(broker):
+            return [v for i, mine in enumerate(seen) for v in mine if self.at(i // 2) is broker]
+
+        def enough():
+            for client, mine in zip(members, seen):
+                try:
+                    client.fill(time.monotonic() + 0.003)
+                except m.TimedOut:
+                    pass
+                mine.extend(p.payload for p in client.packets if p.kind == m.PUBLISH)
+                client.packets = []
+            return all(len(values(self.at(i))) >= 3 for i in range(3))
+        eventually(enough, 20, "figures of each broker")
+        for broker in {self.at(i) for i in range(3)}:
+            self.assertEqual(len(values(broker)), len(set(values(broker))), "each to one member")
 
     def test_a_will_goes_to_one_member(self):
         topic = self.unique("t/")

@@ -67,7 +67,7 @@ struct watcher {
 #define WATCH_DEMAND(w, condition)                                                                 \
     do {                                                                                           \
         if (!(condition))                                                                          \
-            watcher_fail(w, #condition);                                                             \
+            watcher_fail(w, #condition);                                                           \
     } while (0)
 
 static void watcher_fail(const struct watcher *w, const char *what)
@@ -96,7 +96,8 @@ static struct watcher_session *watcher_session_of(struct watcher *w, struct mqtt
     return NULL;
 }
 
-static uint32_t watcher_num(const struct mqtt_props *props, enum mqtt_property id, uint32_t otherwise)
+static uint32_t watcher_num(const struct mqtt_props *props, enum mqtt_property id,
+                            uint32_t otherwise)
 {
     struct mqtt_prop p;
     return mqtt_props_find(props, id, &p) ? p.num : otherwise;

@@ -41,7 +41,13 @@ static void ask(struct acl *acl, const char *user, const char *client, const cha
     bool reads = acl_check(acl, text(user), text(client), text(topic), ACL_READ);
     demand(acl_check(acl, text(user), text(client), text(topic), ACL_READ) == reads);
     acl_check(acl, text(user), text(client), text(topic), ACL_WRITE);
-    demand(acl_check(acl, text(user), text(client), text(topic), ACL_SUBSCRIBE));
+    /* A filter without wildcards is granted exactly if the topic may be read. */
+    demand(acl_grants_filter(acl, text(user), text(client), text(topic), ACL_FILTER_COVERED) ==
+           reads);
+    demand(!reads ||
+           acl_grants_filter(acl, text(user), text(client), text(topic), ACL_FILTER_OVERLAP));
+    demand(!acl_grants_filter(acl, text(user), text(client), text("a/#"), ACL_FILTER_COVERED) ||
+           acl_grants_filter(acl, text(user), text(client), text("a/#"), ACL_FILTER_OVERLAP));
 }
 
 static void fuzz_acl(const uint8_t *data, size_t size)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Tests the speed guard with a workload and baselines that are made up: it fails when the workload has
-# grown by more than 10 %, and only then, and counts the same each time.
+# grown by more than 1 %, and only then, and counts the same each time.
 #
 #   tests/guard/selftest.sh PROGRAM
 set -euo pipefail
@@ -25,7 +25,7 @@ check() {
     fi
 }
 
-# The count as a multiple of what it is, in thousandths.
+# A baseline of so many thousandths of the count.
 baseline_of() { printf '%s %s\n' "$name" $((count * $1 / 1000)) >"$folder/baseline.txt"; }
 
 : >"$folder/baseline.txt"
@@ -37,12 +37,14 @@ run --update "$program" || {
 count=$(sed -nE "s/^$name ([0-9]+)\$/\\1/p" "$folder/baseline.txt")
 
 check "the same again" 0 "+0.00 %"
-baseline_of 917 # it has 9 % more than that
-check "grown by 9 %" 0
-baseline_of 900 # 11 % more
-check "grown by 11 %" 1 "grew by more than 10 %"
-baseline_of 1200
-check "shrunk by a sixth" 0 "shrank by more than 10 %"
+baseline_of 995 # it has 0.5 % more than that
+check "grown by 0.5 %" 0 "+0.50 %"
+baseline_of 985 # 1.5 % more
+check "grown by 1.5 %" 1 "grew by more than 1 %"
+baseline_of 1005
+check "shrunk by 0.5 %" 0 "-0.50 %"
+baseline_of 1015
+check "shrunk by 1.5 %" 0 "shrank by more than 1 %"
 echo "other 1" >"$folder/baseline.txt"
 check "without a number" 1 "no line in"
 echo "$name: the guard works ($count instructions)"

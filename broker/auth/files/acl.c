@@ -4,66 +4,30 @@
  */
 #include "broker/auth/files/acl.h"
 
-#include "broker/auth/files/line_file.h"
-
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
+#include "broker/auth/files/acl_rules.h"
+#include "broker/auth/files/line_file.h"
 
-enum { TOPIC_MAX_BYTES = 65535, BLOCK_BYTES = 1 << 20, ALIGN_BYTES = 16 };
+enum { BLOCK_BYTES = 1 << 20, ALIGN_BYTES = 16 };
 
 /* What the file says is kept in a few large blocks: a million users are freed at once. */
-struct block {
-    struct block *next;
+struct acl_block {
+    struct acl_block *next;
     size_t size, used;
     _Alignas(ALIGN_BYTES) uint8_t bytes[];
 };
 
-struct rule {
-    struct rule *next;
-    uint32_t len;
-    uint32_t prefix;       /* bytes up to the first wildcard or placeholder: a cheap refusal */
-    unsigned grants;       /* acl_access bits, 0: deny */
-    bool has_id, has_name; /* %c, %u; only in patterns */
-    char filter[];
-};
-
-struct rule_list {
-    struct rule *first, *last;
-};
-
-struct rules {
-    struct rule_list denies, grants;
-};
-
-struct user {
-    UT_hash_handle hh;
-    struct rules rules;
-    char name[];
-};
-
-struct acl {
-    struct block *blocks; /* users and rules are in them */
-    struct user *users;
-    struct rules anonymous, patterns;
-    uint8_t *spelled; /* TOPIC_MAX_BYTES, for a pattern with its names put in */
-};
-
-struct asker {
-    struct mqtt_slice username, client_id, topic;
-};
-
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-static struct block *add_block(struct acl *acl, size_t at_least)
+static struct acl_block *add_block(struct acl *acl, size_t at_least)
 {
     size_t size = at_least > BLOCK_BYTES ? at_least : BLOCK_BYTES;
     if (acl->blocks == NULL && at_least < 4096)
         size = 4096; /* most files are small */
-    struct block *b = calloc(1, sizeof(*b) + size);
+    struct acl_block *b = calloc(1, sizeof(*b) + size);
 
     if (b != NULL) {
         b->size = size;
@@ -76,7 +40,7 @@ static struct block *add_block(struct acl *acl, size_t at_least)
 /* All zero, until acl_free; NULL when out of memory. */
 static void *take(struct acl *acl, size_t size)
 {
-    struct block *b = acl->blocks;
+    struct acl_block *b = acl->blocks;
     size_t rounded = (size + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
     if (b == NULL || b->size - b->used < rounded)
         b = add_block(acl, rounded);
@@ -91,17 +55,18 @@ void acl_free(struct acl *acl)
     if (acl == NULL)
         return;
     HASH_CLEAR(hh, acl->users);
-    for (struct block *b = acl->blocks, *next; b != NULL; b = next) {
+    for (struct acl_block *b = acl->blocks, *next; b != NULL; b = next) {
         next = b->next;
         free(b);
     }
     free(acl->spelled);
+    free(acl->met);
     free(acl);
 }
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
-static void list_add(struct rule_list *list, struct rule *rule)
+static void list_add(struct acl_rule_list *list, struct acl_rule *rule)
 {
     if (list->last != NULL)
         list->last->next = rule;
@@ -110,18 +75,18 @@ static void list_add(struct rule_list *list, struct rule *rule)
     list->last = rule;
 }
 
-static struct user *find_user(const struct acl *acl, const void *name, size_t len)
+static struct acl_user *find_user(const struct acl *acl, const void *name, size_t len)
 {
-    struct user *u = NULL;
+    struct acl_user *u = NULL;
     HASH_FIND(hh, acl->users, name, len, u);
     return u;
 }
 
 /* The rules of a user, made when the file names it first; NULL when out of memory. */
-static struct rules *rules_of(struct acl *acl, const char *name)
+static struct acl_rules *rules_of(struct acl *acl, const char *name)
 {
     size_t len = strlen(name);
-    struct user *u = find_user(acl, name, len);
+    struct acl_user *u = find_user(acl, name, len);
     if (u != NULL)
         return &u->rules;
     u = take(acl, sizeof(*u) + len + 1);
@@ -159,10 +124,11 @@ static char *cut_word(char *text)
     return line_trim(end + 1);
 }
 
-static struct rule *make_rule(struct acl *acl, const char *filter, unsigned grants, bool pattern)
+static struct acl_rule *make_rule(struct acl *acl, const char *filter, unsigned grants,
+                                  bool pattern)
 {
     size_t len = strlen(filter);
-    struct rule *rule = take(acl, sizeof(*rule) + len + 1);
+    struct acl_rule *rule = take(acl, sizeof(*rule) + len + 1);
     if (rule == NULL)
         return NULL;
     rule->grants = grants;
@@ -178,7 +144,7 @@ static struct rule *make_rule(struct acl *acl, const char *filter, unsigned gran
 
 /* `text` is what follows the keyword: an access word, which may be missing, and a filter. Without
  * `rules` it is a pattern. */
-static bool parse_rule(struct acl *acl, struct rules *rules, struct line_file *f, char *text)
+static bool parse_rule(struct acl *acl, struct acl_rules *rules, struct line_file *f, char *text)
 {
     bool pattern = rules == NULL;
     unsigned grants = ACL_READ | ACL_WRITE;
@@ -189,7 +155,7 @@ static bool parse_rule(struct acl *acl, struct rules *rules, struct line_file *f
         return line_file_fail(f, "expected read, write, readwrite or deny, got '%.64s'", text);
     if (!mqtt_topic_filter_valid((const uint8_t *)filter, strlen(filter)))
         return line_file_fail(f, "expected a topic filter, got '%.64s'", filter);
-    struct rule *rule = make_rule(acl, filter, grants, pattern);
+    struct acl_rule *rule = make_rule(acl, filter, grants, pattern);
     if (rule == NULL)
         return line_file_fail(f, "out of memory");
     if (pattern)
@@ -199,7 +165,7 @@ static bool parse_rule(struct acl *acl, struct rules *rules, struct line_file *f
 }
 
 /* `current` is whose rules the topic lines are. */
-static bool parse_line(struct acl *acl, struct line_file *f, char *line, struct rules **current)
+static bool parse_line(struct acl *acl, struct line_file *f, char *line, struct acl_rules **current)
 {
     char *rest = cut_word(line);
     bool is_user = strcmp(line, "user") == 0;
@@ -217,13 +183,21 @@ static bool parse_line(struct acl *acl, struct line_file *f, char *line, struct 
     return *current != NULL || line_file_fail(f, "out of memory");
 }
 
+/* For what is put together while a question is answered. */
+static bool make_room(struct acl *acl)
+{
+    acl->spelled = malloc(ACL_TOPIC_MAX_BYTES);
+    acl->met = malloc((size_t)2 * ACL_TOPIC_MAX_BYTES + 1);
+    return acl->spelled != NULL && acl->met != NULL;
+}
+
 struct acl *acl_load(const char *path, char *err, size_t errlen)
 {
     struct acl *acl = calloc(1, sizeof(*acl));
-    struct rules *current = acl != NULL ? &acl->anonymous : NULL;
+    struct acl_rules *current = acl != NULL ? &acl->anonymous : NULL;
     struct line_file f;
     bool ok = line_file_open(&f, path, err, errlen);
-    if (ok && (acl == NULL || (acl->spelled = malloc(TOPIC_MAX_BYTES)) == NULL))
+    if (ok && !(acl != NULL && make_room(acl)))
         ok = line_file_fail(&f, "out of memory");
     for (char *line; ok && (line = line_file_next(&f)) != NULL;)
         ok = parse_line(acl, &f, line, &current);
@@ -250,7 +224,8 @@ static bool is_usable(struct mqtt_slice name, bool for_grant)
 }
 
 /* The pattern with the client's names put in; an empty slice when there is no such filter. */
-static struct mqtt_slice spell(struct acl *acl, const struct rule *rule, const struct asker *who)
+static struct mqtt_slice spell(struct acl *acl, const struct acl_rule *rule,
+                               const struct acl_asker *who)
 {
     uint32_t used = 0;
     for (uint32_t i = 0; i < rule->len; i++) {
@@ -259,7 +234,7 @@ static struct mqtt_slice spell(struct acl *acl, const struct rule *rule, const s
             piece = who->client_id;
         else if (strncmp(rule->filter + i, "%u", 2) == 0)
             piece = who->username;
-        if (piece.len > TOPIC_MAX_BYTES - used)
+        if (piece.len > ACL_TOPIC_MAX_BYTES - used)
             return (struct mqtt_slice){NULL, 0};
         memcpy(acl->spelled + used, piece.data, piece.len);
         used += piece.len;
@@ -271,42 +246,55 @@ static struct mqtt_slice spell(struct acl *acl, const struct rule *rule, const s
     return (struct mqtt_slice){acl->spelled, used};
 }
 
-static bool rule_covers(struct acl *acl, const struct rule *rule, const struct asker *who)
+struct mqtt_slice acl_rule_filter(struct acl *acl, const struct acl_rule *rule,
+                                  const struct acl_asker *who)
 {
-    struct mqtt_slice filter = {(const uint8_t *)rule->filter, rule->len};
+    static const struct mqtt_slice none = {NULL, 0};
     bool for_grant = rule->grants != 0;
-    if (who->topic.len < rule->prefix || memcmp(who->topic.data, rule->filter, rule->prefix) != 0)
-        return false;
+    if (!rule->has_id && !rule->has_name)
+        return (struct mqtt_slice){(const uint8_t *)rule->filter, rule->len};
     if ((rule->has_id && !is_usable(who->client_id, for_grant)) ||
         (rule->has_name && !is_usable(who->username, for_grant)))
+        return none;
+    struct mqtt_slice filter = spell(acl, rule, who);
+    bool gets_dollar = filter.len > 0 && filter.data[0] == '$' && rule->filter[0] != '$';
+    return for_grant && gets_dollar ? none : filter;
+}
+
+static bool rule_covers(struct acl *acl, const struct acl_rule *rule, const struct acl_asker *who)
+{
+    if (who->topic.len < rule->prefix || memcmp(who->topic.data, rule->filter, rule->prefix) != 0)
         return false;
-    if (rule->has_id || rule->has_name)
-        filter = spell(acl, rule, who);
+    struct mqtt_slice filter = acl_rule_filter(acl, rule, who);
     return filter.len > 0 && mqtt_filter_matches(filter, who->topic);
 }
 
-static bool list_covers(struct acl *acl, const struct rule_list *list, const struct asker *who,
-                        unsigned access)
+static bool list_covers(struct acl *acl, const struct acl_rule_list *list,
+                        const struct acl_asker *who, unsigned access)
 {
-    for (const struct rule *rule = list->first; rule != NULL; rule = rule->next) {
+    for (const struct acl_rule *rule = list->first; rule != NULL; rule = rule->next) {
         if ((rule->grants == 0 || (rule->grants & access) != 0) && rule_covers(acl, rule, who))
             return true;
     }
     return false;
 }
 
+const struct acl_rules *acl_rules_of(const struct acl *acl, const struct acl_asker *who)
+{
+    static const struct acl_rules none;
+    if (who->username.len == 0)
+        return &acl->anonymous;
+    const struct acl_user *u = find_user(acl, who->username.data, who->username.len);
+    return u != NULL ? &u->rules : &none;
+}
+
 bool acl_allows(struct acl *acl, struct mqtt_slice username, struct mqtt_slice client_id,
                 struct mqtt_slice topic, enum acl_access access)
 {
-    static const struct rules none;
-    const struct asker who = {username, client_id, topic};
-    const struct rules *own = &acl->anonymous;
+    const struct acl_asker who = {username, client_id, topic};
     if (topic.len == 0)
         return false;
-    if (username.len > 0) {
-        const struct user *u = find_user(acl, username.data, username.len);
-        own = u != NULL ? &u->rules : &none;
-    }
+    const struct acl_rules *own = acl_rules_of(acl, &who);
     if (list_covers(acl, &own->denies, &who, access) ||
         list_covers(acl, &acl->patterns.denies, &who, access))
         return false;

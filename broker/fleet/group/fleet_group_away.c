@@ -148,34 +148,54 @@ struct due_asked {
     unsigned bucket;
 };
 
-/* How many are noted, and those that are due. */
+/* Data of a broker before there were indexes: the answer names a group that is to be put into them, a piece of it
+ * before each further call. */
+static void index_some(struct fleet *f, const redisReply *group)
+{
+    if (group->type != REDIS_REPLY_STRING || group->len == 0)
+        return;
+    fleet_group_script(f, SCRIPT_GROUP_INDEX, mqtt_slice_of(group->str, group->len), 0);
+    redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
+}
+
+static void look_after_bucket(struct fleet *f, unsigned bucket);
+
+/* How many are noted, whether more is due, a group without index, and a piece of what is due. */
 static void on_due(void *arg, const redisReply *r)
 {
     struct due_asked *d = arg;
     struct fleet *f = d->f;
-    if (r != NULL && r->type == REDIS_REPLY_ARRAY && r->elements > 0) {
+    if (r != NULL && r->type == REDIS_REPLY_ARRAY && r->elements >= 3) {
         if (r->element[0]->integer == 0)
             f->groups->looked_after[d->bucket] = false;
-        for (size_t i = 1; i + 4 < r->elements; i += 5)
+        for (size_t i = 3; i + 4 < r->elements; i += 5)
             ask_session(f, &r->element[i]);
+        index_some(f, r->element[2]);
+        if (r->element[1]->integer > 0)
+            look_after_bucket(f, d->bucket);
     }
     free(d);
+}
+
+static void look_after_bucket(struct fleet *f, unsigned bucket)
+{
+    struct due_asked *d = malloc(sizeof(*d));
+    if (d == NULL)
+        return; /* the next time */
+    *d = (struct due_asked){.f = f, .bucket = bucket};
+    struct fleet_key key = fleet_key_groups(&f->keys, bucket);
+    scripts_begin(&f->scripts, f->q, SCRIPT_GROUP_DUE, key.text, 1);
+    redis_queue_u64(f->q, f->cfg.redispatch_after_ms);
+    redis_queue_end(f->q, REDIS_REPLAY, on_due, d);
 }
 
 static void look_after(struct fleet *f)
 {
     if (fleet_may_be_lost(f))
         return; /* what Redis has of sessions may be too little */
-    for (unsigned bucket = 0; bucket < FLEET_GROUP_BUCKETS; bucket++) {
-        struct due_asked *d = f->groups->looked_after[bucket] ? malloc(sizeof(*d)) : NULL;
-        if (d == NULL)
-            continue;
-        *d = (struct due_asked){.f = f, .bucket = bucket};
-        struct fleet_key key = fleet_key_groups(&f->keys, bucket);
-        scripts_begin(&f->scripts, f->q, SCRIPT_GROUP_DUE, key.text, 1);
-        redis_queue_u64(f->q, f->cfg.redispatch_after_ms);
-        redis_queue_end(f->q, REDIS_REPLAY, on_due, d);
-    }
+    for (unsigned bucket = 0; bucket < FLEET_GROUP_BUCKETS; bucket++)
+        if (f->groups->looked_after[bucket])
+            look_after_bucket(f, bucket);
 }
 
 /* Nodes with room look now and then. After another Redis took over members are listed again. */
@@ -224,12 +244,13 @@ static void on_reaped(void *arg, const redisReply *r)
     unsigned bucket = step->bucket;
     free(step);
     g->under_way--;
-    if (r == NULL || r->type != REDIS_REPLY_ARRAY || r->elements < 2) {
+    if (r == NULL || r->type != REDIS_REPLY_ARRAY || r->elements < 3) {
         g->failed = true;
     } else {
         metric_add(f->metrics.share_ended, (uint64_t)r->element[1]->integer);
         f->groups->looked_after[bucket] = true;
-        for (size_t i = 2; i + 1 < r->elements; i += 2)
+        index_some(f, r->element[2]);
+        for (size_t i = 3; i + 1 < r->elements; i += 2)
             fleet_group_wake(f, r->element[i]->str, r->element[i]->len,
                              mqtt_slice_of(r->element[i + 1]->str, r->element[i + 1]->len), 1);
         if (r->element[0]->integer > 0)

@@ -9,6 +9,7 @@
 #include "broker/fleet/group/fleet_group.h"
 #include "broker/fleet/node/fleet.h"
 #include "broker/fleet/wire/fleet_bytes.h"
+#include "common/log/log.h"
 
 enum { DONES_MAX = 128 };
 
@@ -92,12 +93,24 @@ void fleet_group_done_ref(struct fleet *f, enum group_done what, struct mqtt_sli
     fleet_group_done(f, what, filter, number, ref);
 }
 
+static void note_denied(struct fleet *f, struct mqtt_slice filter, uint64_t messages)
+{
+    if (messages == 0)
+        return;
+    metric_add(f->metrics.share_denied, messages);
+    LOG_LIMITED(LOG_LEVEL_INFO, "share_denied", KV_BYTES("filter", filter.data, filter.len),
+                KV_UINT("messages", messages),
+                KV_STR("why", "the ACL lets no member of the group read them"));
+}
+
+/* How many ended, and nodes to be woken. */
 static void on_done(void *arg, const redisReply *r)
 {
     struct group_dones *d = arg;
-    if (r != NULL && r->type == REDIS_REPLY_ARRAY)
-        for (size_t i = 0; i < r->elements; i++)
-            fleet_group_wake(d->f, r->element[i]->str, r->element[i]->len, filter_of(d), 1);
+    if (r != NULL && r->type == REDIS_REPLY_ARRAY && r->elements > 0) {
+        note_denied(d->f, filter_of(d), (uint64_t)r->element[0]->integer);
+        fleet_group_wake_all(d->f, r, 1, filter_of(d));
+    }
     dones_free(d);
 }
 
@@ -166,6 +179,13 @@ void fleet_group_wake(struct fleet *f, const char *node, size_t len, struct mqtt
         outbox_add_share_wake(f, n, filter, messages);
     else /* it is gone */
         pass_on(f, filter);
+}
+
+void fleet_group_wake_all(struct fleet *f, const struct redisReply *nodes, size_t from,
+                          struct mqtt_slice filter)
+{
+    for (size_t i = from; i < nodes->elements; i++)
+        fleet_group_wake(f, nodes->element[i]->str, nodes->element[i]->len, filter, 1);
 }
 
 void fleet_group_woken(struct fleet *f, struct mqtt_slice filter, uint32_t messages)

@@ -11,8 +11,13 @@
 #include "common/mqtt/mqtt.h"
 
 struct fleet;
+struct redisReply;
 
-enum group_done { GROUP_FINISHED = 'f', GROUP_BACK = 'b' };
+enum group_done {
+    GROUP_FINISHED = 'f',
+    GROUP_BACK = 'b',
+    GROUP_DENIED = 'd', /* back, for members that may read it; counted if there are none */
+};
 
 /* `note`: what was noted when it was taken. */
 void fleet_group_done(struct fleet *f, enum group_done what, struct mqtt_slice filter,
@@ -22,6 +27,9 @@ void fleet_group_done_ref(struct fleet *f, enum group_done what, struct mqtt_sli
 /* A hungry node was named for so many messages: it is told, or, if it is this one, the core. */
 void fleet_group_wake(struct fleet *f, const char *node, size_t len, struct mqtt_slice filter,
                       uint32_t messages);
+/* The same for all that a script named, one message each. */
+void fleet_group_wake_all(struct fleet *f, const struct redisReply *nodes, size_t from,
+                          struct mqtt_slice filter);
 /* This node was woken: members take, or the next hungry node is named. */
 void fleet_group_woken(struct fleet *f, struct mqtt_slice filter, uint32_t messages);
 

@@ -2,8 +2,11 @@
 #include "broker/fleet/group/fleet_group_members.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "broker/fleet/group/fleet_group.h"
+#include "broker/fleet/group/fleet_group_done.h"
 #include "broker/fleet/node/fleet.h"
 
 void fleet_group_join(struct fleet *f, const struct store_member *m)
@@ -19,6 +22,32 @@ void fleet_group_join(struct fleet *f, const struct store_member *m)
     redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
 }
 
+/* What a member leaves behind goes to others. */
+struct left {
+    struct fleet *f;
+    uint32_t filter_len;
+    char filter[];
+};
+
+static struct left *left_new(struct fleet *f, struct mqtt_slice filter)
+{
+    struct left *l = malloc(sizeof(*l) + filter.len);
+    if (l == NULL)
+        return NULL;
+    l->f = f;
+    l->filter_len = filter.len;
+    memcpy(l->filter, filter.data, filter.len);
+    return l;
+}
+
+static void on_left(void *arg, const redisReply *r)
+{
+    struct left *l = arg;
+    if (r != NULL && r->type == REDIS_REPLY_ARRAY)
+        fleet_group_wake_all(l->f, r, 0, mqtt_slice_of(l->filter, l->filter_len));
+    free(l);
+}
+
 struct leaving {
     struct mqtt_slice filter, client;
     const char *epoch, *node;
@@ -28,6 +57,7 @@ struct leaving {
 
 static void write_leave(struct fleet *f, const struct leaving *l)
 {
+    struct left *left = left_new(f, l->filter); /* NULL: nodes look after a while */
     fleet_group_script(f, SCRIPT_GROUP_LEAVE, l->filter, 7);
     redis_queue_arg(f->q, l->client.data, l->client.len);
     redis_queue_str(f->q, l->epoch);
@@ -36,7 +66,7 @@ static void write_leave(struct fleet *f, const struct leaving *l)
     redis_queue_str(f->q, l->durable ? "1" : "0");
     redis_queue_u64(f->q, fleet_group_keep_ms(f, l->filter));
     redis_queue_u64(f->q, f->cfg.redispatch_after_ms);
-    redis_queue_end(f->q, REDIS_REPLAY, NULL, NULL);
+    redis_queue_end(f->q, REDIS_REPLAY, left != NULL ? on_left : NULL, left);
 }
 
 void fleet_group_strike_off(struct fleet *f, struct mqtt_slice filter, struct mqtt_slice client,

@@ -29,7 +29,8 @@ struct take_op {
     uint64_t epoch;
     store_take_fn *done;
     void *arg;
-    bool more;
+    enum store_more more;
+    const struct store_hold *reader; /* while an answer is read; NULL: the connection has gone */
     struct store_share_entry entries[TAKE_MAX];
     size_t count;
     struct fleet_bytes copies; /* reference, entry, expiry; each a slice */
@@ -258,6 +259,21 @@ static bool is_over(const struct fleet *f, const struct message *m)
     return true;
 }
 
+/* Another one gets it, if there is one that may. */
+static bool may_read(const struct take_op *op, const struct message *m)
+{
+    const struct store_host *host = &op->f->host;
+    return op->reader == NULL || host->share_reader == NULL ||
+           host->share_reader(host->arg, op->reader, filter_of(op), m->topic) == STORE_READER_IT;
+}
+
+static void deny(struct take_op *op, const redisReply *number, uint8_t qos)
+{
+    struct store_taken *t = taken_new(op, number, qos);
+    if (t != NULL)
+        give_up(op->f, GROUP_DENIED, t);
+}
+
 static void finish_now(struct take_op *op, const redisReply *number, uint8_t qos)
 {
     struct store_taken *t = taken_new(op, number, qos);
@@ -295,6 +311,8 @@ static void take_entry(struct take_op *op, const redisReply *number, const redis
     uint8_t qos = m->qos < op->options.qos ? m->qos : op->options.qos;
     if (is_over(op->f, m))
         finish_now(op, number, qos);
+    else if (!may_read(op, m))
+        deny(op, number, qos);
     else if (op->durable && qos > 0)
         add_copy(op, number, m, qos, frame);
     else
@@ -302,12 +320,22 @@ static void take_entry(struct take_op *op, const redisReply *number, const redis
     message_unref(m);
 }
 
+/* Its connection, if that is still the one that took. */
+static const struct store_hold *reader_of(const struct take_op *op)
+{
+    const struct store_host *host = &op->f->host;
+    const struct store_hold *hold = host->hold_of(host->arg, client_of(op));
+    return hold != NULL && hold->epoch == op->epoch ? hold : NULL;
+}
+
 static void on_taken(void *arg, const redisReply *r)
 {
     struct take_op *op = arg;
     enum store_status status = fleet_reply_status(r);
     if (status == STORE_OK && r->type == REDIS_REPLY_ARRAY && r->elements >= 2) {
-        op->more = r->element[1]->integer > 0;
+        static const enum store_more words[] = {STORE_MORE_NONE, STORE_MORE, STORE_MORE_OTHERS};
+        op->more = words[r->element[1]->integer % 3];
+        op->reader = r->elements > 2 ? reader_of(op) : NULL;
         for (size_t i = 2; i + 1 < r->elements && i / 2 <= TAKE_MAX; i += 2)
             take_entry(op, r->element[i], r->element[i + 1]);
     }
@@ -346,7 +374,7 @@ void fleet_group_take(struct fleet *f, const struct store_member *m, size_t max,
     struct take_op *op = op_new(f, m);
     char note[NOTE_MAX];
     if (op == NULL) {
-        done(arg, STORE_UNAVAILABLE, NULL, 0, false);
+        done(arg, STORE_UNAVAILABLE, NULL, 0, STORE_MORE_NONE);
         return;
     }
     op->done = done;

@@ -236,6 +236,17 @@ static void reassert(struct fleet *f, size_t routes)
         fleet_connects_begin_again(f);
 }
 
+/* Brokers that were started with an older version, in a fleet that this one may enter all the same. */
+static void name_older(const redisReply *count)
+{
+    if (count->type == REDIS_REPLY_INTEGER && count->integer > 0)
+        LOG_WARN("older_brokers", KV_UINT("brokers", (uint64_t)count->integer),
+                 KV_STR("effect",
+                        "what they take for members of shared subscriptions isn't given to "
+                        "others when they die"),
+                 KV_STR("do", "start them anew with this version"));
+}
+
 static void on_join(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
@@ -266,6 +277,8 @@ static void on_join(void *arg, const redisReply *r)
     if (r->element[4]->len > 0)
         LOG_INFO("fleet_format_carried_on", KV_STR("from", r->element[4]->str),
                  KV_UINT("to", FLEET_FORMAT));
+    if (r->elements > 5)
+        name_older(r->element[5]);
     if (!fleet_is_joined(f)) {
         heart_begin(f->heart, f->id, l->joined_at_boot_ms);
         fleet_lease_enter(f, FLEET_LEASE_SURE);
@@ -312,11 +325,12 @@ static void join(struct fleet *f)
     redis_queue_str(f->q, "h");
     redis_queue_str(f->q, "");
     redis_queue_end(f->q, REDIS_REPLAY, on_inbox, f);
-    scripts_begin(&f->scripts, f->q, SCRIPT_JOIN, f->keys.fleet, 4);
+    scripts_begin(&f->scripts, f->q, SCRIPT_JOIN, f->keys.fleet, 5);
     redis_queue_str(f->q, f->hex);
     redis_queue_u64(f->q, FLEET_FORMAT);
     redis_queue_str(f->q, secret_hex);
     redis_queue_str(f->q, stood ? l->standing : "");
+    redis_queue_u64(f->q, FLEET_LEVEL);
     redis_queue_end(f->q, REDIS_REPLAY, on_join, f);
 }
 

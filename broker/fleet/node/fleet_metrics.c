@@ -47,6 +47,8 @@ static const struct series counters[] = {
      "QoS 1 and 2 messages for groups of shared subscriptions without a member."},
     {offsetof(struct fleet_metrics, share_ended), "flotilla_fleet_share_ended_total",
      "QoS 2 messages of groups that ended with members whose broker died."},
+    {offsetof(struct fleet_metrics, share_denied), "flotilla_fleet_share_denied_total",
+     "QoS 1 and 2 messages of groups that ended because the ACL lets no member read them."},
     {offsetof(struct fleet_metrics, expired), "flotilla_fleet_expired_total",
      "Messages in queues, and retained values, that were dropped because they had expired."},
     {offsetof(struct fleet_metrics, given_up), "flotilla_redis_given_up_total",

@@ -14,7 +14,7 @@ struct fleet_metrics {
     struct metric_histogram *round_trip, *batch;
     metric_counter *bulk_dropped, *queue_dropped, *seen_dropped, *deaths, *takeovers, *reconnects,
         *reloads, *start_overs, *gaps, *repeats, *wills, *given_up, *cuts, *sessions_refused,
-        *retained_dropped, *expired, *share_nobody, *share_ended;
+        *retained_dropped, *expired, *share_nobody, *share_ended, *share_denied;
     metric_gauge *nodes, *inbox_length, *pending_bytes, *log_bytes, *full, *ready, *replica_missing,
         *cannot_cut, *durable_sessions, *redis_used, *queue_bytes;
 };

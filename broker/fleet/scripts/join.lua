@@ -2,9 +2,11 @@
 -- A node enters the fleet, or comes back into it after Redis lost its data.
 -- KEYS: fleet prefix. ARGV: node, format of the data that it writes, secret in hex for a new fleet
 -- ('': the node knows the fleet as one without a secret), heartbeats of the nodes of an older format that
--- it saw stand still for a lease (as answered before; '': none).
+-- it saw stand still for a lease (as answered before; '': none), level: what it understands, which `nodes` has behind
+-- the time when it joined.
 -- Returns {'dead'} | {'format', the data's format, heartbeats of the nodes that are listed}
---   | {'alive', ver, number of its routes, the fleet's secret or '', former format if it was older}.
+--   | {'alive', ver, number of its routes, the fleet's secret or '', former format if it was older, number of listed
+--   nodes of a lower level}.
 local p, node, format, secret = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 if redis.call('HEXISTS', p .. 'dead', node) == 1 then
   return {'dead'}
@@ -36,9 +38,15 @@ elseif found ~= format then
     redis.call('ZADD', p .. 'beats', now, listed[i])
   end
 end
-if redis.call('HSETNX', p .. 'nodes', node, now) == 1 then
+if redis.call('HSETNX', p .. 'nodes', node, now .. ' ' .. (ARGV[5] or '0')) == 1 then
   redis.call('INCR', p .. 'gen')
 end
 redis.call('ZADD', p .. 'beats', now, node)
+local below, nodes = 0, redis.call('HGETALL', p .. 'nodes')
+for i = 2, #nodes, 2 do
+  if tonumber(string.match(nodes[i], ' (%d+)$') or 0) < tonumber(ARGV[5] or 0) then
+    below = below + 1
+  end
+end
 return {'alive', ver, redis.call('SCARD', p .. 'n:' .. node), redis.call('GET', p .. 'secret') or '',
-  former}
+  former, below}

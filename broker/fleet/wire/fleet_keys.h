@@ -24,6 +24,7 @@ enum {
     FLEET_HEX_SIZE = 17,      /* of a node's id, with the NUL */
     FLEET_SECRET_HEX = 2 * SIPHASH_KEY_SIZE,
     FLEET_FORMAT = 2, /* of all that is stored; one more when brokers of before must not read it */
+    FLEET_LEVEL = 1,  /* of what nodes understand of each other; one more when that matters */
 };
 
 struct fleet_key {

@@ -24,6 +24,7 @@ static const char *const names[] = {
     [SCRIPT_GROUP_COPY] = "group_copy",
     [SCRIPT_GROUP_DONE] = "group_done",
     [SCRIPT_GROUP_DUE] = "group_due",
+    [SCRIPT_GROUP_INDEX] = "group_index",
     [SCRIPT_GROUP_JOIN] = "group_join",
     [SCRIPT_GROUP_LEAVE] = "group_leave",
     [SCRIPT_GROUP_REAP] = "group_reap",

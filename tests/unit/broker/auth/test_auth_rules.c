@@ -1,6 +1,8 @@
 /* auth: what clients may write, read and subscribe to, with and without an ACL file. */
 #include "broker/auth/auth.h"
 
+#include "broker/auth/files/acl.h"
+#include "broker/base/broker_config.h"
 #include "tests/unit/broker/core_bed.h"
 
 static struct identity identity(const char *user)
@@ -45,14 +47,41 @@ static void rules_are_those_of_the_user(void **state)
     assert_false(may_write(b, "bob", "$SYS/x")); /* whatever they say */
 }
 
-/* Each message is checked when it is delivered. */
-static void anything_may_be_subscribed_to(void **state)
+static bool may_subscribe(struct core_bed *b, const char *user, const char *filter)
+{
+    struct identity who = identity(user);
+    return auth_may_subscribe(bed_broker(b)->auth, &who, bed_text(filter));
+}
+
+/* Each message is checked again when it is delivered. */
+static void filters_are_granted_as_configured(void **state)
 {
     struct core_bed *b = *state;
-    struct identity who = identity(NULL);
-    assert_true(auth_may_subscribe(bed_broker(b)->auth, &who, bed_text("#")));
-    bed_use_auth(b, NULL, "topic read a\n");
-    assert_true(auth_may_subscribe(bed_broker(b)->auth, &who, bed_text("b")));
+    static const char rules[] = "topic read a/#\nuser bob\ntopic b\n";
+    assert_true(may_subscribe(b, NULL, "#"));
+    assert_false(auth_has_rules(bed_broker(b)->auth));
+    bed_use_auth(b, NULL, rules);
+    assert_true(auth_has_rules(bed_broker(b)->auth));
+    assert_true(may_subscribe(b, NULL, "#"));
+    assert_true(may_subscribe(b, NULL, "a/b"));
+    assert_false(may_subscribe(b, NULL, "b"));
+    assert_true(may_subscribe(b, "bob", "b"));
+    b->core.config.auth.subscribe = ACL_FILTER_COVERED;
+    bed_use_auth(b, NULL, rules);
+    assert_false(may_subscribe(b, NULL, "#"));
+    assert_true(may_subscribe(b, NULL, "a/b"));
+    b->core.config.auth.subscribe = ACL_FILTER_ALWAYS;
+    bed_use_auth(b, NULL, rules);
+    assert_true(may_subscribe(b, NULL, "b"));
+}
+
+static void what_happens_to_a_denied_publish_is_configured(void **state)
+{
+    struct core_bed *b = *state;
+    assert_false(auth_closes_denied(bed_broker(b)->auth));
+    b->core.config.auth.denied_publish = DENIED_PUBLISH_CLOSE;
+    bed_use_auth(b, NULL, "topic a\n");
+    assert_true(auth_closes_denied(bed_broker(b)->auth));
 }
 
 int main(void)
@@ -60,7 +89,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BED_TEST(without_rules_all_is_allowed_but_writing_what_is_the_brokers),
         BED_TEST(rules_are_those_of_the_user),
-        BED_TEST(anything_may_be_subscribed_to),
+        BED_TEST(filters_are_granted_as_configured),
+        BED_TEST(what_happens_to_a_denied_publish_is_configured),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

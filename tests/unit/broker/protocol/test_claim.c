@@ -73,6 +73,52 @@ static void a_session_that_is_at_another_broker_stays_known(void **state)
     assert_int_equal(session_table_count(bed_broker(b)->sessions), 0);
 }
 
+/* This broker stood still, and the client has connected to another one meanwhile. Its clean connection here isn't closed
+ * yet, and has subscriptions of its own. */
+static void a_session_at_another_broker_is_apart_from_an_outdated_connection(void **state)
+{
+    struct core_bed *b = *state;
+    struct core_client *old = bed_join(b, "c", true);
+    bed_subscribe(b, old, "old", 1);
+    struct store_host host = host_of(bed_broker(b));
+    struct store_subscription sub = {.filter = bed_text("t"), .qos = 1};
+    host.durable_subscribed(host.arg, bed_text("c"), &sub);
+    struct message *m = message_new(&(struct mqtt_publish){.topic = bed_text("t"), .qos = 1},
+                                    (struct message_id){0}, bed_text("p"));
+    struct store_targets targets;
+    host.match(host.arg, m, &targets);
+    assert_int_equal(targets.queue_count, 1);
+    host.deliver(host.arg, m);
+    assert_int_equal(bed_count(old, MQTT_PUBLISH), 0);
+    assert_ptr_equal(host.hold_of(host.arg, bed_text("c")), &old->client->hold);
+    client_close(old->client, END_TAKEN_OVER);
+    core_settle(&b->core);
+    host.match(host.arg, m, &targets); /* at once, not when it has been read again */
+    assert_int_equal(targets.queue_count, 1);
+    const struct session *s = session_table_find(bed_broker(b)->sessions, bed_text("c"));
+    assert_true(s != NULL && s->durable && s->subscriber.count == 1);
+    host.durable_ended(host.arg, bed_text("c"));
+    assert_int_equal(session_table_count(bed_broker(b)->sessions), 0);
+    message_unref(m);
+}
+
+/* It has ended again, or lost a subscription, before the connection here was closed. */
+static void what_ends_there_leaves_an_outdated_connection_alone(void **state)
+{
+    struct core_bed *b = *state;
+    struct core_client *old = bed_join(b, "c", true);
+    bed_subscribe(b, old, "t", 1);
+    struct store_host host = host_of(bed_broker(b));
+    host.durable_unsubscribed(host.arg, bed_text("c"), bed_text("t"));
+    assert_int_equal(old->client->session->subscriber.count, 1);
+    struct store_subscription sub = {.filter = bed_text("t"), .qos = 1};
+    host.durable_subscribed(host.arg, bed_text("c"), &sub);
+    assert_int_equal(session_table_count(bed_broker(b)->sessions), 2);
+    host.durable_unsubscribed(host.arg, bed_text("c"), bed_text("t"));
+    assert_int_equal(session_table_count(bed_broker(b)->sessions), 1);
+    assert_int_equal(old->client->session->subscriber.count, 1);
+}
+
 static void each_refusal_of_the_store_has_its_own_end(void **state)
 {
     struct core_bed *b = *state;
@@ -194,6 +240,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_client_is_online_when_the_store_gives_it_its_id),
         TEST(a_session_that_is_at_another_broker_stays_known),
+        BED_TEST(a_session_at_another_broker_is_apart_from_an_outdated_connection),
+        BED_TEST(what_ends_there_leaves_an_outdated_connection_alone),
         TEST(each_refusal_of_the_store_has_its_own_end),
         TEST(a_client_that_has_left_meanwhile_gives_it_back),
         TEST(what_the_store_refused_isnt_given_back),

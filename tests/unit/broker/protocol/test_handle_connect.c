@@ -115,10 +115,21 @@ static void a_wrong_one_doesnt(void **state)
     bed_use_auth(b, BED_BOB, NULL);
     struct core_client *c = login(b, "wrong");
     bed_await_login(b, c);
-    assert_int_equal(bed_connack(c), MQTT_CONNACK_BAD_LOGIN);
+    assert_int_equal(bed_connack(c), MQTT_CONNACK_NOT_AUTHORIZED);
     assert_int_equal(refused(b, REFUSED_LOGIN), 1);
     assert_int_equal(bed_connack(join_as(b, NULL, "d")), MQTT_CONNACK_NOT_AUTHORIZED);
     assert_int_equal(refused(b, REFUSED_NOT_AUTHORIZED), 1);
+}
+
+static void or_is_told_that_the_login_is_bad(void **state)
+{
+    struct core_bed *b = *state;
+    b->core.config.auth.bad_login = MQTT_CONNACK_BAD_LOGIN;
+    bed_use_auth(b, BED_BOB, NULL);
+    struct core_client *c = login(b, "wrong");
+    bed_await_login(b, c);
+    assert_int_equal(bed_connack(c), MQTT_CONNACK_BAD_LOGIN);
+    assert_int_equal(bed_connack(join_as(b, NULL, "d")), MQTT_CONNACK_NOT_AUTHORIZED);
 }
 
 static void one_that_isnt_checked_in_time_is_told_to_come_again(void **state)
@@ -240,6 +251,7 @@ int main(void)
         BED_TEST(nor_does_one_whose_store_isnt_ready),
         BED_TEST(a_right_password_lets_in),
         BED_TEST(a_wrong_one_doesnt),
+        BED_TEST(or_is_told_that_the_login_is_bad),
         BED_TEST(one_that_isnt_checked_in_time_is_told_to_come_again),
         BED_TEST(what_changed_meanwhile_counts),
         BED_TEST(a_client_id_follows_the_rule_for_user_names),

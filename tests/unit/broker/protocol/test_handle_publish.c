@@ -39,6 +39,21 @@ static void what_is_denied_is_acknowledged_and_dropped(void **state)
     assert_int_equal(bed_broker(b)->stats.dropped[DROP_DENIED], 3);
 }
 
+static void or_ends_the_connection(void **state)
+{
+    struct core_bed *b = *state;
+    b->core.config.auth.denied_publish = DENIED_PUBLISH_CLOSE;
+    bed_use_auth(b, NULL, "topic read #\n");
+    for (uint8_t qos = 0; qos <= 2; qos++) {
+        struct core_client *c = publisher(b, true);
+        bed_publish(b, c, "shut", qos, false);
+        assert_true(c->freed);
+        assert_int_equal(c->out_len, 0); /* it isn't acknowledged */
+        assert_int_equal(bed_broker(b)->stats.dropped[DROP_DENIED], qos + 1);
+        assert_int_equal(bed_broker(b)->stats.ended[END_NOT_AUTHORIZED], qos + 1);
+    }
+}
+
 static void so_is_what_is_beyond_the_limits_of_topics(void **state)
 {
     struct core_bed *b = *state;
@@ -189,6 +204,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BED_TEST(what_is_denied_is_acknowledged_and_dropped),
+        BED_TEST(or_ends_the_connection),
         BED_TEST(so_is_what_is_beyond_the_limits_of_topics),
         BED_TEST(received_messages_are_counted_by_qos),
         BED_TEST(a_retained_value_is_kept_at_qos_0_too),

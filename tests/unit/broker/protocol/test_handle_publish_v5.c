@@ -90,6 +90,22 @@ static void what_is_denied_is_answered_with_the_reason(void **state)
     assert_false(c->freed);
 }
 
+/* Where the protocol has an answer it is given; else the connection ends with the same reason. */
+static void or_ends_the_connection_at_qos_0(void **state)
+{
+    struct core_bed *b = *state;
+    b->core.config.auth.denied_publish = DENIED_PUBLISH_CLOSE;
+    bed_use_auth(b, NULL, "topic read #\n");
+    struct core_client *c = publisher(b, true);
+    publish(b, c, 1, 1);
+    assert_true(v5_acked(c, MQTT_PUBACK, 1, MQTT_R_NOT_AUTHORIZED));
+    publish(b, c, 1, 2);
+    assert_true(v5_acked(c, MQTT_PUBREC, 1, MQTT_R_NOT_AUTHORIZED));
+    assert_false(c->freed);
+    publish(b, c, 0, 0);
+    assert_int_equal(v5_end_reason(c), MQTT_R_NOT_AUTHORIZED);
+}
+
 /* [MQTT-4.3.3-9]: a PUBREC that refuses ends it, and so there is nothing to release. */
 static void a_refused_message_of_qos_2_is_over(void **state)
 {
@@ -352,6 +368,7 @@ int main(void)
         BED_TEST(what_waits_in_a_queue_is_for_somebody),
         BED_TEST(a_publisher_of_an_earlier_version_isnt_told),
         BED_TEST(what_is_denied_is_answered_with_the_reason),
+        BED_TEST(or_ends_the_connection_at_qos_0),
         BED_TEST(a_refused_message_of_qos_2_is_over),
         BED_TEST(topics_beyond_the_limits_are_answered_so),
         BED_TEST(a_payload_of_another_format_is_refused),

@@ -45,6 +45,40 @@ static void bad_shared_filters_and_topics_beyond_the_limits_are_refused(void **s
     assert_false(has(c, "a/b/c"));
 }
 
+static void filters_of_which_nothing_may_be_read_are_refused(void **state)
+{
+    struct core_bed *b = *state;
+    bed_use_auth(b, NULL, "topic read a/#\ntopic write b\n");
+    struct core_client *c = join(b, true);
+    assert_string_equal(subscribe(b, c, FILTERS("#", "a/b", "b", "$share/g/b", "$share/g/a/+")),
+                        "11--1");
+    assert_false(has(c, "b"));
+    assert_false(has(c, "$share/g/b"));
+}
+
+/* It has no code for it. */
+static void a_client_of_3_1_is_granted_them(void **state)
+{
+    struct core_bed *b = *state;
+    bed_use_auth(b, NULL, "topic read a/#\ntopic write b\n");
+    struct core_client *c = bed_join_as(
+        b, &(struct mqtt_connect){
+               .version = MQTT_V31, .level = 3, .clean_start = true, .client_id = bed_text("c")});
+    assert_int_equal(bed_connack(c), 0);
+    assert_string_equal(subscribe(b, c, FILTERS("b", "a/b")), "11");
+    bed_publish(b, c, "b", 0, false);
+    assert_int_equal(bed_count(c, MQTT_PUBLISH), 0);
+}
+
+static void so_is_the_filter_behind_an_alias(void **state)
+{
+    struct core_bed *b = *state;
+    b->core.config.shared.queue_alias = true;
+    bed_use_auth(b, NULL, "topic read a/#\n");
+    struct core_client *c = join(b, true);
+    assert_string_equal(subscribe(b, c, FILTERS("$queue/b", "$queue/a/b")), "-1");
+}
+
 /* One more than the limit is refused; what the session holds already is replaced. */
 static void a_session_has_so_many_subscriptions(void **state)
 {
@@ -272,6 +306,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BED_TEST(a_filter_is_granted_the_qos_it_asked_for),
         BED_TEST(bad_shared_filters_and_topics_beyond_the_limits_are_refused),
+        BED_TEST(filters_of_which_nothing_may_be_read_are_refused),
+        BED_TEST(a_client_of_3_1_is_granted_them),
+        BED_TEST(so_is_the_filter_behind_an_alias),
         BED_TEST(a_session_has_so_many_subscriptions),
         BED_TEST(of_them_so_many_with_a_plus),
         BED_TEST(of_them_so_many_shared),

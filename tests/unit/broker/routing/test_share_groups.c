@@ -11,6 +11,7 @@
 #include "broker/routing/match_cache.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
+#include "common/base/clock.h"
 
 #include <cmocka.h>
 
@@ -269,6 +270,61 @@ static void a_nodes_qos_counts_and_goes_with_it(void **state)
     assert_string_equal(matches(b, "t"), "0+0");
 }
 
+static void its_qos_falls_with_the_members_that_had_it(void **state)
+{
+    struct bed *b = *state;
+    join(b, 0, "$share/g/t", 2);
+    join(b, 1, "$share/g/t", 1);
+    join(b, 2, "$share/g/t", 0);
+    assert_int_equal(group(b, "$share/g/t")->qos, 2);
+    join(b, 0, "$share/g/t", 2); /* the same again */
+    leave(b, 0, "$share/g/t");
+    assert_int_equal(group(b, "$share/g/t")->qos, 1);
+    router_unsubscribe_all(b->router, b->members[1]);
+    assert_int_equal(group(b, "$share/g/t")->qos, 0);
+    assert_true(share_group_is_drawn(group(b, "$share/g/t")));
+}
+
+/* Whoever is away, and whoever has come: members that can't be asked what they may read. */
+static void it_is_known_whether_members_are_away(void **state)
+{
+    struct bed *b = *state;
+    uint8_t qos;
+    join(b, 1, "$share/g/t", 0);
+    join(b, 2, "$share/g/t", 1); /* durable */
+    assert_false(share_group_has_away(router_groups(b->router), group(b, "$share/g/t")));
+    b->members[2]->client = NULL;
+    router_session_left(b->router, b->members[2]);
+    assert_true(share_group_has_away(router_groups(b->router), group(b, "$share/g/t")));
+    assert_int_equal(
+        share_group_members_here(router_groups(b->router), group(b, "$share/g/t"), &qos), 1);
+    assert_int_equal(qos, 1); /* all nodes know of it */
+}
+
+/* 40,000 that come, change and go: with a look at the others each they cost 10 s and more. */
+static void joining_a_large_group_costs_no_more(void **state)
+{
+    enum { MANY = 40000 };
+    static struct session *many[MANY];
+    struct bed *b = *state;
+    struct subscription_options options = {.qos = 1};
+    uint64_t begin_ns = clock_thread_cpu_ns();
+    for (int i = 0; i < MANY; i++) {
+        char id[16];
+        uint8_t qos;
+        snprintf(id, sizeof(id), "many%d", i);
+        many[i] = session_table_add(b->table, text(id), false);
+        router_session_joined(b->router, many[i]);
+        assert_true(router_subscribe(b->router, many[i], text("$share/g/t"), options));
+        share_group_members_here(router_groups(b->router), group(b, "$share/g/t"), &qos);
+        assert_int_equal(qos, 1);
+    }
+    for (int i = 0; i < MANY; i++)
+        router_unsubscribe_all(b->router, many[i]);
+    assert_null(group(b, "$share/g/t"));
+    assert_true(clock_thread_cpu_ns() - begin_ns < UINT64_C(2000000000));
+}
+
 /* Where they are is remembered between two changes of the tree. */
 static void members_are_found_wherever_the_tree_has_them(void **state)
 {
@@ -307,6 +363,9 @@ int main(void)
         TEST(who_has_no_room_or_no_connection_is_passed_over),
         TEST(nodes_are_drawn_by_their_numbers),
         TEST(a_nodes_qos_counts_and_goes_with_it),
+        TEST(its_qos_falls_with_the_members_that_had_it),
+        TEST(it_is_known_whether_members_are_away),
+        TEST(joining_a_large_group_costs_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -101,6 +101,38 @@ static void what_is_put_back_is_at_its_old_place(void **state)
     assert_int_equal(queue(b)->bytes, 0);
 }
 
+/* The first one that a member may have; '-': none. */
+static char take_as(struct bed *b, const struct memory_taker *taker)
+{
+    struct share_entry *e = memory_shares_take(&b->shares, b->group, taker);
+    char number = e != NULL ? (char)e->message->payload.data[0] : '-';
+    if (e != NULL)
+        share_entry_finish(e);
+    return number;
+}
+
+static void what_a_member_may_not_read_waits_for_the_others(void **state)
+{
+    struct bed *b = *state;
+    struct memory_taker bob = {.client_id = mqtt_slice_of("bob", 3)};
+    struct memory_taker eve = {.client_id = mqtt_slice_of("eve", 3)};
+    push_all(b, "12", 1);
+    assert_true(memory_shares_deny(&b->shares, take(b, '1'), &bob));
+    assert_int_equal(memory_shares_more(&b->shares, b->group, &bob), STORE_MORE);
+    assert_int_equal(take_as(b, &bob), '2');
+    assert_int_equal(memory_shares_more(&b->shares, b->group, &bob), STORE_MORE_OTHERS);
+    assert_int_equal(take_as(b, &bob), '-');
+    assert_int_equal(memory_shares_more(&b->shares, b->group, &eve), STORE_MORE);
+    assert_int_equal(take_as(b, &eve), '1');
+    assert_int_equal(memory_shares_more(&b->shares, b->group, &bob), STORE_MORE_NONE);
+    assert_int_equal(queue(b)->denied, 0);
+    push_all(b, "3", 1);
+    struct share_entry *e = take(b, '3');
+    memory_shares_ended(&b->shares, filter);
+    assert_false(memory_shares_deny(&b->shares, e, &bob));
+    share_entry_finish(e);
+}
+
 static void a_taken_one_outlives_the_queue(void **state)
 {
     struct bed *b = *state;
@@ -210,6 +242,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(what_is_put_back_is_at_its_old_place),
+        TEST(what_a_member_may_not_read_waits_for_the_others),
         TEST(a_taken_one_outlives_the_queue),
         TEST(without_members_messages_stay_for_the_declared_time),
         TEST(an_acknowledged_copy_is_finished_in_the_group),

@@ -55,7 +55,7 @@ static void who_has_no_room_lets_the_next_be_named(void **state)
     redis_says(n, "[ :0 '" LONE_HEX " '" FULL " :1 ]");
     assert_told(n, "woken " FULL " 1");
     redis_gets(n, "group_done fl:{g}: " FULL);
-    redis_says(n, "[ ]");
+    redis_says(n, "[ :0 ]");
     redis_gets_nothing(n);
     published(l);
 }
@@ -111,10 +111,14 @@ struct took {
 };
 
 static void on_taken(void *arg, enum store_status status, const struct store_share_entry *entries,
-                     size_t count, bool more)
+                     size_t count, enum store_more more)
 {
     struct took *t = arg;
-    lone_tell(t->n, "took %zu%s%s", count, more ? " more" : "", status == STORE_OK ? "" : " !");
+    lone_tell(t->n, "took %zu%s%s", count,
+              more == STORE_MORE          ? " more"
+              : more == STORE_MORE_OTHERS ? " others"
+                                          : "",
+              status == STORE_OK ? "" : " !");
     for (size_t i = 0; i < count; i++) {
         lone_tell(t->n, "%.*s at %u", (int)entries[i].message->payload.len,
                   (const char *)entries[i].message->payload.data, entries[i].qos);
@@ -162,8 +166,42 @@ static void a_member_joins_takes_and_tells_what_became_of_it(void **state)
     fleet_group_dones_flush(&n->f);
     redis_gets(n, "group_done fl:{g}: " GROUP " f 71 c5\\20" LONE_HEX
                   "\\201\\20c b 72 c5\\20" LONE_HEX "\\202\\20c");
-    redis_says(n, "[ '" LONE_HEX " ]");
+    redis_says(n, "[ :0 '" LONE_HEX " ]");
     assert_told(n, "woken " GROUP " 1");
+}
+
+static enum store_reader nobody_reads(void *arg, const struct store_hold *hold,
+                                      struct mqtt_slice filter, struct mqtt_slice topic)
+{
+    (void)arg, (void)filter, (void)topic;
+    assert_int_equal(hold->epoch, 5);
+    return STORE_READER_NOBODY;
+}
+
+/* For the others; one for which there are none has ended, and is counted. */
+static void what_a_member_may_not_read_goes_back_as_denied(void **state)
+{
+    struct lone_node *n = *state;
+    struct took t = {.n = n};
+    n->f.host.share_reader = nobody_reads;
+    n->held = lone_connected(n, "c", true);
+    take(&t, n->held, 2);
+    give_two(n);
+    assert_told(n, "took 0 more");
+    fleet_group_dones_flush(&n->f);
+    redis_gets(n, "group_done fl:{g}: " GROUP " d 71 d1\\205\\20" LONE_HEX
+                  "\\20c d 72 d2\\205\\20" LONE_HEX "\\20c");
+    redis_says(n, "[ :2 ]");
+    assert_int_equal(*n->f.metrics.share_denied, 2);
+}
+
+static void what_waits_for_others_is_said(void **state)
+{
+    struct lone_node *n = *state;
+    struct took t = {.n = n};
+    take(&t, lone_connected(n, "c", false), 2);
+    redis_says(n, "[ :1 :2 ]");
+    assert_told(n, "took 0 others");
 }
 
 static void at_qos_0_it_is_finished_at_once(void **state)
@@ -240,6 +278,8 @@ static void when_it_leaves_unsent_copies_go_back(void **state)
     redis_gets(n, "group_return fl:{s}: c u 5 9 " GROUP);
     redis_says(n, "[ 'b '" GROUP " ]");
     redis_gets_first(n, "group_leave fl:{g}: " GROUP " c 5 " LONE_HEX " 1 1 0 0");
+    redis_says(n, "[ '" LONE_HEX " ]");
+    assert_told(n, "woken " GROUP " 1");
 }
 
 int main(void)
@@ -252,6 +292,8 @@ int main(void)
         LONE_TEST(where_redis_is_full_it_is_held),
         LONE_TEST(a_group_of_the_configuration_says_how_long_it_keeps),
         LONE_TEST(a_member_joins_takes_and_tells_what_became_of_it),
+        LONE_TEST(what_a_member_may_not_read_goes_back_as_denied),
+        LONE_TEST(what_waits_for_others_is_said),
         LONE_TEST(at_qos_0_it_is_finished_at_once),
         LONE_TEST(of_who_isnt_a_member_nothing_is_taken),
         LONE_TEST(a_durable_members_messages_are_copied_into_its_queue),

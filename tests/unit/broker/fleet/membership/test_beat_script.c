@@ -101,6 +101,27 @@ static void only_who_still_stands_where_it_was_seen_is_killed(void **state)
     freeReplyObject(r);
 }
 
+/* How many of those that are listed understand less than a node that joins. */
+static long long join_as(struct bench *b, const char *node, const char *level)
+{
+    const struct redis_script *s = &b->scripts.text[SCRIPT_JOIN];
+    redisReply *r = redisCommand(b->redis, "EVAL %b 1 fl:{r}: %s 2 %s %s %s", s->text, s->len, node,
+                                 "", "", level);
+    assert_int_equal(r->elements, 6);
+    long long below = r->element[5]->integer;
+    freeReplyObject(r);
+    return below;
+}
+
+static void a_node_that_joins_learns_of_older_ones(void **state)
+{
+    struct bench *b = *state;
+    assert_int_equal(join_as(b, "me", "1"), 0);
+    freeReplyObject(redisCommand(b->redis, "HSET fl:{r}:nodes older 1700000000000"));
+    assert_int_equal(join_as(b, "other", "2"), 2);
+    assert_int_equal(join_as(b, "me", "1"), 1); /* again: it stays as it was */
+}
+
 static int setup(void **state)
 {
     struct bench *b = calloc(1, sizeof(*b));
@@ -125,8 +146,8 @@ int main(void)
 #define IN_BENCH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         IN_BENCH(a_beat_names_nodes_only_when_they_come_go_or_stand),
+        IN_BENCH(a_node_that_joins_learns_of_older_ones),
         IN_BENCH(only_who_still_stands_where_it_was_seen_is_killed),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

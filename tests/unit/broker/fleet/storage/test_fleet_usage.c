@@ -178,10 +178,10 @@ static void a_queue_holds_less_when_redis_is_nearly_full(void **state)
 {
     struct bed *b = *state;
     b->cfg.queue_limit = 1000;
-    b->cfg.stored_limit_bytes = 1; /* in use, and more */
     struct bed_node *one = bed_add_ready(b);
     struct bed_client *d = bed_connect(one, "d", true);
     struct bed_client *p = bed_connect(one, "p", false);
+    ((struct fleet *)one->store)->usage->limits.stored_bytes = 1; /* in use, and more */
     bed_subscribe(d, "t", 1);
     for (int i = 0; i < 300; i++)
         bed_publish(p, "t", "m", 1);
@@ -192,6 +192,10 @@ static void a_queue_holds_less_when_redis_is_nearly_full(void **state)
     BED_UNTIL(b, p->status >= 0);
     assert_int_equal(p->status, STORE_OK);
     assert_int_equal(bed_redis(b, "KEYS fl:{t*}:v"), 0);
+    assert_int_equal(try_durable(one, "new")->status, STORE_FULL);
+    bed_connect(one, "new", false);
+    bed_disconnect(d, false);
+    assert_true(bed_connect(one, "d", true)->present);
 }
 
 int main(void)
