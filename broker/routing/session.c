@@ -70,7 +70,7 @@ struct session *session_table_find_aside(const struct session_table *t, struct m
 
 struct session *session_table_add(struct session_table *t, struct mqtt_slice id, bool durable)
 {
-    struct session *s = account_zalloc(ACCOUNT_SESSIONS, sizeof(*s) + id.len + 1);
+    struct session *s = account_zalloc(ACCOUNT_SESSIONS, offsetof(struct session, id) + id.len + 1);
     if (s == NULL)
         return NULL;
     s->by_id.own = 1;

@@ -24,11 +24,11 @@ struct session {
     struct hash_link by_id;       /* `own`: references */
     uint32_t owed_at; /* its place among a message's receivers, checked before use: fanout.c */
     uint16_t id_len;
-    bool durable; /* outlives its connection */
-    bool listed;  /* is in the table */
+    bool durable : 1; /* outlives its connection */
+    bool listed : 1;  /* is in the table */
     /* A durable session at another broker, while a clean connection of the same client id, which is outdated, is still
      * here and has an entry of its own. It takes that one's place when the connection has ended. */
-    bool aside;
+    bool aside : 1;
     char id[]; /* NUL-terminated */
 };
 
