@@ -13,6 +13,7 @@
 #define FLOTILLA_LB_CONFIG_LB_CONFIG_H
 
 #include "common/config/config.h"
+#include "common/tls/tls_config.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,19 +22,6 @@
 enum lb_balance { LB_BALANCE_LEASTCONN, LB_BALANCE_ROUNDROBIN, LB_BALANCE_RANDOM, LB_BALANCE_HASH };
 enum lb_proxy { LB_PROXY_NONE, LB_PROXY_V2 };
 enum lb_check_type { LB_CHECK_TCP, LB_CHECK_MQTT, LB_CHECK_HTTP, LB_CHECK_NONE };
-enum lb_tls_version { LB_TLS_1_2, LB_TLS_1_3 };
-enum lb_records { LB_RECORDS_OWN, LB_RECORDS_OPENSSL };
-enum lb_alpn { LB_ALPN_MQTT, LB_ALPN_HTTP };
-enum lb_client_auth { LB_CLIENT_AUTH_NONE, LB_CLIENT_AUTH_OPTIONAL, LB_CLIENT_AUTH_REQUIRED };
-
-struct tls_config {
-    char *certificate, *key; /* paths, already resolved against the file's folder */
-    char *client_ca;         /* NULL: none */
-    int min_version;         /* enum lb_tls_version */
-    int client_auth;         /* enum lb_client_auth */
-    int records;             /* enum lb_records */
-    int alpn;                /* enum lb_alpn */
-};
 
 struct listener_config {
     char *name, *bind, *backend;

@@ -11,6 +11,8 @@
 
 #include "common/log/log.h"
 #include "common/net/proxy_protocol.h"
+#include "common/tls/tls_clients.h"
+#include "common/tls/tls_error.h"
 #include "lb/backend/backend.h"
 #include "lb/backend/server.h"
 #include "lb/flow/attempt.h"
@@ -19,8 +21,6 @@
 #include "lb/health/own_trouble.h"
 #include "lb/stream/stream_record.h"
 #include "lb/stream/stream_tls.h"
-#include "lb/tls/tls_clients.h"
-#include "lb/tls/tls_error.h"
 #include "lb/worker/listener.h"
 #include "lb/worker/snapshot.h"
 #include "lb/worker/worker.h"
@@ -119,7 +119,7 @@ static enum flow_state handshake_done(struct flow *f)
         metric_add(&f->worker->counters.resumed, 1);
     if (!make_header(f))
         return FLOW_CLOSED;
-    if (f->settings->config->tls->records == LB_RECORDS_OWN)
+    if (f->settings->config->tls->records == TLS_RECORDS_OWN)
         (void)stream_record_take(client, f->worker->records);
     f->secured = true;
     metric_move(flow_records_gauge(f), 1);

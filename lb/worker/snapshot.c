@@ -10,8 +10,9 @@
 
 #include "common/net/address.h"
 #include "common/net/bind_address.h"
+#include "common/tls/tls.h"
 #include "lb/backend/server_set.h"
-#include "lb/tls/tls.h"
+#include "lb/tls/records/tls_provider.h"
 
 static void snapshot_free(struct snapshot *s)
 {
@@ -90,6 +91,11 @@ static bool add_addresses(struct snapshot *s, const struct snapshot_listener *li
     return true;
 }
 
+static const char *code_of(const struct tls_config *tls)
+{
+    return tls->records == TLS_RECORDS_OPENSSL ? TLS_PROVIDER_NEVER : TLS_PROVIDER_FIRST;
+}
+
 static bool build_listener(struct snapshot *s, size_t i, struct tls_tickets *tickets,
                            const char *file, struct config_error *err)
 {
@@ -100,7 +106,7 @@ static bool build_listener(struct snapshot *s, size_t i, struct tls_tickets *tic
     if (l.backend == NULL)
         return false; /* the loader made sure of it */
     if (config->tls != NULL) {
-        l.tls = tls_context_new(config->tls, tickets, reason, sizeof(reason));
+        l.tls = tls_context_new(config->tls, tickets, code_of(config->tls), reason, sizeof(reason));
         snprintf(path, sizeof(path), "listeners[%zu].tls", i);
         if (l.tls == NULL)
             return config_fail(err, file, config->tls_at, path, "%s", reason);

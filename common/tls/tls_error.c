@@ -2,7 +2,7 @@
  * OpenSSL queues its errors by thread; the oldest is the cause, and what follows only says who passed
  * it on.
  */
-#include "lb/tls/tls_error.h"
+#include "common/tls/tls_error.h"
 
 #include <openssl/err.h>
 #include <string.h>

@@ -2,8 +2,8 @@
  * tls_error - why a file of a tls_config, or its content, can't be used: a sentence for the author
  * of the configuration.
  */
-#ifndef FLOTILLA_LB_TLS_TLS_ERROR_H
-#define FLOTILLA_LB_TLS_TLS_ERROR_H
+#ifndef FLOTILLA_COMMON_TLS_TLS_ERROR_H
+#define FLOTILLA_COMMON_TLS_TLS_ERROR_H
 
 #include <stddef.h>
 #include <stdio.h>
