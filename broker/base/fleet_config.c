@@ -10,13 +10,20 @@ static const struct config_field redis_fields[] = {
      .kind = CONFIG_STRING,
      FIELD(redis_config, url),
      .check = redis_url_check,
-     .help = "Redis of the fleet, as redis://[user:password@]host[:port][/database]. Without it "
-             "the broker keeps everything in memory and works alone."},
+     .help = "Redis of the fleet, as redis://[user:password@]host[:port][/database], or with "
+             "rediss:// by TLS. Without it the broker keeps everything in memory and works "
+             "alone."},
     {.key = "password_file",
      .kind = CONFIG_STRING,
      FIELD(redis_config, password_file),
      .help =
          "Its first line is the password for Redis, instead of one in the url. Read at the start."},
+    {.key = "tls",
+     .kind = CONFIG_OPTIONAL,
+     FIELD(redis_config, tls),
+     .sub = &redis_tls_schema,
+     .help = "How Redis is known, and what it is shown, where the url begins with rediss://. Read "
+             "at the start. Without it the system's authorities are believed."},
     {.key = "connect_timeout",
      .kind = CONFIG_DURATION,
      FIELD(redis_config, connect_timeout_ms),

@@ -12,10 +12,13 @@
  *     resolving
  *        │ an address is known
  *        ▼
- *     connecting
- *        │ the socket can be written
- *        ▼
- *     greeting
+ *     connecting ──┐ the socket can be written, and there is no TLS
+ *        │         │
+ *        ▼         │
+ *     securing     │
+ *        │ the handshake is done
+ *        ▼         │
+ *     greeting ◄───┘
  *        │ all is answered, and `greeted` says yes
  *        ▼
  *     entering ──┐ all is answered: `enter` is called again
@@ -28,7 +31,8 @@
  *     waiting     the wait (backoff.h)                      nothing     nothing
  *     resolving   connect_timeout_ms, in which a            nothing     nothing
  *     connecting    connection gets from here               nothing     nothing
- *     greeting      to entering                             answers     the greeting
+ *     securing      to entering                             TLS         TLS
+ *     greeting                                              answers     the greeting
  *     entering    command_timeout_ms, each time             answers     what `enter` asked
  *     up          command_timeout_ms without any reply,     replies,    commands, those without
  *                   while one is awaited                    messages    an answer first
@@ -68,11 +72,13 @@ struct event_base;
 struct redis_link;
 struct redisReply;
 struct timebox;
+struct tls_client;
 
 enum redis_link_state {
     REDIS_LINK_WAITING, /* also at first, for no time */
     REDIS_LINK_RESOLVING,
     REDIS_LINK_CONNECTING,
+    REDIS_LINK_SECURING, /* TLS */
     REDIS_LINK_GREETING,
     REDIS_LINK_ENTERING,
     REDIS_LINK_UP,
@@ -83,6 +89,7 @@ enum redis_link_state {
 struct redis_link_config {
     const char *name; /* a literal, for logs */
     const struct redis_url *url;
+    const struct tls_client *tls; /* NULL: plain. Lives as long as the link */
     uint64_t connect_timeout_ms, command_timeout_ms;
     uint64_t backoff_min_ms, backoff_max_ms;
     const struct redis_script *scripts; /* live as long as the link */
