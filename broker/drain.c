@@ -14,6 +14,7 @@
 #include "broker/client/leave.h"
 #include "broker/connection/client_life.h"
 #include "broker/net/listener.h"
+#include "broker/net/tls_contexts.h"
 #include "broker/store/store.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"
@@ -123,11 +124,25 @@ static void on_terminate(evutil_socket_t fd, short what, void *arg)
     event_add(d->step, &period);
 }
 
+/* Independent of the users' files: one mistake needn't keep the other part from being renewed. */
+static void reload_tls(const struct broker *b)
+{
+    char err[512];
+    if (b->tls == NULL || tls_contexts_count(b->tls) == 0)
+        return;
+    if (tls_contexts_reload(b->tls, err, sizeof(err)))
+        LOG_INFO("tls_reloaded", KV_UINT("listeners", tls_contexts_count(b->tls)));
+    else
+        LOG_ERROR("tls_reload_failed", KV_STR("err", err),
+                  KV_STR("in_force", "the certificates before"));
+}
+
 static void on_reload(evutil_socket_t fd, short what, void *arg)
 {
     struct drain *d = arg;
     (void)fd;
     (void)what;
+    reload_tls(d->broker);
     auth_reload(d->broker->auth);
 }
 

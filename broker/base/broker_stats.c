@@ -25,6 +25,8 @@ const char *const client_end_names[CLIENT_END_COUNT] = {
     [END_SUBSCRIBE_REFUSED] = "subscribe_refused",
     [END_OPEN_QOS2] = "max_open_qos2",
     [END_PROTOCOL] = "protocol",
+    [END_TLS_HANDSHAKE] = "tls_handshake",
+    [END_TLS_TIMEOUT] = "tls_timeout",
 };
 
 const char *const refusal_names[REFUSAL_COUNT] = {

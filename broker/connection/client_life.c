@@ -81,6 +81,10 @@ static void on_timer(struct wheel_timer *timer)
         client_end_leaving(c);
         return;
     }
+    if (c->state == CLIENT_SECURING) {
+        client_close_later(c, END_TLS_TIMEOUT);
+        return;
+    }
     if (c->state != CLIENT_ONLINE) {
         client_close_later(c, END_CONNECT_TIMEOUT);
         return;
@@ -93,6 +97,12 @@ static void on_timer(struct wheel_timer *timer)
 }
 
 enum client_state client_first_state(const struct listener *l)
+{
+    bool secured = l != NULL && listener_config(l)->tls != NULL;
+    return secured ? CLIENT_SECURING : client_secured_state(l);
+}
+
+enum client_state client_secured_state(const struct listener *l)
 {
     bool websocket = l != NULL && listener_config(l)->protocol == LISTENER_WEBSOCKET;
     return websocket ? CLIENT_UPGRADING : CLIENT_CONNECTING;
@@ -186,10 +196,11 @@ static void leave_session(struct client *c, bool was_online)
         session_table_remove(c->broker->sessions, s);
 }
 
-/* Ordinary ends are logged at debug level only. */
+/* Ordinary ends are logged at debug level only, and so is one that was logged with its reason. */
 static void log_end(const struct client *c, enum client_end why)
 {
-    bool everyday = why == END_DISCONNECT || why == END_EOF || why == END_SHUTDOWN;
+    bool everyday =
+        why == END_DISCONNECT || why == END_EOF || why == END_SHUTDOWN || why == END_TLS_HANDSHAKE;
     enum log_level level = everyday ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
     static _Thread_local struct log_limit limits[CLIENT_END_COUNT];
     char peer[PEER_TEXT_MAX];
