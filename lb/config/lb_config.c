@@ -386,6 +386,12 @@ static const struct config_field backend_fields[] = {
      .at = offsetof(struct backend_config, discover),
      .sub = &discover_schema,
      .help = "Servers found by DNS, beside the list."},
+    {.key = "tls",
+     .kind = CONFIG_OPTIONAL,
+     .at = offsetof(struct backend_config, tls),
+     .sub = &lb_backend_tls_schema,
+     .help = "The servers speak TLS: flows, and health checks that go to the servers' own port. A "
+             "PROXY header comes before it."},
     {.key = "connect_timeout",
      .kind = CONFIG_DURATION,
      .at = offsetof(struct backend_config, connect_timeout_ms),
@@ -443,6 +449,7 @@ static const struct config_field backend_fields[] = {
     {.key = "health_check",
      .kind = CONFIG_POSITION,
      .at = offsetof(struct backend_config, health_check_at)},
+    {.key = "tls", .kind = CONFIG_POSITION, .at = offsetof(struct backend_config, tls_at)},
 };
 
 static const struct config_schema backend_schema =

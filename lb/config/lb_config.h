@@ -13,6 +13,7 @@
 #define FLOTILLA_LB_CONFIG_LB_CONFIG_H
 
 #include "common/config/config.h"
+#include "common/tls/tls_client.h"
 #include "common/tls/tls_config.h"
 
 #include <stdbool.h>
@@ -57,6 +58,11 @@ struct discover_config {
     uint32_t weight;
 };
 
+struct backend_tls_config {
+    struct tls_client_config client;
+    bool verify;
+};
+
 struct backend_config {
     char *name;
     int balance;        /* enum lb_balance */
@@ -64,6 +70,8 @@ struct backend_config {
     struct check_config health_check;
     struct config_list servers;       /* of struct server_config */
     struct discover_config *discover; /* NULL: only the list */
+    struct backend_tls_config *tls;   /* NULL: the servers are plain */
+    struct tls_client *tls_client;    /* made of it by the snapshot builder, which owns it */
     uint64_t connect_timeout_ms;      /* one TCP connect to a server */
     uint64_t first_byte_timeout_ms;   /* silence of a server after the connect; 0: off */
     uint32_t retries;                 /* other servers tried before the client is closed */
@@ -72,7 +80,7 @@ struct backend_config {
     uint64_t stall_timeout_ms;        /* a peer takes nothing of what waits for it; 0: off */
     uint64_t drain_timeout_ms;        /* flows of a removed server live on this long */
     uint64_t slow_start_ms;           /* 0: off */
-    struct config_position at, health_check_at;
+    struct config_position at, health_check_at, tls_at;
 };
 
 struct lb_config {
@@ -95,6 +103,7 @@ struct lb_config {
 #define LB_WORKERS_MAX 256u
 
 extern const struct config_schema lb_config_schema;
+extern const struct config_schema lb_backend_tls_schema; /* lb_backend_tls.c */
 
 bool lb_config_load(const char *path, struct lb_config *out, struct config_error *err);
 void lb_config_free(struct lb_config *config);

@@ -1,6 +1,6 @@
 /*
- * A flow's states before it relays: waiting, TLS, choosing a server, connecting to it, and trying
- * whether it answers. Everything here may happen again with another server.
+ * A flow's states before it relays: waiting, TLS, choosing a server, connecting to it (with TLS of its
+ * own), and trying whether it answers. Everything here may happen again with another server.
  */
 #include "lb/flow/flow_setup.h"
 
@@ -196,7 +196,7 @@ static void leave_for_another(struct flow *f)
     flow_leave_server(f);
 }
 
-static enum flow_state server_failed(struct flow *f, enum connect_outcome outcome)
+enum flow_state flow_server_failed(struct flow *f, enum connect_outcome outcome)
 {
     const struct flow_tries *tries = tries_of(f);
     if (tries->both_ended)
@@ -318,7 +318,7 @@ enum flow_state flow_run_choosing(struct flow *f)
             return wait_for_any_server(f);
         case DIAL_FAILED:
             metric_add_shared(&f->chosen->counters.flows, 1);
-            if (server_failed(f, outcome_of(err)) == FLOW_CLOSED)
+            if (flow_server_failed(f, outcome_of(err)) == FLOW_CLOSED)
                 return FLOW_CLOSED;
             break;
         }
@@ -334,12 +334,12 @@ enum flow_state flow_run_connecting(struct flow *f)
     if (f->client.stream.reset)
         return FLOW_CLOSED;
     if (server->reset && getsockopt(server->fd, SOL_SOCKET, SO_ERROR, &err, &len) == 0 && err != 0)
-        return server_failed(f, outcome_of(err));
+        return flow_server_failed(f, outcome_of(err));
     if (server->writable) {
         metric_add(&f->worker->counters.connects, 1);
-        return FLOW_TRYING;
+        return config_of(f)->tls_client != NULL ? FLOW_SECURING : FLOW_TRYING;
     }
-    return f->expired ? server_failed(f, CONNECT_TIMEOUT) : FLOW_CONNECTING;
+    return f->expired ? flow_server_failed(f, CONNECT_TIMEOUT) : FLOW_CONNECTING;
 }
 
 /* From here on the flow stays with its server. What that hasn't got yet is the relay's to deliver.
@@ -365,7 +365,7 @@ static enum flow_state hear_server(struct flow *f)
     if (n == STREAM_AGAIN)
         return FLOW_TRYING;
     if (n == 0)
-        return server_failed(f, CONNECT_FAILED);
+        return flow_server_failed(f, CONNECT_FAILED);
     server_report(f->chosen, CONNECT_OK);
     metric_add(&w->counters.bytes_out, (size_t)n);
     metric_add_shared(&f->chosen->counters.bytes_out, (size_t)n);
@@ -457,7 +457,7 @@ enum flow_state flow_run_trying(struct flow *f)
     if (a->looked_at || attempt_held(a) == 0)
         send_held(f);
     if (f->server.stream.broken)
-        return server_failed(f, CONNECT_FAILED);
+        return flow_server_failed(f, CONNECT_FAILED);
     if (!was_sent && flow_may_leave_silent(tries_of(f))) {
         uint64_t silence_ms = config_of(f)->first_byte_timeout_ms;
         flow_set_timer(f, silence_ms == 0 ? 0 : f->worker->now_ms + silence_ms);
