@@ -11,16 +11,22 @@
 #include <event2/event.h>
 
 #include "broker/admin/broker_metrics.h"
+#include "broker/admin/clients_api.h"
 #include "broker/admin/sys_topics.h"
 #include "broker/auth/auth.h"
+#include "broker/auth/sources/user_store.h"
 #include "broker/base/broker_config.h"
+#include "broker/base/tally.h"
 #include "broker/client/context.h"
+#include "broker/client/publish_rate.h"
 #include "broker/connection/admission.h"
 #include "broker/connection/client_life.h"
 #include "broker/delivery/fanout.h"
 #include "broker/delivery/publish.h"
+#include "broker/delivery/publish_bounds.h"
 #include "broker/delivery/share.h"
 #include "broker/drain.h"
+#include "broker/fleet/users/fleet_users.h"
 #include "broker/loop/auth_recheck.h"
 #include "broker/loop/host.h"
 #include "broker/loop/shed.h"
@@ -72,6 +78,19 @@ static bool make_store(struct broker *b, char *err, size_t errlen)
     return b->store != NULL;
 }
 
+/* Users in Redis, which the fleet reaches. */
+static bool use_users(struct broker *b, char *err, size_t errlen)
+{
+    if (!auth_wants_users(b->auth))
+        return true;
+    if (b->config->redis.url == NULL) {
+        snprintf(err, errlen, "auth.chain: redis needs redis.url, or --redis");
+        return false;
+    }
+    struct user_store users = fleet_users_store(b->store);
+    return auth_use_users(b->auth, &users);
+}
+
 /* What doesn't depend on addresses and files. */
 static bool make_parts(struct broker *b)
 {
@@ -94,7 +113,9 @@ static bool make_parts(struct broker *b)
 /* A browser lets any page connect to any address that it reaches, and a client without a password needs nothing more. */
 static void warn_of_pages(const struct broker *b, const struct listener_config *l)
 {
-    if (l->protocol == LISTENER_WEBSOCKET && l->origins.count == 0 && b->config->auth.anonymous)
+    bool anonymous = l->auth.anonymous == ANONYMOUS_AS_AUTH ? b->config->auth.anonymous
+                                                            : l->auth.anonymous == ANONYMOUS_YES;
+    if (l->protocol == LISTENER_WEBSOCKET && l->origins.count == 0 && anonymous)
         LOG_WARN("any_page_may_connect", KV_STR("listener", l->bind),
                  KV_STR("hint", "anonymous is on: name the web pages that may in origins"));
 }
@@ -131,7 +152,7 @@ static bool make_admin(struct broker *b, char *err, size_t errlen)
         return true;
     b->admin = http_admin_new(b->base, bind, err, errlen);
     return b->admin != NULL && http_admin_set_hosts(b->admin, &b->config->admin.hosts) &&
-           broker_metrics_serve(b);
+           broker_metrics_serve(b) && clients_api_serve(b);
 }
 
 /* Once all is open that is open without clients. */
@@ -156,7 +177,7 @@ struct broker *broker_new_core(const struct broker_config *config, const struct 
     if (b == NULL)
         return NULL;
     b->config = config;
-    b->offers_all = config->mqtt.max_qos == 2 && config->mqtt.retain;
+    b->takes_all_as_it_comes = publish_bounds_none(b->config);
     b->hash_key = r->hash_key;
     b->last_message_id.node = r->message_node;
     broker_config_packet_limits(&config->limits, b->packet_limits);
@@ -167,7 +188,8 @@ struct broker *broker_new_core(const struct broker_config *config, const struct 
     if (b->auth == NULL)
         goto fail;
     b->recheck = auth_recheck_new(b);
-    if (b->recheck == NULL || !make_store(b, err, errlen) || !share_declare_groups(b))
+    if (b->recheck == NULL || !make_store(b, err, errlen) || !use_users(b, err, errlen) ||
+        !share_declare_groups(b))
         goto fail;
     b->sys = sys_topics_new(b, config->sys_interval_ms);
     if (b->sys == NULL)
@@ -227,6 +249,9 @@ void broker_free(struct broker *b)
     auth_free(b->auth);
     fanouts_free(b->fanouts);
     router_free(b->router);
+    publish_rates_free(b->publish_rates);
+    tally_free(b->addresses);
+    tally_free(b->users);
     session_table_free(b->sessions);
     encoder_free(b->encoder);
     metrics_free(b->metrics);

@@ -8,13 +8,11 @@
 
 #include <event2/event.h>
 
-#include "broker/auth/auth.h"
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
 #include "broker/client/leave.h"
 #include "broker/connection/client_life.h"
 #include "broker/net/listener.h"
-#include "broker/net/tls_contexts.h"
 #include "broker/store/store.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"
@@ -30,7 +28,7 @@ enum {
 
 struct drain {
     struct broker *broker;
-    struct event *terminate, *interrupt, *reload, *step;
+    struct event *terminate, *interrupt, *step;
     uint64_t started_ms, clients_until_ms;
     uint64_t stop_ms; /* 0 until the store was told to end */
 };
@@ -124,28 +122,6 @@ static void on_terminate(evutil_socket_t fd, short what, void *arg)
     event_add(d->step, &period);
 }
 
-/* Independent of the users' files: one mistake needn't keep the other part from being renewed. */
-static void reload_tls(const struct broker *b)
-{
-    char err[512];
-    if (b->tls == NULL || tls_contexts_count(b->tls) == 0)
-        return;
-    if (tls_contexts_reload(b->tls, err, sizeof(err)))
-        LOG_INFO("tls_reloaded", KV_UINT("listeners", tls_contexts_count(b->tls)));
-    else
-        LOG_ERROR("tls_reload_failed", KV_STR("err", err),
-                  KV_STR("in_force", "the certificates before"));
-}
-
-static void on_reload(evutil_socket_t fd, short what, void *arg)
-{
-    struct drain *d = arg;
-    (void)fd;
-    (void)what;
-    reload_tls(d->broker);
-    auth_reload(d->broker->auth);
-}
-
 struct drain *drain_new(struct broker *b)
 {
     struct drain *d = calloc(1, sizeof(*d));
@@ -154,11 +130,9 @@ struct drain *drain_new(struct broker *b)
     d->broker = b;
     d->terminate = evsignal_new(b->base, SIGTERM, on_terminate, d);
     d->interrupt = evsignal_new(b->base, SIGINT, on_terminate, d);
-    d->reload = evsignal_new(b->base, SIGHUP, on_reload, d);
     d->step = event_new(b->base, -1, EV_PERSIST, on_step, d);
-    if (d->terminate == NULL || d->interrupt == NULL || d->reload == NULL || d->step == NULL ||
-        event_add(d->terminate, NULL) != 0 || event_add(d->interrupt, NULL) != 0 ||
-        event_add(d->reload, NULL) != 0) {
+    if (d->terminate == NULL || d->interrupt == NULL || d->step == NULL ||
+        event_add(d->terminate, NULL) != 0 || event_add(d->interrupt, NULL) != 0) {
         drain_free(d);
         return NULL;
     }
@@ -169,7 +143,7 @@ void drain_free(struct drain *d)
 {
     if (d == NULL)
         return;
-    struct event *events[] = {d->terminate, d->interrupt, d->reload, d->step};
+    struct event *events[] = {d->terminate, d->interrupt, d->step};
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
         if (events[i] != NULL)
             event_free(events[i]);

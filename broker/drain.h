@@ -14,7 +14,7 @@
 struct broker;
 struct drain;
 
-/* Catches SIGTERM, SIGINT and SIGHUP. NULL when out of memory. */
+/* Catches SIGTERM and SIGINT. NULL when out of memory. */
 struct drain *drain_new(struct broker *b);
 void drain_free(struct drain *d);
 

@@ -16,6 +16,7 @@
 #include "broker/broker.h"
 #include "broker/net/listener.h"
 #include "broker/net/tls_contexts.h"
+#include "broker/reload.h"
 #include "common/config/config_describe.h"
 #include "common/log/log.h"
 #include "common/net/address.h"
@@ -119,20 +120,15 @@ static bool replace(char **to, const char *with)
     return *to != NULL;
 }
 
-/* The file (or defaults), with what the command line says on top. */
-static bool load(const struct command_line *line, struct broker_config *config)
+/* Puts what the command line says on top of a file, or of defaults. */
+static bool complete(void *arg, struct broker_config *config, char *err, size_t errlen)
 {
-    struct config_error err;
-    bool loaded = line->config != NULL ? broker_config_load(line->config, config, &err)
-                                       : broker_config_default(config, &err);
-    if (!loaded) {
-        fprintf(stderr, "flotilla-broker: %s\n", err.text);
-        return false;
-    }
+    const struct command_line *line = arg;
+    snprintf(err, errlen, "out of memory");
     for (size_t i = 0; i < line->listen_count; i++) {
         const char *wrong = address_check(line->listen[i]);
         if (wrong != NULL) {
-            fprintf(stderr, "flotilla-broker: --listen %s: expected %s\n", line->listen[i], wrong);
+            snprintf(err, errlen, "--listen %s: expected %s", line->listen[i], wrong);
             return false;
         }
         if (!broker_config_add_listener(config, line->listen[i]))
@@ -140,16 +136,27 @@ static bool load(const struct command_line *line, struct broker_config *config)
     }
     const char *expected = line->redis != NULL ? redis_url_check(line->redis) : NULL;
     if (expected != NULL) {
-        fprintf(stderr, "flotilla-broker: --redis: expected %s\n", expected);
+        snprintf(err, errlen, "--redis: expected %s", expected);
         return false;
     }
     if (!replace(&config->redis.url, line->redis) || !replace(&config->admin.bind, line->admin))
         return false;
-    if (!broker_config_check_binds(config, &err)) {
-        fprintf(stderr, "flotilla-broker: %s\n", err.text);
-        return false;
-    }
-    return true;
+    struct config_error error;
+    if (broker_config_check_binds(config, &error))
+        return true;
+    snprintf(err, errlen, "%s", error.text);
+    return false;
+}
+
+static bool load(struct command_line *line, struct broker_config *config)
+{
+    struct config_error err;
+    bool loaded = line->config != NULL ? broker_config_load(line->config, config, &err)
+                                       : broker_config_default(config, &err);
+    if (loaded && complete(line, config, err.text, sizeof(err.text)))
+        return true;
+    fprintf(stderr, "flotilla-broker: %s\n", err.text);
+    return false;
 }
 
 /* Without a file, anyone may connect through the loopback interface, and nobody through another
@@ -236,7 +243,7 @@ static void set_up_malloc(void)
     mallopt(M_TRIM_THRESHOLD, 16 << 20);
 }
 
-static int run(const struct command_line *line, const struct broker_config *config)
+static int run(struct command_line *line, struct broker_config *config)
 {
     log_init("flotilla-broker", (enum log_level)config->log.level,
              (enum log_format)config->log.format);
@@ -250,10 +257,17 @@ static int run(const struct command_line *line, const struct broker_config *conf
         LOG_ERROR("start_failed", KV_STR("err", err));
         return 1;
     }
+    struct reload *reload = reload_new(b, config, complete, line);
+    if (reload == NULL) {
+        LOG_ERROR("start_failed", KV_STR("err", "out of memory"));
+        broker_free(b);
+        return 1;
+    }
     hold_reload(SIG_UNBLOCK);
     LOG_INFO("started", KV_STR("version", FLOTILLA_VERSION),
              KV_STR("store", config->redis.url != NULL ? "redis" : "memory"));
     bool ended_well = broker_run(b);
+    reload_free(reload);
     broker_free(b);
     return ended_well ? 0 : 1;
 }

@@ -11,7 +11,8 @@ die() {
 # What the programs are built with and run with (Debian 12).
 # shellcheck disable=SC2034 # used by those who source this
 build_packages=(build-essential cmake pkg-config libevent-dev libssl-dev libhiredis-dev libyaml-dev
-    libc-ares-dev libcjson-dev libwslay-dev uthash-dev libcmocka-dev)
+    libc-ares-dev libcjson-dev libwslay-dev libargon2-dev libcurl4-openssl-dev libidn-dev uthash-dev
+    libcmocka-dev)
 
 package_is_installed() {
     [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]

@@ -17,7 +17,8 @@ usage: tests/run.sh [options]
                  conformance in its further ways (MQTT 5.0 on Redis, both versions on a fleet), and whether it
                  notices planted faults; and clients that aren't ours on a fleet
   -R REGEX       only tests whose name matches (as ctest -R)
-  -j N           tests at a time (default: one per core, at least 2)
+  -j N           tests at a time (default: one more than there are cores, because most tests wait most of
+                 the time); unit tests twice as many
   --help         this text
 END
 }
@@ -28,7 +29,7 @@ bad_usage() {
 }
 
 cores=$(nproc)
-only=all compose=true long=false regex="" jobs=$((cores < 2 ? 2 : cores))
+only=all compose=true long=false regex="" jobs=$((cores + 1))
 
 parse_arguments() {
     while (($#)); do
@@ -99,9 +100,10 @@ end_build() {
 
 # ---- running -------------------------------------------------------------------------------------
 
-# run_ctest PRESET CTEST_OPTION...: runs tests of that build and adds up the results.
+# run_ctest PRESET CTEST_OPTION...: runs tests of that build and adds up the results. `part` names the report where one
+# build is run in several parts.
 run_ctest() {
-    local preset=$1 report=$results/$1.xml command=(ctest --test-dir "$root/build/$1")
+    local preset=$1 report=$results/$1${part:+-$part}.xml command=(ctest --test-dir "$root/build/$1")
     shift
     if [[ -n $regex ]]; then
         set -- -R "$(matching_names "${command[@]}" "$@")"
@@ -205,12 +207,12 @@ run_unit() {
     begin_build asan
     end_build asan && built=true
     begin_build tsan "$threads_built"
-    $built && run_ctest asan -L unit
+    $built && part=unit jobs=$((2 * jobs)) run_ctest asan -L '^unit$'
     end_build tsan && run_ctest tsan -R "$threads_run"
 }
 
 run_all() {
-    local labels=() without=() fuzz_seconds=10 built=false
+    local labels=(unit) fuzz_seconds=5 built=false
     $compose || labels+=(compose)
     if $long; then
         fuzz_seconds=60
@@ -218,13 +220,15 @@ run_all() {
     else
         labels+=(long)
     fi
-    ((${#labels[@]})) && without=(-LE "$(IFS='|' && echo "^(${labels[*]})\$")")
     begin_build asan
     end_build asan && built=true
     begin_build tsan "$threads_built|flotilla-(lb|broker)"
     begin_build release 'guard_[a-z0-9_]*|flotilla-(lb|broker)'
     begin_build fuzz 'fuzz_[a-z0-9_]*' -DFLOTILLA_FUZZ_SECONDS=$fuzz_seconds
-    $built && run_ctest asan "${without[@]}"
+    if $built; then
+        part=unit jobs=$((2 * jobs)) run_ctest asan -L '^unit$'
+        run_ctest asan -LE "^($(IFS='|' && echo "${labels[*]}"))\$"
+    fi
     end_build tsan && run_ctest tsan -R "$threads_run|^fleet/(balance|reload|rule_11_listeners)\\."
     # What computes and measures wants the cores for itself.
     jobs=$((jobs < cores ? jobs : cores))

@@ -9,6 +9,7 @@
 
 #include "broker/admin/readiness.h"
 #include "broker/auth/auth.h"
+#include "broker/auth/sources/source_http.h"
 #include "broker/base/account.h"
 #include "broker/client/context.h"
 #include "broker/routing/router.h"
@@ -75,6 +76,9 @@ static void collect_messages(struct metrics_writer *w, const struct broker *b)
                         "Messages that didn't reach someone they might have, by reason.");
     by_name(w, "flotilla_broker_messages_dropped_total", "reason", drop_names, s->dropped,
             DROP_COUNT);
+    one(w, "flotilla_broker_publish_pauses_total", "counter",
+        "Times that a client wasn't read for a while since it published too fast.",
+        (double)s->rate_pauses);
     one(w, "flotilla_broker_payload_received_bytes_total", "counter", "Payload bytes published.",
         (double)s->received_payload);
     one(w, "flotilla_broker_payload_sent_bytes_total", "counter", "Payload bytes delivered.",
@@ -112,20 +116,38 @@ static void collect_traffic(struct metrics_writer *w, const struct broker *b)
 
 static void collect_logins(struct metrics_writer *w, const struct broker *b)
 {
-    static const char *const names[] = {"hashed", "remembered", "repeated", "unknown_user", "busy"};
+    static const char *const names[] = {"hashed", "remembered", "repeated", "unknown_user",
+                                        "busy",   "refused",    "settled"};
     const struct logins *logins = auth_logins(b->auth);
     if (logins == NULL)
         return;
     const struct login_stats *s = login_stats(logins);
-    const uint64_t values[] = {s->hashed, s->remembered, s->repeated, s->unknown_user, s->busy};
+    const uint64_t values[] = {s->hashed, s->remembered, s->repeated, s->unknown_user,
+                               s->busy,   s->refused,    s->settled};
     metrics_emit_family(w, "flotilla_broker_logins_total", "counter",
                         "Logins with a password, by what they cost: hashed, or known to be right "
-                        "(remembered) or wrong (repeated) without; and unknown users, too many.");
-    by_name(w, "flotilla_broker_logins_total", "how", names, values, 5);
+                        "(remembered) or wrong (repeated) without; and unknown users, too many, "
+                        "refused tokens; and proofs without a password (settled).");
+    by_name(w, "flotilla_broker_logins_total", "how", names, values, 7);
     one(w, "flotilla_broker_login_hash_seconds_total", "counter",
         "Time that threads have spent on hashing passwords.", (double)s->hash_ns / 1e9);
     one(w, "flotilla_broker_logins_waiting", "gauge", "Passwords that wait to be hashed, or are.",
         (double)login_waiting(logins));
+}
+
+static void collect_service(struct metrics_writer *w, const struct broker *b)
+{
+    static const char *const names[] = {"asked",  "remembered", "allowed",
+                                        "denied", "ignored",    "failed"};
+    const struct source_http_stats *s = auth_service_stats(b->auth);
+    if (s == NULL)
+        return;
+    const uint64_t values[] = {s->asked,  s->remembered, s->allowed,
+                               s->denied, s->ignored,    s->failed};
+    metrics_emit_family(
+        w, "flotilla_broker_auth_service_total", "counter",
+        "Logins that auth.http was asked about, or remembered for, and what came of it.");
+    by_name(w, "flotilla_broker_auth_service_total", "how", names, values, 6);
 }
 
 static void collect_memory(struct metrics_writer *w, const struct broker *b)
@@ -148,6 +170,7 @@ static void collect(struct metrics_writer *w, void *arg)
     collect_traffic(w, b);
     collect_memory(w, b);
     collect_logins(w, b);
+    collect_service(w, b);
 }
 
 bool broker_metrics_init(struct broker *b)

@@ -99,17 +99,24 @@ struct sys_topics *sys_topics_new(struct broker *b, uint64_t interval_ms)
         return NULL;
     }
     sys_figures_init(&s->figures, b, clock_monotonic_ms());
-    if (interval_ms == 0)
-        return s;
-    struct timeval every = {.tv_sec = (time_t)(interval_ms / 1000),
-                            .tv_usec = (suseconds_t)(interval_ms % 1000) * 1000};
     s->timer = event_new(b->base, -1, EV_PERSIST, on_interval, s);
-    if (s->timer == NULL || event_add(s->timer, &every) != 0) {
+    if (s->timer == NULL) {
         sys_topics_free(s);
         return NULL;
     }
-    on_interval(-1, 0, s);
+    sys_topics_set_interval(s, interval_ms);
     return s;
+}
+
+void sys_topics_set_interval(struct sys_topics *s, uint64_t interval_ms)
+{
+    struct timeval every = {.tv_sec = (time_t)(interval_ms / 1000),
+                            .tv_usec = (suseconds_t)(interval_ms % 1000) * 1000};
+    event_del(s->timer);
+    if (interval_ms == 0)
+        return;
+    event_add(s->timer, &every);
+    on_interval(-1, 0, s);
 }
 
 void sys_topics_free(struct sys_topics *s)

@@ -15,6 +15,8 @@ struct sys_topics;
 
 /* NULL when out of memory. interval_ms 0: there are none. */
 struct sys_topics *sys_topics_new(struct broker *b, uint64_t interval_ms);
+/* From now on, with an interval at once. */
+void sys_topics_set_interval(struct sys_topics *s, uint64_t interval_ms);
 /* Not while the store is asked: after store_free, if it is another one than the memory store. */
 void sys_topics_free(struct sys_topics *s);
 

@@ -14,14 +14,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "broker/base/broker_config.h"
+
 struct acl;
-struct auth_config;
+struct jwt_keys;
 struct passwd;
 
 struct auth_files {
-    bool anonymous;        /* clients without user name are let in */
+    bool anonymous; /* clients without user name are let in */
+    struct certificate_config certificate;
     struct passwd *passwd; /* NULL: no file */
     struct acl *acl;       /* NULL: no file */
+    struct jwt_keys *jwt;  /* NULL: no keys */
 };
 
 /* `out` is all zero on failure. `hash_key` is passwd_load's. */

@@ -5,7 +5,7 @@
 
 #include "broker/base/broker_config.h"
 
-static const struct auth_method *const methods[] = {&auth_method_mirror};
+static const struct auth_method *const methods[] = {&auth_method_scram, &auth_method_mirror};
 
 const struct auth_method *auth_method_find(const struct broker_config *config,
                                            struct mqtt_slice name)

@@ -15,8 +15,9 @@ struct auth_exchange {
     uint8_t name[NAME_MAX_BYTES];
 };
 
-static struct auth_exchange *begin(void)
+static struct auth_exchange *begin(const struct auth *a)
 {
+    (void)a;
     return account_zalloc(ACCOUNT_CLIENTS, sizeof(struct auth_exchange));
 }
 

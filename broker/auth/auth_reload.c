@@ -18,7 +18,8 @@ struct auth_reload {
     bool reading, again, closing;
     struct work read;
     struct auth_files files; /* what the thread has read */
-    bool loaded;
+    struct broker_config fresh;
+    bool loaded, has_fresh;
     char err[640];
 };
 
@@ -31,17 +32,16 @@ struct disposal {
 
 static bool load(struct auth_reload *r)
 {
-    struct broker_config fresh = {0};
+    r->has_fresh = false;
     if (r->config->file == NULL)
         return auth_files_load(&r->config->auth, r->hash_key, &r->files, r->err, sizeof(r->err));
     struct config_error error;
-    if (!broker_config_load(r->config->file, &fresh, &error)) {
+    if (!broker_config_load(r->config->file, &r->fresh, &error)) {
         snprintf(r->err, sizeof(r->err), "%s", error.text);
         return false;
     }
-    bool loaded = auth_files_load(&fresh.auth, r->hash_key, &r->files, r->err, sizeof(r->err));
-    broker_config_free(&fresh);
-    return loaded;
+    r->has_fresh = true;
+    return auth_files_load(&r->fresh.auth, r->hash_key, &r->files, r->err, sizeof(r->err));
 }
 
 static void run_read(struct work *w)
@@ -58,6 +58,13 @@ static void run_disposal(struct work *w)
 
 /* ---- in the loop's thread -------------------------------------------------------------------- */
 
+static void forget_config(struct auth_reload *r)
+{
+    if (r->has_fresh)
+        broker_config_free(&r->fresh);
+    r->has_fresh = false;
+}
+
 static void on_read(struct work *w)
 {
     struct auth_reload *r =
@@ -66,11 +73,13 @@ static void on_read(struct work *w)
     if (r->closing) {
         if (w->ran && r->loaded)
             auth_files_free(&r->files);
+        forget_config(r);
         return;
     }
     struct auth_files files = r->files;
     r->files = (struct auth_files){0};
-    r->done(r->arg, r->loaded ? &files : NULL, r->err);
+    r->done(r->arg, r->loaded ? &files : NULL, r->has_fresh ? &r->fresh : NULL, r->err);
+    forget_config(r);
     if (r->again)
         auth_reload_start(r);
 }

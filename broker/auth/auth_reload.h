@@ -1,5 +1,5 @@
 /*
- * auth_reload - reads the configuration's `auth:` and its files again without stopping the loop: a
+ * auth_reload - reads the configuration and the files of its `auth:` again without stopping the loop: a
  * thread reads, and frees what was replaced.
  *
  * Data flow: SIGHUP → auth_reload_start; `done` gets what was read, in the loop's thread; auth.c
@@ -20,8 +20,10 @@ struct auth_reload;
 struct broker_config;
 struct event_base;
 
-/* `files` is the callee's to keep. */
-typedef void auth_reload_done_fn(void *arg, struct auth_files *files, const char *err);
+/* `files` is the callee's to keep. `config` is what was read, NULL without a file; what the callee leaves in it is
+ * freed. */
+typedef void auth_reload_done_fn(void *arg, struct auth_files *files, struct broker_config *config,
+                                 const char *err);
 
 /* `config` is the running one: its file is read again, or without one, its `auth` holds. NULL when
  * out of memory. */

@@ -12,19 +12,78 @@ static const char *const client_id_names[] = {"any", "equals_username", "begins_
 
 static const char *check_method(const char *text)
 {
-    return strcmp(text, "X-MIRROR") == 0 ? NULL : "must be an authentication method: X-MIRROR";
+    if (strcmp(text, "SCRAM-SHA-256") == 0 || strcmp(text, "X-MIRROR") == 0)
+        return NULL;
+    return "must be an authentication method: SCRAM-SHA-256 or X-MIRROR";
 }
+
+const char *config_check_source(const char *text)
+{
+    static const char *const sources[] = {"certificate", "file", "jwt", "redis", "http"};
+    for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
+        if (strcmp(text, sources[i]) == 0)
+            return NULL;
+    return "a source of identities: certificate, file, jwt, redis or http";
+}
+
+static const char *const identity_names[] = {"off", "cn", "san_dns", "san_uri", "san_email", NULL};
+
+static const struct config_field certificate_fields[] = {
+    {.key = "identity",
+     .kind = CONFIG_ENUM,
+     FIELD(certificate_config, identity),
+     .names = identity_names,
+     .fallback = "off",
+     .help = "Which name of a client's verified certificate is its user name: the common name, or "
+             "the first DNS name, URI or e-mail address of the subject's alternative names. Those "
+             "need proxy_certificate at the load balancer. Read again on SIGHUP."},
+    {.key = "require",
+     .kind = CONFIG_BOOL,
+     FIELD(certificate_config, require),
+     .fallback = "false",
+     .help = "A client without a certificate that has such a name is refused, instead of the next "
+             "source being asked. Read again on SIGHUP."},
+};
+static const struct config_schema certificate_schema =
+    CONFIG_SCHEMA(struct certificate_config, certificate_fields);
 
 static const struct config_field auth_fields[] = {
     {.key = "anonymous",
      .kind = CONFIG_BOOL,
      FIELD(auth_config, anonymous),
      .fallback = "false",
-     .help = "Whether clients without a user name may connect. Read again on SIGHUP."},
+     .help = "Whether clients without a user name may connect."},
+    {.key = "chain",
+     .kind = CONFIG_STRINGS,
+     FIELD(auth_config, chain),
+     .fixed = true,
+     .check = config_check_source,
+     .help = "Who is asked about a client, in this order; the first answer counts: "
+             "certificate, file (password_file), jwt, redis (users in redis.url, which "
+             "flotilla-passwd --redis writes), http. Without it all but redis, in this order, as "
+             "far as they are configured."},
+    {.key = "chain", .kind = CONFIG_POSITION, FIELD(auth_config, chain_at)},
+    {.key = "jwt",
+     .kind = CONFIG_STRUCT,
+     FIELD(auth_config, jwt),
+     .sub = &jwt_schema,
+     .help = "Signed tokens (JSON Web Tokens) as passwords."},
+    {.key = "http",
+     .kind = CONFIG_STRUCT,
+     FIELD(auth_config, http),
+     .sub = &http_auth_schema,
+     .fixed = true,
+     .help = "A service that is asked who a client is."},
+    {.key = "certificate",
+     .kind = CONFIG_STRUCT,
+     FIELD(auth_config, certificate),
+     .sub = &certificate_schema,
+     .help = "Client certificates, which the load balancer has verified, as identities."},
     {.key = "password_file",
      .kind = CONFIG_STRING,
      FIELD(auth_config, password_file),
-     .help = "Users and password hashes as mosquitto_passwd writes them. Read again on SIGHUP."},
+     .help = "Users and password hashes as mosquitto_passwd writes them (SHA-512, PBKDF2, "
+             "Argon2id)."},
     {.key = "acl_file",
      .kind = CONFIG_STRING,
      FIELD(auth_config, acl_file),
@@ -34,9 +93,10 @@ static const struct config_field auth_fields[] = {
      .kind = CONFIG_STRINGS,
      FIELD(auth_config, methods),
      .check = check_method,
-     .help = "5.0: authentication methods that clients may use instead of a password. X-MIRROR, "
-             "which proves "
-             "nothing, is for tests of clients."},
+     .help = "5.0: authentication methods that clients may use instead of a password. "
+             "SCRAM-SHA-256: for users of the password file whose line has its keys "
+             "(flotilla-passwd -H scram-sha-256). X-MIRROR, which proves nothing, is for tests of "
+             "clients."},
     {.key = "client_id",
      .kind = CONFIG_ENUM,
      FIELD(auth_config, client_id),
@@ -62,6 +122,7 @@ static const struct config_field auth_fields[] = {
      .names = hash_threads_names,
      .fallback = "auto",
      .unit = "threads",
+     .fixed = true,
      .help = "Threads that hash passwords; auto: half of the cores, one to four. They yield to the "
              "broker's loop (nice)."},
     {.key = "max_waiting_logins",
@@ -71,6 +132,7 @@ static const struct config_field auth_fields[] = {
      .max = 10000,
      .fallback = "1000",
      .unit = "logins",
+     .fixed = true,
      .help = "Passwords that wait to be hashed. One more is refused with return code 3, or takes "
              "the place of one whose user name or address had more wrong passwords lately."},
     {.key = "login_timeout",

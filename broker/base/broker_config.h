@@ -18,6 +18,16 @@
 enum listener_protocol { LISTENER_MQTT, LISTENER_WEBSOCKET };
 enum proxy_mode { PROXY_MODE_OFF, PROXY_MODE_ACCEPT, PROXY_MODE_REQUIRE };
 
+/* `auth.anonymous` for one listener. */
+enum listener_anonymous { ANONYMOUS_AS_AUTH, ANONYMOUS_YES, ANONYMOUS_NO };
+
+/* Where it differs from `auth:`. */
+struct listener_auth_config {
+    int anonymous;               /* enum listener_anonymous */
+    struct config_strings chain; /* none: auth.chain */
+    struct config_position chain_at;
+};
+
 struct listener_config {
     char *bind;
     int protocol;       /* enum listener_protocol */
@@ -28,14 +38,62 @@ struct listener_config {
     struct config_strings origins; /* WebSocket: of which browsers' pages may be; none: any */
     struct tls_config *tls;        /* NULL: plain */
     uint64_t handshake_timeout_ms; /* of TLS */
+    struct listener_auth_config auth;
     struct config_position bind_at;
 };
 
 /* Which client ids a user may use. */
 enum client_id_rule { CLIENT_ID_ANY, CLIENT_ID_EQUALS_USERNAME, CLIENT_ID_BEGINS_WITH_USERNAME };
 
+/* Which name of a client's certificate is its user name. */
+enum certificate_identity {
+    CERTIFICATE_OFF,
+    CERTIFICATE_CN,
+    CERTIFICATE_SAN_DNS,
+    CERTIFICATE_SAN_URI,
+    CERTIFICATE_SAN_EMAIL
+};
+
+struct certificate_config {
+    int identity; /* enum certificate_identity */
+    bool require;
+};
+
+enum jwt_algorithm { JWT_HS256, JWT_RS256, JWT_ES256 };
+enum jwt_username { JWT_USERNAME_EQUAL, JWT_USERNAME_ANY };
+
+struct jwt_key_config {
+    char *name;
+    int algorithm; /* enum jwt_algorithm */
+    char *file;
+};
+
+struct jwt_config {
+    struct config_list keys; /* struct jwt_key_config; none: tokens aren't known */
+    char *issuer, *audience; /* NULL or empty: doesn't matter */
+    char *username_claim;
+    int username; /* enum jwt_username */
+    char *acl_claim;
+    uint64_t leeway_ms;
+};
+
+enum http_failure { HTTP_FAILURE_REFUSE, HTTP_FAILURE_IGNORE };
+
+struct http_auth_config {
+    char *url; /* NULL or empty: no service is asked */
+    char *authorization, *ca_file;
+    uint64_t timeout_ms, remember_ms;
+    uint32_t max_requests;
+    int on_failure; /* enum http_failure */
+};
+
 struct auth_config {
     bool anonymous;
+    struct config_strings chain; /* sources in their order; none: those that are configured */
+    struct config_position chain_at;
+    struct jwt_config jwt;
+    struct http_auth_config http;
+    struct certificate_config certificate;
     int client_id;          /* enum client_id_rule */
     bool shared_client_ids; /* sessions belong to whoever gives their client id */
     char *password_file;
@@ -49,9 +107,14 @@ struct auth_config {
 /* What a draining broker tells 5.0 clients. */
 enum drain_says { DRAIN_SHUTTING_DOWN, DRAIN_USE_ANOTHER, DRAIN_MOVED };
 
+/* What becomes of the retain flag. */
+enum retain_rule { RETAIN_OFF, RETAIN_ON, RETAIN_DOWNGRADE };
+
 struct mqtt_config {
     uint32_t max_qos;
-    bool retain;
+    int retain;                               /* enum retain_rule */
+    bool allow_empty_client_id;               /* and make one */
+    struct config_strings client_id_prefixes; /* one of which a client id begins with; none: any */
     bool will_on_takeover;
     uint32_t topic_alias_maximum;          /* of those that a client may use */
     uint32_t outgoing_topic_alias_maximum; /* of those that we use to one, if it takes as many */
@@ -81,6 +144,12 @@ struct limits_config {
     uint32_t max_shared_subscriptions; /* of them, shared */
     uint64_t max_subscription_bytes;   /* of a session's filters together */
     uint32_t max_connections;
+    uint32_t max_connections_per_address, max_connections_per_user; /* 0: none */
+    uint32_t max_connect_rate;      /* per address and second; 0: none */
+    uint32_t max_publish_rate;      /* messages per client and second; 0: none */
+    uint64_t max_publish_bytes;     /* the same in bytes */
+    uint64_t max_message_expiry_ms; /* 0: none */
+    uint64_t retained_expiry_ms;    /* of messages with the retain flag; 0: none */
     uint32_t max_client_id_length;
     uint64_t max_keep_alive_ms; /* also what a client without keep alive gets; 0: no bound */
     uint64_t connect_timeout_ms;

@@ -11,12 +11,56 @@
 #include "common/mqtt/mqtt.h"
 #include "common/net/bind_address.h"
 
+/* What a chain's source needs; NULL: it is there. */
+static const char *lacks(const struct auth_config *auth, const char *source)
+{
+    if (strcmp(source, "file") == 0 && auth->password_file == NULL)
+        return "auth.password_file";
+    if (strcmp(source, "jwt") == 0 && auth->jwt.keys.count == 0)
+        return "auth.jwt.keys";
+    if (strcmp(source, "certificate") == 0 && auth->certificate.identity == CERTIFICATE_OFF)
+        return "auth.certificate.identity";
+    return NULL;
+}
+
+static bool check_chain(const struct broker_config *c, const struct config_strings *chain,
+                        struct config_position at, const char *key, struct config_error *err)
+{
+    for (size_t i = 0; i < chain->count; i++) {
+        const char *missing = lacks(&c->auth, chain->items[i]);
+        if (missing != NULL)
+            return config_fail(err, c->file, at, key, "%s needs %s", chain->items[i], missing);
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(chain->items[i], chain->items[j]) == 0)
+                return config_fail(err, c->file, at, key, "%s is there twice", chain->items[i]);
+    }
+    return true;
+}
+
+/* Nobody could ever log in by a source that has nothing. */
+static bool check_chains(const struct broker_config *c, struct config_error *err)
+{
+    const struct listener_config *items = c->listeners.items;
+    if (!check_chain(c, &c->auth.chain, c->auth.chain_at, "auth.chain", err))
+        return false;
+    for (size_t i = 0; i < c->listeners.count; i++) {
+        char key[64];
+        snprintf(key, sizeof(key), "listeners[%zu].auth.chain", i);
+        if (!check_chain(c, &items[i].auth.chain, items[i].auth.chain_at, key, err))
+            return false;
+    }
+    return true;
+}
+
 bool broker_config_load(const char *path, struct broker_config *out, struct config_error *err)
 {
     if (!config_load(path, &broker_config_schema, out, err))
         return false;
     out->file = path;
-    return true;
+    if (check_chains(out, err))
+        return true;
+    broker_config_free(out);
+    return false;
 }
 
 bool broker_config_default(struct broker_config *out, struct config_error *err)

@@ -26,9 +26,11 @@ enum client_end {
     END_MEMORY,            /* max_memory is used up, and it held much */
     END_SLOW_PACKET,       /* a begun packet made no progress */
     END_NOT_AUTHORIZED,    /* a reload of the password file took the user away */
+    END_EXPIRED,           /* what it had logged in with is over: a token */
     END_PROXY,             /* no PROXY header, or a bad one, or from an untrusted address */
     END_SUBSCRIBE_REFUSED, /* a filter that a 3.1 client can't be refused otherwise */
     END_OPEN_QOS2,         /* max_open_qos2: it publishes QoS 2 and doesn't release it */
+    END_OPERATOR,          /* clients_api.h */
     END_PROTOCOL,          /* 5.0: reason_fail said why */
     END_TLS_HANDSHAKE,     /* secure.c logged why */
     END_TLS_TIMEOUT,       /* the handshake wasn't done in time */
@@ -46,6 +48,9 @@ enum refusal {
     REFUSED_LOGIN_BUSY,  /* too many wait for their password to be checked, or it took too long */
     REFUSED_STORE,       /* the store isn't ready */
     REFUSED_CONNECTIONS, /* max_connections */
+    REFUSED_ADDRESS,     /* max_connections_per_address */
+    REFUSED_RATE,        /* max_connect_rate */
+    REFUSED_USER,        /* max_connections_per_user */
     REFUSED_DRAINING,
     REFUSED_UPGRADE,     /* not a valid request for WebSocket */
     REFUSED_PATH,        /* listeners[].path */
@@ -87,7 +92,8 @@ struct broker_stats {
     uint64_t ended[CLIENT_END_COUNT];
     uint64_t refused[REFUSAL_COUNT];
     uint64_t dropped[DROP_COUNT];
-    uint64_t retained; /* topics, where known (memory store) */
+    uint64_t retained;    /* topics, where known (memory store) */
+    uint64_t rate_pauses; /* publishers that weren't read for a while: publish_rate.h */
     uint64_t turns;
     uint64_t online; /* clients past their CONNACK */
     uint64_t online_max;

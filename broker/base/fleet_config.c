@@ -10,6 +10,7 @@ static const struct config_field redis_fields[] = {
      .kind = CONFIG_STRING,
      FIELD(redis_config, url),
      .check = redis_url_check,
+     .secret = true,
      .help = "Redis of the fleet, as redis://[user:password@]host[:port][/database], or with "
              "rediss:// by TLS. Without it the broker keeps everything in memory and works "
              "alone."},

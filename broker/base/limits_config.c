@@ -88,6 +88,7 @@ static const struct config_field limits_fields[] = {
      .max = 100000000,
      .fallback = "100000",
      .unit = "messages",
+     .fixed = true,
      .help =
          "QoS 1 and 2 messages waiting for one session. A durable session's next one is dropped "
          "and counted; a client with a clean session is closed instead."},
@@ -96,6 +97,7 @@ static const struct config_field limits_fields[] = {
      FIELD(limits_config, max_queued_bytes),
      .min = 1024,
      .fallback = "256M",
+     .fixed = true,
      .help = "The same bound, in bytes."},
     {.key = "max_output",
      .kind = CONFIG_SIZE,
@@ -180,6 +182,57 @@ static const struct config_field limits_fields[] = {
      .fallback = "1000000",
      .unit = "connections",
      .help = "Clients on all listeners at once; one more is closed at once."},
+    {.key = "max_connections_per_address",
+     .kind = CONFIG_UINT,
+     FIELD(limits_config, max_connections_per_address),
+     .max = 10000000,
+     .fallback = "0",
+     .unit = "connections",
+     .help =
+         "From one IPv4 address, or one /64 of IPv6, at once, on this broker; one more is closed. "
+         "0: no bound (a campus may have one address). A trusted proxy's own doesn't count."},
+    {.key = "max_connect_rate",
+     .kind = CONFIG_UINT,
+     FIELD(limits_config, max_connect_rate),
+     .max = 100000,
+     .fallback = "0",
+     .unit = "connections per second",
+     .help = "From one address, as above: so many may come at once, then one after another at "
+             "this pace; what is over is closed. 0: no bound."},
+    {.key = "max_connections_per_user",
+     .kind = CONFIG_UINT,
+     FIELD(limits_config, max_connections_per_user),
+     .max = 10000000,
+     .fallback = "0",
+     .unit = "connections",
+     .help = "Of one user name at once, on this broker; one more gets return code 3 (5.0: 0x97), "
+             "unless it takes over from one of them. 0: no bound."},
+    {.key = "max_publish_rate",
+     .kind = CONFIG_UINT,
+     FIELD(limits_config, max_publish_rate),
+     .max = 10000000,
+     .fallback = "0",
+     .unit = "messages per second",
+     .help = "Of one client. A second's worth may come at once; who is faster isn't read for a "
+             "while, so that nothing is lost. 0: no bound."},
+    {.key = "max_publish_bytes",
+     .kind = CONFIG_SIZE,
+     FIELD(limits_config, max_publish_bytes),
+     .fallback = "0",
+     .help = "The same in bytes per second, of topics, properties and payloads. 0: no bound."},
+    {.key = "max_message_expiry",
+     .kind = CONFIG_DURATION,
+     FIELD(limits_config, max_message_expiry_ms),
+     .max = 31536000000,
+     .fallback = "0",
+     .help = "Messages, and wills, live no longer than this, as if their 5.0 publisher had said "
+             "so. 0: as long as their publisher says, or for ever."},
+    {.key = "retained_expiry",
+     .kind = CONFIG_DURATION,
+     FIELD(limits_config, retained_expiry_ms),
+     .max = 31536000000,
+     .fallback = "0",
+     .help = "The same for messages with the retain flag: a value that isn't set anew goes."},
     {.key = "max_client_id_length",
      .kind = CONFIG_UINT,
      FIELD(limits_config, max_client_id_length),
@@ -215,15 +268,18 @@ static const struct config_field limits_fields[] = {
      .max = 100000000,
      .fallback = "1000000",
      .unit = "sessions",
+     .fixed = true,
      .help = "Of the whole fleet, or of a broker without a fleet: one more client that asks for a "
              "durable session is refused with return code 3. Clients that have one can come back."},
     {.key = "max_stored_bytes",
      .kind = CONFIG_SIZE,
      FIELD(limits_config, max_stored_bytes),
      .fallback = "0",
+     .fixed = true,
      .help =
          "Of Redis' memory. A durable session's queue holds at most an eighth of what isn't in "
-         "use of it (but always 64 kB); when all is, new retained topics aren't kept (counted). "
+         "use of it (but always 64 kB); when all is, new retained topics aren't kept (counted) and "
+         "no new durable sessions made (return code 3). "
          "0: three quarters of Redis' maxmemory; if that isn't set, half of the memory of Redis' "
          "machine."},
     {.key = "max_retained_messages",
@@ -233,6 +289,7 @@ static const struct config_field limits_fields[] = {
      .max = 1000000000,
      .fallback = "10000000",
      .unit = "messages",
+     .fixed = true,
      .help = "Memory store: one more retained topic isn't kept (counted)."},
 };
 const struct config_schema limits_schema = CONFIG_SCHEMA(struct limits_config, limits_fields);

@@ -33,12 +33,33 @@ static const char *check_origin(const char *text)
 static const char *const protocol_names[] = {"mqtt", "websocket", NULL};
 static const char *const proxy_names[] = {"off", "accept", "require", NULL};
 
+static const char *const anonymous_names[] = {"as_auth", "true", "false", NULL};
+
+static const struct config_field listener_auth_fields[] = {
+    {.key = "anonymous",
+     .kind = CONFIG_ENUM,
+     FIELD(listener_auth_config, anonymous),
+     .names = anonymous_names,
+     .fallback = "as_auth",
+     .help = "Whether clients without a user name may connect here; as_auth: as auth.anonymous."},
+    {.key = "chain",
+     .kind = CONFIG_STRINGS,
+     FIELD(listener_auth_config, chain),
+     .check = config_check_source,
+     .fixed = true,
+     .help = "Who is asked about clients of this listener, instead of auth.chain."},
+    {.key = "chain", .kind = CONFIG_POSITION, FIELD(listener_auth_config, chain_at)},
+};
+static const struct config_schema listener_auth_schema =
+    CONFIG_SCHEMA(struct listener_auth_config, listener_auth_fields);
+
 static const struct config_field listener_fields[] = {
     {.key = "bind",
      .kind = CONFIG_STRING,
      FIELD(listener_config, bind),
      .required = true,
      .check = address_check,
+     .fixed = true,
      .help = "Address and port to accept clients on: 0.0.0.0:1883, [::]:1883 (IPv6 alone), *:1883 "
              "and localhost:1883 (both)."},
     {.key = "protocol",
@@ -46,6 +67,7 @@ static const struct config_field listener_fields[] = {
      FIELD(listener_config, protocol),
      .names = protocol_names,
      .fallback = "mqtt",
+     .fixed = true,
      .help = "What clients speak: MQTT itself, or MQTT over WebSocket."},
     {.key = "proxy_protocol",
      .kind = CONFIG_ENUM,
@@ -58,6 +80,7 @@ static const struct config_field listener_fields[] = {
      .kind = CONFIG_STRINGS,
      FIELD(listener_config, trusted_proxies),
      .check = check_network,
+     .fixed = true,
      .help = "Networks whose PROXY headers, and X-Real-IP of WebSocket, are believed. A PROXY "
              "header from elsewhere ends the connection."},
     {.key = "max_connections",
@@ -97,6 +120,11 @@ static const struct config_field listener_fields[] = {
      .max = 3600000,
      .fallback = "10s",
      .help = "A client that hasn't finished its TLS handshake by then is closed."},
+    {.key = "auth",
+     .kind = CONFIG_STRUCT,
+     FIELD(listener_config, auth),
+     .sub = &listener_auth_schema,
+     .help = "Where this listener's clients log in otherwise than auth says."},
     {.key = "bind", .kind = CONFIG_POSITION, FIELD(listener_config, bind_at)},
 };
 

@@ -5,6 +5,7 @@
 
 #include "broker/base/broker_config.h"
 
+static const char *const retain_names[] = {"false", "true", "downgrade", NULL};
 static const char *const drain_names[] = {"shutting_down", "use_another_server", "server_moved",
                                           NULL};
 
@@ -17,11 +18,24 @@ static const struct config_field mqtt_fields[] = {
      .help = "The highest QoS that clients may publish with, and are granted. 5.0 clients are "
              "told it in CONNACK; one that publishes with more is closed."},
     {.key = "retain",
-     .kind = CONFIG_BOOL,
+     .kind = CONFIG_ENUM,
      FIELD(mqtt_config, retain),
+     .names = retain_names,
      .fallback = "true",
      .help = "Whether messages are retained. False: 5.0 clients are told it in CONNACK, and who "
-             "publishes with the retain flag is closed."},
+             "publishes with the retain flag is closed. downgrade: such messages, and wills, are "
+             "taken as if they came without the flag."},
+    {.key = "allow_empty_client_id",
+     .kind = CONFIG_BOOL,
+     FIELD(mqtt_config, allow_empty_client_id),
+     .fallback = "true",
+     .help = "Whether a client may leave its client id to the broker, as the specification lets "
+             "it. False: it is refused as with an id that isn't allowed."},
+    {.key = "client_id_prefixes",
+     .kind = CONFIG_STRINGS,
+     FIELD(mqtt_config, client_id_prefixes),
+     .help = "What client ids must begin with, one of these; others are refused with return code "
+             "2 (5.0: 0x85). Without it: anything. An id that the broker made is always allowed."},
     {.key = "will_on_takeover",
      .kind = CONFIG_BOOL,
      FIELD(mqtt_config, will_on_takeover),

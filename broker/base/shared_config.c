@@ -3,9 +3,8 @@
 
 #include <string.h>
 
+#include "broker/base/broker_config_parts.h"
 #include "common/mqtt/mqtt.h"
-
-#define FIELD(type, member) .at = offsetof(struct type, member)
 
 enum { SHARED_LENGTH_MAX = 65000 };
 
@@ -32,12 +31,14 @@ static const struct config_field shared_group_fields[] = {
      FIELD(shared_group_config, name),
      .required = true,
      .check = check_share_name,
+     .fixed = true,
      .help = "The group's name: <name> in $share/<name>/<filter>."},
     {.key = "filter",
      .kind = CONFIG_STRING,
      FIELD(shared_group_config, filter),
      .required = true,
      .check = check_filter,
+     .fixed = true,
      .help = "The filter of its members."},
     {.key = "keep",
      .kind = CONFIG_DURATION,
@@ -45,6 +46,7 @@ static const struct config_field shared_group_fields[] = {
      .min = 1000,
      .max = 31536000000,
      .fallback = "1h",
+     .fixed = true,
      .help = "How long a QoS 1 or 2 message waits while the group has no member."},
 };
 
@@ -69,6 +71,7 @@ static const struct config_field shared_fields[] = {
      FIELD(shared_config, strategy),
      .names = strategy_names,
      .fallback = "round_robin",
+     .fixed = true,
      .help =
          "Which member gets a message: one after the other (at QoS 1 and 2, of those that have "
          "room), a random one, one on the publisher's broker, or by the topic or the "
@@ -80,6 +83,7 @@ static const struct config_field shared_fields[] = {
      .min = 1000,
      .max = 86400000,
      .fallback = "30s",
+     .fixed = true,
      .help =
          "A QoS 1 message that a durable member was sent and hasn't acknowledged goes to another "
          "member when its client has been away for so long."},
@@ -92,6 +96,7 @@ static const struct config_field shared_fields[] = {
      .kind = CONFIG_LIST,
      FIELD(shared_config, groups),
      .sub = &shared_group_schema,
+     .fixed = true,
      .help = "Groups that keep their messages while they have no member."},
 };
 

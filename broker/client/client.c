@@ -4,14 +4,20 @@
 
 #include <assert.h>
 
+#include "broker/auth/sources/grant_terms.h"
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
 #include "broker/client/client_v5.h"
 #include "broker/net/listener.h"
 #include "broker/routing/session.h"
+#include "common/base/clock.h"
 #include "common/log/log.h"
 
-enum { LOOK_AGAIN_MS = 1000, UPGRADE_TIMEOUT_MS = 5000 };
+enum {
+    LOOK_AGAIN_MS = 1000,
+    UPGRADE_TIMEOUT_MS = 5000,
+    WALL_CLOCK_MS = 60000, /* it may jump: an end is looked at again after this long */
+};
 
 const char *client_id_text(const struct client *c)
 {
@@ -160,6 +166,23 @@ static uint64_t silence_due_ms(const struct client *c)
     return allowed > 0 ? c->last_input_ms + allowed : UINT64_MAX;
 }
 
+bool client_is_expired(const struct client *c)
+{
+    uint64_t until_s = grant_terms_until_s(c->who.terms);
+    return until_s != 0 && clock_realtime_ms() >= until_s * 1000;
+}
+
+/* When to look at the wall clock; UINT64_MAX: never. Monotonic. */
+static uint64_t expiry_due_ms(const struct client *c)
+{
+    uint64_t until_s = grant_terms_until_s(c->who.terms);
+    if (until_s == 0)
+        return UINT64_MAX;
+    uint64_t now_ms = clock_realtime_ms();
+    uint64_t left_ms = until_s * 1000 > now_ms ? until_s * 1000 - now_ms : 0;
+    return c->broker->now_ms + (left_ms < WALL_CLOCK_MS ? left_ms : WALL_CLOCK_MS);
+}
+
 /* When client_ms will be so far, if clients are served until then: else the timer looks again. */
 static uint64_t client_ms_at(const struct client *c, uint64_t client_ms)
 {
@@ -169,6 +192,14 @@ static uint64_t client_ms_at(const struct client *c, uint64_t client_ms)
 static uint64_t handshake_timeout_ms(const struct client *c)
 {
     return listener_config(c->listener)->handshake_timeout_ms;
+}
+
+static uint64_t online_due_ms(const struct client *c)
+{
+    uint64_t silence = silence_due_ms(c);
+    uint64_t due = silence != UINT64_MAX ? client_ms_at(c, silence) : UINT64_MAX;
+    uint64_t expiry = c->who.terms != NULL ? expiry_due_ms(c) : UINT64_MAX;
+    return due < expiry ? due : expiry;
 }
 
 static uint64_t upgrade_timeout_ms(const struct client *c)
@@ -200,8 +231,8 @@ void client_arm_timer(struct client *c)
         wheel_set(w, &c->timer, c->leaving->until_ms);
         return;
     case CLIENT_ONLINE:
-        if (silence_due_ms(c) != UINT64_MAX) {
-            wheel_set(w, &c->timer, client_ms_at(c, silence_due_ms(c)));
+        if (online_due_ms(c) != UINT64_MAX) {
+            wheel_set(w, &c->timer, online_due_ms(c));
             return;
         }
         break;

@@ -28,6 +28,7 @@
 struct client_v5;
 struct connect_attempt;
 struct listener;
+struct peer_certificate;
 struct pending_queue;
 struct request;
 struct rest;
@@ -43,6 +44,7 @@ enum client_pause {
     PAUSE_OUTPUT = 4,         /* it doesn't read its answers */
     PAUSE_LIST = 8,           /* its SUBSCRIBE or UNSUBSCRIBE names many filters */
     PAUSE_FANOUT = 16,        /* a message is being handed out to many: fanout.h */
+    PAUSE_RATE = 32,          /* it publishes faster than it may: publish_rate.h */
 };
 
 /* What the store knows of the connection: `hold`. Beside the state, because a connection may end at any time, and
@@ -68,11 +70,12 @@ struct client {
     struct client *ready_next, *work_next, *flush_next; /* lists of the turn */
     struct client *held_next;                           /* fanout.c */
 
-    uint8_t state;     /* enum client_state; set by client_enter only */
-    uint8_t version;   /* enum mqtt_version */
-    uint8_t pause;     /* enum client_pause bits */
-    uint8_t end;       /* LEAVING, ANSWERING, CLOSING: enum client_end, why */
-    uint8_t claim : 2; /* enum client_claim */
+    uint8_t state;           /* enum client_state; set by client_enter only */
+    uint8_t version;         /* enum mqtt_version */
+    uint8_t pause;           /* enum client_pause bits */
+    uint8_t end;             /* LEAVING, ANSWERING, CLOSING: enum client_end, why */
+    uint8_t claim : 2;       /* enum client_claim */
+    uint8_t user_source : 4; /* enum source_kind: by whom it was admitted */
     /* Which lists it is on. */
     bool on_ready : 1, on_work : 1, on_flush : 1, on_dead : 1, on_holders : 1;
     /* What the transport said last: edge-triggered, so it is noted in each state. */
@@ -82,7 +85,8 @@ struct client {
     bool look_again : 1; /* its end may have come with the last bytes, unannounced */
     bool blocked : 1;    /* it takes nothing now */
     /* What the connection is, from its beginning or its CONNECT on. */
-    bool trusted : 1; /* its address may send a PROXY header */
+    bool trusted : 1;                         /* its address may send a PROXY header */
+    bool counts_address : 1, counts_user : 1; /* crowd.h */
     bool proxied : 1; /* its address is the one that the PROXY header named */
     bool
         bridge : 1; /* another broker: its subscriptions are "no local" and "retain as published" */
@@ -116,19 +120,20 @@ struct client {
     uint64_t next_sequence;      /* of the next message sent (clean) or fetched (durable) */
     struct pending_queue *queue; /* clean session: messages for which the window has no room */
     struct retained_delivery *retained;
-    struct shares *shares;              /* share_held.h; NULL: none */
-    struct retained_known *known;       /* of `retained` */
-    struct connect_attempt *connecting; /* until ONLINE */
-    struct leaving {                    /* LEAVING: leave.h */
+    struct shares *shares;                /* share_held.h; NULL: none */
+    struct retained_known *known;         /* of `retained` */
+    struct connect_attempt *connecting;   /* until ONLINE */
+    struct peer_certificate *certificate; /* until it is let in; NULL: none, or it doesn't matter */
+    struct leaving {                      /* LEAVING: leave.h */
         uint64_t until_ms;
         size_t bytes_left;
         struct client *heir; /* a newer connection of the client id, may be NULL */
     } * leaving;
     struct client *awaits;         /* whose heir this one is */
-    struct identity who;           /* from CLAIMING on; the name is the client's own */
+    struct identity who;           /* from CLAIMING on; name and terms are the client's own */
     uint32_t connect_bytes;        /* of user name and will, which are kept as long as it is here */
     char *will_topic;              /* NULL: no will */
-    uint64_t user_stamp;           /* which password of his was right: auth_still_admits */
+    uint64_t user_stamp;           /* which secret was right: auth_still_admits */
     store_done_fn *hand_over_done; /* told when the client is gone */
     void *hand_over_arg;
 };
@@ -162,6 +167,8 @@ void client_send_ack(struct client *c, enum mqtt_type type, uint16_t packet_id);
 
 /* Sets the timer by the state and the keep alive. */
 void client_arm_timer(struct client *c);
+/* What it was admitted by is over: a token has expired. */
+bool client_is_expired(const struct client *c);
 /* The timer of an online client is due: whether it was silent for too long. One whose end may have
  * come unannounced is read once more. */
 bool client_is_silent(struct client *c);

@@ -15,8 +15,9 @@ static const struct {
     [CLIENT_CONNECTING] = {"connecting", CLIENT_IN(CLIENT_AUTHENTICATING) |
                                              CLIENT_IN(CLIENT_CHALLENGED) |
                                              CLIENT_IN(CLIENT_CLAIMING) | ENDS},
+    [CLIENT_CHALLENGED] = {"challenged",
+                           CLIENT_IN(CLIENT_AUTHENTICATING) | CLIENT_IN(CLIENT_CLAIMING) | ENDS},
     [CLIENT_AUTHENTICATING] = {"authenticating", CLIENT_IN(CLIENT_CLAIMING) | ENDS},
-    [CLIENT_CHALLENGED] = {"challenged", CLIENT_IN(CLIENT_CLAIMING) | ENDS},
     [CLIENT_CLAIMING] = {"claiming", CLIENT_IN(CLIENT_ONLINE) | ENDS},
     [CLIENT_ONLINE] = {"online", CLIENT_IN(CLIENT_LEAVING) | CLIENT_IN(CLIENT_ANSWERING) | ENDS},
     [CLIENT_LEAVING] = {"leaving", CLIENT_IN(CLIENT_ANSWERING) | ENDS},

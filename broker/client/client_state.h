@@ -13,6 +13,7 @@
  *                                                                         ▼
  *                       │      CHALLENGED: AUTH of 5.0, until the
  *                       └──────── method is content ─────────────────► CLAIMING
+ *                                 (by way of AUTHENTICATING, if its verdict has to wait)
  *
  *         all is answered     ANSWERING ◄── its socket is empty ── LEAVING ◄── ONLINE
  *                                 │        or its time is over       │  it has    │
@@ -31,8 +32,8 @@
  *    SECURING        the TLS handshake    handshake_timeout     the handshake
  *    UPGRADING       the HTTP request     5 s at most           the answer to it
  *    CONNECTING      CONNECT              connect_timeout       CONNECT
- *    AUTHENTICATING  keeps a little       login_timeout         the verdict
  *    CHALLENGED      AUTH, DISCONNECT     login_timeout         the method's verdict
+ *    AUTHENTICATING  keeps a little       login_timeout         the verdict
  *    CLAIMING        keeps a little       the store's           the store's answer
  *    ONLINE          all packets          keep alive            a wish to close
  *    LEAVING         all packets          LEAVE_MS, LEAVE_BYTES an empty socket
@@ -53,8 +54,8 @@ enum client_state {
     CLIENT_SECURING,  /* TLS: connection/secure.h */
     CLIENT_UPGRADING, /* to WebSocket: connection/upgrade.h */
     CLIENT_CONNECTING,
-    CLIENT_AUTHENTICATING,
     CLIENT_CHALLENGED, /* 5.0: its authentication method asks: handle_auth.c */
+    CLIENT_AUTHENTICATING,
     CLIENT_CLAIMING,
     CLIENT_ONLINE,
     CLIENT_LEAVING,   /* leave.h: what it sent before counts, and is read */

@@ -36,6 +36,7 @@ struct client_v5 {
     struct client_auth {
         const struct auth_method *method;
         struct auth_exchange *exchange; /* under way; NULL: none */
+        uint64_t until_ms;              /* one that began while it is online */
         struct mqtt_slice data;         /* of the exchange, for CONNACK */
     } * auth;                           /* NULL: it authenticates by a password, or not at all */
 };

@@ -45,7 +45,7 @@ void connect_attempt_free(struct client *c)
         return;
     forget_rivalry(a);
     release_rivals(a);
-    login_cancel(&a->login);
+    chain_cancel(&a->login);
     message_unref(a->will);
     account_free(ACCOUNT_CLIENTS, a->username);
     free(a);
@@ -71,6 +71,6 @@ void connect_attempt_late(struct client *c)
 {
     if (c->connecting->verdict != LOGIN_PENDING)
         return; /* it came in time, and this turn will say it */
-    login_cancel(&c->connecting->login);
+    chain_cancel(&c->connecting->login);
     connect_attempt_judged(c, LOGIN_BUSY); /* thousands may be due at once */
 }

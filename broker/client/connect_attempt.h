@@ -12,7 +12,7 @@
 
 #include <sys/queue.h>
 
-#include "broker/auth/login/login.h"
+#include "broker/auth/sources/chain.h"
 
 struct client;
 struct message;
@@ -27,8 +27,8 @@ struct connect_attempt {
     bool made_id; /* the client left its id to us */
     struct message *will;
     uint32_t will_delay_s;
-    char *username; /* NULL: none given */
-    struct login_wait login;
+    char *username;          /* NULL: none given */
+    struct chain_wait login; /* and what it was granted */
     enum login_verdict verdict;
     uint64_t arrived_ms;         /* CLOCK_BOOTTIME */
     struct mqtt_slice client_id; /* points into text */
@@ -42,7 +42,7 @@ void connect_attempt_free(struct client *c);
 /* Waits until the other one is answered. */
 void connect_attempt_await(struct connect_attempt *a, struct connect_attempt *other);
 
-/* The verdict on the client's login: login_wait.done. Only marks the client for work: it may come in
+/* The verdict on the client's login: chain_wait.done. Only marks the client for work: it may come in
  * the middle of another client's turn. */
 void connect_attempt_judged(void *arg, enum login_verdict verdict);
 /* The verdict didn't come in time. */

@@ -81,10 +81,10 @@ struct broker {
     struct drain *drain;
     struct listener **listeners;
     size_t listener_count;
-    struct tls_contexts *tls; /* of those that have it */
-    bool offers_all;          /* of the protocol: mqtt.max_qos and mqtt.retain leave nothing out */
-    bool listening;           /* they are open: since the store was ready for the first time */
-    bool failed;              /* it ends because it can't go on */
+    struct tls_contexts *tls;   /* of those that have it */
+    bool takes_all_as_it_comes; /* publish_bounds_none */
+    bool listening;             /* they are open: since the store was ready for the first time */
+    bool failed;                /* it ends because it can't go on */
 
     struct client *clients;    /* all that have a transport, doubly linked */
     struct client *recheck_at; /* where auth_recheck.c goes on; NULL: nothing to do */
@@ -104,10 +104,12 @@ struct broker {
     uint32_t output_source, first_output_source; /* what causes output now; first one of the turn */
     struct event *tick;                          /* advances the wheel */
     bool tick_due;
-    struct wheel wheel;      /* timeouts of clients, and of what they were told */
-    struct pace pace;        /* whether to rest before the next poll */
-    const uint64_t *steps;   /* made by matching: router_steps */
-    struct fanouts *fanouts; /* messages that are handed out in pieces */
+    struct wheel wheel;                  /* timeouts of clients, and of what they were told */
+    struct pace pace;                    /* whether to rest before the next poll */
+    const uint64_t *steps;               /* made by matching: router_steps */
+    struct publish_rates *publish_rates; /* publish_rate.h; NULL: no such limit yet */
+    struct tally *addresses, *users;     /* crowd.h; NULL: no such limit yet */
+    struct fanouts *fanouts;             /* messages that are handed out in pieces */
     struct message_id last_message_id;
     uint64_t share_draws; /* at random: share.c */
     uint64_t securing_ns; /* of this turn, for TLS handshakes: secure.c */

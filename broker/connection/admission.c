@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include "broker/base/broker_config.h"
+#include "broker/client/client.h"
 #include "broker/client/context.h"
 #include "broker/connection/client_life.h"
+#include "broker/connection/crowd.h"
 #include "broker/net/listener.h"
 #include "broker/net/transport.h"
 #include "common/log/log.h"
@@ -43,11 +45,22 @@ void admission_accepted(void *arg, struct listener *l, int fd, const struct peer
         refuse(l, fd, peer, "not a trusted proxy");
         return;
     }
-    struct transport *t = transport_tcp_new(b->base, fd, peer);
-    if (t == NULL)
+    bool counted = false;
+    enum refusal crowded = trusted ? REFUSAL_COUNT : crowd_take_address(b, peer, &counted);
+    if (crowded != REFUSAL_COUNT) {
+        b->stats.refused[crowded]++;
+        refuse(l, fd, peer, refusal_names[crowded]);
         return;
-    if (client_new(b, l, t, trusted, trusted && proxy_mode != PROXY_MODE_OFF) != NULL)
-        listener_client_came(l);
+    }
+    struct transport *t = transport_tcp_new(b->base, fd, peer);
+    struct client *c =
+        t != NULL ? client_new(b, l, t, trusted, trusted && proxy_mode != PROXY_MODE_OFF) : NULL;
+    if (c == NULL) {
+        crowd_give_back(b, peer, counted);
+        return;
+    }
+    c->counts_address = counted;
+    listener_client_came(l);
 }
 
 bool admission_open(struct broker *b, char *err, size_t errlen)

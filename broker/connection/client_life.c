@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "broker/auth/auth.h"
+#include "broker/auth/certificate/peer_certificate.h"
+#include "broker/auth/sources/grant_terms.h"
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
@@ -15,8 +17,10 @@
 #include "broker/client/connect_attempt.h"
 #include "broker/client/holders.h"
 #include "broker/client/leave.h"
+#include "broker/client/publish_rate.h"
 #include "broker/client/request.h"
 #include "broker/client/rest.h"
+#include "broker/connection/crowd.h"
 #include "broker/connection/disconnect.h"
 #include "broker/delivery/deliver.h"
 #include "broker/delivery/fanout.h"
@@ -89,7 +93,9 @@ static void on_timer(struct wheel_timer *timer)
         client_close_later(c, END_CONNECT_TIMEOUT);
         return;
     }
-    if (client_is_silent(c))
+    if (client_is_expired(c))
+        client_close_later(c, END_EXPIRED);
+    else if (client_is_silent(c))
         client_close_later(c,
                            END_KEEP_ALIVE); /* in the phase for it: thousands may be due at once */
     else
@@ -140,6 +146,8 @@ void client_free(struct client *c)
     inflight_fini(&c->inflight);
     session_unref(c->session);
     account_free(ACCOUNT_CLIENTS, c->who.username);
+    grant_terms_free(c->who.terms);
+    peer_certificate_free(c->certificate);
     account_free(ACCOUNT_CLIENTS, c->will_topic);
     account_free(ACCOUNT_CLIENTS, c);
 }
@@ -219,6 +227,8 @@ static void drop_connection(struct client *c, enum client_end why)
 {
     struct broker *b = c->broker;
     size_t written;
+    crowd_leave(c);
+    publish_rate_forget(c);
     /* The answers to what came before a DISCONNECT are written, too. */
     if ((peer_listens(why) || why == END_DISCONNECT) && !c->blocked)
         output_write(&c->output, &b->chunks, c->transport, &written);

@@ -29,6 +29,8 @@ static const struct words words_of[CLIENT_END_COUNT] = {
     [END_MEMORY] = {MQTT_R_QUOTA_EXCEEDED, "this connection holds too much of the broker's memory"},
     [END_SLOW_PACKET] = {MQTT_R_UNSPECIFIED, "a packet that was begun does not go on"},
     [END_NOT_AUTHORIZED] = {MQTT_R_NOT_AUTHORIZED, NULL},
+    [END_EXPIRED] = {MQTT_R_NOT_AUTHORIZED, "the token has expired"},
+    [END_OPERATOR] = {MQTT_R_ADMINISTRATIVE_ACTION, NULL},
     [END_OPEN_QOS2] = {MQTT_R_RECEIVE_MAXIMUM_EXCEEDED, NULL},
 };
 

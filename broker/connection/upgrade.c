@@ -4,6 +4,7 @@
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
 #include "broker/connection/client_life.h"
+#include "broker/connection/crowd.h"
 #include "broker/net/listener.h"
 #include "broker/net/websocket_upgrade.h"
 #include "common/log/log.h"
@@ -54,11 +55,15 @@ static bool write_answer(struct client *c, const struct websocket_upgrade *u)
 static void go_on(struct client *c, struct transport *t, bool trusted,
                   const struct websocket_upgrade *u)
 {
+    if (u->has_real_ip)
+        crowd_leave(c); /* another proxy's address, perhaps */
     c->transport = t;
     if (trusted)
         c->proxied = u->has_real_ip;
     if (u->has_real_ip)
         t->peer = u->real_ip;
+    if (u->has_real_ip && !crowd_admit_address(c))
+        return;
     client_enter(c, CLIENT_CONNECTING);
 }
 

@@ -4,7 +4,6 @@
  */
 #include "broker/delivery/deliver.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "broker/auth/auth.h"
@@ -15,43 +14,14 @@
 #include "broker/client/client.h"
 #include "broker/client/client_v5.h"
 #include "broker/client/holders.h"
+#include "broker/delivery/pending_queue.h"
 #include "broker/delivery/retained_known.h"
-#include "broker/message/kept_ids.h"
 #include "common/log/log.h"
 
 enum {
     FETCH_BYTES = 256 * 1024,
     OUTPUT_HIGH_TIGHT = 16 * 1024, /* instead of OUTPUT_HIGH while memory is short */
 };
-
-struct pending {
-    struct message *message;
-    struct kept_ids ids;
-    uint8_t qos;
-    bool retain;
-};
-
-enum { PENDING_BLOCK = 32 };
-
-/* Blocks rather than a ring that doubles: one publish may fill those of thousands of clients. */
-struct pending_block {
-    struct pending_block *next;
-    struct pending items[PENDING_BLOCK];
-};
-
-/* What waits for a clean session's window; one block at least. */
-struct pending_queue {
-    struct pending_block *first, *last;
-    uint32_t head;  /* of the first block: the oldest item */
-    uint32_t count; /* of all items */
-    uint64_t bytes;
-};
-
-static size_t pending_size(const struct pending *p)
-{
-    return sizeof(*p) + kept_ids_bytes(&p->ids) + sizeof(*p->message) +
-           message_content_size(p->message);
-}
 
 /* ---- one message into the output -------------------------------------------------------------- */
 
@@ -225,35 +195,6 @@ static bool is_expired(const struct client *c, const struct message *m)
 
 /* ---- a clean session's own queue ------------------------------------------------------------- */
 
-static struct pending_queue *queue_new(void)
-{
-    struct pending_queue *q = account_zalloc(ACCOUNT_WINDOWS, sizeof(*q));
-    struct pending_block *block = account_alloc(ACCOUNT_WINDOWS, sizeof(*block));
-    if (q == NULL || block == NULL) {
-        account_free(ACCOUNT_WINDOWS, block);
-        account_free(ACCOUNT_WINDOWS, q);
-        return NULL;
-    }
-    block->next = NULL;
-    q->first = q->last = block;
-    return q;
-}
-
-/* Where the next item belongs; NULL when out of memory. */
-static struct pending *queue_end(struct pending_queue *q)
-{
-    uint32_t at = (q->head + q->count) % PENDING_BLOCK;
-    if (at == 0 && q->count > 0) {
-        struct pending_block *block = account_alloc(ACCOUNT_WINDOWS, sizeof(*block));
-        if (block == NULL)
-            return NULL;
-        block->next = NULL;
-        q->last->next = block;
-        q->last = block;
-    }
-    return &q->last->items[at];
-}
-
 static __attribute__((noinline)) void queue_push(struct client *c, struct delivery *d,
                                                  const struct deliver_as *as)
 {
@@ -266,54 +207,11 @@ static __attribute__((noinline)) void queue_push(struct client *c, struct delive
     }
     struct message *m = delivery_message(d);
     if (m != NULL && q == NULL) {
-        q = c->queue = queue_new();
+        q = c->queue = pending_queue_new();
         holders_note(c);
     }
-    struct pending *end = m != NULL && q != NULL ? queue_end(q) : NULL;
-    if (end == NULL || !kept_ids_take(&end->ids, as->ids, ACCOUNT_WINDOWS)) {
+    if (m == NULL || q == NULL || !pending_queue_push(q, m, as->qos, as->retain, as->ids))
         client_close_later(c, END_NO_MEMORY);
-        return;
-    }
-    end->message = message_ref(m);
-    end->qos = as->qos;
-    end->retain = as->retain;
-    q->count++;
-    q->bytes += pending_size(end);
-}
-
-static struct pending queue_pop(struct pending_queue *q)
-{
-    struct pending_block *block = q->first;
-    struct pending p = block->items[q->head++];
-    q->count--;
-    q->bytes -= pending_size(&p);
-    if (q->head == PENDING_BLOCK) {
-        q->head = 0;
-        if (block->next != NULL) {
-            q->first = block->next;
-            account_free(ACCOUNT_WINDOWS, block);
-        }
-    }
-    return p;
-}
-
-static void pending_drop(struct pending p)
-{
-    kept_ids_drop(&p.ids, ACCOUNT_WINDOWS);
-    message_unref(p.message);
-}
-
-/* One message less; the last one takes the queue along. */
-static bool queue_release(void *queue)
-{
-    struct pending_queue *q = queue;
-    if (q->count > 0)
-        pending_drop(queue_pop(q));
-    if (q->count > 0)
-        return true;
-    account_free(ACCOUNT_WINDOWS, q->first);
-    account_free(ACCOUNT_WINDOWS, q);
-    return false;
 }
 
 /* It may be long: released in pieces. */
@@ -322,7 +220,7 @@ void deliver_drop_queue(struct client *c)
     struct pending_queue *q = c->queue;
     c->queue = NULL;
     if (q != NULL)
-        leftovers_add(&c->broker->leftovers, queue_release, q, q->count, q->bytes);
+        leftovers_add(&c->broker->leftovers, pending_queue_release, q, q->count, q->bytes);
 }
 
 size_t deliver_queue_bytes(const struct client *c)
@@ -354,7 +252,7 @@ static void send_pending(struct client *c, const struct pending *p)
 static void pump_queue(struct client *c)
 {
     while (c->queue != NULL && c->queue->count > 0 && has_room(c) && client_is_connected(c)) {
-        struct pending p = queue_pop(c->queue);
+        struct pending p = pending_queue_pop(c->queue);
         if (!is_expired(c, p.message))
             send_pending(c, &p);
         pending_drop(p);

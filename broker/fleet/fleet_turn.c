@@ -36,6 +36,7 @@
 #include "broker/fleet/storage/fleet_replicas.h"
 #include "broker/fleet/storage/fleet_totals.h"
 #include "broker/fleet/storage/fleet_usage.h"
+#include "broker/fleet/users/fleet_users.h"
 #include "common/base/clock.h"
 #include "common/base/timebox.h"
 
@@ -71,6 +72,7 @@ static void run_ticks(struct fleet *f)
     fleet_disk_tick(f);
     fleet_full_tick(f);
     fleet_usage_tick(f);
+    fleet_users_tick(f);
     fleet_totals_tick(f);
     fleet_retained_tick(f);
     fleet_retained_expiry_tick(f);

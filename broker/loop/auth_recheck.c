@@ -8,6 +8,7 @@
 
 #include "broker/auth/auth.h"
 #include "broker/client/client.h"
+#include "broker/net/listener.h"
 #include "common/base/timebox.h"
 #include "common/log/log.h"
 
@@ -18,6 +19,7 @@ struct auth_recheck {
     struct event *go_on;
     size_t forget_at;
     bool forgetting;
+    bool walking;
     uint32_t closed;
 };
 
@@ -27,9 +29,16 @@ static bool is_let_in(const struct client *c)
     return c->state == CLIENT_CLAIMING || client_is_connected(c);
 }
 
+static bool is_still_admitted(const struct client *c)
+{
+    const struct listener_config *l = c->listener != NULL ? listener_config(c->listener) : NULL;
+    return auth_still_admits(c->broker->auth, l, (enum source_kind)c->user_source, c->who.username,
+                             c->user_stamp);
+}
+
 static void check(struct auth_recheck *r, struct client *c)
 {
-    if (!is_let_in(c) || auth_still_admits(r->broker->auth, c->who.username, c->user_stamp))
+    if (!is_let_in(c) || is_still_admitted(c))
         return;
     client_close_later(c, END_NOT_AUTHORIZED);
     r->closed++;
@@ -47,6 +56,10 @@ static void walk(struct auth_recheck *r, struct timebox *box)
     if (b->recheck_at == NULL && r->closed > 0) {
         LOG_INFO("users_closed", KV_UINT("clients", r->closed));
         r->closed = 0;
+    }
+    if (b->recheck_at == NULL && r->walking) {
+        r->walking = false;
+        auth_checked(b->auth); /* which may begin anew */
     }
 }
 
@@ -73,6 +86,7 @@ static void begin(void *arg)
     r->broker->recheck_at = r->broker->clients;
     r->forget_at = 0;
     r->forgetting = true;
+    r->walking = true;
     event_active(r->go_on, EV_TIMEOUT, 0);
 }
 

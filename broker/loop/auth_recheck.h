@@ -1,6 +1,7 @@
 /*
- * auth_recheck - after a reload of the password file, closes the connections of users who are gone
- * or have another password now, and of anonymous clients if they aren't allowed any more.
+ * auth_recheck - after a reload of users and keys, closes the connections of users who are gone or have
+ * another password now, of those whose token's key is gone, and of anonymous clients if they aren't
+ * allowed any more.
  *
  * They end as by a broken connection (their wills are published), with reason not_authorized.
  * Data flow: auth.c says that the files have changed; clients are only marked here, the turn closes

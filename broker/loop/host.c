@@ -12,6 +12,7 @@
 #include "broker/connection/client_life.h"
 #include "broker/delivery/deliver.h"
 #include "broker/delivery/publish.h"
+#include "broker/delivery/publish_bounds.h"
 #include "broker/delivery/share.h"
 #include "broker/loop/turn.h"
 #include "broker/message/publish_properties.h"
@@ -45,11 +46,13 @@ static bool on_takes_more(void *arg, uint32_t *worked_us)
 static void on_publish_will(void *arg, struct message *m, store_done_fn *done, void *done_arg)
 {
     struct broker *b = arg;
-    struct message *due = publish_properties_of_will(m, store_now_ms(b->store));
+    uint64_t now_ms = store_now_ms(b->store);
+    struct message *due = publish_properties_of_will(m, now_ms);
     if (due == NULL) {
         done(done_arg, STORE_UNAVAILABLE);
         return;
     }
+    due->expires_at_ms = publish_bounds_expiry(b->config, due->retain, due->expires_at_ms, now_ms);
     struct mqtt_publish fields = {.qos = due->qos,
                                   .retain = due->retain,
                                   .topic = due->topic,

@@ -5,12 +5,15 @@
 
 #include <string.h>
 
+#include "broker/auth/auth.h"
+#include "broker/auth/certificate/peer_certificate.h"
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
 #include "broker/client/client_v5.h"
 #include "broker/client/leave.h"
 #include "broker/client/rest.h"
 #include "broker/connection/client_life.h"
+#include "broker/connection/crowd.h"
 #include "broker/connection/receive.h"
 #include "broker/connection/secure.h"
 #include "broker/connection/upgrade.h"
@@ -55,6 +58,17 @@ static void fail(struct client *c, const struct mqtt_packet *p, const struct mqt
     }
 }
 
+/* Of a trusted proxy. False when out of memory. */
+static bool take_certificate(struct client *c, const struct proxy_info *info)
+{
+    if (!info->tls_verified ||
+        !auth_wants_certificate(c->broker->auth, listener_config(c->listener)))
+        return true;
+    c->certificate = peer_certificate_new(info->tls_common_name, info->tls_certificate,
+                                          info->tls_certificate_len);
+    return c->certificate != NULL;
+}
+
 /* Takes the PROXY header off the start. Returns its length, or 0: more is needed, or closed. */
 static size_t take_proxy_header(struct client *c, const uint8_t *buf, size_t len, uint32_t *need)
 {
@@ -76,6 +90,12 @@ static size_t take_proxy_header(struct client *c, const uint8_t *buf, size_t len
         if (!info.local) {
             c->transport->peer = peer_from_sockaddr((const struct sockaddr *)&info.source);
             c->proxied = true;
+            if (!crowd_admit_address(c))
+                return 0;
+        }
+        if (!take_certificate(c, &info)) {
+            client_close(c, END_NO_MEMORY);
+            return 0;
         }
         client_enter(c, client_first_state(c->listener));
         return used;

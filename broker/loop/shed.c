@@ -28,13 +28,18 @@ enum {
     IN_VAIN_MS = 100,                /* nobody holds much: not looked for again at once */
 };
 
-void shed_init(struct broker *b)
+void shed_set_limits(struct broker *b)
 {
     const struct limits_config *limits = &b->config->limits;
     uint64_t limit = limits->max_memory > 0 ? limits->max_memory : memory_limit("") / 2;
-    TAILQ_INIT(&b->holders);
     memory_budget_init(&b->memory, limit);
     b->output_limit = limits->max_output_total > 0 ? limits->max_output_total : limit / 4;
+}
+
+void shed_init(struct broker *b)
+{
+    TAILQ_INIT(&b->holders);
+    shed_set_limits(b);
     b->resident_base = memory_resident();
     leftovers_init(&b->leftovers);
     b->shed_since = UINT64_MAX;

@@ -18,6 +18,8 @@ struct client;
 
 /* Before the first client: the budget that the configuration sets, or half of what there is. */
 void shed_init(struct broker *b);
+/* The configuration has changed. */
+void shed_set_limits(struct broker *b);
 
 /* Sheds until there is enough room for `wanted` bytes more, or a few were closed; the next call goes
  * on. Not while the router iterates. */

@@ -16,6 +16,7 @@ struct tls_contexts {
     const struct listener_config *listeners;
     size_t count;
     SSL_CTX **contexts;          /* by the listener's place; NULL: plain */
+    SSL_CTX **prepared;          /* the same; NULL: nothing is */
     struct tls_tickets *tickets; /* of all of them */
     BIO_METHOD *method;
 };
@@ -39,7 +40,8 @@ static SSL_CTX *make_one(const struct tls_contexts *t, const struct listener_con
     return ctx;
 }
 
-static SSL_CTX **make_set(const struct tls_contexts *t, char *err, size_t errlen)
+static SSL_CTX **make_set(const struct tls_contexts *t, const struct listener_config *listeners,
+                          char *err, size_t errlen)
 {
     SSL_CTX **set = calloc(t->count + 1, sizeof(SSL_CTX *));
     if (set == NULL) {
@@ -47,9 +49,9 @@ static SSL_CTX **make_set(const struct tls_contexts *t, char *err, size_t errlen
         return NULL;
     }
     for (size_t i = 0; i < t->count; i++) {
-        if (t->listeners[i].tls == NULL)
+        if (listeners[i].tls == NULL)
             continue;
-        set[i] = make_one(t, &t->listeners[i], err, errlen);
+        set[i] = make_one(t, &listeners[i], err, errlen);
         if (set[i] == NULL) {
             free_set(set, t->count);
             return NULL;
@@ -58,14 +60,19 @@ static SSL_CTX **make_set(const struct tls_contexts *t, char *err, size_t errlen
     return set;
 }
 
-bool tls_contexts_reload(struct tls_contexts *t, char *err, size_t errlen)
+bool tls_contexts_prepare(struct tls_contexts *t, const struct config_list *fresh, char *err,
+                          size_t errlen)
 {
-    SSL_CTX **fresh = make_set(t, err, errlen);
-    if (fresh == NULL)
-        return false;
+    free_set(t->prepared, t->count);
+    t->prepared = make_set(t, fresh->items, err, errlen);
+    return t->prepared != NULL;
+}
+
+void tls_contexts_commit(struct tls_contexts *t)
+{
     free_set(t->contexts, t->count);
-    t->contexts = fresh;
-    return true;
+    t->contexts = t->prepared;
+    t->prepared = NULL;
 }
 
 struct tls_contexts *tls_contexts_new(const struct config_list *listeners, char *err, size_t errlen)
@@ -78,10 +85,12 @@ struct tls_contexts *tls_contexts_new(const struct config_list *listeners, char 
     t->count = listeners->count;
     t->tickets = tls_tickets_new(TLS_TICKETS_PERIOD_MS);
     t->method = tls_channel_method_new();
-    if (t->tickets == NULL || t->method == NULL || !tls_contexts_reload(t, err, errlen)) {
+    if (t->tickets == NULL || t->method == NULL ||
+        !tls_contexts_prepare(t, listeners, err, errlen)) {
         tls_contexts_free(t);
         return NULL;
     }
+    tls_contexts_commit(t);
     return t;
 }
 
@@ -90,6 +99,7 @@ void tls_contexts_free(struct tls_contexts *t)
     if (t == NULL)
         return;
     free_set(t->contexts, t->count);
+    free_set(t->prepared, t->count);
     tls_tickets_free(t->tickets);
     BIO_meth_free(t->method);
     free(t);

@@ -69,7 +69,7 @@ static void put_terms(const struct client *c, struct props *p)
     put_num(p, MQTT_P_RECEIVE_MAXIMUM, connack_receive_maximum(config));
     if (m->max_qos < 2)
         put_num(p, MQTT_P_MAXIMUM_QOS, m->max_qos);
-    if (!m->retain)
+    if (m->retain == RETAIN_OFF)
         put_num(p, MQTT_P_RETAIN_AVAILABLE, 0);
     if (config->limits.max_packet_size <= UINT32_MAX)
         put_num(p, MQTT_P_MAXIMUM_PACKET_SIZE, (uint32_t)config->limits.max_packet_size);

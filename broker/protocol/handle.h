@@ -7,9 +7,11 @@
 #ifndef FLOTILLA_BROKER_PROTOCOL_HANDLE_H
 #define FLOTILLA_BROKER_PROTOCOL_HANDLE_H
 
+#include "broker/auth/login/login.h"
 #include "common/mqtt/mqtt.h"
 
 struct client;
+struct peer;
 
 void handle_packet(struct client *c, const struct mqtt_packet *p);
 
@@ -29,6 +31,10 @@ bool handle_auth_take_method(struct client *c, const struct mqtt_connect *p);
 /* Goes on with the method, by what CONNECT said to it. */
 void handle_auth_begin(struct client *c, const struct mqtt_connect *p);
 void handle_auth(struct client *c, const struct mqtt_packet *p);
+/* While AUTHENTICATING by a method: goes on if the verdict has come. */
+void handle_auth_judged(struct client *c, enum login_verdict verdict);
+/* For counting its failures; NULL: not to be told apart. */
+const struct peer *handle_connect_source(const struct client *c);
 /* The client is who it says. */
 void handle_connect_let_in(struct client *c);
 /* A long list of filters goes on. */

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "broker/auth/auth.h"
+#include "broker/auth/certificate/peer_certificate.h"
+#include "broker/auth/sources/grant_terms.h"
 #include "broker/base/account.h"
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
@@ -14,19 +16,34 @@
 #include "broker/client/connect_attempt.h"
 #include "broker/client/holders.h"
 #include "broker/connection/client_life.h"
+#include "broker/connection/crowd.h"
 #include "broker/delivery/publish.h"
+#include "broker/net/listener.h"
 #include "broker/protocol/connack.h"
 #include "broker/protocol/handle.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"
 
+static bool has_prefix(struct mqtt_slice id, const struct config_strings *allowed)
+{
+    for (size_t i = 0; i < allowed->count; i++) {
+        size_t len = strlen(allowed->items[i]);
+        if (len <= id.len && memcmp(id.data, allowed->items[i], len) == 0)
+            return true;
+    }
+    return allowed->count == 0;
+}
+
 static bool check_client_id(struct client *c, const struct mqtt_connect *p)
 {
     const struct limits_config *limits = &c->broker->config->limits;
+    const struct mqtt_config *m = &c->broker->config->mqtt;
     if (p->client_id.len == 0) /* 3.1.3.1 */
-        return p->version == MQTT_V5 || (p->version == MQTT_V311 && p->clean_start);
+        return m->allow_empty_client_id &&
+               (p->version == MQTT_V5 || (p->version == MQTT_V311 && p->clean_start));
     return p->client_id.len <= limits->max_client_id_length &&
-           memchr(p->client_id.data, 0, p->client_id.len) == NULL;
+           memchr(p->client_id.data, 0, p->client_id.len) == NULL &&
+           has_prefix(p->client_id, &m->client_id_prefixes);
 }
 
 /* An id that no other client can have by accident. */
@@ -43,7 +60,8 @@ static void make_client_id(char out[33])
 static struct message *make_will(struct client *c, const struct mqtt_connect *p,
                                  struct mqtt_slice client_id)
 {
-    struct mqtt_publish will = {.retain = p->will_retain,
+    struct mqtt_publish will = {.retain =
+                                    p->will_retain && c->broker->config->mqtt.retain == RETAIN_ON,
                                 .qos = p->will_qos,
                                 .topic = p->will_topic,
                                 .payload = p->will_payload,
@@ -152,11 +170,44 @@ static bool may_use_id(const struct client *c, const struct connect_attempt *a)
     return rule == CLIENT_ID_BEGINS_WITH_USERNAME && memchr("-_./:", a->text[len], 5) != NULL;
 }
 
-/* The password was right. */
+static const struct listener_config *listener_of(const struct client *c)
+{
+    return c->listener != NULL ? listener_config(c->listener) : NULL;
+}
+
+/* Who admitted it may say under which name. */
+static void take_name(struct connect_attempt *a)
+{
+    struct grant *g = &a->login.source.grant;
+    if (g->username == NULL)
+        return;
+    account_free(ACCOUNT_CLIENTS, a->username);
+    a->username = g->username;
+    g->username = NULL;
+}
+
+/* It is the client's from now on. */
+static void take_grant(struct client *c, struct connect_attempt *a)
+{
+    struct grant *g = &a->login.source.grant;
+    c->who =
+        (struct identity){.username = a->username, .client_id = a->client_id, .terms = g->terms};
+    c->user_stamp = g->stamp;
+    c->user_source = (unsigned)g->source & 0xfu;
+    c->connect_bytes += (uint32_t)grant_terms_bytes(g->terms);
+    a->username = NULL;
+    g->terms = NULL;
+    peer_certificate_free(c->certificate);
+    c->certificate = NULL;
+}
+
+/* It is who it says. */
 void handle_connect_let_in(struct client *c)
 {
     struct connect_attempt *a = c->connecting;
-    if (!auth_still_admits(c->broker->auth, a->username, a->login.stamp)) {
+    const struct grant *g = &a->login.source.grant;
+    take_name(a);
+    if (!auth_still_admits(c->broker->auth, listener_of(c), g->source, a->username, g->stamp)) {
         connack_refuse(c, MQTT_R_NOT_AUTHORIZED, REFUSED_NOT_AUTHORIZED,
                        NULL); /* a reload came between */
         return;
@@ -168,9 +219,11 @@ void handle_connect_let_in(struct client *c)
     }
     if (!is_serving(c))
         return;
-    c->who = (struct identity){.username = a->username, .client_id = a->client_id};
-    c->user_stamp = a->login.stamp;
-    a->username = NULL;
+    take_grant(c, a);
+    if (!crowd_admit_user(c)) {
+        connack_refuse(c, MQTT_R_QUOTA_EXCEEDED, REFUSED_USER, "too many connections of this user");
+        return;
+    }
     if (take_will(c))
         client_enter(c, CLIENT_CLAIMING);
     else
@@ -199,11 +252,14 @@ static void go_on(struct client *c, enum login_verdict verdict)
 
 void handle_connect_login_done(struct client *c)
 {
-    go_on(c, c->connecting->verdict);
+    if (c->v5 != NULL && c->v5->auth != NULL)
+        handle_auth_judged(c, c->connecting->verdict);
+    else
+        go_on(c, c->connecting->verdict);
 }
 
 /* A proxy's own address says nothing about who is behind it. */
-static const struct peer *source_of(const struct client *c)
+const struct peer *handle_connect_source(const struct client *c)
 {
     return c->trusted && !c->proxied ? NULL : &c->transport->peer;
 }
@@ -211,12 +267,15 @@ static const struct peer *source_of(const struct client *c)
 static void begin_login(struct client *c, const struct mqtt_connect *p)
 {
     struct connect_attempt *a = c->connecting;
-    struct login_request r = {.username = p->username,
-                              .password = p->has_password ? p->password : (struct mqtt_slice){0},
-                              .source = source_of(c)};
+    struct source_request r = {.has_username = p->has_username,
+                               .username = p->username,
+                               .password = p->has_password ? p->password : (struct mqtt_slice){0},
+                               .client_id = a->client_id,
+                               .peer = handle_connect_source(c),
+                               .certificate = c->certificate};
     a->login.done = connect_attempt_judged;
     a->login.arg = c;
-    enum login_verdict verdict = auth_login(c->broker->auth, p->has_username, &r, &a->login);
+    enum login_verdict verdict = auth_login(c->broker->auth, listener_of(c), &r, &a->login);
     if (verdict != LOGIN_PENDING) {
         go_on(c, verdict);
         return;
@@ -234,7 +293,7 @@ static bool check_will(struct client *c, const struct mqtt_connect *p)
         return true;
     if (p->will_qos > m->max_qos)
         connack_refuse(c, MQTT_R_QOS_NOT_SUPPORTED, REFUSED_WILL, "QoS of the will");
-    else if (p->will_retain && !m->retain)
+    else if (p->will_retain && m->retain == RETAIN_OFF)
         connack_refuse(c, MQTT_R_RETAIN_NOT_SUPPORTED, REFUSED_WILL, "retain flag of the will");
     else if (mqtt_props_find(&p->will_props, MQTT_P_PAYLOAD_FORMAT, &format) && format.num == 1 &&
              !mqtt_payload_utf8_valid(p->will_payload.data, p->will_payload.len))

@@ -7,9 +7,11 @@
 #include "broker/base/drop_log.h"
 #include "broker/client/client.h"
 #include "broker/client/client_v5.h"
+#include "broker/client/publish_rate.h"
 #include "broker/client/reason.h"
 #include "broker/client/request.h"
 #include "broker/delivery/publish.h"
+#include "broker/delivery/publish_bounds.h"
 #include "broker/protocol/connack.h"
 #include "broker/protocol/handle.h"
 #include "broker/protocol/publish_v5.h"
@@ -42,7 +44,7 @@ static __attribute__((noinline)) bool is_offered(struct client *c, const struct 
     const struct mqtt_config *m = &c->broker->config->mqtt;
     if (p->qos > m->max_qos)
         reason_fail(c, MQTT_R_QOS_NOT_SUPPORTED, "QoS above what CONNACK allows");
-    else if (p->retain && !m->retain)
+    else if (p->retain && m->retain == RETAIN_OFF)
         reason_fail(c, MQTT_R_RETAIN_NOT_SUPPORTED, "messages aren't retained here");
     else
         return true;
@@ -148,6 +150,24 @@ static inline void take_qos2(struct client *c, struct publish *p, enum mqtt_reas
         take_acknowledged(c, p, MQTT_PUBREC);
 }
 
+/* What the configuration has to say. `fields` is to hold what goes on. False: closed. */
+static __attribute__((noinline)) bool take_bounds(struct client *c, struct publish *r,
+                                                  struct mqtt_publish *fields)
+{
+    const struct broker_config *config = c->broker->config;
+    if (!is_offered(c, r->fields))
+        return false;
+    publish_rate_note(c, (size_t)r->fields->topic.len + r->fields->payload.len +
+                             r->fields->props.raw.len);
+    r->expires_at_ms =
+        publish_bounds_expiry(config, r->fields->retain, r->expires_at_ms, client_expiry_now_ms(c));
+    if (r->fields != fields)
+        *fields = *r->fields;
+    fields->retain &= publish_bounds_retain(config);
+    r->fields = fields;
+    return true;
+}
+
 void handle_publish(struct client *c, const struct mqtt_packet *packet)
 {
     struct mqtt_publish
@@ -164,7 +184,7 @@ void handle_publish(struct client *c, const struct mqtt_packet *packet)
         r.fields = &fields;
         r.expires_at_ms = said.expires_at_ms;
     }
-    if (!c->broker->offers_all && !is_offered(c, r.fields))
+    if (!c->broker->takes_all_as_it_comes && !take_bounds(c, &r, &fields))
         return;
     enum mqtt_reason why = objection(c, r.fields, &said);
     switch (r.fields->qos) {

@@ -499,3 +499,8 @@ bool router_declare_group(struct router *r, struct mqtt_slice filter)
 {
     return share_groups_declare(r->groups, filter);
 }
+
+struct mqtt_slice router_filter(struct router *r, const struct subscription *s)
+{
+    return topic_tree_filter(r->tree, s);
+}

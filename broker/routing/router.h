@@ -18,6 +18,7 @@ struct message;
 struct router;
 struct session;
 struct share_groups;
+struct subscription;
 struct subscription_options;
 struct timebox;
 
@@ -35,6 +36,9 @@ struct router_hooks {
 
 struct router *router_new(uint64_t hash_key, const struct router_hooks *hooks);
 void router_free(struct router *r);
+
+/* The filter of a subscription, as it was subscribed; good until the next call. */
+struct mqtt_slice router_filter(struct router *r, const struct subscription *s);
 
 /* ---- matching -------------------------------------------------------------------------------- */
 

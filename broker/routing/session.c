@@ -98,6 +98,13 @@ void session_table_each(struct session_table *t, void (*each)(void *arg, struct 
     hash_table_each(&t->by_id, each_link, &e);
 }
 
+uint32_t session_table_some(const struct session_table *t, uint32_t from,
+                            void (*each)(void *arg, struct session *s), void *arg)
+{
+    struct each_session e = {.each = each, .arg = arg};
+    return hash_table_some(&t->by_id, from, each_link, &e);
+}
+
 struct session *session_table_any(const struct session_table *t, uint32_t *at)
 {
     struct hash_link *link = hash_table_any(&t->by_id, at);

@@ -46,6 +46,9 @@ void session_table_each(struct session_table *t, void (*each)(void *arg, struct 
                         void *arg);
 /* One of them, NULL: there is none; see hash_table_any. */
 struct session *session_table_any(const struct session_table *t, uint32_t *at);
+/* Calls for some from place `from` on (0 at first), and returns where to go on; 0: that was all. See hash_table_some. */
+uint32_t session_table_some(const struct session_table *t, uint32_t from,
+                            void (*each)(void *arg, struct session *s), void *arg);
 size_t session_table_count(const struct session_table *t);
 
 static inline struct session *session_ref(struct session *s)

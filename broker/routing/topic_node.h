@@ -59,7 +59,6 @@ struct topic_name {
 
 struct topic_tree {
     struct hash_table by_level;
-    size_t subscriptions;
     uint64_t
         changes; /* of who holds which filter: a leaf that was found is good until the next one */
     uint64_t hash_key;

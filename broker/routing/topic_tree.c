@@ -327,7 +327,6 @@ enum topic_change topic_tree_add(struct topic_tree *t, struct subscriber *s,
     s->acknowledged_count += options.qos > 0;
     if (s->connected)
         leaf->connected++;
-    t->subscriptions++;
     return TOPIC_ADDED;
 }
 
@@ -357,7 +356,6 @@ void topic_tree_remove_at(struct topic_tree *t, struct subscriber *s, uint32_t a
         s->capacity = 0;
     }
     *last_interest = s->connected && --leaf->connected == 0;
-    t->subscriptions--;
     prune(t, leaf);
 }
 
@@ -450,11 +448,6 @@ const uint64_t *topic_tree_steps(const struct topic_tree *t)
 uint32_t topic_tree_worst_match(const struct topic_tree *t)
 {
     return t->root.weight;
-}
-
-size_t topic_tree_subscriptions(const struct topic_tree *t)
-{
-    return t->subscriptions;
 }
 
 size_t topic_tree_nodes(const struct topic_tree *t)

@@ -62,7 +62,7 @@ const uint64_t *topic_tree_steps(const struct topic_tree *t);
  * matches found. */
 uint32_t topic_tree_worst_match(const struct topic_tree *t);
 
-size_t topic_tree_subscriptions(const struct topic_tree *t);
+/* Nodes that are there: levels of filters that somebody holds. */
 size_t topic_tree_nodes(const struct topic_tree *t);
 
 #endif

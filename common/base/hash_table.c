@@ -86,15 +86,27 @@ struct hash_link *hash_table_any(const struct hash_table *t, uint32_t *at)
     return t->buckets[*at];
 }
 
+static void each_of_bucket(struct hash_link *link, void (*each)(void *arg, struct hash_link *link),
+                           void *arg)
+{
+    while (link != NULL) {
+        struct hash_link *next = link->next;
+        each(arg, link);
+        link = next;
+    }
+}
+
+uint32_t hash_table_some(const struct hash_table *t, uint32_t from,
+                         void (*each)(void *arg, struct hash_link *link), void *arg)
+{
+    if (from < t->size)
+        each_of_bucket(t->buckets[from], each, arg);
+    return from < t->size - 1 ? from + 1 : 0;
+}
+
 void hash_table_each(struct hash_table *t, void (*each)(void *arg, struct hash_link *link),
                      void *arg)
 {
-    for (uint32_t i = 0; i < t->size; i++) {
-        struct hash_link *link = t->buckets[i];
-        while (link != NULL) {
-            struct hash_link *next = link->next;
-            each(arg, link);
-            link = next;
-        }
-    }
+    for (uint32_t i = 0; i < t->size; i++)
+        each_of_bucket(t->buckets[i], each, arg);
 }

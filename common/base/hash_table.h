@@ -52,6 +52,10 @@ static inline struct hash_link *hash_table_chain(const struct hash_table *t, uin
 /* One of the links, NULL: there is none. `*at` is where to look: 0 at first, then as it was left; so
  * who takes out one after the other looks at each bucket once. */
 struct hash_link *hash_table_any(const struct hash_table *t, uint32_t *at);
+/* Calls for each link of bucket `from`, and returns the next bucket; 0: there is none. For who goes through a table that
+ * changes meanwhile: a link that stays is met once, or twice if its bucket was parted. */
+uint32_t hash_table_some(const struct hash_table *t, uint32_t from,
+                         void (*each)(void *arg, struct hash_link *link), void *arg);
 /* Calls for each link; `each` may remove, and free, the one it is called for. */
 void hash_table_each(struct hash_table *t, void (*each)(void *arg, struct hash_link *link),
                      void *arg);

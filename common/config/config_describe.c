@@ -85,6 +85,15 @@ static void add_range(struct evbuffer *out, const struct config_field *f)
     add_cell(out, cell);
 }
 
+static void add_help(struct evbuffer *out, const struct config_field *f)
+{
+    static const char restart[] = " A change needs a restart.";
+    char cell[1024];
+    (void)snprintf(cell, sizeof(cell), "%s%s", f->help != NULL ? f->help : "",
+                   f->fixed ? restart : "");
+    add_cell(out, cell);
+}
+
 static void add_row(struct evbuffer *out, const char *path, const struct config_field *f)
 {
     evbuffer_add(out, "|", 1);
@@ -98,7 +107,7 @@ static void add_row(struct evbuffer *out, const char *path, const struct config_
     else
         add_cell(out, f->kind == CONFIG_STRUCT ? "" : "none");
     add_range(out, f);
-    add_cell(out, f->help != NULL ? f->help : "");
+    add_help(out, f);
     evbuffer_add(out, "\n", 1);
 }
 

@@ -6,9 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/config/config_file.h"
+
 static void start(struct config_error *err, const char *name, struct config_position at,
                   const char *path)
 {
+    const char *included = config_file_name(at.file);
+    if (included != NULL)
+        name = included;
     err->line = at.line;
     err->column = at.column;
     if (at.line > 0)

@@ -55,6 +55,9 @@ struct config_field {
     /* Extra check of a scalar's text (address syntax, say), also of each item of STRINGS. Returns
      * NULL or what was expected, as a noun ("an address like host:port"). */
     const char *(*check)(const char *text);
+    bool
+        fixed; /* a change needs a restart: of a STRUCT, of all in it; of a list, of their number */
+    bool secret;      /* STRING: may be `@FILE` (config_text.h), and is never printed */
     const char *help; /* one sentence: the effect */
     const char *unit; /* for the documentation, where the kind doesn't say it ("connections") */
 };

@@ -14,16 +14,15 @@
 #define NESTING_MAX 32
 #define ANCHORS_MAX 1000
 
-static const struct config_position nowhere = {0, 0};
+static const struct config_position nowhere = {0};
 
 struct config_position config_yaml_position(const yaml_node_t *node)
 {
-    struct config_position at = {0, 0};
-    if (node != NULL) {
-        at.line = (int)node->start_mark.line + 1;
-        at.column = (int)node->start_mark.column + 1;
-    }
-    return at;
+    if (node == NULL)
+        return nowhere;
+    return (struct config_position){.line = (int)node->start_mark.line + 1,
+                                    .column = (int)node->start_mark.column + 1,
+                                    .file = (unsigned)node->start_mark.index};
 }
 
 const char *config_yaml_text(const yaml_node_t *node)
@@ -53,7 +52,7 @@ const char *config_yaml_describe(const yaml_node_t *node, char *buf, size_t size
 
 static struct config_position position_of_offset(const char *text, size_t len, size_t offset)
 {
-    struct config_position at = {1, 1};
+    struct config_position at = {.line = 1, .column = 1};
     for (size_t i = 0; i < offset && i < len; i++) {
         at.column++;
         if (text[i] == '\n') {
@@ -67,8 +66,8 @@ static struct config_position position_of_offset(const char *text, size_t len, s
 static bool fail_yaml(struct config_error *err, const char *name, const yaml_parser_t *parser,
                       const char *text, size_t len)
 {
-    struct config_position at = {(int)parser->problem_mark.line + 1,
-                                 (int)parser->problem_mark.column + 1};
+    struct config_position at = {.line = (int)parser->problem_mark.line + 1,
+                                 .column = (int)parser->problem_mark.column + 1};
     const char *problem = parser->problem != NULL ? parser->problem : "unreadable";
     if (parser->error == YAML_READER_ERROR) /* these come with an offset only */
         at = position_of_offset(text, len, parser->problem_offset);
@@ -102,8 +101,8 @@ static bool has_anchor(const yaml_event_t *event)
 static bool survey_event(struct config_error *err, const char *name, const yaml_event_t *event,
                          struct survey *s)
 {
-    struct config_position at = {(int)event->start_mark.line + 1,
-                                 (int)event->start_mark.column + 1};
+    struct config_position at = {.line = (int)event->start_mark.line + 1,
+                                 .column = (int)event->start_mark.column + 1};
     if (event->type == YAML_DOCUMENT_START_EVENT)
         s->documents++;
     else if (event->type == YAML_SEQUENCE_START_EVENT || event->type == YAML_MAPPING_START_EVENT)
@@ -148,6 +147,12 @@ static bool survey_text(struct config_error *err, const char *name, const char *
     return ok;
 }
 
+void config_yaml_note_file(yaml_document_t *doc, unsigned file)
+{
+    for (yaml_node_t *n = doc->nodes.start; n < doc->nodes.top; n++)
+        n->start_mark.index = file;
+}
+
 bool config_yaml_parse(const char *name, const char *text, size_t len, yaml_document_t *doc,
                        struct config_error *err)
 {
@@ -161,6 +166,8 @@ bool config_yaml_parse(const char *name, const char *text, size_t len, yaml_docu
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
     bool ok = yaml_parser_load(&parser, doc) == 1 || fail_yaml(err, name, &parser, text, len);
     yaml_parser_delete(&parser);
+    if (ok)
+        config_yaml_note_file(doc, 0);
     return ok;
 }
 

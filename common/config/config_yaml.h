@@ -21,6 +21,9 @@ char *config_yaml_read(const char *path, size_t *len);
 bool config_yaml_parse(const char *name, const char *text, size_t len, yaml_document_t *doc,
                        struct config_error *err);
 
+/* All that is in the document so far stands in this file (config_file.h). It is kept as the index of the nodes' marks,
+ * of which libyaml has no more use; 0 at first. */
+void config_yaml_note_file(yaml_document_t *doc, unsigned file);
 /* Where a node starts; 0, 0 for NULL. */
 struct config_position config_yaml_position(const yaml_node_t *node);
 /* A scalar's text. */

@@ -7,7 +7,7 @@
  *            answered, however many connections others hold open.
  * Why here:  evhttp (2.1) has an idle time but no deadline, and doesn't tell when a connection ends.
  *            So each connection's bufferevent is held by a reference of ours; evhttp takes its
- *            callbacks off when it is done with it, and the sweep lets go of those.
+ *            callbacks off when it is done with it, and the sweep drops the reference then.
  * Ownership: embedded; http_connections_fini after evhttp_free.
  */
 #ifndef FLOTILLA_COMMON_HTTP_HTTP_CONNECTIONS_H
@@ -40,7 +40,7 @@ size_t http_connections_most(const struct http_connections *cs);
 struct bufferevent *http_connections_add(struct http_connections *cs, struct event_base *base);
 /* A reply of this connection is written whole. */
 void http_connections_replied(struct http_connections *cs, struct bufferevent *bev);
-/* Closes what is overdue and lets go of what has ended. */
+/* Closes what is overdue, and frees what has ended. */
 void http_connections_sweep(struct http_connections *cs, uint64_t now_ms);
 void http_connections_fini(struct http_connections *cs);
 

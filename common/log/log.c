@@ -12,7 +12,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -52,11 +51,6 @@ void log_init(const char *program, enum log_level level, enum log_format format)
     atomic_store(&sink.format, (int)format);
 }
 
-void log_set_level(enum log_level level)
-{
-    atomic_store(&sink.level, (int)level);
-}
-
 void log_set_fd(int fd)
 {
     atomic_store(&sink.fd, fd);
@@ -65,17 +59,6 @@ void log_set_fd(int fd)
 bool log_enabled(enum log_level level)
 {
     return (int)level >= atomic_load_explicit(&sink.level, memory_order_relaxed);
-}
-
-bool log_level_parse(const char *text, enum log_level *out)
-{
-    for (int i = 0; log_level_names[i] != NULL; i++) {
-        if (strcasecmp(text, log_level_names[i]) == 0) {
-            *out = (enum log_level)i;
-            return true;
-        }
-    }
-    return false;
 }
 
 static bool put(struct line *l, const char *bytes, size_t n)

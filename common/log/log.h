@@ -92,10 +92,8 @@ void log_init(const char *program, enum log_level level, enum log_format format)
 /* Called by main before it serves: from now on a thread writes, and libevent's own messages are
  * log lines (rate-limited) too. False: out of memory or threads; logging goes on as before. */
 bool log_start(void);
-void log_set_level(enum log_level level);
 void log_set_fd(int fd);
 bool log_enabled(enum log_level level);
-bool log_level_parse(const char *text, enum log_level *out);
 
 /* Writes one line. `kvs` ends with an element of kind LOG_KIND_END. */
 void log_event(enum log_level level, const char *event, const struct log_kv *kvs);

@@ -43,12 +43,6 @@ static inline void mqtt_writer_u16(struct mqtt_writer *w, uint16_t v)
     mqtt_writer_bytes(w, b, sizeof(b));
 }
 
-static inline void mqtt_writer_u32(struct mqtt_writer *w, uint32_t v)
-{
-    const uint8_t b[4] = {(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v};
-    mqtt_writer_bytes(w, b, sizeof(b));
-}
-
 static inline void mqtt_writer_slice(struct mqtt_writer *w, struct mqtt_slice s)
 {
     mqtt_writer_bytes(w, s.data, s.len);

@@ -94,6 +94,14 @@ bool bind_parse(const char *text, struct bind_addresses *out)
     return parse(text, out, AI_NUMERICHOST);
 }
 
+const char *bind_check(const char *text)
+{
+    struct bind_addresses addresses;
+    return bind_parse(text, &addresses)
+               ? NULL
+               : "an IP address and port, as 127.0.0.1:1883, *:1883 or localhost:1883";
+}
+
 bool bind_resolve(const char *text, struct bind_addresses *out)
 {
     return parse(text, out, 0);

@@ -34,6 +34,8 @@ struct bind_addresses {
 
 /* False: a name, or not an address at all. */
 bool bind_parse(const char *text, struct bind_addresses *out);
+/* For configurations (config_field.check): NULL, or what was expected, as a noun. */
+const char *bind_check(const char *text);
 bool bind_resolve(const char *text, struct bind_addresses *out);
 
 /* Drops what this host doesn't have (IPv6, most likely), unless nothing would be left. */

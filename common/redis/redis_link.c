@@ -1,12 +1,11 @@
 /*
- * The state machine of one Redis connection: redis_dial.c finds the server, redis_socket.c moves the
- * bytes, redis_greeting.c knows what is said first, redis_queue.c keeps the commands. What needs no
- * I/O is decided by backoff.c (when to try again), redis_verdict.c (what a reply means) and
- * redis_timing.c (whether a silence is too long).
+ * What a Redis connection does in a turn: redis_dial.c finds the server, redis_socket.c moves the
+ * bytes, redis_greeting.c knows what is said first, redis_queue.c keeps the commands, and
+ * redis_link_states.c changes the state. What needs no I/O is decided by backoff.c (when to try
+ * again), redis_verdict.c (what a reply means) and redis_timing.c (whether a silence is too long).
  */
 #include "common/redis/redis_link.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/util.h>
@@ -14,172 +13,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/backoff.h"
 #include "common/base/clock.h"
 #include "common/base/timebox.h"
-#include "common/log/log.h"
-#include "common/redis/redis_dial.h"
-#include "common/redis/redis_socket.h"
-#include "common/redis/redis_timing.h"
+#include "common/redis/redis_link_states.h"
 #include "common/redis/redis_verdict.h"
 
 /* Time-outs of one command in a row, after which it is given up. */
 enum { TIMEOUTS_MAX = 3 };
 
-struct redis_link {
-    struct redis_link_config cfg;
-    struct event_base *base;
-    enum redis_link_state state; /* only enter() changes it */
-    bool held; /* no state: it is the owner's wish, which outlives connections (see the header) */
-    struct redis_queue queue;
-    struct redis_greeting greeting;
-    struct redis_dial dial;
-    struct redis_socket socket;
-    struct backoff backoff;
-    struct redis_timing timing;
-    struct event *timer;  /* wakes the loop; what is due is decided by the clock */
-    unsigned connection;  /* counts connections: tells a reply's function closed this one */
-    uint64_t deadline_ms; /* of WAITING to ENTERING; being UP has no end */
-    uint64_t up_since_ms;
-};
-
-static void wake_after(struct redis_link *l, uint64_t ms)
-{
-    struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
-    evtimer_add(l->timer, &tv);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what, (void)arg; /* redis_link_input looks at the clock */
-}
-
-/* ---- states ---- */
-
-#define BIT(state) (1U << (state))
-enum { LEFT = BIT(REDIS_LINK_WAITING) | BIT(REDIS_LINK_CLOSED) };
-
-static const unsigned next_states[] = {
-    [REDIS_LINK_WAITING] = BIT(REDIS_LINK_RESOLVING) | BIT(REDIS_LINK_CLOSED),
-    [REDIS_LINK_RESOLVING] = BIT(REDIS_LINK_CONNECTING) | LEFT,
-    [REDIS_LINK_CONNECTING] = BIT(REDIS_LINK_SECURING) | BIT(REDIS_LINK_GREETING) | LEFT,
-    [REDIS_LINK_SECURING] = BIT(REDIS_LINK_GREETING) | LEFT,
-    [REDIS_LINK_GREETING] = BIT(REDIS_LINK_ENTERING) | LEFT,
-    [REDIS_LINK_ENTERING] = BIT(REDIS_LINK_ENTERING) | BIT(REDIS_LINK_UP) | LEFT,
-    [REDIS_LINK_UP] = LEFT,
-    [REDIS_LINK_CLOSED] = 0,
-};
-_Static_assert(sizeof(next_states) / sizeof(next_states[0]) == REDIS_LINK_STATES, "a row each");
-
-bool redis_link_may_go(enum redis_link_state from, enum redis_link_state to)
-{
-    return (next_states[from] & BIT(to)) != 0;
-}
-
-static void close_connection(struct redis_link *l)
-{
-    redis_dial_cancel(&l->dial);
-    redis_socket_close(&l->socket);
-    l->connection++;
-    l->queue.may_skip = false;
-    redis_greeting_end(&l->greeting);
-}
-
-static void enter_waiting(struct redis_link *l)
-{
-    close_connection(l);
-    l->deadline_ms = clock_monotonic_ms() + l->backoff.wait_ms;
-    wake_after(l, l->backoff.wait_ms);
-    redis_queue_rewind(&l->queue);
-}
-
-static void enter_up(struct redis_link *l)
-{
-    l->queue.may_skip = l->greeting.info.may_skip_replies;
-    LOG_INFO("redis_link_up", KV_STR("link", l->cfg.name),
-             KV_STR("version", l->greeting.info.version), KV_UINT("replayed", l->queue.count));
-    redis_greeting_end(&l->greeting);
-    l->up_since_ms = clock_monotonic_ms();
-    redis_timing_begin(&l->timing, l->up_since_ms);
-    if (l->held)
-        redis_socket_listen(&l->socket, false);
-    wake_after(l, l->cfg.command_timeout_ms);
-}
-
-static void release(struct redis_link *l)
-{
-    close_connection(l);
-    redis_queue_reset(&l->queue);
-    redis_queue_fini(&l->queue);
-    redis_dial_fini(&l->dial);
-    if (l->timer != NULL)
-        event_free(l->timer);
-}
-
-static void set_deadline(struct redis_link *l, uint64_t ms)
-{
-    l->deadline_ms = clock_monotonic_ms() + ms;
-    wake_after(l, ms + 1);
-}
-
-/* The one place where the state changes. What is done here can't fail; what can is done behind it,
- * and its failure is the next change. */
-static void enter(struct redis_link *l, enum redis_link_state state)
-{
-    assert(redis_link_may_go(l->state, state));
-    l->state = state;
-    switch (state) {
-    case REDIS_LINK_WAITING:
-        enter_waiting(l);
-        break;
-    case REDIS_LINK_RESOLVING: /* the deadline stays for the next three */
-        set_deadline(l, l->cfg.connect_timeout_ms);
-        break;
-    case REDIS_LINK_CONNECTING:
-    case REDIS_LINK_SECURING:
-    case REDIS_LINK_GREETING:
-        break;
-    case REDIS_LINK_ENTERING:
-        set_deadline(l, l->cfg.command_timeout_ms);
-        break;
-    case REDIS_LINK_UP:
-        enter_up(l);
-        break;
-    case REDIS_LINK_CLOSED:
-        release(l);
-        break;
-    }
-}
-
-/* Leaves the connection, or the try, for a new one. `wait`: not at once, also when it is the first
- * trouble. Who leaves knows why: so the line is written here. */
-static void leave(struct redis_link *l, enum log_level level, const char *why, bool wait)
-{
-    bool was_up = l->state == REDIS_LINK_UP;
-    uint64_t random;
-    char reason[160]; /* `why` may go with the connection */
-    evutil_snprintf(reason, sizeof(reason), "%s", why);
-    evutil_secure_rng_get_bytes(&random, sizeof(random));
-    if (was_up)
-        backoff_was_up(&l->backoff, clock_monotonic_ms() - l->up_since_ms);
-    backoff_fail(&l->backoff, wait, random);
-    LOG_LIMITED(level, "redis_link_down", KV_STR("link", l->cfg.name), KV_STR("err", reason),
-                KV_UINT("retry_in_ms", l->backoff.wait_ms));
-    enter(l, REDIS_LINK_WAITING);
-    if (was_up && l->cfg.lost != NULL)
-        l->cfg.lost(l->cfg.arg, l, reason);
-}
-
-static void fail(struct redis_link *l, const char *why, bool wait)
-{
-    leave(l, LOG_LEVEL_WARN, why, wait);
-}
-
 /* ---- getting to a connection ---- */
 
 static void on_found(void *arg)
 {
-    wake_after(arg, 0);
+    redis_link_wake_after(arg, 0);
 }
 
 /* Opens the socket to the next of the known addresses; what comes of it is seen when it gets
@@ -188,16 +34,16 @@ static void open_socket(struct redis_link *l)
 {
     int fd = redis_dial_open(&l->dial, l->backoff.failures);
     if (fd < 0)
-        fail(l, strerror(errno), true);
+        redis_link_fail(l, strerror(errno), true);
     else if (!redis_socket_open(&l->socket, l->base, fd))
-        fail(l, "out of memory", true);
+        redis_link_fail(l, "out of memory", true);
     else
-        enter(l, REDIS_LINK_CONNECTING);
+        redis_link_enter(l, REDIS_LINK_CONNECTING);
 }
 
 static void find_server(struct redis_link *l)
 {
-    enter(l, REDIS_LINK_RESOLVING);
+    redis_link_enter(l, REDIS_LINK_RESOLVING);
     switch (redis_dial_find(&l->dial)) {
     case REDIS_DIAL_KNOWN:
         open_socket(l);
@@ -205,18 +51,18 @@ static void find_server(struct redis_link *l)
     case REDIS_DIAL_ASKED:
         break;
     case REDIS_DIAL_FAILED:
-        fail(l, "no resolver", true);
+        redis_link_fail(l, "no resolver", true);
         break;
     }
 }
 
 static void begin_greeting(struct redis_link *l)
 {
-    enter(l, REDIS_LINK_GREETING);
+    redis_link_enter(l, REDIS_LINK_GREETING);
     if (!redis_socket_listen(&l->socket, true) ||
         !redis_greeting_begin(&l->greeting, l->cfg.url, l->cfg.name, l->cfg.scripts,
                               l->cfg.script_count))
-        fail(l, "out of memory", true);
+        redis_link_fail(l, "out of memory", true);
 }
 
 static void shake_hands(struct redis_link *l)
@@ -229,26 +75,26 @@ static void shake_hands(struct redis_link *l)
     case REDIS_SOCKET_WAITS:
         break;
     case REDIS_SOCKET_REFUSED:
-        fail(l, why, true);
+        redis_link_fail(l, why, true);
         break;
     }
 }
 
 static void begin_securing(struct redis_link *l)
 {
-    enter(l, REDIS_LINK_SECURING);
+    redis_link_enter(l, REDIS_LINK_SECURING);
     if (redis_socket_listen(&l->socket, true) &&
         redis_socket_secure(&l->socket, l->cfg.tls, l->cfg.url->host))
         shake_hands(l);
     else
-        fail(l, "out of memory", true);
+        redis_link_fail(l, "out of memory", true);
 }
 
 static void connected(struct redis_link *l)
 {
     int err = redis_socket_error(&l->socket);
     if (err != 0)
-        fail(l, strerror(err), true);
+        redis_link_fail(l, strerror(err), true);
     else if (l->cfg.tls != NULL)
         begin_securing(l);
     else
@@ -262,16 +108,16 @@ static void ask_owner(struct redis_link *l)
     bool usable =
         l->state == REDIS_LINK_ENTERING || l->cfg.greeted(l->cfg.arg, l, &l->greeting.info);
     if (usable && l->connection == connection) {
-        enter(l, REDIS_LINK_ENTERING);
+        redis_link_enter(l, REDIS_LINK_ENTERING);
         usable = l->cfg.enter == NULL || l->cfg.enter(l->cfg.arg, l);
     }
     if (l->connection != connection)
         return;
     if (!usable) {
         backoff_unfit(&l->backoff);
-        fail(l, "this Redis can't be used", true);
+        redis_link_fail(l, "this Redis can't be used", true);
     } else if (l->greeting.out.count == 0) {
-        enter(l, REDIS_LINK_UP);
+        redis_link_enter(l, REDIS_LINK_UP);
     }
 }
 
@@ -282,15 +128,16 @@ static void take_answer(struct redis_link *l, const redisReply *r)
     if (redis_timing_answered(&l->timing))
         l->cfg.round_trip(l->cfg.arg, (double)(clock_monotonic_us() - l->timing.sample_us) / 1e6);
     if (!redis_queue_answer(&l->queue, r))
-        fail(l, "a reply that nobody asked for", true);
+        redis_link_fail(l, "a reply that nobody asked for", true);
 }
 
 static void take_greeting(struct redis_link *l, const redisReply *r)
 {
     unsigned connection = l->connection;
+    /* What the owner asks isn't refused, but may come too early. */
     if (l->state == REDIS_LINK_ENTERING &&
         redis_verdict_of(r, false, false) != REDIS_VERDICT_ANSWER) {
-        fail(l, r->str, true); /* what the owner asks isn't refused, but comes too early */
+        redis_link_fail(l, r->str, true);
         return;
     }
     enum redis_greeting_result result = redis_greeting_reply(&l->greeting, r);
@@ -299,7 +146,7 @@ static void take_greeting(struct redis_link *l, const redisReply *r)
     if (result == REDIS_GREETING_DONE)
         ask_owner(l);
     else if (result == REDIS_GREETING_REFUSED)
-        fail(l, r->type == REDIS_REPLY_ERROR ? r->str : "unexpected greeting", true);
+        redis_link_fail(l, r->type == REDIS_REPLY_ERROR ? r->str : "unexpected greeting", true);
 }
 
 static void take_reply(struct redis_link *l, const redisReply *r, uint64_t now_ms)
@@ -317,10 +164,10 @@ static void take_reply(struct redis_link *l, const redisReply *r, uint64_t now_m
         l->cfg.message(l->cfg.arg, r->element[2]->str, r->element[2]->len);
         break;
     case REDIS_VERDICT_SCRIPTS:
-        fail(l, r->str, false);
+        redis_link_fail(l, r->str, false);
         break;
     case REDIS_VERDICT_LATER:
-        fail(l, r->str, true);
+        redis_link_fail(l, r->str, true);
         break;
     }
 }
@@ -346,13 +193,13 @@ static void read_socket(struct redis_link *l, uint64_t now_ms, struct timebox *b
     switch (redis_socket_read(&l->socket, box, on_reply, &reading, &why)) {
     case REDIS_SOCKET_LEFT:
         redis_timing_progress(&l->timing, now_ms);
-        wake_after(l, 0);
+        redis_link_wake_after(l, 0);
         break;
     case REDIS_SOCKET_CLOSED:
-        fail(l, why, false);
+        redis_link_fail(l, why, false);
         break;
     case REDIS_SOCKET_BROKEN:
-        fail(l, why, true);
+        redis_link_fail(l, why, true);
         break;
     case REDIS_SOCKET_DRAINED:
     case REDIS_SOCKET_STOPPED:
@@ -373,7 +220,7 @@ static void give_up_oldest(struct redis_link *l)
 static void time_out(struct redis_link *l)
 {
     bool give_up = redis_queue_timed_out(&l->queue, TIMEOUTS_MAX);
-    fail(l, "a command timed out", true);
+    redis_link_fail(l, "a command timed out", true);
     if (give_up && l->queue.count > 0)
         give_up_oldest(l);
 }
@@ -386,7 +233,7 @@ static void check_progress(struct redis_link *l, uint64_t now_ms)
     if (silent_ms >= l->cfg.command_timeout_ms)
         time_out(l);
     else if (!evtimer_pending(l->timer, NULL))
-        wake_after(l, l->cfg.command_timeout_ms - silent_ms);
+        redis_link_wake_after(l, l->cfg.command_timeout_ms - silent_ms);
 }
 
 /* This process slept, and the server has closed the connection: answers that it gave before say
@@ -404,7 +251,7 @@ static void run_waiting(struct redis_link *l, uint64_t now_ms)
     if (now_ms >= l->deadline_ms)
         find_server(l);
     else if (!evtimer_pending(l->timer, NULL))
-        wake_after(l, l->deadline_ms - now_ms);
+        redis_link_wake_after(l, l->deadline_ms - now_ms);
 }
 
 static void run_resolving(struct redis_link *l, uint64_t now_ms)
@@ -414,7 +261,7 @@ static void run_resolving(struct redis_link *l, uint64_t now_ms)
     if (l->dial.address_count > 0)
         open_socket(l);
     else
-        fail(l, "the host name can't be resolved", true);
+        redis_link_fail(l, "the host name can't be resolved", true);
 }
 
 static void run_connecting(struct redis_link *l, uint64_t now_ms)
@@ -422,7 +269,7 @@ static void run_connecting(struct redis_link *l, uint64_t now_ms)
     if (!l->socket.write_blocked)
         connected(l);
     else if (now_ms >= l->deadline_ms)
-        fail(l, "connecting timed out", true);
+        redis_link_fail(l, "connecting timed out", true);
 }
 
 static void run_securing(struct redis_link *l, uint64_t now_ms)
@@ -430,7 +277,7 @@ static void run_securing(struct redis_link *l, uint64_t now_ms)
     if (l->socket.ready_to_read)
         shake_hands(l);
     else if (now_ms >= l->deadline_ms)
-        fail(l, "the TLS handshake timed out", true);
+        redis_link_fail(l, "the TLS handshake timed out", true);
 }
 
 static void run_greeting(struct redis_link *l, uint64_t now_ms, struct timebox *box)
@@ -438,13 +285,13 @@ static void run_greeting(struct redis_link *l, uint64_t now_ms, struct timebox *
     if (l->socket.ready_to_read || l->socket.unfinished)
         read_socket(l, now_ms, box);
     else if (now_ms >= l->deadline_ms)
-        fail(l, "the greeting timed out", true);
+        redis_link_fail(l, "the greeting timed out", true);
 }
 
 static void run_up(struct redis_link *l, uint64_t now_ms, struct timebox *box, bool slept)
 {
     if (is_stale(l, slept)) {
-        fail(l, "closed by Redis meanwhile", false);
+        redis_link_fail(l, "closed by Redis meanwhile", false);
         return;
     }
     if (l->held)
@@ -490,7 +337,7 @@ static ssize_t write_socket(struct redis_link *l, const char *bytes, size_t len)
 {
     ssize_t n = redis_socket_write(&l->socket, bytes, len);
     if (n < 0)
-        wake_after(l, 0);
+        redis_link_wake_after(l, 0);
     return n;
 }
 
@@ -528,7 +375,12 @@ void redis_link_flush(struct redis_link *l, uint64_t now_ms)
         flush_commands(l, now_ms);
 }
 
-/* ---- the rest ---- */
+/* ---- the owner's side ---- */
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what, (void)arg; /* redis_link_input looks at the clock */
+}
 
 struct redis_link *redis_link_new(struct event_base *base, const struct redis_link_config *cfg)
 {
@@ -546,7 +398,7 @@ struct redis_link *redis_link_new(struct event_base *base, const struct redis_li
         redis_link_free(l);
         return NULL;
     }
-    wake_after(l, 0);
+    redis_link_wake_after(l, 0);
     return l;
 }
 
@@ -554,7 +406,7 @@ void redis_link_free(struct redis_link *l)
 {
     if (l == NULL)
         return;
-    enter(l, REDIS_LINK_CLOSED);
+    redis_link_enter(l, REDIS_LINK_CLOSED);
     free(l);
 }
 
@@ -589,27 +441,27 @@ void redis_link_hold(struct redis_link *l, bool held)
         return;
     redis_timing_resume(&l->timing, clock_monotonic_ms()); /* silence while held was ours */
     l->socket.ready_to_read = true;
-    wake_after(l, 0);
+    redis_link_wake_after(l, 0);
 }
 
 void redis_link_reconnect(struct redis_link *l, const char *why)
 {
     if (l->socket.fd >= 0)
-        fail(l, why, false);
+        redis_link_fail(l, why, false);
 }
 
 void redis_link_hurry(struct redis_link *l)
 {
     if (l->state == REDIS_LINK_WAITING) {
         l->deadline_ms = 0;
-        wake_after(l, 0);
+        redis_link_wake_after(l, 0);
     }
 }
 
 size_t redis_link_leave(struct redis_link *l, const char *why)
 {
     if (l->socket.fd >= 0)
-        leave(l, LOG_LEVEL_DEBUG, why, false);
+        redis_link_lose(l, LOG_LEVEL_DEBUG, why, false);
     return l->queue.count;
 }
 

@@ -5,20 +5,18 @@
  */
 #include "lb/backend/backend.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lb/backend/balance.h"
 
 struct backend {
-    _Atomic unsigned refs;
     struct backend_config config; /* own copy, without lists and strings but the name */
     const struct balance_policy *policy;
     struct server_set *set;
 };
 
-static void backend_free(struct backend *b)
+void backend_free(struct backend *b)
 {
     if (b == NULL)
         return;
@@ -33,7 +31,6 @@ struct backend *backend_new(const struct backend_config *config, struct server_s
     struct backend *b = calloc(1, sizeof(*b));
     if (b == NULL)
         return NULL;
-    atomic_init(&b->refs, 1);
     b->config = *config;
     b->config.servers = (struct config_list){0};
     b->config.discover = NULL;
@@ -50,18 +47,6 @@ struct backend *backend_new(const struct backend_config *config, struct server_s
         return NULL;
     }
     return b;
-}
-
-struct backend *backend_ref(struct backend *b)
-{
-    atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
-    return b;
-}
-
-void backend_unref(struct backend *b)
-{
-    if (b != NULL && atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1)
-        backend_free(b);
 }
 
 struct server *backend_choose(struct backend *b, const struct choose_request *r)

@@ -5,8 +5,8 @@
  *            server_release. The control thread changes the set of servers at run time.
  * Ownership: a backend is an immutable view (name, configuration, policy) on a set of servers; a
  *            reload makes a new view on the same set, so servers keep their state and counters. The
- *            snapshot holds a reference to each backend; a flow takes one of its own
- *            (backend_ref), since its timeouts are here.
+ *            snapshot owns its backends; a flow has a reference to its snapshot, since its timeouts
+ *            are here.
  * Threads:   all functions from any thread; choosing takes the set's lock.
  */
 #ifndef FLOTILLA_LB_BACKEND_BACKEND_H
@@ -24,9 +24,7 @@ struct backend;
 /* A view on `set`. What it needs of `config` is copied; it takes a reference to the set.
  * NULL: out of memory. */
 struct backend *backend_new(const struct backend_config *config, struct server_set *set);
-
-struct backend *backend_ref(struct backend *b);
-void backend_unref(struct backend *b);
+void backend_free(struct backend *b);
 
 /* Picks by policy among the servers that take flows and reserves in the same step: connections + 1
  * and a reference, given back by server_release. NULL: no server may take it now; wait for

@@ -3,7 +3,8 @@
  *
  * Data flow: lb_config_load reads lb.yaml through common/config; snapshot.c turns the result into
  *            what the workers use. Every key, its default and its effect stand in lb_config.c,
- *            loading and the checks across keys in lb_config_load.c.
+ *            listener_config.c and backend_config.c, loading and the checks across keys in
+ *            lb_config_load.c.
  * Ownership: lb_config_load fills *out with heap memory; lb_config_free releases it.
  * Errors:    file, line, column, key and what was expected; also across keys (a listener that names
  *            no backend, two servers of one name).
@@ -67,6 +68,7 @@ struct backend_config {
     char *name;
     int balance;        /* enum lb_balance */
     int proxy_protocol; /* enum lb_proxy */
+    bool proxy_certificate;
     struct check_config health_check;
     struct config_list servers;       /* of struct server_config */
     struct discover_config *discover; /* NULL: only the list */
@@ -103,7 +105,6 @@ struct lb_config {
 #define LB_WORKERS_MAX 256u
 
 extern const struct config_schema lb_config_schema;
-extern const struct config_schema lb_backend_tls_schema; /* lb_backend_tls.c */
 
 bool lb_config_load(const char *path, struct lb_config *out, struct config_error *err);
 void lb_config_free(struct lb_config *config);

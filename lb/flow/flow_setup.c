@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "common/log/log.h"
-#include "common/net/proxy_protocol.h"
+#include "common/net/proxy_v2.h"
 #include "common/tls/tls_clients.h"
 #include "common/tls/tls_error.h"
 #include "lb/backend/backend.h"
@@ -77,7 +77,23 @@ static enum flow_state handshake_failed(struct flow *f, const char *why)
     return FLOW_CLOSED;
 }
 
-static void describe_tls(const struct flow *f, struct proxy_info *info)
+/* As DER, for backend.proxy_certificate. One that is too long is left out. */
+static void add_certificate(const struct flow *f, const X509 *cert, uint8_t *der,
+                            struct proxy_info *info)
+{
+    int len = i2d_X509(cert, NULL);
+    if (len <= 0 || len > PROXY_CERTIFICATE_MAX) {
+        LOG_LIMITED(LOG_LEVEL_INFO, "tls_certificate_left_out",
+                    KV_STR("listener", f->settings->config->name),
+                    KV_STR("err", "longer than 4096 bytes"));
+        return;
+    }
+    info->tls_certificate = der;
+    info->tls_certificate_len = (size_t)i2d_X509(cert, &der);
+}
+
+/* `der` has room for a certificate. */
+static void describe_tls(const struct flow *f, uint8_t *der, struct proxy_info *info)
 {
     SSL *ssl = stream_tls_ssl(&f->client.stream);
     if (ssl == NULL)
@@ -92,12 +108,15 @@ static void describe_tls(const struct flow *f, struct proxy_info *info)
         LOG_LIMITED(LOG_LEVEL_INFO, "tls_common_name_left_out",
                     KV_STR("listener", f->settings->config->name),
                     KV_STR("err", "none, longer than 127 bytes, or with a NUL"));
+    if (info->tls_verified && config_of(f)->proxy_certificate)
+        add_certificate(f, cert, der, info);
 }
 
 /* Made once: it is the same for each server that is tried. */
 static bool make_header(struct flow *f)
 {
     uint8_t header[PROXY_V2_MAX];
+    uint8_t der[PROXY_CERTIFICATE_MAX];
     struct proxy_info info = {.source = f->attempt->peer, .destination = f->listener->bound};
     if (f->attempt->header_made)
         return true;
@@ -106,8 +125,8 @@ static bool make_header(struct flow *f)
     socklen_t len = sizeof(info.destination);
     if (f->listener->is_wildcard)
         getsockname(f->client.stream.fd, (struct sockaddr *)&info.destination, &len);
-    describe_tls(f, &info);
-    return attempt_set_header(f->attempt, header, proxy_write_v2(&info, header, sizeof(header)));
+    describe_tls(f, der, &info);
+    return attempt_set_header(f->attempt, header, proxy_v2_write(&info, header, sizeof(header)));
 }
 
 /* The connection is OpenSSL's no longer, if it can be (TLS 1.3): the header needed it last. */

@@ -61,7 +61,8 @@ void checker_configure(struct checker *c, const struct check_config *config, boo
 void checker_use_tls(struct checker *c, struct tls_client *tls);
 /* Stops checking (maintenance, removal), and starts it again with a check at once. */
 void checker_pause(struct checker *c);
-/* For good: lets go of the settings, which end with their configuration while the server drains. */
+/* For good. The settings aren't used any more: they end with their configuration while the server
+ * drains. */
 void checker_stop(struct checker *c);
 void checker_resume(struct checker *c);
 

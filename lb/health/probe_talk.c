@@ -9,7 +9,7 @@
 
 #include "common/mqtt/mqtt.h"
 #include "common/net/address.h"
-#include "common/net/proxy_protocol.h"
+#include "common/net/proxy_v2.h"
 #include "lb/health/probe.h"
 
 /* Every check is a client of its own, so that checks of several balancers never take each other
@@ -67,7 +67,7 @@ size_t probe_header_len(const struct probe_spec *spec)
     uint8_t header[PROXY_V2_MAX];
     if (!spec->proxy_v2 || spec->type == LB_CHECK_HTTP)
         return 0;
-    return proxy_write_v2(&(struct proxy_info){.local = true}, header, sizeof(header));
+    return proxy_v2_write(&(struct proxy_info){.local = true}, header, sizeof(header));
 }
 
 bool probe_request(const struct probe_spec *spec, uint8_t *buf, size_t size, size_t *len)
@@ -75,7 +75,7 @@ bool probe_request(const struct probe_spec *spec, uint8_t *buf, size_t size, siz
     size_t head = 0;
     size_t body = 0;
     if (spec->proxy_v2 && spec->type != LB_CHECK_HTTP) {
-        head = proxy_write_v2(&(struct proxy_info){.local = true}, buf, size);
+        head = proxy_v2_write(&(struct proxy_info){.local = true}, buf, size);
         if (head == 0)
             return false;
     }

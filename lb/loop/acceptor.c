@@ -19,7 +19,7 @@
 #include "lb/worker/worker_set.h"
 
 /* Connections accepted at most while a listener is being removed. */
-#define RETIRE_ACCEPTS 8192
+#define LAST_ACCEPTS 8192
 
 static const struct listener_config *config_of(const struct acceptor *a)
 {
@@ -168,9 +168,9 @@ void acceptor_use(struct acceptor *a, struct snapshot *snapshot, size_t index)
     a->index = index;
 }
 
-void acceptor_retire(struct acceptor *a)
+void acceptor_close(struct acceptor *a)
 {
-    for (int i = 0; i < RETIRE_ACCEPTS && accept_one(a); i++)
+    for (int i = 0; i < LAST_ACCEPTS && accept_one(a); i++)
         ;
     wheel_cancel(&a->timer);
     poller_remove(&a->worker->poller, a->fd);

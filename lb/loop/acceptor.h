@@ -43,6 +43,6 @@ bool acceptor_open(struct worker *w, struct listener *l, int fd, struct snapshot
 /* New flows get the settings of this snapshot. */
 void acceptor_use(struct acceptor *a, struct snapshot *snapshot, size_t index);
 /* Accepts what waits in the backlog first, since closing would reset it; then frees. */
-void acceptor_retire(struct acceptor *a);
+void acceptor_close(struct acceptor *a);
 
 #endif

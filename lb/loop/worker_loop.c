@@ -38,13 +38,13 @@ static bool names_listener(const struct command *c, const struct listener *l)
     return false;
 }
 
-static void retire_unnamed(struct worker *w, const struct command *c)
+static void close_unnamed(struct worker *w, const struct command *c)
 {
     struct acceptor *next;
     for (struct acceptor *a = LIST_FIRST(&w->acceptors); a != NULL; a = next) {
         next = LIST_NEXT(a, link);
         if (!names_listener(c, a->listener))
-            acceptor_retire(a);
+            acceptor_close(a);
     }
 }
 
@@ -53,7 +53,7 @@ static void apply(struct worker *w, struct command *c)
     if (w->draining)
         return;
     w->gathers = c->snapshot->config.gather;
-    retire_unnamed(w, c);
+    close_unnamed(w, c);
     for (size_t i = 0; i < c->socket_count; i++) {
         struct command_socket *socket = &c->sockets[i];
         struct acceptor *a = acceptor_of(w, socket->listener);
@@ -101,7 +101,7 @@ static void drain(struct worker *w, uint64_t deadline_ms)
 {
     w->draining = true;
     while (!LIST_EMPTY(&w->acceptors))
-        acceptor_retire(LIST_FIRST(&w->acceptors));
+        acceptor_close(LIST_FIRST(&w->acceptors));
     w->drain_timer.due = on_drain_over;
     wheel_set(&w->wheel, &w->drain_timer, deadline_ms);
 }
@@ -188,7 +188,7 @@ static void *run(void *arg)
     while (!w->stopping)
         turn(w);
     while (!LIST_EMPTY(&w->acceptors))
-        acceptor_retire(LIST_FIRST(&w->acceptors));
+        acceptor_close(LIST_FIRST(&w->acceptors));
     close_flows(w, NULL);
     free_closed(w);
     return NULL;

@@ -19,7 +19,7 @@ static void snapshot_free(struct snapshot *s)
     for (size_t i = 0; i < s->listener_count; i++)
         SSL_CTX_free(s->listeners[i].tls);
     for (size_t i = 0; i < s->backend_count; i++)
-        backend_unref(s->backends[i]);
+        backend_free(s->backends[i]);
     struct backend_config *configs = s->config.backends.items;
     for (size_t i = 0; i < s->config.backends.count; i++)
         tls_client_unref(configs[i].tls_client);

@@ -27,10 +27,11 @@ def program(name):
     return shutil.which(name) or name
 
 
-def http(port, path, timeout=5.0):
-    """(status, body) of a GET on loopback; refused connections raise OSError."""
+def http(port, path, timeout=5.0, method="GET", headers=None):
+    """(status, body) of a request on loopback; refused connections raise OSError."""
+    request = urllib.request.Request("http://127.0.0.1:%d%s" % (port, path), method=method, headers=headers or {})
     try:
-        with urllib.request.urlopen("http://127.0.0.1:%d%s" % (port, path), timeout=timeout) as answer:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as e:
         return e.code, e.read().decode()

@@ -36,6 +36,11 @@ def read(client, messages, ack=True, seconds=0.003):
         client.send(out)
 
 
+def hungry(redis, text):
+    """How many nodes asked for messages of a group with this text in its name, found none, and will be woken."""
+    return sum(redis.command("SCARD", key) for key in redis.command("KEYS", "fl:{g*}:h:*%s*" % text))
+
+
 class SharedCase:
     """`at(i)` is the broker of member or publisher i."""
 

@@ -339,7 +339,7 @@ class Reload(TlsCase, harness.FleetTest):
         old, before = self.connected(), self.serial()
         self.renew()
         self.assertEqual(self.serial(), before)
-        self.reload("tls_reloaded")
+        self.reload("auth_reloaded")
         self.assertNotEqual(self.serial(), before)
         old.subscribe(("t", 1))
         self.connected().publish("t", BIG, 1)
@@ -351,10 +351,10 @@ class Reload(TlsCase, harness.FleetTest):
         self.renew()
         with open(self.broker.key, "w") as f:
             f.write("not a key\n")
-        self.reload("tls_reload_failed.*no private key in it")
+        self.reload("config_rejected.*no private key in it")
         self.assertEqual(self.serial(), before)
         self.renew()
-        self.reload("tls_reloaded")
+        self.reload("auth_reloaded")
         self.assertNotEqual(self.serial(), before)
 
     def test_another_authority_ends_the_tickets_of_its_clients(self):
@@ -366,7 +366,7 @@ class Reload(TlsCase, harness.FleetTest):
         session = self.resume(context, None)
         session = self.resume(context, session)
         shutil.copy(self.broker.certificates.server("another")[0], authority)
-        self.reload("tls_reloaded")
+        self.reload("auth_reloaded")
         with self.assertRaises((OSError, AssertionError)):
             self.resume(context, session)
 

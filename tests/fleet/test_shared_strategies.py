@@ -5,7 +5,7 @@ import time
 import harness
 import mqtt_raw as m
 from services import Broker, Fleet
-from shared_case import SharedCase, gather
+from shared_case import SharedCase, gather, hungry
 
 TOPICS, EACH = 24, 20
 
@@ -52,12 +52,15 @@ class Hashed(SharedCase):
                 self.assertEqual(holder.setdefault(key(where), i), i)
         return holder
 
+    def await_members(self, text, members):
+        """Until each of them has asked for its part. One broker knows that at once."""
+
     def run_strategy(self, key, publisher_count, qos):
         base = self.unique("t")
         group = "$share/g/%s/+" % base
         members = [self.member(group, i, qos) for i in range(3)]
         publishers = {"p%d" % i: self.publisher(i) for i in range(publisher_count)}
-        time.sleep(0.3)  # all have asked for their part
+        self.await_members(base, members)
         total = TOPICS * EACH * publisher_count
         self.publish_all(base, publishers, qos)
         before = self.check(self.collect(members, total), key)
@@ -89,10 +92,14 @@ class OneBroker:
 
 
 class Many:
+    """Member i is at broker i."""
     shared = True
 
     def at(self, i):
         return self.fleet[i % 3]
+
+    def await_members(self, text, members):
+        harness.eventually(lambda: hungry(self.fleet.redis, text) == len(members), what="all nodes are hungry")
 
 
 def one(strategy):
@@ -152,7 +159,8 @@ class FleetLocal(Many, SharedCase, harness.FleetTest):
             with self.subTest(qos=qos):
                 topic = self.unique("t/")
                 members = [self.member("$share/g/" + topic, i, qos) for i in range(3)]
-                time.sleep(0.5)
+                if qos > 0:
+                    self.await_members(topic, members)
                 self.publisher(1).publish_many(self.numbers(topic, 60), qos, window=1)
                 got = gather(members, 60)
                 self.assert_exactly(got, 60)

@@ -22,10 +22,10 @@ enum { WATCH_SAYS = 1 << 17, WATCH_NAME = 80, WATCH_FILTERS = 64, WATCH_IDS = 32
 enum { WATCH_SESSIONS = 32, WATCH_FLIGHT = 64, WATCH_ALIASES = 8 };
 
 /* What a client id was ever subscribed to. */
-struct watch_session {
+struct watcher_session {
     char id[WATCH_NAME];
     uint32_t id_len;
-    struct watch_filter {
+    struct watcher_filter {
         char text[WATCH_NAME];
         uint32_t len;
         uint8_t qos;
@@ -36,9 +36,9 @@ struct watch_session {
     bool used, overflown; /* overflown: it isn't all here */
 };
 
-struct watch {
-    struct watch_session *sessions; /* of all clients; WATCH_SESSIONS */
-    struct watch_session *session;  /* NULL: it isn't known whose it is */
+struct watcher {
+    struct watcher_session *sessions; /* of all clients; WATCH_SESSIONS */
+    struct watcher_session *session;  /* NULL: it isn't known whose it is */
     uint32_t most_inflight, most_aliases;
     uint8_t said[WATCH_SAYS];
     size_t said_len;
@@ -53,7 +53,7 @@ struct watch {
     bool alias_known[WATCH_ALIASES];
     char alias_topic[WATCH_ALIASES][WATCH_NAME];
     uint32_t alias_len[WATCH_ALIASES];
-    struct watch_flight {
+    struct watcher_flight {
         uint16_t id;
         uint8_t qos;
     } flight[WATCH_FLIGHT];
@@ -67,10 +67,10 @@ struct watch {
 #define WATCH_DEMAND(w, condition)                                                                 \
     do {                                                                                           \
         if (!(condition))                                                                          \
-            watch_fail(w, #condition);                                                             \
+            watcher_fail(w, #condition);                                                             \
     } while (0)
 
-static void watch_fail(const struct watch *w, const char *what)
+static void watcher_fail(const struct watcher *w, const char *what)
 {
     fprintf(stderr, "promise broken to client '%.*s' of version %d: %s\n",
             w->session != NULL ? (int)w->session->id_len : 0,
@@ -80,10 +80,10 @@ static void watch_fail(const struct watch *w, const char *what)
 
 /* ---- what it says ---------------------------------------------------------------------------- */
 
-static struct watch_session *watch_session_of(struct watch *w, struct mqtt_slice id)
+static struct watcher_session *watcher_session_of(struct watcher *w, struct mqtt_slice id)
 {
     for (size_t i = 0; i < WATCH_SESSIONS; i++) {
-        struct watch_session *s = &w->sessions[i];
+        struct watcher_session *s = &w->sessions[i];
         if (id.len > 0 && s->id_len == id.len && memcmp(s->id, id.data, id.len) == 0)
             return s;
         if (!s->used && id.len < WATCH_NAME) {
@@ -96,25 +96,25 @@ static struct watch_session *watch_session_of(struct watch *w, struct mqtt_slice
     return NULL;
 }
 
-static uint32_t watch_num(const struct mqtt_props *props, enum mqtt_property id, uint32_t otherwise)
+static uint32_t watcher_num(const struct mqtt_props *props, enum mqtt_property id, uint32_t otherwise)
 {
     struct mqtt_prop p;
     return mqtt_props_find(props, id, &p) ? p.num : otherwise;
 }
 
-static void watch_connect(struct watch *w, const struct mqtt_connect *c)
+static void watcher_connect(struct watcher *w, const struct mqtt_connect *c)
 {
     if (w->connected)
         return;
     w->connected = true;
     w->version = c->version;
-    w->session = watch_session_of(w, c->client_id);
-    w->max_packet = watch_num(&c->props, MQTT_P_MAXIMUM_PACKET_SIZE, UINT32_MAX);
-    w->receive_maximum = (uint16_t)watch_num(&c->props, MQTT_P_RECEIVE_MAXIMUM, UINT16_MAX);
-    w->alias_maximum = (uint16_t)watch_num(&c->props, MQTT_P_TOPIC_ALIAS_MAXIMUM, 0);
+    w->session = watcher_session_of(w, c->client_id);
+    w->max_packet = watcher_num(&c->props, MQTT_P_MAXIMUM_PACKET_SIZE, UINT32_MAX);
+    w->receive_maximum = (uint16_t)watcher_num(&c->props, MQTT_P_RECEIVE_MAXIMUM, UINT16_MAX);
+    w->alias_maximum = (uint16_t)watcher_num(&c->props, MQTT_P_TOPIC_ALIAS_MAXIMUM, 0);
 }
 
-static void watch_filter_add(struct watch_session *s, const struct mqtt_filter *f)
+static void watcher_filter_add(struct watcher_session *s, const struct mqtt_filter *f)
 {
     struct mqtt_slice group;
     struct mqtt_slice inner = f->filter;
@@ -124,29 +124,29 @@ static void watch_filter_add(struct watch_session *s, const struct mqtt_filter *
         s->overflown = true;
         return;
     }
-    struct watch_filter *to = &s->filters[s->filter_count++];
+    struct watcher_filter *to = &s->filters[s->filter_count++];
     memcpy(to->text, inner.data, inner.len);
     to->len = inner.len;
     to->qos = f->qos;
 }
 
-static void watch_subscribe(struct watch *w, const struct mqtt_subscribe *p)
+static void watcher_subscribe(struct watcher *w, const struct mqtt_subscribe *p)
 {
-    struct watch_session *s = w->session;
+    struct watcher_session *s = w->session;
     struct mqtt_filter f;
     uint32_t at = 0;
-    uint32_t id = watch_num(&p->props, MQTT_P_SUBSCRIPTION_ID, 0);
+    uint32_t id = watcher_num(&p->props, MQTT_P_SUBSCRIPTION_ID, 0);
     if (s == NULL)
         return;
     while (mqtt_filters_next(p, true, &at, &f))
-        watch_filter_add(s, &f);
+        watcher_filter_add(s, &f);
     if (id != 0 && s->id_count < WATCH_IDS)
         s->ids[s->id_count++] = id;
     else if (id != 0)
         s->overflown = true;
 }
 
-static struct watch_flight *watch_flight_of(struct watch *w, uint16_t id)
+static struct watcher_flight *watcher_flight_of(struct watcher *w, uint16_t id)
 {
     for (size_t i = 0; i < w->in_flight; i++)
         if (w->flight[i].id == id)
@@ -154,10 +154,10 @@ static struct watch_flight *watch_flight_of(struct watch *w, uint16_t id)
     return NULL;
 }
 
-static void watch_ack(struct watch *w, enum mqtt_type type, const struct mqtt_ack *a)
+static void watcher_ack(struct watcher *w, enum mqtt_type type, const struct mqtt_ack *a)
 {
     bool over = type != MQTT_PUBREC || (w->version == MQTT_V5 && a->reason >= MQTT_R_UNSPECIFIED);
-    struct watch_flight *f = watch_flight_of(w, a->packet_id);
+    struct watcher_flight *f = watcher_flight_of(w, a->packet_id);
     if (!over)
         return;
     if (f != NULL)
@@ -166,11 +166,11 @@ static void watch_ack(struct watch *w, enum mqtt_type type, const struct mqtt_ac
         w->early[a->packet_id % 256]++;
 }
 
-static void watch_hear(struct watch *w, const struct mqtt_packet *p)
+static void watcher_hear(struct watcher *w, const struct mqtt_packet *p)
 {
     switch (p->type) {
     case MQTT_CONNECT:
-        watch_connect(w, &p->u.connect);
+        watcher_connect(w, &p->u.connect);
         break;
     case MQTT_PUBLISH:
         if (p->u.publish.qos > 0)
@@ -181,7 +181,7 @@ static void watch_hear(struct watch *w, const struct mqtt_packet *p)
         break;
     case MQTT_SUBSCRIBE:
         w->asked[MQTT_SUBACK]++;
-        watch_subscribe(w, &p->u.subscribe);
+        watcher_subscribe(w, &p->u.subscribe);
         break;
     case MQTT_UNSUBSCRIBE:
         w->asked[MQTT_UNSUBACK]++;
@@ -189,7 +189,7 @@ static void watch_hear(struct watch *w, const struct mqtt_packet *p)
     case MQTT_PUBACK:
     case MQTT_PUBREC:
     case MQTT_PUBCOMP:
-        watch_ack(w, p->type, &p->u.ack);
+        watcher_ack(w, p->type, &p->u.ack);
         break;
     case MQTT_PINGREQ:
         w->asked[MQTT_PINGRESP]++;
@@ -203,7 +203,7 @@ static void watch_hear(struct watch *w, const struct mqtt_packet *p)
 }
 
 /* The client says this; in any portions. */
-static void watch_say(struct watch *w, const uint8_t *bytes, size_t len)
+static void watcher_say(struct watcher *w, const uint8_t *bytes, size_t len)
 {
     size_t at = 0;
     if (w->garbled || w->said_len + len > sizeof(w->said)) {
@@ -223,7 +223,7 @@ static void watch_say(struct watch *w, const uint8_t *bytes, size_t len)
                      (p.type == MQTT_CONNECT && p.u.connect.version == MQTT_UNKNOWN);
         if (w->garbled)
             break;
-        watch_hear(w, &p);
+        watcher_hear(w, &p);
         at += size;
     }
     memmove(w->said, w->said + at, w->said_len - at);
@@ -232,9 +232,9 @@ static void watch_say(struct watch *w, const uint8_t *bytes, size_t len)
 
 /* ---- what it is sent ------------------------------------------------------------------------- */
 
-static struct mqtt_slice watch_topic(struct watch *w, const struct mqtt_publish *p)
+static struct mqtt_slice watcher_topic(struct watcher *w, const struct mqtt_publish *p)
 {
-    uint32_t alias = watch_num(&p->props, MQTT_P_TOPIC_ALIAS, 0);
+    uint32_t alias = watcher_num(&p->props, MQTT_P_TOPIC_ALIAS, 0);
     WATCH_DEMAND(w, p->topic.len > 0 || alias != 0);
     if (alias == 0)
         return p->topic;
@@ -249,9 +249,9 @@ static struct mqtt_slice watch_topic(struct watch *w, const struct mqtt_publish 
     return p->topic;
 }
 
-static void watch_subscription_ids(struct watch *w, const struct mqtt_props *props)
+static void watcher_subscription_ids(struct watcher *w, const struct mqtt_props *props)
 {
-    const struct watch_session *s = w->session;
+    const struct watcher_session *s = w->session;
     struct mqtt_prop p;
     uint32_t at = 0;
     while (mqtt_props_next(props, &at, &p)) {
@@ -262,34 +262,34 @@ static void watch_subscription_ids(struct watch *w, const struct mqtt_props *pro
     }
 }
 
-static void watch_is_subscribed(struct watch *w, struct mqtt_slice topic, uint8_t qos)
+static void watcher_is_subscribed(struct watcher *w, struct mqtt_slice topic, uint8_t qos)
 {
-    const struct watch_session *s = w->session;
+    const struct watcher_session *s = w->session;
     bool matches = s == NULL || s->overflown || topic.len >= WATCH_NAME;
     for (size_t i = 0; !matches && i < s->filter_count; i++) {
-        const struct watch_filter *f = &s->filters[i];
+        const struct watcher_filter *f = &s->filters[i];
         matches = f->qos >= qos && mqtt_filter_matches(mqtt_slice_of(f->text, f->len), topic);
     }
     WATCH_DEMAND(w, matches && "it is subscribed at this QoS");
 }
 
-static void watch_publish(struct watch *w, const struct mqtt_publish *p)
+static void watcher_publish(struct watcher *w, const struct mqtt_publish *p)
 {
-    struct mqtt_slice topic = watch_topic(w, p);
-    watch_subscription_ids(w, &p->props);
-    watch_is_subscribed(w, topic, p->qos);
+    struct mqtt_slice topic = watcher_topic(w, p);
+    watcher_subscription_ids(w, &p->props);
+    watcher_is_subscribed(w, topic, p->qos);
     if (p->qos == 0)
         return;
-    WATCH_DEMAND(w, watch_flight_of(w, p->packet_id) == NULL);
+    WATCH_DEMAND(w, watcher_flight_of(w, p->packet_id) == NULL);
     if (w->early[p->packet_id % 256] > 0) {
         w->early[p->packet_id % 256]--;
         return;
     }
     WATCH_DEMAND(w, w->in_flight < w->receive_maximum && w->in_flight < w->most_inflight);
-    w->flight[w->in_flight++] = (struct watch_flight){.id = p->packet_id, .qos = p->qos};
+    w->flight[w->in_flight++] = (struct watcher_flight){.id = p->packet_id, .qos = p->qos};
 }
 
-static void watch_connack(struct watch *w, const struct mqtt_connack *a)
+static void watcher_connack(struct watcher *w, const struct mqtt_connack *a)
 {
     struct mqtt_prop p;
     WATCH_DEMAND(w, !w->welcomed);
@@ -302,7 +302,7 @@ static void watch_connack(struct watch *w, const struct mqtt_connack *a)
     w->session->id_len = p.str.len;
 }
 
-static void watch_auth(struct watch *w, const struct mqtt_ack *a)
+static void watcher_auth(struct watcher *w, const struct mqtt_ack *a)
 {
     struct mqtt_prop p;
     w->challenged =
@@ -312,20 +312,20 @@ static void watch_auth(struct watch *w, const struct mqtt_ack *a)
 }
 
 /* The broker sends it this packet, of so many bytes. */
-static void watch_see(struct watch *w, const struct mqtt_packet *p, size_t size)
+static void watcher_see(struct watcher *w, const struct mqtt_packet *p, size_t size)
 {
     WATCH_DEMAND(w, !w->dismissed && !w->refused);
     WATCH_DEMAND(w, w->welcomed || p->type == MQTT_CONNACK || p->type == MQTT_AUTH);
     WATCH_DEMAND(w, !w->connected || w->version != MQTT_V5 || size <= w->max_packet);
     switch (p->type) {
     case MQTT_CONNACK:
-        watch_connack(w, &p->u.connack);
+        watcher_connack(w, &p->u.connack);
         break;
     case MQTT_PUBLISH:
-        watch_publish(w, &p->u.publish);
+        watcher_publish(w, &p->u.publish);
         break;
     case MQTT_AUTH:
-        watch_auth(w, &p->u.ack);
+        watcher_auth(w, &p->u.ack);
         break;
     case MQTT_DISCONNECT:
         w->dismissed = true;
@@ -340,7 +340,7 @@ static void watch_see(struct watch *w, const struct mqtt_packet *p, size_t size)
 }
 
 /* Takes whole packets off the start of what was written; how many bytes they have. */
-static size_t watch_written(struct watch *w, const uint8_t *bytes, size_t len)
+static size_t watcher_written(struct watcher *w, const uint8_t *bytes, size_t len)
 {
     size_t at = 0;
     while (at < len) {
@@ -357,8 +357,8 @@ static size_t watch_written(struct watch *w, const uint8_t *bytes, size_t len)
         if (r == DECODE_NEED_MORE)
             break;
         if (r == DECODE_MALFORMED)
-            watch_fail(w, err.text);
-        watch_see(w, &p, size);
+            watcher_fail(w, err.text);
+        watcher_see(w, &p, size);
         at += size;
     }
     return at;

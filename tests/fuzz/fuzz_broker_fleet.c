@@ -1,18 +1,20 @@
 /*
  * Fuzzes the broker's core with the redis store, as two clients see it (broker_parties.h), over a Redis in a table
  * (redis_stub.h) that runs the fleet's scripts as they are. Connections to it break off, answers wait, it is full,
- * loses its data, and this node is unsure, as the input says.
+ * loses its data, and this node is unsure or declared dead, as the input says.
  */
 #include "tests/fuzz/broker_parties.h"
 #include "tests/fuzz/fuzz_random.h"
+#include "tests/fuzz/heart_stub.h"
 #include "tests/fuzz/redis_stub.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void all_is_well(void)
 {
-    redis_stub.holds = redis_stub.away = redis_stub.unsure = redis_stub.dead = false;
+    redis_stub.holds = redis_stub.away = false;
     redis_stub.refuses = 0;
+    heart_stub = (struct heart_stub){0};
 }
 
 static void store_step(struct parties *p, uint8_t argument)
@@ -37,15 +39,16 @@ static void store_step(struct parties *p, uint8_t argument)
         redis_stub_start_anew();
         break;
     case 5:
-        redis_stub.unsure = true;
+        heart_stub.unsure = true;
         break;
     case 6:
         redis_stub.refuses = argument / 9u;
         break;
     case 7:
+        heart_stub.dead = true;
         break;
     case 8:
-        redis_stub.holds = redis_stub.unsure = false;
+        redis_stub.holds = heart_stub.unsure = false;
         break;
     }
 }
@@ -74,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     parties_begin(&p, data, size);
     fuzz_random_reset();
     redis_stub_begin();
-    p.has_other_nodes = false;
+    heart_stub = (struct heart_stub){0};
     make_broker(&p);
     p.store_step = store_step;
     p.all_is_well = all_is_well;

@@ -3,6 +3,7 @@
  * every beginning of an accepted header must ask for more.
  */
 #include "common/net/proxy_protocol.h"
+#include "common/net/proxy_v2.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -54,6 +55,9 @@ static void demand_same(const struct proxy_info *a, const struct proxy_info *b)
     demand(a->tls_verified == b->tls_verified);
     demand(strcmp(a->tls_version, b->tls_version) == 0);
     demand(strcmp(a->tls_common_name, b->tls_common_name) == 0);
+    demand(a->tls_certificate_len == b->tls_certificate_len);
+    demand(a->tls_certificate_len == 0 ||
+           memcmp(a->tls_certificate, b->tls_certificate, a->tls_certificate_len) == 0);
 }
 
 static void write_and_read_back(const struct proxy_info *info)
@@ -61,7 +65,7 @@ static void write_and_read_back(const struct proxy_info *info)
     uint8_t buf[PROXY_V2_MAX];
     struct proxy_info again;
     size_t used = 0;
-    size_t n = proxy_write_v2(info, buf, sizeof(buf));
+    size_t n = proxy_v2_write(info, buf, sizeof(buf));
     demand(n != 0);
     demand(proxy_parse(buf, n, &again, &used) == PROXY_OK && used == n);
     demand_same(info, &again);

@@ -1,11 +1,10 @@
 /*
  * redis_stub - a Redis inside the fuzz target: stands in for redis_socket.c and redis_dial.c, so that the links' bytes
- * go to redis_model.lua and its answers come back, and for heart.c, whose beats are always answered. To be included by
- * one file of a target.
+ * go to redis_model.lua and its answers come back. To be included by one file of a target.
  *
- * What goes wrong, the target says: `holds` (commands are done, answers wait), `away` (nobody listens), `unsure` (no
- * beat is answered), `dead` (the next beat says so), `refuses` (so many commands that have scripts find Redis full),
- * redis_stub_lose (connections break off), redis_stub_start_anew (all data is lost).
+ * What goes wrong, the target says: `holds` (commands are done, answers wait), `away` (nobody listens), `refuses` (so
+ * many commands that have scripts find Redis full), redis_stub_lose (connections break off), redis_stub_start_anew (all
+ * data is lost).
  */
 #ifndef FLOTILLA_TESTS_FUZZ_REDIS_STUB_H
 #define FLOTILLA_TESTS_FUZZ_REDIS_STUB_H
@@ -20,7 +19,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "broker/fleet/lease/heart.h"
 #include "broker/fleet/wire/scripts.h"
 #include "common/base/clock.h"
 #include "common/base/timebox.h"
@@ -44,7 +42,7 @@ struct stub_connection {
 static struct redis_stub {
     lua_State *lua;
     struct stub_connection connections[STUB_CONNECTIONS];
-    bool holds, away, unsure, dead;
+    bool holds, away;
     unsigned refuses, runs;
 } redis_stub;
 
@@ -160,7 +158,7 @@ static inline void redis_stub_begin(void)
         stub_open_model();
     for (int i = 0; i < STUB_CONNECTIONS; i++)
         stub_must(redis_stub.connections[i].socket == NULL, "a link wasn't closed");
-    redis_stub.holds = redis_stub.away = redis_stub.unsure = redis_stub.dead = false;
+    redis_stub.holds = redis_stub.away = false;
     redis_stub.refuses = redis_stub.runs = 0;
     redis_stub_start_anew();
 }
@@ -426,77 +424,6 @@ int redis_dial_open(const struct redis_dial *d, unsigned by_turns)
     (void)d, (void)by_turns;
     errno = ECONNREFUSED;
     return redis_stub.away ? -1 : STUB_FD;
-}
-
-/* ---- heart ----------------------------------------------------------------------------------- */
-
-struct heart {
-    struct heart_config cfg;
-    uint64_t node, alive_ms, applied;
-};
-
-struct heart *heart_new(const struct heart_config *cfg)
-{
-    struct heart *h = calloc(1, sizeof(*h));
-    if (h != NULL)
-        h->cfg = *cfg;
-    return h;
-}
-
-void heart_free(struct heart *h)
-{
-    free(h);
-}
-
-void heart_begin(struct heart *h, uint64_t node, uint64_t sent_ms)
-{
-    h->node = node;
-    h->alive_ms = sent_ms;
-}
-
-void heart_end(struct heart *h)
-{
-    h->node = h->alive_ms = 0;
-}
-
-void heart_turned(struct heart *h, uint64_t applied)
-{
-    h->applied = applied;
-}
-
-bool heart_is_unsure(const struct heart *h, uint64_t now_ms)
-{
-    (void)now_ms;
-    return h->node == 0 || redis_stub.unsure;
-}
-
-uint64_t heart_alive_ms(const struct heart *h)
-{
-    return h->alive_ms;
-}
-
-unsigned heart_connects(const struct heart *h)
-{
-    (void)h;
-    return 1;
-}
-
-bool heart_take(struct heart *h, struct heart_report *out)
-{
-    uint64_t now_ms = clock_boottime_ms();
-    *out = (struct heart_report){0};
-    if (h->node == 0 || redis_stub.unsure || redis_stub.away ||
-        (!redis_stub.dead && now_ms < h->alive_ms + h->cfg.interval_ms))
-        return false;
-    *out = (struct heart_report){.word = redis_stub.dead ? HEART_DEAD : HEART_ALIVE,
-                                 .node = h->node,
-                                 .ver = h->applied,
-                                 .applied = h->applied,
-                                 .sent_ms = now_ms};
-    snprintf(out->run_id, sizeof(out->run_id), "%s", stub_run_id());
-    redis_stub.dead = false;
-    h->alive_ms = now_ms;
-    return true;
 }
 
 #endif

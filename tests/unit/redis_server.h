@@ -25,7 +25,6 @@ struct redis_server {
 static inline void redis_server_nap(void)
 {
     struct timespec ts = {.tv_nsec = 5 * 1000 * 1000};
-
     nanosleep(&ts, NULL);
 }
 
@@ -33,14 +32,12 @@ static inline void redis_server_nap(void)
 static inline redisContext *redis_server_connect(const struct redis_server *s)
 {
     redisContext *c = redisConnectUnix(s->socket);
-    redisReply *r;
-
     if (c == NULL || c->err != 0) {
         if (c != NULL)
             redisFree(c);
         return NULL;
     }
-    r = redisCommand(c, "PING");
+    redisReply *r = redisCommand(c, "PING");
     if (r == NULL || r->type == REDIS_REPLY_ERROR) {
         if (r != NULL)
             freeReplyObject(r);
@@ -56,7 +53,6 @@ static inline redisContext *redis_server_connect(const struct redis_server *s)
 static inline bool redis_server_run(struct redis_server *s, const char *key, const char *value)
 {
     redisContext *c = NULL;
-
     unlink(s->socket);
     s->pid = fork();
     if (s->pid == 0) {
@@ -101,7 +97,6 @@ static inline void redis_server_kill(struct redis_server *s)
 static inline void redis_server_stop(struct redis_server *s)
 {
     char command[128];
-
     redis_server_kill(s);
     snprintf(command, sizeof(command), "rm -rf '%s'", s->folder);
     if (strncmp(s->folder, "/tmp/flotilla-test-", 19) == 0 && system(command) != 0)

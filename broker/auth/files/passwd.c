@@ -5,11 +5,12 @@
 #include "broker/auth/files/passwd.h"
 
 #include "broker/auth/files/line_file.h"
+#include "broker/auth/scram/saslprep.h"
+#include "broker/auth/scram/scram_keys.h"
 #include "common/base/hash.h"
 #include "common/process/secret_memory.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,6 @@
 
 enum {
     NAME_MAX_BYTES = 65535, /* of a string in MQTT */
-    ITERATIONS_MAX = 1000000,
     FIRST_INDEX = 64,
     FIRST_BLOCK = 64 * 1024,
     PLACE_BYTES = 8, /* records begin at multiples of it */
@@ -29,8 +29,9 @@ struct record {
     uint64_t stamp;
     uint32_t line;
     uint32_t iterations;
+    uint32_t memory_kib;
     uint16_t name_len;
-    uint8_t salt_len;
+    uint8_t lanes, hash_len, salt_len, scram;
     uint8_t hash[PASSWD_HASH_BYTES];
     uint8_t bytes[];
 };
@@ -42,6 +43,8 @@ struct passwd {
     uint32_t *index; /* a record's place / PLACE_BYTES + 1; 0: free */
     size_t index_size, count;
     uint32_t most_iterations;
+    uint32_t scram_iterations;        /* of the first user who has keys for SCRAM; 0: nobody */
+    uint8_t make_up[SCRAM_KEY_BYTES]; /* follows from all lines */
 };
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -117,10 +120,15 @@ static uint32_t make_room(struct passwd *p, size_t size)
     return (uint32_t)(at / PLACE_BYTES) + 1;
 }
 
-static uint64_t make_stamp(const struct passwd_secret *s)
+/* The user's stamp, which also goes into what keys are made up from: brokers with the same file then make up the
+ * same ones, and nobody who doesn't have the file can. */
+static uint64_t make_stamp(struct passwd *p, const struct passwd_secret *s)
 {
-    uint8_t digest[SHA256_DIGEST_LENGTH];
+    uint8_t digests[sizeof(p->make_up) + SHA256_DIGEST_LENGTH];
+    memcpy(digests, p->make_up, sizeof(p->make_up));
+    uint8_t *digest = digests + sizeof(p->make_up);
     SHA256((const uint8_t *)s, sizeof(*s), digest);
+    SHA256(digests, sizeof(digests), p->make_up);
     uint64_t stamp;
     memcpy(&stamp, digest, sizeof(stamp));
     return stamp | 1; /* 0 means none */
@@ -141,9 +149,13 @@ static bool add_user(struct passwd *p, struct line_file *f, struct mqtt_slice na
         return line_file_fail(f, "out of memory");
     struct record *r = record_at(p, place);
     r->name_hash = hash;
-    r->stamp = make_stamp(s);
+    r->stamp = make_stamp(p, s);
     r->line = f->number;
     r->iterations = s->iterations;
+    r->memory_kib = s->memory_kib;
+    r->lanes = (uint8_t)s->lanes;
+    r->hash_len = (uint8_t)s->hash_len;
+    r->scram = (uint8_t)s->scram;
     r->name_len = (uint16_t)name.len;
     r->salt_len = (uint8_t)s->salt_len;
     memcpy(r->hash, s->hash, sizeof(r->hash));
@@ -151,96 +163,44 @@ static bool add_user(struct passwd *p, struct line_file *f, struct mqtt_slice na
     memcpy(r->bytes + s->salt_len, name.data, name.len);
     p->index[slot] = place;
     p->count++;
-    if (s->iterations > p->most_iterations)
-        p->most_iterations = s->iterations;
+    if (passwd_secret_cost(s) > p->most_iterations)
+        p->most_iterations = passwd_secret_cost(s);
+    if (s->scram && p->scram_iterations == 0)
+        p->scram_iterations = s->iterations;
     return true;
 }
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
-/* Decodes base64 of at most `size` bytes; the length, -1 when it isn't that. */
-static int decode_base64(const char *text, uint8_t *out, size_t size)
+const char *passwd_line_parse(char *line, struct mqtt_slice *name, struct passwd_secret *out)
 {
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    *name = (struct mqtt_slice){0};
+    char *colon = strchr(line, ':');
+    if (colon == NULL || colon == line)
+        return "expected user:password";
+    *colon = '\0';
+    char *text = line_trim(line);
     size_t len = strlen(text);
-    size_t pad = 0;
-    uint8_t buf[128];
-    if (len == 0 || len % 4 != 0 || len / 4 * 3 > sizeof(buf))
-        return -1;
-    while (pad < 2 && text[len - 1 - pad] == '=')
-        pad++;
-    if (strspn(text, alphabet) != len - pad) /* EVP_DecodeBlock overlooks blanks and stray '=' */
-        return -1;
-    int n = EVP_DecodeBlock(buf, (const uint8_t *)text, (int)len);
-    if (n < 0 || (size_t)n < pad || (size_t)n - pad > size)
-        return -1;
-    memcpy(out, buf, (size_t)n - pad);
-    return n - (int)pad;
-}
-
-static bool parse_iterations(const char *text, uint32_t *out)
-{
-    if (text == NULL || text[0] < '0' || text[0] > '9')
-        return false;
-    char *end;
-    unsigned long n = strtoul(text, &end, 10);
-    if (*end != '\0' || n < 1 || n > ITERATIONS_MAX)
-        return false;
-    *out = (uint32_t)n;
-    return true;
-}
-
-/* The text up to the next '$', which is cut off; NULL when there is no more. */
-static char *next_part(char **at)
-{
-    char *part = *at;
-    if (part == NULL)
-        return NULL;
-    *at = strchr(part, '$');
-    if (*at != NULL)
-        *(*at)++ = '\0';
-    return part;
-}
-
-/* Parses what follows `user:`; the reason why not, NULL when it is right. */
-static const char *parse_secret(char *text, struct passwd_secret *out)
-{
-    bool pbkdf2 = strncmp(text, "$7$", 3) == 0;
-    if (!pbkdf2 && strncmp(text, "$6$", 3) != 0)
-        return "expected a password that mosquitto_passwd has hashed ($6$ or $7$; -U converts)";
-
-    char *at = text + 3;
-    if (pbkdf2 && !parse_iterations(next_part(&at), &out->iterations))
-        return "expected 1 to 1000000 iterations";
-    char *salt = next_part(&at);
-    char *hash = next_part(&at);
-    int salt_len = salt != NULL ? decode_base64(salt, out->salt, sizeof(out->salt)) : -1;
-    if (salt_len < 1)
-        return "expected a salt in base64";
-    out->salt_len = (uint32_t)salt_len;
-    if (hash == NULL || at != NULL ||
-        decode_base64(hash, out->hash, sizeof(out->hash)) != PASSWD_HASH_BYTES)
-        return "expected a hash of 64 bytes in base64";
-    return NULL;
+    *name = mqtt_slice_of(text, len);
+    if (len > NAME_MAX_BYTES || !mqtt_utf8_valid((const uint8_t *)text, len))
+        return "expected a name of at most 65535 bytes in UTF-8";
+    const char *problem = password_hash_parse(line_trim(colon + 1), out);
+    if (problem == NULL && out->scram && !saslprep_is_prepared_name(*name))
+        return "expected a name as SASLprep (RFC 4013) leaves it, of at most 256 bytes: no client "
+               "that uses SCRAM could say another one";
+    return problem;
 }
 
 static bool parse_line(struct passwd *p, struct line_file *f, char *line)
 {
     struct passwd_secret secret = {0};
-    char *colon = strchr(line, ':');
-    if (colon == NULL || colon == line)
-        return line_file_fail(f, "expected user:password");
-    *colon = '\0';
-    const char *problem = parse_secret(line_trim(colon + 1), &secret);
-    char *name = line_trim(line);
-    size_t len = strlen(name);
-    if (len > NAME_MAX_BYTES || !mqtt_utf8_valid((const uint8_t *)name, len))
-        problem = "expected a name of at most 65535 bytes in UTF-8";
+    struct mqtt_slice name;
+    const char *problem = passwd_line_parse(line, &name, &secret);
+    if (problem != NULL && name.len == 0)
+        return line_file_fail(f, "%s", problem);
     if (problem != NULL)
-        return line_file_fail(f, "user '%.64s': %s", name, problem);
-    struct mqtt_slice slice = {.data = (const uint8_t *)name, .len = (uint32_t)len};
-    bool added = add_user(p, f, slice, &secret);
+        return line_file_fail(f, "user '%.64s': %s", (const char *)name.data, problem);
+    bool added = add_user(p, f, name, &secret);
     OPENSSL_cleanse(&secret, sizeof(secret));
     return added;
 }
@@ -278,6 +238,7 @@ void passwd_free(struct passwd *p)
         return;
     secret_memory_free(p->block, p->block_size);
     free(p->index);
+    OPENSSL_cleanse(p, sizeof(*p));
     free(p);
 }
 
@@ -303,50 +264,33 @@ bool passwd_find(const struct passwd *p, struct mqtt_slice username, struct pass
     if (r == NULL)
         return false;
     out->iterations = r->iterations;
+    out->memory_kib = r->memory_kib;
+    out->lanes = r->lanes;
+    out->hash_len = r->hash_len;
+    out->scram = r->scram;
     out->salt_len = r->salt_len;
     memcpy(out->salt, r->bytes, r->salt_len);
     memcpy(out->hash, r->hash, sizeof(out->hash));
     return true;
 }
 
+uint64_t passwd_find_scram(const struct passwd *p, struct mqtt_slice username,
+                           struct scram_secret *out)
+{
+    static const uint8_t nobody[SCRAM_KEY_BYTES];
+    struct passwd_secret secret = {0};
+    bool has = passwd_find(p, username, &secret) && secret.scram;
+    uint32_t iterations =
+        p != NULL && p->scram_iterations != 0 ? p->scram_iterations : SCRAM_ITERATIONS_USUAL;
+    /* Made up for everybody, so that it takes as long. */
+    bool made = scram_keys_make_up(out, p != NULL ? p->make_up : nobody, username, iterations);
+    if (has)
+        password_hash_to_scram(&secret, out);
+    OPENSSL_cleanse(&secret, sizeof(secret));
+    return has && made ? passwd_stamp(p, username) : 0;
+}
+
 uint32_t passwd_most_iterations(const struct passwd *p)
 {
     return p != NULL ? p->most_iterations : 0;
-}
-
-static bool hash_sha512(const struct passwd_secret *s, struct mqtt_slice password, uint8_t *out)
-{
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    bool ok = ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha512(), NULL) == 1 &&
-              EVP_DigestUpdate(ctx, password.data, password.len) == 1 &&
-              EVP_DigestUpdate(ctx, s->salt, s->salt_len) == 1 &&
-              EVP_DigestFinal_ex(ctx, out, NULL) == 1;
-    EVP_MD_CTX_free(ctx);
-    return ok;
-}
-
-static bool hash_pbkdf2(const struct passwd_secret *s, struct mqtt_slice password, uint8_t *out)
-{
-    return PKCS5_PBKDF2_HMAC((const char *)password.data, (int)password.len, s->salt,
-                             (int)s->salt_len, (int)s->iterations, EVP_sha512(), PASSWD_HASH_BYTES,
-                             out) == 1;
-}
-
-struct mqtt_slice passwd_shorten(struct mqtt_slice password, uint8_t buf[PASSWD_HASH_BYTES])
-{
-    if (password.len <= PASSWD_SHORT_BYTES || SHA512(password.data, password.len, buf) == NULL)
-        return password;
-    return (struct mqtt_slice){.data = buf, .len = PASSWD_HASH_BYTES};
-}
-
-bool passwd_secret_matches(const struct passwd_secret *s, struct mqtt_slice password)
-{
-    if (password.len == 0)
-        return false;
-    uint8_t hash[PASSWD_HASH_BYTES];
-    bool hashed =
-        s->iterations > 0 ? hash_pbkdf2(s, password, hash) : hash_sha512(s, password, hash);
-    bool same = hashed && CRYPTO_memcmp(hash, s->hash, PASSWD_HASH_BYTES) == 0;
-    OPENSSL_cleanse(hash, sizeof(hash));
-    return same;
 }

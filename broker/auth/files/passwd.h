@@ -1,9 +1,8 @@
 /*
- * passwd - the users and passwords of a file that mosquitto_passwd writes.
+ * passwd - the users and passwords of a file that mosquitto_passwd or flotilla-passwd writes.
  *
- * A line is `user:$7$iterations$salt$hash` (PBKDF2-HMAC-SHA512, mosquitto_passwd's default) or
- * `user:$6$salt$hash` (SHA-512 of password and salt), salt and hash in base64. Blanks around the
- * name don't count, as with Mosquitto.
+ * A line is the user's name, a colon, and the hashed password (password_hash.h). Blanks around the name
+ * don't count, as with Mosquitto.
  *
  * Data flow: login.c looks users up and has their passwords verified; a reload (auth.c) loads the
  *            file into a new table and swaps.
@@ -11,30 +10,21 @@
  *            (not UTF-8, too long) and a user named twice fail with file and line: a user who
  *            can't be read must not quietly be unknown.
  * Secrets:   hashes are compared in constant time. The table is left out of core dumps and wiped.
- * Limits:    1,000,000 iterations (1.4 s of a thread).
  * Size:      about 120 bytes per user.
  * Threads:   nothing changes after loading: any thread may read.
  */
 #ifndef FLOTILLA_BROKER_AUTH_FILES_PASSWD_H
 #define FLOTILLA_BROKER_AUTH_FILES_PASSWD_H
 
+#include "broker/auth/files/password_hash.h"
 #include "common/mqtt/mqtt.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PASSWD_HASH_BYTES = 64, PASSWD_SALT_MAX_BYTES = 64 };
-
 struct passwd;
-
-/* What a password is checked against. */
-struct passwd_secret {
-    uint32_t iterations; /* of PBKDF2; 0: SHA-512 once */
-    uint32_t salt_len;
-    uint8_t salt[PASSWD_SALT_MAX_BYTES];
-    uint8_t hash[PASSWD_HASH_BYTES];
-};
+struct scram_secret;
 
 /* NULL on failure, with a sentence for an operator in err. `hash_key` is the same at each load. */
 struct passwd *passwd_load(const char *path, uint64_t hash_key, char *err, size_t errlen);
@@ -48,15 +38,16 @@ uint64_t passwd_stamp(const struct passwd *p, struct mqtt_slice username);
 uint64_t passwd_stamp_of_hash(const struct passwd *p, uint64_t hash);
 /* False: no such user. */
 bool passwd_find(const struct passwd *p, struct mqtt_slice username, struct passwd_secret *out);
-/* Of the user whose password costs most to check. */
+/* For SCRAM-SHA-256: the user's keys and passwd_stamp; or 0 and keys that are made up, for a name that has
+ * none. These are the same each time, and at each broker with the same file, so that clients can't find out
+ * which names there are. */
+uint64_t passwd_find_scram(const struct passwd *p, struct mqtt_slice username,
+                           struct scram_secret *out);
+/* Of the user whose password costs most to check: passwd_secret_cost. */
 uint32_t passwd_most_iterations(const struct passwd *p);
 
-/* PBKDF2 replaces a key that is longer than its hash's block by the key's hash: so may who keeps a
- * password for it. Only for secrets with iterations. */
-enum { PASSWD_SHORT_BYTES = 128 };
-struct mqtt_slice passwd_shorten(struct mqtt_slice password, uint8_t buf[PASSWD_HASH_BYTES]);
-
-/* Whether this is the password; takes its time. An empty password is never right. */
-bool passwd_secret_matches(const struct passwd_secret *s, struct mqtt_slice password);
+/* Reads one line without comment, and changes it: what is wrong with it, NULL: nothing. `name` has a NUL
+ * behind it, and is empty where there isn't any. `out` is all zero before. */
+const char *passwd_line_parse(char *line, struct mqtt_slice *name, struct passwd_secret *out);
 
 #endif

@@ -1,6 +1,5 @@
 /*
- * A job is one password of one user that at least one client waits for. It is queued, running (a
- * thread has it) or, for a user that doesn't exist, parked until a hash would be over.
+ * Jobs (login_job.h) on their way: from a question, by the queue and a thread, to a verdict.
  */
 #include "broker/auth/login/login.h"
 
@@ -9,10 +8,11 @@
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
-#include <openssl/crypto.h>
+#include <openssl/rand.h>
 
 #include "broker/auth/files/passwd.h"
 #include "broker/auth/login/login_failures.h"
+#include "broker/auth/login/login_job.h"
 #include "broker/auth/login/login_memory.h"
 #include "broker/auth/login/login_queue.h"
 #include "broker/base/id_set.h"
@@ -30,26 +30,8 @@ enum {
     NICE = 10, /* a tenth of a core beside a loop that is always busy, and less beside several */
     USUAL_SALT_BYTES = 12,
     FIRST_SAMPLE_ITERATIONS = 2000, /* hashed once at start, for a first guess of their time */
-};
-
-TAILQ_HEAD(login_wait_list, login_wait);
-
-struct login_job {
-    struct login_place place; /* first member */
-    struct work work;
-    struct hash_link by_proof;
-    struct event parked; /* pending: parked */
-    struct login_wait_list waits;
-    struct logins *logins;
-    struct login_proof proof;
-    struct login_origin origin;
-    bool running;
-    struct passwd_secret secret; /* running */
-    uint64_t stamp;              /* of that secret */
-    bool right;
-    uint64_t took_ns;
-    struct mqtt_slice username, password; /* point into text */
-    uint8_t text[];
+    REFUSAL_US = 5000,  /* where there is no table whose hashes say how long a refusal takes */
+    HOPELESS_STAMP = 2, /* no secret's: those are odd, and an unknown user's is 0 */
 };
 
 struct logins {
@@ -70,90 +52,6 @@ struct logins {
     struct login_stats stats;
 };
 
-/* ---- jobs ------------------------------------------------------------------------------------ */
-
-static uint32_t proof_hash(const struct login_proof *proof)
-{
-    uint32_t hash;
-    memcpy(&hash, proof->bytes, sizeof(hash));
-    return hash;
-}
-
-static struct login_job *job_find(const struct logins *l, const struct login_proof *proof)
-{
-    struct hash_link *link = hash_table_chain(&l->jobs, proof_hash(proof));
-    for (; link != NULL; link = link->next) {
-        struct login_job *job = HASH_OWNER(link, struct login_job, by_proof);
-        if (CRYPTO_memcmp(&job->proof, proof, sizeof(*proof)) == 0)
-            return job;
-    }
-    return NULL;
-}
-
-/* `r` NULL: it is never hashed. */
-static struct login_job *job_new(struct logins *l, const struct login_request *r,
-                                 const struct login_proof *proof, const struct login_origin *origin)
-{
-    size_t size = r != NULL ? (size_t)r->username.len + r->password.len : 0;
-    struct login_job *job = calloc(1, sizeof(*job) + size);
-    if (job == NULL)
-        return NULL;
-    job->logins = l;
-    job->proof = *proof;
-    job->origin = *origin;
-    TAILQ_INIT(&job->waits);
-    hash_table_add(&l->jobs, &job->by_proof, proof_hash(proof));
-    if (r == NULL)
-        return job;
-    memcpy(job->text, r->username.data, r->username.len);
-    memcpy(job->text + r->username.len, r->password.data, r->password.len);
-    job->username = (struct mqtt_slice){.data = job->text, .len = r->username.len};
-    job->password =
-        (struct mqtt_slice){.data = job->text + r->username.len, .len = r->password.len};
-    return job;
-}
-
-/* It neither waits in the queue nor runs. */
-static void job_free(struct login_job *job)
-{
-    if (event_initialized(&job->parked))
-        event_del(&job->parked);
-    hash_table_remove(&job->logins->jobs, &job->by_proof);
-    OPENSSL_cleanse(job, sizeof(*job) + job->username.len + job->password.len);
-    free(job);
-}
-
-static void job_join(struct login_job *job, struct login_wait *wait, uint64_t source)
-{
-    TAILQ_INSERT_TAIL(&job->waits, wait, link);
-    wait->job = job;
-    wait->source = source;
-}
-
-static void job_tell(struct login_job *job, enum login_verdict verdict)
-{
-    struct login_wait *wait;
-    while ((wait = TAILQ_FIRST(&job->waits)) != NULL) {
-        TAILQ_REMOVE(&job->waits, wait, link);
-        wait->job = NULL;
-        wait->stamp = job->stamp;
-        wait->done(wait->arg, verdict);
-    }
-}
-
-void login_cancel(struct login_wait *wait)
-{
-    struct login_job *job = wait->job;
-    if (job == NULL)
-        return;
-    TAILQ_REMOVE(&job->waits, wait, link);
-    wait->job = NULL;
-    if (!TAILQ_EMPTY(&job->waits) || job->running)
-        return;
-    login_queue_remove(job->logins->queue, &job->place);
-    job_free(job);
-}
-
 /* ---- hashing --------------------------------------------------------------------------------- */
 
 static void run_hash(struct work *w)
@@ -161,7 +59,8 @@ static void run_hash(struct work *w)
     struct login_job *job =
         (struct login_job *)(void *)((char *)w - offsetof(struct login_job, work));
     uint64_t begun_ns = clock_monotonic_ns();
-    job->right = passwd_secret_matches(&job->secret, job->password);
+    job->right = job->test.matches != NULL ? job->test.matches(job->test.secret, job->password)
+                                           : passwd_secret_matches(&job->secret, job->password);
     job->took_ns = clock_monotonic_ns() - begun_ns;
 }
 
@@ -169,7 +68,8 @@ static void note_cost(struct logins *l, const struct login_job *job)
 {
     l->stats.hashed++;
     l->stats.hash_ns += job->took_ns;
-    l->samples[l->next_sample++ % SAMPLES] = (double)job->took_ns / job->secret.iterations;
+    if (job->test.matches == NULL)
+        l->samples[l->next_sample++ % SAMPLES] = (double)job->took_ns / job->cost;
 }
 
 /* Without memory those that wait stay where they are; the next ones are known. */
@@ -186,7 +86,7 @@ static void note_failure(struct logins *l, const struct login_job *job)
 {
     uint64_t now_ms = clock_monotonic_ms();
     struct id_set failed = {.key = l->hash_key};
-    if (job->stamp != 0)
+    if (job->test.matches != NULL ? job->test.names_user : job->stamp != 0)
         login_failures_note(&l->names, job->origin.name, now_ms);
     note_source(l, &failed, job->origin.source, now_ms);
     const struct login_wait *wait;
@@ -198,16 +98,30 @@ static void note_failure(struct logins *l, const struct login_job *job)
 
 static void start_some(struct logins *l);
 
+/* The proof that a job began with is another one if the user's line has changed since. */
+static bool prove(const struct logins *l, const struct login_job *job, struct login_proof *out)
+{
+    *out = job->proof;
+    return job->hopeless ||
+           login_memory_prove(l->memory, job->username, job->stamp, job->password, out);
+}
+
 /* The verdict holds if the user's line is still the one that was hashed against. */
 static void conclude(struct logins *l, struct login_job *job)
 {
     struct login_proof proof;
-    if (login_memory_prove(l->memory, job->username, job->stamp, job->password, &proof))
+    if (prove(l, job, &proof))
         login_memory_note(l->memory, &proof, job->right, job->origin.name, job->stamp);
     if (!job->right)
         note_failure(l, job);
-    job_tell(job, job->right ? LOGIN_OK : LOGIN_BAD);
-    job_free(job);
+    login_job_tell(job, job->right ? LOGIN_OK : LOGIN_BAD);
+    login_job_free(job);
+}
+
+static bool holds(const struct logins *l, const struct login_job *job)
+{
+    return job->hopeless || job->test.matches != NULL ||
+           passwd_stamp(l->passwd, job->username) == job->stamp;
 }
 
 static void on_hashed(struct work *w)
@@ -217,20 +131,20 @@ static void on_hashed(struct work *w)
     struct logins *l = job->logins;
     job->running = false;
     l->running--;
-    l->running_iterations -= job->secret.iterations;
+    l->running_iterations -= job->cost;
     if (w->ran)
         note_cost(l, job);
     if (l->closing) {
-        job_free(job);
+        login_job_free(job);
         return;
     }
-    if (passwd_stamp(l->passwd, job->username) == job->stamp)
+    if (holds(l, job))
         conclude(l, job);
     else if (TAILQ_EMPTY(&job->waits))
-        job_free(job);
+        login_job_free(job);
     else if (!login_queue_push(l->queue, &job->place, &job->origin)) {
-        job_tell(job, LOGIN_BUSY);
-        job_free(job);
+        login_job_tell(job, LOGIN_BUSY);
+        login_job_free(job);
     }
     start_some(l);
 }
@@ -245,13 +159,30 @@ static bool may_start(const struct logins *l)
 
 /* The user's line in the file now counts, not the one when the client connected. A user without a
  * line costs as much time as others, and no password is right. */
-static void start(struct logins *l, struct login_job *job)
+static void look_up(struct logins *l, struct login_job *job)
 {
-    job->stamp = passwd_stamp(l->passwd, job->username);
-    if (!passwd_find(l->passwd, job->username, &job->secret))
+    job->stamp = job->hopeless ? 0 : passwd_stamp(l->passwd, job->username);
+    if (job->hopeless || !passwd_find(l->passwd, job->username, &job->secret))
         job->secret = (struct passwd_secret){.iterations = passwd_most_iterations(l->passwd),
                                              .salt_len = USUAL_SALT_BYTES};
-    if (job->secret.iterations == 0) { /* no thread's work */
+    job->cost = passwd_secret_cost(&job->secret);
+}
+
+static void start(struct logins *l, struct login_job *job)
+{
+    if (job->test.matches != NULL) {
+        job->stamp = job->test.stamp;
+        job->cost = job->test.cost;
+    } else {
+        look_up(l, job);
+    }
+    bool pbkdf2 = job->secret.iterations > 0 && job->secret.memory_kib == 0;
+    if (job->shortened && !pbkdf2) { /* the line was PBKDF2's when it came */
+        login_job_tell(job, LOGIN_BUSY);
+        login_job_free(job);
+        return;
+    }
+    if (job->cost == 0) { /* no thread's work */
         job->right = job->stamp != 0 && passwd_secret_matches(&job->secret, job->password);
         conclude(l, job);
         return;
@@ -260,7 +191,7 @@ static void start(struct logins *l, struct login_job *job)
     job->work.run = run_hash;
     job->work.done = on_hashed;
     l->running++;
-    l->running_iterations += job->secret.iterations;
+    l->running_iterations += job->cost;
     work_pool_submit(l->pool, &job->work);
 }
 
@@ -284,9 +215,10 @@ static void on_parked_due(evutil_socket_t fd, short what, void *arg)
     struct login_job *job = arg;
     (void)fd;
     (void)what;
-    login_memory_note(job->logins->memory, &job->proof, false, job->origin.name, 0);
-    job_tell(job, LOGIN_BAD);
-    job_free(job);
+    if (!job->settled)
+        login_memory_note(job->logins->memory, &job->proof, false, job->origin.name, 0);
+    login_job_tell(job, job->right ? LOGIN_OK : LOGIN_BAD);
+    login_job_free(job);
 }
 
 /* Answered when a hash would be over. The name isn't noted, because an attacker can make up any
@@ -294,7 +226,7 @@ static void on_parked_due(evutil_socket_t fd, short what, void *arg)
 static void park(struct logins *l, struct login_job *job)
 {
     uint64_t now_ms = clock_monotonic_ms();
-    uint64_t takes_us = guess_us(l);
+    uint64_t takes_us = l->passwd != NULL ? guess_us(l) : REFUSAL_US;
     size_t ahead = login_queue_ahead(l->queue, &job->origin) + l->running;
     uint64_t from_ms = now_ms + ahead * takes_us / l->threads / 1000;
     uint64_t due_ms =
@@ -327,14 +259,14 @@ static struct login_origin origin_of(const struct logins *l, const struct login_
 static void join(struct logins *l, struct login_job *job, struct login_wait *wait,
                  const struct login_origin *origin)
 {
-    job_join(job, wait, origin->source);
+    login_job_join(job, wait, origin->source);
     if (job->place.group == NULL || origin->source_failed || !job->origin.source_failed)
         return;
     login_queue_remove(l->queue, &job->place);
     job->origin = *origin;
     if (!login_queue_push(l->queue, &job->place, origin)) {
-        job_tell(job, LOGIN_BUSY);
-        job_free(job);
+        login_job_tell(job, LOGIN_BUSY);
+        login_job_free(job);
     }
 }
 
@@ -350,32 +282,60 @@ static bool make_room(struct logins *l, const struct login_origin *newcomer)
         return false;
     struct login_job *job = (struct login_job *)(void *)place;
     login_queue_remove(l->queue, place);
-    job_tell(job, LOGIN_BUSY);
-    job_free(job);
+    login_job_tell(job, LOGIN_BUSY);
+    login_job_free(job);
     return true;
 }
 
-static enum login_verdict line_up(struct logins *l, const struct login_request *r,
-                                  const struct login_proof *proof, bool exists,
+/* What is asked, on its way to a job. */
+struct question {
+    const struct login_request *r; /* as it is proved */
+    struct login_proof proof;
+    const struct login_test *test; /* NULL: none */
+    bool checked;                  /* else it is parked, or hashed in vain */
+    bool hopeless, shortened;
+};
+
+/* NULL: out of memory. Takes over the test. */
+static struct login_job *job_for(struct logins *l, const struct question *q,
+                                 const struct login_origin *origin, bool hashed)
+{
+    struct login_job *job = login_job_new(&l->jobs, hashed ? q->r : NULL, &q->proof, origin);
+    if (job == NULL) {
+        login_test_release(q->test);
+        return NULL;
+    }
+    job->logins = l;
+    job->hopeless = q->hopeless;
+    job->shortened = q->shortened;
+    if (q->test != NULL)
+        job->test = *q->test;
+    if (hashed && !login_queue_push(l->queue, &job->place, origin)) {
+        login_job_free(job);
+        return NULL;
+    }
+    return job;
+}
+
+static enum login_verdict line_up(struct logins *l, const struct question *q,
                                   struct login_wait *wait)
 {
-    struct login_origin origin = origin_of(l, r);
-    struct login_job *job = job_find(l, proof);
+    struct login_origin origin = origin_of(l, q->r);
+    struct login_job *job = login_job_find(&l->jobs, &q->proof);
     if (job != NULL) {
+        login_test_release(q->test);
         join(l, job, wait, &origin);
         return LOGIN_PENDING;
     }
-    bool hashed = exists || guess_us(l) < PARKED_FROM_US;
-    if (hashed && !make_room(l, &origin))
-        return LOGIN_BUSY;
-    job = job_new(l, hashed ? r : NULL, proof, &origin);
-    if (job == NULL)
-        return LOGIN_BUSY;
-    if (hashed && !login_queue_push(l->queue, &job->place, &origin)) {
-        job_free(job);
+    bool hashed = q->checked || (l->passwd != NULL && guess_us(l) < PARKED_FROM_US);
+    if (hashed && !make_room(l, &origin)) {
+        login_test_release(q->test);
         return LOGIN_BUSY;
     }
-    job_join(job, wait, origin.source);
+    job = job_for(l, q, &origin, hashed);
+    if (job == NULL)
+        return LOGIN_BUSY;
+    login_job_join(job, wait, origin.source);
     if (hashed)
         start_some(l);
     else
@@ -383,27 +343,36 @@ static enum login_verdict line_up(struct logins *l, const struct login_request *
     return LOGIN_PENDING;
 }
 
-/* Long ones would take memory while they wait. */
-static enum login_verdict ask_memory(struct logins *l, const struct login_request *r, bool exists,
+/* Takes over the question's test. */
+static enum login_verdict ask_memory(struct logins *l, struct question *q, uint64_t stamp,
                                      struct login_wait *wait)
+{
+    enum login_known known = LOGIN_UNKNOWN;
+    if (!login_memory_prove(l->memory, q->r->username, stamp, q->r->password, &q->proof)) {
+        login_test_release(q->test);
+        return LOGIN_BUSY;
+    }
+    known = login_memory_ask(l->memory, &q->proof);
+    if (known == LOGIN_UNKNOWN)
+        return line_up(l, q, wait);
+    login_test_release(q->test);
+    if (known == LOGIN_RIGHT)
+        l->stats.remembered++;
+    else
+        l->stats.repeated++;
+    return known == LOGIN_RIGHT ? LOGIN_OK : LOGIN_BAD;
+}
+
+/* Long passwords would take memory while they wait. */
+static enum login_verdict ask_shortened(struct logins *l, const struct login_request *r,
+                                        struct question *q, uint64_t stamp, struct login_wait *wait)
 {
     struct login_request shortened = *r;
     uint8_t buf[PASSWD_HASH_BYTES];
     shortened.password = passwd_shorten(r->password, buf);
-    struct login_proof proof;
-    if (!login_memory_prove(l->memory, r->username, wait->stamp, shortened.password, &proof))
-        return LOGIN_BUSY;
-    switch (login_memory_ask(l->memory, &proof)) {
-    case LOGIN_RIGHT:
-        l->stats.remembered++;
-        return LOGIN_OK;
-    case LOGIN_WRONG:
-        l->stats.repeated++;
-        return LOGIN_BAD;
-    case LOGIN_UNKNOWN:
-        break;
-    }
-    return line_up(l, &shortened, &proof, exists, wait);
+    q->r = &shortened;
+    q->shortened = shortened.password.data == buf;
+    return ask_memory(l, q, stamp, wait);
 }
 
 enum login_verdict login_check(struct logins *l, const struct login_request *r,
@@ -414,12 +383,89 @@ enum login_verdict login_check(struct logins *l, const struct login_request *r,
     wait->stamp = passwd_stamp(l->passwd, r->username);
     if (r->username.len == 0 || r->password.len == 0)
         return LOGIN_BAD;
-    bool exists = passwd_find(l->passwd, r->username, &secret);
-    if (!exists)
+    struct question q = {.r = r, .checked = passwd_find(l->passwd, r->username, &secret)};
+    if (!q.checked)
         l->stats.unknown_user++;
-    if (exists ? secret.iterations == 0 : passwd_most_iterations(l->passwd) == 0) /* no thread's */
-        return exists && passwd_secret_matches(&secret, r->password) ? LOGIN_OK : LOGIN_BAD;
-    return ask_memory(l, r, exists, wait);
+    uint32_t cost = q.checked ? passwd_secret_cost(&secret) : passwd_most_iterations(l->passwd);
+    if (cost == 0) /* no thread's */
+        return q.checked && passwd_secret_matches(&secret, r->password) ? LOGIN_OK : LOGIN_BAD;
+    if (password_hash_needs_whole(&secret))
+        return ask_memory(l, &q, wait->stamp, wait);
+    return ask_shortened(l, r, &q, wait->stamp, wait);
+}
+
+enum login_verdict login_check_by(struct logins *l, const struct login_request *r,
+                                  const struct login_test *test, struct login_wait *wait)
+{
+    struct question q = {.r = r, .test = test, .checked = true};
+    wait->job = NULL;
+    wait->stamp = test->stamp;
+    return ask_memory(l, &q, test->stamp, wait);
+}
+
+enum login_verdict login_refuse(struct logins *l, const struct login_request *r, bool unknown_user,
+                                struct login_wait *wait)
+{
+    struct question q = {.hopeless = true};
+    wait->job = NULL;
+    wait->stamp = 0;
+    if (unknown_user)
+        l->stats.unknown_user++;
+    else
+        l->stats.refused++;
+    bool at_once = l->passwd != NULL && passwd_most_iterations(l->passwd) == 0;
+    if (at_once || r->password.len == 0 || (unknown_user && r->username.len == 0))
+        return LOGIN_BAD;
+    return ask_shortened(l, r, &q, HOPELESS_STAMP, wait);
+}
+
+bool login_knows(const struct logins *l, struct mqtt_slice username)
+{
+    return passwd_stamp(l->passwd, username) != 0;
+}
+
+void login_cancel(struct login_wait *wait)
+{
+    struct login_job *job = wait->job;
+    if (job == NULL)
+        return;
+    TAILQ_REMOVE(&job->waits, wait, link);
+    wait->job = NULL;
+    if (!TAILQ_EMPTY(&job->waits) || job->running)
+        return;
+    login_queue_remove(job->logins->queue, &job->place);
+    login_job_free(job);
+}
+
+enum login_verdict login_settle(struct logins *l, const struct login_request *r, bool right,
+                                uint64_t stamp, struct login_wait *wait)
+{
+    struct login_origin origin = origin_of(l, r);
+    struct login_proof unique;
+    struct login_job *job = NULL;
+    l->stats.settled++;
+    if (wait != NULL) {
+        wait->job = NULL;
+        wait->stamp = stamp;
+    }
+    if (RAND_bytes(unique.bytes, sizeof(unique.bytes)) == 1)
+        job = login_job_new(&l->jobs, NULL, &unique, &origin);
+    if (job == NULL)
+        return LOGIN_BUSY;
+    job->logins = l;
+    job->settled = true;
+    job->right = right;
+    job->stamp = stamp;
+    if (!right)
+        note_failure(l, job);
+    bool late = !right || (origin.source_failed && origin.name_failed);
+    if (wait == NULL || !late || guess_us(l) < PARKED_FROM_US) {
+        login_job_free(job);
+        return right ? LOGIN_OK : LOGIN_BAD;
+    }
+    login_job_join(job, wait, origin.source);
+    park(l, job);
+    return LOGIN_PENDING;
 }
 
 /* ---- making ---------------------------------------------------------------------------------- */

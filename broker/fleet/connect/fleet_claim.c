@@ -123,7 +123,8 @@ static void note_full(const struct connect_op *op)
     LOG_LIMITED(LOG_LEVEL_WARN, "durable_sessions_full", KV_STR("client_id", op->hold->client_id),
                 KV_UINT("sessions", f->usage->sessions),
                 KV_UINT("limit", f->usage->limits.sessions),
-                KV_STR("key", "limits.max_durable_sessions"),
+                KV_STR("key", fleet_usage_may_grow(f->usage) ? "limits.max_durable_sessions"
+                                                             : "limits.max_stored_bytes"),
                 KV_STR("effect", "no new durable sessions; those that are there come back"));
 }
 

@@ -4,7 +4,7 @@
  *
  * Every entry of the log about a session carries the epoch of the connection that it comes from. A
  * former owner that stood still writes its entry after the new owner did: its epoch is lower, and
- * no node may act on it. Ended sessions are remembered like others. Data flow: fleet_load.c notes
+ * no node may act on it. Ended sessions are remembered like others. Data flow: fleet_reading.c notes
  * what it reads, fleet_log.c and fleet_reannounce.c ask before they act. Bounds: a session is forgotten
  * when nothing was said of it for FLEET_EPOCHS_KEEP_MS to twice
  *            that, or when FLEET_EPOCHS_MAX others were noted since; what is said of it then counts

@@ -283,7 +283,7 @@ void fleet_log_start(struct fleet *f, uint64_t from)
 
 void fleet_log_stop(struct fleet *f)
 {
-    if (f->log == NULL)
+    if (f->log == NULL || f->log_link == NULL)
         return;
     f->log_valid = false;
     f->log->waited_since_ms = 0;

@@ -4,9 +4,9 @@
  *      ▲          │           │             │           │
  *      └──────────┴───────────┴─────────────┴───────────┘ it failed, or a reload
  *
- * The log's version is noted with the join; then everything is read, in chunks, some at a time;
- * then the log is applied from the noted version on. Repeats are harmless, so what is read may be
- * newer than that version. The node is ready once it is past what was last when reading ended. */
+ * The log's version is noted with the join; then everything is read (fleet_reading.c); then the log
+ * is applied from the noted version on. Repeats are harmless, so what is read may be newer than that
+ * version. The node is ready once it is past what was last when reading ended. */
 #include "broker/fleet/membership/fleet_load.h"
 
 #include <assert.h>
@@ -17,18 +17,16 @@
 #include "broker/fleet/connect/fleet_connect.h"
 #include "broker/fleet/exchange/fleet_nodes.h"
 #include "broker/fleet/exchange/inbox.h"
-#include "broker/fleet/fence/fleet_resync.h"
 #include "broker/fleet/lease/heart.h"
 #include "broker/fleet/log/fleet_append.h"
-#include "broker/fleet/log/fleet_epochs.h"
 #include "broker/fleet/log/fleet_log.h"
 #include "broker/fleet/log/fleet_version.h"
 #include "broker/fleet/log/route.h"
 #include "broker/fleet/membership/fleet_beat.h"
+#include "broker/fleet/membership/fleet_reading.h"
 #include "broker/fleet/membership/fleet_reassert.h"
 #include "broker/fleet/membership/fleet_register.h"
 #include "broker/fleet/node/fleet.h"
-#include "broker/fleet/node/fleet_behalf.h"
 #include "broker/fleet/storage/fleet_usage.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"
@@ -36,32 +34,24 @@
 enum load_state {
     LOAD_IDLE, /* until retry_ms, and until the link is up */
     LOAD_JOINING,
-    LOAD_LOADING,     /* until nothing is under way */
+    LOAD_LOADING,     /* until everything is read */
     LOAD_CATCHING_UP, /* until the log is past what was last when reading ended */
     LOAD_DONE,
 };
 #define LOAD_STATES (LOAD_DONE + 1)
 
-enum { BUCKETS_AT_ONCE = 32, ROUTES_A_CHUNK = 1000, RETRY_MS = 200, FORMAT_RETRY_MS = 1000 };
+enum { RETRY_MS = 200, FORMAT_RETRY_MS = 1000 };
 
 struct fleet_load {
-    enum load_state state; /* load_enter alone sets it */
-    bool again;            /* a reload, not the first load: in all its states */
-    unsigned next_bucket, under_way;
-    uint64_t from;
-    uint64_t joined_at_boot_ms; /* when the join was sent */
+    enum load_state state;        /* load_enter alone sets it */
+    bool again;                   /* a reload, not the first load: in all its states */
+    struct fleet_reading reading; /* LOAD_LOADING */
+    uint64_t from;                /* the log is applied from this version on */
+    uint64_t joined_at_boot_ms;   /* when the join was sent */
     uint64_t retry_ms;
     bool knows_secret; /* which the fleet has, or that it has none */
     char standing[41]; /* beats of an older format's brokers, when they were last seen ... */
     uint64_t standing_since_ms; /* ... to have changed */
-};
-
-/* One chunk being read; carries what it takes to ask for the next. */
-struct load_step {
-    struct fleet *f;
-    unsigned generation;
-    unsigned bucket; /* of clients */
-    uint64_t node;   /* or the node whose routes are read */
 };
 
 bool fleet_load_init(struct fleet *f)
@@ -105,6 +95,8 @@ static void load_enter(struct fleet *f, enum load_state state)
     LOG_DEBUG("load_state", KV_STR("node", f->hex), KV_STR("from", states[l->state].name),
               KV_STR("to", states[state].name));
     l->state = state;
+    if (state != LOAD_LOADING)
+        fleet_reading_stop(&l->reading);
 }
 
 static void restart(struct fleet *f, const char *why)
@@ -167,220 +159,20 @@ static void finish(struct fleet *f)
     fleet_version_check(f, &ready->wait, on_caught_up);
 }
 
-/* ---- reading --------------------------------------------------------------------------------- */
-
-static void read_bucket(struct fleet *f, unsigned bucket, const char *cursor, size_t cursor_len);
-static void read_routes(struct fleet *f, uint64_t node, const char *cursor, size_t cursor_len);
-
-/* Another chunk was read to its end: what is next? */
-static void step_done(struct fleet *f)
+/* `err`: not everything could be read. */
+static void on_read(struct fleet *f, const char *err)
 {
-    struct fleet_load *l = f->load;
-    l->under_way--;
-    while (l->next_bucket < FLEET_CLIENT_BUCKETS && l->under_way < BUCKETS_AT_ONCE)
-        read_bucket(f, l->next_bucket++, "0", 1);
-    if (l->under_way == 0 && l->state == LOAD_LOADING)
+    if (err != NULL)
+        restart(f, err);
+    else
         finish(f);
-}
-
-static struct load_step *step_new(struct fleet *f)
-{
-    struct load_step *s = calloc(1, sizeof(*s));
-    if (s == NULL)
-        return NULL;
-    s->f = f;
-    s->generation = f->loads;
-    f->load->under_way++;
-    return s;
-}
-
-/* True when the reply belongs to the load that is going on and is an array of at least two. */
-static bool step_is_good(struct fleet *f, const struct load_step *s, const redisReply *r)
-{
-    if (s->generation != f->loads || f->load->state != LOAD_LOADING || f->reload_why != NULL)
-        return false;
-    if (r != NULL && r->type == REDIS_REPLY_ARRAY && r->elements >= 1)
-        return true;
-    restart(f, r != NULL && r->type == REDIS_REPLY_ERROR ? r->str : "no answer");
-    return false;
-}
-
-/* A session, whole or a part of it: see load.lua. */
-static void take_client(struct fleet *f, const redisReply *client, const redisReply *subs)
-{
-    const char *epoch = subs->element[0]->str;
-    bool first = *epoch == '*';
-    bool part = first || *epoch == '+';
-    struct fleet_session_ref session = {
-        .client = {.data = (const uint8_t *)client->str, .len = (uint32_t)client->len},
-        .epoch = strtoull(part ? epoch + 1 : epoch, NULL, 10)};
-    if (f->load->again && part)
-        fleet_resync_take_part(f, session, subs, first);
-    else if (f->load->again)
-        fleet_resync_take(f, session, subs);
-    else if (fleet_session_is_new(f, session))
-        fleet_resync_add(f, session, subs);
-}
-
-static void on_bucket(void *arg, const redisReply *r)
-{
-    struct load_step *s = arg;
-    struct fleet *f = s->f;
-    unsigned bucket = s->bucket;
-    bool good = step_is_good(f, s, r);
-    free(s);
-    if (!good)
-        return;
-    for (size_t i = 1; i + 1 < r->elements; i += 2)
-        take_client(f, r->element[i], r->element[i + 1]);
-    if (strcmp(r->element[0]->str, "0") != 0)
-        read_bucket(f, bucket, r->element[0]->str, r->element[0]->len);
-    step_done(f);
-}
-
-static void read_bucket(struct fleet *f, unsigned bucket, const char *cursor, size_t cursor_len)
-{
-    struct fleet_key key = fleet_key_clients(&f->keys, bucket);
-    struct load_step *s = step_new(f);
-    if (s == NULL) {
-        restart(f, "out of memory");
-        return;
-    }
-    s->bucket = bucket;
-    scripts_begin(&f->scripts, f->q, SCRIPT_LOAD, key.text, 1);
-    redis_queue_arg(f->q, cursor, cursor_len);
-    redis_queue_end(f->q, REDIS_REPLAY, on_bucket, s);
-}
-
-/* Members of groups at the node: filter -> number, QoS. */
-static void read_members(struct fleet *f, uint64_t node, const char *cursor, size_t cursor_len);
-
-static void take_members(struct fleet *f, struct route_node *n, const redisReply *fields)
-{
-    for (size_t i = 0; i + 1 < fields->elements; i += 2) {
-        struct mqtt_slice filter = mqtt_slice_of(fields->element[i]->str, fields->element[i]->len);
-        char *rest;
-        uint32_t members = (uint32_t)strtoul(fields->element[i + 1]->str, &rest, 10);
-        f->host.route_members(f->host.arg, n, filter, members, (uint8_t)strtoul(rest, NULL, 10));
-    }
-}
-
-static void on_members(void *arg, const redisReply *r)
-{
-    struct load_step *s = arg;
-    struct fleet *f = s->f;
-    struct route_node *n = fleet_node_find(f, s->node);
-    uint64_t node = s->node;
-    bool good = step_is_good(f, s, r);
-    free(s);
-    if (!good)
-        return;
-    if (n != NULL && r->elements == 2) {
-        take_members(f, n, r->element[1]);
-        if (strcmp(r->element[0]->str, "0") != 0)
-            read_members(f, node, r->element[0]->str, r->element[0]->len);
-    }
-    step_done(f);
-}
-
-static void read_members(struct fleet *f, uint64_t node, const char *cursor, size_t cursor_len)
-{
-    struct fleet_key key = fleet_key_members(&f->keys, node);
-    struct load_step *s = step_new(f);
-    if (s == NULL) {
-        restart(f, "out of memory");
-        return;
-    }
-    s->node = node;
-    redis_queue_begin(f->q, 5);
-    redis_queue_str(f->q, "HSCAN");
-    redis_queue_str(f->q, key.text);
-    redis_queue_arg(f->q, cursor, cursor_len);
-    redis_queue_str(f->q, "COUNT");
-    redis_queue_u64(f->q, ROUTES_A_CHUNK);
-    redis_queue_end(f->q, REDIS_REPLAY, on_members, s);
-}
-
-static void on_routes(void *arg, const redisReply *r)
-{
-    struct load_step *s = arg;
-    struct fleet *f = s->f;
-    struct route_node *n = fleet_node_find(f, s->node);
-    uint64_t node = s->node;
-    bool good = step_is_good(f, s, r);
-    free(s);
-    if (!good)
-        return;
-    if (n != NULL && r->elements == 2) {
-        const redisReply *filters = r->element[1];
-        for (size_t i = 0; i < filters->elements; i++)
-            f->host.route_added(f->host.arg, n,
-                                (struct mqtt_slice){.data = (uint8_t *)filters->element[i]->str,
-                                                    .len = (uint32_t)filters->element[i]->len});
-        if (strcmp(r->element[0]->str, "0") != 0)
-            read_routes(f, node, r->element[0]->str, r->element[0]->len);
-        else
-            read_members(f, node, "0", 1);
-    }
-    step_done(f);
-}
-
-static void read_routes(struct fleet *f, uint64_t node, const char *cursor, size_t cursor_len)
-{
-    struct fleet_key key = fleet_key_routes(&f->keys, node);
-    struct load_step *s = step_new(f);
-    if (s == NULL) {
-        restart(f, "out of memory");
-        return;
-    }
-    s->node = node;
-    redis_queue_begin(f->q, 5);
-    redis_queue_str(f->q, "SSCAN");
-    redis_queue_str(f->q, key.text);
-    redis_queue_arg(f->q, cursor, cursor_len);
-    redis_queue_str(f->q, "COUNT");
-    redis_queue_u64(f->q, ROUTES_A_CHUNK);
-    redis_queue_end(f->q, REDIS_REPLAY, on_routes, s);
-}
-
-static void on_nodes(void *arg, const redisReply *r)
-{
-    struct load_step *s = arg;
-    struct fleet *f = s->f;
-    bool good = step_is_good(f, s, r);
-    free(s);
-    if (!good)
-        return;
-    for (size_t i = 0; i < r->elements; i++) {
-        uint64_t id;
-        if (!fleet_hex_parse(r->element[i]->str, r->element[i]->len, &id) || id == f->id)
-            continue;
-        struct route_node *n = fleet_node_get(f, id);
-        if (n == NULL) {
-            restart(f, "out of memory");
-            return;
-        }
-        n->generation = f->loads;
-        read_routes(f, id, "0", 1);
-    }
-    step_done(f);
 }
 
 static void begin_loading(struct fleet *f)
 {
     struct fleet_load *l = f->load;
     load_enter(f, LOAD_LOADING);
-    l->next_bucket = 0;
-    l->under_way = 0;
-    struct load_step *s = step_new(f);
-    if (s == NULL) {
-        restart(f, "out of memory");
-        return;
-    }
-    redis_queue_begin(f->q, 2);
-    redis_queue_str(f->q, "HKEYS");
-    redis_queue_str(f->q, f->keys.nodes);
-    redis_queue_end(f->q, REDIS_REPLAY, on_nodes, s);
+    fleet_reading_begin(&l->reading, f, l->again, on_read);
 }
 
 /* ---- entering -------------------------------------------------------------------------------- */

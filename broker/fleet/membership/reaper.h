@@ -1,8 +1,8 @@
 /*
  * reaper - clears up behind a dead node.
  *
- * Data flow: fleet_beat.c begins it when a beat shows that this node is to do it; who does is noted in Redis,
- *            so that another one resumes it.
+ * Data flow: fleet_beat.c begins it when a beat shows that this node is to do it. Redis has which node does it, so that
+ *            another one can go on with it.
  */
 #ifndef FLOTILLA_BROKER_FLEET_MEMBERSHIP_REAPER_H
 #define FLOTILLA_BROKER_FLEET_MEMBERSHIP_REAPER_H

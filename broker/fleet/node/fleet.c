@@ -102,11 +102,6 @@ const char *fleet_state_name(enum fleet_state state)
     return states[state].name;
 }
 
-const char *fleet_lease_name(enum fleet_lease lease)
-{
-    return leases[lease].name;
-}
-
 bool fleet_may_enter(enum fleet_state from, enum fleet_state to)
 {
     return (states[from].next & (1u << to)) != 0;

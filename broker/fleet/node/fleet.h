@@ -156,6 +156,7 @@ struct fleet {
     struct fleet_fullness *fullness;
     struct fleet_disk *disk;
     struct fleet_usage *usage;
+    struct fleet_users *users;
     struct fleet_totals *totals;
     struct route_node *nodes;
     struct outbox_chain *outbox_chains;
@@ -206,7 +207,6 @@ const char *fleet_trouble(const struct fleet *f);
 bool fleet_accepts(const struct fleet *f);
 
 const char *fleet_state_name(enum fleet_state state);
-const char *fleet_lease_name(enum fleet_lease lease);
 /* Whether the diagrams have this arrow. */
 bool fleet_may_enter(enum fleet_state from, enum fleet_state to);
 bool fleet_lease_may_enter(enum fleet_lease from, enum fleet_lease to);

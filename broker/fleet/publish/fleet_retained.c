@@ -169,7 +169,7 @@ static void write_batch(struct fleet *f, struct retain_batch *b)
     redis_queue_u64(f->q, fleet_chain_send(&f->retaining->chains[b->bucket], b->number));
     redis_queue_u64(f->q, f->cfg.dedup_window_ms);
     redis_queue_u64(f->q, (uint64_t)f->cfg.dedup_limit * 5);
-    redis_queue_str(f->q, fleet_usage_takes_retained(f->usage) ? "1" : "0");
+    redis_queue_str(f->q, fleet_usage_may_grow(f->usage) ? "1" : "0");
     for (size_t i = 0; i < b->count; i++) {
         struct mqtt_slice topic = fleet_reader_slice(&r);
         struct mqtt_slice frame = fleet_reader_slice(&r);

@@ -25,6 +25,20 @@ void fleet_usage_note(struct fleet_usage *u, uint64_t sessions,
     u->memory = *memory;
 }
 
+/* Bytes that may be stored; 0: nobody says. */
+static uint64_t stored_limit(const struct fleet_usage *u)
+{
+    if (u->limits.stored_bytes != 0)
+        return u->limits.stored_bytes;
+    return u->memory.max != 0 ? u->memory.max / 4 * 3 : u->memory.machine / 2;
+}
+
+bool fleet_usage_may_grow(const struct fleet_usage *u)
+{
+    uint64_t limit = stored_limit(u);
+    return limit == 0 || u->memory.used < limit;
+}
+
 static void turn_period(struct fleet_usage *u, uint64_t now_ms)
 {
     uint64_t age_ms = now_ms - u->period_ms;
@@ -37,7 +51,11 @@ static void turn_period(struct fleet_usage *u, uint64_t now_ms)
 
 bool fleet_usage_has_room(struct fleet_usage *u, unsigned nodes, uint64_t now_ms)
 {
-    if (!u->known || u->limits.sessions == 0)
+    if (!u->known)
+        return true;
+    if (!fleet_usage_may_grow(u))
+        return false;
+    if (u->limits.sessions == 0)
         return true;
     turn_period(u, now_ms);
     uint64_t room = u->limits.sessions > u->sessions ? u->limits.sessions - u->sessions : 0;
@@ -53,14 +71,6 @@ void fleet_usage_settle(struct fleet_usage *u, bool made)
 {
     u->promised--;
     u->made[0] += made ? 1 : 0;
-}
-
-/* Bytes that may be stored; 0: nobody says. */
-static uint64_t stored_limit(const struct fleet_usage *u)
-{
-    if (u->limits.stored_bytes != 0)
-        return u->limits.stored_bytes;
-    return u->memory.max != 0 ? u->memory.max / 4 * 3 : u->memory.machine / 2;
 }
 
 uint64_t fleet_usage_queue_bytes(const struct fleet_usage *u)
@@ -85,12 +95,6 @@ uint64_t fleet_usage_queue_messages(const struct fleet_usage *u)
     return u->limits.queue_messages != 0 && u->limits.queue_messages < most
                ? u->limits.queue_messages
                : most;
-}
-
-bool fleet_usage_takes_retained(const struct fleet_usage *u)
-{
-    uint64_t limit = stored_limit(u);
-    return limit == 0 || u->memory.used < limit;
 }
 
 /* ---- telling and asking ---------------------------------------------------------------------- */
@@ -132,7 +136,7 @@ static void on_usage(void *arg, const redisReply *r)
 {
     struct fleet *f = arg;
     struct fleet_usage *u = f->usage;
-    bool took = fleet_usage_takes_retained(u);
+    bool took = fleet_usage_may_grow(u);
     uint64_t before = u->known ? stored_limit(u) : 0;
     u->asking = false;
     if (fleet_reply_status(r) != STORE_OK || r->type != REDIS_REPLY_ARRAY || r->elements != 4)
@@ -146,11 +150,11 @@ static void on_usage(void *arg, const redisReply *r)
     metric_set(f->metrics.queue_bytes, (int64_t)fleet_usage_queue_bytes(u));
     if (stored_limit(u) != before)
         tell_limit(u);
-    if (took && !fleet_usage_takes_retained(u))
+    if (took && !fleet_usage_may_grow(u))
         LOG_LIMITED(LOG_LEVEL_WARN, "store_nearly_full", KV_UINT("used", memory.used),
                     KV_UINT("limit", stored_limit(u)), KV_STR("key", "limits.max_stored_bytes"),
                     KV_STR("effect", "queues of durable sessions hold little, new retained topics "
-                                     "aren't kept"));
+                                     "aren't kept, no new durable sessions"));
 }
 
 void fleet_usage_ask(struct fleet *f)

@@ -9,7 +9,8 @@
  *            one session per node.
  * Memory:    the more of `limits.max_stored_bytes` is in use, the less one session's queue may hold:
  *            an eighth of what is left. So one queue that takes all it can leaves room for others,
- *            and so do a hundred. When nothing is left, no new retained topic is kept either. There
+ *            and so do a hundred. When nothing is left, no new retained topic is kept and no new durable
+ *            session made, so that those that are there can go on with the last quarter. There
  *            is a limit without any configuration: it is three quarters of Redis' maxmemory, or
  *            half of the memory of Redis' machine.
  * Deciding:  fleet_usage_note and the questions do no I/O, and take the time.
@@ -70,7 +71,7 @@ void fleet_usage_settle(struct fleet_usage *u, bool made);
 uint64_t fleet_usage_queue_bytes(const struct fleet_usage *u);
 uint64_t fleet_usage_queue_messages(const struct fleet_usage *u);
 /* False: what lasts isn't added to. */
-bool fleet_usage_takes_retained(const struct fleet_usage *u);
+bool fleet_usage_may_grow(const struct fleet_usage *u);
 
 /* This bucket has so many. */
 void fleet_usage_count(struct fleet *f, unsigned bucket, uint32_t sessions);

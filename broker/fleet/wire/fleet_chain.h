@@ -3,12 +3,13 @@
  *
  * Calls are written without waiting for answers. Should one of them fail and the next one be done, the failed one would
  * look like a repeat when it comes again, because its number is below the last one done. So each call names the number
- * of the one before it, while that one isn't answered. Who does the call refuses it unless the named one was done.
+ * of the one before it, while that one isn't answered. The script, or the
+ * receiver, refuses a call unless the named one was done.
  *
- * Data flow: who writes a call asks fleet_chain_send what it names, and tells fleet_chain_answered what came of it.
- *            A call that wasn't done breaks the chain: those under way behind it are refused as well, and what
- *            becomes of them is tried again by who gathered it, under new numbers. Nothing more is sent until all are
- *            answered, so that a new call names none of them and isn't refused, too.
+ * Data flow: a module that writes a call asks fleet_chain_send what the call names, and tells fleet_chain_answered
+ *            what came of it. A call that wasn't done breaks the chain: those under way behind it are refused as
+ *            well, and the module writes what was in them again, under new numbers. Nothing more is sent until all
+ *            are answered, so that a new call names none of them and isn't refused, too.
  * Ownership: embedded; zeroed memory is a chain without calls.
  */
 #ifndef FLOTILLA_BROKER_FLEET_WIRE_FLEET_CHAIN_H

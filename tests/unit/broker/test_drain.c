@@ -155,7 +155,7 @@ static void never_end(struct store *s, uint64_t until_ms, store_done_fn *done, v
     deadline_ms = until_ms;
 }
 
-static void a_store_that_doesnt_end_is_abandoned(void **state)
+static void a_store_that_doesnt_end_isnt_waited_for(void **state)
 {
     struct core_bed *b = *state;
     held_begin(&b->core, 0);
@@ -170,22 +170,6 @@ static void a_store_that_doesnt_end_is_abandoned(void **state)
     held_end(&b->core);
 }
 
-static void note_change(void *arg)
-{
-    *(bool *)arg = true;
-}
-
-static void a_hangup_has_the_files_read_again(void **state)
-{
-    struct core_bed *b = *state;
-    bool changed = false;
-    auth_on_change(bed_broker(b)->auth, note_change, &changed);
-    raise(SIGHUP);
-    while (!changed)
-        turn(b);
-    assert_int_equal(bed_broker(b)->state, BROKER_SERVING);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, bed_tear_down)
@@ -198,8 +182,7 @@ int main(void)
         TEST(who_isnt_answered_in_time_is_closed_without),
         TEST(nor_does_it_hold_up_others),
         TEST(wills_of_drained_clients_wait),
-        TEST(a_store_that_doesnt_end_is_abandoned),
-        TEST(a_hangup_has_the_files_read_again),
+        TEST(a_store_that_doesnt_end_isnt_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,7 +28,7 @@ struct bed {
     char users[32], rules[32]; /* paths */
     char err[256];
     int changes;
-    struct login_wait wait;
+    struct chain_wait wait;
     enum login_verdict verdict; /* of the last login */
 };
 
@@ -91,14 +91,25 @@ static void judged(void *arg, enum login_verdict verdict)
 /* `user` may be NULL. */
 static enum login_verdict login(struct bed *b, const char *user, const char *password)
 {
-    struct login_request r = {.password = text(password)};
+    struct source_request r = {.has_username = user != NULL, .password = text(password)};
     if (user != NULL)
         r.username = text(user);
-    b->wait = (struct login_wait){.done = judged, .arg = b};
-    b->verdict = auth_login(b->auth, user != NULL, &r, &b->wait);
+    b->wait = (struct chain_wait){.done = judged, .arg = b};
+    b->verdict = auth_login(b->auth, NULL, &r, &b->wait);
     while (b->verdict == LOGIN_PENDING)
         event_base_loop(b->base, EVLOOP_ONCE);
     return b->verdict;
+}
+
+static bool still_admits(struct bed *b, enum source_kind source, const char *user, uint64_t stamp)
+{
+    return auth_still_admits(b->auth, NULL, source, user, stamp);
+}
+
+/* Of the last login. */
+static uint64_t stamp_of(const struct bed *b)
+{
+    return b->wait.source.grant.stamp;
 }
 
 /* ---- who comes in ----------------------------------------------------------------------------- */
@@ -110,13 +121,13 @@ static void without_a_password_file_nobody_or_anybody_comes_in(void **state)
     assert_null(auth_logins(b->auth));
     assert_int_equal(login(b, NULL, ""), LOGIN_NOT_AUTHORIZED);
     assert_int_equal(login(b, "bob", "builder"), LOGIN_NOT_AUTHORIZED);
-    assert_false(auth_still_admits(b->auth, NULL, 0));
+    assert_false(still_admits(b, SOURCE_NOBODY, NULL, 0));
     auth_free(b->auth);
     b->config.auth.anonymous = true;
     assert_true(begin(b, NULL, NULL));
     assert_int_equal(login(b, NULL, ""), LOGIN_OK);
     assert_int_equal(login(b, "bob", "whatever"), LOGIN_OK);
-    assert_true(auth_still_admits(b->auth, "bob", 0));
+    assert_true(still_admits(b, SOURCE_NOBODY, "bob", 0));
 }
 
 static void anyone_comes_in_where_the_command_line_says_so(void **state)
@@ -131,15 +142,15 @@ static void with_one_the_password_must_be_right(void **state)
     struct bed *b = *state;
     assert_true(begin(b, BOB, NULL));
     assert_int_equal(login(b, "bob", "builder"), LOGIN_OK);
-    assert_int_not_equal(b->wait.stamp, 0);
-    assert_true(auth_still_admits(b->auth, "bob", b->wait.stamp));
-    assert_false(auth_still_admits(b->auth, "bob", b->wait.stamp + 1));
-    assert_false(auth_still_admits(b->auth, "bob", 0));
-    assert_false(auth_still_admits(b->auth, "eve", b->wait.stamp));
+    assert_int_not_equal(stamp_of(b), 0);
+    assert_true(still_admits(b, SOURCE_FILE, "bob", stamp_of(b)));
+    assert_false(still_admits(b, SOURCE_FILE, "bob", stamp_of(b) + 1));
+    assert_false(still_admits(b, SOURCE_NOBODY, "bob", 0));
+    assert_false(still_admits(b, SOURCE_FILE, "eve", stamp_of(b)));
     assert_int_equal(login(b, "bob", "wrong"), LOGIN_BAD);
     assert_int_equal(login(b, "eve", "builder"), LOGIN_BAD);
     assert_int_equal(login(b, NULL, ""), LOGIN_NOT_AUTHORIZED);
-    assert_int_equal(b->wait.stamp, 0);
+    assert_int_equal(stamp_of(b), 0);
 }
 
 static void beside_one_clients_without_a_name_may_be_allowed(void **state)
@@ -149,8 +160,8 @@ static void beside_one_clients_without_a_name_may_be_allowed(void **state)
     assert_true(begin(b, BOB, NULL));
     assert_int_equal(login(b, NULL, ""), LOGIN_OK);
     assert_int_equal(login(b, "eve", "builder"), LOGIN_BAD);
-    assert_true(auth_still_admits(b->auth, NULL, 0));
-    assert_false(auth_still_admits(b->auth, "eve", 0));
+    assert_true(still_admits(b, SOURCE_NOBODY, NULL, 0));
+    assert_false(still_admits(b, SOURCE_NOBODY, "eve", 0));
 }
 
 static void bad_files_are_named(void **state)
@@ -191,10 +202,10 @@ static void a_reload_changes_the_users_and_says_so(void **state)
     size_t at = 0;
     assert_true(begin(b, BOB, NULL));
     assert_int_equal(login(b, "bob", "builder"), LOGIN_OK);
-    uint64_t stamp = b->wait.stamp;
+    uint64_t stamp = stamp_of(b);
     reload(b, EVE);
     wait_for_change(b);
-    assert_false(auth_still_admits(b->auth, "bob", stamp));
+    assert_false(still_admits(b, SOURCE_FILE, "bob", stamp));
     assert_int_equal(login(b, "bob", "builder"), LOGIN_BAD);
     assert_int_equal(login(b, "eve", "builder"), LOGIN_OK);
     while (auth_forget_some(b->auth, &at))

@@ -55,7 +55,7 @@ static struct mqtt_slice challenge(struct auth_exchange *x, struct mqtt_slice na
 static void a_challenge_back_to_front_is_right(void **state)
 {
     (void)state;
-    struct auth_exchange *x = auth_method_mirror.begin();
+    struct auth_exchange *x = auth_method_mirror.begin(NULL);
     struct auth_answer out;
     struct mqtt_slice answer = challenge(x, text("bob"));
     assert_int_equal(auth_method_mirror.step(x, answer, &out), AUTH_STEP_ACCEPTED);
@@ -68,7 +68,7 @@ static void a_challenge_back_to_front_is_right(void **state)
 static void anything_else_is_wrong(void **state)
 {
     (void)state;
-    struct auth_exchange *x = auth_method_mirror.begin();
+    struct auth_exchange *x = auth_method_mirror.begin(NULL);
     struct auth_answer out;
     struct mqtt_slice answer = challenge(x, text("bob"));
     answer.len--;
@@ -85,7 +85,7 @@ static void anything_else_is_wrong(void **state)
 static void each_challenge_is_another_one(void **state)
 {
     (void)state;
-    struct auth_exchange *x = auth_method_mirror.begin();
+    struct auth_exchange *x = auth_method_mirror.begin(NULL);
     struct auth_answer out;
     uint8_t first[16];
     memcpy(first, challenge(x, text("bob")).data, sizeof(first));
@@ -98,7 +98,7 @@ static void a_name_may_come_later_and_has_256_bytes_at_most(void **state)
 {
     static const uint8_t name[257] = "bob";
     (void)state;
-    struct auth_exchange *x = auth_method_mirror.begin();
+    struct auth_exchange *x = auth_method_mirror.begin(NULL);
     struct auth_answer out;
     assert_int_equal(auth_method_mirror.step(x, text(""), &out), AUTH_STEP_CONTINUE);
     assert_int_equal(out.data.len, 0);

@@ -25,9 +25,11 @@ struct bed {
     char err[256];
 };
 
-static void on_read(void *arg, struct auth_files *files, const char *err)
+static void on_read(void *arg, struct auth_files *files, struct broker_config *config,
+                    const char *err)
 {
     struct bed *b = arg;
+    (void)config;
     if (files == NULL) {
         b->failed++;
         snprintf(b->err, sizeof(b->err), "%s", err);

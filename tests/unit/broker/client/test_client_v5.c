@@ -162,7 +162,7 @@ static void an_exchange_ends_and_the_method_stays(void **state)
     client_v5_end_exchange(v); /* there is none, nor a method */
     assert_true(client_v5_use_method(v, &auth_method_mirror));
     assert_ptr_equal(v->auth->method, &auth_method_mirror);
-    v->auth->exchange = auth_method_mirror.begin();
+    v->auth->exchange = auth_method_mirror.begin(NULL);
     v->auth->data = mqtt_slice_of("said", 4);
     client_v5_end_exchange(v);
     assert_null(v->auth->exchange);
@@ -179,7 +179,7 @@ static void nothing_is_left_of_it(void **state)
     assert_true(alias_in_set(&v->alias_in, 1, mqtt_slice_of("topic", 5)));
     v->alias_out = alias_out_new(v->alias_maximum);
     assert_true(client_v5_use_method(v, &auth_method_mirror));
-    v->auth->exchange = auth_method_mirror.begin();
+    v->auth->exchange = auth_method_mirror.begin(NULL);
     client_v5_free(v);
     client_v5_free(NULL);
     assert_int_equal(account.by_kind[ACCOUNT_CLIENTS], before);

@@ -43,6 +43,7 @@ static void each_end_has_its_reason(void **state)
         {END_MEMORY, 0x97},
         {END_SLOW_PACKET, 0x80},
         {END_NOT_AUTHORIZED, 0x87},
+        {END_EXPIRED, 0x87},
         {END_OPEN_QOS2, 0x93},
     };
     struct core_bed *b = *state;

@@ -9,7 +9,6 @@
 static inline void bed_on_done(void *arg, enum store_status status)
 {
     struct bed_client *c = arg;
-
     c->status = (int)status;
     c->completions++;
     c->done_ns = clock_thread_cpu_ns();
@@ -19,7 +18,6 @@ static inline void bed_on_connect(void *arg, enum store_status status,
                                   const struct store_connect_result *r)
 {
     struct bed_client *c = arg;
-
     c->status = (int)status;
     c->completions++;
     c->connected = status == STORE_OK;
@@ -46,7 +44,6 @@ static inline struct message *bed_message(struct bed_node *n, const char *topic,
         .topic = bed_slice(topic), .payload = bed_slice(payload), .qos = qos, .retain = retain};
     struct message *m = message_new(
         &p, (struct message_id){.node = n->id, .sequence = ++n->sequence}, bed_slice("pub"));
-
     assert_non_null(m);
     return m;
 }
@@ -64,7 +61,6 @@ static inline struct bed_client *bed_connect_session(struct bed_node *n, const c
     struct bed_client *c = calloc(1, sizeof(*c));
     struct store_connect_request req = {
         .hold = &c->hold, .clean_start = how.clean_start, .session_expiry_s = how.expiry_s};
-
     c->node = n;
     c->next = n->clients;
     n->clients = c;
@@ -90,7 +86,6 @@ static inline struct bed_client *bed_connect_begin(struct bed_node *n, const cha
     struct bed_session how = {.durable = durable,
                               .clean_start = clean_start,
                               .expiry_s = durable ? STORE_EXPIRES_NEVER : 0};
-
     return bed_connect_session(n, id, how, will);
 }
 
@@ -98,7 +93,6 @@ static inline struct bed_client *bed_connect_will(struct bed_node *n, const char
                                                   const struct bed_will *will)
 {
     struct bed_client *c = bed_connect_begin(n, id, durable, !durable, will);
-
     BED_UNTIL(n->bed, c->status >= 0);
     assert_int_equal(c->status, STORE_OK);
     return c;
@@ -142,7 +136,6 @@ static inline void bed_subscribe(struct bed_client *c, const char *filter, uint8
 static inline void bed_unsubscribe(struct bed_client *c, const char *filter)
 {
     struct mqtt_slice f = bed_slice(filter);
-
     c->status = -1;
     bed_unsubscribed(c->node, bed_slice(c->id), f);
     c->node->store->ops->unsubscribe(c->node->store, &c->hold, &f, 1, bed_on_done, c);
@@ -158,7 +151,6 @@ static inline void bed_publish_begin(struct bed_client *c, const char *topic, co
     struct message *m = bed_message(n, topic, payload, qos, retain);
     struct store_publish_request req = {
         .message = m, .hold = &c->hold, .qos2_packet_id = qos2_packet_id};
-
     c->status = -1;
     bed_match(n, m, &req.targets);
     n->store->ops->publish(n->store, &req, qos > 0 ? bed_on_done : NULL, c);
@@ -179,13 +171,11 @@ static inline void bed_on_fetch(void *arg, enum store_status status,
                                 const struct store_entry *entries, size_t count, bool more)
 {
     struct bed_client *c = arg;
-
     c->status = (int)status;
     c->fetched = true;
     c->more = more;
     for (size_t i = 0; i < count; i++) {
         struct bed_message *noted;
-
         bed_note(&c->entries, &c->entry_count, &c->entry_size, entries[i].message);
         noted = &c->entries[c->entry_count - 1];
         noted->qos = entries[i].qos;

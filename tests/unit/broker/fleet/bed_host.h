@@ -22,7 +22,6 @@ static inline void bed_route_added(void *arg, void *node, struct mqtt_slice filt
 {
     struct bed_node *n = arg;
     char text[BED_TEXT];
-
     bed_text(text, filter.data, filter.len);
     for (size_t i = 0; i < n->route_count; i++)
         if (n->routes[i].node == node && strcmp(n->routes[i].filter, text) == 0)
@@ -36,7 +35,6 @@ static inline void bed_route_removed(void *arg, void *node, struct mqtt_slice fi
 {
     struct bed_node *n = arg;
     char text[BED_TEXT];
-
     bed_text(text, filter.data, filter.len);
     for (size_t i = 0; i < n->route_count; i++)
         if (n->routes[i].node == node && strcmp(n->routes[i].filter, text) == 0)
@@ -46,7 +44,6 @@ static inline void bed_route_removed(void *arg, void *node, struct mqtt_slice fi
 static inline void bed_node_removed(void *arg, void *node)
 {
     struct bed_node *n = arg;
-
     for (size_t i = 0; i < n->route_count; i++)
         if (n->routes[i].node == node)
             n->routes[i--] = n->routes[--n->route_count];
@@ -57,7 +54,6 @@ static inline void bed_add_match(struct store_queue_target *t, const struct bed_
                                  uint8_t qos, uint32_t *ids)
 {
     uint8_t effective = sub->qos < qos ? sub->qos : qos;
-
     t->ids.items = ids;
     if (effective > t->qos)
         t->qos = effective;
@@ -74,7 +70,6 @@ static inline void bed_match(void *arg, const struct message *m, struct store_ta
     static struct store_queue_target queues[BED_LIST];
     static uint32_t ids[BED_LIST][BED_IDS];
     struct bed_node *n = arg;
-
     if (n->crowd != NULL) {
         *out = *n->crowd;
         n->match_begun_ns = clock_thread_cpu_ns();
@@ -83,7 +78,6 @@ static inline void bed_match(void *arg, const struct message *m, struct store_ta
     *out = (struct store_targets){.nodes = nodes, .queues = queues};
     for (size_t i = 0; i < n->route_count; i++) {
         bool there = false;
-
         if (!mqtt_filter_matches(bed_slice(n->routes[i].filter), m->topic))
             continue;
         for (size_t k = 0; k < out->node_count; k++)
@@ -93,7 +87,6 @@ static inline void bed_match(void *arg, const struct message *m, struct store_ta
     }
     for (size_t i = 0; i < n->sub_count && m->qos > 0; i++) {
         struct store_queue_target *t = NULL;
-
         if (!mqtt_filter_matches(bed_slice(n->subs[i].filter), m->topic) || n->subs[i].qos == 0)
             continue;
         for (size_t k = 0; k < out->queue_count; k++)
@@ -112,14 +105,12 @@ static inline void bed_match(void *arg, const struct message *m, struct store_ta
 static inline void bed_note(struct bed_message **list, size_t *count, size_t *size,
                             const struct message *m)
 {
-    struct bed_message *at;
-
     if (*count == *size) {
         *size = *size == 0 ? 64 : *size * 2;
         *list = realloc(*list, *size * sizeof(**list));
         assert_non_null(*list);
     }
-    at = &(*list)[(*count)++];
+    struct bed_message *at = &(*list)[(*count)++];
     memset(at, 0, sizeof(*at));
     bed_text(at->topic, m->topic.data, m->topic.len);
     bed_text(at->payload, m->payload.data, m->payload.len);
@@ -130,7 +121,6 @@ static inline void bed_note(struct bed_message **list, size_t *count, size_t *si
 static inline bool bed_deliver(void *arg, struct message *m)
 {
     struct bed_node *n = arg;
-
     bed_note(&n->got, &n->got_count, &n->got_size, m);
     return n->gets;
 }
@@ -139,7 +129,6 @@ static inline void bed_keep_will(struct bed_node *n, const struct message *m, st
                                  void *done_arg)
 {
     struct bed_will_op *op = malloc(sizeof(*op));
-
     assert_non_null(op);
     *op = (struct bed_will_op){.next = n->kept_wills, .done = done, .arg = done_arg};
     bed_text(op->payload, m->payload.data, m->payload.len);
@@ -155,7 +144,6 @@ static inline void bed_publish_will(void *arg, struct message *m, store_done_fn 
     struct bed_message *list = NULL;
     size_t count = 0;
     size_t size = 0;
-
     if (n->keeps_wills) {
         bed_keep_will(n, m, done, done_arg);
         return;
@@ -172,11 +160,9 @@ static inline void bed_publish_will(void *arg, struct message *m, store_done_fn 
 static inline void bed_end_wills(struct bed_node *n, enum store_status status)
 {
     struct bed_will_op *list = n->kept_wills;
-
     n->kept_wills = NULL;
     while (list != NULL) {
         struct bed_will_op *op = list;
-
         list = op->next;
         op->done(op->arg, status);
         free(op);
@@ -186,7 +172,6 @@ static inline void bed_end_wills(struct bed_node *n, enum store_status status)
 static inline void bed_wake(void *arg, struct mqtt_slice client_id)
 {
     struct bed_node *n = arg;
-
     n->wakes++;
     bed_text(n->last_woken, client_id.data, client_id.len);
 }
@@ -203,7 +188,6 @@ static inline bool bed_has_interest(void *arg, struct mqtt_slice filter)
 {
     const struct bed_node *n = arg;
     char text[BED_TEXT];
-
     bed_text(text, filter.data, filter.len);
     for (const struct bed_client *c = n->clients; c != NULL; c = c->next)
         for (size_t i = 0; c->connected && i < n->sub_count; i++)
@@ -216,11 +200,9 @@ static inline bool bed_has_interest(void *arg, struct mqtt_slice filter)
 static inline void bed_left(struct bed_client *c)
 {
     struct bed_node *n = c->node;
-
     c->connected = false;
     for (size_t i = 0; i < n->sub_count; i++) {
         struct mqtt_slice filter = bed_slice(n->subs[i].filter);
-
         if (strcmp(n->subs[i].client, c->id) == 0 && !bed_has_interest(n, filter))
             n->store->ops->interest_ended(n->store, filter);
     }
@@ -234,7 +216,6 @@ struct bed_handover {
 static inline void bed_on_gone(void *arg, enum store_status status)
 {
     struct bed_handover *l = arg;
-
     l->done(l->arg, status);
     free(l);
 }
@@ -245,7 +226,6 @@ static inline void bed_hand_over(void *arg, struct mqtt_slice client_id, uint64_
     struct bed_node *n = arg;
     struct bed_client *c = n->clients;
     struct bed_handover *l;
-
     n->asked++;
     bed_text(n->last_asked, client_id.data, client_id.len);
     while (c != NULL &&
@@ -272,7 +252,6 @@ static inline void bed_hand_over(void *arg, struct mqtt_slice client_id, uint64_
 static inline void bed_fenced(void *arg, struct store_hold *hold)
 {
     struct bed_node *n = arg;
-
     n->fenced++;
     bed_text(n->last_fenced, hold->client_id, hold->client_id_len);
 }
@@ -285,7 +264,6 @@ static inline void bed_subscribed(void *arg, struct mqtt_slice client_id,
                               .no_local = sub->no_local,
                               .retain_as_published = sub->retain_as_published,
                               .subscription_id = sub->subscription_id};
-
     bed_text(new_sub.client, client_id.data, client_id.len);
     bed_text(new_sub.filter, sub->filter.data, sub->filter.len);
     for (size_t i = 0; i < n->sub_count; i++) {
@@ -305,7 +283,6 @@ static inline void bed_unsubscribed(void *arg, struct mqtt_slice client_id,
     struct bed_node *n = arg;
     char client[BED_TEXT];
     char text[BED_TEXT];
-
     bed_text(client, client_id.data, client_id.len);
     bed_text(text, filter.data, filter.len);
     for (size_t i = 0; i < n->sub_count; i++)
@@ -317,7 +294,6 @@ static inline void bed_ended(void *arg, struct mqtt_slice client_id)
 {
     struct bed_node *n = arg;
     char client[BED_TEXT];
-
     bed_text(client, client_id.data, client_id.len);
     for (size_t i = 0; i < n->sub_count; i++)
         if (strcmp(n->subs[i].client, client) == 0)
@@ -332,7 +308,6 @@ static inline void bed_gap(void *arg)
 static inline bool bed_start_over(void *arg, struct timebox *box)
 {
     struct bed_node *n = arg;
-
     (void)box;
     n->start_overs++;
     n->sub_count = 0;
@@ -345,7 +320,6 @@ static inline void bed_each_subscription(void *arg, struct mqtt_slice client_id,
                                          store_subscription_fn *each, void *each_arg)
 {
     struct bed_node *n = arg;
-
     for (size_t i = 0; i < n->sub_count; i++) {
         struct store_subscription sub = {.filter = {.data = (const uint8_t *)n->subs[i].filter,
                                                     .len = (uint32_t)strlen(n->subs[i].filter)},
@@ -353,7 +327,6 @@ static inline void bed_each_subscription(void *arg, struct mqtt_slice client_id,
                                          .no_local = n->subs[i].no_local,
                                          .retain_as_published = n->subs[i].retain_as_published,
                                          .subscription_id = n->subs[i].subscription_id};
-
         if (strlen(n->subs[i].client) == client_id.len &&
             memcmp(n->subs[i].client, client_id.data, client_id.len) == 0)
             each(each_arg, &sub);
@@ -363,7 +336,6 @@ static inline void bed_each_subscription(void *arg, struct mqtt_slice client_id,
 static inline struct store_hold *bed_hold_of(void *arg, struct mqtt_slice client_id)
 {
     struct bed_node *n = arg;
-
     for (struct bed_client *c = n->clients; c != NULL; c = c->next)
         if ((c->connected || c->completions == 0) && strlen(c->id) == client_id.len &&
             memcmp(c->id, client_id.data, client_id.len) == 0)

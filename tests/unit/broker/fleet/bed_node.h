@@ -33,7 +33,6 @@ static inline struct bed_node *bed_add(struct bed *b)
     };
     char err[200] = "";
     size_t at = 0;
-
     n->bed = b;
     evutil_secure_rng_get_bytes(&n->id, sizeof(n->id));
     n->store = store_redis_new(b->base, &b->cfg, &host, NULL, err, sizeof(err));
@@ -58,7 +57,6 @@ static inline void bed_kill(struct bed *b, struct bed_node *n)
     n->store->ops->free(n->store);
     while (n->clients != NULL) {
         struct bed_client *c = n->clients;
-
         n->clients = c->next;
         free(c->entries);
         free(c);
@@ -70,7 +68,6 @@ static inline void bed_kill(struct bed *b, struct bed_node *n)
 static inline void bed_input_within(struct store *s, uint64_t box_us)
 {
     struct timebox box;
-
     timebox_open(&box, box_us);
     store_input(s, &box);
 }
@@ -83,7 +80,6 @@ static inline void bed_input(struct store *s)
 static inline void bed_turn(struct bed *b)
 {
     struct timeval tv = {.tv_usec = 10000};
-
     event_base_loopexit(b->base, &tv);
     event_base_loop(b->base, EVLOOP_ONCE);
     for (size_t i = 0; i < BED_NODES; i++)
@@ -106,7 +102,6 @@ static inline void bed_turn(struct bed *b)
 static inline void bed_run(struct bed *b, uint64_t ms)
 {
     uint64_t end = clock_monotonic_ms() + ms;
-
     while (clock_monotonic_ms() < end)
         bed_turn(b);
 }
@@ -119,7 +114,6 @@ static inline bool bed_ready(const struct bed_node *n)
 static inline struct bed_node *bed_add_ready(struct bed *b)
 {
     struct bed_node *n = bed_add(b);
-
     BED_UNTIL(b, bed_ready(n));
     return n;
 }
@@ -127,7 +121,6 @@ static inline struct bed_node *bed_add_ready(struct bed *b)
 static inline int bed_setup(void **state)
 {
     struct bed *b = calloc(1, sizeof(*b));
-
     log_init("test", getenv("BED_LOG") != NULL ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
     *state = b;
     if (!redis_server_start(&b->server))
@@ -157,7 +150,6 @@ static inline int bed_setup(void **state)
 static inline int bed_teardown(void **state)
 {
     struct bed *b = *state;
-
     for (size_t i = 0; i < BED_NODES; i++)
         if (b->nodes[i] != NULL)
             bed_kill(b, b->nodes[i]);
@@ -174,7 +166,6 @@ static inline long long bed_redis(struct bed *b, const char *command)
 {
     redisReply *r = redisCommand(b->redis, command);
     long long n = -1;
-
     assert_non_null(r);
     if (r->type == REDIS_REPLY_INTEGER)
         n = r->integer;

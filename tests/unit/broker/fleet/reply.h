@@ -49,7 +49,6 @@ static inline void reply_array(struct reply_maker *m, redisReply *r)
 {
     redisReply *found[REPLY_ELEMENTS];
     redisReply *part;
-
     r->type = REDIS_REPLY_ARRAY;
     while ((part = reply_part(m)) != NULL) {
         assert_true(r->elements < REPLY_ELEMENTS);
@@ -65,13 +64,10 @@ static inline void reply_array(struct reply_maker *m, redisReply *r)
 static inline redisReply *reply_part(struct reply_maker *m)
 {
     redisReply *r = &m->parts[m->part_count++];
-    const char *word;
-    size_t len;
-
     assert_true(m->part_count <= REPLY_PARTS);
     m->at += strspn(m->at, " ");
-    word = m->at;
-    len = strcspn(word, " ");
+    const char *word = m->at;
+    size_t len = strcspn(word, " ");
     m->at += len;
     memset(r, 0, sizeof(*r));
     if (*word == ']' || *word == '\0') {
@@ -85,7 +81,6 @@ static inline redisReply *reply_part(struct reply_maker *m)
         reply_text(m, r, REDIS_REPLY_ERROR, word + 1, len - 1);
     } else if (*word == '%') {
         const void *data = va_arg(m->args, const void *);
-
         reply_text(m, r, REDIS_REPLY_STRING, data, va_arg(m->args, size_t));
     } else if (*word == '\'') {
         reply_text(m, r, REDIS_REPLY_STRING, word + 1, len - 1);
@@ -99,12 +94,10 @@ static inline redisReply *reply_part(struct reply_maker *m)
 static inline const redisReply *reply(const char *text, ...)
 {
     static struct reply_maker m;
-    const redisReply *r;
-
     m.at = text;
     m.part_count = m.element_count = m.text_len = 0;
     va_start(m.args, text);
-    r = reply_part(&m);
+    const redisReply *r = reply_part(&m);
     va_end(m.args);
     assert_non_null(r);
     return r;

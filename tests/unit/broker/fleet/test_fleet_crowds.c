@@ -43,10 +43,8 @@ struct crowd {
 static const struct crowd *crowd_of(size_t count)
 {
     static struct crowd c;
-
     for (size_t i = 0; i < count; i++) {
         int len = snprintf(c.ids[i], sizeof(c.ids[i]), "c%zu", i);
-
         c.queues[i] = (struct store_queue_target){.client_id = mqtt_slice_of(c.ids[i], (size_t)len),
                                                   .qos = 1};
     }
@@ -59,16 +57,13 @@ static void add_sessions_to_redis(struct bed_node *n, const struct crowd *c)
 {
     const struct fleet_keys *keys = &fleet_of(n)->keys;
     redisContext *redis = n->bed->redis;
-
     for (size_t i = 0; i < c->targets.queue_count; i++) {
         struct fleet_key key =
             fleet_key_clients(keys, fleet_client_bucket(keys, c->queues[i].client_id));
-
         redisAppendCommand(redis, "HSET %ss:%s dur 1", key.text, c->ids[i]);
     }
     for (size_t i = 0; i < c->targets.queue_count; i++) {
         void *reply = NULL;
-
         assert_int_equal(redisGetReply(redis, &reply), REDIS_OK);
         freeReplyObject(reply);
     }
@@ -81,7 +76,6 @@ static long long messages_in_queues(struct bed *b)
                      "local n = 0 for _, k in ipairs(redis.call('KEYS', 'fl:{s*}:q:*')) do "
                      "n = n + redis.call('XLEN', k) end return n");
     long long count = r != NULL && r->type == REDIS_REPLY_INTEGER ? r->integer : -1;
-
     freeReplyObject(r);
     return count;
 }
@@ -92,16 +86,13 @@ static uint64_t cost_of_few_at_a_time(struct bed *b, const struct crowd *crowd)
     struct bed_node *n = bed_add_ready(b);
     struct bed_client *p = bed_connect(n, "few", false);
     struct store_targets few = {.queue_count = FEW};
-    uint64_t begun_ns;
-    uint64_t cost_ns;
-
     n->crowd = &few;
-    begun_ns = clock_thread_cpu_ns();
+    uint64_t begun_ns = clock_thread_cpu_ns();
     for (size_t i = 0; i < crowd->targets.queue_count; i += FEW) {
         few.queues = &crowd->targets.queues[i];
         bed_publish_begin(p, "t", "x", 1, false, 0);
     }
-    cost_ns = clock_thread_cpu_ns() - begun_ns;
+    uint64_t cost_ns = clock_thread_cpu_ns() - begun_ns;
     bed_kill(b, n); /* nothing was sent */
     return cost_ns;
 }
@@ -111,18 +102,13 @@ static void rule_5_each_of_many_sessions_costs_a_publish_the_same(void **state)
 {
     struct bed *b = *state;
     const struct crowd *crowd = crowd_of(CROWD);
-    uint64_t few_ns;
-    uint64_t begun_ns;
-    struct bed_node *n;
-    struct bed_client *p;
-
     allow_long_turns(b);
-    few_ns = cost_of_few_at_a_time(b, crowd);
-    n = bed_add_ready(b);
-    p = bed_connect(n, "p", false);
+    uint64_t few_ns = cost_of_few_at_a_time(b, crowd);
+    struct bed_node *n = bed_add_ready(b);
+    struct bed_client *p = bed_connect(n, "p", false);
     n->crowd = &crowd->targets;
     bed_publish_begin(p, "t", "x", 1, false, 0);
-    begun_ns = clock_thread_cpu_ns();
+    uint64_t begun_ns = clock_thread_cpu_ns();
     assert_within(begun_ns - n->match_begun_ns, 4 * few_ns);
     BED_UNTIL_MS(b, p->status == STORE_OK, 60000);
     assert_within(p->done_ns - begun_ns, 4 * few_ns);
@@ -134,26 +120,19 @@ static void rule_5_who_was_served_is_known_at_once_among_many(void **state)
 {
     struct bed *b = *state;
     const struct crowd *crowd = crowd_of(SERVED);
-    uint64_t few_ns;
-    struct bed_node *one;
-    struct bed_node *two;
-    struct bed_client *p;
-    struct bed_client *c;
-    uint64_t first_match_ns;
-
     allow_long_turns(b);
-    few_ns = cost_of_few_at_a_time(b, crowd);
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
-    p = bed_connect(one, "p", false);
-    c = bed_connect(two, "c", false);
+    uint64_t few_ns = cost_of_few_at_a_time(b, crowd);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *p = bed_connect(one, "p", false);
+    struct bed_client *c = bed_connect(two, "c", false);
     add_sessions_to_redis(one, crowd);
     one->crowd = &crowd->targets;
     one->stopped = true;
     bed_subscribe(c, "t", 1);
     one->stopped = false;
     bed_publish_begin(p, "t", "x", 1, false, 0);
-    first_match_ns = one->match_begun_ns;
+    uint64_t first_match_ns = one->match_begun_ns;
     BED_UNTIL_MS(b, p->status == STORE_OK, 60000);
     assert_true(one->match_begun_ns != first_match_ns);
     assert_within(p->done_ns - one->match_begun_ns, few_ns / 4);
@@ -169,7 +148,6 @@ static void begin_wills(struct bed_node *n)
     struct message *m = bed_message(n, "w", "gone", 1, false);
     struct fleet_bytes frame = {0};
     char id[16];
-
     n->keeps_wills = true;
     fleet_frame_put(&frame, m, true);
     for (int i = 0; i < WILLS; i++) {
@@ -196,7 +174,6 @@ static void publish_values_as_often(struct bed_client *p)
     for (int i = 0; i < WILLS; i++) {
         struct message *m = bed_message(p->node, "t", "x", 1, true);
         struct store_queue_target target = {.client_id = store_hold_id(&p->hold), .qos = 1};
-
         p->node->store->ops->enqueue(p->node->store, m, &target, bed_on_done, p);
         message_unref(m);
     }
@@ -205,15 +182,11 @@ static void publish_values_as_often(struct bed_client *p)
 static void wills_under_way_cost_nobody_anything(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *n;
-    struct bed_client *p;
     uint64_t at_ns[5];
-    unsigned before;
-
     allow_long_turns(b);
-    n = bed_add_ready(b);
-    p = bed_connect(n, "p", false);
-    before = p->completions;
+    struct bed_node *n = bed_add_ready(b);
+    struct bed_client *p = bed_connect(n, "p", false);
+    unsigned before = p->completions;
     at_ns[0] = clock_thread_cpu_ns();
     publish_as_often(p);
     at_ns[1] = clock_thread_cpu_ns();
@@ -259,12 +232,10 @@ static void connect_those_who_will_die(struct bed_node *n)
     char number[16];
     struct bed_will will = {.topic = "w", .payload = number, .qos = 1};
     int count = 0;
-
     for (int i = 0; i < BUCKETS; i++)
         room[2 * i] = 1;
     for (int i = 0; count < DEAD; i++) {
         int len = snprintf(id, sizeof(id), "c%d", i);
-
         if (!take_place(room, fleet_client_bucket(keys, mqtt_slice_of(id, (size_t)len))))
             continue;
         snprintf(number, sizeof(number), "%d", count);
@@ -278,10 +249,8 @@ static void connect_those_who_will_die(struct bed_node *n)
 static unsigned note_wills(const struct bed_node *n, bool came[DEAD])
 {
     unsigned count = 0;
-
     for (const struct bed_will_op *op = n->kept_wills; op != NULL; op = op->next, count++) {
         int number = atoi(op->payload);
-
         assert_in_range(number, 0, DEAD - 1);
         assert_false(came[number]);
         came[number] = true;
@@ -294,20 +263,16 @@ static void rule_1_the_wills_of_a_dead_node_come_in_rounds(void **state)
     struct bed *b = *state;
     bool came[DEAD] = {false};
     unsigned count = 0;
-    struct bed_node *one;
-    struct bed_node *two;
-
     b->cfg.lease_ms = 2000;
     b->cfg.hang_ms = 60000; /* a long turn is none of death's business here */
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
     two->keeps_wills = true;
     connect_those_who_will_die(one);
     bed_kill(b, one);
     while (count < DEAD) {
         unsigned enough = count + AT_ONCE < DEAD ? count + AT_ONCE : DEAD;
         unsigned round;
-
         BED_UNTIL_MS(b, two->wills >= enough, 10000);
         bed_run(b, 200); /* no more of them come before these are out */
         round = note_wills(two, came);

@@ -10,7 +10,6 @@ static void publish_until(struct bed_client *c, const char *topic, const char *p
     struct bed_node *n = c->node;
     struct message *m = bed_message(n, topic, payload, 1, retain);
     struct store_publish_request req = {.message = m, .hold = &c->hold};
-
     m->expires_at_ms = expires_at_ms;
     c->status = -1;
     bed_match(n, m, &req.targets);
@@ -25,7 +24,6 @@ static void publish(struct bed_client *c, const char *topic, const char *payload
                     uint64_t in_ms)
 {
     uint64_t now_ms = store_now_ms(c->node->store);
-
     publish_until(c, topic, payload, retain, in_ms > 0 ? now_ms + in_ms : 0);
 }
 
@@ -39,10 +37,8 @@ static long long queued(struct bed *b)
 {
     redisReply *r = redisCommand(b->redis, "KEYS fl:{s*}:q:d");
     long long length = 0;
-
     if (r->elements == 1) {
         redisReply *len = redisCommand(b->redis, "XLEN %s", r->element[0]->str);
-
         length = len->integer;
         freeReplyObject(len);
     }
@@ -54,11 +50,9 @@ static long long queued(struct bed *b)
 static long long kept(struct bed *b, const char *count, const char *suffix)
 {
     long long sum = 0;
-
     for (int bucket = 0; bucket < 16; bucket++) {
         char command[BED_TEXT];
         long long some;
-
         snprintf(command, sizeof(command), "%s fl:{t%d}:%s", count, bucket, suffix);
         some = bed_redis(b, command);
         sum += some;
@@ -70,7 +64,6 @@ static long long kept(struct bed *b, const char *count, const char *suffix)
 static void leave_session(struct bed *b, struct bed_node *n)
 {
     struct bed_client *d = bed_connect(n, "d", true);
-
     bed_subscribe(d, "t", 1);
     bed_disconnect(d, false);
     for (size_t i = 0; i < BED_NODES; i++)
@@ -84,7 +77,6 @@ static void the_time_is_that_of_redis(void **state)
     struct bed_node *n = bed_add_ready(b);
     redisReply *r = redisCommand(b->redis, "TIME");
     uint64_t redis_ms = strtoull(r->element[0]->str, NULL, 10) * 1000;
-
     assert_in_range(store_now_ms(n->store), redis_ms - 1000, redis_ms + 2000);
     freeReplyObject(r);
 }
@@ -95,8 +87,6 @@ static void what_has_expired_in_a_queue_is_not_read(void **state)
     struct bed_node *a = bed_add_ready(b);
     struct bed_node *other = bed_add_ready(b);
     struct bed_client *pub = bed_connect(a, "pub", false);
-    struct bed_client *d;
-
     leave_session(b, a);
     publish(pub, "t", "1", false, SOON_MS);
     publish(pub, "t", "2", false, LATER_MS);
@@ -104,7 +94,7 @@ static void what_has_expired_in_a_queue_is_not_read(void **state)
     publish(pub, "t", "4", false, 0);
     assert_int_equal(queued(b), 4);
     bed_run(b, SOON_MS + 100);
-    d = bed_connect(other, "d", true);
+    struct bed_client *d = bed_connect(other, "d", true);
     bed_fetch(d, d->next_sequence, 100);
     assert_int_equal(d->entry_count, 2);
     assert_string_equal(d->entries[0].payload, "2");
@@ -120,10 +110,8 @@ static void what_was_sent_comes_again_whether_it_has_expired_or_not(void **state
     struct bed *b = *state;
     struct bed_node *a = bed_add_ready(b);
     struct bed_client *pub = bed_connect(a, "pub", false);
-    struct bed_client *d;
-
     leave_session(b, a);
-    d = bed_connect(a, "d", true);
+    struct bed_client *d = bed_connect(a, "d", true);
     publish(pub, "t", "1", false, SOON_MS);
     bed_fetch(d, d->next_sequence, 1);
     assert_int_equal(d->entry_count, 1);
@@ -145,10 +133,8 @@ static void what_may_not_have_been_sent_is_dropped(void **state)
     struct bed_node *a = bed_add_ready(b);
     struct bed_node *dies = bed_add_ready(b);
     struct bed_client *pub = bed_connect(a, "pub", false);
-    struct bed_client *d;
-
     leave_session(b, a);
-    d = bed_connect(dies, "d", true);
+    struct bed_client *d = bed_connect(dies, "d", true);
     publish(pub, "t", "1", false, LATER_MS);
     bed_fetch(d, d->next_sequence, 1);
     bed_disconnect(d, false);
@@ -172,13 +158,9 @@ static void what_may_not_have_been_sent_is_dropped(void **state)
 static void what_has_expired_makes_room_in_a_full_queue(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *a;
-    struct bed_client *pub;
-    struct bed_client *d;
-
     b->cfg.queue_limit = 20;
-    a = bed_add_ready(b);
-    pub = bed_connect(a, "pub", false);
+    struct bed_node *a = bed_add_ready(b);
+    struct bed_client *pub = bed_connect(a, "pub", false);
     leave_session(b, a);
     for (int i = 0; i < 20; i++)
         publish(pub, "t", "x", false, i < 18 ? 2 * SOON_MS : 0);
@@ -190,7 +172,7 @@ static void what_has_expired_makes_room_in_a_full_queue(void **state)
     assert_int_equal(queued(b), 3);
     assert_int_equal(expired(a), 18);
     assert_int_equal(*((struct fleet *)a->store)->metrics.queue_dropped, 1);
-    d = bed_connect(a, "d", true);
+    struct bed_client *d = bed_connect(a, "d", true);
     bed_fetch(d, d->next_sequence, 100);
     assert_int_equal(d->entry_count, 3);
     assert_string_equal(d->entries[2].payload, "kept");
@@ -201,15 +183,12 @@ static void what_has_expired_makes_room_in_bytes(void **state)
 {
     struct bed *b = *state;
     char large[BED_TEXT - 1];
-    struct bed_node *a;
-    struct bed_client *pub;
-
     memset(large, 'x', sizeof(large) - 1);
     large[sizeof(large) - 1] = '\0';
     b->cfg.queue_limit = 100;
     b->cfg.queue_limit_bytes = 1000;
-    a = bed_add_ready(b);
-    pub = bed_connect(a, "pub", false);
+    struct bed_node *a = bed_add_ready(b);
+    struct bed_client *pub = bed_connect(a, "pub", false);
     leave_session(b, a);
     for (int i = 0; i < 30; i++)
         publish(pub, "t", large, false, 2 * SOON_MS);
@@ -227,7 +206,6 @@ static void what_comes_too_late_is_dropped_at_once(void **state)
     struct bed *b = *state;
     struct bed_node *a = bed_add_ready(b);
     struct bed_client *pub = bed_connect(a, "pub", false);
-
     leave_session(b, a);
     publish_until(pub, "t", "1", false, store_now_ms(a->store) - 100);
     assert_int_equal(queued(b), 0);
@@ -267,7 +245,6 @@ static void on_read(void *arg, enum store_status status)
 static unsigned values(struct bed_node *n, const char *filter)
 {
     struct read rd = {0};
-
     store_retained_start(n->store, bed_slice(filter), on_value, on_chunk, on_read, &rd);
     BED_UNTIL(n->bed, rd.done);
     return rd.values;
@@ -278,7 +255,6 @@ static void a_retained_value_that_has_expired_is_not_given(void **state)
     struct bed *b = *state;
     struct bed_node *a = bed_add_ready(b);
     struct bed_client *pub = bed_connect(a, "pub", false);
-
     publish(pub, "r/1", "x", true, SOON_MS);
     publish(pub, "r/2", "x", true, LATER_MS);
     publish(pub, "r/3", "x", true, 0);
@@ -298,7 +274,6 @@ static void nobody_has_to_read_it(void **state)
     struct bed_node *a = bed_add_ready(b);
     struct bed_client *pub = bed_connect(a, "pub", false);
     char topic[BED_TEXT];
-
     bed_add_ready(b); /* each looks at its share */
     for (int i = 0; i < 120; i++) {
         snprintf(topic, sizeof(topic), "%d/r", i % 2 == 0 ? 0 : i); /* many in one bucket */
@@ -318,7 +293,6 @@ static void a_newer_value_stays(void **state)
     struct bed *b = *state;
     struct bed_node *a = bed_add_ready(b);
     struct bed_client *pub = bed_connect(a, "pub", false);
-
     publish(pub, "r/1", "old", true, SOON_MS);
     publish(pub, "r/1", "new", true, 0);
     publish(pub, "r/2", "old", true, SOON_MS);
@@ -337,11 +311,9 @@ static void a_value_that_the_note_is_not_of_stays(void **state)
     struct bed *b = *state;
     struct bed_node *a = bed_add_ready(b);
     struct bed_client *pub = bed_connect(a, "pub", false);
-
     publish(pub, "r/1", "new", true, 0);
     for (int bucket = 0; bucket < 16; bucket++) {
         char command[BED_TEXT];
-
         snprintf(command, sizeof(command), "ZADD fl:{t%d}:x 1000 r/1", bucket);
         bed_redis(b, command);
     }

@@ -11,7 +11,6 @@ static struct store_subscription with_id(const char *filter, uint32_t id)
 static void subscribe(struct bed_client *c, const char *filter, uint32_t id)
 {
     struct store_subscription sub = with_id(filter, id);
-
     bed_subscribe_as(c, &sub);
 }
 
@@ -30,7 +29,6 @@ static void a_queue_carries_identifiers_to_another_node(void **state)
     struct bed_client *c = bed_connect(one, "c", true);
     struct bed_client *plain = bed_connect(one, "plain", true);
     struct bed_client *p = bed_connect(two, "p", false);
-
     subscribe(c, "t/+", 268435455);
     subscribe(plain, "t/#", 0);
     BED_UNTIL(b, two->sub_count == 2);
@@ -63,7 +61,6 @@ static void a_retained_value_has_that_of_its_subscription(void **state)
     struct message *m = bed_message(one, "t", "value", 1, true);
     struct store_queue_target target = {
         .client_id = bed_slice("c"), .qos = 1, .ids = {.items = &id, .count = 1}};
-
     c->status = -1;
     one->store->ops->enqueue(one->store, m, &target, bed_on_done, c);
     BED_UNTIL(b, c->status >= 0);
@@ -80,20 +77,17 @@ static void many_identifiers_count_in_the_bound(void **state)
     enum { MANY = 2000, LIMIT = 3 * MANY };
     static uint32_t ids[MANY];
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_client *c;
 
     b->cfg.queue_limit = 100;
     b->cfg.queue_limit_bytes = LIMIT;
-    one = bed_add_ready(b);
-    c = bed_connect(one, "c", true);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_client *c = bed_connect(one, "c", true);
     for (size_t i = 0; i < MANY; i++)
         ids[i] = 300; /* two bytes */
     for (int i = 0; i < 3; i++) {
         struct message *m = bed_message(one, "t", "x", 1, true);
         struct store_queue_target target = {
             .client_id = bed_slice("c"), .qos = 1, .ids = {.items = ids, .count = MANY}};
-
         c->status = -1;
         one->store->ops->enqueue(one->store, m, &target, bed_on_done, c);
         BED_UNTIL(b, c->status >= 0);
@@ -110,7 +104,6 @@ static void assert_known(const struct bed_node *n)
     for (size_t i = 0; i < 2; i++) {
         const struct bed_sub *sub = &n->subs[i];
         bool local = strcmp(sub->filter, "local") == 0;
-
         assert_int_equal(sub->no_local, !local);
         assert_int_equal(sub->retain_as_published, local);
         assert_int_equal(sub->subscription_id, local ? 9 : 0);
@@ -126,7 +119,6 @@ static void every_node_knows_a_subscriptions_options(void **state)
     struct bed_client *c = bed_connect(one, "c", true);
     struct store_subscription local = with_id("local", 3);
     struct store_subscription not_local = with_id("not", 4);
-
     bed_subscribe_as(c, &local); /* replaced by what counts */
     bed_subscribe_as(c, &not_local);
     local.subscription_id = 9;
@@ -157,6 +149,5 @@ int main(void)
         IN_BED(many_identifiers_count_in_the_bound),
         IN_BED(every_node_knows_a_subscriptions_options),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

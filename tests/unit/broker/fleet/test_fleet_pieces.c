@@ -23,7 +23,6 @@ static struct fleet *fleet_of(struct bed_node *n)
 static void connect_crowd(struct bed_node *n, struct bed_client *crowd[CROWD])
 {
     char text[BED_TEXT];
-
     for (int i = 0; i < CROWD; i++) {
         snprintf(text, sizeof(text), "c%d", i);
         crowd[i] = bed_connect(n, text, true);
@@ -35,7 +34,6 @@ static void connect_crowd(struct bed_node *n, struct bed_client *crowd[CROWD])
 static size_t holds_unasserted(const struct fleet *f)
 {
     size_t count = 0;
-
     for (const struct fleet_hold *h = f->holds->first; h != NULL; h = h->next)
         count += h->asserted != f->holds->round;
     return count;
@@ -45,7 +43,6 @@ static long long routes_in_redis(struct bed *b, const struct fleet *f)
 {
     redisReply *r = redisCommand(b->redis, "SCARD fl:{r}:n:%s", f->hex);
     long long count = r != NULL && r->type == REDIS_REPLY_INTEGER ? r->integer : -1;
-
     freeReplyObject(r);
     return count;
 }
@@ -55,7 +52,6 @@ static long long sessions_in_redis(struct bed *b)
     redisReply *r =
         redisCommand(b->redis, "EVAL %s 0", "return #redis.call('keys', 'fl:{s*}:f:c*')");
     long long count = r != NULL && r->type == REDIS_REPLY_INTEGER ? r->integer : -1;
-
     freeReplyObject(r);
     return count;
 }
@@ -68,7 +64,6 @@ static void rule_9_a_crowd_is_asserted_again_in_pieces(void **state)
     struct bed_client *crowd[CROWD];
     unsigned round = f->holds->round;
     size_t left = CROWD;
-
     connect_crowd(n, crowd);
     assert_int_equal(sessions_in_redis(b), CROWD);
     b->without_time = true;
@@ -76,7 +71,6 @@ static void rule_9_a_crowd_is_asserted_again_in_pieces(void **state)
     BED_UNTIL(b, f->holds->round != round);
     while (f->holds->assert_at != NULL) {
         size_t now = holds_unasserted(f);
-
         assert_true(left - now <= AT_ONCE);
         left = now;
         if (left == CROWD / 2) { /* who does something before is told first */
@@ -103,7 +97,6 @@ static void rule_9_a_crowd_is_asserted_again_in_pieces(void **state)
 static size_t hold_count(const struct fleet *f)
 {
     size_t count = 0;
-
     for (const struct fleet_hold *h = f->holds->first; h != NULL; h = h->next)
         count++;
     return count;
@@ -116,7 +109,6 @@ static void rule_2_a_crowd_is_forgotten_in_pieces(void **state)
     struct fleet *f = fleet_of(n);
     struct bed_client *crowd[CROWD];
     uint64_t id = f->id;
-
     connect_crowd(n, crowd);
     BED_UNTIL(b, route_count(f) == CROWD);
     for (int i = 0; i < CROWD; i++)
@@ -130,7 +122,6 @@ static void rule_2_a_crowd_is_forgotten_in_pieces(void **state)
     size_t pieces = 0;
     for (; f->over->step != OVER_NOT; pieces++) {
         size_t now = hold_count(f) + route_count(f) + f->append->routes_added;
-
         assert_true(n->store->suspended);
         if (pieces > 0)
             assert_true(before - now <= 2 * 16);
@@ -153,7 +144,6 @@ static void a_crowd_that_others_took_is_closed_in_pieces(void **state)
     struct fleet *f = fleet_of(n);
     struct bed_client *crowd[CROWD];
     struct timebox box;
-
     connect_crowd(n, crowd);
     for (int i = 1; i < CROWD; i++) /* all but the first */
         fleet_taken_add(f, mqtt_slice_of(crowd[i]->id, strlen(crowd[i]->id)), crowd[i]->hold.epoch);
@@ -191,7 +181,6 @@ static void leave_session_of_many(struct bed_node *n)
     struct bed_client *c = bed_connect(n, "many", true);
     struct store_subscription subs[FILTERS];
     char text[FILTERS][16];
-
     for (int i = 0; i < FILTERS; i++) {
         snprintf(text[i], sizeof(text[i]), "f/%d", i);
         subs[i] = (struct store_subscription){.filter = bed_slice(text[i]), .qos = 1};
@@ -211,12 +200,10 @@ static void rule_7_many_filters_are_restored_in_pieces(void **state)
     struct bed *b = *state;
     struct bed_node *n = bed_add_ready(b);
     struct fleet *f = fleet_of(n);
-    struct bed_client *c;
     size_t before = 0;
-
     leave_session_of_many(n);
     b->without_time = true;
-    c = bed_connect_begin(n, "many", true, false, NULL);
+    struct bed_client *c = bed_connect_begin(n, "many", true, false, NULL);
     while (c->status < 0) {
         bed_turn(b);
         assert_true(routes_known(f) - before <= FILTERS_AT_ONCE);
@@ -236,11 +223,9 @@ static void rule_7_who_is_fenced_while_filters_are_restored_holds_no_routes(void
     struct bed *b = *state;
     struct bed_node *n = bed_add_ready(b);
     struct fleet *f = fleet_of(n);
-    struct bed_client *c;
-
     leave_session_of_many(n);
     b->without_time = true;
-    c = bed_connect_begin(n, "many", true, false, NULL);
+    struct bed_client *c = bed_connect_begin(n, "many", true, false, NULL);
     BED_UNTIL(b, routes_known(f) > 0);
     assert_true(routes_known(f) < FILTERS);
     assert_int_equal(c->status, -1);
@@ -253,7 +238,6 @@ static void rule_7_who_is_fenced_while_filters_are_restored_holds_no_routes(void
 static size_t answered(struct bed_client *crowd[CROWD])
 {
     size_t count = 0;
-
     for (int i = 0; i < CROWD; i++)
         count += crowd[i]->status >= 0;
     return count;
@@ -263,12 +247,10 @@ static size_t answered(struct bed_client *crowd[CROWD])
 static void assert_answered_in_pieces(struct bed *b, struct bed_client *crowd[CROWD])
 {
     size_t before = answered(crowd);
-
     assert_int_equal(before, 0);
     b->without_time = true;
     while (before < CROWD) {
         size_t now;
-
         bed_turn(b);
         now = answered(crowd);
         assert_true(now - before <= ANSWERS_AT_ONCE);
@@ -285,7 +267,6 @@ static void rule_7_a_crowd_goes_online_in_pieces(void **state)
     struct bed_node *n = bed_add_ready(b);
     struct bed_client *crowd[CROWD];
     char text[BED_TEXT];
-
     for (int i = 0; i < CROWD; i++) {
         snprintf(text, sizeof(text), "c%d", i);
         crowd[i] = bed_connect_begin(n, text, true, false, NULL);
@@ -299,7 +280,6 @@ static void rule_5_a_crowd_is_acknowledged_in_pieces(void **state)
     struct bed *b = *state;
     struct bed_node *n = bed_add_ready(b);
     struct bed_client *crowd[CROWD];
-
     connect_crowd(n, crowd);
     for (int i = 0; i < CROWD; i++)
         bed_publish_begin(crowd[i], "f/1", "all at once", 1, false, 0);
@@ -313,14 +293,12 @@ static void rule_6_a_crowd_is_subscribed_in_pieces(void **state)
     struct bed_node *n = bed_add_ready(b);
     struct bed_client *crowd[CROWD];
     char text[BED_TEXT];
-
     for (int i = 0; i < CROWD; i++) {
         snprintf(text, sizeof(text), "c%d", i);
         crowd[i] = bed_connect(n, text, false);
     }
     for (int i = 0; i < CROWD; i++) {
         struct store_subscription sub = {.filter = bed_slice(crowd[i]->id), .qos = 1};
-
         crowd[i]->status = -1;
         n->store->ops->subscribe(n->store, &crowd[i]->hold, &sub, 1, bed_on_done, crowd[i]);
     }

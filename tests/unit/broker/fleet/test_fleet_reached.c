@@ -10,7 +10,6 @@ static bool publish(struct bed_client *c, const char *topic, uint8_t qos, uint16
     bool reached = false;
     struct store_publish_request req = {
         .message = m, .hold = &c->hold, .qos2_packet_id = qos2_packet_id, .reached = &reached};
-
     c->status = -1;
     bed_match(n, m, &req.targets);
     n->store->ops->publish(n->store, &req, bed_on_done, c);
@@ -30,7 +29,6 @@ static void nobody_is_told_only_where_the_whole_fleet_has_nobody(void **state)
     struct bed_client *pub = bed_connect(a, "pub", true);
     struct bed_client *away = bed_connect(other, "away", true);
     struct bed_client *clean = bed_connect(other, "clean", false);
-
     assert_false(publish(pub, "queue", 1, 0, NULL));
     bed_subscribe(away, "queue", 1);
     bed_disconnect(away, false);
@@ -58,7 +56,6 @@ static void who_is_found_in_a_later_round_counts(void **state)
     struct bed_node *other = bed_add_ready(b);
     struct bed_client *pub = bed_connect(a, "pub", true);
     struct bed_client *sub = bed_connect(other, "sub", true);
-
     a->stopped = true;
     bed_subscribe(sub, "t", 1);
     assert_true(publish(pub, "t", 1, 0, goes_on));
@@ -70,7 +67,6 @@ static void own_clients_count_where_the_store_delivers(void **state)
     struct bed *b = *state;
     struct bed_node *a = bed_add_ready(b);
     struct bed_client *pub = bed_connect(a, "pub", true);
-
     assert_false(publish(pub, "t", 2, 1, NULL));
     assert_int_equal(a->got_count, 1);
     a->gets = true;
@@ -87,6 +83,5 @@ int main(void)
         cmocka_unit_test_setup_teardown(own_clients_count_where_the_store_delivers, bed_setup,
                                         bed_teardown),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

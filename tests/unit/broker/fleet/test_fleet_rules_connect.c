@@ -11,11 +11,9 @@ static void rule_7_a_living_owner_hands_over_and_publishes_the_will_first(void *
     struct bed_node *one = bed_add_ready(b);
     struct bed_node *two = bed_add_ready(b);
     struct bed_client *first = bed_connect_will(one, "c", true, &offline);
-    struct bed_client *second;
     uint64_t begin = clock_monotonic_ms();
-
     bed_subscribe(first, "t/#", 1);
-    second = bed_connect(two, "c", true);
+    struct bed_client *second = bed_connect(two, "c", true);
     assert_true(clock_monotonic_ms() - begin < 500);
     assert_int_equal(one->wills, 1); /* before the CONNACK */
     assert_int_equal(two->wills, 0);
@@ -30,19 +28,13 @@ static void rule_7_a_living_owner_hands_over_and_publishes_the_will_first(void *
 static void rule_7_a_silent_owner_is_passed_over_within_a_second(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_node *two;
-    struct bed_client *first;
-    struct bed_client *second;
-    uint64_t begin;
-
     b->cfg.lease_ms = 20000;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
-    first = bed_connect_will(one, "c", true, &offline);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *first = bed_connect_will(one, "c", true, &offline);
     first->silent = true;
-    begin = clock_monotonic_ms();
-    second = bed_connect_begin(two, "c", true, false, NULL);
+    uint64_t begin = clock_monotonic_ms();
+    struct bed_client *second = bed_connect_begin(two, "c", true, false, NULL);
     BED_UNTIL(b, second->status >= 0);
     assert_int_equal(second->status, STORE_OK);
     assert_in_range(clock_monotonic_ms() - begin, 900, 2000);
@@ -67,10 +59,8 @@ static void rule_7_a_will_that_waits_for_its_client_is_void_when_that_is_back(vo
     struct bed_node *one = bed_add_ready(b);
     struct bed_node *two = bed_add_ready(b);
     struct bed_client *first = bed_connect_will(one, "c", false, &offline);
-    struct bed_client *second;
-
     first->silent = true;
-    second = bed_connect_begin(two, "c", false, false, NULL);
+    struct bed_client *second = bed_connect_begin(two, "c", false, false, NULL);
     BED_UNTIL(b, one->asked == 1);
     first->hold.will_grace_s = 30;
     bed_disconnect(first, true);
@@ -88,7 +78,6 @@ static void rule_7_a_dead_owners_will_is_out_before_the_next_connack_and_once(vo
     struct bed_node *one = bed_add_ready(b);
     struct bed_node *two = bed_add_ready(b);
     struct bed_client *watcher = bed_connect(two, "watcher", true);
-
     bed_subscribe(watcher, "w/#", 1);
     bed_connect_will(one, "c", false, &offline);
     BED_UNTIL(b, one->sub_count == 1);
@@ -110,7 +99,6 @@ static void rule_7_a_delayed_will_is_cancelled_by_a_new_connection(void **state)
     struct bed_node *two = bed_add_ready(b);
     struct bed_will delayed = {.topic = "w/1", .payload = "late", .qos = 1, .delay_s = 1};
     struct bed_client *c = bed_connect_will(one, "c", true, &delayed);
-
     bed_disconnect(c, true);
     c = bed_connect_will(two, "c", true, &delayed);
     bed_run(b, 3500);
@@ -126,7 +114,6 @@ static void rule_7_a_drained_brokers_wills_wait_for_the_clients_return(void **st
     struct bed_node *two = bed_add_ready(b);
     struct bed_client *c = bed_connect_will(one, "c", false, &offline);
     struct bed_client *other = bed_connect_will(one, "other", false, &offline);
-
     c->hold.will_grace_s = 2;
     other->hold.will_grace_s = 2;
     bed_disconnect(c, true);
@@ -144,7 +131,6 @@ static void rule_7_many_connects_of_one_client_leave_one(void **state)
     struct bed_client *clients[12];
     unsigned connected = 0;
     uint64_t highest = 0;
-
     for (int i = 0; i < 12; i++) {
         clients[i] = bed_connect_begin(nodes[i % 3], "same", true, false, NULL);
         if (i % 3 == 2)
@@ -177,12 +163,10 @@ static void rule_7_routes_of_a_connecting_that_failed_are_withdrawn(void **state
     struct bed_node *two = bed_add_ready(b);
     struct bed_client *c = bed_connect(one, "c", true);
     unsigned lost = 0;
-
     bed_subscribe(c, "t/#", 1);
     for (int i = 0; i < 30; i++) {
         struct bed_client *first = bed_connect_begin(i % 2 ? one : two, "c", true, false, NULL);
         struct bed_client *second;
-
         for (int turns = 0; turns < i % 4; turns++)
             bed_turn(b);
         second = bed_connect_begin(i % 2 ? two : one, "c", true, false, NULL);
@@ -202,7 +186,6 @@ static void rule_7_a_route_stays_for_who_is_connecting_when_its_last_holder_leav
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
     struct bed_client *c = bed_connect(one, "c", true);
-
     bed_subscribe(c, "t/#", 1);
     bed_disconnect(c, false);
     c = bed_connect_begin(one, "c", true, false, NULL);
@@ -222,12 +205,10 @@ static void rule_7_order_holds_when_a_publisher_moves_to_its_subscribers_node(vo
     struct bed_node *two = bed_add_ready(b);
     struct bed_client *sub = bed_connect(two, "sub", false);
     struct bed_client *pub = bed_connect(one, "pub", false);
-
     bed_subscribe(sub, "t/#", 1);
     BED_UNTIL(b, one->route_count == 1);
     for (int round = 0; round < 20; round++) {
         size_t expected = (size_t)(round + 1) * 5;
-
         two->stopped = true;
         for (int i = 0; i < 5; i++)
             bed_publish(pub, "t/1", "m", 1);
@@ -246,7 +227,6 @@ static void rule_7_clean_start_drops_the_durable_session_everywhere(void **state
     struct bed_node *one = bed_add_ready(b);
     struct bed_node *two = bed_add_ready(b);
     struct bed_client *c = bed_connect(one, "c", true);
-
     bed_subscribe(c, "t/#", 1);
     BED_UNTIL(b, two->sub_count == 1);
     bed_publish(c, "t/1", "m", 1);
@@ -262,14 +242,10 @@ static void rule_7_clean_start_drops_the_durable_session_everywhere(void **state
 static void rule_9_a_claim_that_redis_lost_before_the_connack_is_made_again(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_node *two;
-    struct bed_client *c;
-
     b->cfg.lease_ms = 20000;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
-    c = bed_connect(one, "c", true);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *c = bed_connect(one, "c", true);
     bed_subscribe(c, "t/#", 1);
     one->stopped = true;
     c = bed_connect_begin(two, "c", true, false, NULL);
@@ -290,17 +266,13 @@ static void rule_9_a_claim_that_redis_lost_before_the_connack_is_made_again(void
 static void rule_9_a_claim_that_is_made_again_is_one_of_the_new_run(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_node *two;
-    struct bed_client *c;
-
     b->cfg.lease_ms = 20000;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
     bed_subscribe(bed_connect(one, "c", true), "t/#", 1);
     BED_UNTIL(b, two->sub_count == 1);
     one->stopped = true;
-    c = bed_connect_begin(two, "c", true, false, NULL);
+    struct bed_client *c = bed_connect_begin(two, "c", true, false, NULL);
     BED_UNTIL(b, bed_redis(b, "KEYS fl:{s*}:own:*") == 1);
     bed_publish(bed_connect(two, "p", false), "t/1", "x", 1);
     assert_int_equal(c->status, -1);
@@ -321,17 +293,13 @@ static void rule_7_a_connect_that_came_earlier_takes_nothing_from_a_later_one(vo
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
     struct bed_node *two = bed_add_ready(b);
-    struct bed_client *late;
-    struct bed_client *c;
-    uint64_t now;
-
     bed_run(b, 50); /* both have asked Redis for its time */
-    now = clock_boottime_ms();
+    uint64_t now = clock_boottime_ms();
     b->arrived_ms = now;
-    c = bed_connect_will(two, "c", true, &offline);
+    struct bed_client *c = bed_connect_will(two, "c", true, &offline);
     bed_subscribe(c, "t", 1);
     b->arrived_ms = now - 500;
-    late = bed_connect_begin(one, "c", false, true, NULL);
+    struct bed_client *late = bed_connect_begin(one, "c", false, true, NULL);
     BED_UNTIL(b, late->status >= 0);
     assert_int_equal(late->status, STORE_FENCED);
     assert_true(c->connected);
@@ -354,11 +322,9 @@ static void rule_7_a_clock_that_was_set_back_shuts_nobody_out(void **state)
 {
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
-    struct bed_client *c;
-
     bed_run(b, 50);
     b->arrived_ms = clock_boottime_ms() + 3600000; /* told by a clock that was an hour ahead */
-    c = bed_connect(one, "c", true);
+    struct bed_client *c = bed_connect(one, "c", true);
     bed_disconnect(c, false);
     b->arrived_ms = clock_boottime_ms();
     c = bed_connect(one, "c", true);
@@ -372,11 +338,9 @@ static void a_client_id_belongs_to_the_user_who_has_it(void **state)
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
     struct bed_node *two = bed_add_ready(b);
-    struct bed_client *c;
     struct bed_client *other;
-
     b->user = "alice";
-    c = bed_connect_will(one, "c", true, &delayed);
+    struct bed_client *c = bed_connect_will(one, "c", true, &delayed);
     bed_subscribe(c, "t", 1);
     for (int i = 0; i < 4; i++) {
         b->user = i % 2 ? "bob" : NULL; /* who gives no name is a user of its own */
@@ -407,13 +371,10 @@ static void a_clean_connections_id_belongs_to_its_user_while_it_lives(void **sta
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
     struct bed_node *two = bed_add_ready(b);
-    struct bed_client *c;
-    struct bed_client *other;
-
     b->user = "alice";
-    c = bed_connect(one, "c", false);
+    struct bed_client *c = bed_connect(one, "c", false);
     b->user = "bob";
-    other = bed_connect_begin(two, "c", false, true, NULL);
+    struct bed_client *other = bed_connect_begin(two, "c", false, true, NULL);
     BED_UNTIL(b, other->status >= 0);
     assert_int_equal(other->status, STORE_NOT_OWNER);
     assert_true(c->connected);
@@ -426,10 +387,8 @@ static void a_session_without_a_user_belongs_to_the_first_who_comes(void **state
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
     struct bed_client *c = bed_connect(one, "c", true);
-    struct redisReply *key;
-
     bed_disconnect(c, false);
-    key = redisCommand(b->redis, "KEYS *:s:c");
+    struct redisReply *key = redisCommand(b->redis, "KEYS *:s:c");
     freeReplyObject(redisCommand(b->redis, "HDEL %s u st", key->element[0]->str));
     freeReplyObject(key);
     b->user = "alice";
@@ -447,7 +406,6 @@ static void rule_9_who_leaves_while_redis_loses_its_data_leaves_a_will(void **st
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
     struct bed_client *c = bed_connect_will(one, "c", false, &offline);
-
     redis_server_kill(&b->server);
     redisFree(b->redis);
     c->status = -1;
@@ -466,7 +424,6 @@ static void rule_9_who_was_unsure_when_redis_lost_its_data_goes_on(void **state)
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
     struct bed_client *c = bed_connect(one, "c", true);
-
     for (int i = 0; i < 4; i++) {
         redis_server_kill(&b->server);
         redisFree(b->redis);
@@ -487,7 +444,6 @@ static void rule_9_a_session_whose_connection_redis_forgot_is_nobodys_when_that_
     struct bed_node *one = bed_add_ready(b);
     struct bed_client *c = bed_connect(one, "c", true);
     redisReply *key = redisCommand(b->redis, "KEYS *:s:c");
-
     freeReplyObject(redisCommand(b->redis, "HINCRBY %s epoch -5", key->element[0]->str));
     bed_disconnect(c, false);
     freeReplyObject(key);
@@ -502,7 +458,6 @@ static void rule_8_queues_are_read_acknowledged_and_released_by_sequence(void **
     struct bed_client *d = bed_connect(one, "d", true);
     struct bed_client *p = bed_connect(two, "p", false);
     char text[16];
-
     bed_subscribe(d, "t/#", 2);
     BED_UNTIL(b, two->sub_count == 1);
     for (int i = 1; i <= 100; i++) {
@@ -546,7 +501,6 @@ static void rule_8_pubrels_come_again_in_the_order_of_the_pubrecs(void **state)
     struct bed_node *one = bed_add_ready(b);
     struct bed_client *d = bed_connect(one, "d", true);
     struct bed_client *p = bed_connect(one, "p", false);
-
     bed_subscribe(d, "t", 2);
     for (int i = 0; i < 5; i++)
         bed_publish(p, "t", "x", 2);
@@ -570,14 +524,10 @@ static void rule_8_pubrels_come_again_in_the_order_of_the_pubrecs(void **state)
 static void rule_8_a_sessions_queue_has_a_limit(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_client *d;
-    struct bed_client *p;
-
     b->cfg.queue_limit = 5;
-    one = bed_add_ready(b);
-    d = bed_connect(one, "d", true);
-    p = bed_connect(one, "p", false);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_client *d = bed_connect(one, "d", true);
+    struct bed_client *p = bed_connect(one, "p", false);
     bed_subscribe(d, "t/#", 1);
     for (int i = 0; i < 8; i++)
         bed_publish(p, "t/1", "m", 1);
@@ -591,7 +541,6 @@ static void unsubscribing_reaches_every_node(void **state)
     struct bed_node *one = bed_add_ready(b);
     struct bed_node *two = bed_add_ready(b);
     struct bed_client *d = bed_connect(one, "d", true);
-
     bed_subscribe(d, "t/#", 1);
     bed_subscribe(d, "u/#", 1);
     BED_UNTIL(b, two->sub_count == 2);
@@ -609,7 +558,6 @@ static void sessions_expire_and_everybody_forgets_them(void **state)
     struct bed_node *one = bed_add_ready(b);
     struct bed_node *two = bed_add_ready(b);
     struct bed_client *d = bed_connect(one, "d", true);
-
     bed_subscribe(d, "t/#", 1);
     BED_UNTIL(b, two->sub_count == 1);
     d->status = -1;

@@ -13,7 +13,6 @@ static void rule_1_a_killed_node_is_declared_dead_and_reaped(void **state)
     struct bed_will will = {.topic = "w/1", .payload = "gone", .qos = 1};
     struct bed_client *c = bed_connect(one, "c", false);
     struct bed_client *watcher = bed_connect(three, "watcher", false);
-
     bed_subscribe(c, "t/#", 1);
     bed_subscribe(watcher, "w/#", 1);
     bed_connect_will(one, "willing", false, &will);
@@ -35,7 +34,6 @@ static bool key_exists(struct bed *b, const char *key)
 {
     redisReply *r = redisCommand(b->redis, "EXISTS %s", key);
     bool exists = r->integer == 1;
-
     freeReplyObject(r);
     return exists;
 }
@@ -50,7 +48,6 @@ static void rule_1_a_beat_that_was_under_way_has_nobody_reaped_again(void **stat
     uint64_t victim = ((struct fleet *)one->store)->id;
     struct fleet_key inbox = fleet_key_inbox(&f->keys, victim);
     uint64_t sent_ms = clock_boottime_ms();
-
     bed_kill(b, one);
     BED_UNTIL(b, bed_redis(b, "HLEN fl:{r}:dead") == 1);
     BED_UNTIL(b, bed_redis(b, "HLEN fl:{r}:reap") == 0);
@@ -71,7 +68,6 @@ static void rule_1_nobody_dies_while_redis_is_away(void **state)
     struct bed_node *two = bed_add_ready(b);
     struct bed_client *c = bed_connect(one, "c", false);
     struct bed_client *p = bed_connect(two, "p", false);
-
     bed_subscribe(c, "t/#", 1);
     BED_UNTIL(b, two->route_count == 1);
     kill(b->server.pid, SIGSTOP);
@@ -96,13 +92,11 @@ static void rule_2_a_node_that_slept_completes_nothing_and_starts_over(void **st
     struct bed_node *two = bed_add_ready(b);
     struct bed_will will = {.topic = "w/1", .payload = "gone", .qos = 1};
     struct bed_client *c = bed_connect_will(one, "c", true, &will);
-    struct bed_client *again;
-
     bed_subscribe(c, "t/#", 1);
     one->stopped = true;
     BED_UNTIL(b, bed_redis(b, "HLEN fl:{r}:dead") == 1);
     BED_UNTIL(b, two->wills == 1);
-    again = bed_connect(two, "c", true);
+    struct bed_client *again = bed_connect(two, "c", true);
     assert_true(again->present);
     bed_publish_begin(c, "t/1", "from the zombie", 1, false, 0);
     one->stopped = false;
@@ -121,7 +115,6 @@ static void rule_2_a_short_sleep_is_survived_with_clocks_shifted(void **state)
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
     struct bed_client *c = bed_connect(one, "c", false);
-
     one->stopped = true;
     bed_run(b, 1100); /* unsure 800 ms after the last beat */
     bed_publish_begin(c, "t/1", "x", 1, false, 0);
@@ -135,14 +128,10 @@ static void rule_2_a_short_sleep_is_survived_with_clocks_shifted(void **state)
 static void rule_1_a_broker_that_is_merely_busy_is_never_taken_for_dead(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_node *two;
-    struct bed_client *c;
-
     b->cfg.hang_ms = 60000;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
-    c = bed_connect(one, "c", false);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *c = bed_connect(one, "c", false);
     bed_subscribe(c, "t/#", 1);
     one->stopped = true;
     bed_run(b, 3000); /* three leases */
@@ -158,12 +147,9 @@ static void rule_1_a_broker_that_is_merely_busy_is_never_taken_for_dead(void **s
 static void rule_1_a_broker_whose_loop_hangs_is_taken_for_dead(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_node *two;
-
     b->cfg.hang_ms = 1500;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
     bed_connect(one, "c", false);
     one->stopped = true;
     bed_run(b, 1200);
@@ -180,7 +166,6 @@ static void rule_1_nobody_dies_of_a_clock(void **state)
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
     struct bed_node *two = bed_add_ready(b);
-
     bed_run(b, 300);
     for (int i = 0; i < 20; i++) { /* as if all had last beaten long ago, or were to do it soon */
         freeReplyObject(
@@ -198,12 +183,10 @@ static void rule_1_another_node_resumes_what_a_dead_reaper_began(void **state)
 {
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
-    struct bed_node *two;
     struct bed_will will = {.topic = "w/1", .payload = "gone", .qos = 1};
-
     bed_connect_will(one, "c", false, &will);
     bed_kill(b, one);
-    two = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
     /* Declared dead by a node that died right after. */
     freeReplyObject(redisCommand(b->redis, "EVAL %s 0",
                                  "local n = redis.call('HKEYS', 'fl:{r}:nodes') "
@@ -223,7 +206,6 @@ static void rule_1_a_reaper_may_end_while_its_wills_wait(void **state)
     struct bed_node *two = bed_add_ready(b);
     struct bed_will will = {.topic = "w/1", .payload = "gone", .qos = 1};
     struct bed_client *watcher = bed_connect(two, "watcher", true);
-
     bed_subscribe(watcher, "w/#", 1);
     bed_connect_will(one, "c", false, &will);
     bed_redis(b, "CONFIG SET maxmemory 1");
@@ -245,8 +227,6 @@ static void rule_7_a_will_that_waits_for_room_isnt_taken_for_published(void **st
     struct bed_will will = {.topic = "w/1", .payload = "gone", .qos = 1};
     struct bed_client *watcher = bed_connect(one, "watcher", true);
     struct bed_client *c = bed_connect_will(one, "c", false, &will);
-    redisReply *keys;
-
     bed_subscribe(watcher, "w/#", 1);
     bed_redis(b, "CONFIG SET maxmemory 1");
     bed_left(c);
@@ -254,7 +234,7 @@ static void rule_7_a_will_that_waits_for_room_isnt_taken_for_published(void **st
     one->store->ops->disconnect(one->store, &c->hold, true, 0, bed_on_done, c);
     BED_UNTIL(b, one->wills == 1 && c->status == STORE_OK); /* who asks for it isn't kept */
     c = bed_connect_begin(one, "c", false, true, NULL);
-    keys = redisCommand(b->redis, "KEYS fl:{s*}:due");
+    redisReply *keys = redisCommand(b->redis, "KEYS fl:{s*}:due");
     assert_int_equal(keys->elements, 1);
     freeReplyObject(
         redisCommand(b->redis, "EVAL %s 1 %s",
@@ -281,7 +261,6 @@ static void rule_9_redis_restarted_on_its_file_loses_nothing(void **state)
     struct bed_client *c = bed_connect_will(one, "c", false, &will);
     struct bed_client *d = bed_connect(one, "d", true);
     struct bed_client *p = bed_connect(two, "p", false);
-
     bed_subscribe(c, "t/#", 1);
     bed_subscribe(d, "t/#", 2);
     BED_UNTIL(b, two->sub_count == 1 && two->route_count == 1);
@@ -310,10 +289,8 @@ static void rule_9_a_redis_that_lost_everything_is_told_again(void **state)
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
     struct bed_node *two = bed_add_ready(b);
-    struct bed_node *three;
     struct bed_client *c = bed_connect(one, "c", false);
     struct bed_client *p = bed_connect(two, "p", false);
-
     bed_subscribe(c, "t/#", 1);
     BED_UNTIL(b, two->route_count == 1);
     freeReplyObject(redisCommand(b->redis, "FLUSHALL"));
@@ -322,7 +299,7 @@ static void rule_9_a_redis_that_lost_everything_is_told_again(void **state)
     BED_UNTIL(b, two->route_count == 1);
     bed_publish(p, "t/1", "after", 1);
     BED_UNTIL(b, one->got_count == 1);
-    three = bed_add_ready(b);
+    struct bed_node *three = bed_add_ready(b);
     BED_UNTIL(b, three->route_count == 1);
     /* The client id is still taken: a new connection asks the old one to hand over. */
     bed_connect(three, "c", false);
@@ -334,16 +311,11 @@ static void rule_9_a_redis_that_lost_everything_is_told_again(void **state)
 static void rule_3_a_hole_in_the_log_means_reload(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_node *two;
-    struct bed_client *d;
-    struct bed_client *c;
-
     b->cfg.lease_ms = 20000;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
-    d = bed_connect(one, "d", true);
-    c = bed_connect(one, "c", false);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *d = bed_connect(one, "d", true);
+    struct bed_client *c = bed_connect(one, "c", false);
     bed_subscribe(d, "kept/#", 1);
     bed_subscribe(d, "gone/#", 1);
     BED_UNTIL(b, two->sub_count == 2);
@@ -368,7 +340,6 @@ static void rule_4_pubsub_connections_that_are_kicked_come_back(void **state)
     struct bed_node *two = bed_add_ready(b);
     struct bed_client *c = bed_connect(one, "c", false);
     struct bed_client *p = bed_connect(two, "p", false);
-
     bed_subscribe(c, "t/#", 1);
     BED_UNTIL(b, two->route_count == 1);
     assert_int_equal(bed_redis(b, "CLIENT KILL TYPE pubsub"), 2);
@@ -386,7 +357,6 @@ static void a_node_that_leaves_says_so(void **state)
     struct bed_node *two = bed_add_ready(b);
     struct bed_client *c = bed_connect(one, "c", false);
     struct bed_client left = {.status = -1};
-
     bed_subscribe(c, "t/#", 1);
     BED_UNTIL(b, two->route_count == 1);
     bed_disconnect(c, false);

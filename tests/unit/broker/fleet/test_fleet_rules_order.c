@@ -37,7 +37,6 @@ static void forget_scripts(struct bed *b)
 static void load_scripts(struct bed *b)
 {
     struct scripts scripts;
-
     assert_true(scripts_init(&scripts));
     for (size_t i = 0; i < SCRIPT_COUNT; i++)
         freeReplyObject(
@@ -57,7 +56,6 @@ static void publish_two(struct bed_client *publisher, struct trouble trouble,
 {
     struct bed_node *n = publisher->node;
     unsigned before = publisher->completions;
-
     trouble.begin(n->bed);
     bed_publish_begin(publisher, topics[0], "first", 1, retain, 0);
     flush(n);
@@ -77,7 +75,6 @@ static void queue_keeps_both(struct bed *b, struct trouble trouble)
     struct bed_node *two = bed_add_ready(b);
     struct bed_client *publisher = bed_connect(one, "publisher", false);
     struct bed_client *c = bed_connect(two, "c", true);
-
     bed_subscribe(c, "t/1", 1);
     BED_UNTIL(b, one->sub_count == 1);
     publish_two(publisher, trouble, same, false);
@@ -104,7 +101,6 @@ static void an_inbox_gets_what_was_refused_before_what_is_behind_it(void **state
     struct bed_node *two = bed_add_ready(b);
     struct bed_client *publisher = bed_connect(one, "publisher", false);
     struct bed_client *c = bed_connect(two, "c", false);
-
     bed_subscribe(c, "t/1", 1);
     BED_UNTIL(b, one->route_count == 1);
     publish_two(publisher, not_now, same, false);
@@ -118,10 +114,8 @@ static void an_inbox_gets_what_was_refused_before_what_is_behind_it(void **state
 static void assert_value(struct bed *b, const char *topic, const char *payload)
 {
     redisReply *keys = redisCommand(b->redis, "KEYS fl:{t*}:v");
-    redisReply *r;
-
     assert_int_equal(keys->elements, 1);
-    r = redisCommand(b->redis, "HGET %s %s", keys->element[0]->str, topic);
+    redisReply *r = redisCommand(b->redis, "HGET %s %s", keys->element[0]->str, topic);
     assert_int_equal(r->type, REDIS_REPLY_STRING);
     assert_non_null(strstr(r->str + strlen(topic), payload)); /* behind the frame's flags */
     freeReplyObject(r);
@@ -131,7 +125,6 @@ static void assert_value(struct bed *b, const char *topic, const char *payload)
 static void set_values(struct bed *b, struct trouble trouble, const char *const topics[2])
 {
     struct bed_node *one = bed_add_ready(b);
-
     publish_two(bed_connect(one, "publisher", false), trouble, topics, true);
     assert_value(b, topics[1], "second");
     if (topics != same)
@@ -159,15 +152,12 @@ static void a_value_that_was_refused_covers_no_newer_one(void **state)
 static bool call_queue(struct bed *b, const char *number, const char *before)
 {
     struct scripts scripts;
-    redisReply *r;
-    bool is_done;
-
     assert_true(scripts_init(&scripts));
-    r = redisCommand(b->redis,
-                     "EVALSHA %s 1 fl:{s1}: node:run %s %s 0 0 60000 100 1 frame %s c 0 1",
-                     scripts.sha[SCRIPT_QUEUE], number, before, "");
+    redisReply *r = redisCommand(
+        b->redis, "EVALSHA %s 1 fl:{s1}: node:run %s %s 0 0 60000 100 1 frame %s c 0 1",
+        scripts.sha[SCRIPT_QUEUE], number, before, "");
     assert_non_null(r);
-    is_done = r->type == REDIS_REPLY_ARRAY;
+    bool is_done = r->type == REDIS_REPLY_ARRAY;
     assert_true(is_done || strcmp(r->str, "refused") == 0);
     freeReplyObject(r);
     return is_done;
@@ -176,7 +166,6 @@ static bool call_queue(struct bed *b, const char *number, const char *before)
 static void a_call_of_queue_isnt_done_while_the_one_before_it_is_missing(void **state)
 {
     struct bed *b = *state;
-
     bed_add_ready(b); /* loads the scripts */
     bed_redis(b, "HSET fl:{s1}:s:c owner x dur 1 nseq 0");
     assert_false(call_queue(b, "8", "7"));
@@ -193,7 +182,6 @@ static void a_call_of_queue_isnt_done_while_the_one_before_it_is_missing(void **
 static void a_call_that_names_no_number_is_done_if_it_was_done_before(void **state)
 {
     struct bed *b = *state;
-
     bed_add_ready(b);
     bed_redis(b, "HSET fl:{s1}:s:c owner x dur 1 nseq 0");
     assert_true(call_queue(b, "7", "0"));
@@ -235,7 +223,6 @@ static void what_found_no_session_comes_before_what_is_newer(void **state)
     struct bed_client *c = bed_connect(two, "c", true);
     const struct fleet *f = (const struct fleet *)one->store;
     unsigned before = publisher->completions;
-
     bed_subscribe(c, "t/1", 1);
     BED_UNTIL(b, one->sub_count == 1);
     redis_server_kill(&b->server);

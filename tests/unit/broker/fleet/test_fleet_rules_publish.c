@@ -9,11 +9,9 @@ static void rule_3_nodes_become_ready_and_learn_what_was_there_before(void **sta
     struct bed_node *one = bed_add_ready(b);
     struct bed_client *clean = bed_connect(one, "clean", false);
     struct bed_client *durable = bed_connect(one, "dur}able id", true);
-    struct bed_node *two;
-
     bed_subscribe(clean, "a[b]/+", 1);
     bed_subscribe(durable, "x/#", 2);
-    two = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
     assert_int_equal(two->route_count, 2);
     assert_int_equal(two->sub_count, 1);
     assert_string_equal(two->subs[0].client, "dur}able id");
@@ -26,7 +24,6 @@ static void rule_6_a_subscription_is_known_everywhere_soon(void **state)
     struct bed_node *one = bed_add_ready(b);
     struct bed_node *two = bed_add_ready(b);
     struct bed_client *c = bed_connect(one, "c", false);
-
     bed_subscribe(c, "t/1", 0);
     BED_UNTIL(b, two->route_count == 1);
     assert_string_equal(two->routes[0].filter, "t/1");
@@ -38,7 +35,6 @@ static void rule_6_an_unused_route_lingers_and_then_goes(void **state)
     struct bed_node *one = bed_add_ready(b);
     struct bed_node *two = bed_add_ready(b);
     struct bed_client *c = bed_connect(one, "c", false);
-
     bed_subscribe(c, "t/1", 0);
     BED_UNTIL(b, two->route_count == 1);
     one->store->ops->interest_ended(one->store, bed_slice("t/1"));
@@ -60,7 +56,6 @@ static void rule_3_qos_0_arrives_in_order_in_batches(void **state)
     struct bed_client *c = bed_connect(one, "c", false);
     struct bed_client *p = bed_connect(two, "p", false);
     char text[16];
-
     bed_subscribe(c, "t/#", 0);
     BED_UNTIL(b, two->route_count == 1);
     for (int i = 0; i < 1000; i++) {
@@ -80,7 +75,6 @@ static void rule_5_qos_1_is_acknowledged_when_it_is_in_the_inbox(void **state)
     struct bed_node *three = bed_add_ready(b);
     struct bed_client *c = bed_connect(one, "c", false);
     struct bed_client *p = bed_connect(two, "p", false);
-
     bed_subscribe(c, "t/+", 1);
     one->stopped = true; /* it will read later; the message is safe already */
     bed_publish(p, "t/1", "hello", 1);
@@ -102,10 +96,8 @@ static void rule_5_ten_thousand_arrive_in_order(void **state)
     struct bed_client *c = bed_connect(one, "c", false);
     struct bed_client *p = bed_connect(two, "p", false);
     char text[16];
-    unsigned before;
-
     bed_subscribe(c, "t/#", 2);
-    before = p->completions;
+    unsigned before = p->completions;
     for (int i = 0; i < 10000; i++) {
         snprintf(text, sizeof(text), "%d", i);
         bed_publish_begin(p, "t/x", text, 2, false, 0);
@@ -127,11 +119,9 @@ static void rule_5_a_subscription_unknown_to_the_publisher_is_not_missed(void **
     struct bed_client *c = bed_connect(one, "c", false);
     struct bed_client *d = bed_connect(one, "d", true);
     struct bed_client *p = bed_connect(two, "p", false);
-
     for (int i = 0; i < 30; i++) {
         char topic[16];
         size_t before = one->got_count;
-
         snprintf(topic, sizeof(topic), "t/%d", i);
         two->stopped = true;
         bed_subscribe(c, topic, 1);
@@ -154,8 +144,6 @@ static void rule_5_qos_0_is_published_with_what_its_broker_knows(void **state)
     struct bed_node *two = bed_add_ready(b);
     struct bed_client *c = bed_connect(one, "c", false);
     struct bed_client *p = bed_connect(two, "p", false);
-    bool first;
-
     two->stopped = true;
     bed_subscribe(c, "t", 1);
     two->stopped = false;
@@ -165,7 +153,7 @@ static void rule_5_qos_0_is_published_with_what_its_broker_knows(void **state)
     BED_UNTIL(b, one->got_count == 2);
     bed_run(b, 50);
     assert_int_equal(one->got_count, 2);
-    first = strcmp(one->got[0].payload, "acknowledged") == 0; /* they come on two ways */
+    bool first = strcmp(one->got[0].payload, "acknowledged") == 0; /* they come on two ways */
     assert_string_equal(one->got[first ? 0 : 1].payload, "acknowledged");
     assert_string_equal(one->got[first ? 1 : 0].payload, "behind it");
 }
@@ -173,19 +161,13 @@ static void rule_5_qos_0_is_published_with_what_its_broker_knows(void **state)
 static void rule_5_with_strict_consistency_qos_0_misses_no_subscription_either(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_node *two;
-    struct bed_client *c;
-    struct bed_client *p;
-
     b->cfg.consistency = CONSISTENCY_STRICT;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
-    c = bed_connect(one, "c", false);
-    p = bed_connect(two, "p", false);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *c = bed_connect(one, "c", false);
+    struct bed_client *p = bed_connect(two, "p", false);
     for (int i = 0; i < 30; i++) {
         char topic[16];
-
         snprintf(topic, sizeof(topic), "t/%d", i);
         two->stopped = true;
         bed_subscribe(c, topic, 0);
@@ -213,7 +195,6 @@ static void rule_5_a_log_that_never_rests_holds_up_no_publish(void **state)
     bed_publish_begin(p, "t", "x", 1, false, 0); /* it doesn't know c yet */
     while (p->status < 0 && rounds < ROUNDS) {
         char filter[16];
-
         bed_input(one->store);
         snprintf(filter, sizeof(filter), "other/%d", rounds++);
         bed_subscribe(others, filter, 1); /* behind the match, before the question */
@@ -242,7 +223,6 @@ static void rule_9_who_is_announced_again_late_gets_a_publish_that_is_under_way(
     bed_publish_begin(p, "t", "x", 1, false, 0);
     for (int i = 0; i < ROUNDS; i++) {
         char filter[16];
-
         bed_input(one->store);
         snprintf(filter, sizeof(filter), "other/%d", i);
         bed_subscribe(i == SAID_IN ? c : others, i == SAID_IN ? "t" : filter, 1);
@@ -258,16 +238,11 @@ static void
 rule_5_what_wasnt_acknowledged_goes_to_nobody_new_once_its_publisher_has_left(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_node *two;
-    struct bed_client *c;
-    struct bed_client *p;
-
     b->cfg.lease_ms = 20000;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
-    c = bed_connect(one, "c", false);
-    p = bed_connect(two, "p", true);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *c = bed_connect(one, "c", false);
+    struct bed_client *p = bed_connect(two, "p", true);
     two->stopped = true;
     bed_subscribe(c, "t", 1);
     two->stopped = false;
@@ -287,17 +262,12 @@ rule_5_what_wasnt_acknowledged_goes_to_nobody_new_once_its_publisher_has_left(vo
 static void rule_5_order_holds_while_everything_is_loaded_anew(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_node *two;
-    struct bed_client *other;
-    struct bed_client *p;
-
     b->cfg.lease_ms = 20000;
     b->cfg.command_timeout_ms = 15000;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
-    other = bed_connect(two, "other", false);
-    p = bed_connect(two, "p", true);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *other = bed_connect(two, "other", false);
+    struct bed_client *p = bed_connect(two, "p", true);
     freeReplyObject(redisCommand(b->redis, "EVAL %s 0",
                                  "for _, n in ipairs(redis.call('HKEYS', 'fl:{r}:nodes')) do "
                                  "redis.call('SADD', 'fl:{r}:n:' .. n, 't') end "
@@ -324,7 +294,6 @@ static void rule_5_durable_sessions_get_it_in_their_queues_and_owners_are_woken(
     struct bed_client *d = bed_connect(one, "d", true);
     struct bed_client *offline = bed_connect(one, "offline", true);
     struct bed_client *p = bed_connect(two, "p", false);
-
     bed_subscribe(d, "t/#", 2);
     bed_subscribe(offline, "t/#", 1);
     bed_disconnect(offline, false);
@@ -358,7 +327,6 @@ static void rule_5_a_qos_2_message_sent_again_elsewhere_is_the_same(void **state
     struct bed_client *d = bed_connect(one, "d", true);
     struct bed_client *clean = bed_connect(one, "clean", false);
     struct bed_client *p = bed_connect(two, "p", true);
-
     bed_subscribe(d, "t/#", 2);
     bed_subscribe(clean, "t/#", 2);
     bed_publish_begin(p, "t/1", "once", 2, false, 7);
@@ -390,13 +358,11 @@ static void rule_5_replayed_commands_repeat_nothing(void **state)
     struct bed_client *c = bed_connect(one, "c", false);
     struct bed_client *d = bed_connect(one, "d", true);
     struct bed_client *p = bed_connect(two, "p", false);
-    unsigned before;
     char text[16];
-
     bed_subscribe(c, "t/#", 1);
     bed_subscribe(d, "t/#", 1);
     BED_UNTIL(b, two->sub_count == 1);
-    before = p->completions;
+    unsigned before = p->completions;
     for (int i = 0; i < 200; i++) {
         snprintf(text, sizeof(text), "%d", i);
         bed_publish_begin(p, "t/x", text, 1, false, 0);
@@ -417,21 +383,15 @@ static void rule_5_replayed_commands_repeat_nothing(void **state)
 static void rule_5_an_inbox_over_its_limit_ends_in_a_gap_mark(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_node *two;
-    struct bed_client *c;
-    struct bed_client *p;
-    uint64_t begin;
-
     b->cfg.inbox_limit = 20;
     b->cfg.lease_ms = 20000;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
-    c = bed_connect(one, "c", false);
-    p = bed_connect(two, "p", false);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *c = bed_connect(one, "c", false);
+    struct bed_client *p = bed_connect(two, "p", false);
     bed_subscribe(c, "t/#", 1);
     one->stopped = true;
-    begin = clock_monotonic_ms();
+    uint64_t begin = clock_monotonic_ms();
     for (int i = 0; clock_monotonic_ms() - begin < 1500; i++) {
         bed_publish_begin(p, "t/x", "m", 1, false, 0);
         bed_turn(b);
@@ -448,7 +408,6 @@ static void redis_full_holds_publishes_and_lets_queues_drain(void **state)
     struct bed_node *one = bed_add_ready(b);
     struct bed_client *d = bed_connect(one, "d", true);
     struct bed_client *p = bed_connect(one, "p", false);
-
     bed_subscribe(d, "t/#", 1);
     bed_publish(p, "t/1", "a", 1);
     freeReplyObject(redisCommand(b->redis, "CONFIG SET maxmemory 100"));

@@ -18,7 +18,6 @@ static struct bed_client *join(struct bed_node *n, struct bed_session how,
                                const struct bed_will *will)
 {
     struct bed_client *c = bed_connect_session(n, "c", how, will);
-
     BED_UNTIL(n->bed, c->status >= 0);
     assert_int_equal(c->status, STORE_OK);
     return c;
@@ -27,7 +26,6 @@ static struct bed_client *join(struct bed_node *n, struct bed_session how,
 static unsigned wills(const struct bed *b)
 {
     unsigned sum = 0;
-
     for (size_t i = 0; i < BED_NODES; i++)
         sum += b->nodes[i] != NULL ? b->nodes[i]->wills : 0;
     return sum;
@@ -42,7 +40,6 @@ static struct pair begin(void **state)
 {
     struct bed *b = *state;
     struct bed_node *a = bed_add_ready(b);
-
     return (struct pair){.b = b, .a = a, .other = bed_add_ready(b)};
 }
 
@@ -53,7 +50,6 @@ static void a_will_is_published_when_its_delay_is_over(void **state)
     struct pair p = begin(state);
     struct bed_client *c = join(p.a, lasting, &soon);
     uint64_t begun_ms = clock_monotonic_ms();
-
     bed_disconnect(c, true);
     bed_run(p.b, 900);
     assert_int_equal(wills(p.b), 0);
@@ -67,7 +63,6 @@ static void a_will_is_published_when_its_delay_is_over(void **state)
 static void its_client_cancels_it_by_going_on_with_the_session(void **state)
 {
     struct pair p = begin(state);
-
     bed_disconnect(join(p.a, lasting, &soon), true);
     assert_true(join(p.other, lasting, NULL)->present);
     bed_run(p.b, 1800);
@@ -78,7 +73,6 @@ static void its_client_cancels_it_by_going_on_with_the_session(void **state)
 static void a_goodbye_leaves_no_will(void **state)
 {
     struct pair p = begin(state);
-
     bed_disconnect(join(p.a, lasting, &soon), false);
     bed_run(p.b, 1800);
     assert_int_equal(wills(p.b), 0);
@@ -87,7 +81,6 @@ static void a_goodbye_leaves_no_will(void **state)
 static void a_clean_start_ends_the_session_and_the_will_is_due(void **state)
 {
     struct pair p = begin(state);
-
     for (unsigned i = 0; i < 2; i++) {
         bed_disconnect(join(p.a, lasting, &late), true);
         assert_int_equal(wills(p.b), i);
@@ -100,7 +93,6 @@ static void a_clean_start_ends_the_session_and_the_will_is_due(void **state)
 static void taking_over_with_a_clean_start_publishes_a_delayed_will(void **state)
 {
     struct pair p = begin(state);
-
     join(p.a, lasting, &late);
     join(p.other, lasting, &late);
     assert_int_equal(wills(p.b), 0);
@@ -115,7 +107,6 @@ static void a_delay_ends_with_the_session(void **state)
 {
     struct pair p = begin(state);
     uint64_t begun_ms = clock_monotonic_ms();
-
     bed_disconnect_session(join(p.a, lasting, &late), true, 1);
     bed_run(p.b, 800);
     assert_int_equal(wills(p.b), 0);
@@ -126,7 +117,6 @@ static void a_delay_ends_with_the_session(void **state)
 static void a_session_that_ends_with_its_connection_delays_nothing(void **state)
 {
     struct pair p = begin(state);
-
     bed_disconnect_session(join(p.a, lasting, &late), true, 0);
     assert_int_equal(wills(p.b), 1);
     bed_disconnect_session(join(p.a, passing, &late), true, 0);
@@ -140,7 +130,6 @@ static void a_session_that_ends_with_its_connection_delays_nothing(void **state)
 static void another_broker_publishes_it_when_the_one_that_left_it_dies(void **state)
 {
     struct pair p = begin(state);
-
     bed_disconnect(join(p.other, lasting, &soon), true);
     bed_kill(p.b, p.other);
     BED_UNTIL_MS(p.b, wills(p.b) == 1, 5000);
@@ -149,7 +138,6 @@ static void another_broker_publishes_it_when_the_one_that_left_it_dies(void **st
 static void the_delay_of_a_dead_brokers_client_is_kept(void **state)
 {
     struct pair p = begin(state);
-
     join(p.other, lasting, &soon);
     bed_kill(p.b, p.other);
     BED_UNTIL_MS(p.b, bed_redis(p.b, "HLEN fl:{r}:dead") == 1, 8000);
@@ -166,7 +154,6 @@ static void its_client_comes_back_in_time(void **state)
 {
     struct pair p = begin(state);
     struct bed_node *third = bed_add_ready(p.b);
-
     join(p.other, lasting, &late);
     bed_kill(p.b, p.other);
     bed_disconnect(join(p.a, lasting, NULL), false);
@@ -183,7 +170,6 @@ static void its_client_comes_back_in_time(void **state)
 static void it_comes_back_clean(void **state)
 {
     struct pair p = begin(state);
-
     join(p.other, lasting, &late);
     bed_kill(p.b, p.other);
     assert_false(join(p.a, anew, NULL)->present);
@@ -196,7 +182,6 @@ static bool is_present(struct bed_node *n)
 {
     struct bed_client *c = join(n, lasting, NULL);
     bool present = c->present;
-
     bed_disconnect_session(c, false, 0);
     return present;
 }
@@ -215,7 +200,6 @@ static void a_session_lasts_as_long_as_its_end_says(void **state)
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct bed_session how = {.durable = true, .expiry_s = cases[i].at_connect};
-
         bed_disconnect_session(join(p.a, how, NULL), false, cases[i].at_disconnect);
         if (cases[i].at_disconnect != 0)
             bed_run(p.b, 1050); /* it is over, but not found yet, perhaps */
@@ -229,7 +213,6 @@ static void a_dead_brokers_sessions_last_as_long_as_their_begin_said(void **stat
     struct pair p = begin(state);
     struct bed_session how = {.durable = true, .expiry_s = 1};
     struct bed_client *c = join(p.other, how, &late);
-
     bed_subscribe(c, "t", 1);
     bed_subscribe(bed_connect(p.other, "stays", true), "t", 1);
     BED_UNTIL(p.b, p.a->sub_count == 2);
@@ -245,7 +228,6 @@ static void one_that_ends_with_its_connection_ends_when_that_dies(void **state)
 {
     struct pair p = begin(state);
     struct bed_client *c = join(p.other, passing, &late);
-
     bed_subscribe(c, "t", 1);
     BED_UNTIL(p.b, p.a->sub_count == 1);
     bed_kill(p.b, p.other);
@@ -259,7 +241,6 @@ static void one_that_ends_with_its_connection_goes_on_with_what_was_there(void *
 {
     struct pair p = begin(state);
     struct bed_client *c = join(p.a, lasting, NULL);
-
     bed_subscribe(c, "t", 1);
     bed_disconnect(c, false);
     bed_publish(bed_connect(p.a, "pub", false), "t", "1", 1);
@@ -279,7 +260,6 @@ static void one_that_ends_with_its_connection_isnt_taken_over(void **state)
 {
     struct pair p = begin(state);
     struct bed_client *c = join(p.a, passing, &late);
-
     bed_subscribe(c, "t", 1);
     BED_UNTIL(p.b, p.other->sub_count == 1);
     c = join(p.other, lasting, NULL);
@@ -292,11 +272,8 @@ static void one_that_ends_with_its_connection_isnt_taken_over(void **state)
 static void a_session_whose_time_is_over_leaves_its_will_to_the_next_one(void **state)
 {
     struct pair p = begin(state);
-
-    redisReply *keys;
-
     bed_disconnect_session(join(p.a, lasting, &late), true, 3000);
-    keys = redisCommand(p.b->redis, "KEYS fl:{s*}:s:c");
+    redisReply *keys = redisCommand(p.b->redis, "KEYS fl:{s*}:s:c");
     assert_int_equal(keys->elements, 1);
     freeReplyObject(redisCommand(p.b->redis, "HSET %s xat 1000", keys->element[0]->str));
     freeReplyObject(keys);
@@ -314,7 +291,6 @@ static void nothing_of_the_old_session_is_left_in_the_new_one(void **state)
     struct pair p = begin(state);
     struct bed_client *pub = bed_connect(p.a, "pub", false);
     struct bed_client *c = join(p.a, lasting, NULL);
-
     bed_subscribe(c, "old", 1);
     for (int i = 0; i < 3; i++)
         bed_publish(pub, "old", "x", 1);
@@ -343,7 +319,6 @@ static void it_may_take_over_itself(void **state)
 {
     struct pair p = begin(state);
     struct bed_client *c = join(p.a, anew, &at_once);
-
     bed_subscribe(c, "t", 1);
     BED_UNTIL(p.b, p.other->sub_count == 1);
     assert_false(join(p.other, anew, NULL)->present);

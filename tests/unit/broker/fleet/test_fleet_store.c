@@ -7,7 +7,6 @@
 static void bed_do(struct bed *b, const char *command)
 {
     redisReply *r = redisCommand(b->redis, command);
-
     assert_non_null(r);
     assert_int_not_equal(r->type, REDIS_REPLY_ERROR);
     freeReplyObject(r);
@@ -23,7 +22,6 @@ static struct fleet_keys keys_of(struct bed *b)
 {
     redisReply *r = redisCommand(b->redis, "GET fl:{r}:secret");
     struct fleet_keys keys;
-
     fleet_keys_init(&keys, "");
     assert_non_null(r);
     if (r->type == REDIS_REPLY_STRING)
@@ -38,7 +36,6 @@ static bool has_session(struct bed *b, const struct fleet_keys *keys, const char
     redisReply *r =
         redisCommand(b->redis, "EXISTS %ss:%s", fleet_key_clients(keys, bucket).text, client);
     bool there = r != NULL && r->integer == 1;
-
     freeReplyObject(r);
     return there;
 }
@@ -47,19 +44,13 @@ static void fleets_of_different_names_on_one_database_dont_meet(void **state)
 {
     struct bed *b = *state;
     struct bed_node *plain = bed_add_ready(b);
-    struct bed_node *one;
-    struct bed_node *two;
-    struct bed_client *here;
-    struct bed_client *there;
-    struct bed_client *publisher;
-
     b->cfg.name = "one";
-    one = bed_add_ready(b);
+    struct bed_node *one = bed_add_ready(b);
     b->cfg.name = "two";
-    two = bed_add_ready(b);
-    here = bed_connect(plain, "same-id", true);
-    there = bed_connect(one, "same-id", true);
-    publisher = bed_connect(two, "same-id", true);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *here = bed_connect(plain, "same-id", true);
+    struct bed_client *there = bed_connect(one, "same-id", true);
+    struct bed_client *publisher = bed_connect(two, "same-id", true);
     bed_subscribe(here, "t/#", 1);
     bed_subscribe(there, "t/#", 1);
     bed_publish(publisher, "t/1", "m", 1);
@@ -82,7 +73,6 @@ static void a_fresh_fleet_has_a_format_and_a_secret_that_all_nodes_share(void **
     struct bed_node *two = bed_add_ready(b);
     struct fleet_keys keys = keys_of(b);
     char id[BED_TEXT];
-
     assert_true(keys.keyed);
     assert_int_equal(bed_redis(b, "GET fl:{r}:format"), FLEET_FORMAT);
     for (int i = 0; i < 20; i++) {
@@ -100,12 +90,10 @@ static void a_secret_that_redis_lost_is_the_same_again(void **state)
     struct bed_node *one = bed_add_ready(b);
     struct bed_client *c = bed_connect(one, "device", true);
     struct fleet_keys keys = keys_of(b);
-    struct fleet_keys again;
-
     bed_do(b, "FLUSHALL");
     BED_UNTIL(b, bed_redis(b, "EXISTS fl:{r}:secret") == 1);
     BED_UNTIL(b, has_session(b, &keys, "device"));
-    again = keys_of(b);
+    struct fleet_keys again = keys_of(b);
     assert_memory_equal(again.secret, keys.secret, sizeof(keys.secret));
     assert_true(c->connected);
     assert_int_equal(one->start_overs, 0);
@@ -115,8 +103,6 @@ static void who_finds_another_secret_begins_anew(void **state)
 {
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
-    struct fleet_keys keys;
-
     bed_connect(one, "device", true);
     bed_do(b, "MULTI");
     bed_do(b, "FLUSHALL");
@@ -126,18 +112,16 @@ static void who_finds_another_secret_begins_anew(void **state)
     bed_do(b, "EXEC");
     BED_UNTIL(b, one->start_overs == 1 && bed_ready(one));
     bed_connect(one, "device", true);
-    keys = keys_of(b);
+    struct fleet_keys keys = keys_of(b);
     assert_true(has_session(b, &keys, "device"));
 }
 
 static void data_of_another_format_is_left_alone(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *n;
-
     bed_do(b, "SET fl:{r}:ver 7");
     bed_do(b, "SET fl:{r}:format 3");
-    n = bed_add(b);
+    struct bed_node *n = bed_add(b);
     BED_UNTIL(b, trouble_of(n) != NULL);
     bed_run(b, 2 * b->cfg.lease_ms + 500);
     assert_false(bed_ready(n));
@@ -151,15 +135,12 @@ static void data_of_another_format_is_left_alone(void **state)
 static void data_from_before_formats_is_carried_on_when_its_brokers_are_gone(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *n;
     struct fleet_keys unkeyed;
-    uint64_t until;
-
     fleet_keys_init(&unkeyed, "");
     bed_do(b, "SET fl:{r}:ver 7");
     bed_do(b, "HSET fl:{r}:nodes 0123456789abcdef 5");
-    n = bed_add(b);
-    until = clock_monotonic_ms() + 2 * b->cfg.lease_ms + 500;
+    struct bed_node *n = bed_add(b);
+    uint64_t until = clock_monotonic_ms() + 2 * b->cfg.lease_ms + 500;
     while (clock_monotonic_ms() < until) { /* one of them is at work */
         bed_run(b, 100);
         bed_do(b, "HINCRBY fl:{r}:nodes 0123456789abcdef 1");
@@ -188,7 +169,6 @@ struct many {
 static struct many *many_filters(void)
 {
     struct many *m = calloc(1, sizeof(*m));
-
     assert_non_null(m);
     for (int i = 0; i < MANY; i++) {
         memset(m->text[i], 'x', LONG_FILTER);
@@ -218,11 +198,9 @@ static size_t entries_from(struct bed *b, long long ver, size_t *largest)
 {
     redisReply *r = redisCommand(b->redis, "XRANGE fl:{r}:log (%lld-0 +", ver);
     size_t count = r->elements;
-
     *largest = 0;
     for (size_t i = 0; i < count; i++) {
         size_t len = r->element[i]->element[1]->element[3]->len;
-
         if (len > *largest)
             *largest = len;
     }
@@ -239,7 +217,6 @@ static void entries_of_the_log_have_a_bound(void **state)
     struct many *m = many_filters();
     long long ver = bed_redis(b, "GET fl:{r}:ver");
     size_t largest;
-
     c->status = -1;
     subscribe_many(c, m);
     BED_UNTIL(b, c->status >= 0);
@@ -263,7 +240,6 @@ static void the_log_is_trimmed_by_bytes(void **state)
     char *data = malloc(1 << 20);
     long long bytes = 0;
     size_t largest;
-
     assert_true(scripts_init(&scripts));
     assert_non_null(data);
     memset(data, 'x', 1 << 20);
@@ -277,7 +253,6 @@ static void the_log_is_trimmed_by_bytes(void **state)
     for (int i = 0; i < 50; i++) {
         redisReply *r = redisCommand(b->redis, "EVALSHA %s 1 fl:{r}: %s %d %b 20000 33554432",
                                      scripts.sha[SCRIPT_APPEND], hex, 1000 + i, data, 1 << 20);
-
         assert_int_equal(r->type, REDIS_REPLY_ARRAY);
         bytes = r->element[2]->integer;
         assert_true(bytes <= 32 << 20);
@@ -293,21 +268,18 @@ static void a_session_of_many_filters_is_loaded_in_parts(void **state)
 {
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
-    struct bed_node *late;
     struct bed_client *c = bed_connect(one, "many", true);
     struct bed_client *d = bed_connect(one, "few", true);
     struct many *m = many_filters();
-    redisReply *r;
-    long long calls;
-
     c->status = -1;
     subscribe_many(c, m);
     bed_subscribe(d, "t/#", 1);
     BED_UNTIL(b, c->status >= 0);
-    r = redisCommand(b->redis, "INFO commandstats");
-    calls = atoll(strstr(r->str, "cmdstat_evalsha:calls=") + strlen("cmdstat_evalsha:calls="));
+    redisReply *r = redisCommand(b->redis, "INFO commandstats");
+    long long calls =
+        atoll(strstr(r->str, "cmdstat_evalsha:calls=") + strlen("cmdstat_evalsha:calls="));
     freeReplyObject(r);
-    late = bed_add_ready(b);
+    struct bed_node *late = bed_add_ready(b);
     assert_int_equal(late->sub_count, MANY + 1);
     r = redisCommand(b->redis, "INFO commandstats");
     assert_true(atoll(strstr(r->str, "cmdstat_evalsha:calls=") + strlen("cmdstat_evalsha:calls=")) -
@@ -333,12 +305,9 @@ static void a_session_of_many_filters_is_loaded_in_parts(void **state)
 static bool is_marked_full(struct bed *b)
 {
     redisReply *keys = redisCommand(b->redis, "KEYS fl:{s*}:s:c");
-    redisReply *r;
-    bool marked;
-
     assert_int_equal(keys->elements, 1);
-    r = redisCommand(b->redis, "HEXISTS %s qf", keys->element[0]->str);
-    marked = r->integer == 1;
+    redisReply *r = redisCommand(b->redis, "HEXISTS %s qf", keys->element[0]->str);
+    bool marked = r->integer == 1;
     freeReplyObject(r);
     freeReplyObject(keys);
     return marked;
@@ -351,7 +320,6 @@ static void a_queue_that_was_full_is_so_until_it_is_half_empty(struct bed *b)
     struct bed_node *one = bed_add_ready(b);
     struct bed_client *c = bed_connect(one, "c", true);
     struct bed_client *publisher = bed_connect(one, "publisher", true);
-
     memset(payload, 'x', sizeof(payload));
     payload[sizeof(payload) - 1] = '\0';
     bed_subscribe(c, "t", 1);
@@ -371,7 +339,6 @@ static void a_queue_that_was_full_is_so_until_it_is_half_empty(struct bed *b)
 static void a_queue_that_was_full_by_bytes_alone_is_so_until_it_is_half_empty(void **state)
 {
     struct bed *b = *state;
-
     b->cfg.queue_limit = 0;
     b->cfg.queue_limit_bytes = 4000;
     a_queue_that_was_full_is_so_until_it_is_half_empty(b);
@@ -380,7 +347,6 @@ static void a_queue_that_was_full_by_bytes_alone_is_so_until_it_is_half_empty(vo
 static void a_queue_that_was_full_by_bytes_is_so_until_it_is_half_empty(void **state)
 {
     struct bed *b = *state;
-
     b->cfg.queue_limit = 1000;
     b->cfg.queue_limit_bytes = 4000;
     a_queue_that_was_full_is_so_until_it_is_half_empty(b);
@@ -391,12 +357,9 @@ static long long calls_of(struct bed *b, const char *command)
 {
     redisReply *r = redisCommand(b->redis, "INFO commandstats");
     char field[64];
-    const char *at;
-    long long calls;
-
     snprintf(field, sizeof(field), "cmdstat_%s:calls=", command);
-    at = strstr(r->str, field);
-    calls = at != NULL ? atoll(at + strlen(field)) : 0;
+    const char *at = strstr(r->str, field);
+    long long calls = at != NULL ? atoll(at + strlen(field)) : 0;
     freeReplyObject(r);
     return calls;
 }
@@ -408,7 +371,6 @@ static void a_session_of_many_filters_is_claimed_in_parts(void **state)
     struct bed_node *two = bed_add_ready(b);
     struct bed_client *c = bed_connect(one, "c", true);
     struct many *m = many_filters();
-
     c->status = -1;
     subscribe_many(c, m);
     BED_UNTIL(b, c->status >= 0);
@@ -425,12 +387,10 @@ static long long most_arguments(struct bed *b)
 {
     redisReply *r = redisCommand(b->redis, "SLOWLOG GET 10000");
     long long most = 0;
-
     for (size_t i = 0; i < r->elements; i++) {
         const redisReply *command = r->element[i]->element[3];
         const char *last = command->element[command->elements - 1]->str;
         long long count = (long long)command->elements;
-
         if (strncmp(last, "... (", 5) == 0)
             count += atoll(last + 5);
         most = count > most ? count : most;
@@ -446,7 +406,6 @@ static void a_session_of_many_filters_is_asserted_in_parts(void **state)
     struct bed_node *one = bed_add_ready(b);
     struct bed_client *c = bed_connect(one, "c", true);
     char filter[16];
-    redisReply *keys;
     char key[64];
     char command[80];
 
@@ -454,7 +413,7 @@ static void a_session_of_many_filters_is_asserted_in_parts(void **state)
         snprintf(filter, sizeof(filter), "f/%d", i);
         bed_subscribe(c, filter, 1);
     }
-    keys = redisCommand(b->redis, "KEYS fl:{s*}:f:c");
+    redisReply *keys = redisCommand(b->redis, "KEYS fl:{s*}:f:c");
     assert_int_equal(keys->elements, 1);
     snprintf(key, sizeof(key), "%s", keys->element[0]->str);
     freeReplyObject(keys);

@@ -18,10 +18,8 @@ static size_t nodes_cut(struct bed *b)
 {
     redisReply *keys = redisCommand(b->redis, "KEYS fl:{n:*}:link");
     size_t count = 0;
-
     for (size_t i = 0; i < keys->elements; i++) {
         redisReply *r = redisCommand(b->redis, "HEXISTS %s cut", keys->element[i]->str);
-
         count += (size_t)r->integer;
         freeReplyObject(r);
     }
@@ -36,10 +34,8 @@ static void make_due(struct bed *b)
                                  "for _, m in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do "
                                  "redis.call('ZADD', KEYS[1], 1, m) end";
     redisReply *keys = redisCommand(b->redis, "KEYS fl:{s*}:due");
-
     for (size_t i = 0; i < keys->elements; i++) {
         redisReply *r = redisCommand(b->redis, "EVAL %s 1 %s", script, keys->element[i]->str);
-
         assert_int_not_equal(r->type, REDIS_REPLY_ERROR);
         freeReplyObject(r);
     }
@@ -51,16 +47,12 @@ enum { WILLS = 12 }; /* one of their buckets is the other node's to look at */
 static void nobody_is_cut_off_for_a_will_that_waits_for_room(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_node *two;
-    struct bed_client *watcher;
     struct bed_client *all[WILLS];
     char id[BED_TEXT];
-
     b->cfg.lease_ms = 20000;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
-    watcher = bed_connect(one, "watcher", true);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *watcher = bed_connect(one, "watcher", true);
     bed_subscribe(watcher, "w/#", 1);
     for (int i = 0; i < WILLS; i++) {
         snprintf(id, sizeof(id), "c%d", i);
@@ -87,19 +79,14 @@ static void nobody_is_cut_off_for_a_will_that_waits_for_room(void **state)
 static void nobody_is_cut_off_for_a_client_that_comes_while_redis_is_full(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_node *two;
-    struct bed_client *watcher;
-    struct bed_client *c;
-
     b->cfg.lease_ms = 20000;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
-    watcher = bed_connect(one, "watcher", true);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *watcher = bed_connect(one, "watcher", true);
     bed_subscribe(watcher, "w/#", 1);
     bed_connect_will(one, "c", true, &offline);
     set_full(b, true);
-    c = bed_connect_begin(two, "c", true, false, NULL);
+    struct bed_client *c = bed_connect_begin(two, "c", true, false, NULL);
     bed_run(b, 3500);
     assert_int_equal(c->status, -1);
     assert_int_equal(nodes_cut(b), 0);
@@ -116,7 +103,6 @@ static void nobody_is_cut_off_for_a_client_that_comes_while_redis_is_full(void *
 static void lose_data(struct bed *b)
 {
     char command[128];
-
     snprintf(command, sizeof(command), "rm -rf '%s/appendonlydir'", b->server.folder);
     assert_int_equal(system(command), 0);
     assert_true(redis_server_run(&b->server, NULL, NULL));
@@ -138,18 +124,12 @@ static void restart_redis(struct bed *b)
 static void a_session_whose_connection_ends_while_redis_is_away_is_there_afterwards(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_node *two;
-    struct bed_client *c;
-    struct bed_client *watcher;
-    struct bed_client *publisher;
-
     b->cfg.lease_ms = 20000;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
-    c = bed_connect_will(one, "c", true, &offline);
-    watcher = bed_connect(two, "watcher", true);
-    publisher = bed_connect(two, "publisher", true);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *c = bed_connect_will(one, "c", true, &offline);
+    struct bed_client *watcher = bed_connect(two, "watcher", true);
+    struct bed_client *publisher = bed_connect(two, "publisher", true);
     bed_subscribe(c, "t", 1);
     bed_subscribe(watcher, "w/#", 1);
     redis_server_kill(&b->server);
@@ -176,14 +156,10 @@ static void a_session_whose_connection_ends_while_redis_is_away_is_there_afterwa
 static void an_end_that_is_told_twice_is_an_end(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_node *two;
-    struct bed_client *c;
-
     b->cfg.lease_ms = 20000;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
-    c = bed_connect_will(one, "c", true, &offline);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *c = bed_connect_will(one, "c", true, &offline);
     bed_subscribe(c, "t", 1);
     bed_left(c);
     one->store->ops->disconnect(one->store, &c->hold, true, STORE_EXPIRES_NEVER, NULL, NULL);
@@ -215,19 +191,14 @@ static void who_has_a_client_says_so_before_anybody_reaps_by_older_data(void **s
                                 "redis.call('HSET', 'fl:{r}:dead', dead, redis.call('TIME')[1]) "
                                 "return redis.call('HSET', 'fl:{r}:reap', dead, two)";
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_node *two;
-    redisReply *keys;
-    redisReply *r;
-
     b->cfg.lease_ms = 3000;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
     bed_connect_will(one, "c", true, &offline);
     restart_redis(b);
-    keys = redisCommand(b->redis, "KEYS fl:{s*}:s:c");
+    redisReply *keys = redisCommand(b->redis, "KEYS fl:{s*}:s:c");
     assert_int_equal(keys->elements, 1);
-    r = redisCommand(b->redis, "EVAL %s 1 %s", older, keys->element[0]->str);
+    redisReply *r = redisCommand(b->redis, "EVAL %s 1 %s", older, keys->element[0]->str);
     assert_int_equal(r->type, REDIS_REPLY_INTEGER);
     freeReplyObject(r);
     freeReplyObject(keys);
@@ -245,17 +216,12 @@ static void who_has_a_client_says_so_before_anybody_reaps_by_older_data(void **s
 static void a_will_under_way_is_void_when_another_run_gave_its_client_away(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_node *two;
-    struct bed_client *watcher;
-    struct bed_client *c;
-
     b->cfg.lease_ms = 20000;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
-    watcher = bed_connect(two, "watcher", true);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *watcher = bed_connect(two, "watcher", true);
     bed_subscribe(watcher, "w/#", 1);
-    c = bed_connect_will(one, "c", true, &offline);
+    struct bed_client *c = bed_connect_will(one, "c", true, &offline);
     BED_UNTIL(b, one->sub_count == 1);
     bed_left(c);
     one->store->ops->disconnect(one->store, &c->hold, true, STORE_EXPIRES_NEVER, NULL, NULL);
@@ -283,16 +249,11 @@ static void a_will_under_way_is_void_when_another_run_gave_its_client_away(void 
 static void rule_9_who_comes_back_while_a_load_goes_on_is_known(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_node *two;
-    struct fleet *f;
-    uint64_t two_id;
-
     b->cfg.hang_ms = 60000; /* who is stopped beats */
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
-    f = (struct fleet *)one->store;
-    two_id = ((struct fleet *)two->store)->id;
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct fleet *f = (struct fleet *)one->store;
+    uint64_t two_id = ((struct fleet *)two->store)->id;
     BED_UNTIL(b, fleet_node_find(f, two_id) != NULL);
     two->stopped = true;
     freeReplyObject(redisCommand(b->redis, "FLUSHALL"));

@@ -66,7 +66,9 @@ static void a_reload_takes_what_is_in_the_files_now(void **state)
     X509 *before = X509_dup(shown_by(FIRST));
     SSL *old = SSL_new(tls_contexts_of(t, &listeners[FIRST]));
     tls_files_write_new(&files[FIRST], "localhost", "EC", 3600);
-    assert_true(tls_contexts_reload(t, err, sizeof(err)));
+    assert_true(tls_contexts_prepare(t, &list, err, sizeof(err)));
+    assert_int_equal(X509_cmp(shown_by(FIRST), before), 0); /* not in force yet */
+    tls_contexts_commit(t);
     assert_int_not_equal(X509_cmp(shown_by(FIRST), before), 0);
     assert_int_equal(X509_cmp(SSL_get_certificate(old), before), 0); /* it goes on */
     SSL_free(old);
@@ -81,7 +83,7 @@ static void one_bad_file_keeps_all_as_they_were(void **state)
     X509 *second = X509_dup(shown_by(SECOND));
     tls_files_write_new(&files[FIRST], "localhost", "EC", 3600); /* good, and yet not taken */
     unlink(files[SECOND].key);
-    assert_false(tls_contexts_reload(t, err, sizeof(err)));
+    assert_false(tls_contexts_prepare(t, &list, err, sizeof(err)));
     assert_non_null(strstr(err, "listener 127.0.0.1:8884: tls: key '"));
     assert_non_null(strstr(err, files[SECOND].key));
     assert_int_equal(X509_cmp(shown_by(FIRST), first), 0);

@@ -138,8 +138,9 @@ static void what_changed_meanwhile_counts(void **state)
     struct core_bed *b = *state;
     bed_use_auth(b, BED_BOB, NULL);
     struct core_client *c = login(b, "builder"), *other = login(b, "builder");
-    c->client->connecting->login.stamp = 1; /* of a password that is replaced */
-    login_cancel(&c->client->connecting->login);
+    chain_cancel(&c->client->connecting->login);
+    c->client->connecting->login.source.grant =
+        (struct grant){.source = SOURCE_FILE, .stamp = 1}; /* of a password that is replaced */
     connect_attempt_judged(c->client, LOGIN_OK);
     core_settle(&b->core);
     assert_int_equal(bed_connack(c), MQTT_CONNACK_NOT_AUTHORIZED);

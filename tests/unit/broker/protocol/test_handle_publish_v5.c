@@ -168,7 +168,7 @@ static void a_qos_above_the_maximum_ends_the_connection(void **state)
 {
     struct core_bed *b = *state;
     b->core.config.mqtt.max_qos = 1;
-    bed_broker(b)->offers_all = false;
+    bed_broker(b)->takes_all_as_it_comes = false;
     struct core_client *c = publisher(b, true), *s = subscriber(b, "t");
     publish(b, c, 1, 1);
     assert_true(v5_acked(c, MQTT_PUBACK, 1, MQTT_R_SUCCESS));
@@ -183,7 +183,7 @@ static void so_does_the_retain_flag_where_nothing_is_retained(void **state)
 {
     struct core_bed *b = *state;
     b->core.config.mqtt.retain = false;
-    bed_broker(b)->offers_all = false;
+    bed_broker(b)->takes_all_as_it_comes = false;
     struct core_client *c = publisher(b, true);
     bed_publish(b, c, "t", 0, false);
     assert_false(c->freed);

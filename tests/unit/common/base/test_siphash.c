@@ -30,7 +30,6 @@ static void every_bit_of_the_key_counts(void **state)
 {
     uint8_t key[SIPHASH_KEY_SIZE] = {0};
     uint64_t plain = siphash(key, "device", 6);
-
     (void)state;
     for (unsigned bit = 0; bit < 128; bit++) {
         key[bit / 8] ^= (uint8_t)(1u << bit % 8);

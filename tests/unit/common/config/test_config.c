@@ -66,7 +66,6 @@ static const struct config_schema tls_schema = CONFIG_SCHEMA(struct tls, tls_fie
 static const char *check_times(const void *filled)
 {
     const struct check *c = filled;
-
     return c->timeout_ms > c->interval_ms ? "expected timeout to be at most interval" : NULL;
 }
 
@@ -186,7 +185,6 @@ static bool parse(const char *text, struct root *out, struct config_error *err)
 static void parse_good(const char *text, struct root *out)
 {
     struct config_error err;
-
     if (!parse(text, out, &err))
         fail_msg("%s", err.text);
 }
@@ -204,7 +202,6 @@ static const struct backend *backend_at(const struct root *r, size_t i)
 static void empty_file_is_all_defaults(void **state)
 {
     static const char *const texts[] = {"", "\n\n", "# only a comment\n", "---\n", "{}", "~\n"};
-
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         struct root r;
@@ -227,7 +224,6 @@ static void empty_file_is_all_defaults(void **state)
 static void whole_file_fills_the_structs(void **state)
 {
     struct root r;
-
     (void)state;
     parse_good("workers: 4\n"
                "anonymous: off\n"
@@ -283,7 +279,6 @@ static void whole_file_fills_the_structs(void **state)
 static void aliases_are_followed(void **state)
 {
     struct root r;
-
     (void)state;
     parse_good("backends:\n"
                "  a:\n"
@@ -299,7 +294,6 @@ static void aliases_are_followed(void **state)
 static void empty_sections_mean_defaults(void **state)
 {
     struct root r;
-
     (void)state;
     parse_good("listeners:\nbackends:\n  a:\n    health_check:\n    servers:\nproxies: []\n", &r);
     assert_int_equal(r.listeners.count, 0);
@@ -419,7 +413,6 @@ static void error_carries_line_and_column_as_numbers(void **state)
 {
     struct config_error err;
     struct root r;
-
     (void)state;
     assert_false(parse("\nnote: a\nworkers: x\n", &r, &err));
     assert_int_equal(err.line, 3);
@@ -431,7 +424,6 @@ static char *repeat(const char *piece, size_t n)
 {
     size_t len = strlen(piece);
     char *text = malloc(n * len + 1);
-
     assert_non_null(text);
     for (size_t i = 0; i < n; i++)
         memcpy(text + i * len, piece, len);
@@ -443,10 +435,8 @@ static void hostile_files_are_refused(void **state)
 {
     struct config_error err;
     struct root r;
-    char *text;
-
     (void)state;
-    text = repeat("[", 200000);
+    char *text = repeat("[", 200000);
     assert_false(parse(text, &r, &err));
     assert_string_equal(err.text, "t.yaml:1:33: expected at most 32 levels of nesting");
     free(text);
@@ -478,7 +468,6 @@ static void long_keys_and_values_are_cut_in_messages(void **state)
     struct config_error err;
     struct root r;
     char text[4200];
-
     (void)state;
     snprintf(text, sizeof(text), "%s: 1\n", key);
     assert_false(parse(text, &r, &err));
@@ -495,7 +484,6 @@ static void files_are_read_from_disk(void **state)
     struct config_error err;
     struct root r;
     int fd = mkstemp(path);
-
     (void)state;
     assert_true(fd >= 0);
     assert_int_equal(write(fd, "workers: 3\n", 11), 11);
@@ -522,7 +510,6 @@ static void defaults_come_without_a_file(void **state)
     struct config_error err;
     struct listener l;
     struct root r;
-
     (void)state;
     assert_true(config_defaults(&root_schema, &r, &err));
     assert_int_equal(r.max_packet, 1 << 20);

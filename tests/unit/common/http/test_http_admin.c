@@ -43,7 +43,6 @@ static void reply_hello(struct evhttp_request *req, const char *tail, void *arg)
 static void reply_tail(struct evhttp_request *req, const char *tail, void *arg)
 {
     struct evbuffer *body = evbuffer_new();
-
     evbuffer_add_printf(body, "%s:%s", (const char *)arg, tail);
     http_admin_reply(req, 200, "application/json", body);
     assert_int_equal(evbuffer_get_length(body), 0);
@@ -57,7 +56,6 @@ static void reply_echo(struct evhttp_request *req, const char *tail, void *arg)
     char *weight = http_admin_query(req, "weight");
     char *absent = http_admin_query(req, "absent");
     char text[128];
-
     (void)tail;
     (void)arg;
     snprintf(text, sizeof(text), "body=%s/%zu weight=%s absent=%s", body ? body : "(none)", len,
@@ -71,7 +69,6 @@ static void reply_echo(struct evhttp_request *req, const char *tail, void *arg)
 static void reply_large(struct evhttp_request *req, const char *tail, void *arg)
 {
     struct evbuffer *body = evbuffer_new();
-
     (void)tail;
     (void)arg;
     for (int i = 0; i < 25000; i++)
@@ -85,7 +82,6 @@ static unsigned slow_replies;
 static void reply_slowly(struct evhttp_request *req, const char *tail, void *arg)
 {
     uint64_t end = clock_thread_cpu_ns() + 1000 * 1000;
-
     (void)tail;
     (void)arg;
     while (clock_thread_cpu_ns() < end)
@@ -105,7 +101,6 @@ static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     char err[200];
-
     assert_non_null(f);
     f->base = event_base_new();
     f->admin = http_admin_new(f->base, "127.0.0.1:0", err, sizeof(err));
@@ -127,7 +122,6 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-
     http_admin_free(f->admin);
     event_base_free(f->base);
     free(f);
@@ -140,7 +134,6 @@ static int dial(const struct fixture *f)
                              .sin_port = htons((uint16_t)http_admin_port(f->admin)),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
     assert_true(fd >= 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
     assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
@@ -156,7 +149,6 @@ static void send_all(const struct fixture *f, int fd, const char *text)
 {
     uint64_t deadline = clock_monotonic_ms() + DEADLINE_MS;
     size_t len = strlen(text);
-
     while (len > 0 && clock_monotonic_ms() < deadline) {
         ssize_t n = send(fd, text, len, MSG_NOSIGNAL);
         if (n < 0 && errno != EAGAIN)
@@ -173,7 +165,6 @@ static void send_all(const struct fixture *f, int fd, const char *text)
 static bool receive(struct fixture *f, int fd, const char *until)
 {
     uint64_t deadline = clock_monotonic_ms() + DEADLINE_MS;
-
     f->len = 0;
     while (clock_monotonic_ms() < deadline) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -197,7 +188,6 @@ static const char *ask(struct fixture *f, const char *method, const char *path, 
 {
     char request[1024];
     int fd = dial(f);
-
     snprintf(request, sizeof(request),
              "%s %s HTTP/1.1\r\nHost: 127.0.0.1:1\r\nConnection: close\r\n%s%s", method, path, more,
              strstr(more, "\r\n\r\n") != NULL ? "" : "\r\n");
@@ -217,7 +207,6 @@ static void assert_has(const char *response, const char *part)
 static void assert_status(const char *response, int status)
 {
     char line[32];
-
     snprintf(line, sizeof(line), "HTTP/1.1 %d ", status);
     assert_memory_equal(response, line, strlen(line));
 }
@@ -225,7 +214,6 @@ static void assert_status(const char *response, int status)
 static void route_answers_with_type_and_no_store(void **state)
 {
     const char *r = ask(*state, "GET", "/", "");
-
     assert_status(r, 200);
     assert_has(r, "Content-Type: text/plain; charset=utf-8\r\n");
     assert_has(r, "Cache-Control: no-store\r\n");
@@ -235,7 +223,6 @@ static void route_answers_with_type_and_no_store(void **state)
 static void head_gets_no_body(void **state)
 {
     const char *r = ask(*state, "HEAD", "/", "");
-
     assert_status(r, 200);
     assert_has(r, "Content-Length: 6\r\n");
     assert_null(strstr(r, "hello"));
@@ -244,7 +231,6 @@ static void head_gets_no_body(void **state)
 static void unknown_paths_are_404(void **state)
 {
     static const char *const paths[] = {"/x", "/ap", "/api", "/put/"};
-
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         const char *r = ask(*state, "GET", paths[i], "");
         assert_status(r, 404);
@@ -305,7 +291,6 @@ static void large_reply_arrives_whole_before_the_close(void **state)
 {
     struct fixture *f = *state;
     const char *body = strstr(ask(f, "GET", "/large", ""), "\r\n\r\n") + 4;
-
     assert_int_equal(f->len - (size_t)(body - f->response), 250000);
 }
 
@@ -338,7 +323,6 @@ static void too_large_requests_are_refused(void **state)
     struct fixture *f = *state;
     char *request = malloc(200000);
     int fd = dial(f);
-
     assert_non_null(request);
     strcpy(request,
            "POST /api/servers/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 70000\r\n\r\n");
@@ -368,7 +352,6 @@ static void connection_is_kept_for_further_requests(void **state)
 {
     struct fixture *f = *state;
     int fd = dial(f);
-
     for (int i = 0; i < 3; i++) {
         send_all(f, fd, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
         assert_true(receive(f, fd, "hello\n"));
@@ -381,7 +364,6 @@ static void slow_connections_make_room_for_one_that_asks(void **state)
 {
     struct fixture *f = *state;
     int fds[200];
-
     for (size_t i = 0; i < 200; i++) { /* more than there are places */
         fds[i] = dial(f);
         send_all(f, fds[i], "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ");
@@ -403,7 +385,6 @@ static void a_crowd_that_comes_at_once_drives_out_nobody_who_asks(void **state)
     struct fixture *f = *state;
     int fds[400];
     int asking = dial(f);
-
     assert_int_equal(send(asking, request, sizeof(request) - 1, MSG_NOSIGNAL), sizeof(request) - 1);
     for (size_t i = 0; i < 400; i++)
         fds[i] = dial(f);
@@ -417,7 +398,6 @@ static void a_crowd_that_comes_at_once_drives_out_nobody_who_asks(void **state)
 static void dial_many(struct fixture *f, int *fds, size_t count, unsigned requests)
 {
     static const char request[] = "GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n";
-
     slow_replies = 0;
     for (size_t i = 0; i < count; i++) {
         fds[i] = dial(f);
@@ -439,7 +419,6 @@ static void a_turn_has_a_bound_however_much_is_asked(void **state)
     uint64_t deadline = clock_monotonic_ms() + DEADLINE_MS;
     uint64_t longest_ns = 0;
     int fds[100];
-
     dial_many(f, fds, 100, 4);
     while (slow_replies < 400 && clock_monotonic_ms() < deadline) {
         uint64_t began_ns = clock_thread_cpu_ns();
@@ -459,7 +438,6 @@ static void who_leaves_while_his_request_waits_is_forgotten(void **state)
     struct fixture *f = *state;
     int fds[40];
     int crowd[200];
-
     dial_many(f, fds, 40, 20);
     while (slow_replies < 40)
         turn(f);
@@ -493,7 +471,6 @@ static void a_request_has_a_deadline_however_it_trickles(void **state)
     int silent = dial(f);
     int slow = dial(f);
     struct pollfd p[2] = {{.fd = silent, .events = POLLIN}, {.fd = slow, .events = POLLIN}};
-
     send_all(f, slow, "GET / HTTP/1.1\r\nX: ");
     while (clock_monotonic_ms() - start < 7000) {
         pump(f);
@@ -548,7 +525,6 @@ static void requests_to_other_names_are_refused_on_every_method(void **state)
 static void replies_forbid_framing_sniffing_and_loading(void **state)
 {
     const char *r = ask(*state, "GET", "/none", "");
-
     assert_has(r, "X-Frame-Options: DENY\r\n");
     assert_has(r, "X-Content-Type-Options: nosniff\r\n");
     assert_has(r, "Referrer-Policy: no-referrer\r\n");
@@ -561,7 +537,6 @@ static void out_of_descriptors_the_listener_pauses_and_recovers(void **state)
     struct rlimit before;
     int fd = dial(f);
     int highest = dup(fd);
-
     close(highest);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     struct rlimit none = {.rlim_cur = (rlim_t)highest, .rlim_max = before.rlim_max};
@@ -588,7 +563,6 @@ static void bind_errors_name_address_and_cause(void **state)
     char taken[32];
     char expected[128];
     char err[200];
-
     snprintf(taken, sizeof(taken), "127.0.0.1:%d", http_admin_port(f->admin));
     assert_null(http_admin_new(f->base, taken, err, sizeof(err)));
     snprintf(expected, sizeof(expected),
@@ -607,7 +581,6 @@ static void every_form_of_address_binds(void **state)
     static const char *const forms[] = {"*:0", "0.0.0.0:0", "localhost:0"};
     struct fixture *f = *state;
     char err[200];
-
     for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
         struct http_admin *a = http_admin_new(f->base, forms[i], err, sizeof(err));
         assert_non_null(a);
@@ -621,7 +594,6 @@ static void garbage_ends_the_connection_only(void **state)
     struct fixture *f = *state;
     static const char *const garbage[] = {"\x16\x03\x01\x02\x01\x01", "\r\n\r\n\r\n", "GET\r\n\r\n",
                                           "GET / HTTP/9.9\r\n\r\n", "\xff\xfe\r\n\r\n"};
-
     for (size_t i = 0; i < sizeof(garbage) / sizeof(garbage[0]); i++) {
         int fd = dial(f);
         send_all(f, fd, garbage[i]);

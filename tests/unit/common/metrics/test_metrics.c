@@ -13,7 +13,6 @@
 static void assert_rendered(struct metrics *m, const char *expected)
 {
     struct evbuffer *out = evbuffer_new();
-
     metrics_render(m, out);
     evbuffer_add(out, "", 1);
     assert_string_equal((const char *)evbuffer_pullup(out, -1), expected);
@@ -23,7 +22,6 @@ static void assert_rendered(struct metrics *m, const char *expected)
 static void empty_registry_renders_nothing(void **state)
 {
     struct metrics *m = metrics_new();
-
     (void)state;
     assert_rendered(m, "");
     metrics_free(m);
@@ -33,7 +31,6 @@ static void empty_registry_renders_nothing(void **state)
 static void family_has_its_header_once_and_its_series_together(void **state)
 {
     struct metrics *m = metrics_new();
-
     (void)state;
     metric_counter *a = metrics_counter(m, "a_total", "About a.", "side=\"client\"");
     metric_gauge *g = metrics_gauge(m, "g", "About g.", NULL);
@@ -56,7 +53,6 @@ static void asking_again_gives_the_same_series(void **state)
 {
     struct metrics *m = metrics_new();
     static const double bounds[] = {1};
-
     (void)state;
     assert_ptr_equal(metrics_counter(m, "c", "h", "x=\"1\""),
                      metrics_counter(m, "c", "h", "x=\"1\""));
@@ -74,7 +70,6 @@ static void histogram_buckets_are_cumulative_and_bounds_inclusive(void **state)
     static const double bounds[] = {0.001, 0.25, 1};
     struct metrics *m = metrics_new();
     struct metric_histogram *h = metrics_histogram(m, "d_seconds", "Time.", "op=\"x\"", bounds, 3);
-
     (void)state;
     metric_observe(h, 0.001);
     metric_observe(h, 0.0015);
@@ -95,7 +90,6 @@ static void histogram_without_labels_has_only_le(void **state)
 {
     static const double bounds[] = {100};
     struct metrics *m = metrics_new();
-
     (void)state;
     metrics_histogram(m, "s_bytes", "Size.", NULL, bounds, 1);
     assert_rendered(m, "# HELP s_bytes Size.\n"
@@ -111,7 +105,6 @@ static void collect_servers(struct metrics_writer *w, void *arg)
 {
     const char *server = arg;
     char labels[64] = "";
-
     metrics_label(labels, sizeof(labels), "server", server);
     metrics_emit_family(w, "up", "gauge", "Whether it is up.");
     metrics_emit(w, "up", labels, 1);
@@ -124,7 +117,6 @@ static void collect_servers(struct metrics_writer *w, void *arg)
 static void collectors_share_families_with_each_other_and_the_registry(void **state)
 {
     struct metrics *m = metrics_new();
-
     (void)state;
     metric_add(metrics_counter(m, "reg_total", "Also registered.", NULL), 1);
     assert_true(metrics_collector(m, collect_servers, (void *)(uintptr_t) "a"));
@@ -159,7 +151,6 @@ static void collect_numbers(struct metrics_writer *w, void *arg)
 static void numbers_and_help_are_written_as_the_format_wants(void **state)
 {
     struct metrics *m = metrics_new();
-
     (void)state;
     metrics_collector(m, collect_numbers, NULL);
     assert_rendered(m, "# HELP n a\\\\b\\nc\n"
@@ -171,7 +162,6 @@ static void numbers_and_help_are_written_as_the_format_wants(void **state)
 static void labels_are_escaped_and_left_out_when_too_long(void **state)
 {
     char buf[32] = "";
-
     (void)state;
     metrics_label(buf, sizeof(buf), "a", "x\"y\\z\n");
     assert_string_equal(buf, "a=\"x\\\"y\\\\z\\n\"");

@@ -1,5 +1,6 @@
 /* Tables of bytes and verdicts for both versions, every cut of a header, and round trips. */
 #include "common/net/proxy_protocol.h"
+#include "common/net/proxy_v2.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -20,7 +21,6 @@
 static const char *show(const struct sockaddr_storage *a, char *buf, size_t size)
 {
     char host[INET6_ADDRSTRLEN];
-
     if (a->ss_family == AF_INET) {
         const struct sockaddr_in *in = (const struct sockaddr_in *)a;
         inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
@@ -38,7 +38,6 @@ static const char *show(const struct sockaddr_storage *a, char *buf, size_t size
 static void assert_address(const struct sockaddr_storage *a, const char *expected)
 {
     char buf[80];
-
     assert_string_equal(show(a, buf, sizeof(buf)), expected);
 }
 
@@ -60,7 +59,6 @@ static enum proxy_result parse(const uint8_t *bytes, size_t len, struct proxy_in
                                size_t *used)
 {
     uint8_t *copy = malloc(len > 0 ? len : 1);
-
     assert_non_null(copy);
     memcpy(copy, bytes, len);
     enum proxy_result result = proxy_parse(copy, len, out, used);
@@ -136,7 +134,6 @@ static void unix_sockets_count_as_local(void **state)
     uint8_t header[16 + 216 + 4] = SIG "\x21\x31\x00\xdb";
     struct proxy_info info;
     size_t used;
-
     (void)state;
     header[16 + 216] = 0x04; /* an empty TLV behind the addresses */
     assert_int_equal(parse(header, 16 + 216 + 3, &info, &used), PROXY_OK);
@@ -211,7 +208,7 @@ static void malformed_headers_are_refused(void **state)
         /* lengths: addresses that don't fit, more than we accept (told from the head alone) */
         {BYTES(SIG "\x21\x11\x00\x0b\x0a\x00\x00\x01\x0a\x00\x00\x02\x30\x39\x07")},
         {BYTES(SIG "\x21\x21\x00\x0c" IPV4_BLOCK)},
-        {BYTES(SIG "\x21\x11\x02\x09")},
+        {BYTES(SIG "\x21\x11\x12\x0c")},
         {BYTES(SIG "\x20\x00\xff\xff")},
         /* TLVs: half a head, a value beyond the end */
         {BYTES(SIG "\x21\x11\x00\x0e" IPV4_BLOCK "\x04\x00")},
@@ -243,7 +240,6 @@ static void checksum_is_verified_when_there(void **state)
     static const uint8_t crc[4] = {0xe3, 0x74, 0x12, 0x53};
     struct proxy_info info;
     size_t used;
-
     (void)state;
     memcpy(header + 31, crc, 4);
     assert_int_equal(parse(header, sizeof(header) - 1, &info, &used), PROXY_OK);
@@ -308,17 +304,16 @@ static void written_bytes_are_those_of_the_specification(void **state)
 {
     struct proxy_info info = {0};
     uint8_t buf[PROXY_V2_MAX];
-
     (void)state;
     set_address(&info.source, "10.0.0.1", 12345);
     set_address(&info.destination, "10.0.0.2", 1883);
-    assert_int_equal(proxy_write_v2(&info, buf, sizeof(buf)), 28);
+    assert_int_equal(proxy_v2_write(&info, buf, sizeof(buf)), 28);
     assert_memory_equal(buf, SIG "\x21\x11\x00\x0c" IPV4_BLOCK, 28);
 
     info.tls = info.tls_verified = true;
     strcpy(info.tls_version, "TLSv1.3");
     strcpy(info.tls_common_name, "dev1");
-    assert_int_equal(proxy_write_v2(&info, buf, sizeof(buf)), 53);
+    assert_int_equal(proxy_v2_write(&info, buf, sizeof(buf)), 53);
     assert_memory_equal(buf,
                         SIG "\x21\x11\x00\x25" IPV4_BLOCK "\x20\x00\x16\x07\x00\x00\x00\x00"
                             "\x21\x00\x07TLSv1.3\x22\x00\x04"
@@ -326,7 +321,7 @@ static void written_bytes_are_those_of_the_specification(void **state)
                         53);
 
     info.local = true;
-    assert_int_equal(proxy_write_v2(&info, buf, sizeof(buf)), 16);
+    assert_int_equal(proxy_v2_write(&info, buf, sizeof(buf)), 16);
     assert_memory_equal(buf, SIG "\x20\x00\x00\x00", 16);
 }
 
@@ -352,7 +347,7 @@ static void written_headers_read_back(void **state)
         memset(info.tls_common_name, 'n', sizeof(info.tls_common_name) - 1);
         set_address(&info.source, cases[i].source, 40000);
         set_address(&info.destination, cases[i].destination, 1883);
-        size_t len = proxy_write_v2(&info, buf, sizeof(buf));
+        size_t len = proxy_v2_write(&info, buf, sizeof(buf));
         assert_true(len > 0);
         assert_int_equal(parse(buf, len, &read, &used), PROXY_OK);
         assert_int_equal(used, len);
@@ -366,9 +361,43 @@ static void written_headers_read_back(void **state)
         for (size_t cut = 0; cut < len; cut++) {
             uint8_t small[PROXY_V2_MAX];
             assert_int_equal(parse(buf, cut, &read, &used), PROXY_NEED_MORE);
-            assert_int_equal(proxy_write_v2(&info, small, cut), 0);
+            assert_int_equal(proxy_v2_write(&info, small, cut), 0);
         }
     }
+}
+
+static void a_certificate_is_written_and_read_back(void **state)
+{
+    struct proxy_info info = {.tls = true, .tls_verified = true, .tls_version = "TLSv1.3"};
+    struct proxy_info read;
+    static uint8_t der[PROXY_CERTIFICATE_MAX + 1], buf[PROXY_V2_MAX];
+    size_t used;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(der); i++)
+        der[i] = (uint8_t)(i * 31);
+    memset(info.tls_common_name, 'n', sizeof(info.tls_common_name) - 1);
+    memset(info.tls_version, 'v', sizeof(info.tls_version) - 1);
+    set_address(&info.source, "2001:db8::1", 40000);
+    set_address(&info.destination, "::1", 1883);
+    info.tls_certificate = der;
+    for (size_t len = 1; len <= sizeof(der); len = len < 64 ? len + 21 : len * 4 - 3) {
+        info.tls_certificate_len = len;
+        size_t size = proxy_write_v2(&info, buf, sizeof(buf));
+        assert_true(size > len);
+        assert_int_equal(proxy_parse(buf, size, &read, &used), PROXY_OK);
+        assert_int_equal(used, size);
+        assert_int_equal(read.tls_certificate_len, len);
+        assert_memory_equal(read.tls_certificate, der, len);
+        assert_true(read.tls_certificate > buf && read.tls_certificate + len <= buf + size);
+    }
+    info.tls_certificate_len = PROXY_CERTIFICATE_MAX;
+    assert_true(proxy_write_v2(&info, buf, sizeof(buf)) > PROXY_CERTIFICATE_MAX);
+    info.tls_certificate_len = PROXY_CERTIFICATE_MAX + 1; /* left out */
+    size_t size = proxy_write_v2(&info, buf, sizeof(buf));
+    assert_true(size > 0 && size < 536);
+    assert_int_equal(proxy_parse(buf, size, &read, &used), PROXY_OK);
+    assert_null(read.tls_certificate);
 }
 
 static void addresses_of_other_families_are_written_as_unspecified(void **state)
@@ -377,11 +406,10 @@ static void addresses_of_other_families_are_written_as_unspecified(void **state)
     struct proxy_info read;
     uint8_t buf[PROXY_V2_MAX];
     size_t used;
-
     (void)state;
     info.source.ss_family = AF_UNIX;
     info.destination.ss_family = AF_UNIX;
-    assert_int_equal(proxy_write_v2(&info, buf, sizeof(buf)), 16);
+    assert_int_equal(proxy_v2_write(&info, buf, sizeof(buf)), 16);
     assert_int_equal(parse(buf, 16, &read, &used), PROXY_OK);
     assert_true(read.local);
 }
@@ -390,7 +418,6 @@ static void random_bytes_behind_a_signature_do_no_harm(void **state)
 {
     unsigned seed = 12345;
     uint8_t buf[600];
-
     (void)state;
     for (int round = 0; round < 20000; round++) {
         struct proxy_info info;
@@ -453,6 +480,7 @@ int main(void)
         cmocka_unit_test(tls_details_come_from_the_tlv),
         cmocka_unit_test(written_bytes_are_those_of_the_specification),
         cmocka_unit_test(written_headers_read_back),
+        cmocka_unit_test(a_certificate_is_written_and_read_back),
         cmocka_unit_test(addresses_of_other_families_are_written_as_unspecified),
         cmocka_unit_test(random_bytes_behind_a_signature_do_no_harm),
     };

@@ -177,7 +177,7 @@ static void what_becomes_of_a_cancelled_question_is_nothing_to_the_next(void **s
     turn(a);
 }
 
-/* The resolver lets go of the question in a later turn, and finds no dial any more. */
+/* The resolver frees the question in a later turn, and finds no dial any more. */
 static void a_dial_may_end_while_it_asks(void **state)
 {
     struct asking *a = *state;

@@ -36,14 +36,12 @@ static void block_server(struct fixture *f)
     redisContext *other = redis_server_connect(&f->server);
     bool is_busy = false;
     int done = 0;
-
     freeReplyObject(redisCommand(other, "CONFIG SET busy-reply-threshold 1"));
     redisAppendCommand(f->blocker, "EVAL %s 0", "while true do end");
     while (done == 0)
         assert_int_equal(redisBufferWrite(f->blocker, &done), REDIS_OK);
     while (!is_busy) {
         redisReply *r = redisCommand(other, "PING");
-
         is_busy = r->type == REDIS_REPLY_ERROR;
         freeReplyObject(r);
     }
@@ -53,7 +51,6 @@ static void block_server(struct fixture *f)
 static bool on_greeted(void *arg, struct redis_link *l, const struct redis_server_info *info)
 {
     struct fixture *f = arg;
-
     (void)l;
     f->info = *info;
     f->greeted++;
@@ -65,7 +62,6 @@ static bool on_greeted(void *arg, struct redis_link *l, const struct redis_serve
 static void on_entered(void *arg, const redisReply *r)
 {
     struct fixture *f = arg;
-
     f->entered += r != NULL ? 1 : 0;
 }
 
@@ -73,7 +69,6 @@ static bool on_enter(void *arg, struct redis_link *l)
 {
     struct fixture *f = arg;
     struct redis_queue *q = redis_link_greeting(l);
-
     if (!f->asks || f->entered % 2 == 1)
         return true;
     redis_queue_begin(q, 2);
@@ -86,7 +81,6 @@ static bool on_enter(void *arg, struct redis_link *l)
 static void on_lost(void *arg, struct redis_link *l, const char *why)
 {
     struct fixture *f = arg;
-
     (void)l, (void)why;
     f->lost++;
 }
@@ -94,14 +88,12 @@ static void on_lost(void *arg, struct redis_link *l, const char *why)
 static void on_message(void *arg, const char *payload, size_t len)
 {
     struct fixture *f = arg;
-
     snprintf(f->message, sizeof(f->message), "%.*s", (int)len, payload);
 }
 
 static void on_reply(void *arg, const redisReply *r)
 {
     struct fixture *f = arg;
-
     if (r == NULL)
         f->null_count++;
     else
@@ -111,7 +103,6 @@ static void on_reply(void *arg, const redisReply *r)
 static void on_given_up(void *arg, struct redis_link *l, const char *command, size_t len)
 {
     struct fixture *f = arg;
-
     (void)l;
     snprintf(f->given_up, sizeof(f->given_up), "%.*s", (int)len, command);
     f->given_up_count++;
@@ -139,14 +130,12 @@ static struct redis_link *new_link(struct fixture *f, bool pubsub)
         .message = on_message,
         .given_up = on_given_up,
     };
-
     return redis_link_new(f->base, &cfg);
 }
 
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
-
     *state = f;
     if (!redis_server_start(&f->server) || redis_url_parse(f->server.url, &f->url) != NULL)
         return -1;
@@ -158,7 +147,6 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-
     redis_link_free(f->link);
     event_base_free(f->base);
     redis_server_stop(&f->server);
@@ -170,7 +158,6 @@ static int teardown(void **state)
 static void turn(struct fixture *f)
 {
     struct timeval tv = {.tv_usec = 20000};
-
     event_base_loopexit(f->base, &tv);
     event_base_loop(f->base, EVLOOP_ONCE);
     redis_link_input(f->link, clock_monotonic_ms(), f->box);
@@ -188,7 +175,6 @@ static void turn(struct fixture *f)
 static void incr(struct fixture *f, const char *key, enum redis_command_flags flags)
 {
     struct redis_queue *q = redis_link_queue(f->link);
-
     redis_queue_begin(q, 2);
     redis_queue_str(q, "INCR");
     redis_queue_str(q, key);
@@ -198,7 +184,6 @@ static void incr(struct fixture *f, const char *key, enum redis_command_flags fl
 static void replies_come_in_the_order_of_commands(void **state)
 {
     struct fixture *f = *state;
-
     for (int i = 0; i < 10; i++)
         incr(f, "a b\r\n}c", REDIS_REPLAY);
     TURN_UNTIL(f, f->reply_count == 10);
@@ -217,7 +202,6 @@ static void scripts_are_loaded_and_loaded_again_when_redis_forgot_them(void **st
     char sha[41] = "";
     redisContext *c = redis_server_connect(&f->server);
     redisReply *r = redisCommand(c, "SCRIPT LOAD %b", script.text, script.len);
-
     memcpy(sha, r->str, 40);
     freeReplyObject(r);
     TURN_UNTIL(f, redis_link_is_up(f->link));
@@ -243,7 +227,6 @@ static void unanswered_commands_are_replayed_after_a_lost_connection(void **stat
 {
     struct fixture *f = *state;
     redisContext *c = redis_server_connect(&f->server);
-
     TURN_UNTIL(f, redis_link_is_up(f->link));
     kill(f->server.pid, SIGSTOP);
     incr(f, "k", REDIS_REPLAY);
@@ -261,7 +244,6 @@ static void unanswered_commands_are_replayed_after_a_lost_connection(void **stat
 static void a_silent_server_is_left_and_found_again(void **state)
 {
     struct fixture *f = *state;
-
     TURN_UNTIL(f, redis_link_is_up(f->link));
     kill(f->server.pid, SIGSTOP);
     incr(f, "k", REDIS_REPLAY);
@@ -276,7 +258,6 @@ static void a_silent_server_is_left_and_found_again(void **state)
 static void be_slow(struct fixture *f)
 {
     struct redis_queue *q = redis_link_queue(f->link);
-
     redis_queue_begin(q, 3);
     redis_queue_str(q, "EVAL");
     redis_queue_str(q, "redis.call('INCR', 'slow') "
@@ -290,7 +271,6 @@ static void be_slow(struct fixture *f)
 static void a_command_that_never_comes_in_time_is_given_up(void **state)
 {
     struct fixture *f = *state;
-
     incr(f, "before", REDIS_REPLAY);
     be_slow(f);
     incr(f, "after", REDIS_REPLAY);
@@ -309,13 +289,11 @@ static void a_command_that_never_comes_in_time_is_given_up(void **state)
 static void a_server_that_is_away_makes_nothing_be_given_up(void **state)
 {
     struct fixture *f = *state;
-    uint64_t end;
-
     incr(f, "n", REDIS_REPLAY);
     TURN_UNTIL(f, f->reply_count == 1);
     kill(f->server.pid, SIGSTOP);
     incr(f, "n", REDIS_REPLAY);
-    end = clock_monotonic_ms() + 3000;
+    uint64_t end = clock_monotonic_ms() + 3000;
     while (clock_monotonic_ms() < end)
         turn(f);
     kill(f->server.pid, SIGCONT);
@@ -327,7 +305,6 @@ static void a_restarted_server_shows_another_run_id(void **state)
 {
     struct fixture *f = *state;
     char before[48];
-
     TURN_UNTIL(f, redis_link_is_up(f->link));
     strcpy(before, f->info.run_id);
     incr(f, "k", REDIS_REPLAY);
@@ -344,7 +321,6 @@ static void a_restarted_server_shows_another_run_id(void **state)
 static void a_held_link_writes_nothing(void **state)
 {
     struct fixture *f = *state;
-
     TURN_UNTIL(f, redis_link_is_up(f->link));
     redis_link_hold(f->link, true);
     incr(f, "k", REDIS_REPLAY);
@@ -358,7 +334,6 @@ static void a_held_link_writes_nothing(void **state)
 static void a_reset_tells_every_pending_command(void **state)
 {
     struct fixture *f = *state;
-
     for (int i = 0; i < 5; i++)
         incr(f, "k", REDIS_REPLAY);
     redis_link_reset(f->link, "test");
@@ -371,11 +346,9 @@ static void published_messages_arrive_on_a_pubsub_link(void **state)
 {
     struct fixture *f = *state;
     redisContext *c = redis_server_connect(&f->server);
-    struct redis_queue *q;
-
     redis_link_free(f->link);
     f->link = new_link(f, true);
-    q = redis_link_queue(f->link);
+    struct redis_queue *q = redis_link_queue(f->link);
     redis_queue_begin(q, 2);
     redis_queue_str(q, "SUBSCRIBE");
     redis_queue_str(q, "ch");
@@ -395,7 +368,6 @@ static bool silent_incr(struct fixture *f, const char *key)
 {
     struct redis_queue *q = redis_link_queue(f->link);
     enum redis_command_flags flags = redis_queue_begin_silent(q, 2);
-
     redis_queue_str(q, "INCR");
     redis_queue_str(q, key);
     redis_queue_end(q, flags, NULL, NULL);
@@ -406,7 +378,6 @@ static void silent_commands_are_done_and_not_answered(void **state)
 {
     struct fixture *f = *state;
     struct redis_queue *q = redis_link_queue(f->link);
-
     TURN_UNTIL(f, redis_link_is_up(f->link));
     for (int i = 0; i < 100; i++) {
         assert_true(silent_incr(f, "k"));
@@ -431,7 +402,6 @@ static void silent_commands_are_done_and_not_answered(void **state)
 static void silent_commands_are_not_repeated(void **state)
 {
     struct fixture *f = *state;
-
     TURN_UNTIL(f, redis_link_is_up(f->link));
     kill(f->server.pid, SIGSTOP);
     incr(f, "first", REDIS_REPLAY);
@@ -453,7 +423,6 @@ static void silent_commands_are_ordinary_ones_where_they_are_not_allowed(void **
 {
     struct fixture *f = *state;
     redisContext *c = redis_server_connect(&f->server);
-
     freeReplyObject(redisCommand(c, "ACL SETUSER limited on >pw ~* &* +@all -client|reply"));
     redis_link_free(f->link);
     strcpy(f->url.user, "limited");
@@ -482,8 +451,6 @@ static void login_and_database_are_used(void **state)
 {
     struct fixture *f = *state;
     redisContext *c = redis_server_connect(&f->server);
-    redisReply *r;
-
     freeReplyObject(redisCommand(c, "CONFIG SET requirepass s3cret"));
     redis_link_free(f->link);
     f->link = new_link(f, false);
@@ -496,7 +463,7 @@ static void login_and_database_are_used(void **state)
     TURN_UNTIL(f, f->reply_count == 1);
     freeReplyObject(redisCommand(c, "AUTH s3cret"));
     freeReplyObject(redisCommand(c, "SELECT 3"));
-    r = redisCommand(c, "GET k");
+    redisReply *r = redisCommand(c, "GET k");
     assert_string_equal(r->str, "1");
     freeReplyObject(r);
     redisFree(c);
@@ -508,7 +475,6 @@ static void a_host_name_is_resolved(void **state)
     redisContext *c = redis_server_connect(&f->server);
     redisReply *r = NULL;
     char command[64];
-
     for (unsigned port = 20000 + (unsigned)getpid() % 30000; r == NULL; port++) {
         snprintf(command, sizeof(command), "CONFIG SET port %u", port);
         r = redisCommand(c, command);
@@ -531,7 +497,6 @@ static void a_host_name_is_resolved(void **state)
 static void the_owner_asks_before_anything_is_replayed(void **state)
 {
     struct fixture *f = *state;
-
     f->asks = true;
     incr(f, "k", REDIS_REPLAY);
     TURN_UNTIL(f, f->reply_count == 1);
@@ -552,8 +517,6 @@ static void a_server_that_is_busy_with_the_owners_question_is_soon_asked_again(v
 {
     struct fixture *f = *state;
     redisContext *other = redis_server_connect(&f->server);
-    uint64_t from_ms;
-
     redis_link_free(f->link);
     f->backoff_min_ms = 50;
     f->backoff_max_ms = 60000;
@@ -561,7 +524,7 @@ static void a_server_that_is_busy_with_the_owners_question_is_soon_asked_again(v
     f->blocker = redis_server_connect(&f->server);
     f->link = new_link(f, false);
     TURN_UNTIL(f, f->greeted == 1 && redis_link_state(f->link) == REDIS_LINK_WAITING);
-    from_ms = clock_monotonic_ms();
+    uint64_t from_ms = clock_monotonic_ms();
     freeReplyObject(redisCommand(other, "SCRIPT KILL"));
     TURN_UNTIL(f, redis_link_is_up(f->link));
     assert_in_range(clock_monotonic_ms() - from_ms, 0, 300); /* 400 to 800 for one that is unfit */
@@ -573,11 +536,9 @@ static void a_server_that_is_busy_with_the_owners_question_is_soon_asked_again(v
 static void change_key(void *each_arg, void *arg, struct redis_args args)
 {
     size_t len;
-    char *key;
-
     (void)arg;
     redis_args_next(&args, &len);
-    key = redis_args_next(&args, &len);
+    char *key = redis_args_next(&args, &len);
     assert_int_equal(len, 1);
     *key = *(const char *)each_arg;
     assert_null(redis_args_next(&args, &len));
@@ -587,14 +548,12 @@ static void what_is_unanswered_can_be_changed_before_it_is_replayed(void **state
 {
     struct fixture *f = *state;
     redisContext *c = redis_server_connect(&f->server);
-    redisReply *r;
     char other[] = "o";
-
     incr(f, "k", REDIS_REPLAY);
     incr(f, "k", REDIS_REPLAY);
     redis_queue_each(redis_link_queue(f->link), on_reply, change_key, other);
     TURN_UNTIL(f, f->reply_count == 2);
-    r = redisCommand(c, "GET o");
+    redisReply *r = redisCommand(c, "GET o");
     assert_string_equal(r->str, "2");
     freeReplyObject(r);
     redisFree(c);
@@ -604,7 +563,6 @@ static void replies_for_which_there_is_no_time_come_next_time(void **state)
 {
     struct fixture *f = *state;
     struct timebox none;
-
     TURN_UNTIL(f, redis_link_is_up(f->link));
     timebox_open_at(&none, 0, 0, 0);
     none.over = true;
@@ -628,7 +586,6 @@ struct keeper {
 static void on_kept(void *arg, const redisReply *r)
 {
     struct keeper *k = arg;
-
     (void)r;
     k->kept = redis_link_keep_reply(k->f->link);
     redis_link_pause(k->f->link, true);
@@ -639,7 +596,6 @@ static void a_paused_link_waits_while_a_reply_is_worked_through(void **state)
     struct fixture *f = *state;
     struct keeper k = {.f = f};
     struct redis_queue *q = redis_link_queue(f->link);
-
     redis_queue_begin(q, 2);
     redis_queue_str(q, "INCR");
     redis_queue_str(q, "kept");

@@ -1,6 +1,7 @@
 /* The states of redis_link, arrow by arrow, with a server that the test plays itself. */
 #include "common/base/clock.h"
 #include "common/redis/redis_link.h"
+#include "common/redis/redis_link_states.h"
 
 #include <arpa/inet.h>
 #include <event2/event.h>

@@ -17,7 +17,6 @@ static void put(struct redis_queue *q, enum redis_command_flags flags)
 static void write_all(struct redis_queue *q)
 {
     size_t len;
-
     redis_queue_unwritten(q, &len);
     redis_queue_wrote(q, len);
 }
@@ -26,12 +25,10 @@ static void write_all(struct redis_queue *q)
 static void only_what_is_left_of_the_timed_out_is_written_singly(void **state)
 {
     struct redis_queue q = {0};
-    size_t one;
     size_t len;
-
     (void)state;
     put(&q, REDIS_REPLAY);
-    one = redis_queue_bytes(&q);
+    size_t one = redis_queue_bytes(&q);
     put(&q, REDIS_VOLATILE);
     put(&q, REDIS_REPLAY);
     put(&q, REDIS_VOLATILE);
@@ -57,6 +54,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_what_is_left_of_the_timed_out_is_written_singly),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

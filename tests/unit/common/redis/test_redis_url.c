@@ -13,7 +13,6 @@
 static void short_forms_get_defaults(void **state)
 {
     struct redis_url u;
-
     (void)state;
     assert_null(redis_url_parse("redis://redis", &u));
     assert_string_equal(u.host, "redis");
@@ -28,7 +27,6 @@ static void short_forms_get_defaults(void **state)
 static void login_port_and_database_are_taken(void **state)
 {
     struct redis_url u;
-
     (void)state;
     assert_null(redis_url_parse("redis://me:s%40cr:t@[::1]:7001/3", &u));
     assert_string_equal(u.user, "me");
@@ -44,7 +42,6 @@ static void login_port_and_database_are_taken(void **state)
 static void unix_sockets_are_taken(void **state)
 {
     struct redis_url u;
-
     (void)state;
     assert_null(redis_url_parse("unix:///run/r.sock", &u));
     assert_string_equal(u.path, "/run/r.sock");
@@ -76,7 +73,6 @@ static void what_cannot_work_is_refused(void **state)
         "unix://relative/path",
         "unix:///p?x=1",
     };
-
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_non_null(redis_url_check(bad[i]));
@@ -142,6 +138,5 @@ int main(void)
         cmocka_unit_test(password_comes_from_a_file),
         cmocka_unit_test(tls_is_another_scheme_of_the_same_form),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

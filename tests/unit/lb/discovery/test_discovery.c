@@ -521,13 +521,12 @@ static void out_of_descriptors_nothing_expires(void **state)
 {
     struct fixture *f = *state;
     struct rlimit before;
-    struct rlimit few;
     f->server.v4 = 3;
     start(f);
     assert_true(run_until_count(f, 3, 5000));
     /* Between two questions c-ares may hold a socket open: the limit is below all that are. */
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    few = before;
+    struct rlimit few = before;
     few.rlim_cur = 3;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
     bool emptied = run_until_count(f, 0, 2000); /* hold is 600 ms */

@@ -80,7 +80,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    backend_unref(f->backend);
+    backend_free(f->backend);
     pool_free(f->pool);
     event_base_free(f->base);
     return 0;

@@ -38,7 +38,7 @@ static void use_backend(enum lb_balance balance, enum lb_proxy proxy)
 {
     const struct backend_config backend = {
         .name = (char *)"b", .balance = balance, .proxy_protocol = proxy};
-    backend_unref(settings.backend);
+    backend_free(settings.backend);
     settings.backend = backend_new(&backend, set);
     assert_non_null(settings.backend);
 }
@@ -71,7 +71,7 @@ static int teardown(void **state)
     (void)state;
     wheel_cancel(&flow.timer);
     attempt_free(flow.attempt);
-    backend_unref(settings.backend);
+    backend_free(settings.backend);
     settings.backend = NULL;
     server_set_unref(set);
     return 0;

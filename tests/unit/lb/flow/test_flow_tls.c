@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "common/net/proxy_protocol.h"
+#include "common/net/proxy_v2.h"
 #include "tests/unit/lb/flow/flow_fixture.h"
 #include "tests/unit/tls_fixture.h"
 
@@ -256,6 +257,38 @@ static void server_learns_of_tls_and_the_clients_certificate(void **state)
     }
 }
 
+static void server_gets_the_certificate_where_it_is_asked_for(void **state)
+{
+    (void)state;
+    struct proxy_info info;
+    char tls[256];
+    struct fake *s = plane_add_server(&plane, "s1", true);
+    snprintf(tls, sizeof(tls), ", client_ca: %s, client_auth: optional", client_files.certificate);
+    start(tls, "    proxy_protocol: v2\n    proxy_certificate: true\n");
+    SSL_CTX_use_certificate_file(client_ctx, client_files.certificate, SSL_FILETYPE_PEM);
+    SSL_CTX_use_PrivateKey_file(client_ctx, client_files.key, SSL_FILETYPE_PEM);
+    SSL_SESSION_free(session);
+    session = NULL;
+    struct client c = connect_tls();
+    say_tls(&c, "hello");
+    int server = fake_accept(s);
+    uint8_t buf[PROXY_V2_MAX];
+    size_t used;
+    wait_readable(server);
+    ssize_t n = recv(server, buf, sizeof(buf), 0);
+    assert_true(n > 0);
+    assert_int_equal(proxy_parse(buf, (size_t)n, &info, &used), PROXY_OK);
+    assert_true(info.tls_verified);
+    const unsigned char *at = info.tls_certificate;
+    X509 *given = d2i_X509(NULL, &at, (long)info.tls_certificate_len);
+    assert_non_null(given);
+    assert_int_equal(X509_cmp(given, SSL_CTX_get0_certificate(client_ctx)), 0);
+    X509_free(given);
+    hang_up(&c);
+    hear_closed(server);
+    close(server);
+}
+
 static void client_without_a_required_certificate_is_refused(void **state)
 {
     (void)state;
@@ -322,6 +355,7 @@ int main(void)
         TEST(bytes_that_are_not_tls_end_that_connection_only),
         TEST(ticket_of_one_worker_resumes_on_any),
         TEST(server_learns_of_tls_and_the_clients_certificate),
+        TEST(server_gets_the_certificate_where_it_is_asked_for),
         TEST(client_without_a_required_certificate_is_refused),
         TEST(handshake_waits_while_no_server_is_up),
         TEST(renewed_certificate_is_served_after_a_reload),

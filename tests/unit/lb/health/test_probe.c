@@ -200,11 +200,10 @@ static void a_lack_of_descriptors_is_not_the_servers_fault(void **state)
     struct event_base *base = event_base_new();
     struct peer peer;
     struct rlimit before;
-    struct rlimit few;
     struct probe_spec spec = {.type = LB_CHECK_TCP};
     peer_init(&peer, base, &spec.addr, &spec.addrlen);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    few = before;
+    struct rlimit few = before;
     few.rlim_cur = 3;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
     struct outcome o = probe_peer(base, &spec);

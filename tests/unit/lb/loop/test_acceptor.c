@@ -13,7 +13,7 @@
 
 static struct worker *const worker = &bench.workers[0];
 static struct worker *const neighbour = &bench.workers[1];
-static struct acceptor *acceptor; /* NULL: retired */
+static struct acceptor *acceptor; /* NULL: closed */
 static int clients[CLIENTS_MAX];
 static size_t client_count;
 
@@ -27,9 +27,9 @@ static void start(const char *listener)
     acceptor = LIST_FIRST(&worker->acceptors);
 }
 
-static void retire(void)
+static void close_it(void)
 {
-    acceptor_retire(acceptor);
+    acceptor_close(acceptor);
     acceptor = NULL;
 }
 
@@ -37,7 +37,7 @@ static int teardown(void **state)
 {
     (void)state;
     if (acceptor != NULL)
-        retire();
+        close_it();
     for (size_t i = 0; i < client_count; i++)
         close(clients[i]);
     bench_end();
@@ -191,26 +191,26 @@ static void new_flows_get_the_settings_of_a_new_snapshot(void **state)
     snapshot_unref(next);
 }
 
-static void who_retires_accepts_the_backlog_first_and_lets_go_of_all(void **state)
+static void what_waits_in_the_backlog_is_accepted_before_the_close(void **state)
 {
     (void)state;
     start("");
     dial(ACCEPTS_PER_TURN + 6); /* more than a turn's */
     int refs = (int)atomic_load(&bench.listener->refs);
-    retire();
+    close_it();
     assert_int_equal(flows_of(worker), ACCEPTS_PER_TURN + 6);
     assert_int_equal(atomic_load(&bench.listener->refs), refs - 1 + ACCEPTS_PER_TURN + 6);
     assert_true(LIST_EMPTY(&worker->acceptors));
 }
 
-static void who_retires_while_it_pauses_has_no_timer_left(void **state)
+static void closing_while_it_pauses_leaves_no_timer(void **state)
 {
     (void)state;
     start("    max_flows: 1\n");
     dial(2);
     bench_turn(worker, 0);
     assert_true(acceptor->paused);
-    retire();
+    close_it();
     bench_turn(worker, 10 * ACCEPT_PAUSE_MS); /* would call it */
     assert_int_equal(flows_of(worker), 1);
 }
@@ -242,8 +242,8 @@ int main(void)
         TEST(when_the_last_descriptor_is_gone_it_pauses_and_gives_the_place_back),
         TEST(a_worker_that_has_too_many_hands_the_connection_over),
         TEST(new_flows_get_the_settings_of_a_new_snapshot),
-        TEST(who_retires_accepts_the_backlog_first_and_lets_go_of_all),
-        TEST(who_retires_while_it_pauses_has_no_timer_left),
+        TEST(what_waits_in_the_backlog_is_accepted_before_the_close),
+        TEST(closing_while_it_pauses_leaves_no_timer),
         TEST(a_socket_that_cannot_be_watched_is_closed),
     };
     log_init("test_acceptor", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);

@@ -149,10 +149,9 @@ static void accepting_waits_when_descriptors_run_out(void **state)
     enum { COUNT = 30 };
     int clients[COUNT];
     struct rlimit before;
-    struct sockaddr_in addr;
     struct fake *s = plane_add_server(&plane, "s1", true);
     plane_start("", "");
-    addr = loopback(workers_port(plane.workers, "l"));
+    struct sockaddr_in addr = loopback(workers_port(plane.workers, "l"));
     getrlimit(RLIMIT_NOFILE, &before);
     for (int i = 0; i < COUNT; i++)
         clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -53,19 +53,20 @@ static void listeners_stand_on_their_backends(void **state)
     server_set_unref(set);
 }
 
-static void a_flows_backend_outlives_the_snapshot(void **state)
+static void a_flows_backend_outlives_a_reload(void **state)
 {
     (void)state;
     struct server_set *set = server_set_new();
     struct lb_config config = parse(two_backends);
     struct config_error err;
     struct snapshot *s = snapshot_build(&config, "test", 1, one_set, set, NULL, &err);
-    struct backend *b = backend_ref(s->backends[1]);
+    struct snapshot *of_flow = snapshot_ref(s);
+    struct backend *b = s->backends[1];
     snapshot_unref(s);
     server_set_unref(set);
     assert_string_equal(backend_name(b), "two");
     assert_int_equal(backend_config(b)->drain_timeout_ms, 7000);
-    backend_unref(b);
+    snapshot_unref(of_flow);
 }
 
 static void a_new_view_shares_the_servers_of_the_old_one(void **state)
@@ -119,7 +120,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(listeners_stand_on_their_backends),
-        cmocka_unit_test(a_flows_backend_outlives_the_snapshot),
+        cmocka_unit_test(a_flows_backend_outlives_a_reload),
         cmocka_unit_test(a_new_view_shares_the_servers_of_the_old_one),
         cmocka_unit_test(a_certificate_that_cannot_be_loaded_names_line_and_key),
     };

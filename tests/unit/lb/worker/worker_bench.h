@@ -113,7 +113,7 @@ static inline void bench_free_closed(struct worker *w)
     }
 }
 
-/* Every acceptor must be retired, every server of the test removed and released. */
+/* Every acceptor must be closed, every server of the test removed and released. */
 static inline void bench_end(void)
 {
     for (unsigned i = 0; i < BENCH_WORKERS; i++) {

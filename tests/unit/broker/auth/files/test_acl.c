@@ -22,7 +22,6 @@ static struct acl *load(const char *text)
 {
     char err[300];
     struct acl *acl = try_load(text, err, sizeof(err));
-
     if (acl == NULL)
         fail_msg("%s", err);
     return acl;
@@ -49,7 +48,6 @@ struct question {
 static void assert_answers(const char *text, const struct question *questions, size_t count)
 {
     struct acl *acl = load(text);
-
     for (size_t i = 0; i < count; i++) {
         const struct question *q = &questions[i];
         bool read = ask(acl, q->user, q->id, q->topic, ACL_READ);
@@ -77,7 +75,6 @@ static void empty_file_denies_all_but_subscribing(void **state)
 {
     static const struct question q[] = {
         {NULL, "c", "a", ""}, {"u", "c", "a/b", ""}, {"u", "c", "$SYS/x", ""}};
-
     (void)state;
     ASSERT_ANSWERS("# nothing\n\n", q);
 }
@@ -89,7 +86,6 @@ static void access_words_mean_what_they_say(void **state)
         {NULL, "c", "d", ""},           {NULL, "c", "plain", "rw"}, {NULL, "c", "other", ""},
         {NULL, "c", "two words", "rw"}, {NULL, "c", "tab", "r"},    {NULL, "c", "read", "rw"},
     };
-
     (void)state;
     ASSERT_ANSWERS("topic read r\n"
                    "topic write w\n"
@@ -112,7 +108,6 @@ static void users_and_anonymous_clients_have_their_own_rules(void **state)
         {"carol", "c", "bob/x", ""},    {"alic", "c", "alice/x", ""},
         {"b c", "c", "spaced", "rw"},   {NULL, "c", "alice/x", ""},
     };
-
     (void)state;
     ASSERT_ANSWERS("topic read public/#\n"
                    "user alice\n"
@@ -134,7 +129,6 @@ static void deny_goes_before_every_grant(void **state)
         {"u", "c", "b/u/x", "rw"},    {"u", "c", "b/u/no", ""},   {"v", "c", "b/v/no", ""},
         {"v", "c", "a/secret", "rw"}, {"u", "c", "all/u", ""},
     };
-
     (void)state;
     ASSERT_ANSWERS("pattern readwrite b/%u/#\n"
                    "pattern deny b/%u/no\n"
@@ -160,7 +154,6 @@ static void patterns_take_client_id_and_user_name(void **state)
         {"%c", "%u", "both/%c/%u", "rw"}, /* names are put in once */
         {"u", "", "dev//up", ""},
     };
-
     (void)state;
     ASSERT_ANSWERS("user nobody\n" /* patterns go for all, wherever they stand */
                    "pattern write dev/%c/up\n"
@@ -191,7 +184,6 @@ static void names_with_wildcards_or_levels_widen_nothing(void **state)
         {"u", "+", "open/x", ""},
         {"u", "x#", "open/x", "rw"},
     };
-
     (void)state;
     ASSERT_ANSWERS("pattern write dev/%c/up\n"
                    "pattern read user/%u/#\n"
@@ -211,7 +203,6 @@ static void wildcards_match_as_in_subscriptions(void **state)
     };
     static const struct question all[] = {
         {NULL, "c", "a", "rw"}, {NULL, "c", "$SYS/up", "r"}, {NULL, "c", "$other/up", ""}};
-
     (void)state;
     ASSERT_ANSWERS("topic read a/#\ntopic write x/+/y\n", q);
     ASSERT_ANSWERS("topic #\ntopic read $SYS/#\n", all);
@@ -221,7 +212,6 @@ static void patterns_longer_than_a_topic_match_nothing(void **state)
 {
     char *id = malloc(65536);
     struct acl *acl = load("pattern %c/%c/#\npattern read #\n");
-
     (void)state;
     assert_non_null(id);
     memset(id, 'x', 65535);
@@ -238,7 +228,6 @@ static void many_users_and_rules_are_kept_apart(void **state)
     size_t size = 1000 * 120;
     char *text = malloc(size);
     char *at = text;
-
     (void)state;
     assert_non_null(text);
     for (int i = 0; i < 1000; i++)
@@ -296,7 +285,6 @@ static void a_byte_order_mark_blanks_and_windows_line_ends_change_nothing(void *
 {
     static const struct question questions[] = {
         {NULL, "c", "first", "r"}, {"anna", "c", "hers", "rw"}, {"bob", "c", "his", "w"}};
-
     (void)state;
     assert_answers("\xef\xbb\xbftopic\tread \t first\r\nuser\tanna \r\n\ttopic  hers\t\r\n"
                    " user bob\r\ntopic write\this",
@@ -307,7 +295,6 @@ static void a_user_who_can_never_come_is_an_error(void **state)
 {
     char expected[300];
     char err[300];
-
     (void)state;
     assert_null(try_load("user m\xf6m\ntopic a\n", err, sizeof(err)));
     snprintf(expected, sizeof(expected), "%s:1: expected a user name in UTF-8", temp_file);
@@ -326,7 +313,6 @@ static void a_user_who_can_never_come_is_an_error(void **state)
 static void unreadable_files_are_named(void **state)
 {
     char err[300];
-
     (void)state;
     assert_null(acl_load("/nonexistent/acl", err, sizeof(err)));
     assert_string_equal(err, "/nonexistent/acl: cannot be read: No such file or directory");

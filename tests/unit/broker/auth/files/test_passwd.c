@@ -1,6 +1,7 @@
 /* Password files: fixed ones that mosquitto_passwd 2.0.11 wrote, new ones where it is installed. */
 #include "broker/auth/files/passwd.h"
 
+#include "broker/auth/scram/scram_keys.h"
 #include "common/base/hash.h"
 
 #include <fcntl.h>
@@ -34,10 +35,11 @@ enum { KEY = 7 };
     "carol:$7$5000$KKG8bEhLpoMgEben$IhccV3ZKMCRlZjhXdFd++yDdXNq4FzhLgLYMymq+8V/"                   \
     "ZbO7fhqorDWd6NVfxAHwkowcl4xbwDjBFR3JRMAYe+g==\n" /* "pass word:" and an accented e */
 
+#define KEY32 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
 static struct passwd *load(const char *text)
 {
     char err[300];
-
     temp_file_write(text, strlen(text));
     struct passwd *p = passwd_load(temp_file, KEY, err, sizeof(err));
     if (p == NULL)
@@ -59,7 +61,6 @@ static bool check(struct passwd *p, const char *user, const char *password)
 static void passwords_of_a_written_file_are_right(void **state)
 {
     struct passwd *p = load("# users\n\n" ALICE "  \n" BOB CAROL);
-
     (void)state;
     assert_true(check(p, "alice", "wonderland"));
     assert_true(check(p, "bob", "builder"));
@@ -95,10 +96,60 @@ static void everything_else_is_wrong(void **state)
     passwd_free(p);
 }
 
+/* RFC 7677's user */
+#define SCRAM_USER                                                                                 \
+    "user:$scram-sha-256$4096$W22ZaJ0SNY7soEsUEjb6gQ==$"                                           \
+    "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=$wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=\n"
+
+static void keys_for_scram_are_good_for_plain_passwords(void **state)
+{
+    struct passwd *p = load(BOB SCRAM_USER);
+    struct passwd_secret secret;
+
+    (void)state;
+    assert_true(check(p, "user", "pencil"));
+    assert_false(check(p, "user", "Pencil"));
+    assert_false(check(p, "user", ""));
+    assert_true(passwd_find(p, slice("user"), &secret));
+    assert_true(password_hash_needs_whole(&secret));
+    assert_int_equal(passwd_most_iterations(p), 4096);
+    passwd_free(p);
+}
+
+static void who_has_no_keys_for_scram_gets_some_made_up(void **state)
+{
+    struct passwd *p = load(BOB SCRAM_USER);
+    struct passwd *same = load(BOB SCRAM_USER);
+    struct passwd *other = load(SCRAM_USER ALICE);
+    struct scram_secret user;
+    struct scram_secret bob;
+    struct scram_secret again;
+
+    (void)state;
+    assert_true(passwd_find_scram(p, slice("user"), &user) == passwd_stamp(p, slice("user")));
+    assert_int_equal(user.iterations, 4096);
+    assert_int_equal(user.salt_len, 16);
+    assert_true(scram_keys_match(&user, slice("pencil")));
+    assert_int_equal(passwd_find_scram(p, slice("bob"), &bob), 0);
+    assert_int_equal(bob.iterations, 4096);
+    assert_int_equal(bob.salt_len, 16);
+    assert_int_equal(passwd_find_scram(p, slice("nobody"), &again), 0);
+    assert_memory_not_equal(bob.salt, again.salt, 16);
+    assert_int_equal(passwd_find_scram(same, slice("bob"), &again), 0);
+    assert_memory_equal(bob.salt, again.salt, 16);
+    assert_memory_equal(&bob.keys, &again.keys, sizeof(again.keys));
+    assert_int_equal(passwd_find_scram(other, slice("bob"), &again), 0);
+    assert_memory_not_equal(bob.salt, again.salt, 16);
+    assert_int_equal(passwd_find_scram(NULL, slice("bob"), &again), 0);
+    assert_int_equal(again.salt_len, 16);
+    passwd_free(p);
+    passwd_free(same);
+    passwd_free(other);
+}
+
 static void file_without_users_lets_nobody_in(void **state)
 {
     struct passwd *p = load("# nobody yet\n");
-
     (void)state;
     assert_false(check(p, "alice", "wonderland"));
     passwd_free(p);
@@ -111,7 +162,6 @@ static void windows_line_ends_and_a_missing_last_one_are_fine(void **state)
              "4PYdOTDjX3OlejCxbCIG2TmRlCxHF26LkMAV1PTuTy6XzZNrXsaK6obQzf2tBrXizQ==\r\n"
              "alice:$6$6b6crkICA6K11Zv2$Y2nU2aqf5isZLuHD4iPOLhbdVl3cmPnM9qZU8aILKLOJr"
              "GzEte0yldsnYV/4RvBsVlH1igwDtZZsOxXV8hpKaw==");
-
     (void)state;
     assert_true(check(p, "alice", "wonderland"));
     assert_true(check(p, "bob", "builder"));
@@ -121,7 +171,10 @@ static void windows_line_ends_and_a_missing_last_one_are_fine(void **state)
 static void mistakes_name_file_line_and_user(void **state)
 {
     static const char hashed[] =
-        "expected a password that mosquitto_passwd has hashed ($6$ or $7$; -U converts)";
+        "expected a password that mosquitto_passwd has hashed ($6$, $7$ "
+        "or $argon2id$; -U converts), or flotilla-passwd ($scram-sha-256$)";
+    static const char few[] = "expected 4096 to 1000000 iterations";
+    static const char keys[] = "expected StoredKey and ServerKey, 32 bytes each in base64";
     static const struct {
         const char *text;
         unsigned line;
@@ -148,6 +201,20 @@ static void mistakes_name_file_line_and_user(void **state)
         {"bob:$6$AAAA\n", 1, "bob", "expected a hash of 64 bytes in base64"},
         {"bob:$6$AAAA$AAAA\n", 1, "bob", "expected a hash of 64 bytes in base64"},
         {"bob:$6$AAAA$AAAA$AAAA\n", 1, "bob", "expected a hash of 64 bytes in base64"},
+        {"bob:$scram-sha-256\n", 1, "bob", hashed},
+        {"bob:$scram-sha-256$\n", 1, "bob", few},
+        {"bob:$scram-sha-256$4095$AAAA$AAAA$AAAA\n", 1, "bob", few},
+        {"bob:$scram-sha-256$1000001$AAAA$AAAA$AAAA\n", 1, "bob", few},
+        {"bob:$scram-sha-256$4096\n", 1, "bob", "expected a salt in base64"},
+        {"bob:$scram-sha-256$4096$A$AAAA$AAAA\n", 1, "bob", "expected a salt in base64"},
+        {"bob:$scram-sha-256$4096$AAAA\n", 1, "bob", keys},
+        {"bob:$scram-sha-256$4096$AAAA$AAAA$AAAA\n", 1, "bob", keys},
+        {"bob:$scram-sha-256$4096$AAAA$" KEY32 "\n", 1, "bob", keys},
+        {"bob:$scram-sha-256$4096$AAAA$" KEY32 "$AAAA\n", 1, "bob", keys},
+        {"bob:$scram-sha-256$4096$AAAA$" KEY32 "$" KEY32 "$\n", 1, "bob", keys},
+        {"Ju\xcc\x88rg:$scram-sha-256$4096$AAAA$" KEY32 "$" KEY32 "\n", 1, "Ju\xcc\x88rg",
+         "expected a name as SASLprep (RFC 4013) leaves it, of at most 256 bytes: no client that "
+         "uses SCRAM could say another one"},
         {ALICE "# again\n" ALICE, 3, NULL, "user 'alice' is already in line 1"},
     };
 
@@ -171,7 +238,6 @@ static void unreadable_files_are_named(void **state)
 {
     char expected[200];
     char err[300];
-
     (void)state;
     assert_null(passwd_load("/nonexistent/passwd", KEY, err, sizeof(err)));
     assert_string_equal(err, "/nonexistent/passwd: cannot be read: No such file or directory");
@@ -197,7 +263,6 @@ static void a_byte_order_mark_and_blanks_lose_nobody(void **state)
         "\xef\xbb\xbf" BOB,           "\xef\xbb\xbf# users\r\n" BOB, "bob :" HASH_OF_BOB "\n",
         "  bob\t: " HASH_OF_BOB "\n", "\tbob:" HASH_OF_BOB " \r\n",
     };
-
     (void)state;
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         struct passwd *p = load(files[i]);
@@ -238,7 +303,6 @@ static void a_pipe_is_refused_rather_than_waited_for(void **state)
 {
     char expected[300];
     char err[300];
-
     (void)state;
     assert_int_equal(unlink(temp_file), 0);
     assert_int_equal(mkfifo(temp_file, 0600), 0);
@@ -252,7 +316,6 @@ static void a_stamp_is_of_user_and_line(void **state)
     struct passwd *p = load(ALICE BOB);
     struct passwd *again = load(CAROL BOB "alice:" HASH_OF_BOB "\n");
     uint64_t bob = passwd_stamp(p, slice("bob"));
-
     (void)state;
     assert_true(bob != 0);
     assert_true(passwd_stamp(again, slice("bob")) == bob);
@@ -270,7 +333,6 @@ static void a_long_password_may_be_kept_short(void **state)
     struct passwd_secret secret = {.iterations = 7, .salt_len = 12};
     uint8_t text[1000];
     uint8_t buf[PASSWD_HASH_BYTES];
-
     (void)state;
     memset(text, 'x', sizeof(text));
     for (uint32_t len = 120; len < 140; len++) {
@@ -314,7 +376,6 @@ static bool run_tool(const char *const *argv)
     posix_spawn_file_actions_t quiet;
     int status = 0;
     pid_t pid;
-
     posix_spawn_file_actions_init(&quiet);
     posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY, 0);
@@ -331,7 +392,6 @@ static void file_of_the_real_tool_is_read(void **state)
 {
     static const char *const kinds[] = {"sha512", "sha512-pbkdf2"};
     char err[300];
-
     (void)state;
     temp_file_write("", 0);
     for (size_t i = 0; i < 2; i++) {
@@ -356,6 +416,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(passwords_of_a_written_file_are_right),
         TEST(everything_else_is_wrong),
+        TEST(keys_for_scram_are_good_for_plain_passwords),
+        TEST(who_has_no_keys_for_scram_gets_some_made_up),
         TEST(file_without_users_lets_nobody_in),
         TEST(windows_line_ends_and_a_missing_last_one_are_fine),
         TEST(mistakes_name_file_line_and_user),

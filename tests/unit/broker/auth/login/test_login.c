@@ -245,6 +245,66 @@ static void a_new_file_counts_for_who_waits(void **state)
     end(&f);
 }
 
+/* ---- what somebody else has found out --------------------------------------------------------- */
+
+static enum login_verdict settled(struct fixture *f, struct asker *a, const char *user, bool right,
+                                  uint64_t stamp)
+{
+    struct login_request r = {.username = slice(user)};
+    *a = (struct asker){.wait = {.done = on_done, .arg = a}};
+    r.source = &a->peer;
+    a->verdict = login_settle(f->logins, &r, right, stamp, &a->wait);
+    return a->verdict;
+}
+
+static void who_is_right_is_told_at_once_and_who_is_wrong_later(void **state)
+{
+    struct fixture f;
+    struct asker a;
+    (void)state;
+    begin(&f, SLOW BOB);
+    assert_int_equal(settled(&f, &a, "bob", true, 5), LOGIN_OK);
+    assert_true(a.wait.stamp == 5);
+    assert_int_equal(settled(&f, &a, "bob", false, 5), LOGIN_PENDING);
+    assert_int_equal(settle(&f, &a), LOGIN_BAD);
+    assert_int_equal(settled(&f, &a, "bob", true, 7), LOGIN_PENDING); /* name and source failed */
+    assert_int_equal(settle(&f, &a), LOGIN_OK);
+    assert_true(a.wait.stamp == 7);
+    assert_int_equal(a.told, 1);
+    assert_int_equal(settled(&f, &a, "slow", true, 5), LOGIN_OK); /* the source only */
+    assert_int_equal(login_stats(f.logins)->settled, 4);
+    assert_int_equal(login_stats(f.logins)->hashed, 0);
+    end(&f);
+}
+
+/* Or names could be made up without end. */
+static void a_name_that_isnt_known_is_not_counted(void **state)
+{
+    struct fixture f;
+    struct asker a;
+    (void)state;
+    begin(&f, SLOW BOB);
+    assert_int_equal(settled(&f, &a, "nobody", false, 0), LOGIN_PENDING);
+    assert_int_equal(settle(&f, &a), LOGIN_BAD);
+    assert_int_equal(settled(&f, &a, "nobody", true, 5), LOGIN_OK);
+    end(&f);
+}
+
+static void what_nobody_waits_for_is_counted(void **state)
+{
+    struct fixture f;
+    struct asker a;
+    struct login_request r = {.username = slice("bob"), .source = &a.peer};
+    (void)state;
+    begin(&f, SLOW BOB);
+    memset(&a, 0, sizeof(a));
+    assert_int_equal(login_settle(f.logins, &r, false, 5, NULL), LOGIN_BAD);
+    assert_int_equal(settled(&f, &a, "bob", true, 5), LOGIN_PENDING);
+    login_cancel(&a.wait);
+    assert_int_equal(a.told, 0);
+    end(&f);
+}
+
 /* The end comes while a hash runs and others wait. */
 static void the_end_waits_for_threads_only(void **state)
 {
@@ -269,6 +329,9 @@ int main(void)
         TEST(too_many_are_told_so_and_a_clean_one_goes_before_guesses),
         TEST(unknown_users_take_as_long_and_cost_no_hash),
         TEST(a_new_file_counts_for_who_waits),
+        TEST(who_is_right_is_told_at_once_and_who_is_wrong_later),
+        TEST(a_name_that_isnt_known_is_not_counted),
+        TEST(what_nobody_waits_for_is_counted),
         TEST(the_end_waits_for_threads_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,11 +64,10 @@ static void another_line_or_another_process_knows_nothing(void **state)
 {
     struct login_memory *m = fresh();
     struct login_memory *other = fresh();
-    struct login_proof proof;
     (void)state;
     note(m, "anna", "secret", true);
     assert_int_equal(ask(m, "anna", OTHER_STAMP, "secret"), LOGIN_UNKNOWN);
-    proof = prove(m, "anna", STAMP, "secret");
+    struct login_proof proof = prove(m, "anna", STAMP, "secret");
     struct login_proof foreign = prove(other, "anna", STAMP, "secret");
     assert_memory_not_equal(&proof, &foreign, sizeof(proof));
     login_memory_free(m);

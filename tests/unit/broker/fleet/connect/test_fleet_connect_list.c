@@ -47,7 +47,6 @@ static void begin(struct connecting *c, struct fleet *f, unsigned client)
 static int setup(void **state)
 {
     struct crowd *crowd = calloc(1, sizeof(*crowd));
-
     crowd->f.hash_key = 42;
     assert_true(fleet_connects_init(&crowd->f));
     crowd->all = calloc(MANY, sizeof(*crowd->all));
@@ -61,7 +60,6 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct crowd *crowd = *state;
-
     for (unsigned i = 0; i < MANY; i++)
         connect_list_remove(&crowd->all[i].op);
     assert_null(connect_list_first(&crowd->f));
@@ -75,10 +73,8 @@ static int teardown(void **state)
 static void each_is_found_by_its_request_and_by_its_client(void **state)
 {
     struct crowd *crowd = *state;
-
     for (unsigned i = 0; i < MANY; i++) {
         struct connecting *c = &crowd->all[i];
-
         assert_ptr_equal(connect_of_request(&crowd->f, c->op.request), &c->op);
         assert_ptr_equal(connect_of_client(&crowd->f, store_hold_id(&c->hold)), &c->op);
         assert_null(connect_next_of_client(&c->op));
@@ -91,7 +87,6 @@ static void a_client_may_have_several(void **state)
 {
     struct crowd *crowd = *state;
     struct connecting second = {0};
-
     begin(&second, &crowd->f, 7);
     struct connect_op *a = connect_of_client(&crowd->f, mqtt_slice_of("c7", 2));
     struct connect_op *b = connect_next_of_client(a);
@@ -107,7 +102,6 @@ static void waits_end_in_their_order(void **state)
 {
     struct crowd *crowd = *state;
     struct fleet *f = &crowd->f;
-
     f->now_ms = 1000;
     for (unsigned i = 0; i < MANY; i++)
         connect_wait(&crowd->all[i].op, CONNECT_WAIT_SETTLED);

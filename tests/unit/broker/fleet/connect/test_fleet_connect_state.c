@@ -58,7 +58,6 @@ static void subscribe_many(struct bed_client *c)
 {
     struct store_subscription subs[FILTERS];
     char text[FILTERS][16];
-
     for (int i = 0; i < FILTERS; i++) {
         snprintf(text[i], sizeof(text[i]), "f/%d", i);
         subs[i] = (struct store_subscription){.filter = bed_slice(text[i]), .qos = 1};
@@ -79,11 +78,9 @@ static struct attempt begin(struct bed *b, enum connect_state state)
 {
     static const struct bed_will offline = {.topic = "w/1", .payload = "offline", .qos = 1};
     struct attempt a;
-    struct bed_client *first;
-
     b->cfg.lease_ms = 20000;
     bed_redis(b, "CONFIG SET hash-max-listpack-entries 8");
-    first = bed_connect_will(bed_add_ready(b), "c", true, &offline);
+    struct bed_client *first = bed_connect_will(bed_add_ready(b), "c", true, &offline);
     subscribe_many(first);
     first->silent = true;
     a.node = bed_add_ready(b);
@@ -106,7 +103,6 @@ static void comes_true(struct bed *b, const struct attempt *a)
 static void begins_again(struct bed *b, enum connect_state state)
 {
     struct attempt a = begin(b, state);
-
     fleet_connects_begin_again(a.f);
     BED_UNTIL(b, a.client->status >= 0 || op_of(&a)->state == CONNECT_CLAIMING);
     assert_int_equal(a.client->status, -1);
@@ -120,7 +116,6 @@ static void an_attempt_goes_through_all_states(void **state)
                                              CONNECT_RESTORING,    CONNECT_SETTLING};
     struct bed *b = *state;
     struct attempt a = begin(b, way[0]);
-
     for (size_t i = 1; i < sizeof(way) / sizeof(way[0]); i++)
         BED_UNTIL(b, op_of(&a) == NULL || op_of(&a)->state == way[i]);
     assert_non_null(op_of(&a));
@@ -156,10 +151,8 @@ static void it_begins_again_while_it_settles(void **state)
 static void the_nodes_end_ends_it_in_each_state(void **state)
 {
     struct bed *b = *state;
-
     for (enum connect_state s = CONNECT_CLAIMING; s <= CONNECT_SETTLING; s++) {
         struct attempt a = begin(b, s);
-
         for (size_t i = 0; i < BED_NODES; i++)
             if (b->nodes[i] != NULL && b->nodes[i] != a.node)
                 bed_kill(b, b->nodes[i]);
@@ -174,7 +167,6 @@ static void it_is_refused_when_it_takes_too_long_to_settle(void **state)
     struct bed *b = *state;
     struct attempt a = begin(b, CONNECT_SETTLING);
     struct timebox box;
-
     op_of(&a)->deadline_ms = 0;
     timebox_open_at(&box, UINT64_MAX, 0, 0);
     a.f->box = &box;
@@ -203,6 +195,5 @@ int main(void)
         IN_BED(the_nodes_end_ends_it_in_each_state),
         IN_BED(it_is_refused_when_it_takes_too_long_to_settle),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

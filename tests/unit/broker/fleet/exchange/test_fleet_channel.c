@@ -9,7 +9,6 @@ enum { GAP_US = 250, BATCH_BYTES = 256 * 1024, PENDING_MAX = 32 << 20, TRIES = 1
 static void add(struct lone_node *n, size_t len)
 {
     struct fleet_bytes frame = {0};
-
     while (frame.len < len)
         fleet_bytes_u8(&frame, 'x');
     fleet_channel_add(&n->f, fleet_node_get(&n->f, OTHER_ID), &frame);
@@ -25,10 +24,8 @@ static void a_turns_messages_are_one_batch(void **state)
 {
     struct lone_node *n = *state;
     struct fleet_bytes batch = {0};
-    struct redis_args args;
     size_t len = 0;
     const char *last = NULL;
-
     fleet_channel_flush(&n->f, false);
     redis_gets_nothing(n);
     add(n, 2);
@@ -37,7 +34,7 @@ static void a_turns_messages_are_one_batch(void **state)
     redis_gets_first(n, TO_OTHER);
     fleet_batch_begin(&batch, LONE_ID, 0);
     fleet_bytes_put(&batch, "MxxMx", 5);
-    args = lone_args(n, 0);
+    struct redis_args args = lone_args(n, 0);
     for (size_t i = 0; i < 3; i++)
         last = redis_args_next(&args, &len);
     assert_int_equal(len, batch.len);
@@ -54,7 +51,6 @@ static void a_batch_behind_another_gathers_for_a_moment(void **state)
     struct lone_node *n = *state;
     struct route_node *other = fleet_node_get(&n->f, OTHER_ID);
     uint64_t begun_us;
-
     for (int i = 0; i < TRIES; i++) { /* until this thread wasn't interrupted */
         add(n, 1);
         begun_us = other->bulk_sent_us = clock_monotonic_us();
@@ -77,7 +73,6 @@ static void all_go_at_once_when_they_must(void **state)
 {
     struct lone_node *n = *state;
     struct route_node *other = fleet_node_get(&n->f, OTHER_ID);
-
     add(n, 1);
     other->bulk_sent_us = clock_monotonic_us();
     fleet_channel_flush(&n->f, true);
@@ -99,7 +94,6 @@ static void a_large_batch_doesnt_wait_for_the_turns_end(void **state)
 static void a_moments_doubt_keeps_what_isnt_too_much(void **state)
 {
     struct lone_node *n = *state;
-
     n->f.lease = FLEET_LEASE_UNSURE;
     add(n, 1);
     fleet_channel_flush(&n->f, true);
@@ -119,7 +113,6 @@ static void a_moments_doubt_keeps_what_isnt_too_much(void **state)
 static void without_a_connection_it_is_dropped_and_counted(void **state)
 {
     struct lone_node *n = *state;
-
     lone_lose_link(n);
     add(n, 1);
     add(n, 1);
@@ -135,7 +128,6 @@ static void without_a_connection_it_is_dropped_and_counted(void **state)
 static void behind_too_much_it_is_dropped_and_counted(void **state)
 {
     struct lone_node *n = *state;
-
     redis_queue_begin(n->f.q, 1);
     assert_non_null(redis_queue_room(n->f.q, PENDING_MAX));
     redis_queue_end(n->f.q, REDIS_REPLAY, NULL, NULL);
@@ -150,7 +142,6 @@ static void one_batch_now_and_then_is_answered(void **state)
 {
     struct lone_node *n = *state;
     uint64_t begun_ms = n->f.now_ms;
-
     n->f.q->may_skip = true;
     add(n, 1);
     fleet_channel_flush(&n->f, true);
@@ -169,7 +160,6 @@ static void one_batch_now_and_then_is_answered(void **state)
 static void it_listens_to_its_own_channel_and_pings(void **state)
 {
     struct lone_node *n = *state;
-
     assert_true(fleet_channel_greeted(&n->f));
     redis_gets(n, "SUBSCRIBE fl:n:" LONE_HEX);
     redis_says(n, "[ ]");
@@ -202,6 +192,5 @@ int main(void)
         LONE_TEST(one_batch_now_and_then_is_answered),
         LONE_TEST(it_listens_to_its_own_channel_and_pings),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,11 +6,9 @@
 static void a_node_is_made_when_it_is_named_first(void **state)
 {
     struct lone_node *n = *state;
-    struct route_node *other;
-
     assert_null(fleet_node_find(&n->f, OTHER_ID));
     n->f.boot_ms = 777;
-    other = fleet_node_get(&n->f, OTHER_ID);
+    struct route_node *other = fleet_node_get(&n->f, OTHER_ID);
     assert_string_equal(other->hex, OTHER_HEX);
     assert_int_equal(other->known_since, 777);
     n->f.boot_ms = 888;
@@ -26,7 +24,6 @@ static void one_that_goes_takes_what_waits_for_it_along(void **state)
     struct lone_node *n = *state;
     struct route_node *other = fleet_node_get(&n->f, OTHER_ID);
     struct lone_parts l;
-
     lone_parts_init(&l, n, NULL);
     fleet_parts_gathered(&l.p);
     outbox_chunk_note(outbox_open_chunk(&n->f, &other->outbox, OTHER_ID), &l.p);
@@ -41,7 +38,6 @@ static void one_that_goes_takes_what_waits_for_it_along(void **state)
 static void this_node_is_counted_among_the_nodes(void **state)
 {
     struct lone_node *n = *state;
-
     fleet_node_get(&n->f, 1);
     fleet_node_get(&n->f, 2);
     assert_int_equal(*n->f.metrics.nodes, 3);
@@ -53,7 +49,6 @@ static void assert_rank(struct lone_node *n, unsigned rank, unsigned count)
 {
     unsigned at;
     unsigned of;
-
     fleet_nodes_rank(&n->f, &at, &of);
     assert_int_equal(at, rank);
     assert_int_equal(of, count);
@@ -62,7 +57,6 @@ static void assert_rank(struct lone_node *n, unsigned rank, unsigned count)
 static void a_nodes_place_follows_from_the_ids(void **state)
 {
     struct lone_node *n = *state;
-
     assert_rank(n, 0, 1);
     fleet_node_get(&n->f, LONE_ID + 1);
     assert_rank(n, 0, 2);
@@ -81,6 +75,5 @@ int main(void)
         LONE_TEST(this_node_is_counted_among_the_nodes),
         LONE_TEST(a_nodes_place_follows_from_the_ids),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

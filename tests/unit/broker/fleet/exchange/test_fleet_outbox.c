@@ -13,7 +13,6 @@ enum { CHUNK_BYTES = 256 * 1024 };
 static void add(struct lone_node *n, struct lone_parts *l, const char *text)
 {
     struct fleet_bytes frame = {0};
-
     lone_parts_init(l, n, NULL);
     id_set_add(&l->p.nodes, OTHER_ID);
     fleet_bytes_put(&frame, text, strlen(text));
@@ -32,7 +31,6 @@ static void a_turn_is_one_entry_with_a_number(void **state)
     struct route_node *other = fleet_node_get(&n->f, OTHER_ID);
     struct lone_parts a;
     struct lone_parts b;
-
     outboxes_flush(&n->f);
     redis_gets_nothing(n);
     add(n, &a, "first");
@@ -58,7 +56,6 @@ static void what_is_too_much_for_one_entry_is_two(void **state)
     struct lone_node *n = *state;
     struct lone_parts a;
     struct lone_parts b;
-
     memset(large, 'x', CHUNK_BYTES);
     add(n, &a, large);
     add(n, &b, "second");
@@ -76,7 +73,6 @@ static void a_missing_inbox_is_tried_again_and_told(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts l;
-
     add(n, &l, "x");
     outboxes_flush(&n->f);
     assert_told(n, "sent");
@@ -92,7 +88,6 @@ static void without_room_it_is_held(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts l;
-
     add(n, &l, "x");
     outboxes_flush(&n->f);
     redis_says(n, "!OOM");
@@ -107,7 +102,6 @@ static void an_error_or_no_answer_fails_it(void **state)
     struct lone_node *n = *state;
     struct lone_parts a;
     struct lone_parts b;
-
     add(n, &a, "x");
     outboxes_flush(&n->f);
     redis_says(n, "!WRONGTYPE");
@@ -127,7 +121,6 @@ static void an_entry_without_memory_isnt_sent(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts l;
-
     add(n, &l, "x");
     TAILQ_FIRST(&outbox_of(n)->chunks)->items.failed = true;
     outboxes_flush(&n->f);
@@ -143,7 +136,6 @@ static void requests_are_a_batch_of_their_own_behind_the_messages(void **state)
     struct lone_node *n = *state;
     struct route_node *other = fleet_node_get(&n->f, OTHER_ID);
     struct lone_parts l;
-
     outbox_add_hand_over(&n->f, other, 'r', 'e', lone_slice("c"));
     outbox_add_gone(&n->f, other, 'q');
     add(n, &l, "x");
@@ -174,12 +166,10 @@ static const char *kinds_of(const struct lone_node *n, size_t number)
     size_t len = 0;
     size_t count = 0;
     const char *items = NULL;
-    struct fleet_reader r;
-
     for (size_t i = 0; i < 6; i++)
         items = redis_args_next(&args, &len);
     assert_non_null(items);
-    r = fleet_reader_of(items, len);
+    struct fleet_reader r = fleet_reader_of(items, len);
     fleet_reader_u64(&r);
     fleet_reader_u64(&r);
     while (fleet_reader_more(&r)) {
@@ -202,7 +192,6 @@ static void what_is_void_isnt_delivered_wherever_it_lies(void **state)
     struct fleet_bytes frame = lone_frame("t", "x", 1);
     struct lone_parts gone;
     struct lone_parts stays;
-
     lone_parts_init(&gone, n, NULL);
     lone_parts_init(&stays, n, NULL);
     for (int i = 0; i < 2; i++) {
@@ -245,12 +234,10 @@ static uint64_t named_by(const struct lone_node *n, size_t number)
     struct redis_args args = lone_args(n, number);
     size_t len = 0;
     const char *batch = NULL;
-    struct fleet_reader r;
-
     for (size_t i = 0; i < 6; i++)
         batch = redis_args_next(&args, &len);
     assert_non_null(batch);
-    r = fleet_reader_of(batch, len);
+    struct fleet_reader r = fleet_reader_of(batch, len);
     fleet_reader_u64(&r);
     return fleet_batch_before(fleet_reader_u64(&r));
 }
@@ -261,7 +248,6 @@ static void a_batch_names_the_one_before_it_that_isnt_answered(void **state)
     struct lone_parts a;
     struct lone_parts b;
     struct lone_parts c;
-
     send_one(n, &a, "a");
     send_one(n, &b, "b");
     assert_int_equal(named_by(n, 0), 0);
@@ -285,7 +271,6 @@ static void what_is_behind_a_failed_batch_is_sent_again(void **state)
     struct lone_parts a;
     struct lone_parts b;
     struct lone_parts c;
-
     send_one(n, &a, "a");
     outbox_add_wake(&n->f, other, lone_slice("w"));
     send_one(n, &b, "b");
@@ -314,7 +299,6 @@ static void what_is_behind_a_batch_without_answer_fails(void **state)
     struct lone_node *n = *state;
     struct lone_parts a;
     struct lone_parts b;
-
     send_one(n, &a, "a");
     send_one(n, &b, "b");
     redis_says_nothing(n);
@@ -332,7 +316,6 @@ static void requests_dont_wait_for_messages(void **state)
     struct route_node *other = fleet_node_get(&n->f, OTHER_ID);
     struct lone_parts a;
     struct lone_parts b;
-
     send_one(n, &a, "a");
     send_one(n, &b, "b");
     redis_says(n, "nil");
@@ -354,7 +337,6 @@ static void another_run_is_told_of_no_batch_that_was_answered(void **state)
     struct lone_parts a;
     struct lone_parts b;
     struct lone_parts c;
-
     send_one(n, &a, "a");
     send_one(n, &b, "b");
     send_one(n, &c, "c");
@@ -376,7 +358,6 @@ static void a_node_that_is_known_again_has_the_batches_of_before_under_way(void 
     struct lone_node *n = *state;
     struct lone_parts a;
     struct lone_parts b;
-
     send_one(n, &a, "a");
     fleet_node_remove(&n->f, fleet_node_get(&n->f, OTHER_ID));
     send_one(n, &b, "b");
@@ -404,6 +385,5 @@ int main(void)
         LONE_TEST(another_run_is_told_of_no_batch_that_was_answered),
         LONE_TEST(a_node_that_is_known_again_has_the_batches_of_before_under_way),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

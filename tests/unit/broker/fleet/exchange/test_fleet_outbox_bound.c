@@ -10,7 +10,6 @@ enum { HOLD_MS = 2000, ASK_MS = 50, PAUSED_ASK_MS = 100 };
 static void add(struct lone_node *n, struct lone_parts *l, const char *text)
 {
     struct fleet_bytes frame = {0};
-
     lone_parts_init(l, n, NULL);
     id_set_add(&l->p.nodes, OTHER_ID);
     fleet_bytes_put(&frame, text, strlen(text));
@@ -39,7 +38,6 @@ static void an_inbox_at_its_limit_pauses_its_sender(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts l;
-
     see_length(n, ":9");
     assert_int_equal(outbox_of(n)->paused_since_ms, 0);
     see_length(n, ":10");
@@ -67,7 +65,6 @@ static void an_inbox_at_its_limit_pauses_its_sender(void **state)
 static void the_length_is_asked_now_and_then(void **state)
 {
     struct lone_node *n = *state;
-
     see_length(n, ":1");
     n->f.now_ms += ASK_MS - 1;
     outbox_add_wake(&n->f, fleet_node_get(&n->f, OTHER_ID), lone_slice("c"));
@@ -83,7 +80,6 @@ static void a_long_pause_ends_in_a_gap_mark(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts l;
-
     see_length(n, ":10");
     add(n, &l, "lost");
     n->f.now_ms += HOLD_MS - 1;
@@ -106,7 +102,6 @@ static void a_long_pause_ends_in_a_gap_mark(void **state)
 static void a_pause_in_which_nothing_waits_marks_no_gap(void **state)
 {
     struct lone_node *n = *state;
-
     see_length(n, ":10");
     n->f.now_ms += HOLD_MS;
     outboxes_tick(&n->f);
@@ -120,7 +115,6 @@ static void a_node_that_isnt_sure_marks_no_gap(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts l;
-
     see_length(n, ":10");
     add(n, &l, "x");
     n->f.now_ms += HOLD_MS;
@@ -141,6 +135,5 @@ int main(void)
         LONE_TEST(a_pause_in_which_nothing_waits_marks_no_gap),
         LONE_TEST(a_node_that_isnt_sure_marks_no_gap),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,6 @@ static void it_is_sent_with_the_last_of_its_parts(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts l;
-
     begin(&l, n);
     fleet_parts_gathered(&l.p);
     fleet_parts_gathered(&l.p);
@@ -32,7 +31,6 @@ static void what_failed_first_is_what_it_comes_to(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts l;
-
     begin(&l, n);
     assert_int_equal(l.p.status, STORE_OK);
     fleet_parts_failed(&l.p, STORE_FENCED);
@@ -50,7 +48,6 @@ static void a_part_without_room_is_held_for_whom_it_was(void **state)
 
     for (size_t i = 0; i < 3; i++) {
         struct lone_parts l;
-
         begin(&l, n);
         n->f.full = false;
         fleet_parts_held(&l.p, whom[i].client, whom[i].node);
@@ -69,7 +66,6 @@ static void a_value_for_one_session_isnt_held(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts l;
-
     begin(&l, n);
     l.p.never_held = true;
     fleet_parts_held(&l.p, CLIENT, 0);
@@ -84,7 +80,6 @@ static void a_node_without_inbox_is_served_again(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts l;
-
     begin(&l, n);
     id_set_add(&l.p.nodes, NODE + 1);
     fleet_parts_missed(&l.p, NODE);
@@ -99,7 +94,6 @@ static void a_session_that_redis_doesnt_know_is_served_again(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts l;
-
     begin(&l, n);
     fleet_parts_unknown(&l.p, CLIENT);
     assert_false(id_set_has(&l.p.clients, CLIENT));
@@ -119,6 +113,5 @@ int main(void)
         LONE_TEST(a_node_without_inbox_is_served_again),
         LONE_TEST(a_session_that_redis_doesnt_know_is_served_again),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

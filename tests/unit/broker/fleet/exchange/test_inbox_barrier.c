@@ -9,7 +9,6 @@ enum { BARRIER_MS = 1000 };
 static void on_barrier(void *arg, bool ok)
 {
     const struct lone_call *c = arg;
-
     lone_tell(c->n, "%s %s", c->name, ok ? "ok" : "over");
 }
 
@@ -29,7 +28,6 @@ static void those_of_a_turn_share_a_marker(void **state)
     struct lone_node *n = *state;
     struct lone_call *a = lone_call(n, "asked");
     struct lone_call *b = lone_call(n, "asked");
-
     inbox_barriers_flush(&n->f);
     redis_gets_nothing(n); /* nobody asked */
     inbox_barrier(&n->f, on_barrier, a);
@@ -45,7 +43,6 @@ static void a_marker_must_come_out_of_both(void **state)
 {
     struct lone_node *n = *state;
     struct lone_call *a = lone_call(n, "a");
-
     inbox_barrier(&n->f, on_barrier, a);
     send_marker(n);
     inbox_barrier_met(&n->f, 1, false);
@@ -60,7 +57,6 @@ static void a_later_marker_stands_for_those_before_it(void **state)
     struct lone_node *n = *state;
     struct lone_call *a = lone_call(n, "a");
     struct lone_call *b = lone_call(n, "b");
-
     inbox_barrier(&n->f, on_barrier, a);
     send_marker(n);
     inbox_barrier(&n->f, on_barrier, b);
@@ -86,7 +82,6 @@ static void the_channel_is_waited_for_a_second(void **state)
     struct lone_node *n = *state;
     struct lone_call *a = lone_call(n, "a");
     struct lone_call *b = lone_call(n, "b");
-
     inbox_barrier(&n->f, on_barrier, a);
     send_marker(n);
     n->f.now_ms += BARRIER_MS - 1;
@@ -108,7 +103,6 @@ static void a_marker_that_isnt_in_the_stream_is_waited_for_a_second(void **state
 {
     struct lone_node *n = *state;
     struct lone_call *a = lone_call(n, "a");
-
     for (uint64_t token = 1; token <= 2; token++) {
         inbox_barrier(&n->f, on_barrier, a);
         inbox_barriers_flush(&n->f);
@@ -129,7 +123,6 @@ static void an_inbox_that_is_gone_has_nothing_to_be_read_and_means_a_reload(void
 {
     struct lone_node *n = *state;
     struct lone_call *a = lone_call(n, "a");
-
     inbox_barrier(&n->f, on_barrier, a);
     inbox_barriers_flush(&n->f);
     redis_says(n, "nil");
@@ -146,7 +139,6 @@ static void a_node_that_starts_over_lets_nobody_go_on(void **state)
     struct lone_call *a = lone_call(n, "asked");
     struct lone_call *b = lone_call(n, "asked");
     struct lone_call *c = lone_call(n, "later");
-
     inbox_barrier(&n->f, on_barrier, a);
     send_marker(n);
     inbox_barrier(&n->f, on_barrier, b);
@@ -173,6 +165,5 @@ int main(void)
         LONE_TEST(an_inbox_that_is_gone_has_nothing_to_be_read_and_means_a_reload),
         LONE_TEST(a_node_that_starts_over_lets_nobody_go_on),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,6 @@ static void a_chunk_begins_with_its_sender_and_takes_more(void **state)
     struct outbox o = {.chunks = TAILQ_HEAD_INITIALIZER(o.chunks)};
     struct outbox_chunk *c = outbox_open_chunk(&n->f, &o, OTHER_ID);
     struct fleet_reader r = fleet_reader_of(c->items.data, c->items.len);
-
     assert_int_equal(c->node, OTHER_ID);
     assert_int_equal(c->items.len, HEADER);
     assert_int_equal(fleet_reader_u64(&r), LONE_ID);
@@ -30,12 +29,10 @@ static void a_full_chunk_is_followed_by_another(void **state)
     struct lone_node *n = *state;
     struct outbox o = {.chunks = TAILQ_HEAD_INITIALIZER(o.chunks)};
     struct outbox_chunk *c = outbox_open_chunk(&n->f, &o, OTHER_ID);
-    struct outbox_chunk *second;
-
     fill(c, CHUNK_BYTES - 1);
     assert_ptr_equal(outbox_open_chunk(&n->f, &o, OTHER_ID), c);
     fill(c, CHUNK_BYTES);
-    second = outbox_open_chunk(&n->f, &o, OTHER_ID);
+    struct outbox_chunk *second = outbox_open_chunk(&n->f, &o, OTHER_ID);
     assert_ptr_not_equal(second, c);
     assert_ptr_equal(TAILQ_FIRST(&o.chunks), c);
     assert_ptr_equal(TAILQ_NEXT(c, next), second);
@@ -49,7 +46,6 @@ static void nothing_goes_behind_what_had_no_memory(void **state)
     struct lone_node *n = *state;
     struct outbox o = {.chunks = TAILQ_HEAD_INITIALIZER(o.chunks)};
     struct outbox_chunk *c = outbox_open_chunk(&n->f, &o, OTHER_ID);
-
     c->items.failed = true;
     assert_ptr_not_equal(outbox_open_chunk(&n->f, &o, OTHER_ID), c);
     outbox_drop(&n->f, &o);
@@ -80,7 +76,6 @@ static void the_sum_over_all_nodes_is_known(void **state)
     struct outbox a = {0};
     struct outbox b = {0};
     struct outbox_chunks taken = TAILQ_HEAD_INITIALIZER(taken);
-
     outbox_init(&a);
     outbox_init(&b);
     outbox_count(&n->f, &a, 100);
@@ -100,11 +95,9 @@ static void what_is_taken_isnt_there_any_more(void **state)
     struct lone_node *n = *state;
     struct outbox o = {.chunks = TAILQ_HEAD_INITIALIZER(o.chunks)};
     struct outbox_chunk *c = outbox_open_chunk(&n->f, &o, OTHER_ID);
-    struct outbox_chunk *second;
     struct outbox_chunks taken = TAILQ_HEAD_INITIALIZER(taken);
-
     fill(c, CHUNK_BYTES);
-    second = outbox_open_chunk(&n->f, &o, OTHER_ID);
+    struct outbox_chunk *second = outbox_open_chunk(&n->f, &o, OTHER_ID);
     outbox_take(&n->f, &o, &taken);
     assert_ptr_equal(TAILQ_FIRST(&taken), c);
     assert_ptr_equal(TAILQ_NEXT(c, next), second);
@@ -122,7 +115,6 @@ static void what_is_dropped_counts_as_sent(void **state)
     struct outbox o = {.chunks = TAILQ_HEAD_INITIALIZER(o.chunks)};
     struct lone_parts a;
     struct lone_parts b;
-
     lone_parts_init(&a, n, NULL);
     lone_parts_init(&b, n, NULL);
     fleet_parts_gathered(&a.p);
@@ -149,6 +141,5 @@ int main(void)
         LONE_TEST(what_is_taken_isnt_there_any_more),
         LONE_TEST(what_is_dropped_counts_as_sent),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,6 @@ enum { WINDOW_MS = 1000 };
 static bool note(struct seen_ids *s, uint64_t number, uint64_t now_ms)
 {
     uint8_t id[SEEN_ID_BYTES] = {0};
-
     memcpy(id, &number, sizeof(number));
     return seen_ids_note(s, id, now_ms);
 }
@@ -21,7 +20,6 @@ static bool note(struct seen_ids *s, uint64_t number, uint64_t now_ms)
 static void forget(struct seen_ids *s, uint64_t number)
 {
     uint8_t id[SEEN_ID_BYTES] = {0};
-
     memcpy(id, &number, sizeof(number));
     seen_ids_forget(s, id);
 }
@@ -29,7 +27,6 @@ static void forget(struct seen_ids *s, uint64_t number)
 static int setup(void **state)
 {
     struct seen_ids *s = calloc(1, sizeof(*s));
-
     *state = s;
     return s != NULL && seen_ids_init(s, 7, WINDOW_MS) ? 0 : -1;
 }
@@ -44,7 +41,6 @@ static int teardown(void **state)
 static void an_id_is_known_for_the_window(void **state)
 {
     struct seen_ids *s = *state;
-
     assert_false(note(s, 1, 100));
     assert_true(note(s, 1, 100 + WINDOW_MS));
     assert_false(note(s, 1, 101 + WINDOW_MS));
@@ -54,7 +50,6 @@ static void an_id_is_known_for_the_window(void **state)
 static void what_is_forgotten_may_come_once_more(void **state)
 {
     struct seen_ids *s = *state;
-
     forget(s, 1); /* it isn't there */
     assert_false(note(s, 1, 0));
     forget(s, 1);
@@ -72,7 +67,6 @@ static void a_crowd_whose_window_ends_at_once_is_forgotten_in_pieces(void **stat
         assert_false(note(s, i, 0));
     while (s->by_id.count > calls + 1) {
         size_t before = s->by_id.count;
-
         assert_false(note(s, CROWD + calls++, 2 * WINDOW_MS));
         assert_true(before + 1 - s->by_id.count <= AT_ONCE);
         assert_true(calls < CROWD);
@@ -85,7 +79,6 @@ static void a_crowd_whose_window_ends_at_once_is_forgotten_in_pieces(void **stat
 static void there_are_never_more_than_the_bound(void **state)
 {
     struct seen_ids *s = *state;
-
     for (uint64_t i = 0; i < SEEN_IDS_MAX + 10; i++)
         assert_false(note(s, i, 0));
     assert_true(s->by_id.count <= SEEN_IDS_MAX);

@@ -19,7 +19,6 @@ static void its_connections_are_closed_before_it_is_done(void **state)
 {
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "cut");
-
     cut_client(c, "c", 5);
     redis_gets(n, CUT "\\01c\\05 0");
     redis_says(n, "[ 'run00001:12 'run00001:13 ]");
@@ -43,7 +42,6 @@ static void only_connections_of_this_run_are_closed(void **state)
 {
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "cut");
-
     cut_node(c);
     redis_gets(n, CUT "'' 0");
     redis_says(n, "[ ]");
@@ -59,7 +57,6 @@ static void the_dead_never_come_back(void **state)
 {
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "cut");
-
     fleet_cut_dead(&n->f, OTHER_ID, lone_done, c);
     redis_gets(n, CUT "'' 1");
     redis_says(n, "[ ]");
@@ -70,7 +67,6 @@ static void what_cant_be_noted_comes_to_nothing(void **state)
 {
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "cut");
-
     cut_node(c);
     redis_says(n, "!ERR");
     assert_told(n, "cut unavailable");
@@ -88,7 +84,6 @@ static void a_kill_without_an_answer_begins_anew(void **state)
 {
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "cut");
-
     cut_client(c, "c", 5);
     redis_says(n, "[ 'run00001:12 ]");
     redis_says_nothing(n);
@@ -104,7 +99,6 @@ static void a_kill_of_the_former_run_is_no_kill(void **state)
 {
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "cut");
-
     cut_client(c, "c", 5);
     redis_says(n, "[ 'run00001:12 ]");
     fleet_cut_run_changed(&n->f);
@@ -128,6 +122,5 @@ int main(void)
         LONE_TEST(a_kill_without_an_answer_begins_anew),
         LONE_TEST(a_kill_of_the_former_run_is_no_kill),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

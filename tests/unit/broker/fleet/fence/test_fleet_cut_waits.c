@@ -20,7 +20,6 @@ static void cut_node(struct lone_call *c)
 static void assert_waits_for_the_lease(struct lone_node *n)
 {
     uint64_t begun_ms = n->f.boot_ms;
-
     while (lone_count(n) > 0)
         redis_says(n, ":1");
     n->f.boot_ms = begun_ms + UNSURE_MS;
@@ -35,7 +34,6 @@ static void who_may_not_kill_waits_until_the_node_must_be_unsure(void **state)
 {
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "cut");
-
     fleet_node_get(&n->f, OTHER_ID);
     n->f.may_kill = false;
     cut_node(c);
@@ -57,7 +55,6 @@ static void a_node_that_is_dead_isnt_waited_for(void **state)
 {
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "cut");
-
     n->f.may_kill = false;
     cut_node(c);
     redis_says(n, "[ 'run00001:12 ]");
@@ -74,7 +71,6 @@ static void who_asks_meanwhile_is_served_by_the_next_cut(void **state)
     struct lone_call *a = lone_call(n, "a");
     struct lone_call *b = lone_call(n, "b");
     struct lone_call *c = lone_call(n, "c");
-
     cut_client(a, "a", 1);
     cut_client(b, "b", 2);
     fleet_cut_dead(&n->f, OTHER_ID, lone_done, c);
@@ -92,7 +88,6 @@ static void what_is_noted_at_once_has_a_bound(void **state)
     static char id[NOTED_BYTES / 2 + 1];
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "cut");
-
     memset(id, 'x', sizeof(id) - 1);
     for (uint64_t i = 0; i < 4; i++)
         cut_client(c, id, i);
@@ -110,7 +105,6 @@ static void nodes_are_cut_side_by_side(void **state)
     struct lone_node *n = *state;
     struct lone_call *a = lone_call(n, "a");
     struct lone_call *b = lone_call(n, "b");
-
     cut_node(a);
     fleet_cut_node(&n->f, OTHER_ID + 1, lone_done, b);
     assert_int_equal(lone_count(n), 2);
@@ -125,7 +119,6 @@ static void a_node_that_starts_over_cuts_nobody(void **state)
     struct lone_node *n = *state;
     struct lone_call *a = lone_call(n, "a");
     struct lone_call *b = lone_call(n, "b");
-
     cut_client(a, "a", 1);
     redis_says(n, "[ 'run00001:12 ]");
     cut_client(b, "b", 2);
@@ -142,7 +135,6 @@ static void a_reset_lets_nobody_go_on(void **state)
     struct lone_node *n = *state;
     struct lone_call *a = lone_call(n, "cut");
     struct lone_call *b = lone_call(n, "cut");
-
     n->f.may_kill = false;
     fleet_node_get(&n->f, OTHER_ID);
     cut_client(a, "a", 1);
@@ -164,6 +156,5 @@ int main(void)
         LONE_TEST(a_node_that_starts_over_cuts_nobody),
         LONE_TEST(a_reset_lets_nobody_go_on),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

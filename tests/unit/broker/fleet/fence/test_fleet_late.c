@@ -16,7 +16,6 @@ static void say(struct bed *b, const struct fleet_bytes *items)
     long long ver = bed_redis(b, "INCR fl:{r}:ver");
     redisReply *r = redisCommand(b->redis, "XADD fl:{r}:log %lld-0 n 00000000000000aa d %b", ver,
                                  items->data, items->len);
-
     assert_non_null(r);
     assert_int_not_equal(r->type, REDIS_REPLY_ERROR);
     freeReplyObject(r);
@@ -26,7 +25,6 @@ static void say_of(struct bed *b, uint8_t kind, const char *client, uint64_t epo
                    const char *filter)
 {
     struct fleet_bytes items = {0};
-
     fleet_bytes_u8(&items, kind);
     fleet_bytes_slice(&items, bed_slice(client));
     fleet_bytes_varint(&items, epoch);
@@ -43,7 +41,6 @@ static void settle(struct bed *b, struct bed_client *c)
 {
     static unsigned count;
     char filter[BED_TEXT];
-
     snprintf(filter, sizeof(filter), "settle/%u", ++count);
     bed_subscribe(c, filter, 1);
     for (size_t i = 0; i < BED_NODES; i++)
@@ -59,7 +56,6 @@ static void a_late_log_entry_of_a_former_owner_is_ignored(void **state)
     struct bed_client *other = bed_connect(one, "other", true);
     struct bed_client *c = bed_connect(one, "c", true);
     uint64_t former = c->hold.epoch - 1;
-
     bed_subscribe(c, "t", 1);
     say_of(b, LOG_UNSUBSCRIBED, "c", former, "t");
     say_of(b, LOG_SESSION_ENDED, "c", former, NULL);
@@ -77,10 +73,8 @@ static void a_node_that_loads_knows_how_new_sessions_are(void **state)
     struct bed_node *one = bed_add_ready(b);
     struct bed_client *other = bed_connect(one, "other", true);
     struct bed_client *c = bed_connect(one, "c", true);
-    struct bed_node *two;
-
     bed_subscribe(c, "t", 1);
-    two = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
     assert_true(knows(two, "c", "t"));
     say_of(b, LOG_UNSUBSCRIBED, "c", c->hold.epoch - 1, "t");
     settle(b, other);
@@ -94,7 +88,6 @@ static void an_owner_that_reads_its_own_clients_end_says_its_subscriptions_again
     struct bed_node *two = bed_add_ready(b);
     struct bed_client *other = bed_connect(one, "other", true);
     struct bed_client *c = bed_connect(one, "c", true);
-
     bed_subscribe(c, "t", 1);
     say_of(b, LOG_SESSION_ENDED, "c", c->hold.epoch, NULL);
     settle(b, other);
@@ -111,17 +104,12 @@ static void an_owner_that_reads_its_own_clients_end_says_its_subscriptions_again
 static void a_claim_says_removals_that_nobody_said(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_node *two;
-    struct bed_node *three;
-    struct bed_client *c;
     struct mqtt_slice filters[] = {bed_slice("t"), bed_slice("u")};
-
     b->cfg.lease_ms = 20000;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
-    three = bed_add_ready(b);
-    c = bed_connect(one, "c", true);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_node *three = bed_add_ready(b);
+    struct bed_client *c = bed_connect(one, "c", true);
     bed_subscribe(c, "t", 1);
     bed_subscribe(c, "u", 1);
     bed_subscribe(c, "v", 1);
@@ -145,7 +133,6 @@ static unsigned writing_connections(struct bed *b)
 {
     redisReply *r = redisCommand(b->redis, "CLIENT LIST");
     unsigned count = 0;
-
     for (const char *at = r->str; (at = strstr(at, "name=flotilla-commands")) != NULL; at++)
         count++;
     freeReplyObject(r);
@@ -158,7 +145,6 @@ static void a_dead_nodes_connection_is_closed_before_it_is_reaped(void **state)
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
     struct bed_client *c = bed_connect(one, "c", true);
-
     bed_add_ready(b);
     assert_int_equal(writing_connections(b), 2);
     one->stopped = true;
@@ -174,19 +160,13 @@ static void a_dead_nodes_connection_is_closed_before_it_is_reaped(void **state)
 static void a_silent_owner_loses_one_client_and_nothing_else(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_node *two;
-    struct bed_client *c;
-    struct bed_client *other;
-    struct bed_client *watcher;
-
     b->cfg.lease_ms = 20000;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
-    watcher = bed_connect(two, "watcher", true);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *watcher = bed_connect(two, "watcher", true);
     bed_subscribe(watcher, "t/#", 1);
-    c = bed_connect(one, "c", true);
-    other = bed_connect(one, "other", true);
+    struct bed_client *c = bed_connect(one, "c", true);
+    struct bed_client *other = bed_connect(one, "other", true);
     BED_UNTIL(b, knows(one, "watcher", "t/#"));
     /* Both publish; nothing of it is written before the node stands still. */
     bed_publish_begin(other, "t/other", "1", 1, false, 0);
@@ -209,13 +189,10 @@ static void a_silent_owner_loses_one_client_and_nothing_else(void **state)
 static long long of_session(struct bed *b, const char *client, const char *script)
 {
     redisReply *keys = redisCommand(b->redis, "KEYS fl:{s*}:s:%s", client);
-    redisReply *r;
-    long long answer;
-
     assert_int_equal(keys->elements, 1);
-    r = redisCommand(b->redis, "EVAL %s 1 %s", script, keys->element[0]->str);
+    redisReply *r = redisCommand(b->redis, "EVAL %s 1 %s", script, keys->element[0]->str);
     assert_int_equal(r->type, REDIS_REPLY_INTEGER);
-    answer = r->integer;
+    long long answer = r->integer;
     freeReplyObject(r);
     freeReplyObject(keys);
     return answer;
@@ -228,7 +205,6 @@ static void a_client_that_one_node_may_still_have_is_asked_for_again(void **stat
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
     struct bed_client *c = bed_connect(one, "c", true);
-
     bed_disconnect(c, false);
     of_session(b, "c",
                "return redis.call('HSET', KEYS[1], 'lo', '00000000000000aa 00000000000000bb')");
@@ -248,16 +224,13 @@ static void a_client_that_one_node_may_still_have_is_asked_for_again(void **stat
 static void a_connecting_that_took_too_long_leaves_its_clients_hold_alone(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_client *c;
     char *id = strdup("c");
-
     b->cfg.lease_ms = 60000;
     b->cfg.command_timeout_ms = 30000;
-    one = bed_add_ready(b);
+    struct bed_node *one = bed_add_ready(b);
     bed_disconnect(bed_connect(one, "c", true), false);
     of_session(b, "c", "return redis.call('HSET', KEYS[1], 'pu', cmsgpack.pack({'t'}))");
-    c = bed_connect_begin(one, "c", true, false, NULL);
+    struct bed_client *c = bed_connect_begin(one, "c", true, false, NULL);
     c->hold.client_id = id;
     one->store->ops->flush(one->store);
     assert_int_equal(bed_redis(b, "PUBSUB CHANNELS fl:n:none"), 0);
@@ -275,7 +248,6 @@ static void a_connecting_that_took_too_long_leaves_its_clients_hold_alone(void *
 static void slow_turn(struct bed *b, struct bed_node *slow)
 {
     struct timebox box;
-
     slow->stopped = true;
     bed_turn(b);
     timebox_open(&box, 0);
@@ -294,12 +266,10 @@ static void slow_turn(struct bed *b, struct bed_node *slow)
 static bool retained_is(struct bed *b, const char *topic, const char *payload)
 {
     redisReply *keys = redisCommand(b->redis, "KEYS fl:{t*}:v");
-    redisReply *r;
-    bool is;
-
     assert_int_equal(keys->elements, 1);
-    r = redisCommand(b->redis, "HGET %s %s", keys->element[0]->str, topic);
-    is = r->type == REDIS_REPLY_STRING && memmem(r->str, r->len, payload, strlen(payload)) != NULL;
+    redisReply *r = redisCommand(b->redis, "HGET %s %s", keys->element[0]->str, topic);
+    bool is =
+        r->type == REDIS_REPLY_STRING && memmem(r->str, r->len, payload, strlen(payload)) != NULL;
     freeReplyObject(r);
     freeReplyObject(keys);
     return is;
@@ -310,17 +280,12 @@ static bool retained_is(struct bed *b, const char *topic, const char *payload)
 static void a_publish_that_waits_is_over_some_time_after_its_connection(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_node *two;
-    struct bed_client *watcher;
-    struct bed_client *c;
     char filter[BED_TEXT];
-
     b->cfg.lease_ms = 20000;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
-    watcher = bed_connect(two, "watcher", true);
-    c = bed_connect(one, "c", true);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *watcher = bed_connect(two, "watcher", true);
+    struct bed_client *c = bed_connect(one, "c", true);
     bed_publish(c, "t/2", "first", 1);
     for (int i = 0; i < 200; i++) {
         snprintf(filter, sizeof(filter), "f/%d", i);
@@ -354,7 +319,6 @@ static void a_publish_that_waits_is_over_some_time_after_its_connection(void **s
 static size_t place_of(const char *all, const char *text)
 {
     const char *at = strstr(all, text);
-
     return at != NULL ? (size_t)(at - all) + 1 : 0;
 }
 
@@ -367,7 +331,6 @@ static void what_a_connection_published_is_written_before_its_end(void **state)
     struct bed_client *c = bed_connect(one, "c", true);
     redisContext *monitor = redis_server_connect(&b->server);
     redisReply *r;
-
     bed_subscribe(watcher, "t/#", 1);
     freeReplyObject(redisCommand(monitor, "MONITOR"));
     bed_publish_begin(c, "t/1", "queued", 1, false, 0);
@@ -404,17 +367,13 @@ static void a_kill_that_another_run_gets_closes_nobody(void **state)
 {
     struct bed *b = *state;
     redisContext *bystanders[BYSTANDERS];
-    struct bed_node *one;
-    struct bed_node *two;
-    struct bed_client *c;
-
     signal(SIGPIPE, SIG_IGN); /* of one that was closed */
     b->cfg.lease_ms = 20000;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
     bed_connect(one, "c", true);
     one->stopped = true;
-    c = bed_connect_begin(two, "c", true, false, NULL);
+    struct bed_client *c = bed_connect_begin(two, "c", true, false, NULL);
     while (bed_redis(b, "KEYS fl:{n:*}:taken") == 0)
         bed_turn(b);
     event_base_loop(b->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
@@ -427,7 +386,6 @@ static void a_kill_that_another_run_gets_closes_nobody(void **state)
     BED_UNTIL(b, c->status >= 0);
     for (size_t i = 0; i < BYSTANDERS; i++) {
         redisReply *r = redisCommand(bystanders[i], "PING");
-
         assert_non_null(r);
         freeReplyObject(r);
         redisFree(bystanders[i]);
@@ -461,6 +419,5 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_kill_that_another_run_gets_closes_nobody, bed_setup,
                                         bed_teardown),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* fleet_resync: what the core knows of a session becomes what Redis has of it, if nobody knows better. */
 #include "broker/fleet/fence/fleet_resync.h"
+#include "broker/fleet/log/fleet_epochs.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
 /* What the core has of a session. */
@@ -13,7 +14,6 @@ static void know(struct lone_node *n, const char *const *filters, size_t count)
 static void what_is_read_is_added(void **state)
 {
     struct lone_node *n = *state;
-
     fleet_resync_add(&n->f, lone_session("c", 5), reply("[ '5 'a '\1 'b '\2 'cut ]"));
     assert_told(n, "subscribed c a 1; subscribed c b 2");
     fleet_resync_add(&n->f, lone_session("c", 5), reply("[ '5 ]"));
@@ -25,7 +25,6 @@ static void what_redis_hasnt_any_more_is_taken_from_the_core(void **state)
 {
     static const char *const filters[] = {"a", "aa", "b", "bb", "c"};
     struct lone_node *n = *state;
-
     know(n, filters, 5);
     fleet_resync_take(&n->f, lone_session("x", 5), reply("[ '5 'bb '\1 'a '\1 'd '\2 ]"));
     assert_told(n, "unsubscribed x aa; unsubscribed x b; unsubscribed x c; "
@@ -38,7 +37,6 @@ static void what_redis_hasnt_any_more_is_taken_from_the_core(void **state)
 static void a_connection_here_knows_better(void **state)
 {
     struct lone_node *n = *state;
-
     n->held = lone_connected(n, "c", true);
     fleet_resync_take(&n->f, lone_session("c", 6), reply("[ '6 'a '\1 ]"));
     fleet_resync_take_part(&n->f, lone_session("c", 6), reply("[ '6 'a '\1 ]"), true);
@@ -51,7 +49,6 @@ static void a_connection_here_knows_better(void **state)
 static void something_newer_is_known_better(void **state)
 {
     struct lone_node *n = *state;
-
     assert_true(fleet_session_is_new(&n->f, lone_session("c", 7)));
     fleet_resync_take(&n->f, lone_session("c", 6), reply("[ '6 'a '\1 ]"));
     assert_told(n, "");
@@ -64,7 +61,6 @@ static void one_that_isnt_there_ended_if_redis_lost_nothing(void **state)
 {
     static const char *const filters[] = {"a"};
     struct lone_node *n = *state;
-
     know(n, filters, 1);
     n->f.lost_until_ms = n->f.now_ms + 1;
     fleet_resync_take(&n->f, lone_session("c", 0), reply("[ '0 ]"));
@@ -80,7 +76,6 @@ static void one_that_isnt_there_ended_if_redis_lost_nothing(void **state)
 static void in_parts_the_first_one_takes_all_there_was(void **state)
 {
     struct lone_node *n = *state;
-
     fleet_resync_take_part(&n->f, lone_session("c", 5), reply("[ '5 'a '\1 ]"), true);
     fleet_resync_take_part(&n->f, lone_session("c", 5), reply("[ '5 'b '\1 ]"), false);
     assert_told(n, "ended c; subscribed c a 1; subscribed c b 1");
@@ -93,7 +88,6 @@ static void one_session_is_asked_for_and_taken_at_once(void **state)
 {
     static const char *const filters[] = {"old"};
     struct lone_node *n = *state;
-
     know(n, filters, 1);
     fleet_resync(&n->f, mqtt_slice_of("c", 1));
     redis_gets(n, "session fl:{s}: c 0");
@@ -108,7 +102,6 @@ static void what_cant_be_read_changes_nothing(void **state)
 {
     static const char *const filters[] = {"old"};
     struct lone_node *n = *state;
-
     know(n, filters, 1);
     fleet_resync(&n->f, mqtt_slice_of("c", 1));
     redis_says(n, "[ '9 '5 'a '\1 ]");
@@ -132,6 +125,5 @@ int main(void)
         LONE_TEST(one_session_is_asked_for_and_taken_at_once),
         LONE_TEST(what_cant_be_read_changes_nothing),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,6 @@
 static void on_read(void *arg, enum store_status status, uint64_t epoch)
 {
     const struct lone_call *c = arg;
-
     lone_done(arg, status);
     lone_tell(c->n, "epoch %llu", (unsigned long long)epoch);
 }
@@ -20,7 +19,6 @@ static void assert_list(const struct fleet_subscriptions *subs, const char *expe
     bool ok;
     struct store_subscription *list = fleet_subscriptions_list(subs, &ok);
     char text[128] = "";
-
     assert_true(ok);
     for (size_t i = 0; i < subs->count; i++)
         snprintf(text + strlen(text), sizeof(text) - strlen(text), "%.*s %u ",
@@ -32,7 +30,6 @@ static void assert_list(const struct fleet_subscriptions *subs, const char *expe
 static void pairs_are_taken_from_an_element_on(void **state)
 {
     struct fleet_subscriptions subs = {0};
-
     (void)state;
     fleet_subscriptions_take(&subs, reply("[ '5 'a '\1 'b '\2 ]"), 1);
     fleet_subscriptions_take(&subs, reply("[ 'c '\1 'cut ]"), 0); /* an option is missing */
@@ -46,7 +43,6 @@ static void none_is_no_failure(void **state)
 {
     struct fleet_subscriptions subs = {0};
     bool ok;
-
     (void)state;
     assert_null(fleet_subscriptions_list(&subs, &ok));
     assert_true(ok);
@@ -62,7 +58,6 @@ static void it_is_read_to_the_end(void **state)
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "c");
     struct fleet_subscriptions subs = {0};
-
     begin(c, &subs, "0");
     redis_gets(n, "session fl:{s}: c 0");
     redis_says(n, "[ '77 '5 'a '\1 ]");
@@ -80,7 +75,6 @@ static void it_begins_behind_what_a_claim_brought(void **state)
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "c");
     struct fleet_subscriptions subs = {0};
-
     begin(c, &subs, "123");
     redis_gets(n, "session fl:{s}: c 123");
     redis_says(n, "[ '0 '5 ]");
@@ -95,7 +89,6 @@ static void two_are_read_at_a_time(void **state)
     struct lone_call *c[] = {lone_call(n, "a"), lone_call(n, "b"), lone_call(n, "c"),
                              lone_call(n, "d"), lone_call(n, "e")};
     struct fleet_subscriptions subs[5] = {0};
-
     for (size_t i = 0; i < 4; i++)
         begin(c[i], &subs[i], "0");
     assert_int_equal(lone_count(n), 2);
@@ -126,7 +119,6 @@ static void without_an_answer_those_that_wait_get_none(void **state)
     struct lone_call *c[] = {lone_call(n, "a"), lone_call(n, "b"), lone_call(n, "c"),
                              lone_call(n, "d")};
     struct fleet_subscriptions subs[4] = {0};
-
     for (size_t i = 0; i < 3; i++)
         begin(c[i], &subs[i], "0");
     redis_says_nothing(n);
@@ -144,7 +136,6 @@ static void what_is_no_piece_is_unavailable(void **state)
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "c");
     struct fleet_subscriptions subs = {0};
-
     begin(c, &subs, "0");
     redis_says(n, "[ '0 ]");
     assert_told(n, "c unavailable; epoch 0");
@@ -164,6 +155,5 @@ int main(void)
         LONE_TEST(without_an_answer_those_that_wait_get_none),
         LONE_TEST(what_is_no_piece_is_unavailable),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

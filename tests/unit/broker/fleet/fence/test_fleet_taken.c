@@ -11,7 +11,6 @@ static bool has(struct lone_node *n, const char *client, uint64_t epoch)
 static void a_connection_is_taken_up_to_its_epoch(void **state)
 {
     struct lone_node *n = *state;
-
     fleet_taken_add(&n->f, mqtt_slice_of("c", 1), 5);
     assert_true(has(n, "c", 4));
     assert_true(has(n, "c", 5));
@@ -24,7 +23,6 @@ static void nobody_isnt_taken(void **state)
 {
     struct lone_node *n = *state;
     struct fleet_behalf nobody = {.client = 0, .epoch = 1};
-
     fleet_taken_add(&n->f, mqtt_slice_of("c", 1), 5);
     assert_false(fleet_taken_has(&n->f, nobody));
 }
@@ -32,7 +30,6 @@ static void nobody_isnt_taken(void **state)
 static void the_highest_epoch_counts(void **state)
 {
     struct lone_node *n = *state;
-
     fleet_taken_add(&n->f, mqtt_slice_of("c", 1), 5);
     fleet_taken_add(&n->f, mqtt_slice_of("c", 1), 7);
     fleet_taken_add(&n->f, mqtt_slice_of("c", 1), 6);
@@ -45,7 +42,6 @@ static void what_a_cut_noted_is_taken(void **state)
 {
     struct lone_node *n = *state;
     struct fleet_bytes noted = {0};
-
     fleet_bytes_slice(&noted, lone_slice("c"));
     fleet_bytes_varint(&noted, 300);
     fleet_bytes_slice(&noted, lone_slice("d"));
@@ -64,14 +60,12 @@ static void each_is_dealt_with_once(void **state)
 {
     struct lone_node *n = *state;
     bool seen[2] = {false};
-
     assert_null(fleet_taken_pop(&n->f));
     fleet_taken_add(&n->f, mqtt_slice_of("a", 1), 1);
     fleet_taken_add(&n->f, mqtt_slice_of("b", 1), 2);
     for (int i = 0; i < 2; i++) {
         struct fleet_taken *t = fleet_taken_pop(&n->f);
         int which = t->client[0] - 'a';
-
         assert_int_equal(t->len, 1);
         assert_int_equal(t->behalf.epoch, which + 1);
         assert_false(seen[which]);
@@ -85,7 +79,6 @@ static void each_is_dealt_with_once(void **state)
 static void after_a_reset_there_is_nothing_to_close(void **state)
 {
     struct lone_node *n = *state;
-
     fleet_taken_add(&n->f, mqtt_slice_of("a", 1), 1);
     n->f.closing_taken = true;
     fleet_taken_reset(&n->f);
@@ -103,6 +96,5 @@ int main(void)
         LONE_TEST(each_is_dealt_with_once),
         LONE_TEST(after_a_reset_there_is_nothing_to_close),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,9 @@
 #include "broker/fleet/group/fleet_group.h"
 
 #include "broker/fleet/group/fleet_group_away.h"
+#include "broker/fleet/group/fleet_group_done.h"
 #include "broker/fleet/group/fleet_group_members.h"
+#include "broker/fleet/group/fleet_group_queue.h"
 #include "broker/fleet/group/fleet_group_take.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
@@ -18,7 +20,6 @@ static struct lone_parts *publish(struct lone_node *n, const char *filter, uint8
                                   bool remember)
 {
     struct lone_parts *l = malloc(sizeof(*l));
-
     assert_non_null(l);
     lone_parts_init(l, n, lone_message("t", "payload", qos, false));
     id_set_add(&l->p.clients, fleet_group_part(lone_slice(filter)));
@@ -38,7 +39,6 @@ static void a_message_is_appended_and_hungry_nodes_are_woken(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts *l = publish(n, GROUP, 1, false);
-
     redis_gets_first(n, APPEND GROUP " ");
     assert_non_null(strstr(lone_command(n, 0), "payload"));
     redis_says(n, "[ :0 '" LONE_HEX " '" GROUP " :3 ]");
@@ -52,7 +52,6 @@ static void who_has_no_room_lets_the_next_be_named(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts *l = publish(n, FULL, 1, false);
-
     redis_says(n, "[ :0 '" LONE_HEX " '" FULL " :1 ]");
     assert_told(n, "woken " FULL " 1");
     redis_gets(n, "group_done fl:{g}: " FULL);
@@ -65,7 +64,6 @@ static void a_repeat_is_known_by_its_id(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts *l = publish(n, GROUP, 2, true);
-
     assert_non_null(strstr(lone_command(n, 0), " \\00\\00\\00\\00\\00\\00\\00\\0a\\00"));
     published(l);
 }
@@ -74,7 +72,6 @@ static void without_a_member_it_is_counted_or_tried_again_after_a_loss(void **st
 {
     struct lone_node *n = *state;
     struct lone_parts *l = publish(n, GROUP, 1, false);
-
     redis_says(n, "[ :0 '# '" GROUP " :0 ]");
     assert_int_equal(*n->f.metrics.share_nobody, 1);
     assert_false(l->p.unknown);
@@ -91,7 +88,6 @@ static void where_redis_is_full_it_is_held(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts *l = publish(n, GROUP, 1, false);
-
     redis_says(n, "!OOM");
     assert_true(l->p.missed);
     published(l);
@@ -100,10 +96,8 @@ static void where_redis_is_full_it_is_held(void **state)
 static void a_group_of_the_configuration_says_how_long_it_keeps(void **state)
 {
     struct lone_node *n = *state;
-    struct lone_parts *l;
-
     fleet_group_declare(&n->f, lone_slice(GROUP), 5000);
-    l = publish(n, GROUP, 1, false);
+    struct lone_parts *l = publish(n, GROUP, 1, false);
     assert_non_null(strstr(lone_command(n, 0), " '' 5000"));
     published(l);
 }
@@ -120,7 +114,6 @@ static void on_taken(void *arg, enum store_status status, const struct store_sha
                      size_t count, bool more)
 {
     struct took *t = arg;
-
     lone_tell(t->n, "took %zu%s%s", count, more ? " more" : "", status == STORE_OK ? "" : " !");
     for (size_t i = 0; i < count; i++) {
         lone_tell(t->n, "%.*s at %u", (int)entries[i].message->payload.len,
@@ -132,7 +125,6 @@ static void on_taken(void *arg, enum store_status status, const struct store_sha
 static void take(struct took *t, struct store_hold *hold, uint8_t qos)
 {
     struct store_member m = {.hold = hold, .filter = lone_slice(GROUP), .options = {.qos = qos}};
-
     fleet_group_take(&t->n->f, &m, 2, on_taken, t);
 }
 
@@ -143,7 +135,6 @@ static void give_two(struct lone_node *n)
     struct fleet_bytes b = lone_frame("t", "two", 2);
     char first[128] = "1000 ";
     char second[128] = "1000 ";
-
     memcpy(first + 5, a.data, a.len);
     memcpy(second + 5, b.data, b.len);
     redis_says(n, "[ :1 :1 '71 %b '72 %b ]", first, a.len + 5, second, b.len + 5);
@@ -157,7 +148,6 @@ static void a_member_joins_takes_and_tells_what_became_of_it(void **state)
     struct took t = {.n = n};
     struct store_hold *hold = lone_connected(n, "c", false);
     struct store_member m = {.hold = hold, .filter = lone_slice(GROUP)};
-
     fleet_group_join(&n->f, &m);
     redis_gets(n, "group_join fl:{g}: " GROUP " c 5 " LONE_HEX " 0 0");
     redis_says(n, ":1");
@@ -180,7 +170,6 @@ static void at_qos_0_it_is_finished_at_once(void **state)
 {
     struct lone_node *n = *state;
     struct took t = {.n = n};
-
     take(&t, lone_connected(n, "c", true), 0);
     give_two(n);
     assert_told(n, "took 2 more; one at 0; two at 0");
@@ -194,7 +183,6 @@ static void of_who_isnt_a_member_nothing_is_taken(void **state)
 {
     struct lone_node *n = *state;
     struct took t = {.n = n};
-
     take(&t, lone_connected(n, "c", false), 1);
     redis_says(n, "[ :0 ]");
     assert_told(n, "took 0");
@@ -209,7 +197,6 @@ static void a_durable_members_messages_are_copied_into_its_queue(void **state)
 {
     struct lone_node *n = *state;
     struct took t = {.n = n};
-
     take(&t, lone_connected(n, "c", true), 1);
     give_two(n);
     assert_told(n, "");
@@ -226,7 +213,6 @@ static void if_the_session_isnt_here_it_is_asked_for_the_copies(void **state)
 {
     struct lone_node *n = *state;
     struct took t = {.n = n};
-
     take(&t, lone_connected(n, "c", true), 1);
     give_two(n);
     redis_says(n, "[ ]");
@@ -249,7 +235,6 @@ static void when_it_leaves_unsent_copies_go_back(void **state)
 {
     struct lone_node *n = *state;
     struct store_hold *hold = lone_connected(n, "c", true);
-
     ((struct fleet_hold *)hold->store_data)->sent = 9;
     fleet_group_leave(&n->f, hold, lone_slice(GROUP), STORE_LEAVE_AWAY);
     redis_gets(n, "group_return fl:{s}: c u 5 9 " GROUP);

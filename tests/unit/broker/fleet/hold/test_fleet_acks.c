@@ -21,7 +21,6 @@ static void those_of_a_turn_are_one_call(void **state)
 {
     struct lone_node *n = *state;
     struct fleet_hold *h = connected(n);
-
     fleet_acks_write(h);
     redis_gets_nothing(n);
     acknowledge(n, h);
@@ -39,7 +38,6 @@ static void who_is_fenced_acknowledges_nothing(void **state)
 {
     struct lone_node *n = *state;
     struct fleet_hold *h = connected(n);
-
     acknowledge(n, h);
     fleet_acks_write(h);
     redis_says(n, ":0");
@@ -50,7 +48,6 @@ static void an_error_or_no_answer_is_unavailable(void **state)
 {
     struct lone_node *n = *state;
     struct fleet_hold *h = connected(n);
-
     acknowledge(n, h);
     fleet_acks_write(h);
     redis_says(n, "!ERR");
@@ -67,7 +64,6 @@ static void who_has_ended_acknowledges_nothing(void **state)
 {
     struct lone_node *n = *state;
     struct fleet_hold *h = connected(n);
-
     acknowledge(n, h);
     fleet_hold_drop(h); /* what it acknowledged refers to it */
     fleet_acks_write(h);
@@ -81,7 +77,6 @@ static void without_memory_nothing_is_written(void **state)
 {
     struct lone_node *n = *state;
     struct fleet_hold *h = connected(n);
-
     acknowledge(n, h);
     h->acks.failed = true;
     fleet_acks_write(h);
@@ -99,7 +94,6 @@ static void each_hold_is_taken_once(void **state)
     struct lone_node *n = *state;
     struct fleet_hold *one = connected(n);
     struct fleet_hold *two = lone_connected(n, "d", true)->store_data;
-
     assert_null(fleet_acks_take(&n->f));
     acknowledge(n, one);
     acknowledge(n, two);
@@ -107,7 +101,6 @@ static void each_hold_is_taken_once(void **state)
     assert_int_equal(one->refs, 2);
     for (int i = 0; i < 2; i++) {
         struct fleet_hold *h = fleet_acks_take(&n->f);
-
         assert_true(h == one || h == two);
         assert_int_equal(h->ack_count, h == one ? 6 : 3);
         fleet_acks_write(h);
@@ -124,7 +117,6 @@ static void after_a_reset_nobody_waits(void **state)
 {
     struct lone_node *n = *state;
     struct fleet_hold *h = connected(n);
-
     acknowledge(n, h);
     fleet_acks_reset(&n->f);
     assert_told(n, "a unavailable; b unavailable");
@@ -145,6 +137,5 @@ int main(void)
         LONE_TEST(each_hold_is_taken_once),
         LONE_TEST(after_a_reset_nobody_waits),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* fleet_assert: what Redis may have lost of a session is written again, once a round, and before anything else. */
+#include "broker/fleet/hold/fleet_acks.h"
 #include "broker/fleet/hold/fleet_assert.h"
 #include "broker/fleet/wire/fleet_piece.h"
 #include "tests/unit/broker/fleet/lone_node.h"
@@ -9,7 +10,6 @@ static void a_hold_is_asserted_once_a_round(void **state)
 {
     struct lone_node *n = *state;
     struct store_hold *hold = lone_connected(n, "c", false);
-
     fleet_hold_assert_once(hold->store_data);
     redis_gets_nothing(n); /* it was claimed in this round */
     n->f.holds->round++;
@@ -28,7 +28,6 @@ static void only_a_connection_is_asserted(void **state)
     struct lone_node *n = *state;
     struct store_hold *hold = lone_connected(n, "c", true);
     struct fleet_hold *h = hold->store_data;
-
     n->f.holds->round++;
     hold->store_data = NULL;
     fleet_hold_assert_once(h);
@@ -45,7 +44,6 @@ static void a_clean_connection_has_no_subscriptions_there(void **state)
     struct lone_node *n = *state;
     struct store_hold *hold = lone_connected(n, "c", false);
     struct fleet_hold *h = hold->store_data;
-
     n->subs[0] = (struct store_subscription){.filter = lone_slice("f"), .qos = 1};
     n->sub_count = 1;
     hold->user = "me";
@@ -64,7 +62,6 @@ static void a_durable_one_has_its_subscriptions_and_what_is_unfinished(void **st
 {
     struct lone_node *n = *state;
     struct fleet_hold *h = lone_connected(n, "c", true)->store_data;
-
     n->subs[0] = (struct store_subscription){.filter = lone_slice("f"), .qos = 1};
     n->subs[1] = (struct store_subscription){.filter = lone_slice("g"), .qos = 2};
     n->sub_count = 2;
@@ -97,7 +94,6 @@ static void each_of_many(void *arg, struct mqtt_slice client_id, store_subscript
 {
     static uint8_t filter[FLEET_PIECE_BYTES];
     struct store_subscription sub = {.filter = {.data = filter, .len = (uint32_t)many.len}};
-
     (void)arg, (void)client_id;
     memset(filter, 'f', sizeof(filter));
     for (int i = 0; i < many.count; i++)
@@ -109,7 +105,6 @@ static size_t argument_count(const struct lone_node *n)
     struct redis_args args = lone_args(n, 0);
     size_t count = 0;
     size_t len;
-
     while (redis_args_next(&args, &len) != NULL)
         count++;
     return count;
@@ -151,7 +146,6 @@ static void many_follow_in_pieces(void **state)
 static void so_do_large_ones(void **state)
 {
     struct lone_node *n = *state;
-
     lone_connected(n, "c", true);
     assert_many(n, 7, 20000);
     redis_says(n, ":1");
@@ -174,6 +168,5 @@ int main(void)
         LONE_TEST(many_follow_in_pieces),
         LONE_TEST(so_do_large_ones),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

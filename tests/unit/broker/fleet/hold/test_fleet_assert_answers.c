@@ -8,7 +8,6 @@ static void one_that_is_there_goes_on_in_the_new_run(void **state)
 {
     struct lone_node *n = *state;
     struct fleet_hold *h = lone_connected(n, "c", true)->store_data;
-
     strcpy(n->f.run_tag, "run00002");
     fleet_hold_assert(h);
     redis_says(n, ":1");
@@ -25,7 +24,6 @@ static void one_that_somebody_newer_has_is_fenced(void **state)
 {
     struct lone_node *n = *state;
     struct store_hold *hold = lone_connected(n, "c", true);
-
     fleet_hold_assert(hold->store_data);
     redis_says(n, ":0");
     assert_told(n, "fenced c");
@@ -39,7 +37,6 @@ static void one_that_cant_go_on_is_closed(void **state)
     struct lone_node *n = *state;
     struct store_hold *hold = lone_connected(n, "c", true);
     struct fleet_hold *h = hold->store_data;
-
     memcpy(h->run, "run00000", sizeof(h->run));
     for (size_t i = 0; i < 3; i++) {
         hold->will_grace_s = 0;
@@ -55,10 +52,8 @@ static void one_that_ended_meanwhile_is_nobodys(void **state)
 {
     static const char *const says[] = {":0", ":1", ":2", "!ERR"};
     struct lone_node *n = *state;
-
     for (size_t i = 0; i < 4; i++) {
         struct fleet_hold *h = lone_connected(n, "c", true)->store_data;
-
         h->fetch_later = true;
         fleet_hold_assert(h);
         fleet_hold_drop(h);
@@ -72,7 +67,6 @@ static void an_assertion_under_way_is_made_for_the_next_run(void **state)
 {
     struct lone_node *n = *state;
     struct fleet_hold *h = lone_connected(n, "c", false)->store_data;
-
     fleet_hold_assert(h);
     redis_gets(n, ASSERT "0 '' 0 0 - 0 run00001 run00001 0 0 0 0");
     strcpy(n->f.run_tag, "run00002");
@@ -89,6 +83,5 @@ int main(void)
         LONE_TEST(one_that_ended_meanwhile_is_nobodys),
         LONE_TEST(an_assertion_under_way_is_made_for_the_next_run),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,6 @@
 static const char *listed(const struct lone_node *n)
 {
     static char text[64];
-
     text[0] = '\0';
     for (const struct fleet_hold *h = n->f.holds->first; h != NULL; h = h->next) {
         assert_true(h->next == NULL || h->next->prev == h);
@@ -18,10 +17,8 @@ static const char *listed(const struct lone_node *n)
 static void a_new_hold_belongs_to_the_latest_round(void **state)
 {
     struct lone_node *n = *state;
-    const struct fleet_hold *h;
-
     n->f.holds->round = 7;
-    h = lone_connected(n, "c", true)->store_data;
+    const struct fleet_hold *h = lone_connected(n, "c", true)->store_data;
     assert_int_equal(h->asserted, 7);
     assert_int_equal(h->bucket, fleet_client_bucket(&n->f.keys, mqtt_slice_of("c", 1)));
     assert_int_equal(h->behalf.client, fleet_behalf_of(&n->f, mqtt_slice_of("c", 1), 0).client);
@@ -33,11 +30,9 @@ static void one_that_ends_leaves_the_list_wherever_it_stands(void **state)
     static const char *const left[] = {"cb", "ca",
                                        "ba"}; /* without the first, second, last one made */
     struct lone_node *n = *state;
-
     for (size_t i = 0; i < 3; i++) {
         struct store_hold *holds[3] = {lone_connected(n, "a", true), lone_connected(n, "b", true),
                                        lone_connected(n, "c", true)};
-
         assert_string_equal(listed(n), "cba");
         fleet_hold_drop(holds[i]->store_data);
         assert_string_equal(listed(n), left[i]);
@@ -55,7 +50,6 @@ static void a_walk_goes_on_behind_one_that_ended(void **state)
     struct store_hold *a = lone_connected(n, "a", true);
     struct store_hold *b = lone_connected(n, "b", true);
     struct store_hold *c = lone_connected(n, "c", true);
-
     n->f.holds->sweep_at = b->store_data;
     n->f.holds->assert_at = c->store_data;
     fleet_hold_drop(b->store_data);
@@ -73,7 +67,6 @@ static void it_lives_as_long_as_somebody_refers_to_it(void **state)
     struct lone_node *n = *state;
     struct store_hold *hold = lone_connected(n, "c", true);
     struct fleet_hold *h = hold->store_data;
-
     h->refs++;
     n->f.now_ms = 4321;
     fleet_hold_drop(h);
@@ -90,7 +83,6 @@ static void who_is_fenced_ends_and_a_durable_session_is_read_anew(void **state)
     struct lone_node *n = *state;
     struct store_hold *clean = lone_connected(n, "clean", false);
     struct store_hold *durable = lone_connected(n, "durable", true);
-
     fleet_hold_fenced(clean->store_data);
     assert_told(n, "fenced clean");
     assert_null(clean->store_data);
@@ -108,7 +100,6 @@ static void only_a_connection_is_fenced(void **state)
     struct store_hold *connecting = lone_connected(n, "connecting", true);
     struct store_hold *ended = lone_connected(n, "ended", true);
     struct fleet_hold *h = ended->store_data;
-
     connecting->epoch = 0;
     fleet_hold_fenced(connecting->store_data);
     assert_non_null(connecting->store_data);
@@ -147,7 +138,6 @@ static void a_user_is_written_as_scripts_know_it(void **state)
 static void a_sessions_script_names_client_and_epoch(void **state)
 {
     struct lone_node *n = *state;
-
     fleet_session_script(&n->f, lone_connected(n, "c", true), SCRIPT_QOS2, 1);
     redis_queue_str(n->f.q, "x");
     redis_queue_end(n->f.q, REDIS_REPLAY, NULL, NULL);
@@ -166,6 +156,5 @@ int main(void)
         LONE_TEST(a_user_is_written_as_scripts_know_it),
         LONE_TEST(a_sessions_script_names_client_and_epoch),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,6 @@ enum { SWEEP_MS = 30000, AT_ONCE = 200 };
 static void durable_connections_are_woken_every_thirty_seconds(void **state)
 {
     struct lone_node *n = *state;
-
     lone_connected(n, "durable", true);
     lone_connected(n, "clean", false);
     lone_connected(n, "connecting", true)->epoch = 0;
@@ -27,7 +26,6 @@ static void durable_connections_are_woken_every_thirty_seconds(void **state)
 static void they_are_woken_when_it_is_wanted(void **state)
 {
     struct lone_node *n = *state;
-
     lone_connected(n, "c", true);
     fleet_sweep_tick(&n->f);
     assert_told(n, "wake c");
@@ -44,7 +42,6 @@ static void some_are_woken_in_a_turn(void **state)
     struct lone_node *n = *state;
     struct store_hold *last = lone_connected(n, "last", true);
     struct store_hold *next = lone_connected(n, "next", true);
-
     for (int i = 0; i < AT_ONCE - 1; i++)
         lone_connected(n, "clean", false);
     lone_connected(n, "first", true);
@@ -63,7 +60,6 @@ static void some_are_woken_in_a_turn(void **state)
 static void a_sweep_that_is_wanted_meanwhile_misses_nobody(void **state)
 {
     struct lone_node *n = *state;
-
     lone_connected(n, "last", true);
     for (int i = 0; i < AT_ONCE - 1; i++)
         lone_connected(n, "clean", false);
@@ -84,6 +80,5 @@ int main(void)
         LONE_TEST(some_are_woken_in_a_turn),
         LONE_TEST(a_sweep_that_is_wanted_meanwhile_misses_nobody),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,16 +43,13 @@ struct rig {
 static inline bool is_ready(int fd, int ms)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
-
     return poll(&p, 1, ms) == 1;
 }
 
 static inline void read_more(struct rig *rig)
 {
-    ssize_t n;
-
     assert_true(is_ready(rig->fd, DEADLINE_MS));
-    n = read(rig->fd, rig->input + rig->len, sizeof(rig->input) - 1 - rig->len);
+    ssize_t n = read(rig->fd, rig->input + rig->len, sizeof(rig->input) - 1 - rig->len);
     assert_true(n > 0);
     rig->len += (size_t)n;
     rig->input[rig->len] = '\0';
@@ -62,7 +59,6 @@ static inline void read_more(struct rig *rig)
 static inline const char *line_number(const char *at, unsigned long *number)
 {
     char *end;
-
     if (at == NULL || strstr(at, "\r\n") == NULL)
         return NULL;
     *number = strtoul(at + 1, &end, 10);
@@ -74,11 +70,9 @@ static inline const char *parse(struct rig *rig, char *text, size_t size)
 {
     unsigned long count = 0;
     const char *at = rig->len > 0 ? line_number(rig->input, &count) : NULL;
-
     text[0] = '\0';
     for (unsigned long i = 0; i < count && at != NULL; i++) {
         unsigned long len = 0;
-
         at = line_number(at, &len);
         if (at == NULL || (size_t)(at - rig->input) + len + 2 > rig->len)
             return NULL;
@@ -92,7 +86,6 @@ static inline const char *parse(struct rig *rig, char *text, size_t size)
 static inline void read_command(struct rig *rig, char *text, size_t size)
 {
     const char *end;
-
     while ((end = parse(rig, text, size)) == NULL)
         read_more(rig);
     rig->len -= (size_t)(end - rig->input);
@@ -108,7 +101,6 @@ static inline void say(struct rig *rig, const char *text)
 static inline void accept_heart(struct rig *rig)
 {
     char text[8192];
-
     assert_true(is_ready(rig->listener, DEADLINE_MS));
     if (rig->fd >= 0)
         close(rig->fd);
@@ -131,7 +123,6 @@ static inline const char *read_beat(struct rig *rig)
 {
     static char text[8192];
     char sha[64];
-
     read_command(rig, text, sizeof(text));
     snprintf(sha, sizeof(sha), "EVALSHA %s 1 ", rig->scripts.sha[SCRIPT_BEAT]);
     assert_int_equal(strncmp(text, sha, strlen(sha)), 0);
@@ -147,7 +138,6 @@ static inline void open_rig(struct rig *rig)
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t len = sizeof(a);
     char url[64];
-
     rig->fd = -1;
     rig->listener = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(bind(rig->listener, (struct sockaddr *)&a, sizeof(a)), 0);
@@ -183,7 +173,6 @@ static inline struct heart_report take(struct rig *rig)
 {
     struct heart_report r;
     uint64_t count;
-
     assert_true(is_ready(rig->cfg.wake_fd, DEADLINE_MS));
     assert_int_equal(read(rig->cfg.wake_fd, &count, sizeof(count)), sizeof(count));
     assert_true(heart_take(rig->heart, &r));
@@ -193,7 +182,6 @@ static inline struct heart_report take(struct rig *rig)
 static inline int setup(void **state)
 {
     struct rig *rig = calloc(1, sizeof(*rig));
-
     assert_non_null(rig);
     log_init("test", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
     open_rig(rig);
@@ -204,7 +192,6 @@ static inline int setup(void **state)
 static inline int teardown(void **state)
 {
     struct rig *rig = *state;
-
     heart_free(rig->heart);
     if (rig->fd >= 0)
         close(rig->fd);

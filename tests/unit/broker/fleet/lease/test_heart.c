@@ -6,7 +6,6 @@ static void an_answered_beat_renews_the_lease_and_is_reported(void **state)
 {
     struct rig *rig = *state;
     struct heart_report r;
-
     begin(rig);
     assert_int_equal(heart_alive_ms(rig->heart), rig->begun_ms);
     heart_turned(rig->heart, 5);
@@ -35,12 +34,10 @@ static void an_answered_beat_renews_the_lease_and_is_reported(void **state)
 static void the_list_of_nodes_is_asked_for_once(void **state)
 {
     struct rig *rig = *state;
-    struct heart_report r;
-
     begin(rig);
     read_beat(rig);
     say(rig, ALIVE "$1\r\ng\r\n*0\r\n*0\r\n*0\r\n");
-    r = take(rig);
+    struct heart_report r = take(rig);
     heart_report_fini(&r);
     assert_string_equal(read_beat(rig), BEAT "g");
     say(rig, ALIVE "$1\r\ng\r\n*0\r\n*0\r\n$0\r\n\r\n");
@@ -58,12 +55,10 @@ static void the_list_of_nodes_is_asked_for_once(void **state)
 static void the_dead_are_told_and_renew_nothing(void **state)
 {
     struct rig *rig = *state;
-    struct heart_report r;
-
     begin(rig);
     read_beat(rig);
     say(rig, "*1\r\n$4\r\ndead\r\n");
-    r = take(rig);
+    struct heart_report r = take(rig);
     assert_int_equal(r.word, HEART_DEAD);
     assert_int_equal(heart_alive_ms(rig->heart), rig->begun_ms);
     heart_report_fini(&r);
@@ -78,11 +73,9 @@ static void what_isnt_alive_is_unknown(void **state)
         ALIVE "$1\r\ng\r\n*0\r\n$0\r\n\r\n*0\r\n", /* none of the dead */
     };
     struct rig *rig = *state;
-
     begin(rig);
     for (size_t i = 0; i < 3; i++) {
         struct heart_report r;
-
         read_beat(rig);
         say(rig, says[i]);
         r = take(rig);
@@ -98,7 +91,6 @@ static void an_error_is_no_answer(void **state)
 {
     struct rig *rig = *state;
     struct heart_report r;
-
     begin(rig);
     read_beat(rig);
     say(rig, "-ERR\r\n");
@@ -117,12 +109,11 @@ static void an_answer_that_came_too_late_counts_for_nothing(void **state)
     enum { LEASE_MS = 50 };
     struct rig *rig = *state;
     struct heart_report r;
-    uint64_t until_ms;
 
     rig->cfg.lease_ms = LEASE_MS;
     begin(rig);
     read_beat(rig);
-    for (until_ms = clock_boottime_ms() + LEASE_MS; clock_boottime_ms() < until_ms;)
+    for (uint64_t until_ms = clock_boottime_ms() + LEASE_MS; clock_boottime_ms() < until_ms;)
         is_ready(rig->fd, 5);
     say(rig, ALIVE "$1\r\ng\r\n*0\r\n*0\r\n*0\r\n");
     assert_string_equal(read_beat(rig), BEAT); /* it takes nothing from that answer */
@@ -135,7 +126,6 @@ static void a_node_of_another_id_begins_anew(void **state)
 {
     struct rig *rig = *state;
     struct heart_report r;
-
     begin(rig);
     read_beat(rig);
     say(rig, ALIVE "$1\r\ng\r\n*0\r\n*0\r\n*0\r\n");
@@ -150,7 +140,6 @@ static void a_node_of_another_id_begins_anew(void **state)
 static void one_that_ends_beats_no_more(void **state)
 {
     struct rig *rig = *state;
-
     begin(rig);
     read_beat(rig);
     heart_end(rig->heart);
@@ -164,7 +153,6 @@ static void one_that_ends_beats_no_more(void **state)
 static void a_loop_that_hangs_has_no_heartbeat(void **state)
 {
     struct rig *rig = *state;
-
     rig->cfg.hang_ms = 4 * INTERVAL_MS;
     begin(rig);
     for (int i = 0; is_ready(rig->fd, 4 * INTERVAL_MS) || rig->len > 0; i++) {

@@ -30,7 +30,6 @@ static void the_newer_report_counts(void **state)
 {
     struct heart_report waiting = report(HEART_ALIVE, 10);
     struct heart_report newer = report(HEART_UNKNOWN, 3);
-
     (void)state;
     heart_report_merge(&waiting, &newer);
     assert_int_equal(waiting.word, HEART_UNKNOWN);
@@ -43,7 +42,6 @@ static void a_list_of_nodes_waits_with_the_next_report(void **state)
 {
     struct heart_report waiting = report(HEART_ALIVE, 10);
     struct heart_report newer = report(HEART_ALIVE, 11);
-
     (void)state;
     list(&waiting, 42, 1000);
     heart_report_merge(&waiting, &newer);
@@ -62,7 +60,6 @@ static void the_dead_stay_dead(void **state)
 {
     struct heart_report waiting = report(HEART_DEAD, 0);
     struct heart_report newer = report(HEART_ALIVE, 11);
-
     (void)state;
     heart_report_merge(&waiting, &newer);
     assert_int_equal(waiting.word, HEART_DEAD);
@@ -73,7 +70,6 @@ static void what_was_said_of_another_node_is_gone(void **state)
 {
     struct heart_report waiting = report(HEART_DEAD, 0);
     struct heart_report newer = report(HEART_ALIVE, 11);
-
     (void)state;
     list(&waiting, 42, 1000);
     newer.node = NODE + 1;
@@ -91,6 +87,5 @@ int main(void)
         cmocka_unit_test(the_dead_stay_dead),
         cmocka_unit_test(what_was_said_of_another_node_is_gone),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

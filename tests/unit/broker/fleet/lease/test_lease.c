@@ -13,7 +13,6 @@ enum { LEASE = 5000, INTERVAL = 1000, START = 100000 };
 static struct lease started(void)
 {
     struct lease l;
-
     lease_start(&l, LEASE, INTERVAL, START);
     return l;
 }
@@ -32,7 +31,6 @@ static void beat_until(struct lease *l, uint64_t *now, uint64_t until)
 static void a_node_is_unsure_after_four_fifths_of_the_lease(void **state)
 {
     struct lease l = started();
-
     (void)state;
     assert_false(lease_is_unsure(&l, START + 4000));
     assert_true(lease_is_unsure(&l, START + 4001));
@@ -41,7 +39,6 @@ static void a_node_is_unsure_after_four_fifths_of_the_lease(void **state)
 static void an_answer_renews_from_when_the_beat_was_sent(void **state)
 {
     struct lease l = started();
-
     (void)state;
     lease_beat_sent(&l, START + 3000);
     lease_beat_answered(&l, START + 6000);
@@ -53,7 +50,6 @@ static void a_counter_that_stands_for_a_lease_makes_a_suspect(void **state)
 {
     struct lease l = started();
     uint64_t now = START;
-
     (void)state;
     beat_until(&l, &now, START + 8000);
     assert_false(lease_suspects(&l, START + 3001, now));
@@ -64,7 +60,6 @@ static void a_missed_beat_restarts_the_window(void **state)
 {
     struct lease l = started();
     uint64_t now = START;
-
     (void)state;
     beat_until(&l, &now, START + 6000);
     assert_true(lease_suspects(&l, START, now));
@@ -81,7 +76,6 @@ static void a_missed_beat_restarts_the_window(void **state)
 static void a_late_answer_restarts_the_window(void **state)
 {
     struct lease l = started();
-
     (void)state;
     lease_beat_sent(&l, START + 1000);
     lease_beat_answered(&l, START + 2500);
@@ -91,7 +85,6 @@ static void a_late_answer_restarts_the_window(void **state)
 static void a_lost_connection_restarts_the_window_and_beats_at_once(void **state)
 {
     struct lease l = started();
-
     (void)state;
     lease_beat_sent(&l, START + 5000);
     lease_beat_lost(&l);
@@ -106,7 +99,6 @@ static void sleep_makes_no_suspects(void **state)
 {
     struct lease l = started();
     uint64_t now = START;
-
     (void)state;
     beat_until(&l, &now, START + 2000);
     now = START + 60000; /* SIGSTOP, a suspended machine */
@@ -129,6 +121,5 @@ int main(void)
         cmocka_unit_test(a_lost_connection_restarts_the_window_and_beats_at_once),
         cmocka_unit_test(sleep_makes_no_suspects),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

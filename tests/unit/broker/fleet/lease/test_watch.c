@@ -20,7 +20,6 @@ static void beat(struct watch *w, uint64_t at)
 static uint64_t see(struct watch *w, uint64_t id, uint64_t beat_ms)
 {
     uint64_t since_ms = 0;
-
     assert_true(watch_see(w, id, beat_ms, &since_ms));
     return since_ms;
 }
@@ -28,7 +27,6 @@ static uint64_t see(struct watch *w, uint64_t id, uint64_t beat_ms)
 static void a_node_stands_since_our_oldest_beat_after_its_last(void **state)
 {
     struct watch w = {0};
-
     (void)state;
     for (uint64_t at = 0; at <= 3000; at += 1000) {
         beat(&w, at);
@@ -44,7 +42,6 @@ static void a_node_stands_since_our_oldest_beat_after_its_last(void **state)
 static void it_stands_since_then_as_long_as_its_beat_is_the_same(void **state)
 {
     struct watch w = {0};
-
     (void)state;
     beat(&w, 0);
     assert_int_equal(see(&w, 1, REDIS - 1500), OURS);
@@ -62,7 +59,6 @@ static void it_stands_since_then_as_long_as_its_beat_is_the_same(void **state)
 static void one_that_beat_meanwhile_is_forgotten(void **state)
 {
     struct watch w = {0};
-
     (void)state;
     beat(&w, 0);
     see(&w, 1, REDIS - 1500);
@@ -78,7 +74,6 @@ static void one_that_beat_meanwhile_is_forgotten(void **state)
 static void what_was_before_a_clock_was_set_counts_for_nothing(void **state)
 {
     struct watch w = {0};
-
     (void)state;
     beat(&w, 0);
     see(&w, 1, REDIS - 1500);
@@ -96,7 +91,6 @@ static void what_was_before_a_clock_was_set_counts_for_nothing(void **state)
 static void beats_that_were_missed_begin_anew(void **state)
 {
     struct watch w = {0};
-
     (void)state;
     beat(&w, 0);
     see(&w, 1, REDIS - 1500);
@@ -116,6 +110,5 @@ int main(void)
         cmocka_unit_test(what_was_before_a_clock_was_set_counts_for_nothing),
         cmocka_unit_test(beats_that_were_missed_begin_anew),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,6 @@ static uint64_t add(struct lone_node *n, const char *filter)
 static void assert_writes(struct lone_node *n, const char *call)
 {
     char text[512];
-
     fleet_append_flush(&n->f);
     snprintf(text, sizeof(text), "append fl:{r}: " LONE_HEX " %s", call);
     redis_gets(n, text);
@@ -32,7 +31,6 @@ static void an_entry_has_all_changes_and_those_of_routes_once_more(void **state)
     struct lone_node *n = *state;
     struct fleet_session_ref c = lone_session("c", 5);
     uint64_t number = add(n, "a");
-
     assert_int_equal(fleet_append_subscribed(&n->f, c, lone_slice("s"), lone_slice("o")), number);
     assert_int_equal(fleet_append_unsubscribed(&n->f, c, lone_slice("u")), number);
     assert_int_equal(fleet_append_ended(&n->f, c), number);
@@ -53,7 +51,6 @@ static void what_comes_meanwhile_is_the_next_entry(void **state)
 {
     struct lone_node *n = *state;
     uint64_t first = add(n, "a");
-
     fleet_append_flush(&n->f);
     assert_int_equal(add(n, "b"), first + 1);
     assert_int_equal(add(n, "c"), first + 1);
@@ -66,7 +63,6 @@ static void an_entry_is_no_larger_than_a_piece(void **state)
     struct lone_node *n = *state;
     char filter[8];
     uint64_t number = 0;
-
     for (int i = 0; i < FLEET_PIECE_FIELDS; i++) {
         snprintf(filter, sizeof(filter), "f%d", i);
         number = add(n, filter);
@@ -85,7 +81,6 @@ static void an_entry_is_tried_until_it_is_in_the_log(void **state)
 {
     static const char *const says[] = {"!OOM", NULL, "[ 'unknown ]"};
     struct lone_node *n = *state;
-
     add(n, "a");
     for (size_t i = 0; i < 3; i++) {
         fleet_append_flush(&n->f);
@@ -104,7 +99,6 @@ static void an_entry_is_tried_until_it_is_in_the_log(void **state)
 static void a_node_that_is_dead_starts_over(void **state)
 {
     struct lone_node *n = *state;
-
     add(n, "a");
     answer(n, "[ 'dead ]");
     assert_int_equal(n->f.state, FLEET_DEAD);
@@ -113,7 +107,6 @@ static void a_node_that_is_dead_starts_over(void **state)
 static void without_memory_it_starts_over(void **state)
 {
     struct lone_node *n = *state;
-
     add(n, "a");
     TAILQ_FIRST(&n->f.append->entries)->items.failed = true;
     fleet_append_flush(&n->f);
@@ -131,6 +124,5 @@ int main(void)
         LONE_TEST(a_node_that_is_dead_starts_over),
         LONE_TEST(without_memory_it_starts_over),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* fleet_append: who waits for an entry goes on when this node has read it in the log. */
 #include "broker/fleet/log/fleet_append.h"
+#include "broker/fleet/log/fleet_version.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
 static uint64_t add(struct lone_node *n, const char *filter)
@@ -28,7 +29,6 @@ static void who_waits_goes_on_when_this_node_has_read_the_entry(void **state)
     struct lone_call *b = lone_call(n, "b");
     struct lone_call *c = lone_call(n, "c");
     uint64_t first = add(n, "a");
-
     ask(n, a, first);
     ask(n, b, first);
     fleet_append_flush(&n->f);
@@ -55,7 +55,6 @@ static void what_is_in_the_log_isnt_waited_for(void **state)
     struct lone_node *n = *state;
     struct lone_call *a = lone_call(n, "a");
     uint64_t first = add(n, "a");
-
     answer(n, "[ 'ok '7 ]");
     ask(n, a, first);
     assert_told(n, ""); /* in a later input */
@@ -72,7 +71,6 @@ static void the_others_are_waited_for_too(void **state)
     struct lone_node *n = *state;
     struct lone_call *a = lone_call(n, "a");
     uint64_t first = add(n, "a");
-
     fleet_append_wait_for_others(&n->f, first, lone_done, a);
     answer(n, "[ 'ok '7 ]");
     n->f.log_applied = 7;
@@ -103,7 +101,6 @@ static void who_waits_for_a_lost_entry_waits_for_the_one_that_says_it_again(void
     struct lone_node *n = *state;
     struct lone_call *a = lone_call(n, "a");
     struct lone_call *b = lone_call(n, "b");
-
     ask(n, a, add(n, "a"));
     answer(n, "[ 'ok '7 ]");
     assert_false(fleet_append_is_lost(&n->f, 7));
@@ -123,7 +120,6 @@ static void many_go_on_within_the_turns_time(void **state)
     struct lone_node *n = *state;
     struct lone_call *x = lone_call(n, "x");
     uint64_t first = add(n, "a");
-
     for (int i = 0; i < 6; i++)
         ask(n, x, first);
     n->f.log_applied = 7;
@@ -144,7 +140,6 @@ static void a_reset_lets_nobody_go_on_and_writes_nothing(void **state)
     struct lone_node *n = *state;
     struct lone_call *a = lone_call(n, "a");
     uint64_t first = add(n, "a");
-
     ask(n, a, first);
     fleet_append_flush(&n->f);
     add(n, "b");
@@ -168,6 +163,5 @@ int main(void)
         LONE_TEST(many_go_on_within_the_turns_time),
         LONE_TEST(a_reset_lets_nobody_go_on_and_writes_nothing),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

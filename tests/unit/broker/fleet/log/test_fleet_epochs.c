@@ -11,14 +11,12 @@
 static bool pass(struct fleet_epochs *e, const char *client, uint64_t epoch, uint64_t now_ms)
 {
     struct mqtt_slice id = {.data = (const uint8_t *)client, .len = (uint32_t)strlen(client)};
-
     return fleet_epochs_pass(e, id, epoch, now_ms);
 }
 
 static void what_an_older_connection_says_is_late(void **state)
 {
     struct fleet_epochs *e = fleet_epochs_new(42, 0);
-
     (void)state;
     assert_true(pass(e, "a", 10, 1));
     assert_true(pass(e, "a", 10, 2)); /* the same connection again */
@@ -33,7 +31,6 @@ static void it_is_remembered_for_its_time_and_no_longer_than_twice_that(void **s
 {
     struct fleet_epochs *e = fleet_epochs_new(42, 0);
     uint64_t keep = FLEET_EPOCHS_KEEP_MS;
-
     (void)state;
     assert_true(pass(e, "a", 10, keep - 1));
     assert_false(pass(e, "a", 9, keep + 1)); /* turned once */
@@ -48,7 +45,6 @@ static void what_is_said_again_is_remembered_anew(void **state)
 {
     struct fleet_epochs *e = fleet_epochs_new(42, 0);
     uint64_t keep = FLEET_EPOCHS_KEEP_MS;
-
     (void)state;
     for (uint64_t now = 1; now < 10 * keep; now += keep / 2)
         assert_true(pass(e, "a", 10, now));
@@ -60,7 +56,6 @@ static void many_sessions_stay_within_the_bound(void **state)
 {
     struct fleet_epochs *e = fleet_epochs_new(42, 0);
     char id[24];
-
     (void)state;
     for (unsigned i = 0; i < 3 * FLEET_EPOCHS_MAX; i++) {
         snprintf(id, sizeof(id), "client%u", i);
@@ -80,6 +75,5 @@ int main(void)
         cmocka_unit_test(what_is_said_again_is_remembered_anew),
         cmocka_unit_test(many_sessions_stay_within_the_bound),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

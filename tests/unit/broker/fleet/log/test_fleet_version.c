@@ -13,7 +13,6 @@ struct wait {
 static void on_version(struct fleet_version_wait *w, bool ok)
 {
     const struct wait *wait = (const struct wait *)w;
-
     lone_tell(wait->n, "%s %s %llu", wait->name, ok ? "ok" : "over",
               (unsigned long long)w->version);
 }
@@ -41,7 +40,6 @@ static void those_of_a_turn_share_a_question_and_are_called_in_order(void **stat
     struct wait a;
     struct wait b;
     struct wait c;
-
     fleet_versions_flush(&n->f);
     redis_gets_nothing(n);
     n->f.log_applied = 7;
@@ -59,7 +57,6 @@ static void a_newer_version_is_waited_for(void **state)
     struct lone_node *n = *state;
     struct wait a;
     struct wait b;
-
     n->f.log_applied = 7;
     ask(n, &a, "a");
     answer(n, "'9");
@@ -82,7 +79,6 @@ static void a_log_that_isnt_valid_is_waited_for(void **state)
 {
     struct lone_node *n = *state;
     struct wait a;
-
     n->f.log_applied = 7;
     n->f.log_valid = false;
     ask(n, &a, "a");
@@ -98,7 +94,6 @@ static void an_error_or_no_answer_is_over(void **state)
 {
     struct lone_node *n = *state;
     struct wait a;
-
     ask(n, &a, "a");
     answer(n, "!ERR");
     assert_told(n, "a over 0");
@@ -113,7 +108,6 @@ static void an_older_version_means_a_reload(void **state)
 {
     struct lone_node *n = *state;
     struct wait a;
-
     n->f.log_applied = 7;
     ask(n, &a, "a");
     fleet_versions_flush(&n->f);
@@ -135,7 +129,6 @@ static void a_version_that_is_gone_means_a_reload(void **state)
     struct lone_node *n = *state;
     struct wait a;
     struct wait b;
-
     n->f.log_applied = 7;
     ask(n, &a, "a");
     answer(n, "nil");
@@ -154,7 +147,6 @@ static void after_a_loss_nobody_waits_for_more_than_redis_has(void **state)
     struct lone_node *n = *state;
     struct wait a;
     struct wait b;
-
     n->f.log_applied = 7;
     ask(n, &a, "a");
     answer(n, "'20");
@@ -177,6 +169,5 @@ int main(void)
         LONE_TEST(a_version_that_is_gone_means_a_reload),
         LONE_TEST(after_a_loss_nobody_waits_for_more_than_redis_has),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

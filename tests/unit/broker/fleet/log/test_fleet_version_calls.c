@@ -1,5 +1,6 @@
 /* fleet_version: many are called in pieces, nobody goes on at a reset, and who wrote waits for a replica, too. */
 #include "broker/fleet/log/fleet_version.h"
+#include "broker/fleet/storage/fleet_replicas.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
 #define ASKED "GET fl:{r}:ver"
@@ -13,7 +14,6 @@ struct wait {
 static void on_version(struct fleet_version_wait *w, bool ok)
 {
     const struct wait *wait = (const struct wait *)w;
-
     lone_tell(wait->n, "%s %s %llu", wait->name, ok ? "ok" : "over",
               (unsigned long long)w->version);
 }
@@ -62,7 +62,6 @@ static void a_node_that_starts_over_lets_nobody_go_on(void **state)
 {
     struct lone_node *n = *state;
     struct wait all[6];
-
     for (int i = 0; i < 5; i++)
         ask(n, &all[i], "due");
     lone_no_time(n);
@@ -86,7 +85,6 @@ static void only_who_wrote_waits_for_a_replica(void **state)
     struct lone_node *n = *state;
     struct wait reader;
     struct wait writer;
-
     n->f.cfg.durability = DURABILITY_REPLICA;
     ask(n, &writer, "writer");
     writer.w.writes = true;
@@ -122,6 +120,5 @@ int main(void)
         LONE_TEST(a_node_that_starts_over_lets_nobody_go_on),
         LONE_TEST(only_who_wrote_waits_for_a_replica),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

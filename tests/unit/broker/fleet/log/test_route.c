@@ -1,4 +1,5 @@
 /* route: a filter is announced once, stays while somebody may want it, and lingers before it is withdrawn. */
+#include "broker/fleet/log/fleet_append.h"
 #include "broker/fleet/log/route.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
@@ -21,10 +22,8 @@ static void log_it(struct lone_node *n)
 /* The routes of the entry that is written next: "+ a - b". */
 static void assert_says(struct lone_node *n, const char *routes)
 {
-    const char *text;
-
     fleet_append_flush(&n->f);
-    text = lone_command(n, 0);
+    const char *text = lone_command(n, 0);
     assert_string_equal(strstr(text, " 200 3000 ") + strlen(" 200 3000 "), routes);
     redis_says(n, "[ 'ok '1 ]");
 }
@@ -33,7 +32,6 @@ static void a_filter_is_announced_once(void **state)
 {
     struct lone_node *n = *state;
     uint64_t entry = want(n, "a");
-
     assert_int_not_equal(entry, 0);
     assert_int_equal(want(n, "a"), entry); /* whoever comes meanwhile waits for it, too */
     assert_int_equal(route_count(&n->f), 0);
@@ -49,7 +47,6 @@ static void a_filter_is_announced_once(void **state)
 static void an_unused_filter_lingers_before_it_is_withdrawn(void **state)
 {
     struct lone_node *n = *state;
-
     want(n, "a");
     log_it(n);
     route_unwant(&n->f, lone_slice("a"));
@@ -69,7 +66,6 @@ static void an_unused_filter_lingers_before_it_is_withdrawn(void **state)
 static void one_that_is_wanted_again_stays(void **state)
 {
     struct lone_node *n = *state;
-
     want(n, "a");
     log_it(n);
     route_unwant(&n->f, lone_slice("a"));
@@ -85,7 +81,6 @@ static void one_that_is_wanted_again_stays(void **state)
 static void who_is_connecting_keeps_a_route(void **state)
 {
     struct lone_node *n = *state;
-
     assert_int_not_equal(route_hold(&n->f, lone_slice("a")), 0);
     route_hold(&n->f, lone_slice("a"));
     log_it(n);
@@ -110,7 +105,6 @@ static void who_is_connecting_keeps_a_route(void **state)
 static void who_has_connected_goes_on_holding_it(void **state)
 {
     struct lone_node *n = *state;
-
     route_hold(&n->f, lone_slice("a"));
     log_it(n);
     n->has_interest = true;
@@ -127,7 +121,6 @@ static void who_has_connected_goes_on_holding_it(void **state)
 static void all_are_announced_again_each_once(void **state)
 {
     struct lone_node *n = *state;
-
     want(n, "a");
     want(n, "b");
     want(n, "c");
@@ -146,7 +139,6 @@ enum { MANY = 40, A_LOOK = 16 };
 static void want_many(struct lone_node *n)
 {
     char filter[8];
-
     for (int i = 0; i < MANY; i++) {
         snprintf(filter, sizeof(filter), "f%d", i);
         want(n, filter);
@@ -158,7 +150,6 @@ static void want_many(struct lone_node *n)
 static void they_are_announced_again_in_pieces(void **state)
 {
     struct lone_node *n = *state;
-
     want_many(n);
     route_announce_all(&n->f);
     lone_no_time(n);
@@ -179,7 +170,6 @@ static void they_are_withdrawn_and_dropped_in_pieces(void **state)
 {
     struct lone_node *n = *state;
     char filter[8];
-
     want_many(n);
     for (int i = 0; i < A_LOOK + 1; i++) {
         snprintf(filter, sizeof(filter), "f%d", i);
@@ -202,7 +192,6 @@ static void they_are_withdrawn_and_dropped_in_pieces(void **state)
 static void after_a_reset_nothing_is_known(void **state)
 {
     struct lone_node *n = *state;
-
     want(n, "a");
     log_it(n);
     routes_reset(&n->f);
@@ -223,6 +212,5 @@ int main(void)
         LONE_TEST(they_are_withdrawn_and_dropped_in_pieces),
         LONE_TEST(after_a_reset_nothing_is_known),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

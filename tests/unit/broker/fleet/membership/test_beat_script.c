@@ -22,7 +22,6 @@ static redisReply *run(struct bench *b, enum script id, const char *a, const cha
     redisReply *r =
         redisCommand(b->redis, "EVAL %b 1 fl:{r}: %s %s %s %s", b->scripts.text[id].text,
                      b->scripts.text[id].len, a, old, generation, more);
-
     assert_non_null(r);
     assert_int_not_equal(r->type, REDIS_REPLY_ERROR);
     return r;
@@ -47,14 +46,12 @@ static void a_beat_names_nodes_only_when_they_come_go_or_stand(void **state)
 {
     struct bench *b = *state;
     char generation[32], node[32];
-    redisReply *r;
-
     join(b, "me");
     for (int i = 0; i < 300; i++) {
         snprintf(node, sizeof(node), "n%d", i);
         join(b, node);
     }
-    r = beat(b, "");
+    redisReply *r = beat(b, "");
     assert_string_equal(r->element[0]->str, "alive");
     assert_int_equal(r->element[4]->elements, 0);
     assert_int_equal(r->element[6]->elements, 301);
@@ -77,12 +74,10 @@ static void only_who_still_stands_where_it_was_seen_is_killed(void **state)
 {
     struct bench *b = *state;
     char seen[32], generation[32];
-    redisReply *r;
-
     join(b, "me");
     join(b, "other");
     set_beat(b, "other", "-5000");
-    r = beat(b, "");
+    redisReply *r = beat(b, "");
     snprintf(seen, sizeof(seen), "%s", r->element[4]->element[1]->str);
     snprintf(generation, sizeof(generation), "%s", r->element[3]->str);
     freeReplyObject(r);
@@ -109,7 +104,6 @@ static void only_who_still_stands_where_it_was_seen_is_killed(void **state)
 static int setup(void **state)
 {
     struct bench *b = calloc(1, sizeof(*b));
-
     *state = b;
     if (b == NULL || !scripts_init(&b->scripts) || !redis_server_start(&b->server))
         return -1;
@@ -120,7 +114,6 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct bench *b = *state;
-
     redisFree(b->redis);
     redis_server_stop(&b->server);
     free(b);

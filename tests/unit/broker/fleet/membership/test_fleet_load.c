@@ -18,7 +18,6 @@ static void what_is_found_out_while_joining_is_no_second_reload(void **state)
     struct bed *b = *state;
     struct bed_node *n = bed_add_ready(b);
     struct timespec answered = {.tv_nsec = 50 * 1000000};
-
     fleet_reload(fleet_of(n), "test");
     BED_UNTIL(b, reloads(n) == 1); /* the join was sent in that turn */
     nanosleep(&answered, NULL);    /* its reply lies in the socket */
@@ -34,7 +33,6 @@ static void what_is_found_out_afterwards_is_a_reload_of_its_own(void **state)
 {
     struct bed *b = *state;
     struct bed_node *n = bed_add_ready(b);
-
     for (unsigned i = 1; i <= 3; i++) {
         fleet_reload(fleet_of(n), "test");
         BED_UNTIL(b, reloads(n) == i);

@@ -1,5 +1,7 @@
 /* reaper: a dead node is cut off, its clients are freed bucket by bucket, their wills come in bounded numbers, and
  * it is struck off when all is done. */
+#include "broker/fleet/group/fleet_group.h"
+#include "broker/fleet/log/fleet_append.h"
 #include "broker/fleet/membership/reaper.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
@@ -18,7 +20,6 @@ static void begin(struct lone_node *n)
 static size_t answer_buckets(struct lone_node *n)
 {
     size_t count = 0;
-
     for (; lone_count(n) > 0 && strcmp(lone_command(n, 0), REAP) == 0; count++)
         redis_says(n, "[ :0 ]");
     return count;
@@ -48,7 +49,6 @@ static void answer_end(struct lone_node *n, const char *struck_off)
 static void it_goes_through_all_buckets_some_at_a_time(void **state)
 {
     struct lone_node *n = *state;
-
     begin(n);
     assert_int_equal(lone_count(n), AT_ONCE);
     redis_gets(n, REAP);
@@ -59,7 +59,6 @@ static void it_goes_through_all_buckets_some_at_a_time(void **state)
 static void a_bucket_with_more_clients_is_asked_again(void **state)
 {
     struct lone_node *n = *state;
-
     begin(n);
     for (int i = 0; i < 3; i++) {
         redis_says(n, "[ :1 ]");
@@ -73,7 +72,6 @@ static void a_bucket_with_more_clients_is_asked_again(void **state)
 static void a_node_that_isnt_cut_off_isnt_reaped(void **state)
 {
     struct lone_node *n = *state;
-
     reaper_start(&n->f, OTHER_ID);
     redis_says(n, "!ERR");
     redis_gets_nothing(n);
@@ -85,7 +83,6 @@ static void a_node_that_isnt_cut_off_isnt_reaped(void **state)
 static void a_death_is_dealt_with_once(void **state)
 {
     struct lone_node *n = *state;
-
     reaper_start(&n->f, LONE_ID); /* not itself */
     redis_gets_nothing(n);
     begin(n);
@@ -99,14 +96,12 @@ static void a_death_is_dealt_with_once(void **state)
 static void it_is_known_until_no_beat_can_name_it(void **state)
 {
     struct lone_node *n = *state;
-    uint64_t done_ms;
-
     begin(n);
     reapers_see_beat(&n->f, UINT64_MAX); /* it isn't done yet */
     assert_non_null(n->f.reapers);
     answer_buckets(n);
     answer_end(n, ":1");
-    done_ms = clock_boottime_ms();
+    uint64_t done_ms = clock_boottime_ms();
     reapers_see_beat(&n->f, 1);
     assert_non_null(n->f.reapers);
     reapers_see_beat(&n->f, done_ms + 1);
@@ -117,7 +112,6 @@ static void one_that_isnt_struck_off_is_begun_again(void **state)
 {
     static const char *const says[] = {"!ERR", NULL};
     struct lone_node *n = *state;
-
     for (size_t i = 0; i < 2; i++) {
         begin(n);
         answer_buckets(n);
@@ -132,7 +126,6 @@ static void one_that_isnt_struck_off_is_begun_again(void **state)
 static void a_clients_changes_are_said_again(void **state)
 {
     struct lone_node *n = *state;
-
     begin(n);
     redis_says(n, "[ :0 'c '5 ' [ 'f '\1 ] [ 'gone ] ]");
     assert_told(n, "unsubscribed c gone; subscribed c f 1");
@@ -146,7 +139,6 @@ static void a_will_is_waited_for(void **state)
 {
     struct lone_node *n = *state;
     struct fleet_bytes frame = lone_frame("w", "gone", 1);
-
     begin(n);
     redis_says(n, "[ :0 'c '5 %b [ ] [ ] ]", frame.data, frame.len);
     assert_told(n, "will gone");
@@ -163,11 +155,9 @@ static void no_more_are_asked_for_while_many_wills_are_under_way(void **state)
     struct lone_node *n = *state;
     struct fleet_bytes frame = lone_frame("w", "x", 1);
     char text[8 + 32 * CLIENTS_A_CALL];
-
     begin(n);
     for (int call = 0; call < WILLS_MAX / CLIENTS_A_CALL; call++) {
         redisReply *r;
-
         strcpy(text, "[ :0");
         for (int i = 0; i < CLIENTS_A_CALL; i++)
             snprintf(text + strlen(text), sizeof(text) - strlen(text), " 'c%d '%d 'W [ ] [ ]", i,
@@ -202,6 +192,5 @@ int main(void)
         LONE_TEST(a_will_is_waited_for),
         LONE_TEST(no_more_are_asked_for_while_many_wills_are_under_way),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

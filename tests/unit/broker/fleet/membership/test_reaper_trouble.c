@@ -17,7 +17,6 @@ static void begin(struct lone_node *n)
 static size_t answer_buckets(struct lone_node *n)
 {
     size_t count = 0;
-
     for (; lone_count(n) > 0 && strcmp(lone_command(n, 0), REAP) == 0; count++)
         redis_says(n, "[ :0 ]");
     return count;
@@ -27,7 +26,6 @@ static void what_isnt_answered_is_begun_again(void **state)
 {
     static const char *const says[] = {"!ERR", NULL};
     struct lone_node *n = *state;
-
     for (size_t i = 0; i < 2; i++) {
         begin(n);
         lone_answer(n, says[i] != NULL ? reply(says[i]) : NULL);
@@ -41,7 +39,6 @@ static void what_isnt_answered_is_begun_again(void **state)
 static void nobody_is_reaped_by_data_that_may_be_old(void **state)
 {
     struct lone_node *n = *state;
-
     begin(n);
     n->f.lost_until_ms = n->f.now_ms + 1;
     assert_int_equal(answer_buckets(n), AT_ONCE);
@@ -57,7 +54,6 @@ static void nobody_is_reaped_by_data_that_may_be_old(void **state)
 static void another_run_of_redis_frees_nobody(void **state)
 {
     struct lone_node *n = *state;
-
     begin(n);
     reapers_run_changed(&n->f);
     redis_gets(n, "reap fl:{s}: 0000000000000000 " LONE_HEX " 50");
@@ -72,7 +68,6 @@ static void a_node_that_ends_reaps_no_more(void **state)
 {
     struct lone_node *n = *state;
     struct fleet_bytes frame = lone_frame("w", "gone", 1);
-
     reaper_start(&n->f, OTHER_ID);
     reapers_free(&n->f);
     redis_says(n, "[ ]");
@@ -97,6 +92,5 @@ int main(void)
         LONE_TEST(another_run_of_redis_frees_nobody),
         LONE_TEST(a_node_that_ends_reaps_no_more),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

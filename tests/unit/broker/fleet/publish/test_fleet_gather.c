@@ -1,5 +1,9 @@
 /* fleet_gather: each part of a message goes to who sends it, and to nobody twice. */
+#include "broker/fleet/exchange/fleet_channel.h"
+#include "broker/fleet/exchange/fleet_outbox.h"
 #include "broker/fleet/publish/fleet_gather.h"
+#include "broker/fleet/publish/fleet_queue.h"
+#include "broker/fleet/publish/fleet_retained.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
 static const struct fleet_behalf nobody;
@@ -45,7 +49,6 @@ static void each_part_goes_to_its_place(void **state)
     struct lone_node *n = *state;
     struct lone_parts l;
     struct all a;
-
     target_all(&a, n);
     lone_parts_init(&l, n, lone_message("t", "x", 1, true));
     fleet_gather(&l.p, nobody, false, &a.t);
@@ -62,7 +65,6 @@ static void nobody_gets_it_twice(void **state)
     struct lone_node *n = *state;
     struct lone_parts l;
     struct all a;
-
     target_all(&a, n);
     a.t.node_count = a.t.queue_count = 1;
     lone_parts_init(&l, n, lone_message("t", "x", 1, true));
@@ -85,7 +87,6 @@ static void a_message_that_isnt_retained_sets_no_value(void **state)
     struct lone_node *n = *state;
     struct lone_parts l;
     struct store_targets none = {0};
-
     lone_parts_init(&l, n, lone_message("t", "x", 1, false));
     fleet_gather(&l.p, nobody, false, &none);
     assert_false(l.p.retained);
@@ -99,7 +100,6 @@ static void at_qos_0_nodes_get_it_by_channel(void **state)
     struct lone_node *n = *state;
     struct lone_parts l;
     struct all a;
-
     target_all(&a, n);
     a.t.queue_count = 0;
     lone_parts_init(&l, n, lone_message("t", "x", 0, false));
@@ -116,7 +116,6 @@ static void in_bulk_all_nodes_get_it_and_a_value_is_set(void **state)
     struct lone_node *n = *state;
     struct store_publish_request req = {.message = lone_message("t", "x", 0, true)};
     struct all a;
-
     target_all(&a, n);
     fleet_gather_bulk(&n->f, nobody, false, &req);
     WRITES(n, "retain ");
@@ -138,6 +137,5 @@ int main(void)
         LONE_TEST(at_qos_0_nodes_get_it_by_channel),
         LONE_TEST(in_bulk_all_nodes_get_it_and_a_value_is_set),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

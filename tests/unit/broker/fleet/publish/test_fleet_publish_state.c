@@ -47,7 +47,6 @@ struct scene {
 static struct scene begin(struct bed *b, struct bed_node *n)
 {
     struct scene s = {.b = b, .node = n, .f = (struct fleet *)n->store};
-
     bed_subscribe(bed_connect(n, "d", true), "t", 1);
     s.publisher = bed_connect(n, "p", true);
     s.publisher->completions = 0;
@@ -77,7 +76,6 @@ static void it_is_sent_then_the_version_is_asked_for(void **state)
 {
     struct scene s = begin(*state, bed_add_ready(*state));
     struct fleet_publish *p = publish(&s, 1, 0);
-
     assert_int_equal(p->state, FLEET_PUBLISH_SENDING);
     flush(&s);
     assert_int_equal(p->state, FLEET_PUBLISH_ASKING);
@@ -88,7 +86,6 @@ static void it_is_bound_first(void **state)
 {
     struct scene s = begin(*state, bed_add_ready(*state));
     struct fleet_publish *p = publish(&s, 2, 7);
-
     assert_int_equal(p->state, FLEET_PUBLISH_BINDING);
     BED_UNTIL(s.b, p->state != FLEET_PUBLISH_BINDING);
     assert_int_equal(p->state, FLEET_PUBLISH_ASKING); /* sent with the turn's flush */
@@ -99,7 +96,6 @@ static void it_is_matched_again_when_the_log_has_moved(void **state)
 {
     struct scene s = begin(*state, bed_add_ready(*state));
     struct fleet_publish *p = publish(&s, 1, 0);
-
     flush(&s);
     p->matched = 0; /* older than what is answered */
     come_true(&s, 1);
@@ -110,11 +106,9 @@ static void it_is_held_and_others_wait_behind_it(void **state)
     struct scene s = begin(*state, bed_add_ready(*state));
     struct fleet_publish *first = publish(&s, 1, 0);
     struct fleet_publish *bound = publish(&s, 2, 7);
-    struct fleet_publish *plain;
-
     flush(&s);
     fleet_parts_miss(&first->parts); /* as if a node had no inbox */
-    plain = publish(&s, 1, 0);
+    struct fleet_publish *plain = publish(&s, 1, 0);
     assert_int_equal(plain->state, FLEET_PUBLISH_BEHIND);
     BED_UNTIL(s.b, first->state == FLEET_PUBLISH_HELD);
     assert_int_equal(bound->state, FLEET_PUBLISH_BEHIND);
@@ -129,12 +123,10 @@ static void it_waits_for_each_earlier_one_that_is_sent_again(void **state)
     struct scene s = begin(*state, bed_add_ready(*state));
     struct fleet_publish *first = publish(&s, 1, 0);
     struct fleet_publish *second = publish(&s, 1, 0);
-    struct fleet_publish *third;
-
     flush(&s);
     assert_int_equal(second->state, FLEET_PUBLISH_ASKING);
     fleet_parts_miss(&first->parts);
-    third = publish(&s, 1, 0);
+    struct fleet_publish *third = publish(&s, 1, 0);
     assert_int_equal(third->state, FLEET_PUBLISH_BEHIND);
     come_true(&s, 3);
 }
@@ -145,7 +137,6 @@ static void one_that_is_held_waits_behind_an_earlier_one(void **state)
     struct scene s = begin(*state, bed_add_ready(*state));
     struct fleet_publish *first = publish(&s, 1, 0);
     struct fleet_publish *second = publish(&s, 1, 0);
-
     flush(&s);
     fleet_parts_refused(&first->parts, fleet_hash("d", 1), 0);
     fleet_parts_refused(&second->parts, fleet_hash("d", 1), 0);
@@ -165,7 +156,6 @@ static struct fleet_publish *publish_into(const struct scene *s, enum fleet_publ
 {
     struct fleet_publish *first = publish(s, 1, 0);
     struct fleet_publish *p = first;
-
     if (state == FLEET_PUBLISH_SENDING)
         return p;
     if (state == FLEET_PUBLISH_BINDING)
@@ -186,12 +176,10 @@ static void it_fails_in_each_state_when_the_node_starts_over(void **state)
 {
     struct bed *b = *state;
     struct bed_node *n = bed_add_ready(b);
-
     for (enum fleet_publish_state at = FLEET_PUBLISH_BINDING; at < FLEET_PUBLISH_DONE; at++) {
         struct scene s = begin(b, n);
         unsigned others = at == FLEET_PUBLISH_BINDING || at == FLEET_PUBLISH_BEHIND ? 1 : 0;
         uint64_t id = s.f->id;
-
         assert_int_equal(publish_into(&s, at)->state, at);
         fleet_declared_dead(s.f);
         BED_UNTIL(b, s.f->id != id);
@@ -217,6 +205,5 @@ int main(void)
         IN_BED(one_that_is_held_waits_behind_an_earlier_one),
         IN_BED(it_fails_in_each_state_when_the_node_starts_over),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

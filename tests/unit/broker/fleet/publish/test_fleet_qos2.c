@@ -11,7 +11,6 @@ static void it_is_bound_in_the_session(void **state)
 {
     struct lone_node *n = *state;
     struct message_id id = {.node = 'a', .sequence = 'b'};
-
     fleet_qos2_bind(&n->f, lone_connected(n, "c", true), 7, id, on_bound, n);
     redis_gets(n, "qos2 fl:{s}: c 5 7 \\00\\00\\00\\00\\00\\00\\00a\\00\\00\\00\\00\\00\\00\\00b");
     redis_says(n, "'x");
@@ -22,7 +21,6 @@ static void what_may_be_lost_is_asserted_before(void **state)
 {
     struct lone_node *n = *state;
     struct store_hold *hold = lone_connected(n, "c", true);
-
     n->f.holds->round++;
     fleet_qos2_bind(&n->f, hold, 7, (struct message_id){0}, on_bound, n);
     redis_gets_first(n, "assert ");
@@ -42,7 +40,6 @@ static void the_answer_is_the_id_of_the_first_try(void **state)
     struct lone_node *n = *state;
     struct fleet_hold *h = lone_connected(n, "c", true)->store_data;
     struct message_id bound = {0};
-
     assert_int_equal(fleet_qos2_bound(reply("%b", text, sizeof(text)), h, &bound), STORE_OK);
     assert_int_equal(bound.node, 3);
     assert_int_equal(bound.sequence, 9);
@@ -55,7 +52,6 @@ static void an_empty_answer_is_a_fence(void **state)
     struct lone_node *n = *state;
     struct store_hold *hold = lone_connected(n, "c", true);
     struct message_id bound;
-
     assert_int_equal(fleet_qos2_bound(reply("'"), hold->store_data, &bound), STORE_FENCED);
     assert_told(n, "fenced c");
     assert_null(hold->store_data);
@@ -78,7 +74,6 @@ static void pubrel_ends_it(void **state)
 
     for (size_t i = 0; i < 4; i++) {
         const char *says = cases[i].says;
-
         end(n, lone_connected(n, "c", true));
         redis_gets(n, "qos2_end fl:{s}: c 5 7");
         lone_answer(n, says != NULL ? reply(says) : NULL);
@@ -91,7 +86,6 @@ static void pubrel_ends_it(void **state)
 static void nobody_has_to_wait_for_it(void **state)
 {
     struct lone_node *n = *state;
-
     fleet_qos2_end(&n->f, lone_connected(n, "c", true), 7, NULL, NULL);
     redis_says(n, ":1");
     assert_told(n, "");
@@ -100,7 +94,6 @@ static void nobody_has_to_wait_for_it(void **state)
 static void of_a_clean_session_nothing_was_bound(void **state)
 {
     struct lone_node *n = *state;
-
     end(n, lone_connected(n, "c", false));
     redis_gets_nothing(n);
     fleet_run_deferred(&n->f, true);
@@ -111,7 +104,6 @@ static void one_that_has_ended_ends_nothing(void **state)
 {
     struct lone_node *n = *state;
     struct store_hold *hold = lone_connected(n, "c", true);
-
     fleet_hold_drop(hold->store_data);
     end(n, hold);
     redis_gets_nothing(n);
@@ -131,6 +123,5 @@ int main(void)
         LONE_TEST(of_a_clean_session_nothing_was_bound),
         LONE_TEST(one_that_has_ended_ends_nothing),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,6 @@ static void add_how(struct lone_parts *l, const char *client, uint8_t qos,
                     struct fleet_queue_how how)
 {
     struct store_queue_target t = {.client_id = mqtt_slice_of(client, strlen(client)), .qos = qos};
-
     how.client = fleet_hash(client, strlen(client));
     id_set_add(&l->p.clients, how.client);
     fleet_queue_add(&l->n->f, &l->p, l->p.message, &t, how);
@@ -23,7 +22,6 @@ static void add(struct lone_parts *l, const char *client, uint8_t qos)
 static struct lone_parts *parts_new(struct lone_node *n, const char *payload)
 {
     struct lone_parts *l = malloc(sizeof(*l));
-
     assert_non_null(l);
     lone_parts_init(l, n, lone_message("t", payload, 1, false));
     return l;
@@ -41,7 +39,6 @@ static const char *neighbour(const struct lone_node *n)
 {
     static char id[16];
     unsigned bucket = fleet_client_bucket(&n->f.keys, mqtt_slice_of("c", 1));
-
     for (int i = 0;
          i == 0 || fleet_client_bucket(&n->f.keys, mqtt_slice_of(id, strlen(id))) != bucket; i++)
         snprintf(id, sizeof(id), "n%d", i);
@@ -52,7 +49,6 @@ static const char *neighbour(const struct lone_node *n)
 static size_t times(const char *text, const char *part)
 {
     size_t count = 0;
-
     for (; (text = strstr(text, part)) != NULL; text++)
         count++;
     return count;
@@ -64,7 +60,6 @@ static void a_bucket_is_one_call_with_each_message_once(void **state)
     struct lone_parts *a = parts_new(n, "first");
     struct lone_parts *b = parts_new(n, "second");
     char end[64];
-
     fleet_queues_flush(&n->f);
     redis_gets_nothing(n);
     add(a, "c", 1);
@@ -87,7 +82,6 @@ static void buckets_are_called_in_the_order_in_which_they_came(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts *a = parts_new(n, "x");
-
     add(a, "c", 1);
     add(a, "d", 1);
     add(a, neighbour(n), 1);
@@ -105,7 +99,6 @@ static void flags_say_how_it_is_delivered(void **state)
     struct lone_parts *a = parts_new(n, "x");
     struct store_queue_target as_published = {
         .client_id = mqtt_slice_of("c", 1), .qos = 1, .retain_as_published = true};
-
     a->p.message->retain = true;
     add(a, "c", 1);
     fleet_queue_add(&n->f, &a->p, a->p.message, &as_published, (struct fleet_queue_how){0});
@@ -125,7 +118,6 @@ static void identifiers_of_subscriptions_follow_the_flags(void **state)
     struct lone_parts *a = parts_new(n, "x");
     struct store_queue_target t = {
         .client_id = mqtt_slice_of("c", 1), .qos = 2, .ids = {.items = ids, .count = 1}};
-
     fleet_queue_add(&n->f, &a->p, a->p.message, &t, (struct fleet_queue_how){0});
     t.ids.count = 3;
     fleet_queue_add(&n->f, &a->p, a->p.message, &t, (struct fleet_queue_how){.is_value = true});
@@ -140,7 +132,6 @@ static void only_ids_that_may_come_twice_are_remembered(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts *a = parts_new(n, "x");
-
     add(a, "c", 1);
     fleet_queues_flush(&n->f);
     assert_non_null(strstr(lone_command(n, 0), " '' c 0 "));
@@ -157,7 +148,6 @@ static void a_call_has_a_bound_in_targets(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts *a = parts_new(n, "x");
-
     for (int i = 0; i < TARGETS_MAX; i++)
         add(a, "c", 1);
     add(a, "c", 2); /* one more */
@@ -172,7 +162,6 @@ static void a_call_has_a_bound_in_targets(void **state)
 static char *large_payload(size_t len)
 {
     char *text = malloc(len + 1);
-
     assert_non_null(text);
     memset(text, 'x', len);
     text[len] = '\0';
@@ -186,7 +175,6 @@ static void a_call_has_a_bound_in_bytes(void **state)
     struct lone_parts *a = parts_new(n, large);
     struct lone_parts *b = parts_new(n, large);
     struct lone_parts *c = parts_new(n, "x");
-
     add(a, "c", 1);
     add(c, "c", 1);
     add(b, "c", 1); /* now it is full */
@@ -232,6 +220,5 @@ int main(void)
         LONE_TEST(a_call_has_a_bound_in_bytes),
         LONE_TEST(a_call_has_a_bound_in_copies),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

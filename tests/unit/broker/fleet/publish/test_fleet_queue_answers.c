@@ -1,4 +1,6 @@
 /* fleet_queue: what Redis answers is what becomes of a message, and whose queue has something is woken. */
+#include "broker/fleet/exchange/fleet_outbox.h"
+#include "broker/fleet/log/fleet_version.h"
 #include "broker/fleet/publish/fleet_enqueue.h"
 #include "broker/fleet/publish/fleet_queue.h"
 #include "tests/unit/broker/fleet/lone_node.h"
@@ -13,7 +15,6 @@ static void add_with(struct lone_parts *l, const char *client, uint32_t id)
 {
     struct store_queue_target t = {
         .client_id = mqtt_slice_of("c", 1), .qos = 1, .ids = {.items = &id, .count = id != 0}};
-
     id_set_add(&l->p.clients, hash_of(client));
     fleet_queue_add(&l->n->f, &l->p, l->p.message, &t,
                     (struct fleet_queue_how){.client = hash_of(client)});
@@ -38,7 +39,6 @@ static void owners_are_woken(void **state)
     struct lone_node *n = *state;
     struct route_node *other = fleet_node_get(&n->f, OTHER_ID);
     struct lone_parts l;
-
     begin(&l, n);
     redis_says(n, "[ :0 '" LONE_HEX " 'a '" OTHER_HEX " 'b '00000000000000ff 'gone 'nobody 'x ]");
     assert_told(n, "wake a");
@@ -54,7 +54,6 @@ static void a_session_that_redis_doesnt_know_is_served_again(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts l;
-
     begin(&l, n);
     redis_says(n, "[ :0 '#1 'b '#2 'beyond ]");
     assert_told(n, "");
@@ -68,7 +67,6 @@ static void what_is_dropped_is_counted(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts l;
-
     begin(&l, n);
     redis_says(n, "[ :3 '~ '17 '!0 'a '!9 'b ]");
     assert_told(n, "");
@@ -83,7 +81,6 @@ static void without_room_it_is_held_for_all(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts l;
-
     begin(&l, n);
     redis_says(n, "!OOM");
     assert_int_equal(l.p.status, STORE_OK);
@@ -97,7 +94,6 @@ static void an_error_or_no_answer_fails_it(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts l;
-
     begin(&l, n);
     redis_says(n, "!ERR");
     assert_int_equal(l.p.status, STORE_UNAVAILABLE);
@@ -118,7 +114,6 @@ static void what_was_taken_is_skipped(void **state)
     struct lone_node *n = *state;
     struct lone_parts gone;
     struct lone_parts stays;
-
     lone_parts_init(&gone, n, lone_message("t", "x", 1, false));
     lone_parts_init(&stays, n, lone_message("t", "y", 1, false));
     add(&stays, "a");
@@ -141,7 +136,6 @@ static void another_run_gets_it_as_its_own(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts l;
-
     begin(&l, n);
     redis_gets_first(n, "queue fl:{s}: " LONE_HEX ":run00001 1 0 ");
     strcpy(n->f.run_tag, "run00002");
@@ -155,7 +149,6 @@ static void another_run_gets_it_as_its_own(void **state)
 static struct lone_parts *sent_new(struct lone_node *n, const char *client)
 {
     struct lone_parts *l = malloc(sizeof(*l));
-
     assert_non_null(l);
     lone_parts_init(l, n, lone_message("t", "x", 1, false));
     add(l, client);
@@ -177,12 +170,10 @@ static void a_call_names_the_one_before_it_that_isnt_answered(void **state)
     struct lone_node *n = *state;
     struct lone_parts *a = sent_new(n, "a");
     struct lone_parts *b = sent_new(n, "b");
-    struct lone_parts *c;
-
     redis_gets_first(n, CALL "1 0 ");
     redis_says(n, "[ :0 ]");
     redis_gets_first(n, CALL "2 1 ");
-    c = sent_new(n, "c");
+    struct lone_parts *c = sent_new(n, "c");
     redis_says(n, "[ :0 ]");
     redis_gets_first(n, CALL "3 2 ");
     redis_says(n, "[ :0 ]");
@@ -199,11 +190,9 @@ static void what_is_refused_is_tried_again_behind_what_failed(void **state)
     struct lone_node *n = *state;
     struct lone_parts *a = sent_new(n, "a");
     struct lone_parts *b = sent_new(n, "b");
-    struct lone_parts *c;
-
     redis_says(n, "!OOM");
     assert_told(n, "sent; sent");
-    c = sent_new(n, "c");
+    struct lone_parts *c = sent_new(n, "c");
     assert_told(n, "");
     assert_int_equal(lone_count(n), 2); /* with the question how full Redis is */
     redis_says(n, "'refused");
@@ -227,7 +216,6 @@ static void a_value_that_is_refused_comes_again_with_its_identifiers(void **stat
     uint32_t *ids = malloc(2 * sizeof(*ids));
     struct store_queue_target t = {
         .client_id = mqtt_slice_of("c", 1), .qos = 1, .ids = {.items = ids, .count = 2}};
-
     ids[0] = 7;
     ids[1] = 8;
     fleet_enqueue(&n->f, m, &t, lone_done, lone_call(n, "value"));
@@ -252,10 +240,8 @@ static void what_is_taken_while_it_waits_is_skipped(void **state)
     struct lone_node *n = *state;
     struct lone_parts *a = sent_new(n, "a");
     struct lone_parts *b = sent_new(n, "b");
-    struct lone_parts *c;
-
     redis_says(n, "!ERR");
-    c = sent_new(n, "c");
+    struct lone_parts *c = sent_new(n, "c");
     c->p.taken = true;
     fleet_queues_void(&n->f);
     redis_says(n, "'refused");
@@ -271,7 +257,6 @@ static void a_reset_fails_what_wasnt_sent(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts l;
-
     lone_parts_init(&l, n, lone_message("t", "x", 1, false));
     add(&l, "a");
     fleet_queues_reset(&n->f);
@@ -301,6 +286,5 @@ int main(void)
         LONE_TEST(what_is_taken_while_it_waits_is_skipped),
         LONE_TEST(a_reset_fails_what_wasnt_sent),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

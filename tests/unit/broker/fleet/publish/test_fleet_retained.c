@@ -15,14 +15,12 @@ struct reading {
 static void on_each(void *arg, const struct message *m)
 {
     struct reading *r = arg;
-
     bed_note(&r->got, &r->count, &r->size, m);
 }
 
 static void on_chunk(void *arg, struct store_retained_read *read)
 {
     struct reading *r = arg;
-
     r->chunks++;
     r->node->store->ops->retained_continue(read);
 }
@@ -30,14 +28,12 @@ static void on_chunk(void *arg, struct store_retained_read *read)
 static void on_read_done(void *arg, enum store_status status)
 {
     struct reading *r = arg;
-
     r->status = (int)status;
 }
 
 static struct reading read_all(struct bed_node *n, const char *filter)
 {
     struct reading r = {.node = n, .status = -1};
-
     n->store->ops->retained_start(n->store, bed_slice(filter), on_each, on_chunk, on_read_done, &r);
     BED_UNTIL(n->bed, r.status >= 0);
     assert_int_equal(r.status, STORE_OK);
@@ -47,7 +43,6 @@ static struct reading read_all(struct bed_node *n, const char *filter)
 static size_t count_of(struct bed_node *n, const char *filter)
 {
     struct reading r = read_all(n, filter);
-
     free(r.got);
     return r.count;
 }
@@ -79,7 +74,6 @@ static void filters_match_as_mqtt_says(void **state)
         retain(c, topics[i], "v");
     for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
         size_t count = count_of(one, expected[i].filter);
-
         if (count != expected[i].count)
             print_error("%s: %zu\n", expected[i].filter, count);
         assert_int_equal(count, expected[i].count);
@@ -93,11 +87,9 @@ static void the_newest_value_is_read_and_a_cleared_one_is_gone(void **state)
     struct bed_node *two = bed_add_ready(b);
     struct bed_client *c = bed_connect(one, "c", false);
     struct bed_client *d = bed_connect(two, "d", false);
-    struct reading r;
-
     retain(c, "t/1", "old");
     retain(d, "t/1", "new");
-    r = read_all(one, "t/1");
+    struct reading r = read_all(one, "t/1");
     assert_int_equal(r.count, 1);
     assert_string_equal(r.got[0].payload, "new");
     assert_true(r.got[0].retain);
@@ -115,11 +107,8 @@ static void twenty_thousand_topics_are_read_whole(void **state)
     struct bed_node *one = bed_add_ready(b);
     struct bed_node *two = bed_add_ready(b);
     struct bed_client *c = bed_connect(one, "c", false);
-    struct reading r;
     char topic[40];
     unsigned before = c->completions;
-    uint64_t begin;
-
     for (int i = 0; i < 20000; i++) {
         snprintf(topic, sizeof(topic), "fleet%d/car/%d", i % 3, i);
         bed_publish_begin(c, topic, topic, 1, true, 0);
@@ -127,8 +116,8 @@ static void twenty_thousand_topics_are_read_whole(void **state)
             bed_turn(b);
     }
     BED_UNTIL_MS(b, c->completions - before == 20000, 20000);
-    begin = clock_monotonic_ms();
-    r = read_all(two, "#");
+    uint64_t begin = clock_monotonic_ms();
+    struct reading r = read_all(two, "#");
     assert_int_equal(r.count, 20000);
     assert_true(r.chunks > 10);
     free(r.got);
@@ -140,7 +129,6 @@ static void twenty_thousand_topics_are_read_whole(void **state)
 static struct fleet_key t_1_bucket(void)
 {
     struct fleet_keys keys;
-
     fleet_keys_init(&keys, "");
     return fleet_key_topics(&keys, fleet_topic_bucket(bed_slice("t/1")));
 }
@@ -158,10 +146,8 @@ static bool call_retain_named(struct bed *b, const struct scripts *scripts, cons
     redisReply *r = redisCommand(b->redis, "EVALSHA %s 1 %s %s %s %s 60000 50000 1 %s t/1 %s %s",
                                  scripts->sha[SCRIPT_RETAIN], key.text, node, c.number, c.before,
                                  c.is_set, c.value, c.id);
-    bool is_done;
-
     assert_non_null(r);
-    is_done = r->type == REDIS_REPLY_ARRAY;
+    bool is_done = r->type == REDIS_REPLY_ARRAY;
     assert_true(is_done || strcmp(r->str, "refused") == 0);
     freeReplyObject(r);
     return is_done;
@@ -171,7 +157,6 @@ static void assert_value(struct bed *b, const char *value)
 {
     struct fleet_key key = t_1_bucket();
     redisReply *r = redisCommand(b->redis, "HGET %sv t/1", key.text);
-
     assert_string_equal(r->str, value);
     freeReplyObject(r);
 }
@@ -187,14 +172,12 @@ static void a_replay_doesnt_bring_an_old_value_back(void **state)
     struct bed *b = *state;
     struct scripts scripts;
     struct fleet_key key = t_1_bucket();
-    redisReply *r;
-
     bed_add_ready(b); /* loads the scripts */
     assert_true(scripts_init(&scripts));
     call_retain(b, &scripts, "one", "1", "of one", "");
     call_retain(b, &scripts, "two", "1", "of two", "");
     call_retain(b, &scripts, "one", "1", "of one", "");
-    r = redisCommand(b->redis, "HGET %sv t/1", key.text);
+    redisReply *r = redisCommand(b->redis, "HGET %sv t/1", key.text);
     assert_string_equal(r->str, "of two");
     freeReplyObject(r);
     call_retain(b, &scripts, "one", "2", "newer", "");
@@ -208,7 +191,6 @@ static void a_value_whose_id_is_known_covers_nothing_that_was_set_since(void **s
 {
     struct bed *b = *state;
     struct scripts scripts;
-
     bed_add_ready(b);
     assert_true(scripts_init(&scripts));
     call_retain(b, &scripts, "one", "1", "will", "id");
@@ -224,7 +206,6 @@ static void a_value_that_was_taken_from_its_node_is_skipped(void **state)
 {
     struct bed *b = *state;
     struct scripts scripts;
-
     bed_add_ready(b);
     assert_true(scripts_init(&scripts));
     call_retain(b, &scripts, "one", "1", "value", "");
@@ -243,7 +224,6 @@ static void a_value_isnt_set_while_the_one_before_it_is_missing(void **state)
     struct scripts scripts;
     struct retain_call second = {"2", "1", "1", "second", ""};
     struct retain_call third = {"3", "2", "1", "third", ""};
-
     bed_add_ready(b);
     assert_true(scripts_init(&scripts));
     assert_false(call_retain_named(b, &scripts, "one", second)); /* the first one failed */
@@ -262,11 +242,10 @@ static void ids_of_values_are_remembered_within_a_bound(void **state)
     struct bed *b = *state;
     struct scripts scripts;
     struct fleet_key key = t_1_bucket();
-    redisReply *r;
-
     bed_add_ready(b);
     assert_true(scripts_init(&scripts));
-    r = redisCommand(b->redis, "EVAL %s 1 %sseen",
+    redisReply *r =
+        redisCommand(b->redis, "EVAL %s 1 %sseen",
                      "local t = redis.call('TIME') local now = t[1] * 1000 "
                      "for i = 1, 50000 do redis.call('ZADD', KEYS[1], now, i) end return 1",
                      key.text);
@@ -286,7 +265,6 @@ static void ids_of_values_are_remembered_within_a_bound(void **state)
 static void cancel_chunk(void *arg, struct store_retained_read *read)
 {
     struct reading *r = arg;
-
     r->chunks++;
     r->node->store->ops->retained_cancel(read);
 }
@@ -298,7 +276,6 @@ static void a_cancelled_reading_says_nothing_more(void **state)
     struct bed_client *c = bed_connect(one, "c", false);
     struct reading r = {.node = one, .status = -1};
     char topic[40];
-
     for (int i = 0; i < 300; i++) {
         snprintf(topic, sizeof(topic), "t/%d", i);
         bed_publish_begin(c, topic, "v", 1, true, 0);
@@ -324,7 +301,6 @@ struct measure {
 static void measure_each(void *arg, const struct message *m)
 {
     struct measure *r = arg;
-
     r->bytes += m->payload.len;
     r->count++;
     r->most = r->bytes > r->most ? r->bytes : r->most;
@@ -333,7 +309,6 @@ static void measure_each(void *arg, const struct message *m)
 static void measure_chunk(void *arg, struct store_retained_read *read)
 {
     struct measure *r = arg;
-
     r->bytes = 0;
     r->node->store->ops->retained_continue(read);
 }
@@ -341,7 +316,6 @@ static void measure_chunk(void *arg, struct store_retained_read *read)
 static void measure_done(void *arg, enum store_status status)
 {
     struct measure *r = arg;
-
     r->status = (int)status;
 }
 
@@ -392,8 +366,6 @@ static void values_of_one_turn_are_set_in_pieces(void **state)
     char *payload = malloc(4001);
     char topic[40];
     size_t calls = 0;
-    redisReply *r;
-
     assert_true(scripts_init(&scripts));
     assert_non_null(payload);
     memset(payload, 'x', 4000);
@@ -405,10 +377,9 @@ static void values_of_one_turn_are_set_in_pieces(void **state)
         bed_publish_begin(c, topic, payload, 1, true, 0);
     }
     BED_UNTIL(b, c->completions >= 100);
-    r = redisCommand(b->redis, "SLOWLOG GET 10000");
+    redisReply *r = redisCommand(b->redis, "SLOWLOG GET 10000");
     for (size_t i = 0; i < r->elements; i++) {
         const redisReply *command = r->element[i]->element[3];
-
         calls += command->elements > 2 &&
                  strcmp(command->element[1]->str, scripts.sha[SCRIPT_RETAIN]) == 0;
     }
@@ -429,7 +400,6 @@ static void a_node_that_is_behind_tells_a_value_after_what_is_older(void **state
     struct bed_client *c = bed_connect(one, "c", false);
     struct bed_client *publisher = bed_connect(two, "publisher", true);
     struct reading r = {.node = one, .status = -1};
-
     bed_subscribe(c, "t", 1);
     BED_UNTIL(b, two->route_count == 1);
     one->stopped = true;
@@ -440,7 +410,6 @@ static void a_node_that_is_behind_tells_a_value_after_what_is_older(void **state
                                     &r);
     while (r.status < 0) {
         struct timebox box;
-
         bed_turn(b);
         redis_server_nap(); /* more than a second for all of it */
         timebox_open(&box, 0);

@@ -1,4 +1,5 @@
 /* fleet_retained: calls that set values are done in order, and say what must not be set. */
+#include "broker/fleet/fence/fleet_taken.h"
 #include "broker/fleet/publish/fleet_retained.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
@@ -30,7 +31,6 @@ static void a_call_names_the_one_before_it_of_its_bucket(void **state)
     struct lone_parts a;
     struct lone_parts b;
     struct lone_parts c;
-
     set(n, &a, "t/1");
     set(n, &b, "another/bucket");
     set(n, &c, "t/2");
@@ -54,7 +54,6 @@ static void what_is_refused_is_set_again_behind_what_failed(void **state)
     struct lone_parts a;
     struct lone_parts b;
     struct lone_parts c;
-
     set(n, &a, "t/1");
     set(n, &b, "t/2");
     redis_says(n, "!ERR");
@@ -82,7 +81,6 @@ static void a_refused_value_of_qos_0_is_counted_as_dropped(void **state)
     struct lone_node *n = *state;
     struct message *m = lone_message("t/2", "x", 0, true);
     struct lone_parts a;
-
     set(n, &a, "t/1");
     fleet_retain(&n->f, NULL, behalf(n), m, false);
     fleet_retaining_flush(&n->f);
@@ -99,7 +97,6 @@ static void another_run_is_told_of_no_call_that_was_answered(void **state)
     struct lone_parts a;
     struct lone_parts b;
     struct lone_parts c;
-
     set(n, &a, "t/1");
     set(n, &b, "t/2");
     set(n, &c, "t/3");
@@ -119,7 +116,6 @@ static void what_is_taken_before_its_answer_isnt_set(void **state)
 {
     struct lone_node *n = *state;
     struct lone_parts a;
-
     set(n, &a, "t/1");
     redis_gets_first(n, CALL "1 0 60000 500 1 1 t/1 ");
     fleet_taken_add(&n->f, mqtt_slice_of("c", 1), LONE_EPOCH);
@@ -137,6 +133,5 @@ int main(void)
         LONE_TEST(another_run_is_told_of_no_call_that_was_answered),
         LONE_TEST(what_is_taken_before_its_answer_isnt_set),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,6 @@
 static size_t tick(struct lone_node *n)
 {
     size_t before = lone_count(n);
-
     fleet_retained_expiry_tick(&n->f);
     return lone_count(n) - before;
 }
@@ -21,7 +20,6 @@ static void answer_all(struct lone_node *n)
 static void each_bucket_is_asked_once_a_second(void **state)
 {
     struct lone_node *n = *state;
-
     assert_int_equal(tick(n), FLEET_TOPIC_BUCKETS);
     redis_gets(n, ASKED);
     answer_all(n);
@@ -34,7 +32,6 @@ static void each_bucket_is_asked_once_a_second(void **state)
 static void nodes_share_the_buckets(void **state)
 {
     struct lone_node *n = *state;
-
     fleet_node_get(&n->f, OTHER_ID);
     assert_int_equal(tick(n), FLEET_TOPIC_BUCKETS / 2);
     for (uint64_t id = 100; id < 130; id++)
@@ -49,7 +46,6 @@ static void nodes_share_the_buckets(void **state)
 static void there_is_one_call_for_a_bucket(void **state)
 {
     struct lone_node *n = *state;
-
     fleet_retained_expire(&n->f, 3);
     fleet_retained_expire(&n->f, 3);
     assert_int_equal(lone_count(n), 1);
@@ -64,7 +60,6 @@ static void there_is_one_call_for_a_bucket(void **state)
 static void where_there_are_more_it_is_asked_again(void **state)
 {
     struct lone_node *n = *state;
-
     fleet_retained_expire(&n->f, 3);
     redis_says(n, "[ :50 :1 ]");
     redis_gets(n, ASKED);
@@ -76,7 +71,6 @@ static void where_there_are_more_it_is_asked_again(void **state)
 static void nobody_asks_who_may_not_act(void **state)
 {
     struct lone_node *n = *state;
-
     n->f.lease = FLEET_LEASE_UNSURE;
     assert_int_equal(tick(n), 0);
     n->f.lease = FLEET_LEASE_SURE;
@@ -95,6 +89,5 @@ int main(void)
         LONE_TEST(where_there_are_more_it_is_asked_again),
         LONE_TEST(nobody_asks_who_may_not_act),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

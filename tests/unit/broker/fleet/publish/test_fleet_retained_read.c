@@ -1,4 +1,5 @@
 /* fleet_retained_read: a filter's values are read in rounds, within bounds, and told behind what is older. */
+#include "broker/fleet/exchange/inbox_barrier.h"
 #include "broker/fleet/publish/fleet_retained_read.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
@@ -38,7 +39,6 @@ static void pass_barrier(struct lone_node *n, uint64_t token)
 static void say_value(struct lone_node *n, const char *payload)
 {
     struct fleet_bytes frame = lone_frame("t", payload, 1);
-
     redis_says(n, "[ %b ]", frame.data, frame.len);
     fleet_bytes_fini(&frame);
 }
@@ -46,7 +46,6 @@ static void say_value(struct lone_node *n, const char *payload)
 static void a_name_is_asked_for_as_it_is(void **state)
 {
     struct lone_node *n = *state;
-
     start(n, "a/b");
     redis_gets(n, "values fl:{t}: 65536 a/b");
     say_value(n, "v");
@@ -66,7 +65,6 @@ static void a_name_is_asked_for_as_it_is(void **state)
 static void behind_a_prefix_names_are_looked_for(void **state)
 {
     struct lone_node *n = *state;
-
     start(n, "a/+/c");
     redis_gets(n, "ZRANGEBYLEX fl:{t}:i [a/ (a/\\ff LIMIT 0 16");
     redis_says(n, "[ 'a/b 'a/b/c 'a/d/c 'a/d/c/e ]");
@@ -84,7 +82,6 @@ static void behind_a_prefix_names_are_looked_for(void **state)
 static void a_hash_sign_matches_its_parent(void **state)
 {
     struct lone_node *n = *state;
-
     start(n, "a/#");
     redis_gets(n, "values fl:{t}: 65536 a");
     redis_says(n, "[ nil ]");
@@ -98,7 +95,6 @@ static void without_a_prefix_all_buckets_are_walked(void **state)
 {
     static const char *const filters[] = {"#", "+/a"};
     struct lone_node *n = *state;
-
     for (size_t i = 0; i < 2; i++) {
         start(n, filters[i]);
         assert_int_equal(lone_count(n), FLEET_TOPIC_BUCKETS);
@@ -115,7 +111,6 @@ static void without_a_prefix_all_buckets_are_walked(void **state)
 static void names_are_read_on_while_there_may_be_more(void **state)
 {
     struct lone_node *n = *state;
-
     start(n, "a/+");
     redis_says(n, "[ 'a/1 'a/2/x 'a/2/x 'a/2/x 'a/2/x 'a/2/x 'a/2/x 'a/2/x "
                   "'a/2/x 'a/2/x 'a/2/x 'a/2/x 'a/2/x 'a/2/x 'a/2/x 'a/9/z ]");
@@ -136,7 +131,6 @@ static void few_long_names_are_read_at_once(void **state)
 {
     static char names[2 + 16 * 8194 + 2] = "[";
     struct lone_node *n = *state;
-
     for (int i = 0; i < 16; i++) {
         strcat(names, " '");
         memset(names + strlen(names), 'a', 2000);
@@ -159,7 +153,6 @@ static void few_long_names_are_read_at_once(void **state)
 static void what_has_no_room_is_asked_for_again(void **state)
 {
     struct lone_node *n = *state;
-
     start(n, "a/+");
     redis_says(n, "[ 'a/1 'a/2 'a/3 ]");
     redis_gets(n, "values fl:{t}: 65536 a/1 a/2 a/3");
@@ -187,12 +180,10 @@ static void what_has_no_room_is_asked_for_again(void **state)
 static void one_large_value_is_on_its_way_at_a_time(void **state)
 {
     struct lone_node *n = *state;
-    struct store_retained_read *first;
-
     start(n, "a");
     redis_says(n, "[ ]");
     pass_barrier(n, 1);
-    first = paused;
+    struct store_retained_read *first = paused;
     start(n, "b");
     redis_says(n, "[ ]");
     pass_barrier(n, 2);
@@ -225,6 +216,5 @@ int main(void)
         LONE_TEST(what_has_no_room_is_asked_for_again),
         LONE_TEST(one_large_value_is_on_its_way_at_a_time),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

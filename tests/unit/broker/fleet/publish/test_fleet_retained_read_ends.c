@@ -1,4 +1,5 @@
 /* fleet_retained_read: a reading that fails is told so, and one that is cancelled tells nothing. */
+#include "broker/fleet/exchange/inbox_barrier.h"
 #include "broker/fleet/publish/fleet_retained_read.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
@@ -45,7 +46,6 @@ static void say_values(struct lone_node *n)
 {
     struct fleet_bytes a = lone_frame("t", "one", 1);
     struct fleet_bytes b = lone_frame("t", "two", 1);
-
     redis_says(n, "[ %b '? %b ]", a.data, a.len, b.data, b.len);
     fleet_bytes_fini(&a);
     fleet_bytes_fini(&b);
@@ -54,7 +54,6 @@ static void say_values(struct lone_node *n)
 static void a_value_that_cant_be_read_is_passed_over(void **state)
 {
     struct lone_node *n = *state;
-
     start(n, "a/+", on_value);
     redis_says(n, "[ 'a/1 'a/2 'a/3 ]");
     say_values(n);
@@ -66,7 +65,6 @@ static void names_that_arent_answered_fail_it(void **state)
 {
     static const char *const says[] = {"!ERR", ":1", NULL};
     struct lone_node *n = *state;
-
     for (size_t i = 0; i < 3; i++) {
         start(n, "a/+", on_value);
         lone_answer(n, says[i] != NULL ? reply(says[i]) : NULL);
@@ -78,7 +76,6 @@ static void names_that_arent_answered_fail_it(void **state)
 static void values_that_arent_answered_fail_it(void **state)
 {
     struct lone_node *n = *state;
-
     for (uint64_t i = 1; i <= 2; i++) {
         start(n, "a", on_value);
         lone_answer(n, i == 1 ? reply("!ERR") : NULL);
@@ -91,7 +88,6 @@ static void values_that_arent_answered_fail_it(void **state)
 static void without_its_barrier_it_fails(void **state)
 {
     struct lone_node *n = *state;
-
     start(n, "a/+", on_value);
     redis_says(n, "[ 'a/1 'a/2 'a/3 ]");
     say_values(n);
@@ -103,7 +99,6 @@ static void without_its_barrier_it_fails(void **state)
 static void half_a_reading_is_none(void **state)
 {
     struct lone_node *n = *state;
-
     start(n, "a/#", on_value);
     say_values(n);
     redis_says(n, "!ERR");
@@ -115,7 +110,6 @@ static void half_a_reading_is_none(void **state)
 static void one_that_is_cancelled_tells_nothing_more(void **state)
 {
     struct lone_node *n = *state;
-
     start(n, "a/+", on_value); /* before its names come */
     fleet_retained_cancel(reading);
     redis_says(n, "[ 'a/1 ]");
@@ -134,7 +128,6 @@ static void one_that_is_cancelled_tells_nothing_more(void **state)
 static void one_that_waits_to_be_continued_is_cancelled_at_once(void **state)
 {
     struct lone_node *n = *state;
-
     start(n, "a", on_value);
     redis_says(n, "[ ]");
     pass_barrier(n, 1);
@@ -147,7 +140,6 @@ static void one_that_waits_to_be_continued_is_cancelled_at_once(void **state)
 static void a_reset_ends_those_that_wait(void **state)
 {
     struct lone_node *n = *state;
-
     for (int i = 0; i < 2; i++) {
         start(n, "a", on_value);
         redis_says(n, "[ ]");
@@ -170,6 +162,5 @@ int main(void)
         LONE_TEST(one_that_waits_to_be_continued_is_cancelled_at_once),
         LONE_TEST(a_reset_ends_those_that_wait),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,6 @@ static void on_fetch(void *arg, enum store_status status, const struct store_ent
     lone_done(arg, status);
     for (size_t i = 0; i < count; i++) {
         char ids[64] = "";
-
         for (uint32_t k = 0; k < entries[i].ids.count; k++)
             snprintf(ids + strlen(ids), sizeof(ids) - strlen(ids), " id %u",
                      entries[i].ids.items[k]);
@@ -35,7 +34,6 @@ static struct fleet_bytes entry(uint8_t flags, const char *payload)
 {
     struct fleet_bytes frame = lone_frame("t", payload, 2);
     struct fleet_bytes b = {0};
-
     fleet_bytes_u8(&b, flags);
     fleet_bytes_put(&b, frame.data, frame.len);
     fleet_bytes_fini(&frame);
@@ -51,7 +49,6 @@ static void entries_come_as_they_were_stored(void **state)
     struct fleet_bytes a = entry(1, "a");
     struct fleet_bytes b = entry(2 | RETAIN, "b");
     struct fleet_bytes d = entry(RETAIN | VALUE, "d");
-
     fetch(c, hold);
     redis_gets(n, "fetch fl:{s}: c 5 3-0 10 1000");
     redis_says(n, "[ :1 :1 :4 '3 %b '4 %b '5 %b ]", a.data, a.len, b.data, b.len, d.data, d.len);
@@ -75,7 +72,6 @@ static struct fleet_bytes entry_with(const char *ids, size_t len, const char *pa
 {
     struct fleet_bytes frame = lone_frame("t", payload, 2);
     struct fleet_bytes b = {0};
-
     fleet_bytes_u8(&b, 1 | IDS);
     fleet_bytes_put(&b, ids, len);
     fleet_bytes_put(&b, frame.data, frame.len);
@@ -91,7 +87,6 @@ static void identifiers_come_with_them(void **state)
     struct fleet_bytes one = entry_with("\1\xff\xff\xff\x7f", 5, "a");
     struct fleet_bytes three = entry_with("\3\1\x80\1\2", 5, "b");
     struct fleet_bytes none = entry(1, "c");
-
     fetch(c, hold);
     redis_says(n, "[ :1 :0 :0 '3 %b '4 %b '5 %b ]", one.data, one.len, three.data, three.len,
                none.data, none.len);
@@ -107,7 +102,6 @@ static void more_identifiers_than_there_are_bytes_are_none(void **state)
     struct lone_call *c = lone_call(n, "fetched");
     struct store_hold *hold = lone_connected(n, "c", true);
     struct fleet_bytes a = entry(1, "a");
-
     fetch(c, hold);
     redis_says(n, "[ :1 :0 :0 '1 '\x11\x7f '2 '\x11\x80 '3 '\x11\2\1 '4 %b ]", a.data, a.len);
     assert_told(n, "fetched ok; 4 a qos 1");
@@ -120,7 +114,6 @@ static void one_that_cant_be_read_is_passed_over(void **state)
     struct lone_call *c = lone_call(n, "fetched");
     struct store_hold *hold = lone_connected(n, "c", true);
     struct fleet_bytes a = entry(1, "a");
-
     fetch(c, hold);
     redis_says(n, "[ :1 :0 :0 '1 '\1 '2 '\1x '3 %b '4 %b ]", a.data, a.len - 1, a.data, a.len);
     assert_told(n, "fetched ok; 4 a qos 1");
@@ -133,7 +126,6 @@ static void who_is_fenced_gets_nothing(void **state)
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "fetched");
     struct store_hold *hold = lone_connected(n, "c", true);
-
     fetch(c, hold);
     redis_says(n, "[ :0 ]");
     assert_told(n, "fenced c; fetched fenced");
@@ -147,7 +139,6 @@ static void an_error_or_no_answer_is_unavailable(void **state)
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "fetched");
     struct store_hold *hold = lone_connected(n, "c", true);
-
     fetch(c, hold);
     redis_says(n, "!ERR");
     fetch(c, hold);
@@ -163,7 +154,6 @@ static void what_another_run_has_is_read_once_it_is_asserted_there(void **state)
     struct store_hold *hold = lone_connected(n, "c", true);
     struct fleet_hold *h = hold->store_data;
     struct fleet_bytes a = entry(1, "a");
-
     strcpy(n->f.run_tag, "run00002");
     fetch(c, hold);
     redis_says(n, "[ :1 :1 :0 '3 %b ]", a.data, a.len);
@@ -180,7 +170,6 @@ static void acknowledgements_go_at_the_turns_end(void **state)
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "released");
     struct store_hold *hold = lone_connected(n, "c", true);
-
     fleet_ack(&n->f, hold, 'a', 1, NULL, NULL);
     fleet_ack(&n->f, hold, 'r', 2, lone_done, c);
     fleet_ack(&n->f, lone_connected(n, "d", true), 'a', 9, NULL, NULL);
@@ -200,7 +189,6 @@ static void many_go_before(void **state)
 {
     struct lone_node *n = *state;
     struct store_hold *hold = lone_connected(n, "c", true);
-
     for (uint64_t i = 1; i < ACKS_AT_ONCE; i++)
         fleet_ack(&n->f, hold, 'a', i, NULL, NULL);
     redis_gets_nothing(n);
@@ -217,7 +205,6 @@ static void a_fetch_comes_behind_the_acknowledgements(void **state)
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "fetched");
     struct store_hold *hold = lone_connected(n, "c", true);
-
     n->f.holds->round++;
     fleet_ack(&n->f, hold, 'a', 1, NULL, NULL);
     fetch(c, hold);
@@ -242,7 +229,6 @@ static void who_has_ended_acknowledges_nothing(void **state)
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "released");
     struct store_hold *hold = lone_connected(n, "c", true);
-
     fleet_hold_drop(hold->store_data);
     fleet_ack(&n->f, hold, 'r', 1, lone_done, c);
     fleet_run_deferred(&n->f, true);
@@ -266,6 +252,5 @@ int main(void)
         LONE_TEST(a_fetch_comes_behind_the_acknowledgements),
         LONE_TEST(who_has_ended_acknowledges_nothing),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,9 @@
 #include "broker/fleet/session/fleet_disconnect.h"
 
 #include "broker/base/account.h"
+#include "broker/fleet/fence/fleet_taken.h"
+#include "broker/fleet/log/fleet_append.h"
+#include "broker/fleet/log/fleet_version.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
 enum { WILL_MS = 300, NEVER = UINT32_MAX };
@@ -12,7 +15,6 @@ static struct store_hold *connected(struct lone_node *n, bool durable, const cha
 {
     struct store_hold *hold = lone_connected(n, "c", durable);
     struct fleet_hold *h = hold->store_data;
-
     if (will != NULL) {
         h->will = lone_frame("w", will, 1);
         account_count(ACCOUNT_CLIENTS, h->will.data);
@@ -29,7 +31,6 @@ static void disconnect(struct lone_node *n, struct store_hold *hold, bool will, 
 static void answer_with_will(struct lone_node *n)
 {
     struct fleet_bytes frame = lone_frame("w", "gone", 1);
-
     redis_says(n, "[ 'ok :0 %b ]", frame.data, frame.len);
     fleet_bytes_fini(&frame);
 }
@@ -45,7 +46,6 @@ static void the_script_is_told_how_it_ended(void **state)
     struct lone_node *n = *state;
     struct store_hold *hold = connected(n, true, NULL);
     struct fleet_hold *h = hold->store_data;
-
     h->sent = 17;
     h->unsaid = 1;
     disconnect(n, hold, false, NEVER);
@@ -65,7 +65,6 @@ static void one_that_has_ended_already_is_done(void **state)
 {
     struct lone_node *n = *state;
     struct store_hold *hold = connected(n, true, NULL);
-
     fleet_hold_drop(hold->store_data);
     disconnect(n, hold, true, NEVER);
     redis_gets_nothing(n);
@@ -76,7 +75,6 @@ static void an_error_is_told(void **state)
 {
     static const char *const says[] = {"!ERR", ":1", "[ 'ok :0 ]", NULL};
     struct lone_node *n = *state;
-
     for (size_t i = 0; i < 4; i++) {
         disconnect(n, connected(n, false, NULL), false, 0);
         lone_answer(n, says[i] != NULL ? reply(says[i]) : NULL);
@@ -87,7 +85,6 @@ static void an_error_is_told(void **state)
 static void the_end_of_a_session_is_done_when_the_log_says_it(void **state)
 {
     struct lone_node *n = *state;
-
     disconnect(n, connected(n, true, NULL), false, 0);
     redis_says(n, "[ 'ok :1 ' ]");
     fleet_append_flush(&n->f);
@@ -105,7 +102,6 @@ static void the_end_of_a_session_is_done_when_the_log_says_it(void **state)
 static void a_due_will_goes_before_the_end_is_told(void **state)
 {
     struct lone_node *n = *state;
-
     disconnect(n, connected(n, false, NULL), true, 0);
     answer_with_will(n);
     assert_done(n, "will gone");
@@ -123,7 +119,6 @@ static void a_due_will_goes_before_the_end_is_told(void **state)
 static void it_is_told_after_a_while_all_the_same(void **state)
 {
     struct lone_node *n = *state;
-
     disconnect(n, connected(n, false, NULL), true, 0);
     answer_with_will(n);
     n->f.now_ms += WILL_MS - 1;
@@ -141,7 +136,6 @@ static void it_is_told_after_a_while_all_the_same(void **state)
 static void a_lost_will_is_published_from_here(void **state)
 {
     struct lone_node *n = *state;
-
     disconnect(n, connected(n, false, "mine"), true, 0);
     n->f.runs++;
     redis_says(n, "[ 'lost :0 ' ]");
@@ -152,8 +146,6 @@ static void a_lost_will_is_published_from_here(void **state)
 static void a_will_that_isnt_ours_isnt_published_from_here(void **state)
 {
     struct lone_node *n = *state;
-    struct store_hold *hold;
-
     disconnect(n, connected(n, false, "mine"), true, 0);
     redis_says(n, "[ 'lost :0 ' ]");
     assert_done(n, "done ok");
@@ -165,7 +157,7 @@ static void a_will_that_isnt_ours_isnt_published_from_here(void **state)
     n->f.runs++;
     redis_says(n, "[ 'lost :0 ' ]");
     assert_done(n, "done ok");
-    hold = connected(n, false, "mine");
+    struct store_hold *hold = connected(n, false, "mine");
     hold->will_grace_s = 1;
     disconnect(n, hold, true, 0);
     n->f.runs++;
@@ -182,7 +174,6 @@ static void a_will_that_isnt_ours_isnt_published_from_here(void **state)
 static void a_will_that_was_taken_is_void(void **state)
 {
     struct lone_node *n = *state;
-
     disconnect(n, connected(n, false, "mine"), true, 0);
     fleet_taken_add(&n->f, mqtt_slice_of("c", 1), LONE_EPOCH);
     fleet_disconnects_void(&n->f);
@@ -204,6 +195,5 @@ int main(void)
         LONE_TEST(a_will_that_isnt_ours_isnt_published_from_here),
         LONE_TEST(a_will_that_was_taken_is_void),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,7 @@
 /* fleet_disconnect: what a connection did is written before its end, and again in another run of Redis. */
+#include "broker/fleet/hold/fleet_acks.h"
+#include "broker/fleet/log/fleet_append.h"
+#include "broker/fleet/publish/fleet_publish.h"
 #include "broker/fleet/session/fleet_disconnect.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
@@ -16,7 +19,6 @@ static void acknowledgements_go_before_the_end(void **state)
 {
     struct lone_node *n = *state;
     struct store_hold *hold = lone_connected(n, "c", true);
-
     fleet_acks_add(hold->store_data, 'a', 3, NULL, NULL);
     disconnect(n, hold, NEVER);
     redis_gets_first(n, "ack ");
@@ -28,7 +30,6 @@ static void what_may_be_lost_is_asserted_before_the_end(void **state)
 {
     struct lone_node *n = *state;
     struct store_hold *hold = lone_connected(n, "c", true);
-
     n->f.holds->round++;
     disconnect(n, hold, NEVER);
     redis_gets_first(n, "assert ");
@@ -43,7 +44,6 @@ static void publish(struct lone_node *n, struct store_hold *hold, uint8_t qos, b
     void *nodes[] = {fleet_node_get(&n->f, OTHER_ID)};
     struct store_publish_request req = {
         .message = m, .hold = hold, .targets = {.nodes = nodes, .node_count = 1}};
-
     fleet_publish(&n->f, &req, NULL, NULL);
     message_unref(m);
 }
@@ -52,7 +52,6 @@ static void what_it_published_goes_before_the_end(void **state)
 {
     struct lone_node *n = *state;
     struct store_hold *hold = lone_connected(n, "c", true);
-
     publish(n, hold, 1, false);
     redis_gets_nothing(n);
     disconnect(n, hold, NEVER);
@@ -68,7 +67,6 @@ static void a_retained_value_goes_before_the_end(void **state)
 {
     struct lone_node *n = *state;
     struct store_hold *hold = lone_connected(n, "c", true);
-
     publish(n, hold, 0, true);
     disconnect(n, hold, NEVER);
     redis_gets_first(n, "PUBLISH ");
@@ -83,7 +81,6 @@ static void qos_0_alone_is_left_to_the_turns_end(void **state)
 {
     struct lone_node *n = *state;
     struct store_hold *hold = lone_connected(n, "c", true);
-
     publish(n, hold, 0, false);
     disconnect(n, hold, NEVER);
     redis_gets_first(n, END);
@@ -94,7 +91,6 @@ static void a_node_that_isnt_sure_sends_no_qos_0(void **state)
 {
     struct lone_node *n = *state;
     struct store_hold *hold = lone_connected(n, "c", true);
-
     publish(n, hold, 0, true);
     n->f.lease = FLEET_LEASE_UNSURE;
     disconnect(n, hold, NEVER);
@@ -115,7 +111,6 @@ static void a_durable_session_is_asserted_and_ended_once_more(void **state)
 {
     struct lone_node *n = *state;
     struct store_hold *hold = lone_connected(n, "c", true);
-
     hold->user = "me";
     n->subs[0] = (struct store_subscription){.filter = lone_slice("f"), .qos = 1};
     n->sub_count = 1;
@@ -140,7 +135,6 @@ static void with_its_will(void **state)
 {
     struct lone_node *n = *state;
     struct store_hold *hold = lone_connected(n, "c", true);
-
     fleet_bytes_put(&((struct fleet_hold *)hold->store_data)->will, "W", 1);
     fleet_disconnect(&n->f, hold, true, NEVER, NULL, NULL);
     change_run(n);
@@ -156,7 +150,6 @@ static void with_a_will_that_waits(void **state)
     struct lone_node *n = *state;
     struct store_hold *hold = lone_connected(n, "c", true);
     struct fleet_hold *h = hold->store_data;
-
     fleet_bytes_put(&h->will, "W", 1);
     h->will_delay_s = 9;
     hold->will_grace_s = 2;
@@ -175,7 +168,6 @@ static void one_that_is_back_here_is_left_alone(void **state)
 {
     struct lone_node *n = *state;
     struct store_hold *hold = lone_connected(n, "c", true);
-
     disconnect(n, hold, NEVER);
     change_run(n);
     n->held = lone_connected(n, "c", true);
@@ -189,7 +181,6 @@ static void one_that_is_back_here_is_left_alone(void **state)
 static void one_that_ends_with_its_connection_isnt_asserted(void **state)
 {
     struct lone_node *n = *state;
-
     disconnect(n, lone_connected(n, "c", false), 0);
     change_run(n);
     redis_gets_first(n, END);
@@ -216,6 +207,5 @@ int main(void)
         LONE_TEST(one_that_is_back_here_is_left_alone),
         LONE_TEST(one_that_ends_with_its_connection_isnt_asserted),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

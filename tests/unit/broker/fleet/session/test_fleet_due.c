@@ -1,5 +1,7 @@
 /* fleet_due: each bucket is looked at by one node now and then, and what is due there is done. */
+#include "broker/fleet/log/fleet_append.h"
 #include "broker/fleet/session/fleet_due.h"
+#include "broker/fleet/storage/fleet_usage.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
 enum { DUE_MS = 100, BUCKETS_A_TICK = 64 };
@@ -9,7 +11,6 @@ enum { DUE_MS = 100, BUCKETS_A_TICK = 64 };
 static size_t tick(struct lone_node *n)
 {
     size_t before = lone_count(n);
-
     fleet_due_tick(&n->f);
     return lone_count(n) - before;
 }
@@ -17,7 +18,6 @@ static size_t tick(struct lone_node *n)
 static void buckets_are_asked_some_at_a_time(void **state)
 {
     struct lone_node *n = *state;
-
     assert_int_equal(tick(n), BUCKETS_A_TICK);
     redis_gets(n, ASKED);
     n->f.now_ms += DUE_MS - 1;
@@ -31,7 +31,6 @@ static void every_bucket_has_its_turn(void **state)
 {
     struct lone_node *n = *state;
     bool asked[FLEET_CLIENT_BUCKETS] = {false};
-
     for (int i = 0; i < FLEET_CLIENT_BUCKETS / BUCKETS_A_TICK; i++) {
         tick(n);
         n->f.now_ms += DUE_MS;
@@ -41,7 +40,6 @@ static void every_bucket_has_its_turn(void **state)
         size_t len = 0;
         const char *key = NULL;
         unsigned long bucket;
-
         for (int k = 0; k < 4; k++)
             key = redis_args_next(&args, &len);
         bucket = strtoul(key + strlen("fl:{s"), NULL, 10);
@@ -53,7 +51,6 @@ static void every_bucket_has_its_turn(void **state)
 static void nodes_share_the_buckets(void **state)
 {
     struct lone_node *n = *state;
-
     fleet_node_get(&n->f, OTHER_ID);
     assert_int_equal(tick(n), BUCKETS_A_TICK / 2);
     fleet_node_get(&n->f, OTHER_ID + 1);
@@ -66,7 +63,6 @@ static void nodes_share_the_buckets(void **state)
 static void nobody_looks_who_isnt_sure_of_what_is_there(void **state)
 {
     struct lone_node *n = *state;
-
     n->f.state = FLEET_LEAVING;
     assert_int_equal(tick(n), 0);
     n->f.state = FLEET_READY;
@@ -85,7 +81,6 @@ static void nobody_looks_who_isnt_sure_of_what_is_there(void **state)
 static void what_another_run_has_isnt_due(void **state)
 {
     struct lone_node *n = *state;
-
     tick(n);
     fleet_due_run_changed(&n->f);
     redis_gets(n, "due fl:{s}: " LONE_HEX " 00"); /* none */
@@ -96,7 +91,6 @@ static void what_another_run_has_isnt_due(void **state)
 static void tick_past(struct lone_node *n)
 {
     size_t count = tick(n);
-
     for (size_t i = 0; i < count; i++)
         redis_says(n, "[ :0 :-1 ]");
 }
@@ -104,7 +98,6 @@ static void tick_past(struct lone_node *n)
 static void what_is_due_soon_is_looked_at_then(void **state)
 {
     struct lone_node *n = *state;
-
     tick_past(n); /* the round's next part comes in 100 ms */
     fleet_due_expect(&n->f, 900, 70);
     fleet_due_expect(&n->f, 901, 50);
@@ -131,7 +124,6 @@ static void what_is_due_soon_is_looked_at_then(void **state)
 static void what_is_due_later_waits_for_its_turn(void **state)
 {
     struct lone_node *n = *state;
-
     tick_past(n);
     fleet_due_expect(&n->f, 900, 1601);
     n->f.now_ms += 99;
@@ -143,7 +135,6 @@ static void what_is_due_later_waits_for_its_turn(void **state)
 static void what_is_due_soon_waits_for_a_node_that_may_act(void **state)
 {
     struct lone_node *n = *state;
-
     tick_past(n);
     fleet_due_expect(&n->f, 900, 10);
     n->f.now_ms += 20;
@@ -159,7 +150,6 @@ static void what_is_due_soon_waits_for_a_node_that_may_act(void **state)
 static void look(struct lone_node *n, const redisReply *r)
 {
     size_t count = tick(n);
-
     lone_answer(n, r);
     for (size_t i = 1; i < count; i++)
         lone_answer(n, i % 2 == 0 ? reply("[ :0 :-1 ]") : NULL);
@@ -169,7 +159,6 @@ static void look(struct lone_node *n, const redisReply *r)
 static void a_buckets_sessions_are_counted(void **state)
 {
     struct lone_node *n = *state;
-
     look(n, reply("[ :7 :-1 ]"));
     assert_int_equal(n->f.usage->counts[1], 7);
     assert_true(n->f.usage->untold[1]);
@@ -180,7 +169,6 @@ static void a_due_will_is_published(void **state)
 {
     struct lone_node *n = *state;
     struct fleet_bytes frame = lone_frame("w", "gone", 1);
-
     look(n,
          reply("[ :0 :-1 'w 'c '5 %b 'w 'd '6 %b ]", frame.data, frame.len, frame.data, frame.len));
     assert_told(n, "will gone; will gone");
@@ -191,7 +179,6 @@ static void a_due_will_is_published(void **state)
 static void a_sessions_end_is_said_again(void **state)
 {
     struct lone_node *n = *state;
-
     look(n, reply("[ :0 :-1 'e 'c '5 [ ' ] 'e 'd '5 [ '6 'f '\1 ] ]"));
     assert_told(n, "ended c; ended d; subscribed d f 1");
     fleet_append_flush(&n->f);
@@ -212,7 +199,6 @@ static void it_is_taken_from_its_taker(void **state)
 {
     struct lone_node *n = *state;
     struct fleet_bytes frame = lone_frame("w", "gone", 1);
-
     look_at_taken_will(n);
     redis_says(n, ":1");
     redis_gets(n, "cut fl:{n:" OTHER_HEX "}: \\01c\\05 0");
@@ -228,7 +214,6 @@ static void it_is_taken_from_its_taker(void **state)
 static void a_taker_that_waits_for_room_keeps_it(void **state)
 {
     struct lone_node *n = *state;
-
     look_at_taken_will(n);
     redis_says(n, "!OOM");
     assert_null(n->f.cuttings);
@@ -237,7 +222,6 @@ static void a_taker_that_waits_for_room_keeps_it(void **state)
 static void one_that_cant_be_cut_keeps_it(void **state)
 {
     struct lone_node *n = *state;
-
     look_at_taken_will(n);
     redis_says(n, ":1");
     redis_says(n, "!ERR");
@@ -248,7 +232,6 @@ static void what_isnt_there_any_more_isnt_published(void **state)
 {
     static const char *const says[] = {"[ 'gone ' ]", "[ 'will ]", "!ERR", NULL};
     struct lone_node *n = *state;
-
     for (size_t i = 0; i < 4; i++) {
         look_at_taken_will(n);
         redis_says(n, ":1");
@@ -263,7 +246,6 @@ static void what_isnt_there_any_more_isnt_published(void **state)
 static void a_taker_that_is_no_node_is_left_alone(void **state)
 {
     struct lone_node *n = *state;
-
     look(n, reply("[ :0 :-1 'b 'c '5 'nobody ]"));
     redis_gets_nothing(n);
 }
@@ -288,6 +270,5 @@ int main(void)
         LONE_TEST(what_isnt_there_any_more_isnt_published),
         LONE_TEST(a_taker_that_is_no_node_is_left_alone),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,18 +1,18 @@
 /* fleet_session: a subscription is in the session before the log says it, and done when the log has said it. */
+#include "broker/fleet/log/fleet_append.h"
+#include "broker/fleet/log/fleet_version.h"
 #include "broker/fleet/session/fleet_session.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
 static void subscribe(struct lone_call *c, struct store_hold *hold, const char *filter)
 {
     struct store_subscription sub = {.filter = lone_slice(filter), .qos = 1};
-
     fleet_subscribe(&c->n->f, hold, &sub, 1, lone_done, c);
 }
 
 static void unsubscribe(struct lone_call *c, struct store_hold *hold, const char *filter)
 {
     struct mqtt_slice f = lone_slice(filter);
-
     fleet_unsubscribe(&c->n->f, hold, &f, 1, lone_done, c);
 }
 
@@ -20,7 +20,6 @@ static void unsubscribe(struct lone_call *c, struct store_hold *hold, const char
 static void log_says(struct lone_node *n, const char *what)
 {
     char text[256];
-
     fleet_append_flush(&n->f);
     snprintf(text, sizeof(text), "append fl:{r}: " LONE_HEX " %llu %s",
              (unsigned long long)n->f.calls - 1, what);
@@ -39,7 +38,6 @@ static void a_clean_sessions_filter_is_only_a_route(void **state)
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "done");
     struct store_hold *hold = lone_connected(n, "c", false);
-
     subscribe(c, hold, "f");
     redis_gets_nothing(n);
     log_says(n, "+\\01f 200 3000 + f");
@@ -54,7 +52,6 @@ static void a_durable_ones_is_in_the_session_first(void **state)
 {
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "done");
-
     subscribe(c, lone_connected(n, "c", true), "f");
     redis_gets(n, "subscribe fl:{s}: c 5 f \\01");
     redis_says(n, ":1");
@@ -70,7 +67,6 @@ static void several_are_one_call(void **state)
     struct lone_call *c = lone_call(n, "done");
     struct store_subscription subs[] = {{.filter = lone_slice("f"), .qos = 1},
                                         {.filter = lone_slice("g"), .qos = 2}};
-
     subscribe(c, lone_connected(n, "d", false), "f");
     fleet_append_flush(&n->f); /* this route is on its way, the other one isn't */
     fleet_subscribe(&n->f, lone_connected(n, "c", false), subs, 2, lone_done, c);
@@ -99,7 +95,6 @@ static void what_isnt_in_the_session_isnt_said(void **state)
 
     for (size_t i = 0; i < 4; i++) {
         const char *says = cases[i].says;
-
         subscribe(c, lone_connected(n, "c", true), "f");
         lone_answer(n, says != NULL ? reply(says) : NULL);
         assert_told(n, cases[i].told);
@@ -119,7 +114,6 @@ static void a_connection_that_ended_has_no_session(void **state)
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "done");
     struct store_hold *hold = lone_connected(n, "c", true);
-
     fleet_hold_drop(hold->store_data);
     subscribe(c, hold, "f");
     unsubscribe(c, hold, "f");
@@ -133,7 +127,6 @@ static void a_session_that_may_be_lost_is_asserted_first(void **state)
 {
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "done");
-
     n->f.holds->round++;
     subscribe(c, lone_connected(n, "c", true), "f");
     redis_gets_first(n, "subscribe ");
@@ -149,7 +142,6 @@ static void a_removal_is_in_the_session_first(void **state)
 {
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "done");
-
     unsubscribe(c, lone_connected(n, "c", true), "f");
     redis_gets(n, "unsubscribe fl:{s}: c 5 0 f");
     redis_says(n, ":1");
@@ -163,7 +155,6 @@ static void removals_behind_others_say_so(void **state)
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "done");
     struct store_hold *hold = lone_connected(n, "c", true);
-
     unsubscribe(c, hold, "f");
     unsubscribe(c, hold, "g");
     redis_gets(n, "unsubscribe fl:{s}: c 5 0 f");
@@ -185,7 +176,6 @@ static void a_clean_session_has_nothing_to_remove(void **state)
 {
     struct lone_node *n = *state;
     struct lone_call *c = lone_call(n, "done");
-
     unsubscribe(c, lone_connected(n, "c", false), "f");
     redis_gets_nothing(n);
     fleet_run_deferred(&n->f, true);
@@ -205,6 +195,5 @@ int main(void)
         LONE_TEST(removals_behind_others_say_so),
         LONE_TEST(a_clean_session_has_nothing_to_remove),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* fleet_will: a will is published once, cleared when it is out, and tried again when it isn't. */
+#include "broker/fleet/log/fleet_version.h"
 #include "broker/fleet/publish/fleet_will_table.h"
 #include "broker/fleet/session/fleet_will.h"
 #include "tests/unit/broker/fleet/lone_node.h"
@@ -8,7 +9,6 @@
 static void publish_of(struct lone_node *n, uint64_t epoch, uint8_t qos, const char *name)
 {
     struct fleet_bytes frame = lone_frame("w", "gone", qos);
-
     fleet_will_publish(&n->f,
                        (struct fleet_session_ref){.client = mqtt_slice_of("c", 1), .epoch = epoch},
                        fleet_bytes_all(&frame), name != NULL ? lone_done : NULL,
@@ -24,7 +24,6 @@ static void publish(struct lone_node *n, const char *name)
 static void it_is_cleared_when_it_is_out(void **state)
 {
     struct lone_node *n = *state;
-
     publish(n, "done");
     assert_told(n, "will gone");
     redis_gets_nothing(n);
@@ -39,7 +38,6 @@ static void it_is_cleared_when_it_is_out(void **state)
 static void one_that_isnt_cleared_is_no_success(void **state)
 {
     struct lone_node *n = *state;
-
     publish(n, "done");
     lone_will_done(n, STORE_OK);
     redis_says_nothing(n);
@@ -51,7 +49,6 @@ static void its_id_is_that_of_the_connection(void **state)
 {
     struct lone_node *n = *state;
     struct message *m = lone_message("w", "gone", 1, false);
-
     publish(n, NULL);
     m->id = (struct message_id){.node = fleet_hash("c", 1), .sequence = LONE_EPOCH};
     assert_true(fleet_will_is(&n->f, m));
@@ -68,7 +65,6 @@ static void its_id_is_that_of_the_connection(void **state)
 static void one_that_is_under_way_is_waited_for(void **state)
 {
     struct lone_node *n = *state;
-
     publish(n, "first");
     publish(n, "second");
     publish(n, NULL); /* from `due`: nobody waits */
@@ -85,7 +81,6 @@ static void all_who_wait_are_told(void **state)
     static const char *const told[] = {"will gone; first full; second full",
                                        "will gone; first ok; second ok"};
     struct lone_node *n = *state;
-
     for (size_t i = 0; i < 2; i++) {
         publish(n, "first");
         publish(n, "second");
@@ -101,7 +96,6 @@ static void all_who_wait_are_told(void **state)
 static void who_had_it_here_gets_it_elsewhere(void **state)
 {
     struct lone_node *n = *state;
-
     publish(n, NULL);
     lone_will_done(n, STORE_OK);
     redis_says(n, ":1");
@@ -127,7 +121,6 @@ static void who_had_it_here_gets_it_elsewhere(void **state)
 static void one_that_failed_here_is_published_here_again(void **state)
 {
     struct lone_node *n = *state;
-
     for (int i = 0; i < 2; i++) {
         publish(n, "done");
         assert_told(n, "will gone");
@@ -142,7 +135,6 @@ static void one_that_failed_here_is_published_here_again(void **state)
 static void at_qos_0_it_isnt_remembered(void **state)
 {
     struct lone_node *n = *state;
-
     for (int i = 0; i < 2; i++) {
         publish_of(n, LONE_EPOCH, 0, NULL);
         assert_told(n, "will gone");
@@ -154,7 +146,6 @@ static void at_qos_0_it_isnt_remembered(void **state)
 static void one_that_cant_be_read_is_cleared(void **state)
 {
     struct lone_node *n = *state;
-
     fleet_will_publish(
         &n->f, (struct fleet_session_ref){.client = mqtt_slice_of("c", 1), .epoch = LONE_EPOCH},
         mqtt_slice_of("?", 1), lone_done, lone_call(n, "done"));
@@ -173,7 +164,6 @@ static void tell_each(struct fleet *f, struct fleet_session_ref session)
 static void those_under_way_are_known(void **state)
 {
     struct lone_node *n = *state;
-
     publish_of(n, 1, 1, NULL);
     publish_of(n, 2, 1, NULL);
     publish_of(n, 3, 1, NULL);
@@ -197,6 +187,5 @@ int main(void)
         LONE_TEST(one_that_cant_be_read_is_cleared),
         LONE_TEST(those_under_way_are_known),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,6 @@ static const struct bed_will offline = {.topic = "w/1", .payload = "offline", .q
 static struct bed_client *add_watcher(struct bed_node *n)
 {
     struct bed_client *watcher = bed_connect(n, "watcher", true);
-
     bed_subscribe(watcher, "w/#", 2);
     return watcher;
 }
@@ -29,7 +28,6 @@ static void assert_watcher_has_one(struct bed_client *watcher)
 static void eval(struct bed *b, const char *script, const char *arg)
 {
     redisReply *r = redisCommand(b->redis, "EVAL %s 0 %s", script, arg);
-
     assert_non_null(r);
     assert_int_equal(r->type, REDIS_REPLY_INTEGER);
     assert_int_not_equal(r->integer, 0);
@@ -55,7 +53,6 @@ static void mend_key(struct bed *b, const char *pattern)
 static void lose_the_log_and_pause(struct bed_client *p)
 {
     struct bed *b = p->node->bed;
-
     eval(b,
          "for _, k in ipairs(redis.call('KEYS', 'fl:{n:*}:link')) do redis.call('DEL', k) end "
          "return redis.call('DEL', 'fl:{r}:ver', 'fl:{r}:log')",
@@ -70,21 +67,15 @@ static void lose_the_log_and_pause(struct bed_client *p)
 static void a_claim_that_is_made_again_waits_for_its_cuts(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_node *two;
-    struct bed_client *watcher;
-    struct bed_client *p;
-    struct bed_client *c;
-
     b->cfg.lease_ms = 20000;
     b->cfg.command_timeout_ms = 15000;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
-    watcher = add_watcher(two);
-    p = bed_connect(two, "p", false);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *watcher = add_watcher(two);
+    struct bed_client *p = bed_connect(two, "p", false);
     bed_connect_will(one, "c", true, &offline);
     one->stopped = true;
-    c = bed_connect_begin(two, "c", true, false, NULL);
+    struct bed_client *c = bed_connect_begin(two, "c", true, false, NULL);
     BED_UNTIL(b, c->hold.epoch != 0);
     lose_the_log_and_pause(p);
     bed_run(b, 1500); /* the owner is passed over */
@@ -101,14 +92,10 @@ static void a_claim_that_is_made_again_waits_for_its_cuts(void **state)
 static void begin_with_a_will_that_fails(struct bed *b, struct bed_client **watcher,
                                          struct bed_client **c)
 {
-    struct bed_node *one;
-    struct bed_node *two;
-    struct bed_node *three;
-
     b->cfg.lease_ms = 20000;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
-    three = bed_add_ready(b);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_node *three = bed_add_ready(b);
     *watcher = add_watcher(three);
     bed_publish_begin(*watcher, "w/0", "before", 2, false, 1);
     BED_UNTIL(b, (*watcher)->status == STORE_OK);
@@ -135,7 +122,6 @@ static void a_will_that_fails_is_tried_again_before_the_connack(void **state)
     struct bed *b = *state;
     struct bed_client *watcher;
     struct bed_client *c;
-
     begin_with_a_will_that_fails(b, &watcher, &c);
     mend_key(b, "fl:{s*}:seen:watcher");
     BED_UNTIL(b, c->status >= 0);
@@ -147,7 +133,6 @@ static void a_will_seized_in_one_run_of_redis_is_out_in_the_next(void **state)
     struct bed *b = *state;
     struct bed_client *watcher;
     struct bed_client *c;
-
     begin_with_a_will_that_fails(b, &watcher, &c);
     redis_server_kill(&b->server);
     redisFree(b->redis);
@@ -167,7 +152,6 @@ static void say_to_inbox(struct bed *b, struct bed_node *n, const struct bed_cli
     struct message *m = bed_message(n, offline.topic, offline.payload, offline.qos, false);
     struct fleet_bytes batch = {0};
     redisReply *keys = redisCommand(b->redis, "KEYS fl:{n:*}:in");
-
     m->id =
         (struct message_id){.node = fleet_hash(c->id, strlen(c->id)), .sequence = c->hold.epoch};
     fleet_batch_begin(&batch, 0xaa, 1);
@@ -184,16 +168,11 @@ static void say_to_inbox(struct bed *b, struct bed_node *n, const struct bed_cli
 static void a_will_that_a_node_has_heard_of_may_not_be_out_everywhere(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_node *two;
-    struct bed_client *watcher;
-    struct bed_client *c;
-
     b->cfg.lease_ms = 20000;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
-    watcher = add_watcher(two);
-    c = bed_connect_will(one, "c", true, &offline);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
+    struct bed_client *watcher = add_watcher(two);
+    struct bed_client *c = bed_connect_will(one, "c", true, &offline);
     say_to_inbox(b, two, c);
     BED_UNTIL(b, two->got_count == 1);
     bed_kill(b, one);
@@ -208,7 +187,6 @@ static void a_will_that_cannot_be_read_keeps_nobody_out(void **state)
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
     struct bed_node *two = bed_add_ready(b);
-
     bed_connect_will(one, "c", true, &offline);
     eval(b, "redis.call('HSET', redis.call('KEYS', ARGV[1])[1], 'w', '?') return 1", "fl:{s*}:s:c");
     bed_kill(b, one);
@@ -228,15 +206,13 @@ struct failed_claim {
 static struct failed_claim fail_a_claim(struct bed *b, bool durable)
 {
     struct failed_claim t;
-    struct bed_client *c;
-
     b->cfg.lease_ms = 20000;
     t.one = bed_add_ready(b);
     bed_connect_will(t.one, "c", durable, &offline)->silent = true;
     break_key(b, "fl:{n:*}:link");
     t.two = bed_add_ready(b);
     t.watcher = add_watcher(t.two);
-    c = bed_connect_begin(t.two, "c", durable, !durable, NULL);
+    struct bed_client *c = bed_connect_begin(t.two, "c", durable, !durable, NULL);
     BED_UNTIL(b, c->status >= 0);
     assert_int_equal(c->status, STORE_UNAVAILABLE);
     assert_int_equal(t.two->wills, 0);
@@ -251,7 +227,6 @@ static struct failed_claim fail_a_claim(struct bed *b, bool durable)
 static void check_its_will_is_published(struct bed *b, bool durable)
 {
     struct failed_claim t = fail_a_claim(b, durable);
-
     BED_UNTIL_MS(b, t.one->wills + t.two->wills == 1, 8000);
     bed_run(b, 500);
     assert_int_equal(t.one->wills + t.two->wills, 1);
@@ -273,7 +248,6 @@ static void a_clean_claim_that_was_given_back_leaves_the_owners_to_be_asked(void
     struct bed *b = *state;
     struct failed_claim t = fail_a_claim(b, false);
     uint64_t begin = clock_monotonic_ms();
-
     bed_connect(t.two, "c", false);
     assert_true(clock_monotonic_ms() - begin >= 900);
     assert_int_equal(t.two->wills, 1);
@@ -291,10 +265,8 @@ static void a_former_will_is_published_when_its_claimer_dies(void **state)
     struct bed_node *three = bed_add_ready(b);
     struct bed_client *watcher = add_watcher(three);
     struct bed_client *first = bed_connect_will(one, "c", false, &offline);
-    struct bed_client *second;
-
     first->silent = true;
-    second = bed_connect_begin(two, "c", false, true, NULL);
+    struct bed_client *second = bed_connect_begin(two, "c", false, true, NULL);
     BED_UNTIL(b, second->hold.epoch != 0 && one->asked == 1);
     bed_kill(b, two);
     BED_UNTIL_MS(b, one->wills + three->wills == 1, 10000);
@@ -311,10 +283,8 @@ static void a_drained_brokers_will_comes_when_its_client_didnt_get_back(void **s
     struct bed_node *two = bed_add_ready(b);
     struct bed_node *three = bed_add_ready(b);
     struct bed_client *first = bed_connect_will(one, "c", true, &offline);
-    struct bed_client *second;
-
     first->silent = true;
-    second = bed_connect_begin(two, "c", true, false, NULL);
+    struct bed_client *second = bed_connect_begin(two, "c", true, false, NULL);
     BED_UNTIL(b, second->hold.epoch != 0 && one->asked == 1);
     first->hold.will_grace_s = 2;
     bed_disconnect(first, true);

@@ -8,7 +8,6 @@ enum { ASK_MS = 2000 };
 static void settings_are_asked_at_each_connection_and_now_and_then(void **state)
 {
     struct lone_node *n = *state;
-
     n->f.cfg.durability = DURABILITY_DISK;
     fleet_disk_greeted(&n->f);
     redis_gets(n, SETTINGS);
@@ -27,7 +26,6 @@ static void settings_are_asked_at_each_connection_and_now_and_then(void **state)
 static void a_node_that_isnt_sure_asks_later(void **state)
 {
     struct lone_node *n = *state;
-
     n->f.cfg.durability = DURABILITY_DISK;
     n->f.lease = FLEET_LEASE_UNSURE;
     fleet_disk_tick(&n->f);
@@ -40,7 +38,6 @@ static void a_node_that_isnt_sure_asks_later(void **state)
 static void nothing_is_asked_where_less_was_promised(void **state)
 {
     struct lone_node *n = *state;
-
     n->f.cfg.durability = DURABILITY_REPLICA;
     fleet_disk_greeted(&n->f);
     fleet_disk_tick(&n->f);
@@ -85,7 +82,6 @@ static void it_needs_a_file_that_is_synced_at_every_write(void **state)
 static void no_answer_says_nothing(void **state)
 {
     struct lone_node *n = *state;
-
     answer(n, NULL);
     assert_false(n->f.not_durable);
     answer(n, "[ ]");
@@ -103,6 +99,5 @@ int main(void)
         LONE_TEST(it_needs_a_file_that_is_synced_at_every_write),
         LONE_TEST(no_answer_says_nothing),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* fleet_full: Redis counts as full from a refusal until it says that there is room, and it is asked. */
 #include "broker/fleet/storage/fleet_full.h"
+#include "broker/fleet/storage/fleet_replicas.h"
 #include "tests/unit/broker/fleet/lone_node.h"
 
 enum { ASK_MS = 250 };
@@ -15,7 +16,6 @@ static void fill(struct lone_node *n)
 static void the_first_refusal_makes_it_full(void **state)
 {
     struct lone_node *n = *state;
-
     fill(n);
     assert_true(n->f.full);
     assert_int_equal(*n->f.metrics.full, 1);
@@ -26,7 +26,6 @@ static void the_first_refusal_makes_it_full(void **state)
 static void it_is_asked_every_quarter_of_a_second_until_there_is_room(void **state)
 {
     struct lone_node *n = *state;
-
     n->f.now_ms += ASK_MS;
     fleet_full_tick(&n->f); /* it isn't full */
     redis_gets_nothing(n);
@@ -55,7 +54,6 @@ static void it_is_asked_every_quarter_of_a_second_until_there_is_room(void **sta
 static void nobody_is_asked_without_a_connection(void **state)
 {
     struct lone_node *n = *state;
-
     fill(n);
     lone_lose_link(n);
     n->f.now_ms += ASK_MS;
@@ -71,7 +69,6 @@ static void ask(struct lone_node *n)
 static void who_asks_learns_what_redis_says(void **state)
 {
     struct lone_node *n = *state;
-
     ask(n);
     redis_gets(n, ROOM);
     redis_says(n, ":1");
@@ -90,7 +87,6 @@ static void who_asks_learns_what_redis_says(void **state)
 static void who_asks_while_it_is_full_isnt_kept_waiting(void **state)
 {
     struct lone_node *n = *state;
-
     fill(n);
     ask(n);
     redis_gets_nothing(n);
@@ -109,7 +105,6 @@ static void a_missing_replica_is_as_if_it_were_full(void **state)
 {
     static struct fleet_replica_wait w;
     struct lone_node *n = *state;
-
     fleet_replicas_wait(&n->f, &w, on_replica);
     fleet_replicas_flush(&n->f);
     redis_says(n, "'PONG");
@@ -132,6 +127,5 @@ int main(void)
         LONE_TEST(who_asks_while_it_is_full_isnt_kept_waiting),
         LONE_TEST(a_missing_replica_is_as_if_it_were_full),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,6 @@ struct wait {
 static void on_replica(struct fleet_replica_wait *w, bool ok)
 {
     const struct wait *wait = (const struct wait *)w;
-
     lone_tell(wait->n, "%s %s", wait->name, ok ? "ok" : "over");
 }
 
@@ -39,7 +38,6 @@ static void answer(struct lone_node *n, const char *text)
 static void nobody_is_asked_for_nothing(void **state)
 {
     struct lone_node *n = *state;
-
     fleet_replicas_flush(&n->f);
     redis_gets_nothing(n);
 }
@@ -48,7 +46,6 @@ static void nobody_is_asked_for_nothing(void **state)
 static void a_new_connection_is_asked_once(void **state)
 {
     struct lone_node *n = *state;
-
     strcpy(n->f.run_id, "r1");
     fleet_replicas_greeted(&n->f, "r1");
     answer(n, ":1");
@@ -63,7 +60,6 @@ static void those_who_ask_meanwhile_share_the_next_question(void **state)
     struct wait a;
     struct wait b;
     struct wait c;
-
     ask(n, &a, "a");
     fleet_replicas_flush(&n->f);
     ask(n, &b, "b");
@@ -83,7 +79,6 @@ static void without_a_replica_everybody_waits(void **state)
     struct lone_node *n = *state;
     struct wait a;
     struct wait b;
-
     ask(n, &a, "a");
     fleet_replicas_flush(&n->f);
     ask(n, &b, "b");
@@ -104,7 +99,6 @@ static void without_a_replica_everybody_waits(void **state)
 static void a_missing_one_is_looked_for_although_nobody_waits(void **state)
 {
     struct lone_node *n = *state;
-
     fleet_replicas_greeted(&n->f, "");
     answer(n, ":0");
     n->f.now_ms += RETRY_MS;
@@ -118,7 +112,6 @@ static void an_error_is_no_replica_and_no_answer_is_neither(void **state)
 {
     struct lone_node *n = *state;
     struct wait a;
-
     ask(n, &a, "a");
     answer(n, NULL);
     assert_false(fleet_replicas_missing(&n->f));
@@ -138,7 +131,6 @@ static void the_answer_of_another_run_counts_for_nothing(void **state)
 {
     struct lone_node *n = *state;
     struct wait a;
-
     strcpy(n->f.run_id, "r2");
     fleet_replicas_greeted(&n->f, "r1");
     ask(n, &a, "a");
@@ -156,7 +148,6 @@ static void a_node_without_replicas_asks_none(void **state)
 {
     struct lone_node *n = *state;
     struct wait a;
-
     n->f.replica_link = NULL;
     ask(n, &a, "a");
     fleet_replicas_flush(&n->f);
@@ -171,7 +162,6 @@ static void a_node_that_starts_over_lets_nobody_go_on(void **state)
     struct lone_node *n = *state;
     struct wait a;
     struct wait b;
-
     ask(n, &a, "a");
     fleet_replicas_flush(&n->f);
     ask(n, &b, "b");
@@ -198,6 +188,5 @@ int main(void)
         LONE_TEST(a_node_without_replicas_asks_none),
         LONE_TEST(a_node_that_starts_over_lets_nobody_go_on),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,6 @@ struct asked {
 static void on_totals(void *arg, enum store_status status, const struct store_totals *totals)
 {
     struct asked *a = arg;
-
     a->status = (int)status;
     if (totals != NULL)
         a->totals = *totals;
@@ -22,7 +21,6 @@ static void on_totals(void *arg, enum store_status status, const struct store_to
 static void begin(struct bed_node *n, uint64_t clients, uint64_t counted, struct asked *a)
 {
     uint64_t mine[STORE_TOTAL_COUNT];
-
     for (size_t i = 0; i < STORE_TOTAL_COUNT; i++)
         mine[i] = i < STORE_TOTAL_NOW ? clients : counted;
     *a = (struct asked){.status = -1};
@@ -32,7 +30,6 @@ static void begin(struct bed_node *n, uint64_t clients, uint64_t counted, struct
 static struct store_totals tell(struct bed_node *n, uint64_t clients, uint64_t counted)
 {
     struct asked a;
-
     begin(n, clients, counted, &a);
     BED_UNTIL(n->bed, a.status >= 0);
     assert_int_equal(a.status, STORE_OK);
@@ -52,7 +49,6 @@ static void each_node_is_answered_what_all_have(void **state)
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
     struct bed_node *two = bed_add_ready(b);
-
     assert_totals(tell(one, 5, 100), 2, 5, 100);
     assert_totals(tell(two, 7, 1000), 2, 12, 1100);
     assert_totals(tell(one, 4, 150), 2, 11, 1150);
@@ -64,7 +60,6 @@ static void numbers_may_be_large(void **state)
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
     uint64_t petabyte = 1ull << 50;
-
     assert_totals(tell(one, 1, petabyte + 1), 1, 1, petabyte + 1);
     assert_totals(tell(one, 1, petabyte + 3), 1, 1, petabyte + 3);
 }
@@ -74,7 +69,6 @@ static void a_dead_node_leaves_what_it_counted_and_not_its_clients(void **state)
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
     struct bed_node *two = bed_add_ready(b);
-
     tell(one, 5, 100);
     tell(two, 7, 1000);
     bed_kill(b, two);
@@ -95,7 +89,6 @@ static void so_does_one_that_leaves(void **state)
     struct bed_node *one = bed_add_ready(b);
     struct bed_node *two = bed_add_ready(b);
     int left = -1;
-
     tell(one, 5, 100);
     tell(two, 7, 1000);
     store_shutdown(two->store, clock_monotonic_ms() + 3000, on_left, &left);
@@ -109,7 +102,6 @@ static void a_node_that_starts_over_is_counted_once(void **state)
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
     struct bed_node *two = bed_add_ready(b);
-
     tell(one, 5, 100);
     tell(two, 7, 1000);
     two->stopped = true;
@@ -127,11 +119,9 @@ static void what_a_dead_node_tells_late_does_nothing(void **state)
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
     const struct fleet *f = (const struct fleet *)one->store;
-    redisReply *r;
-
     tell(one, 5, 100);
-    r = redisCommand(b->redis, "EVALSHA %s 1 fl:{r}: 00000000deadbeef 2 9 9 9",
-                     f->scripts.sha[SCRIPT_TOTALS]);
+    redisReply *r = redisCommand(b->redis, "EVALSHA %s 1 fl:{r}: 00000000deadbeef 2 9 9 9",
+                                 f->scripts.sha[SCRIPT_TOTALS]);
     assert_int_equal(r->type, REDIS_REPLY_ARRAY);
     assert_int_equal(r->elements, 0);
     freeReplyObject(r);
@@ -143,11 +133,9 @@ static void retained_topics_are_counted_exactly(void **state)
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
     struct bed_client *p = bed_connect(one, "p", false);
-
     assert_int_equal(tell(one, 1, 0).retained, 0);
     for (int i = 0; i < 40; i++) {
         char topic[16];
-
         snprintf(topic, sizeof(topic), "t%d/x", i); /* in many buckets */
         bed_publish_begin(p, topic, "v", 1, true, 0);
         BED_UNTIL(b, p->status >= 0);
@@ -163,7 +151,6 @@ static void expired_sessions_are_counted_by_who_ends_them(void **state)
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
     struct bed_client *d = bed_connect(one, "d", true);
-
     bed_subscribe(d, "t", 1);
     bed_disconnect(bed_connect(one, "e", true), false);
     bed_disconnect(bed_connect(one, "e", false), false); /* ended otherwise */
@@ -182,7 +169,6 @@ static void a_call_waits_until_the_node_is_ready(void **state)
     struct bed *b = *state;
     struct bed_node *one = bed_add(b);
     struct asked a;
-
     begin(one, 5, 100, &a);
     assert_int_equal(a.status, -1);
     BED_UNTIL(b, a.status >= 0);
@@ -195,10 +181,8 @@ static void redis_that_lost_everything_is_told_again(void **state)
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
     struct asked a;
-    redisReply *r;
-
     tell(one, 5, 100);
-    r = redisCommand(b->redis, "FLUSHALL");
+    redisReply *r = redisCommand(b->redis, "FLUSHALL");
     freeReplyObject(r);
     begin(one, 5, 100, &a);
     BED_UNTIL(b, a.status >= 0); /* it isn't one of the fleet, perhaps */
@@ -212,7 +196,6 @@ static void a_call_that_waits_ends_with_the_store(void **state)
     struct bed *b = *state;
     struct bed_node *one = bed_add(b);
     struct asked a;
-
     begin(one, 5, 100, &a);
     bed_kill(b, one);
     assert_int_equal(a.status, STORE_UNAVAILABLE);
@@ -223,7 +206,6 @@ static void a_node_has_its_id_as_name(void **state)
     struct bed *b = *state;
     struct bed_node *one = bed_add_ready(b);
     char command[64];
-
     assert_int_equal(strlen(store_node(one->store)), 16);
     snprintf(command, sizeof(command), "HEXISTS fl:{r}:nodes %s", store_node(one->store));
     assert_int_equal(bed_redis(b, command), 1);

@@ -18,7 +18,6 @@ static void nodes_share_what_room_is_left(void **state)
 {
     struct fleet_usage u = {.limits = {.sessions = 10}};
     unsigned made = 0;
-
     (void)state;
     assert_true(fleet_usage_has_room(&u, 3, 1000)); /* nothing is known yet */
     fleet_usage_note(&u, 4, &nothing);
@@ -38,43 +37,56 @@ static void nodes_share_what_room_is_left(void **state)
     assert_false(fleet_usage_has_room(&u, 3, 20000));
 }
 
+static void where_nothing_is_left_no_session_is_made(void **state)
+{
+    struct fleet_usage u = {.limits = {.sessions = 10}};
+
+    (void)state;
+    note_memory(&u, 700 << 20, 1 << 30, 0);
+    assert_true(fleet_usage_has_room(&u, 3, 1000));
+    note_memory(&u, 769 << 20, 1 << 30, 0);
+    assert_false(fleet_usage_has_room(&u, 3, 1000));
+    u.limits.sessions = 0;
+    assert_false(fleet_usage_has_room(&u, 3, 1000));
+    note_memory(&u, 700 << 20, 1 << 30, 0);
+    assert_true(fleet_usage_has_room(&u, 3, 1000));
+}
+
 static void the_fuller_redis_is_the_less_a_queue_may_hold(void **state)
 {
     struct fleet_usage u = {.limits = {.queue_messages = 1000, .queue_bytes = 64 << 20}};
-
     (void)state;
     assert_int_equal(fleet_usage_queue_bytes(&u), 64 << 20); /* nobody says what Redis may use */
     assert_int_equal(fleet_usage_queue_messages(&u), 1000);
-    assert_true(fleet_usage_takes_retained(&u));
+    assert_true(fleet_usage_may_grow(&u));
     note_memory(&u, 0, 1 << 30, 0);
     assert_int_equal(fleet_usage_queue_bytes(&u), 64 << 20);
     note_memory(&u, 704 << 20, 1 << 30, 0);
     assert_int_equal(fleet_usage_queue_bytes(&u), 8 << 20);
     assert_int_equal(fleet_usage_queue_messages(&u), 1000);
-    assert_true(fleet_usage_takes_retained(&u));
+    assert_true(fleet_usage_may_grow(&u));
     note_memory(&u, 900 << 20, 1 << 30, 0);
     assert_int_equal(fleet_usage_queue_bytes(&u), 65536);
     assert_int_equal(fleet_usage_queue_messages(&u), 256);
-    assert_false(fleet_usage_takes_retained(&u));
+    assert_false(fleet_usage_may_grow(&u));
     u.limits.stored_bytes = 2u << 30;
-    assert_true(fleet_usage_takes_retained(&u));
+    assert_true(fleet_usage_may_grow(&u));
 }
 
 static void who_sets_no_limit_has_half_of_the_machine(void **state)
 {
     struct fleet_usage u = {.limits = {.queue_messages = 1000, .queue_bytes = 64 << 20}};
-
     (void)state;
     note_memory(&u, 1ull << 30, 0, 24ull << 30);
     assert_int_equal(fleet_usage_queue_bytes(&u), 64 << 20);
     note_memory(&u, (12ull << 30) - (80 << 20), 0, 24ull << 30);
     assert_int_equal(fleet_usage_queue_bytes(&u), 10 << 20);
-    assert_true(fleet_usage_takes_retained(&u));
+    assert_true(fleet_usage_may_grow(&u));
     note_memory(&u, 12ull << 30, 0, 24ull << 30);
     assert_int_equal(fleet_usage_queue_bytes(&u), 65536);
-    assert_false(fleet_usage_takes_retained(&u));
+    assert_false(fleet_usage_may_grow(&u));
     note_memory(&u, 12ull << 30, 20ull << 30, 24ull << 30); /* who sets maxmemory knows better */
-    assert_true(fleet_usage_takes_retained(&u));
+    assert_true(fleet_usage_may_grow(&u));
 }
 
 /* ---- counting -------------------------------------------------------------------------------- */
@@ -92,7 +104,6 @@ static void a_node_alone_tells_of_every_bucket(void **state)
     const struct fleet_keys *keys = &((struct fleet *)n->store)->keys;
     char id[BED_TEXT];
     int i = 0;
-
     do
         snprintf(id, sizeof(id), "c%d", i++);
     while (fleet_client_bucket(keys, mqtt_slice_of(id, strlen(id))) != FLEET_CLIENT_BUCKETS - 1);
@@ -106,7 +117,6 @@ static void a_node_alone_tells_of_every_bucket(void **state)
 static struct bed_client *try_durable(struct bed_node *n, const char *id)
 {
     struct bed_client *c = bed_connect_begin(n, id, true, false, NULL);
-
     BED_UNTIL(n->bed, c->status >= 0);
     return c;
 }
@@ -114,16 +124,12 @@ static struct bed_client *try_durable(struct bed_node *n, const char *id)
 static void a_fleet_has_a_limit_of_durable_sessions(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_node *two;
     struct bed_client *c;
-
     b->cfg.session_limit = 6;
-    one = bed_add_ready(b);
-    two = bed_add_ready(b);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_node *two = bed_add_ready(b);
     for (int i = 0; i < 6; i++) {
         char id[8];
-
         snprintf(id, sizeof(id), "c%d", i);
         c = bed_connect(i % 2 == 0 ? one : two, id, true);
         if (i > 0)
@@ -151,13 +157,11 @@ static void sessions_are_counted_right_whatever_becomes_of_them(void **state)
     struct bed_node *two = bed_add_ready(b);
     struct bed_client *d = bed_connect(one, "a", true);
     struct bed_client *e = bed_connect(one, "b", true);
-    redisReply *r;
-
     bed_subscribe(e, "t", 1);
     bed_connect(two, "a", true); /* takes it over */
     bed_connect_begin(two, "c", true, true, NULL);
     BED_UNTIL(b, counted(b) == 3);
-    r = redisCommand(b->redis, "FLUSHALL");
+    redisReply *r = redisCommand(b->redis, "FLUSHALL");
     freeReplyObject(r);
     BED_UNTIL_MS(b, counted(b) == 3, 10000); /* their holders tell it again */
     e->status = -1;
@@ -173,15 +177,11 @@ static void sessions_are_counted_right_whatever_becomes_of_them(void **state)
 static void a_queue_holds_less_when_redis_is_nearly_full(void **state)
 {
     struct bed *b = *state;
-    struct bed_node *one;
-    struct bed_client *d;
-    struct bed_client *p;
-
     b->cfg.queue_limit = 1000;
     b->cfg.stored_limit_bytes = 1; /* in use, and more */
-    one = bed_add_ready(b);
-    d = bed_connect(one, "d", true);
-    p = bed_connect(one, "p", false);
+    struct bed_node *one = bed_add_ready(b);
+    struct bed_client *d = bed_connect(one, "d", true);
+    struct bed_client *p = bed_connect(one, "p", false);
     bed_subscribe(d, "t", 1);
     for (int i = 0; i < 300; i++)
         bed_publish(p, "t", "m", 1);
@@ -199,6 +199,7 @@ int main(void)
 #define IN_BED(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nodes_share_what_room_is_left),
+        cmocka_unit_test(where_nothing_is_left_no_session_is_made),
         cmocka_unit_test(the_fuller_redis_is_the_less_a_queue_may_hold),
         cmocka_unit_test(who_sets_no_limit_has_half_of_the_machine),
         IN_BED(a_node_alone_tells_of_every_bucket),

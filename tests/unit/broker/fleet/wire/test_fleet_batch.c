@@ -80,6 +80,5 @@ int main(void)
         cmocka_unit_test(a_number_of_before_names_none),
         cmocka_unit_test(what_is_too_far_cant_be_named),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

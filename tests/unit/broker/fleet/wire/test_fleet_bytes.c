@@ -17,14 +17,12 @@ static void numbers_of_every_size_come_back(void **state)
 {
     static const uint64_t numbers[] = {0, 1, 127, 128, 16383, 16384, UINT32_MAX, UINT64_MAX};
     struct fleet_bytes b = {0};
-    struct fleet_reader r;
-
     (void)state;
     for (size_t i = 0; i < 8; i++) {
         fleet_bytes_varint(&b, numbers[i]);
         fleet_bytes_u64(&b, numbers[i]);
     }
-    r = fleet_reader_of(b.data, b.len);
+    struct fleet_reader r = fleet_reader_of(b.data, b.len);
     for (size_t i = 0; i < 8; i++) {
         assert_true(fleet_reader_varint(&r) == numbers[i]);
         assert_true(fleet_reader_u64(&r) == numbers[i]);
@@ -38,7 +36,6 @@ static void numbers_are_written_as_the_header_says(void **state)
 {
     static const uint8_t expected[] = {0x7f, 0x80, 0x01, 0, 0, 0, 0, 0, 0, 0x01, 0x02, 0x2a};
     struct fleet_bytes b = {0};
-
     (void)state;
     fleet_bytes_varint(&b, 127);
     fleet_bytes_varint(&b, 128);
@@ -52,16 +49,13 @@ static void numbers_are_written_as_the_header_says(void **state)
 static void slices_come_back_empty_ones_too(void **state)
 {
     struct fleet_bytes b = {0};
-    struct fleet_reader r;
-    struct mqtt_slice s;
-
     (void)state;
     fleet_bytes_slice(&b, slice(""));
     fleet_bytes_slice(&b, slice("abc"));
-    r = fleet_reader_of(b.data, b.len);
+    struct fleet_reader r = fleet_reader_of(b.data, b.len);
     assert_int_equal(fleet_reader_slice(&r).len, 0);
     assert_true(fleet_reader_more(&r));
-    s = fleet_reader_slice(&r);
+    struct mqtt_slice s = fleet_reader_slice(&r);
     assert_int_equal(s.len, 3);
     assert_memory_equal(s.data, "abc", 3);
     assert_false(fleet_reader_more(&r));
@@ -74,7 +68,6 @@ static void a_reader_past_the_end_fails_and_stays_so(void **state)
 {
     static const uint8_t bytes[] = {2, 'a', 'b', 9, 9, 9, 9, 9};
     struct fleet_reader r = fleet_reader_of(bytes, 8);
-
     (void)state;
     assert_true(fleet_reader_u64(&r) == 0x0261620909090909u);
     assert_false(r.failed);
@@ -99,7 +92,6 @@ static void a_number_without_end_is_refused(void **state)
     static const uint8_t eleven[] = {0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1};
     static const uint8_t cut[] = {0x80, 0x80};
     struct fleet_reader r = fleet_reader_of(ten, sizeof(ten));
-
     (void)state;
     assert_true(fleet_reader_varint(&r) == (uint64_t)1 << 63);
     assert_false(r.failed);
@@ -115,12 +107,10 @@ static void a_number_without_end_is_refused(void **state)
 static void a_length_above_32_bits_is_refused(void **state)
 {
     struct fleet_bytes b = {0};
-    struct fleet_reader r;
-
     (void)state;
     fleet_bytes_varint(&b, ((uint64_t)1 << 32) + 1);
     fleet_bytes_u8(&b, 'a');
-    r = fleet_reader_of(b.data, b.len);
+    struct fleet_reader r = fleet_reader_of(b.data, b.len);
     assert_null(fleet_reader_slice(&r).data);
     assert_true(r.failed);
     fleet_bytes_fini(&b);
@@ -129,7 +119,6 @@ static void a_length_above_32_bits_is_refused(void **state)
 static void a_writer_that_failed_writes_nothing_until_it_is_reset(void **state)
 {
     struct fleet_bytes b = {0};
-
     (void)state;
     fleet_bytes_u8(&b, 1);
     b.failed = true;
@@ -146,7 +135,6 @@ static void it_grows_to_what_is_put(void **state)
 {
     static uint8_t large[1000];
     struct fleet_bytes b = {0};
-
     (void)state;
     memset(large, 7, sizeof(large));
     fleet_bytes_put(&b, NULL, 0);
@@ -162,11 +150,9 @@ static void it_grows_to_what_is_put(void **state)
 static void a_reset_keeps_memory_up_to_a_bound(void **state)
 {
     struct fleet_bytes b = {0};
-    size_t size;
-
     (void)state;
     fleet_bytes_u8(&b, 1);
-    size = b.size;
+    size_t size = b.size;
     fleet_bytes_reset(&b, size);
     assert_non_null(b.data);
     assert_int_equal(b.len, 0);
@@ -188,6 +174,5 @@ int main(void)
         cmocka_unit_test(it_grows_to_what_is_put),
         cmocka_unit_test(a_reset_keeps_memory_up_to_a_bound),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,6 +68,5 @@ int main(void)
         cmocka_unit_test(the_last_one_under_way_breaks_nothing),
         cmocka_unit_test(what_was_answered_neednt_be_named_again),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

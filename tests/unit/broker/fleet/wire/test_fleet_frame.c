@@ -22,7 +22,6 @@ static struct message *sample(uint8_t qos, bool retain)
                              .props = {.raw = slice("pp")}};
     struct message *m = message_new(
         &p, (struct message_id){.node = 0xfedcba9876543210u, .sequence = 1u << 30}, slice("me"));
-
     assert_non_null(m);
     m->expires_at_ms = 1795509119534u;
     return m;
@@ -41,14 +40,12 @@ static void messages_come_back_as_they_were(void **state)
         struct fleet_bytes b = {0};
         struct message *m = sample(qos, qos == 1);
         struct fleet_reader r;
-
         fleet_frame_put(&b, m, qos == 2);
         fleet_frame_put(&b, m, false);
         r = fleet_reader_of(b.data, b.len);
         for (int i = 0; i < 2; i++) {
             bool remember;
             struct message *again = fleet_frame_get(&r, &remember);
-
             assert_non_null(again);
             assert_int_equal(remember, qos == 2 && i == 0);
             assert_int_equal(again->qos, qos);
@@ -72,13 +69,11 @@ static void a_frame_that_was_cut_is_refused(void **state)
 {
     struct fleet_bytes b = {0};
     struct message *m = sample(2, true);
-
     (void)state;
     fleet_frame_put(&b, m, true);
     for (size_t len = 0; len < b.len; len++) {
         struct fleet_reader r = fleet_reader_of(b.data, len);
         bool remember;
-
         assert_null(fleet_frame_get(&r, &remember));
         assert_true(r.failed);
     }
@@ -102,7 +97,6 @@ static void nonsense_is_refused(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct fleet_reader r = fleet_reader_of(bad[i].bytes, bad[i].len);
         bool remember;
-
         assert_null(fleet_frame_get(&r, &remember));
     }
 }
@@ -114,6 +108,5 @@ int main(void)
         cmocka_unit_test(a_frame_that_was_cut_is_refused),
         cmocka_unit_test(nonsense_is_refused),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,6 @@ static void names_are_hex_and_hash_tags_hold_no_client_bytes(void **state)
     char hex[FLEET_HEX_SIZE];
     struct fleet_keys keys;
     uint64_t id = 0;
-
     (void)state;
     fleet_keys_init(&keys, NULL);
     fleet_hex(0x00ff12, hex);
@@ -38,7 +37,6 @@ static void names_are_hex_and_hash_tags_hold_no_client_bytes(void **state)
 static void a_fleets_name_is_in_every_key_and_channel(void **state)
 {
     struct fleet_keys keys;
-
     (void)state;
     fleet_keys_init(&keys, "campus-2");
     assert_string_equal(keys.fleet, "fl.campus-2:{r}:");
@@ -77,7 +75,6 @@ static void the_secret_decides_which_bucket_a_client_has(void **state)
     struct fleet_keys a;
     struct fleet_keys b;
     unsigned same = 0;
-
     (void)state;
     fleet_keys_init(&plain, "");
     a = b = plain;
@@ -89,7 +86,6 @@ static void the_secret_decides_which_bucket_a_client_has(void **state)
     for (int i = 0; i < 1000; i++) {
         char id[16];
         size_t len = (size_t)snprintf(id, sizeof(id), "device-%d", i);
-
         same += fleet_client_bucket(&a, mqtt_slice_of(id, len)) ==
                 fleet_client_bucket(&b, mqtt_slice_of(id, len));
         same += fleet_client_bucket(&a, mqtt_slice_of(id, len)) ==
@@ -107,7 +103,6 @@ static void a_secret_is_read_as_it_was_written(void **state)
     uint8_t secret[SIPHASH_KEY_SIZE];
     char hex[FLEET_SECRET_HEX + 1];
     struct fleet_keys keys;
-
     (void)state;
     for (size_t i = 0; i < sizeof(secret); i++)
         secret[i] = (uint8_t)(17 * i);
@@ -124,14 +119,12 @@ static void a_secret_that_is_malformed_is_refused_whole(void **state)
 {
     char hex[] = "000102030405060708090a0b0c0d0e0f";
     struct fleet_keys keys;
-
     (void)state;
     fleet_keys_init(&keys, NULL);
     assert_false(fleet_keys_set_secret(&keys, hex, FLEET_SECRET_HEX - 1));
     assert_false(fleet_keys_set_secret(&keys, hex, 1));
     for (size_t i = 0; i < FLEET_SECRET_HEX; i++) {
         char was = hex[i];
-
         hex[i] = i % 3 == 0 ? 'A' : i % 3 == 1 ? 'g' : '\0';
         assert_false(fleet_keys_set_secret(&keys, hex, FLEET_SECRET_HEX));
         hex[i] = was;
@@ -145,7 +138,6 @@ static void a_secret_that_is_malformed_is_refused_whole(void **state)
 static void an_id_is_sixteen_digits_of_lower_case(void **state)
 {
     uint64_t id = 7;
-
     (void)state;
     assert_true(fleet_hex_parse("fedcba9876543210", 16, &id));
     assert_true(id == 0xfedcba9876543210u);
@@ -167,6 +159,5 @@ int main(void)
         cmocka_unit_test(a_secret_that_is_malformed_is_refused_whole),
         cmocka_unit_test(an_id_is_sixteen_digits_of_lower_case),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

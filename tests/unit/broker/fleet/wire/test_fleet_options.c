@@ -13,7 +13,6 @@ static void assert_comes_back(const struct store_subscription *sub, size_t len)
 {
     struct fleet_options o = fleet_options_write(sub);
     struct store_subscription again = {0};
-
     assert_int_equal(o.len, len);
     fleet_options_read(o.bytes, o.len, &again);
     assert_int_equal(again.qos, sub->qos);
@@ -43,7 +42,6 @@ static void the_bytes_are_flags_and_an_identifier(void **state)
     struct store_subscription sub = {
         .qos = 1, .no_local = true, .retain_as_published = true, .subscription_id = 0x01020304};
     struct fleet_options o = fleet_options_write(&sub);
-
     (void)state;
     assert_memory_equal(o.bytes, "\x1d\x01\x02\x03\x04", 5);
 }
@@ -51,7 +49,6 @@ static void the_bytes_are_flags_and_an_identifier(void **state)
 static void no_bytes_are_no_options(void **state)
 {
     struct store_subscription sub = {0};
-
     (void)state;
     fleet_options_read("\x1d", 0, &sub);
     assert_int_equal(sub.qos, 0);
@@ -61,7 +58,6 @@ static void no_bytes_are_no_options(void **state)
 static void an_identifier_that_was_cut_is_none(void **state)
 {
     struct store_subscription sub = {0};
-
     (void)state;
     fleet_options_read("\x11\x01\x02\x03\x04", 4, &sub);
     assert_int_equal(sub.qos, 1);
@@ -78,6 +74,5 @@ int main(void)
         cmocka_unit_test(no_bytes_are_no_options),
         cmocka_unit_test(an_identifier_that_was_cut_is_none),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,6 @@
 static void each_script_is_built_in_and_known_by_its_digest(void **state)
 {
     struct scripts s;
-
     (void)state;
     assert_true(scripts_init(&s));
     assert_int_equal(script_source_count, SCRIPT_COUNT); /* no file that nobody calls */
@@ -28,7 +27,6 @@ static void each_script_is_built_in_and_known_by_its_digest(void **state)
 static void a_digest_has_its_scripts_name(void **state)
 {
     struct scripts s;
-
     (void)state;
     assert_true(scripts_init(&s));
     assert_string_equal(scripts_name(&s, s.sha[SCRIPT_ACK]), "ack");
@@ -53,7 +51,6 @@ static void a_call_has_the_digest_one_key_and_the_arguments(void **state)
     struct redis_queue q = {0};
     struct scripts s;
     char expected[200];
-
     (void)state;
     assert_true(scripts_init(&s));
     begin_call(&q, &s);
@@ -81,7 +78,6 @@ static void on_reply(void *arg, const struct redisReply *r)
 static void change(void *each_arg, void *arg, struct redis_args args)
 {
     const struct change *c = each_arg;
-
     (void)arg;
     scripts_end_arg(args, c->number, c->text);
 }
@@ -91,7 +87,6 @@ static void assert_changed_to(struct change c, const char *expected)
     struct redis_queue q = {0};
     struct scripts s;
     size_t len = strlen(expected);
-
     assert_true(scripts_init(&s));
     begin_call(&q, &s);
     redis_queue_end(&q, REDIS_REPLAY, on_reply, NULL);
@@ -126,6 +121,5 @@ int main(void)
         cmocka_unit_test(an_arguments_end_can_be_changed_where_it_stands),
         cmocka_unit_test(what_doesnt_fit_is_left_as_it_is),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

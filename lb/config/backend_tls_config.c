@@ -1,4 +1,6 @@
 /* The keys of a backend's `tls:`. */
+#include "lb/config/lb_config_parts.h"
+
 #include "lb/config/lb_config.h"
 
 static const struct config_field fields[] = {
