@@ -33,6 +33,7 @@
 #include "broker/loop/turn.h"
 #include "broker/message/encode.h"
 #include "broker/net/listener.h"
+#include "broker/net/tls_contexts.h"
 #include "broker/routing/router.h"
 #include "broker/routing/session.h"
 #include "broker/store/store.h"
@@ -134,6 +135,9 @@ static bool make_listeners(struct broker *b, char *err, size_t errlen)
         snprintf(err, errlen, "no listeners: name one in the configuration or by --listen");
         return false;
     }
+    b->tls = tls_contexts_new(list, err, errlen);
+    if (b->tls == NULL)
+        return false;
     b->listeners = calloc(list->count, sizeof(*b->listeners));
     if (b->listeners == NULL)
         return false;
@@ -247,6 +251,7 @@ void broker_free(struct broker *b)
     b->store = NULL;      /* groups of the router end after it */
     sys_topics_free(b->sys);
     turn_fini(b);
+    tls_contexts_free(b->tls);
     auth_recheck_free(b->recheck);
     auth_free(b->auth);
     fanouts_free(b->fanouts);

@@ -16,13 +16,16 @@
 #include "broker/broker.h"
 #include "broker/convert/convert.h"
 #include "broker/net/listener.h"
+#include "broker/net/tls_contexts.h"
 #include "broker/reload.h"
 #include "broker/store/file/file_schema.h"
 #include "common/config/config_describe.h"
 #include "common/log/log.h"
 #include "common/net/address.h"
 #include "common/process/descriptors.h"
+#include "common/redis/redis_tls.h"
 #include "common/redis/redis_url.h"
+#include "common/tls/tls_client.h"
 
 static const char usage[] =
     "usage: flotilla-broker [options]\n"
@@ -200,19 +203,44 @@ static bool is_implicitly_anonymous(const struct command_line *line,
     return true;
 }
 
+static bool check_auth(const struct broker_config *config, char *err, size_t errlen)
+{
+    struct auth_files files;
+    if (!auth_files_load(&config->auth, 0, &files, err, errlen))
+        return false;
+    auth_files_free(&files);
+    return true;
+}
+
+static bool check_listeners(const struct broker_config *config, char *err, size_t errlen)
+{
+    struct tls_contexts *tls = tls_contexts_new(&config->listeners, err, errlen);
+    tls_contexts_free(tls);
+    return tls != NULL;
+}
+
+static bool check_redis(const struct broker_config *config, char *err, size_t errlen)
+{
+    const struct redis_config *redis = &config->redis;
+    struct redis_url url = {.port = 0};
+    struct tls_client *tls;
+    if (redis->url != NULL)
+        (void)redis_url_parse(redis->url, &url); /* checked when it was loaded */
+    if (redis->password_file != NULL &&
+        !redis_url_read_password(&url, redis->password_file, err, errlen))
+        return false;
+    if (!redis_tls_new(&url, redis->tls, &tls, err, errlen))
+        return false;
+    tls_client_unref(tls);
+    return true;
+}
+
 /* --check: what the configuration names is read as well. */
 static int check(const struct broker_config *config)
 {
     char err[512];
-    struct auth_files files;
-    if (!auth_files_load(&config->auth, 0, &files, err, sizeof(err))) {
-        fprintf(stderr, "flotilla-broker: %s\n", err);
-        return 1;
-    }
-    auth_files_free(&files);
-    struct redis_url url;
-    if (config->redis.password_file != NULL &&
-        !redis_url_read_password(&url, config->redis.password_file, err, sizeof(err))) {
+    if (!check_auth(config, err, sizeof(err)) || !check_listeners(config, err, sizeof(err)) ||
+        !check_redis(config, err, sizeof(err))) {
         fprintf(stderr, "flotilla-broker: %s\n", err);
         return 1;
     }

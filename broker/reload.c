@@ -12,6 +12,7 @@
 #include "broker/client/context.h"
 #include "broker/delivery/publish_bounds.h"
 #include "broker/loop/shed.h"
+#include "broker/net/tls_contexts.h"
 #include "common/config/config_diff.h"
 #include "common/http/http_admin.h"
 #include "common/log/log.h"
@@ -68,6 +69,8 @@ static void swap_listeners(struct config_list *live, struct config_list *fresh)
         SWAP(char *, a[i].path, b[i].path);
         SWAP(struct config_strings, a[i].origins, b[i].origins);
         SWAP(int, a[i].auth.anonymous, b[i].auth.anonymous);
+        SWAP(struct tls_config *, a[i].tls, b[i].tls);
+        SWAP(uint64_t, a[i].handshake_timeout_ms, b[i].handshake_timeout_ms);
     }
 }
 
@@ -98,6 +101,23 @@ static void derive(struct broker *b, const struct broker_config *before)
         sys_topics_set_interval(b->sys, c->sys_interval_ms);
 }
 
+/* A connection that is under way must find what its listener was when it came. */
+static bool prepare_tls(struct reload *r, const struct broker_config *fresh, char *err,
+                        size_t errlen)
+{
+    const struct listener_config *was = r->live->listeners.items;
+    const struct listener_config *is = fresh->listeners.items;
+    if (r->broker->tls == NULL)
+        return true;
+    for (size_t i = 0; i < fresh->listeners.count; i++) {
+        if ((was[i].tls == NULL) == (is[i].tls == NULL))
+            continue;
+        snprintf(err, errlen, "listeners[%zu].tls: that it comes or goes needs a restart", i);
+        return false;
+    }
+    return tls_contexts_prepare(r->broker->tls, &fresh->listeners, err, errlen);
+}
+
 static bool put_in_force(void *arg, struct broker_config *fresh, char *err, size_t errlen)
 {
     struct reload *r = arg;
@@ -105,7 +125,7 @@ static bool put_in_force(void *arg, struct broker_config *fresh, char *err, size
     if (!r->complete(r->arg, fresh, err, errlen))
         return false;
     config_diff(&broker_config_schema, r->live, fresh, refuse_fixed, &objection);
-    if (objection.refused)
+    if (objection.refused || !prepare_tls(r, fresh, err, errlen))
         return false;
     if (r->broker->admin != NULL && !http_admin_set_hosts(r->broker->admin, &fresh->admin.hosts)) {
         snprintf(err, errlen, "admin.hosts: out of memory");
@@ -113,6 +133,8 @@ static bool put_in_force(void *arg, struct broker_config *fresh, char *err, size
     }
     config_diff(&broker_config_schema, r->live, fresh, log_change, NULL);
     swap(r->live, fresh);
+    if (r->broker->tls != NULL)
+        tls_contexts_commit(r->broker->tls);
     derive(r->broker, fresh);
     return true;
 }

@@ -13,10 +13,10 @@
 #include "common/base/clock.h"
 #include "common/log/log.h"
 #include "common/process/descriptors.h"
+#include "common/tls/tls_tickets.h"
 #include "lb/admin/admin.h"
 #include "lb/admin/control.h"
 #include "lb/backend/server_set.h"
-#include "lb/tls/tls_tickets.h"
 
 static void reject(struct control *c, const struct config_error *err)
 {
@@ -33,7 +33,7 @@ static void use_openssl(struct lb_config *config)
     struct listener_config *listeners = config->listeners.items;
     for (size_t i = 0; i < config->listeners.count; i++)
         if (listeners[i].tls != NULL)
-            listeners[i].tls->records = LB_RECORDS_OPENSSL;
+            listeners[i].tls->records = TLS_RECORDS_OPENSSL;
 }
 
 static struct snapshot *prepare(struct control *c, struct config_error *err)

@@ -15,13 +15,13 @@
 
 #include "common/base/clock.h"
 #include "common/log/log.h"
+#include "common/tls/tls_tickets.h"
 #include "lb/admin/admin.h"
 #include "lb/admin/control.h"
 #include "lb/reload.h"
 #include "lb/stream/stream_record.h"
 #include "lb/stream/tls_selfcheck.h"
 #include "lb/tls/records/tls_provider.h"
-#include "lb/tls/tls_tickets.h"
 
 #define TICK_MS 200
 #define TICKS_PER_SAMPLE 5u

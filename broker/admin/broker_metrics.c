@@ -49,6 +49,10 @@ static void collect_clients(struct metrics_writer *w, const struct broker *b)
         (double)router_subscription_count(b->router));
     one(w, "flotilla_broker_connections_accepted_total", "counter", "Connections accepted.",
         (double)s->connections);
+    one(w, "flotilla_broker_tls_handshakes_total", "counter", "TLS handshakes done.",
+        (double)s->tls_handshakes);
+    one(w, "flotilla_broker_tls_resumed_total", "counter", "Of these, by a session ticket.",
+        (double)s->tls_resumed);
     metrics_emit_family(w, "flotilla_broker_connections_closed_total", "counter",
                         "Connections ended, by reason.");
     by_name(w, "flotilla_broker_connections_closed_total", "reason", client_end_names, s->ended,

@@ -12,6 +12,8 @@
 
 #include "broker/base/shared_config.h"
 #include "common/config/config.h"
+#include "common/tls/tls_client.h"
+#include "common/tls/tls_config.h"
 
 enum listener_protocol { LISTENER_MQTT, LISTENER_WEBSOCKET };
 enum proxy_mode { PROXY_MODE_OFF, PROXY_MODE_ACCEPT, PROXY_MODE_REQUIRE };
@@ -34,6 +36,8 @@ struct listener_config {
     uint32_t max_connections;
     char *path;                    /* WebSocket; empty: any */
     struct config_strings origins; /* WebSocket: of which browsers' pages may be; none: any */
+    struct tls_config *tls;        /* NULL: plain */
+    uint64_t handshake_timeout_ms; /* of TLS */
     struct listener_auth_config auth;
     struct config_position bind_at;
 };
@@ -166,9 +170,10 @@ enum fleet_durability { DURABILITY_BROKER, DURABILITY_DISK, DURABILITY_REPLICA }
 
 /* What store_redis_new gets: the file's `redis:` and `fleet:` and the limits it must keep. */
 struct store_redis_config {
-    const char *url;           /* redis://[user:password@]host[:port][/database] */
-    const char *password_file; /* NULL or empty: none */
-    const char *name;          /* of the fleet; NULL or empty: none */
+    const char *url;                     /* redis://[user:password@]host[:port][/database] */
+    const char *password_file;           /* NULL or empty: none */
+    const struct tls_client_config *tls; /* of rediss://; NULL: all defaults */
+    const char *name;                    /* of the fleet; NULL or empty: none */
     uint64_t connect_timeout_ms;
     uint64_t command_timeout_ms;
     uint64_t reconnect_min_ms, reconnect_max_ms;
@@ -192,8 +197,9 @@ struct store_redis_config {
 };
 
 struct redis_config {
-    char *url;           /* NULL: the memory store */
-    char *password_file; /* NULL: the password is in the url, or there is none */
+    char *url;                     /* NULL: the memory store */
+    char *password_file;           /* NULL: the password is in the url, or there is none */
+    struct tls_client_config *tls; /* of rediss://; NULL: all defaults */
     uint64_t connect_timeout_ms, command_timeout_ms, reconnect_min_ms, reconnect_max_ms;
 };
 

@@ -133,6 +133,7 @@ struct store_redis_config broker_config_store_redis(const struct broker_config *
     return (struct store_redis_config){
         .url = c->redis.url,
         .password_file = c->redis.password_file,
+        .tls = c->redis.tls,
         .name = c->fleet.name,
         .connect_timeout_ms = c->redis.connect_timeout_ms,
         .command_timeout_ms = c->redis.command_timeout_ms,

@@ -16,6 +16,8 @@ const char *config_check_source(const char *text);
 #define FIELD(type, member) .at = offsetof(struct type, member)
 
 extern const struct config_schema listener_schema;            /* listener_config.c */
+extern const struct config_schema listener_tls_schema;        /* tls_config.c */
+extern const struct config_schema redis_tls_schema;           /* the same */
 extern const struct config_schema redis_schema, fleet_schema; /* fleet_config.c */
 extern const struct config_schema store_schema;               /* store_config.c */
 extern const struct config_schema auth_schema;

@@ -27,6 +27,8 @@ const char *const client_end_names[CLIENT_END_COUNT] = {
     [END_OPEN_QOS2] = "max_open_qos2",
     [END_OPERATOR] = "closed_by_operator",
     [END_PROTOCOL] = "protocol",
+    [END_TLS_HANDSHAKE] = "tls_handshake",
+    [END_TLS_TIMEOUT] = "tls_timeout",
 };
 
 const char *const refusal_names[REFUSAL_COUNT] = {

@@ -32,6 +32,8 @@ enum client_end {
     END_OPEN_QOS2,         /* max_open_qos2: it publishes QoS 2 and doesn't release it */
     END_OPERATOR,          /* clients_api.h */
     END_PROTOCOL,          /* 5.0: reason_fail said why */
+    END_TLS_HANDSHAKE,     /* secure.c logged why */
+    END_TLS_TIMEOUT,       /* the handshake wasn't done in time */
     CLIENT_END_COUNT,
 };
 extern const char *const client_end_names[CLIENT_END_COUNT];
@@ -79,8 +81,10 @@ enum drop {
 extern const char *const drop_names[DROP_COUNT];
 
 struct broker_stats {
-    uint64_t connections; /* accepted */
-    uint64_t connects;    /* CONNECT packets */
+    uint64_t connections;    /* accepted */
+    uint64_t connects;       /* CONNECT packets */
+    uint64_t tls_handshakes; /* done */
+    uint64_t tls_resumed;    /* of them, by a ticket */
     uint64_t received_bytes, sent_bytes;
     uint64_t received_packets, sent_packets;
     uint64_t received[3], sent[3]; /* PUBLISH by QoS */

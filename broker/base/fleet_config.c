@@ -11,13 +11,20 @@ static const struct config_field redis_fields[] = {
      FIELD(redis_config, url),
      .check = redis_url_check,
      .secret = true,
-     .help = "Redis of the fleet, as redis://[user:password@]host[:port][/database]. Without it "
-             "the broker works alone, and keeps everything in memory or in store.file."},
+     .help = "Redis of the fleet, as redis://[user:password@]host[:port][/database], or with "
+             "rediss:// by TLS. Without it the broker works alone, and keeps everything in memory "
+             "or in store.file."},
     {.key = "password_file",
      .kind = CONFIG_STRING,
      FIELD(redis_config, password_file),
      .help =
          "Its first line is the password for Redis, instead of one in the url. Read at the start."},
+    {.key = "tls",
+     .kind = CONFIG_OPTIONAL,
+     FIELD(redis_config, tls),
+     .sub = &redis_tls_schema,
+     .help = "How Redis is known, and what it is shown, where the url begins with rediss://. Read "
+             "at the start. Without it the system's authorities are believed."},
     {.key = "connect_timeout",
      .kind = CONFIG_DURATION,
      FIELD(redis_config, connect_timeout_ms),

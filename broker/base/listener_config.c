@@ -106,6 +106,20 @@ static const struct config_field listener_fields[] = {
          "WebSocket: the web pages that may connect, as https://example.org; pages from "
          "elsewhere are answered by 403. Programs, which name no page, may in any case. Without "
          "it, or with *, all pages may."},
+    {.key = "tls",
+     .kind = CONFIG_OPTIONAL,
+     FIELD(listener_config, tls),
+     .sub = &listener_tls_schema,
+     .help =
+         "Clients speak TLS; without it the listener is plain. A PROXY header, if there is one, "
+         "comes before TLS."},
+    {.key = "handshake_timeout",
+     .kind = CONFIG_DURATION,
+     FIELD(listener_config, handshake_timeout_ms),
+     .min = 100,
+     .max = 3600000,
+     .fallback = "10s",
+     .help = "A client that hasn't finished its TLS handshake by then is closed."},
     {.key = "auth",
      .kind = CONFIG_STRUCT,
      FIELD(listener_config, auth),

@@ -9,6 +9,7 @@
 #include "broker/base/broker_config.h"
 #include "broker/client/client_v5.h"
 #include "broker/client/paused.h"
+#include "broker/net/listener.h"
 #include "broker/routing/session.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"
@@ -54,6 +55,7 @@ void client_enter(struct client *c, enum client_state state)
         client_mark_work(c);
         break;
     case CLIENT_PROXY:
+    case CLIENT_SECURING:
     case CLIENT_UPGRADING:
     case CLIENT_CONNECTING:
     case CLIENT_AUTHENTICATING:
@@ -188,6 +190,11 @@ static uint64_t client_ms_at(const struct client *c, uint64_t client_ms)
     return client_ms + (c->broker->now_ms - c->broker->client_ms);
 }
 
+static uint64_t handshake_timeout_ms(const struct client *c)
+{
+    return listener_config(c->listener)->handshake_timeout_ms;
+}
+
 static uint64_t online_due_ms(const struct client *c)
 {
     uint64_t silence = silence_due_ms(c);
@@ -206,6 +213,9 @@ void client_arm_timer(struct client *c)
 {
     struct wheel *w = &c->broker->wheel;
     switch ((enum client_state)c->state) {
+    case CLIENT_SECURING:
+        wheel_set(w, &c->timer, client_ms_at(c, c->last_input_ms + handshake_timeout_ms(c)));
+        return;
     case CLIENT_UPGRADING:
         wheel_set(w, &c->timer, client_ms_at(c, c->last_input_ms + upgrade_timeout_ms(c)));
         return;

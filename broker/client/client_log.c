@@ -56,7 +56,8 @@ void client_log_end(const struct client *c, enum client_end why)
         log_gone(c, why);
         return;
     }
-    bool everyday = why == END_DISCONNECT || why == END_EOF || why == END_SHUTDOWN;
+    bool everyday = why == END_DISCONNECT || why == END_EOF || why == END_SHUTDOWN ||
+                    why == END_TLS_HANDSHAKE; /* that was logged with its reason */
     enum log_level level = everyday ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
     static _Thread_local struct log_limit limits[CLIENT_END_COUNT];
     char peer[PEER_TEXT_MAX];

@@ -7,7 +7,10 @@ static const struct {
     const char *name;
     unsigned followers;
 } states[CLIENT_STATES] = {
-    [CLIENT_PROXY] = {"proxy", CLIENT_IN(CLIENT_UPGRADING) | CLIENT_IN(CLIENT_CONNECTING) | ENDS},
+    [CLIENT_PROXY] = {"proxy", CLIENT_IN(CLIENT_SECURING) | CLIENT_IN(CLIENT_UPGRADING) |
+                                   CLIENT_IN(CLIENT_CONNECTING) | ENDS},
+    [CLIENT_SECURING] = {"securing",
+                         CLIENT_IN(CLIENT_UPGRADING) | CLIENT_IN(CLIENT_CONNECTING) | ENDS},
     [CLIENT_UPGRADING] = {"upgrading", CLIENT_IN(CLIENT_CONNECTING) | ENDS},
     [CLIENT_CONNECTING] = {"connecting", CLIENT_IN(CLIENT_AUTHENTICATING) |
                                              CLIENT_IN(CLIENT_CHALLENGED) |

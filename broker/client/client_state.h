@@ -2,7 +2,9 @@
  * client_state - the states of a connection, which may follow which, and what each may do. Decides only;
  * client.c does what entering one brings with it.
  *
- *    PROXY ──header──► UPGRADING
+ *    PROXY ──header──► SECURING ──handshake──► UPGRADING, CONNECTING
+ *      │
+ *      ├─────header──► UPGRADING
  *      │                   │ HTTP request
  *      │                   ▼
  *      └──header──► CONNECTING ──CONNECT──► AUTHENTICATING ──login──► CLAIMING
@@ -19,13 +21,15 @@
  *                                 ▼                                  ▼            ▼
  *                              CLOSED ◄──── the turn ──── CLOSING ◄── from each state
  *
- *    A connection begins in PROXY, UPGRADING (on a WebSocket listener) or CONNECTING, as its listener says.
+ *    A connection begins in PROXY, SECURING (on a TLS listener), UPGRADING (on a WebSocket listener) or CONNECTING,
+ *    as its listener says.
  *    From each state to CLOSED, too: what its own socket or packet says is acted on at once. CLOSING is for
  *    what is found out in the midst of another's work. ONLINE goes to ANSWERING when there is no memory for
  *    LEAVING, and LEAVING to CLOSED when a newer connection of the client id waits.
  *
  *    state           reads and handles    time limit            ends by
  *    PROXY           the PROXY header     connect_timeout       the header
+ *    SECURING        the TLS handshake    handshake_timeout     the handshake
  *    UPGRADING       the HTTP request     5 s at most           the answer to it
  *    CONNECTING      CONNECT              connect_timeout       CONNECT
  *    CHALLENGED      AUTH, DISCONNECT     login_timeout         the method's verdict
@@ -47,6 +51,7 @@
 
 enum client_state {
     CLIENT_PROXY,
+    CLIENT_SECURING,  /* TLS: connection/secure.h */
     CLIENT_UPGRADING, /* to WebSocket: connection/upgrade.h */
     CLIENT_CONNECTING,
     CLIENT_CHALLENGED, /* 5.0: its authentication method asks: handle_auth.c */
@@ -65,8 +70,9 @@ enum client_state {
 #define CLIENT_CONNECTED                                                                           \
     (CLIENT_IN(CLIENT_ONLINE) | CLIENT_IN(CLIENT_LEAVING) | CLIENT_IN(CLIENT_ANSWERING))
 #define CLIENT_READS                                                                               \
-    (CLIENT_IN(CLIENT_PROXY) | CLIENT_IN(CLIENT_UPGRADING) | CLIENT_IN(CLIENT_CONNECTING) |        \
-     CLIENT_IN(CLIENT_CHALLENGED) | CLIENT_IN(CLIENT_ONLINE) | CLIENT_IN(CLIENT_LEAVING))
+    (CLIENT_IN(CLIENT_PROXY) | CLIENT_IN(CLIENT_SECURING) | CLIENT_IN(CLIENT_UPGRADING) |          \
+     CLIENT_IN(CLIENT_CONNECTING) | CLIENT_IN(CLIENT_CHALLENGED) | CLIENT_IN(CLIENT_ONLINE) |      \
+     CLIENT_IN(CLIENT_LEAVING))
 
 const char *client_state_name(enum client_state state);
 /* Whether `to` may follow `from`. */

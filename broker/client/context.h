@@ -40,6 +40,7 @@ struct session_table;
 struct store;
 struct sys_topics;
 struct sys_values;
+struct tls_contexts;
 struct websocket_decoder;
 
 /* Clients waiting for one phase of the turn, linked through themselves (turn.c). */
@@ -81,6 +82,7 @@ struct broker {
     struct drain *drain;
     struct listener **listeners;
     size_t listener_count;
+    struct tls_contexts *tls;   /* of those that have it */
     bool takes_all_as_it_comes; /* publish_bounds_none */
     bool listening;             /* they are open: since the store was ready for the first time */
     bool failed;                /* it ends because it can't go on */
@@ -110,6 +112,7 @@ struct broker {
     struct fanouts *fanouts;             /* messages that are handed out in pieces */
     struct message_id last_message_id;
     uint64_t share_draws; /* at random: share.c */
+    uint64_t securing_ns; /* of this turn, for TLS handshakes: secure.c */
     bool flush_behind;    /* the last turn had no time to write all outputs */
     uint32_t deliveries;  /* made for the client whose input is being handled: its budget */
     /* memory that clients cause (shed.c) */

@@ -86,6 +86,10 @@ static void on_timer(struct wheel_timer *timer)
         client_end_leaving(c);
         return;
     }
+    if (c->state == CLIENT_SECURING) {
+        client_close_later(c, END_TLS_TIMEOUT);
+        return;
+    }
     if (c->state != CLIENT_ONLINE) {
         client_close_later(c, END_CONNECT_TIMEOUT);
         return;
@@ -100,6 +104,12 @@ static void on_timer(struct wheel_timer *timer)
 }
 
 enum client_state client_first_state(const struct listener *l)
+{
+    bool secured = l != NULL && listener_config(l)->tls != NULL;
+    return secured ? CLIENT_SECURING : client_secured_state(l);
+}
+
+enum client_state client_secured_state(const struct listener *l)
 {
     bool websocket = l != NULL && listener_config(l)->protocol == LISTENER_WEBSOCKET;
     return websocket ? CLIENT_UPGRADING : CLIENT_CONNECTING;

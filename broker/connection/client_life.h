@@ -22,6 +22,8 @@ struct transport;
 
 /* What a connection is, behind its PROXY header if it has one. `l` NULL: a listener for MQTT itself. */
 enum client_state client_first_state(const struct listener *l);
+/* The same within TLS, or where there is none. */
+enum client_state client_secured_state(const struct listener *l);
 /* Takes the transport. NULL when out of memory (the transport is freed). */
 struct client *client_new(struct broker *b, struct listener *l, struct transport *t, bool trusted,
                           bool wants_proxy);

@@ -131,6 +131,7 @@ bool fleet_links_open(struct fleet *f)
 {
     struct redis_link_config cfg = {
         .url = &f->url,
+        .tls = f->tls,
         .connect_timeout_ms = f->cfg.connect_timeout_ms,
         .command_timeout_ms = f->cfg.command_timeout_ms,
         .backoff_min_ms = f->cfg.reconnect_min_ms,

@@ -15,6 +15,8 @@
 #include "broker/fleet/node/fleet.h"
 #include "common/base/clock.h"
 #include "common/log/log.h"
+#include "common/redis/redis_tls.h"
+#include "common/tls/tls_client.h"
 
 enum { TICK_MS = 50 };
 
@@ -38,7 +40,8 @@ static bool take_config(struct fleet *f, const struct store_redis_config *cfg, c
     f->cfg = *cfg;
     fleet_keys_init(&f->keys, cfg->name);
     f->cfg.url = f->cfg.name = f->cfg.password_file = NULL; /* taken apart */
-    return true;
+    f->cfg.tls = NULL;
+    return redis_tls_new(&f->url, cfg->tls, &f->tls, err, errlen);
 }
 
 static bool start_timers(struct fleet *f)
@@ -96,5 +99,6 @@ void fleet_free(struct fleet *f)
         event_free(f->tick);
     if (f->wake != NULL)
         event_free(f->wake);
+    tls_client_unref(f->tls);
     free(f);
 }

@@ -15,6 +15,7 @@
 #include "broker/connection/client_life.h"
 #include "broker/connection/crowd.h"
 #include "broker/connection/receive.h"
+#include "broker/connection/secure.h"
 #include "broker/connection/upgrade.h"
 #include "broker/delivery/fanout.h"
 #include "broker/delivery/publish.h"
@@ -109,6 +110,8 @@ static size_t take_greeting(struct client *c, const uint8_t *buf, size_t len, ui
     size_t at = 0;
     if (c->state == CLIENT_PROXY)
         at = take_proxy_header(c, buf, len, need);
+    if (c->state == CLIENT_SECURING)
+        return at == len ? at : at + secure_take(c, buf + at, len - at);
     if (c->state == CLIENT_UPGRADING)
         at += upgrade_take(c, buf + at, len - at, need);
     return at;
@@ -281,6 +284,8 @@ static bool step(struct client *c, uint32_t budget)
     }
     if (!c->readable)
         return false;
+    if (c->state == CLIENT_SECURING && secure_is_under_way(c))
+        return secure_go_on(c);
     if (r != NULL && (r->need > GATHER_FROM || r->len > REST_MAX))
         read_into_rest(c, budget);
     else

@@ -250,6 +250,7 @@ static void begin(struct broker *b)
     if (b->now_ms - before > STALL_MS)
         turn_lost(b, b->now_ms - before);
     b->expiry_now_ms = 0;
+    b->securing_ns = 0;
     b->stats.turns++;
 }
 

@@ -1,7 +1,7 @@
 /*
  * transport - how a client's bytes come and go: a small table of operations, so that protocol code
- * never sees a socket. TCP (transport_tcp.c), and WebSocket over it (transport_websocket.c); the load
- * balancer's trunk fits in.
+ * never sees a socket. TCP (transport_tcp.c), TLS over it (transport_tls.c), and WebSocket over
+ * either (transport_websocket.c); the load balancer's trunk fits in.
  *
  * Data flow: a transport reports readiness through `ready` (which only marks the client); the turn
  *            then reads and writes through the operations.
@@ -14,12 +14,17 @@
 #ifndef FLOTILLA_BROKER_NET_TRANSPORT_H
 #define FLOTILLA_BROKER_NET_TRANSPORT_H
 
+#include <openssl/bio.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
 #include "common/net/peer.h"
 
 struct event_base;
+struct tls_channel;
 struct transport;
 struct websocket_decoder;
 
@@ -46,6 +51,8 @@ struct transport_ops {
     /* For how many ms no byte has arrived at this host, by the kernel's count: what lay in the socket
      * while this process stood still is as old as that. 0 when it isn't known. May be NULL. */
     uint32_t (*silent_ms)(struct transport *t);
+    /* See transport_peer_certificate. NULL: there can't be one. */
+    const X509 *(*peer_certificate)(const struct transport *t);
 };
 
 struct transport {
@@ -62,9 +69,26 @@ static inline bool transport_start(struct transport *t, transport_ready_fn *read
     return t->ops->start(t);
 }
 
+/* The certificate whose key the peer has proved to have, and which the listener's client_ca vouches for (verified by the
+ * handshake, or by the one whose session goes on). NULL: none; also on a plain connection. Good until the transport
+ * is freed, whatever is put around it. */
+static inline const X509 *transport_peer_certificate(const struct transport *t)
+{
+    return t->ops->peer_certificate != NULL ? t->ops->peer_certificate(t) : NULL;
+}
+
 /* Takes the connected, non-blocking socket. NULL when out of memory (fd is closed). `ready` isn't
  * called before transport_start. */
 struct transport *transport_tcp_new(struct event_base *base, int fd, const struct peer *peer);
+
+/* Takes a transport that was started, and the first bytes that were read from it; the new one reports to the same `ready`
+ * and has the same peer. Its handshake is the owner's to make (tls_channel_handshake), before anything is read or
+ * written. NULL when out of memory: `inner` is as before. */
+struct transport *transport_tls_new(struct transport *inner, SSL_CTX *ctx, BIO_METHOD *method,
+                                    const uint8_t *first, size_t len);
+bool transport_is_tls(const struct transport *t);
+/* Of a TLS transport. */
+struct tls_channel *transport_tls_channel(struct transport *t);
 
 /* Takes a transport that was started, between the answer to a WebSocket upgrade and the first byte behind it; the
  * new one reports to the same `ready` and has the same peer. `spare` is as in websocket_frames.h. NULL when out of memory: `inner` is

@@ -357,6 +357,11 @@ static uint32_t websocket_silent_ms(struct transport *t)
     return inner->ops->silent_ms != NULL ? inner->ops->silent_ms(inner) : 0;
 }
 
+static const X509 *websocket_peer_certificate(const struct transport *t)
+{
+    return transport_peer_certificate(((const struct transport_websocket *)t)->inner);
+}
+
 static const struct transport_ops websocket_ops = {
     .start = websocket_start,
     .read = websocket_read,
@@ -364,6 +369,7 @@ static const struct transport_ops websocket_ops = {
     .finish = websocket_finish,
     .free = websocket_free,
     .silent_ms = websocket_silent_ms,
+    .peer_certificate = websocket_peer_certificate,
 };
 
 struct transport *transport_websocket_new(struct transport *inner, struct websocket_decoder **spare)

@@ -58,16 +58,47 @@ static void find_server(struct redis_link *l)
 
 static void begin_greeting(struct redis_link *l)
 {
-    int err = redis_socket_error(&l->socket);
-    if (err != 0) {
-        redis_link_fail(l, strerror(err), true);
-        return;
-    }
     redis_link_enter(l, REDIS_LINK_GREETING);
     if (!redis_socket_listen(&l->socket, true) ||
         !redis_greeting_begin(&l->greeting, l->cfg.url, l->cfg.name, l->cfg.scripts,
                               l->cfg.script_count))
         redis_link_fail(l, "out of memory", true);
+}
+
+static void shake_hands(struct redis_link *l)
+{
+    char why[160];
+    switch (redis_socket_shake_hands(&l->socket, why, sizeof(why))) {
+    case REDIS_SOCKET_SECURED:
+        begin_greeting(l);
+        break;
+    case REDIS_SOCKET_WAITS:
+        break;
+    case REDIS_SOCKET_REFUSED:
+        redis_link_fail(l, why, true);
+        break;
+    }
+}
+
+static void begin_securing(struct redis_link *l)
+{
+    redis_link_enter(l, REDIS_LINK_SECURING);
+    if (redis_socket_listen(&l->socket, true) &&
+        redis_socket_secure(&l->socket, l->cfg.tls, l->cfg.url->host))
+        shake_hands(l);
+    else
+        redis_link_fail(l, "out of memory", true);
+}
+
+static void connected(struct redis_link *l)
+{
+    int err = redis_socket_error(&l->socket);
+    if (err != 0)
+        redis_link_fail(l, strerror(err), true);
+    else if (l->cfg.tls != NULL)
+        begin_securing(l);
+    else
+        begin_greeting(l);
 }
 
 /* All that was asked is answered: the owner decides, asks more, or the link is up. */
@@ -236,9 +267,17 @@ static void run_resolving(struct redis_link *l, uint64_t now_ms)
 static void run_connecting(struct redis_link *l, uint64_t now_ms)
 {
     if (!l->socket.write_blocked)
-        begin_greeting(l);
+        connected(l);
     else if (now_ms >= l->deadline_ms)
         redis_link_fail(l, "connecting timed out", true);
+}
+
+static void run_securing(struct redis_link *l, uint64_t now_ms)
+{
+    if (l->socket.ready_to_read)
+        shake_hands(l);
+    else if (now_ms >= l->deadline_ms)
+        redis_link_fail(l, "the TLS handshake timed out", true);
 }
 
 static void run_greeting(struct redis_link *l, uint64_t now_ms, struct timebox *box)
@@ -275,6 +314,9 @@ void redis_link_input(struct redis_link *l, uint64_t now_ms, struct timebox *box
         break;
     case REDIS_LINK_CONNECTING:
         run_connecting(l, now_ms);
+        break;
+    case REDIS_LINK_SECURING:
+        run_securing(l, now_ms);
         break;
     case REDIS_LINK_GREETING:
     case REDIS_LINK_ENTERING:

@@ -12,10 +12,13 @@
  *     resolving
  *        │ an address is known
  *        ▼
- *     connecting
- *        │ the socket can be written
- *        ▼
- *     greeting
+ *     connecting ──┐ the socket can be written, and there is no TLS
+ *        │         │
+ *        ▼         │
+ *     securing     │
+ *        │ the handshake is done
+ *        ▼         │
+ *     greeting ◄───┘
  *        │ all is answered, and `greeted` says yes
  *        ▼
  *     entering ──┐ all is answered: `enter` is called again
@@ -28,7 +31,8 @@
  *     waiting     the wait (backoff.h)                      nothing     nothing
  *     resolving   connect_timeout_ms, in which a            nothing     nothing
  *     connecting    connection gets from here               nothing     nothing
- *     greeting      to entering                             answers     the greeting
+ *     securing      to entering                             TLS         TLS
+ *     greeting                                              answers     the greeting
  *     entering    command_timeout_ms, each time             answers     what `enter` asked
  *     up          command_timeout_ms without any reply,     replies,    commands, those without
  *                   while one is awaited                    messages    an answer first

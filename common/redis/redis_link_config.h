@@ -13,11 +13,13 @@
 #include "common/redis/redis_url.h"
 
 struct redis_link;
+struct tls_client;
 
 enum redis_link_state {
     REDIS_LINK_WAITING, /* also at first, for no time */
     REDIS_LINK_RESOLVING,
     REDIS_LINK_CONNECTING,
+    REDIS_LINK_SECURING, /* TLS */
     REDIS_LINK_GREETING,
     REDIS_LINK_ENTERING,
     REDIS_LINK_UP,
@@ -28,6 +30,7 @@ enum redis_link_state {
 struct redis_link_config {
     const char *name; /* a literal, for logs */
     const struct redis_url *url;
+    const struct tls_client *tls; /* NULL: plain. Lives as long as the link */
     uint64_t connect_timeout_ms, command_timeout_ms;
     uint64_t backoff_min_ms, backoff_max_ms;
     const struct redis_script *scripts; /* live as long as the link */

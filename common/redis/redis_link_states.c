@@ -22,7 +22,8 @@ enum { LEFT = BIT(REDIS_LINK_WAITING) | BIT(REDIS_LINK_CLOSED) };
 static const unsigned next_states[] = {
     [REDIS_LINK_WAITING] = BIT(REDIS_LINK_RESOLVING) | BIT(REDIS_LINK_CLOSED),
     [REDIS_LINK_RESOLVING] = BIT(REDIS_LINK_CONNECTING) | LEFT,
-    [REDIS_LINK_CONNECTING] = BIT(REDIS_LINK_GREETING) | LEFT,
+    [REDIS_LINK_CONNECTING] = BIT(REDIS_LINK_SECURING) | BIT(REDIS_LINK_GREETING) | LEFT,
+    [REDIS_LINK_SECURING] = BIT(REDIS_LINK_GREETING) | LEFT,
     [REDIS_LINK_GREETING] = BIT(REDIS_LINK_ENTERING) | LEFT,
     [REDIS_LINK_ENTERING] = BIT(REDIS_LINK_ENTERING) | BIT(REDIS_LINK_UP) | LEFT,
     [REDIS_LINK_UP] = LEFT,
@@ -89,10 +90,11 @@ void redis_link_enter(struct redis_link *l, enum redis_link_state state)
     case REDIS_LINK_WAITING:
         enter_waiting(l);
         break;
-    case REDIS_LINK_RESOLVING: /* the deadline stays for the next two */
+    case REDIS_LINK_RESOLVING: /* the deadline stays for the next three */
         set_deadline(l, l->cfg.connect_timeout_ms);
         break;
     case REDIS_LINK_CONNECTING:
+    case REDIS_LINK_SECURING:
     case REDIS_LINK_GREETING:
         break;
     case REDIS_LINK_ENTERING:

@@ -1,5 +1,5 @@
 /*
- * read and send around hiredis' parser.
+ * read and send around hiredis' parser, through a tls_channel or without.
  */
 #include "common/redis/redis_socket.h"
 
@@ -9,9 +9,12 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "common/base/timebox.h"
+#include "common/tls/tls_channel.h"
+#include "common/tls/tls_client.h"
 
 enum { READ_CHUNK = 65536, READ_BOUND = 1 << 20, KEEP_PARSED = 1 << 20 };
 enum { REPLY_US = TIMEBOX_LOOK_US / 4 };
@@ -30,6 +33,9 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     s->write_blocked = false;
+    if (s->tls != NULL)
+        tls_channel_flush(
+            s->tls); /* what it kept goes before anything else, or nobody would send it */
 }
 
 bool redis_socket_open(struct redis_socket *s, struct event_base *base, int fd)
@@ -48,6 +54,10 @@ bool redis_socket_open(struct redis_socket *s, struct event_base *base, int fd)
 
 void redis_socket_close(struct redis_socket *s)
 {
+    if (s->tls != NULL && s->fd >= 0)
+        tls_channel_close(s->tls);
+    tls_channel_free(s->tls);
+    s->tls = NULL;
     if (s->readable != NULL)
         event_free(s->readable);
     if (s->writable != NULL)
@@ -60,6 +70,85 @@ void redis_socket_close(struct redis_socket *s)
         redisReaderFree(s->reader);
     s->reader = NULL;
     s->ready_to_read = s->write_blocked = s->unfinished = false;
+}
+
+/* ---- TLS ---- */
+
+static ssize_t receive(void *arg, void *buf, size_t len)
+{
+    const struct redis_socket *s = arg;
+    ssize_t n;
+    do
+        n = read(s->fd, buf, len);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+/* What doesn't go out now, the channel keeps. */
+static ssize_t send_some(void *arg, const void *buf, size_t len)
+{
+    struct redis_socket *s = arg;
+    ssize_t n;
+    do
+        n = send(s->fd, buf, len, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n < (ssize_t)len && (n >= 0 || errno == EAGAIN || errno == EWOULDBLOCK)) {
+        int saved = errno;
+        s->write_blocked = true;
+        event_add(s->writable, NULL);
+        errno = saved;
+    }
+    return n;
+}
+
+bool redis_socket_secure(struct redis_socket *s, const struct tls_client *client, const char *host)
+{
+    s->tls = tls_client_channel(
+        client, host, &(struct tls_carrier){.receive = receive, .send = send_some, .arg = s});
+    s->ready_to_read = true; /* it is the client who begins */
+    return s->tls != NULL;
+}
+
+enum redis_socket_handshake redis_socket_shake_hands(struct redis_socket *s, char *why, size_t size)
+{
+    bool more;
+    if (s->tls == NULL)
+        return REDIS_SOCKET_SECURED;
+    s->ready_to_read = false; /* libevent is level-triggered: it comes again */
+    tls_channel_flush(s->tls);
+    switch (tls_channel_handshake(s->tls, &more)) {
+    case TLS_CHANNEL_DONE:
+        s->ready_to_read = true; /* something may have come with it */
+        return REDIS_SOCKET_SECURED;
+    case TLS_CHANNEL_WAIT:
+        return REDIS_SOCKET_WAITS;
+    case TLS_CHANNEL_FAILED:
+        break;
+    }
+    tls_channel_failure(s->tls, why, size);
+    return REDIS_SOCKET_REFUSED;
+}
+
+/* ---- either ---- */
+
+/* *more: the socket may be empty, and there is more all the same. */
+static ssize_t read_bytes(struct redis_socket *s, void *buf, size_t len, bool *more)
+{
+    *more = false;
+    return s->tls != NULL ? tls_channel_read(s->tls, buf, len, more) : receive(s, buf, len);
+}
+
+static ssize_t send_bytes(struct redis_socket *s, const char *bytes, size_t len)
+{
+    struct iovec all = {.iov_base = (void *)bytes, .iov_len = len};
+    return s->tls != NULL ? tls_channel_writev(s->tls, &all, 1) : send_some(s, bytes, len);
+}
+
+static const char *read_error(struct redis_socket *s)
+{
+    if (s->tls == NULL)
+        return strerror(errno);
+    return tls_channel_failure(s->tls, s->tls_error, sizeof(s->tls_error));
 }
 
 int redis_socket_error(const struct redis_socket *s)
@@ -125,13 +214,12 @@ enum redis_socket_read redis_socket_read(struct redis_socket *s, struct timebox 
         return result;
     s->ready_to_read = false;
     for (size_t total = 0; total < READ_BOUND;) {
-        ssize_t n = read(s->fd, chunk, sizeof(chunk));
-        if (n < 0 && errno == EINTR)
-            continue;
+        bool more;
+        ssize_t n = read_bytes(s, chunk, sizeof(chunk), &more);
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             return REDIS_SOCKET_DRAINED;
         if (n <= 0) {
-            *why = n == 0 ? "closed by Redis" : strerror(errno);
+            *why = n == 0 ? "closed by Redis" : read_error(s);
             return REDIS_SOCKET_CLOSED;
         }
         total += (size_t)n;
@@ -140,30 +228,28 @@ enum redis_socket_read redis_socket_read(struct redis_socket *s, struct timebox 
             return REDIS_SOCKET_BROKEN;
         }
         result = take_replies(s, box, take, arg, why);
+        bool again = more || (size_t)n == sizeof(chunk);
         if (result != REDIS_SOCKET_DRAINED)
-            s->ready_to_read = (size_t)n == sizeof(chunk) && s->fd >= 0;
-        if (result != REDIS_SOCKET_DRAINED || (size_t)n < sizeof(chunk))
+            s->ready_to_read = again && s->fd >= 0;
+        if (result != REDIS_SOCKET_DRAINED || !again)
             return result;
     }
-    return REDIS_SOCKET_DRAINED;
+    /* libevent tells of what is in the socket, and not of what OpenSSL has taken from there already. */
+    s->ready_to_read = s->tls != NULL;
+    return s->tls != NULL ? REDIS_SOCKET_LEFT : REDIS_SOCKET_DRAINED;
 }
 
 ssize_t redis_socket_write(struct redis_socket *s, const char *bytes, size_t len)
 {
     size_t done = 0;
     while (done < len) {
-        ssize_t n = send(s->fd, bytes + done, len - done, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
+        ssize_t n = send_bytes(s, bytes + done, len - done);
         if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
             s->ready_to_read = true;
             return -1;
         }
-        if (n < 0) {
-            s->write_blocked = true;
-            event_add(s->writable, NULL);
-            break;
-        }
+        if (n < 0)
+            break; /* send_some has noted it */
         done += (size_t)n;
     }
     return (ssize_t)done;

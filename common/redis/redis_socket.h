@@ -1,6 +1,6 @@
 /*
- * redis_socket - the bytes of one connection to Redis: what was read becomes replies, what is to be
- * written goes as far as the socket takes it.
+ * redis_socket - the bytes of one connection to Redis, plain or in TLS: what was read becomes replies, what is
+ * to be written goes as far as the socket takes it.
  *
  * Data flow: libevent's callbacks only note that the socket can be read or written; redis_link reads
  *            in its input and writes in its flush.
@@ -21,10 +21,14 @@ struct event_base;
 struct redisReader;
 struct redisReply;
 struct timebox;
+struct tls_channel;
+struct tls_client;
 
 struct redis_socket {
     int fd;                            /* -1: closed */
     struct event *readable, *writable; /* of fd; writable only while a write is blocked */
+    struct tls_channel *tls;           /* NULL: plain */
+    char tls_error[160];               /* why it failed */
     struct redisReader *reader;
     struct redisReply *current; /* being handed out */
     bool ready_to_read, write_blocked;
@@ -40,6 +44,15 @@ void redis_socket_close(struct redis_socket *s);
 
 /* 0, or why connecting failed. */
 int redis_socket_error(const struct redis_socket *s);
+/* The socket is connected: TLS from now on. False: out of memory. */
+bool redis_socket_secure(struct redis_socket *s, const struct tls_client *client, const char *host);
+enum redis_socket_handshake {
+    REDIS_SOCKET_SECURED, /* or there is no TLS */
+    REDIS_SOCKET_WAITS,   /* until it can be read: ready_to_read */
+    REDIS_SOCKET_REFUSED, /* `why`, of `size` bytes, says it */
+};
+enum redis_socket_handshake redis_socket_shake_hands(struct redis_socket *s, char *why,
+                                                     size_t size);
 /* Whether libevent waits for something to read. It is level-triggered: unread bytes would spin. */
 bool redis_socket_listen(struct redis_socket *s, bool listen);
 /* The server has closed its side, whatever lies unread before that. */

@@ -126,13 +126,13 @@ static const char *parse_host(const char *at, const char *end, struct redis_url 
 const char *redis_url_parse(const char *text, struct redis_url *out)
 {
     memset(out, 0, sizeof(*out));
-    if (strncmp(text, "rediss://", 9) == 0)
-        return "expected redis:// (TLS to Redis needs hiredis 1.0 or later; this build has 0.14)";
     if (strncmp(text, "unix://", 7) == 0)
         return parse_unix(text + 7, out);
-    if (strncmp(text, "redis://", 8) != 0)
-        return "expected redis://[user:password@]host[:port][/database] or unix:///path";
-    const char *at = text + 8;
+    out->tls = strncmp(text, "rediss://", 9) == 0;
+    if (!out->tls && strncmp(text, "redis://", 8) != 0)
+        return "expected redis://[user:password@]host[:port][/database], rediss:// (TLS) or "
+               "unix:///path";
+    const char *at = strstr(text, "://") + 3;
     const char *slash = strchr(at, '/');
     const char *end = slash != NULL ? slash : at + strlen(at);
     const char *err = parse_login(&at, end, out);

@@ -1,9 +1,9 @@
 /*
  * redis_url - takes a Redis URL apart.
  *
- * Forms: redis://[user[:password]@]host[:port][/database], redis://:password@host, and
- *        unix://[user:password@]/path[?db=n]. User and password may be percent-encoded; an IPv6
- *        address stands in brackets. rediss:// (TLS) is refused with the reason.
+ * Forms: redis://[user:password@]host[:port][/database], redis://:password@host, the same with rediss://
+ *        (TLS), and unix://[user:password@]/path[?db=n]. User and password may be percent-encoded;
+ *        an IPv6 address stands in brackets. The user is one of Redis' ACLs.
  * Ownership: everything is copied into the struct; it holds a secret, so don't log it whole.
  */
 #ifndef FLOTILLA_COMMON_REDIS_REDIS_URL_H
@@ -21,6 +21,7 @@ struct redis_url {
     char path[108]; /* of a unix socket, else "" */
     char user[REDIS_URL_PART_MAX], password[REDIS_URL_PART_MAX];
     uint32_t database;
+    bool tls;
 };
 
 /* NULL when it was understood, else a literal that says what was expected. */

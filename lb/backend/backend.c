@@ -21,6 +21,7 @@ void backend_free(struct backend *b)
     if (b == NULL)
         return;
     server_set_unref(b->set);
+    tls_client_unref(b->config.tls_client);
     free(b->config.name);
     free(b);
 }
@@ -33,6 +34,8 @@ struct backend *backend_new(const struct backend_config *config, struct server_s
     b->config = *config;
     b->config.servers = (struct config_list){0};
     b->config.discover = NULL;
+    b->config.tls = NULL;
+    tls_client_ref(b->config.tls_client);
     b->config.health_check.path = NULL;
     b->config.health_check.username = NULL;
     b->config.health_check.password = NULL;

@@ -246,6 +246,12 @@ static const struct config_field backend_fields[] = {
      .at = offsetof(struct backend_config, servers),
      .sub = &server_schema,
      .help = "The servers known by address."},
+    {.key = "tls",
+     .kind = CONFIG_OPTIONAL,
+     .at = offsetof(struct backend_config, tls),
+     .sub = &lb_backend_tls_schema,
+     .help = "The servers speak TLS: flows, and health checks that go to the servers' own port. A "
+             "PROXY header comes before it."},
     {.key = "discover",
      .kind = CONFIG_OPTIONAL,
      .at = offsetof(struct backend_config, discover),
@@ -308,6 +314,7 @@ static const struct config_field backend_fields[] = {
     {.key = "health_check",
      .kind = CONFIG_POSITION,
      .at = offsetof(struct backend_config, health_check_at)},
+    {.key = "tls", .kind = CONFIG_POSITION, .at = offsetof(struct backend_config, tls_at)},
 };
 
 const struct config_schema lb_backend_schema = CONFIG_SCHEMA(struct backend_config, backend_fields);

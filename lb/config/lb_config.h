@@ -14,6 +14,8 @@
 #define FLOTILLA_LB_CONFIG_LB_CONFIG_H
 
 #include "common/config/config.h"
+#include "common/tls/tls_client.h"
+#include "common/tls/tls_config.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,19 +24,6 @@
 enum lb_balance { LB_BALANCE_LEASTCONN, LB_BALANCE_ROUNDROBIN, LB_BALANCE_RANDOM, LB_BALANCE_HASH };
 enum lb_proxy { LB_PROXY_NONE, LB_PROXY_V2 };
 enum lb_check_type { LB_CHECK_TCP, LB_CHECK_MQTT, LB_CHECK_HTTP, LB_CHECK_NONE };
-enum lb_tls_version { LB_TLS_1_2, LB_TLS_1_3 };
-enum lb_records { LB_RECORDS_OWN, LB_RECORDS_OPENSSL };
-enum lb_alpn { LB_ALPN_MQTT, LB_ALPN_HTTP };
-enum lb_client_auth { LB_CLIENT_AUTH_NONE, LB_CLIENT_AUTH_OPTIONAL, LB_CLIENT_AUTH_REQUIRED };
-
-struct tls_config {
-    char *certificate, *key; /* paths, already resolved against the file's folder */
-    char *client_ca;         /* NULL: none */
-    int min_version;         /* enum lb_tls_version */
-    int client_auth;         /* enum lb_client_auth */
-    int records;             /* enum lb_records */
-    int alpn;                /* enum lb_alpn */
-};
 
 struct listener_config {
     char *name, *bind, *backend;
@@ -70,6 +59,11 @@ struct discover_config {
     uint32_t weight;
 };
 
+struct backend_tls_config {
+    struct tls_client_config client;
+    bool verify;
+};
+
 struct backend_config {
     char *name;
     int balance;        /* enum lb_balance */
@@ -78,6 +72,8 @@ struct backend_config {
     struct check_config health_check;
     struct config_list servers;       /* of struct server_config */
     struct discover_config *discover; /* NULL: only the list */
+    struct backend_tls_config *tls;   /* NULL: the servers are plain */
+    struct tls_client *tls_client;    /* made of it by the snapshot builder, which owns it */
     uint64_t connect_timeout_ms;      /* one TCP connect to a server */
     uint64_t first_byte_timeout_ms;   /* silence of a server after the connect; 0: off */
     uint32_t retries;                 /* other servers tried before the client is closed */
@@ -86,7 +82,7 @@ struct backend_config {
     uint64_t stall_timeout_ms;        /* a peer takes nothing of what waits for it; 0: off */
     uint64_t drain_timeout_ms;        /* flows of a removed server live on this long */
     uint64_t slow_start_ms;           /* 0: off */
-    struct config_position at, health_check_at;
+    struct config_position at, health_check_at, tls_at;
 };
 
 struct lb_config {

@@ -186,6 +186,14 @@ static bool resolve_paths(const char *file, struct lb_config *config)
                             !resolve_path(file, &tls->key) || !resolve_path(file, &tls->client_ca)))
             return false;
     }
+    struct backend_config *b = config->backends.items;
+    for (size_t i = 0; i < config->backends.count; i++) {
+        struct tls_client_config *tls = b[i].tls != NULL ? &b[i].tls->client : NULL;
+        if (tls != NULL &&
+            (!resolve_path(file, &tls->ca) || !resolve_path(file, &tls->certificate) ||
+             !resolve_path(file, &tls->key)))
+            return false;
+    }
     return true;
 }
 

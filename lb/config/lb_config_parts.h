@@ -11,7 +11,8 @@
 #define HOUR_MS 3600000u
 #define DAY_MS (UINT64_C(24) * HOUR_MS)
 
-extern const struct config_schema lb_listener_schema; /* listener_config.c */
-extern const struct config_schema lb_backend_schema;  /* backend_config.c */
+extern const struct config_schema lb_listener_schema;    /* listener_config.c */
+extern const struct config_schema lb_backend_schema;     /* backend_config.c */
+extern const struct config_schema lb_backend_tls_schema; /* backend_tls_config.c */
 
 #endif

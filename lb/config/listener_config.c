@@ -53,7 +53,7 @@ static const struct config_field tls_fields[] = {
 static const char *check_tls(const void *filled)
 {
     const struct tls_config *tls = filled;
-    if (tls->client_auth != LB_CLIENT_AUTH_NONE && tls->client_ca == NULL)
+    if (tls->client_auth != TLS_CLIENT_AUTH_NONE && tls->client_ca == NULL)
         return "client_auth needs client_ca";
     return NULL;
 }

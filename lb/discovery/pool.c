@@ -57,6 +57,7 @@ static struct member *member_new(struct pool *p, const char *name,
 static void member_configure(struct member *m, uint32_t check_port)
 {
     const struct backend_config *config = m->pool->config;
+    checker_use_tls(&m->checker, config->tls_client);
     checker_configure(&m->checker, &config->health_check, config->proxy_protocol == LB_PROXY_V2,
                       check_port);
 }

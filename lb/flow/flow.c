@@ -11,9 +11,9 @@
 static const char *const state_names[FLOW_STATES] = {
     [FLOW_ACCEPTED] = "accepted",       [FLOW_QUEUEING] = "queueing",
     [FLOW_HANDSHAKING] = "handshaking", [FLOW_CHOOSING] = "choosing",
-    [FLOW_CONNECTING] = "connecting",   [FLOW_TRYING] = "trying",
-    [FLOW_RELAYING] = "relaying",       [FLOW_HALF_CLOSED] = "half-closed",
-    [FLOW_CLOSED] = "closed",
+    [FLOW_CONNECTING] = "connecting",   [FLOW_SECURING] = "securing",
+    [FLOW_TRYING] = "trying",           [FLOW_RELAYING] = "relaying",
+    [FLOW_HALF_CLOSED] = "half-closed", [FLOW_CLOSED] = "closed",
 };
 
 const char *flow_state_name(enum flow_state state)

@@ -20,8 +20,8 @@
  *       chosen │   │ or failed before its first byte
  *              ▼   │
  *            connecting ──established──► trying ──first byte──► relaying
- *                                                                  │ one side ended
- *                                                                  ▼
+ *              │                            ▲                      │ one side ended
+ *              └──backend with TLS──► securing                     ▼
  *                                                              half-closed
  *
  *            and from each state to closed: time is up, nothing left to try, both sides ended.
@@ -55,7 +55,8 @@ enum flow_state {
     FLOW_HANDSHAKING, /* TLS */
     FLOW_CHOOSING,    /* wants a server; waits when there is none */
     FLOW_CONNECTING,
-    FLOW_TRYING, /* connected; what the client sent is held until the server's first byte */
+    FLOW_SECURING, /* the PROXY header, and the TLS handshake with the server */
+    FLOW_TRYING,   /* connected; what the client sent is held until the server's first byte */
     FLOW_RELAYING,
     FLOW_HALF_CLOSED, /* one side ended; its last bytes, and the other side's, are on their way */
     FLOW_CLOSED,

@@ -12,6 +12,7 @@
 #include "lb/flow/attempt.h"
 #include "lb/flow/flow.h"
 #include "lb/flow/flow_relay.h"
+#include "lb/flow/flow_secure.h"
 #include "lb/flow/flow_setup.h"
 #include "lb/worker/listener.h"
 #include "lb/worker/snapshot.h"
@@ -124,6 +125,7 @@ static void enter(struct flow *f, enum flow_state state)
         flow_set_timer(f, f->since_ms + f->settings->config->handshake_timeout_ms);
         break;
     case FLOW_CONNECTING:
+    case FLOW_SECURING:
         flow_set_timer(f, f->since_ms + backend_config(f->settings->backend)->connect_timeout_ms);
         break;
     case FLOW_TRYING:
@@ -158,15 +160,11 @@ static enum flow_state run_closed(struct flow *f)
 }
 
 static flow_run_fn *const run[FLOW_STATES] = {
-    [FLOW_ACCEPTED] = flow_run_accepted,
-    [FLOW_QUEUEING] = flow_run_queueing,
-    [FLOW_HANDSHAKING] = flow_run_handshaking,
-    [FLOW_CHOOSING] = flow_run_choosing,
-    [FLOW_CONNECTING] = flow_run_connecting,
-    [FLOW_TRYING] = flow_run_trying,
-    [FLOW_RELAYING] = flow_run_relaying,
-    [FLOW_HALF_CLOSED] = flow_run_half_closed,
-    [FLOW_CLOSED] = run_closed,
+    [FLOW_ACCEPTED] = flow_run_accepted,       [FLOW_QUEUEING] = flow_run_queueing,
+    [FLOW_HANDSHAKING] = flow_run_handshaking, [FLOW_CHOOSING] = flow_run_choosing,
+    [FLOW_CONNECTING] = flow_run_connecting,   [FLOW_SECURING] = flow_run_securing,
+    [FLOW_TRYING] = flow_run_trying,           [FLOW_RELAYING] = flow_run_relaying,
+    [FLOW_HALF_CLOSED] = flow_run_half_closed, [FLOW_CLOSED] = run_closed,
 };
 
 void flow_handle(struct flow *f)

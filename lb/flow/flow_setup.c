@@ -1,6 +1,6 @@
 /*
- * A flow's states before it relays: waiting, TLS, choosing a server, connecting to it, and trying
- * whether it answers. Everything here may happen again with another server.
+ * A flow's states before it relays: waiting, TLS, choosing a server, connecting to it (with TLS of its
+ * own), and trying whether it answers. Everything here may happen again with another server.
  */
 #include "lb/flow/flow_setup.h"
 
@@ -11,6 +11,8 @@
 
 #include "common/log/log.h"
 #include "common/net/proxy_v2.h"
+#include "common/tls/tls_clients.h"
+#include "common/tls/tls_error.h"
 #include "lb/backend/backend.h"
 #include "lb/backend/server.h"
 #include "lb/flow/attempt.h"
@@ -19,8 +21,6 @@
 #include "lb/health/own_trouble.h"
 #include "lb/stream/stream_record.h"
 #include "lb/stream/stream_tls.h"
-#include "lb/tls/tls_clients.h"
-#include "lb/tls/tls_error.h"
 #include "lb/worker/listener.h"
 #include "lb/worker/snapshot.h"
 #include "lb/worker/worker.h"
@@ -138,7 +138,7 @@ static enum flow_state handshake_done(struct flow *f)
         metric_add(&f->worker->counters.resumed, 1);
     if (!make_header(f))
         return FLOW_CLOSED;
-    if (f->settings->config->tls->records == LB_RECORDS_OWN)
+    if (f->settings->config->tls->records == TLS_RECORDS_OWN)
         (void)stream_record_take(client, f->worker->records);
     f->secured = true;
     metric_move(flow_records_gauge(f), 1);
@@ -215,7 +215,7 @@ static void leave_for_another(struct flow *f)
     flow_leave_server(f);
 }
 
-static enum flow_state server_failed(struct flow *f, enum connect_outcome outcome)
+enum flow_state flow_server_failed(struct flow *f, enum connect_outcome outcome)
 {
     const struct flow_tries *tries = tries_of(f);
     if (tries->both_ended)
@@ -337,7 +337,7 @@ enum flow_state flow_run_choosing(struct flow *f)
             return wait_for_any_server(f);
         case DIAL_FAILED:
             metric_add_shared(&f->chosen->counters.flows, 1);
-            if (server_failed(f, outcome_of(err)) == FLOW_CLOSED)
+            if (flow_server_failed(f, outcome_of(err)) == FLOW_CLOSED)
                 return FLOW_CLOSED;
             break;
         }
@@ -353,12 +353,12 @@ enum flow_state flow_run_connecting(struct flow *f)
     if (f->client.stream.reset)
         return FLOW_CLOSED;
     if (server->reset && getsockopt(server->fd, SOL_SOCKET, SO_ERROR, &err, &len) == 0 && err != 0)
-        return server_failed(f, outcome_of(err));
+        return flow_server_failed(f, outcome_of(err));
     if (server->writable) {
         metric_add(&f->worker->counters.connects, 1);
-        return FLOW_TRYING;
+        return config_of(f)->tls_client != NULL ? FLOW_SECURING : FLOW_TRYING;
     }
-    return f->expired ? server_failed(f, CONNECT_TIMEOUT) : FLOW_CONNECTING;
+    return f->expired ? flow_server_failed(f, CONNECT_TIMEOUT) : FLOW_CONNECTING;
 }
 
 /* From here on the flow stays with its server. What that hasn't got yet is the relay's to deliver.
@@ -384,7 +384,7 @@ static enum flow_state hear_server(struct flow *f)
     if (n == STREAM_AGAIN)
         return FLOW_TRYING;
     if (n == 0)
-        return server_failed(f, CONNECT_FAILED);
+        return flow_server_failed(f, CONNECT_FAILED);
     server_report(f->chosen, CONNECT_OK);
     metric_add(&w->counters.bytes_out, (size_t)n);
     metric_add_shared(&f->chosen->counters.bytes_out, (size_t)n);
@@ -476,7 +476,7 @@ enum flow_state flow_run_trying(struct flow *f)
     if (a->looked_at || attempt_held(a) == 0)
         send_held(f);
     if (f->server.stream.broken)
-        return server_failed(f, CONNECT_FAILED);
+        return flow_server_failed(f, CONNECT_FAILED);
     if (!was_sent && flow_may_leave_silent(tries_of(f))) {
         uint64_t silence_ms = config_of(f)->first_byte_timeout_ms;
         flow_set_timer(f, silence_ms == 0 ? 0 : f->worker->now_ms + silence_ms);

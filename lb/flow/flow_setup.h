@@ -8,9 +8,13 @@
 #ifndef FLOTILLA_LB_FLOW_FLOW_SETUP_H
 #define FLOTILLA_LB_FLOW_FLOW_SETUP_H
 
+#include "lb/backend/server.h"
 #include "lb/flow/flow.h"
 
 flow_run_fn flow_run_accepted, flow_run_queueing, flow_run_handshaking, flow_run_choosing,
     flow_run_connecting, flow_run_trying;
+
+/* The chosen server failed the flow before its first byte: the state in which another one is tried, or closed. */
+enum flow_state flow_server_failed(struct flow *f, enum connect_outcome outcome);
 
 #endif

@@ -13,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/log/log.h"
 #include "common/net/address.h"
+#include "common/tls/tls_client.h"
 #include "lb/health/probe.h"
 
 static struct health_rule rule_of(const struct checker *c)
@@ -149,6 +150,8 @@ static struct probe_spec spec_of(const struct checker *c)
     uint32_t port = c->check_port != 0 ? c->check_port : c->config->port;
     if (port != 0)
         address_set_port(&spec.addr, port);
+    else
+        spec.tls = c->tls;
     return spec;
 }
 
@@ -184,7 +187,7 @@ bool checker_init(struct checker *c, struct event_base *base, struct server *ser
 
 void checker_fini(struct checker *c)
 {
-    checker_pause(c);
+    checker_stop(c);
     if (c->timer != NULL)
         event_free(c->timer);
     c->timer = NULL;
@@ -204,11 +207,20 @@ static bool asks_differently(const struct check_config *a, const struct check_co
            a->interval_ms != b->interval_ms || a->timeout_ms != b->timeout_ms;
 }
 
+void checker_use_tls(struct checker *c, struct tls_client *tls)
+{
+    struct tls_client *before = c->tls;
+    c->tls = tls_client_ref(tls);
+    c->tls_changed = before != tls;
+    tls_client_unref(before);
+}
+
 void checker_configure(struct checker *c, const struct check_config *config, bool proxy_v2,
                        uint32_t check_port)
 {
     bool again = c->config == NULL || asks_differently(c->config, config) ||
-                 c->proxy_v2 != proxy_v2 || c->check_port != check_port;
+                 c->proxy_v2 != proxy_v2 || c->check_port != check_port || c->tls_changed;
+    c->tls_changed = false;
     c->config = config;
     c->proxy_v2 = proxy_v2;
     c->check_port = check_port;
@@ -228,6 +240,7 @@ void checker_pause(struct checker *c)
 void checker_stop(struct checker *c)
 {
     checker_pause(c);
+    checker_use_tls(c, NULL);
     c->config = NULL;
 }
 

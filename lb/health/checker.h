@@ -21,12 +21,15 @@
 struct event;
 struct event_base;
 struct probe;
+struct tls_client;
 
 struct checker {
     struct server *server;
     const struct check_config *config; /* NULL: not configured yet, or stopped */
     bool proxy_v2;
-    uint32_t check_port; /* of this server; 0: as the configuration says */
+    uint32_t check_port;    /* of this server; 0: as the configuration says */
+    struct tls_client *tls; /* a reference; NULL: the server is plain */
+    bool tls_changed;       /* since the last checker_configure */
     struct event_base *base;
     struct event *timer;
     struct probe *probe; /* NULL: none under way */
@@ -54,6 +57,8 @@ void checker_fini(struct checker *c);
 /* New settings, in place: health and streak stay. Must be called once after checker_init. */
 void checker_configure(struct checker *c, const struct check_config *config, bool proxy_v2,
                        uint32_t check_port);
+/* Before checker_configure: how the server's own port is spoken with. Takes a reference; NULL: plain. */
+void checker_use_tls(struct checker *c, struct tls_client *tls);
 /* Stops checking (maintenance, removal), and starts it again with a check at once. */
 void checker_pause(struct checker *c);
 /* For good. The settings aren't used any more: they end with their configuration while the server

@@ -7,13 +7,17 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/tls/tls_channel.h"
+#include "common/tls/tls_client.h"
 #include "lb/health/own_trouble.h"
 
 #define REQUEST_MAX 1536
@@ -22,10 +26,19 @@
 
 /*
  *   CONNECTING --writable--> ASKING (request sent) --judged--> done
- *        |                      |
+ *        |  |                 ^ |
+ *        |  +-TLS-> SECURING -+ |
+ *        |             |        |
  *        +---- error, timeout --+--> done
  */
-enum probe_state { PROBE_CONNECTING, PROBE_ASKING, PROBE_DONE };
+enum probe_state { PROBE_CONNECTING, PROBE_SECURING, PROBE_ASKING, PROBE_DONE };
+
+static const char *const late_names[] = {
+    [PROBE_CONNECTING] = "connect timed out",
+    [PROBE_SECURING] = "TLS handshake timed out",
+    [PROBE_ASKING] = "no answer in time",
+    [PROBE_DONE] = "done",
+};
 
 struct probe {
     enum probe_state state;
@@ -38,6 +51,11 @@ struct probe {
     uint64_t started_us;
     probe_done_fn *fn;
     void *arg;
+    struct tls_client *tls;      /* a reference; NULL: plain */
+    struct tls_channel *channel; /* from SECURING on */
+    struct sockaddr_storage addr;
+    socklen_t addrlen;
+    size_t header_len; /* of the request: before TLS */
     size_t request_len, answer_len;
     uint8_t request[REQUEST_MAX];
     uint8_t answer[ANSWER_MAX];
@@ -51,6 +69,8 @@ static void probe_free(struct probe *p)
         event_free(p->io);
     if (p->timer != NULL)
         event_free(p->timer);
+    tls_channel_free(p->channel);
+    tls_client_unref(p->tls);
     if (p->fd >= 0)
         close(p->fd);
     free(p);
@@ -80,13 +100,114 @@ static void finish_errno(struct probe *p, const char *what, int err)
     finish(p, is_own_trouble(err) ? PROBE_IMPOSSIBLE : PROBE_FAIL, error);
 }
 
-static void say_goodbye(const struct probe *p)
+/* ---- bytes, in TLS or not ---- */
+
+static ssize_t receive_plain(void *arg, void *buf, size_t len)
+{
+    return recv(((const struct probe *)arg)->fd, buf, len, 0);
+}
+
+static ssize_t send_plain(void *arg, const void *buf, size_t len)
+{
+    return send(((const struct probe *)arg)->fd, buf, len, MSG_NOSIGNAL);
+}
+
+static ssize_t receive_bytes(struct probe *p, void *buf, size_t len)
+{
+    bool more; /* libevent is level-triggered; an answer is short */
+    return p->channel != NULL ? tls_channel_read(p->channel, buf, len, &more)
+                              : receive_plain(p, buf, len);
+}
+
+static ssize_t send_bytes(struct probe *p, const void *buf, size_t len)
+{
+    struct iovec all = {.iov_base = (void *)buf, .iov_len = len};
+    return p->channel != NULL ? tls_channel_writev(p->channel, &all, 1) : send_plain(p, buf, len);
+}
+
+static void say_goodbye(struct probe *p)
 {
     static const uint8_t disconnect[] = {0xe0, 0x00};
     if (p->type == LB_CHECK_MQTT) {
-        ssize_t n = send(p->fd, disconnect, sizeof(disconnect), MSG_NOSIGNAL);
+        ssize_t n = send_bytes(p, disconnect, sizeof(disconnect));
         (void)n; /* a server that is gone by now shows at the next check */
     }
+    if (p->channel != NULL)
+        tls_channel_close(p->channel);
+}
+
+/* ---- states ---- */
+
+/* False: it is done with. */
+static bool send_all(struct probe *p, const uint8_t *bytes, size_t len)
+{
+    if (len == 0)
+        return true;
+    ssize_t n = send_bytes(p, bytes, len);
+    if (n != (ssize_t)len)
+        finish_errno(p, "send", n < 0 ? errno : ENOBUFS);
+    return n == (ssize_t)len;
+}
+
+/* Waits for what the server says. False: it is done with. */
+static bool listen_now(struct probe *p, enum probe_state state)
+{
+    p->state = state;
+    event_del(p->io);
+    if (event_assign(p->io, event_get_base(p->io), p->fd, EV_READ | EV_PERSIST,
+                     event_get_callback(p->io), p) == 0 &&
+        event_add(p->io, NULL) == 0)
+        return true;
+    finish(p, PROBE_IMPOSSIBLE, "out of memory");
+    return false;
+}
+
+static void ask(struct probe *p)
+{
+    if (!send_all(p, p->request + p->header_len, p->request_len - p->header_len))
+        return;
+    if (p->type == LB_CHECK_TCP) {
+        if (p->channel != NULL)
+            tls_channel_close(p->channel);
+        finish(p, PROBE_PASS, "");
+    } else if (p->state != PROBE_SECURING) {
+        listen_now(p, PROBE_ASKING);
+    } else {
+        p->state = PROBE_ASKING;
+    }
+}
+
+static void on_secured_input(struct probe *p)
+{
+    bool more;
+    char why[80];
+    char error[96];
+    switch (tls_channel_handshake(p->channel, &more)) {
+    case TLS_CHANNEL_DONE:
+        ask(p);
+        return;
+    case TLS_CHANNEL_WAIT:
+        return;
+    case TLS_CHANNEL_FAILED:
+        break;
+    }
+    snprintf(error, sizeof(error), "TLS: %s", tls_channel_failure(p->channel, why, sizeof(why)));
+    finish(p, PROBE_FAIL, error);
+}
+
+static void begin_securing(struct probe *p)
+{
+    char host[INET6_ADDRSTRLEN];
+    struct tls_carrier carrier = {.receive = receive_plain, .send = send_plain, .arg = p};
+    if (getnameinfo((const struct sockaddr *)&p->addr, p->addrlen, host, sizeof(host), NULL, 0,
+                    NI_NUMERICHOST) == 0)
+        p->channel = tls_client_channel(p->tls, host, &carrier);
+    if (p->channel == NULL) {
+        finish(p, PROBE_IMPOSSIBLE, "out of memory");
+        return;
+    }
+    if (listen_now(p, PROBE_SECURING))
+        on_secured_input(p); /* it is this side that begins */
 }
 
 static void on_connected(struct probe *p)
@@ -99,28 +220,19 @@ static void on_connected(struct probe *p)
         finish_errno(p, p->fd < 0 ? "socket" : "connect", err);
         return;
     }
-    if (p->request_len > 0) {
-        ssize_t n = send(p->fd, p->request, p->request_len, MSG_NOSIGNAL);
-        if (n != (ssize_t)p->request_len) {
-            finish_errno(p, "send", n < 0 ? errno : ENOBUFS);
-            return;
-        }
-    }
-    if (p->type == LB_CHECK_TCP) {
-        finish(p, PROBE_PASS, "");
+    if (p->tls == NULL)
+        p->header_len = 0; /* it goes with the rest */
+    if (!send_all(p, p->request, p->header_len))
         return;
-    }
-    p->state = PROBE_ASKING;
-    event_del(p->io);
-    if (event_assign(p->io, event_get_base(p->io), p->fd, EV_READ | EV_PERSIST,
-                     event_get_callback(p->io), p) != 0 ||
-        event_add(p->io, NULL) != 0)
-        finish(p, PROBE_IMPOSSIBLE, "out of memory");
+    if (p->tls != NULL)
+        begin_securing(p);
+    else
+        ask(p);
 }
 
 static void on_answer(struct probe *p)
 {
-    ssize_t n = recv(p->fd, p->answer + p->answer_len, sizeof(p->answer) - p->answer_len, 0);
+    ssize_t n = receive_bytes(p, p->answer + p->answer_len, sizeof(p->answer) - p->answer_len);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n < 0) {
@@ -155,6 +267,9 @@ static void on_io(evutil_socket_t fd, short what, void *arg)
     case PROBE_CONNECTING:
         on_connected(p); /* may free it: nothing follows */
         return;
+    case PROBE_SECURING:
+        on_secured_input(p); /* likewise */
+        return;
     case PROBE_ASKING:
         on_answer(p); /* likewise */
         return;
@@ -173,8 +288,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
     if (clock_monotonic_us() - p->started_us > 2000 * p->timeout_ms + LATE_US)
         finish(p, PROBE_IMPOSSIBLE, "the load balancer itself stood still");
     else
-        finish(p, PROBE_FAIL,
-               p->state == PROBE_CONNECTING ? "connect timed out" : "no answer in time");
+        finish(p, PROBE_FAIL, late_names[p->state]);
 }
 
 /* What fails at once (on loopback also a refusal) is told from the loop all the same. */
@@ -196,6 +310,10 @@ struct probe *probe_start(struct event_base *base, const struct probe_spec *spec
                         .has_login = spec->username != NULL,
                         .timeout_ms = spec->timeout_ms,
                         .fd = -1,
+                        .tls = tls_client_ref(spec->tls),
+                        .addr = spec->addr,
+                        .addrlen = spec->addrlen,
+                        .header_len = probe_header_len(spec),
                         .fn = fn,
                         .arg = arg};
     p->started_us = clock_monotonic_us();

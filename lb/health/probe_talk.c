@@ -62,6 +62,14 @@ static size_t http_request(const struct probe_spec *spec, uint8_t *buf, size_t s
     return n < 0 || (size_t)n >= size ? 0 : (size_t)n;
 }
 
+size_t probe_header_len(const struct probe_spec *spec)
+{
+    uint8_t header[PROXY_V2_MAX];
+    if (!spec->proxy_v2 || spec->type == LB_CHECK_HTTP)
+        return 0;
+    return proxy_v2_write(&(struct proxy_info){.local = true}, header, sizeof(header));
+}
+
 bool probe_request(const struct probe_spec *spec, uint8_t *buf, size_t size, size_t *len)
 {
     size_t head = 0;

@@ -149,9 +149,8 @@ static void on_message(int written, int version, int type, const void *buf, size
         l->written++;
 }
 
-bool stream_tls_start(struct stream *s, SSL_CTX *ctx, BIO_METHOD *method)
+static bool start(struct stream *s, SSL *ssl, BIO_METHOD *method)
 {
-    SSL *ssl = SSL_new(ctx);
     BIO *bio = BIO_new(method);
     struct link *l = calloc(1, sizeof(*l));
     if (ssl == NULL || bio == NULL || l == NULL) {
@@ -165,12 +164,24 @@ bool stream_tls_start(struct stream *s, SSL_CTX *ctx, BIO_METHOD *method)
     BIO_set_data(bio, l);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio); /* takes the one reference for both directions */
-    SSL_set_accept_state(ssl);
     SSL_set_msg_callback(ssl, on_message);
     SSL_set_msg_callback_arg(ssl, l);
     s->ops = &stream_tls_ops;
     s->state = ssl;
     return true;
+}
+
+bool stream_tls_start(struct stream *s, SSL_CTX *ctx, BIO_METHOD *method)
+{
+    SSL *ssl = SSL_new(ctx);
+    if (ssl != NULL)
+        SSL_set_accept_state(ssl);
+    return start(s, ssl, method);
+}
+
+bool stream_tls_connect(struct stream *s, SSL *ssl, BIO_METHOD *method)
+{
+    return start(s, ssl, method);
 }
 
 /* What an unsuccessful call means for the stream's flags. */

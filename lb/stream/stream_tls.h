@@ -1,5 +1,6 @@
 /*
- * stream_tls - a stream whose socket speaks TLS (OpenSSL, server side).
+ * stream_tls - a stream whose socket speaks TLS (OpenSSL): of a client that was accepted, or to a
+ * server.
  *
  * Data flow: a BIO of our own reads and writes the socket and keeps the stream's flags, so that
  *            OpenSSL never asks a drained socket again. A whole burst is taken by one recv: by the
@@ -29,6 +30,10 @@ BIO_METHOD *stream_tls_method_new(void);
 
 /* Turns a plain stream into a TLS one, the flags kept. False: out of memory, it is as it was. */
 bool stream_tls_start(struct stream *s, SSL_CTX *ctx, BIO_METHOD *method);
+
+/* The same for a connection that was made: `ssl` (tls_client_ssl) connects. Takes it, whatever comes
+ * of it; NULL is none. */
+bool stream_tls_connect(struct stream *s, SSL *ssl, BIO_METHOD *method);
 
 enum tls_handshake { TLS_HANDSHAKE_DONE, TLS_HANDSHAKE_WAIT, TLS_HANDSHAKE_FAILED };
 

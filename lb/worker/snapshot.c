@@ -10,8 +10,9 @@
 
 #include "common/net/address.h"
 #include "common/net/bind_address.h"
+#include "common/tls/tls.h"
 #include "lb/backend/server_set.h"
-#include "lb/tls/tls.h"
+#include "lb/tls/records/tls_provider.h"
 
 static void snapshot_free(struct snapshot *s)
 {
@@ -19,6 +20,9 @@ static void snapshot_free(struct snapshot *s)
         SSL_CTX_free(s->listeners[i].tls);
     for (size_t i = 0; i < s->backend_count; i++)
         backend_free(s->backends[i]);
+    struct backend_config *configs = s->config.backends.items;
+    for (size_t i = 0; i < s->config.backends.count; i++)
+        tls_client_unref(configs[i].tls_client);
     free(s->listeners);
     free(s->backends);
     lb_config_free(&s->config);
@@ -37,13 +41,32 @@ void snapshot_unref(struct snapshot *s)
         snapshot_free(s);
 }
 
-static bool build_backends(struct snapshot *s, snapshot_set_fn *set, void *arg)
+static bool build_tls_client(struct backend_config *config, const char *file,
+                             struct config_error *err)
 {
-    const struct backend_config *configs = s->config.backends.items;
+    char path[192];
+    char reason[384];
+    if (config->tls == NULL)
+        return true;
+    struct tls_client_config client = config->tls->client;
+    client.unverified = !config->tls->verify;
+    config->tls_client = tls_client_new(&client, reason, sizeof(reason));
+    if (config->tls_client != NULL)
+        return true;
+    snprintf(path, sizeof(path), "backends.%s.tls", config->name);
+    return config_fail(err, file, config->tls_at, path, "%s", reason);
+}
+
+static bool build_backends(struct snapshot *s, snapshot_set_fn *set, void *arg, const char *file,
+                           struct config_error *err)
+{
+    struct backend_config *configs = s->config.backends.items;
     s->backends = calloc(s->config.backends.count + 1, sizeof(struct backend *));
     if (s->backends == NULL)
         return false;
     for (size_t i = 0; i < s->config.backends.count; i++) {
+        if (!build_tls_client(&configs[i], file, err))
+            return false;
         struct server_set *servers = set(configs[i].name, arg);
         if (servers == NULL)
             return false;
@@ -90,6 +113,11 @@ static bool add_addresses(struct snapshot *s, const struct snapshot_listener *li
     return true;
 }
 
+static const char *code_of(const struct tls_config *tls)
+{
+    return tls->records == TLS_RECORDS_OPENSSL ? TLS_PROVIDER_NEVER : TLS_PROVIDER_FIRST;
+}
+
 static bool build_listener(struct snapshot *s, size_t i, struct tls_tickets *tickets,
                            const char *file, struct config_error *err)
 {
@@ -100,7 +128,7 @@ static bool build_listener(struct snapshot *s, size_t i, struct tls_tickets *tic
     if (l.backend == NULL)
         return false; /* the loader made sure of it */
     if (config->tls != NULL) {
-        l.tls = tls_context_new(config->tls, tickets, reason, sizeof(reason));
+        l.tls = tls_context_new(config->tls, tickets, code_of(config->tls), reason, sizeof(reason));
         snprintf(path, sizeof(path), "listeners[%zu].tls", i);
         if (l.tls == NULL)
             return config_fail(err, file, config->tls_at, path, "%s", reason);
@@ -137,7 +165,7 @@ struct snapshot *snapshot_build(struct lb_config *config, const char *file, unsi
     s->generation = generation;
     s->config = *config;
     memset(config, 0, sizeof(*config));
-    if (!build_backends(s, set, arg) || !build_listeners(s, tickets, file, err)) {
+    if (!build_backends(s, set, arg, file, err) || !build_listeners(s, tickets, file, err)) {
         snapshot_free(s);
         return NULL;
     }

@@ -250,6 +250,7 @@ static struct redis_link_config link_config(const struct fleet *f)
     uint64_t pause_ms = f->cfg.lease_ms / 20; /* one may not cost the lease */
     struct redis_link_config cfg = {
         .url = &f->url,
+        .tls = f->tls,
         .connect_timeout_ms = f->cfg.connect_timeout_ms,
         .command_timeout_ms = f->cfg.command_timeout_ms,
         .backoff_min_ms = f->cfg.reconnect_min_ms,

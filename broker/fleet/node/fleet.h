@@ -76,6 +76,7 @@ enum fleet_lease {
 #define FLEET_LEASES (FLEET_LEASE_UNSURE + 1)
 
 struct fleet_deferred;
+struct tls_client;
 
 struct fleet;
 
@@ -98,6 +99,7 @@ struct fleet {
     struct event *wake, *tick;
     struct store_redis_config cfg;
     struct redis_url url;
+    struct tls_client *tls; /* of rediss://; NULL: plain */
     struct fleet_keys keys;
     struct store_host host;
     struct scripts scripts;

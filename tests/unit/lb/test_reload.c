@@ -5,11 +5,11 @@
 #include "lb/reload.h"
 
 #include "common/config/config_schema.h"
+#include "common/tls/tls_tickets.h"
 #include "lb/admin/admin.h"
-#include "lb/tls/tls_tickets.h"
 #include "tests/unit/lb/admin/control_fixture.h"
-#include "tests/unit/lb/tls_fixture.h"
 #include "tests/unit/temp_file.h"
+#include "tests/unit/tls_fixture.h"
 
 #define HTTP "127.0.0.7"
 #define OTHER_HTTP "127.0.0.8"
@@ -208,10 +208,10 @@ static void without_records_of_our_own_openssl_has_all_of_tls(void **state)
              files.certificate, files.key);
     write_file(listener, BACKEND("b"), HTTP);
     assert_true(reload_first(&control));
-    assert_int_equal(control.snapshot->listeners[0].config->tls->records, LB_RECORDS_OWN);
+    assert_int_equal(control.snapshot->listeners[0].config->tls->records, TLS_RECORDS_OWN);
     control.own_records = false; /* its check at the start has failed */
     assert_true(reload_again(&control));
-    assert_int_equal(control.snapshot->listeners[0].config->tls->records, LB_RECORDS_OPENSSL);
+    assert_int_equal(control.snapshot->listeners[0].config->tls->records, TLS_RECORDS_OPENSSL);
     tls_files_fini(&files);
 }
 

@@ -8,18 +8,19 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "common/tls/tls.h"
+#include "common/tls/tls_config.h"
+#include "common/tls/tls_error.h"
+#include "common/tls/tls_tickets.h"
 #include "lb/stream/poller.h"
 #include "lb/stream/stream_record.h"
 #include "lb/stream/stream_tls.h"
 #include "lb/tls/records/tls_provider.h"
-#include "lb/tls/tls.h"
-#include "lb/tls/tls_error.h"
-#include "lb/tls/tls_tickets.h"
-#include "tests/unit/lb/tls_fixture.h"
+#include "tests/unit/tls_fixture.h"
 
 struct rig {
     struct tls_files files;
-    int alpn; /* enum lb_alpn of the listener; LB_ALPN_MQTT at first */
+    int alpn; /* enum tls_alpn of the listener; TLS_ALPN_MQTT at first */
     OSSL_PROVIDER *provider;
     struct tls_tickets *tickets;
     SSL_CTX *server_ctx, *client_ctx;
@@ -67,7 +68,7 @@ static inline SSL_CTX *server_context(struct tls_tickets *tickets, int min_versi
                                 .key = rig.files.key,
                                 .min_version = min_version,
                                 .alpn = rig.alpn};
-    SSL_CTX *ctx = tls_context_new(&config, tickets, err, sizeof(err));
+    SSL_CTX *ctx = tls_context_new(&config, tickets, TLS_PROVIDER_FIRST, err, sizeof(err));
     if (ctx == NULL)
         print_message("%s\n", err);
     assert_non_null(ctx);
@@ -83,7 +84,7 @@ static inline int rig_init(void **state)
     assert_non_null(rig.provider);
     rig.tickets = tls_tickets_new(1000);
     assert_non_null(rig.tickets);
-    rig.server_ctx = server_context(rig.tickets, LB_TLS_1_2);
+    rig.server_ctx = server_context(rig.tickets, TLS_FROM_1_2);
     rig.method = stream_tls_method_new();
     rig.records = record_env_new();
     assert_non_null(rig.records);

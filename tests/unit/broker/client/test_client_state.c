@@ -33,12 +33,24 @@ static void nobody_gets_online_past_the_store(void **state)
     assert_false(client_state_follows(CLIENT_CLAIMING, CLIENT_LEAVING));
 }
 
-static void only_a_proxy_header_comes_before_an_upgrade(void **state)
+static void only_a_proxy_header_comes_before_tls(void **state)
+{
+    (void)state;
+    for (int from = 0; from < CLIENT_STATES; from++)
+        assert_int_equal(client_state_follows((enum client_state)from, CLIENT_SECURING),
+                         from == CLIENT_PROXY);
+    assert_true(client_state_follows(CLIENT_SECURING, CLIENT_CONNECTING));
+    assert_false(client_state_follows(CLIENT_SECURING, CLIENT_CLAIMING));
+    assert_true(CLIENT_IN(CLIENT_SECURING) & CLIENT_READS);
+    assert_false(CLIENT_IN(CLIENT_SECURING) & CLIENT_CONNECTED);
+}
+
+static void only_a_proxy_header_and_tls_come_before_an_upgrade(void **state)
 {
     (void)state;
     for (int from = 0; from < CLIENT_STATES; from++)
         assert_int_equal(client_state_follows((enum client_state)from, CLIENT_UPGRADING),
-                         from == CLIENT_PROXY);
+                         from == CLIENT_PROXY || from == CLIENT_SECURING);
     assert_true(client_state_follows(CLIENT_UPGRADING, CLIENT_CONNECTING));
     assert_false(client_state_follows(CLIENT_UPGRADING, CLIENT_CLAIMING));
     assert_true(CLIENT_IN(CLIENT_UPGRADING) & CLIENT_READS);
@@ -219,7 +231,8 @@ int main(void)
         cmocka_unit_test(a_connection_only_goes_forward),
         cmocka_unit_test(each_state_may_end_and_the_last_is_final),
         cmocka_unit_test(nobody_gets_online_past_the_store),
-        cmocka_unit_test(only_a_proxy_header_comes_before_an_upgrade),
+        cmocka_unit_test(only_a_proxy_header_comes_before_tls),
+        cmocka_unit_test(only_a_proxy_header_and_tls_come_before_an_upgrade),
         cmocka_unit_test(each_state_has_a_name_of_its_own),
         IN_BED(it_leaves_by_way_of_its_last_bytes_and_answers),
         IN_BED(it_is_closed_once_it_is_answered),

@@ -251,15 +251,16 @@ static void falls_back(struct fixture *f, unsigned lost)
 static void exactly_the_arrows_of_the_diagram_are_allowed(void **state)
 {
     (void)state;
-    /* to waiting, resolving, connecting, greeting, entering, up, closed */
+    /* to waiting, resolving, connecting, securing, greeting, entering, up, closed */
     static const char *const rows[REDIS_LINK_STATES] = {
-        ".x....x", /* from waiting */
-        "x.x...x", /* resolving */
-        "x..x..x", /* connecting */
-        "x...x.x", /* greeting */
-        "x...xxx", /* entering */
-        "x.....x", /* up */
-        ".......", /* closed */
+        ".x.....x", /* from waiting */
+        "x.x....x", /* resolving */
+        "x..xx..x", /* connecting */
+        "x...x..x", /* securing */
+        "x....x.x", /* greeting */
+        "x....xxx", /* entering */
+        "x......x", /* up */
+        "........", /* closed */
     };
     for (unsigned from = 0; from < REDIS_LINK_STATES; from++)
         for (unsigned to = 0; to < REDIS_LINK_STATES; to++)

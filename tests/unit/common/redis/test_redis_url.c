@@ -112,10 +112,20 @@ static void password_comes_from_a_file(void **state)
     assert_non_null(strstr(err, "Is a directory"));
 }
 
-static void tls_is_refused_with_the_reason(void **state)
+static void tls_is_another_scheme_of_the_same_form(void **state)
 {
+    struct redis_url u;
     (void)state;
-    assert_non_null(strstr(redis_url_check("rediss://h"), "hiredis 1.0"));
+    assert_null(redis_url_parse("rediss://me:s%40crt@h:7001/3", &u));
+    assert_true(u.tls);
+    assert_string_equal(u.host, "h");
+    assert_string_equal(u.user, "me");
+    assert_string_equal(u.password, "s@crt");
+    assert_int_equal(u.port, 7001);
+    assert_int_equal(u.database, 3);
+    assert_null(redis_url_parse("redis://h", &u));
+    assert_false(u.tls);
+    assert_non_null(redis_url_parse("redisss://h", &u));
 }
 
 int main(void)
@@ -126,7 +136,7 @@ int main(void)
         cmocka_unit_test(unix_sockets_are_taken),
         cmocka_unit_test(what_cannot_work_is_refused),
         cmocka_unit_test(password_comes_from_a_file),
-        cmocka_unit_test(tls_is_refused_with_the_reason),
+        cmocka_unit_test(tls_is_another_scheme_of_the_same_form),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,6 +80,24 @@ static void the_designs_example_loads(void **state)
     lb_config_free(&config);
 }
 
+static void paths_of_a_backends_tls_count_from_the_files_folder(void **state)
+{
+    (void)state;
+    struct lb_config config;
+    struct config_error err;
+    assert_true(load(HEAD "    servers: [ { address: 127.0.0.1:1 } ]\n"
+                          "    tls: { ca: tls/ca.pem, certificate: c.pem, key: k.pem }\n",
+                     &config, &err));
+    const struct backend_config *b = config.backends.items;
+    assert_string_equal(b->tls->client.ca, "/tmp/tls/ca.pem");
+    assert_string_equal(b->tls->client.certificate, "/tmp/c.pem");
+    assert_string_equal(b->tls->client.key, "/tmp/k.pem");
+    assert_null(b->tls->client.server_name);
+    assert_true(b->tls->verify);
+    assert_null(b->tls_client);
+    lb_config_free(&config);
+}
+
 struct mistake {
     const char *text;
     int line;
@@ -100,6 +118,10 @@ static const struct mistake mistakes[] = {
     {"listeners: [ { bind: 127.0.0.1:7, backend: b, tls: { certificate: a, key: b, client_auth: "
      "required } } ]\n",
      1, "tls", "client_ca"},
+    {HEAD "    servers: [ { address: 127.0.0.1:1 } ]\n    tls: { certificate: a }\n", 6, "tls",
+     "certificate and key need each other"},
+    {HEAD "    servers: [ { address: 127.0.0.1:1 } ]\n    tls: { client_auth: none }\n", 6,
+     "client_auth", "tls"},
     {"workers: many\n", 1, "workers", "auto"},
 };
 
@@ -122,6 +144,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_example_file_loads_and_has_three_servers),
         cmocka_unit_test(the_designs_example_loads),
+        cmocka_unit_test(paths_of_a_backends_tls_count_from_the_files_folder),
         cmocka_unit_test(each_mistake_is_told_with_line_and_key),
     };
     return cmocka_run_group_tests(tests, temp_file_make, temp_file_remove);

@@ -17,11 +17,11 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/tls/tls_tickets.h"
 #include "lb/backend/server.h"
 #include "lb/backend/server_set.h"
 #include "lb/loop/workers.h"
 #include "lb/tls/records/tls_provider.h"
-#include "lb/tls/tls_tickets.h"
 #include "lb/worker/snapshot.h"
 #include "tests/unit/temp_file.h"
 

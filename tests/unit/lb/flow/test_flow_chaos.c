@@ -12,7 +12,7 @@
 #include <openssl/err.h>
 
 #include "tests/unit/lb/flow/flow_fixture.h"
-#include "tests/unit/lb/tls_fixture.h"
+#include "tests/unit/tls_fixture.h"
 
 enum { PEERS_MAX = 60, STEPS = 6000, SERVERS = 3, SEEDS = 15 };
 

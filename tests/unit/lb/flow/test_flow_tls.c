@@ -9,7 +9,7 @@
 #include "common/net/proxy_protocol.h"
 #include "common/net/proxy_v2.h"
 #include "tests/unit/lb/flow/flow_fixture.h"
-#include "tests/unit/lb/tls_fixture.h"
+#include "tests/unit/tls_fixture.h"
 
 static struct tls_files server_files, client_files;
 static SSL_CTX *client_ctx;

@@ -101,7 +101,7 @@ static void no_ticket_means_no_record_was_written(void **state)
 {
     (void)state;
     SSL_CTX_free(rig.server_ctx);
-    rig.server_ctx = server_context(NULL, LB_TLS_1_2);
+    rig.server_ctx = server_context(NULL, TLS_FROM_1_2);
     connect_tls();
     client_hears("welcome");
     client_says("hello");
@@ -396,7 +396,7 @@ static void streams_stay_with_openssl_where_it_keeps_the_secrets(void **state)
     SSL_CTX_free(rig.server_ctx);
     tls_provider_unload(rig.provider);
     rig.provider = NULL; /* as where FIPS is asked for */
-    rig.server_ctx = server_context(rig.tickets, LB_TLS_1_2);
+    rig.server_ctx = server_context(rig.tickets, TLS_FROM_1_2);
     rig.take = false;
     connect_tls();
     assert_false(stream_record_take(&rig.stream, rig.records));

@@ -110,7 +110,7 @@ static void client_below_the_minimum_version_is_refused(void **state)
 {
     (void)state;
     SSL_CTX_free(rig.server_ctx);
-    rig.server_ctx = server_context(rig.tickets, LB_TLS_1_3);
+    rig.server_ctx = server_context(rig.tickets, TLS_FROM_1_3);
     dial();
     SSL_set_max_proto_version(rig.client, TLS1_2_VERSION);
     assert_int_equal(shake(), TLS_HANDSHAKE_FAILED);
@@ -142,7 +142,7 @@ static void tickets_resume_in_a_context_that_a_reload_made(void **state)
     SSL_read(rig.client, &byte, 1);
     hang_up();
     SSL_CTX_free(rig.server_ctx);
-    rig.server_ctx = server_context(rig.tickets, LB_TLS_1_2);
+    rig.server_ctx = server_context(rig.tickets, TLS_FROM_1_2);
     dial();
     SSL_set_session(rig.client, rig.session);
     assert_int_equal(shake(), TLS_HANDSHAKE_DONE);

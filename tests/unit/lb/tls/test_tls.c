@@ -2,7 +2,7 @@
  * What a context is made of: versions, ALPN, whether it gives tickets, and whose mistakes it passes on.
  * With a client of OpenSSL's own.
  */
-#include "lb/tls/tls.h"
+#include "common/tls/tls.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,10 +34,10 @@ static void raised_minimum_version_ends_older_sessions(void **state)
     (void)state;
     char byte;
     SSL_CTX_set_max_proto_version(rig.client_ctx, TLS1_2_VERSION);
-    reload(rig.tickets, LB_TLS_1_2);
+    reload(rig.tickets, TLS_FROM_1_2);
     connect_tls();
     resume(true);
-    reload(rig.tickets, LB_TLS_1_3);
+    reload(rig.tickets, TLS_FROM_1_3);
     SSL_read(rig.client, &byte, 1);
     hang_up();
     dial();
@@ -66,7 +66,7 @@ static void without_tickets_nobody_resumes(void **state)
     for (size_t i = 0; i < 2; i++) {
         char byte;
         SSL_CTX_set_max_proto_version(rig.client_ctx, most[i]);
-        reload(NULL, LB_TLS_1_2);
+        reload(NULL, TLS_FROM_1_2);
         connect_tls();
         SSL_read(rig.client, &byte, 1);
         assert_true(rig.session == NULL || !SSL_SESSION_has_ticket(rig.session));
@@ -130,8 +130,8 @@ static void alpn_of_a_listener_for_websocket_is_http(void **state)
                                              {"\10http/1.1", 9, 8},
                                              {"\2h2\10http/1.1", 12, 8},
                                              {"\2h2", 3, 0}};
-    rig.alpn = LB_ALPN_HTTP;
-    reload(rig.tickets, LB_TLS_1_2);
+    rig.alpn = TLS_ALPN_HTTP;
+    reload(rig.tickets, TLS_FROM_1_2);
     expect_alpn(cases, sizeof(cases) / sizeof(cases[0]));
 }
 
@@ -140,12 +140,12 @@ static void a_mistake_in_its_files_is_told_and_nothing_is_made(void **state)
     (void)state;
     char err[512] = "";
     struct tls_config config = {.certificate = (char *)"/nowhere/cert.pem", .key = rig.files.key};
-    assert_null(tls_context_new(&config, NULL, err, sizeof(err)));
+    assert_null(tls_context_new(&config, NULL, NULL, err, sizeof(err)));
     assert_string_equal(err, "certificate '/nowhere/cert.pem': No such file or directory");
     config = (struct tls_config){.certificate = rig.files.certificate,
                                  .key = rig.files.key,
                                  .client_ca = (char *)"/nowhere/ca.pem"};
-    assert_null(tls_context_new(&config, NULL, err, sizeof(err)));
+    assert_null(tls_context_new(&config, NULL, NULL, err, sizeof(err)));
     assert_string_equal(err, "client_ca '/nowhere/ca.pem': No such file or directory");
     assert_int_equal(ERR_peek_error(), 0);
 }

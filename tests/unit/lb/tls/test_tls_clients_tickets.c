@@ -2,7 +2,7 @@
  * Which tickets a listener resumes, by how its clients are verified. Over TLS 1.2 and 1.3, with a
  * client of OpenSSL's own. Which files and certificates it takes: test_tls_clients.c.
  */
-#include "lb/tls/tls_clients.h"
+#include "common/tls/tls_clients.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,7 +28,7 @@ static void reload(const char *client_ca, int client_auth, int min_version)
                                 .client_ca = (char *)client_ca,
                                 .client_auth = client_auth};
     SSL_CTX_free(rig.server_ctx);
-    rig.server_ctx = tls_context_new(&config, rig.tickets, err, sizeof(err));
+    rig.server_ctx = tls_context_new(&config, rig.tickets, TLS_PROVIDER_FIRST, err, sizeof(err));
     if (rig.server_ctx == NULL)
         print_message("%s\n", err);
     assert_non_null(rig.server_ctx);
@@ -125,14 +125,14 @@ static void each_version(void (*check)(struct people *p))
 
 static void replace_authority(struct people *p)
 {
-    reload(p->ca, LB_CLIENT_AUTH_REQUIRED, LB_TLS_1_2);
+    reload(p->ca, TLS_CLIENT_AUTH_REQUIRED, TLS_FROM_1_2);
     connect_tls();
     resumed();
     copy_file(p->truck.certificate, p->ca); /* written again, the same */
-    reload(p->ca, LB_CLIENT_AUTH_REQUIRED, LB_TLS_1_2);
+    reload(p->ca, TLS_CLIENT_AUTH_REQUIRED, TLS_FROM_1_2);
     resumed();
     copy_file(p->phone.certificate, p->ca);
-    reload(p->ca, LB_CLIENT_AUTH_REQUIRED, LB_TLS_1_2);
+    reload(p->ca, TLS_CLIENT_AUTH_REQUIRED, TLS_FROM_1_2);
     refused();
 }
 
@@ -144,11 +144,11 @@ static void ticket_of_another_authority_does_not_resume(void **state)
 
 static void require_certificates(struct people *p)
 {
-    reload(NULL, LB_CLIENT_AUTH_NONE, LB_TLS_1_2);
+    reload(NULL, TLS_CLIENT_AUTH_NONE, TLS_FROM_1_2);
     connect_tls();
     resumed();
     show(&p->phone); /* one that isn't believed, or a full handshake would take it */
-    reload(p->ca, LB_CLIENT_AUTH_REQUIRED, LB_TLS_1_2);
+    reload(p->ca, TLS_CLIENT_AUTH_REQUIRED, TLS_FROM_1_2);
     refused();
 }
 
@@ -160,10 +160,10 @@ static void ticket_given_without_a_certificate_does_not_stand_in_for_one(void **
 
 static void relax_and_require_again(struct people *p)
 {
-    reload(p->ca, LB_CLIENT_AUTH_OPTIONAL, LB_TLS_1_2);
+    reload(p->ca, TLS_CLIENT_AUTH_OPTIONAL, TLS_FROM_1_2);
     connect_tls();
     resumed();
-    reload(p->ca, LB_CLIENT_AUTH_REQUIRED, LB_TLS_1_2);
+    reload(p->ca, TLS_CLIENT_AUTH_REQUIRED, TLS_FROM_1_2);
     anew();
     resumed();
 }
@@ -179,7 +179,7 @@ static void let_it_run_out(struct people *p)
     tls_files_write_new(&p->truck, "truck", "EC", 2);
     show(&p->truck);
     copy_file(p->truck.certificate, p->ca);
-    reload(p->ca, LB_CLIENT_AUTH_REQUIRED, LB_TLS_1_2);
+    reload(p->ca, TLS_CLIENT_AUTH_REQUIRED, TLS_FROM_1_2);
     time_t end = time(NULL) + 2;
     connect_tls();
     resumed();
@@ -200,10 +200,10 @@ static void ticket_ends_with_its_clients_certificate(void **state)
 
 static void renew_server_certificate(struct people *p)
 {
-    reload(p->ca, LB_CLIENT_AUTH_REQUIRED, LB_TLS_1_2);
+    reload(p->ca, TLS_CLIENT_AUTH_REQUIRED, TLS_FROM_1_2);
     connect_tls();
     tls_files_write_new(&rig.files, "localhost", "EC", 3600);
-    reload(p->ca, LB_CLIENT_AUTH_REQUIRED, LB_TLS_1_2);
+    reload(p->ca, TLS_CLIENT_AUTH_REQUIRED, TLS_FROM_1_2);
     resumed();
 }
 

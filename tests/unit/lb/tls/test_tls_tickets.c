@@ -2,7 +2,7 @@
  * The keys of session tickets: when the next one is made, which of them resume, and when a client gets
  * another ticket. The first 16 bytes of a ticket name its key.
  */
-#include "lb/tls/tls_tickets.h"
+#include "common/tls/tls_tickets.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,7 +30,7 @@ static int setup(void **state)
     made_before_ms = clock_monotonic_ms();
     assert_non_null(rig.tickets);
     SSL_CTX_free(rig.server_ctx);
-    rig.server_ctx = server_context(rig.tickets, LB_TLS_1_2);
+    rig.server_ctx = server_context(rig.tickets, TLS_FROM_1_2);
     return 0;
 }
 
@@ -158,7 +158,7 @@ static void tickets_of_other_keys_ask_for_a_full_handshake(void **state)
     connect_tls();
     name_of_key(name);
     SSL_CTX_free(rig.server_ctx);
-    rig.server_ctx = server_context(others, LB_TLS_1_2);
+    rig.server_ctx = server_context(others, TLS_FROM_1_2);
     resume(false);
     hang_up();
     SSL_CTX_free(rig.server_ctx);

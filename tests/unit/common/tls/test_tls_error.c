@@ -1,5 +1,5 @@
 /* Why a file or its content can't be used, in OpenSSL's words and the system's. */
-#include "lb/tls/tls_error.h"
+#include "common/tls/tls_error.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -10,8 +10,8 @@
  *            of it: one that is renewed would cost all devices a full handshake for nothing.
  * Errors:    false, with a sentence in `err`.
  */
-#ifndef FLOTILLA_LB_TLS_TLS_CLIENTS_H
-#define FLOTILLA_LB_TLS_TLS_CLIENTS_H
+#ifndef FLOTILLA_COMMON_TLS_TLS_CLIENTS_H
+#define FLOTILLA_COMMON_TLS_TLS_CLIENTS_H
 
 #include <openssl/types.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* The certificate and key that a listener shows: which files are taken, and what the others lack. */
-#include "lb/tls/tls_identity.h"
+#include "common/tls/tls_identity.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <openssl/err.h>
 
-#include "tests/unit/lb/tls_fixture.h"
+#include "tests/unit/tls_fixture.h"
 
 static struct tls_files ours;
 static SSL_CTX *ctx;

@@ -5,8 +5,8 @@
  * Errors:    false, with a sentence in `err` for whoever wrote the configuration: which file, and
  *            what is wrong with it.
  */
-#ifndef FLOTILLA_LB_TLS_TLS_IDENTITY_H
-#define FLOTILLA_LB_TLS_TLS_IDENTITY_H
+#ifndef FLOTILLA_COMMON_TLS_TLS_IDENTITY_H
+#define FLOTILLA_COMMON_TLS_TLS_IDENTITY_H
 
 #include <openssl/types.h>
 #include <stdbool.h>

@@ -2,7 +2,7 @@
  * The authorities whose clients a listener believes, and a client's name. Which tickets it resumes:
  * test_tls_clients_tickets.c.
  */
-#include "lb/tls/tls_clients.h"
+#include "common/tls/tls_clients.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 #include <cmocka.h>
 #include <openssl/err.h>
 
-#include "tests/unit/lb/tls_fixture.h"
+#include "tests/unit/tls_fixture.h"
 
 static struct tls_files one, two;
 static char both[96]; /* a file with the certificates of both, and one of them twice */
@@ -54,7 +54,7 @@ static int teardown(void **state)
     return 0;
 }
 
-static void load(const char *client_ca, enum lb_client_auth client_auth)
+static void load(const char *client_ca, enum tls_client_auth client_auth)
 {
     char err[256] = "";
     const struct tls_config config = {.client_ca = (char *)client_ca, .client_auth = client_auth};
@@ -62,7 +62,7 @@ static void load(const char *client_ca, enum lb_client_auth client_auth)
         fail_msg("%s", err);
 }
 
-static void refused(const char *client_ca, enum lb_client_auth client_auth, const char *reason)
+static void refused(const char *client_ca, enum tls_client_auth client_auth, const char *reason)
 {
     char err[256] = "";
     char expected[256];
@@ -76,11 +76,11 @@ static void refused(const char *client_ca, enum lb_client_auth client_auth, cons
 static void client_auth_says_whether_a_certificate_is_asked_for_and_needed(void **state)
 {
     (void)state;
-    load(one.certificate, LB_CLIENT_AUTH_NONE);
+    load(one.certificate, TLS_CLIENT_AUTH_NONE);
     assert_int_equal(SSL_CTX_get_verify_mode(ctx), SSL_VERIFY_NONE);
-    load(one.certificate, LB_CLIENT_AUTH_OPTIONAL);
+    load(one.certificate, TLS_CLIENT_AUTH_OPTIONAL);
     assert_int_equal(SSL_CTX_get_verify_mode(ctx), SSL_VERIFY_PEER);
-    load(one.certificate, LB_CLIENT_AUTH_REQUIRED);
+    load(one.certificate, TLS_CLIENT_AUTH_REQUIRED);
     assert_int_equal(SSL_CTX_get_verify_mode(ctx),
                      SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT);
 }
@@ -88,19 +88,19 @@ static void client_auth_says_whether_a_certificate_is_asked_for_and_needed(void 
 static void without_authorities_nobody_is_asked(void **state)
 {
     (void)state;
-    load(NULL, LB_CLIENT_AUTH_REQUIRED); /* the configuration's checks refuse it before */
+    load(NULL, TLS_CLIENT_AUTH_REQUIRED); /* the configuration's checks refuse it before */
     assert_int_equal(SSL_CTX_get_verify_mode(ctx), SSL_VERIFY_NONE);
 }
 
 static void each_authority_of_the_file_is_believed_and_named_once(void **state)
 {
     (void)state;
-    load(both, LB_CLIENT_AUTH_REQUIRED);
+    load(both, TLS_CLIENT_AUTH_REQUIRED);
     assert_int_equal(sk_X509_NAME_num(SSL_CTX_get_client_CA_list(ctx)), 2);
     append_file(one.certificate, both);
     SSL_CTX_free(ctx);
     ctx = SSL_CTX_new(TLS_server_method());
-    load(both, LB_CLIENT_AUTH_REQUIRED);
+    load(both, TLS_CLIENT_AUTH_REQUIRED);
     assert_int_equal(sk_X509_NAME_num(SSL_CTX_get_client_CA_list(ctx)), 2);
     assert_int_equal(sk_X509_OBJECT_num(X509_STORE_get0_objects(SSL_CTX_get_cert_store(ctx))), 2);
 }
@@ -108,8 +108,8 @@ static void each_authority_of_the_file_is_believed_and_named_once(void **state)
 static void a_file_that_is_no_certificate_is_refused_also_while_nobody_is_asked(void **state)
 {
     (void)state;
-    static const enum lb_client_auth auths[] = {LB_CLIENT_AUTH_NONE, LB_CLIENT_AUTH_OPTIONAL,
-                                                LB_CLIENT_AUTH_REQUIRED};
+    static const enum tls_client_auth auths[] = {TLS_CLIENT_AUTH_NONE, TLS_CLIENT_AUTH_OPTIONAL,
+                                                 TLS_CLIENT_AUTH_REQUIRED};
     for (size_t i = 0; i < sizeof(auths) / sizeof(auths[0]); i++) {
         refused("/nowhere/ca.pem", auths[i], "No such file or directory");
         refused("/tmp", auths[i], "Is a directory");

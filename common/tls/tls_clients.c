@@ -1,7 +1,7 @@
 /*
  * The file is read once: what is believed and what tickets are bound to can't be two versions of it.
  */
-#include "lb/tls/tls_clients.h"
+#include "common/tls/tls_clients.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lb/config/lb_config.h"
-#include "lb/tls/tls_error.h"
+#include "common/tls/tls_config.h"
+#include "common/tls/tls_error.h"
 
 /* What the tickets of a context are bound to: a hash over everything that was added, in order. */
 struct binding {
@@ -92,10 +92,10 @@ static SSL_TICKET_RETURN on_ticket_opened(SSL *ssl, SSL_SESSION *session, const 
     return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
 }
 
-static void verify_clients(SSL_CTX *ctx, enum lb_client_auth client_auth)
+static void verify_clients(SSL_CTX *ctx, enum tls_client_auth client_auth)
 {
     int mode = SSL_VERIFY_PEER;
-    if (client_auth == LB_CLIENT_AUTH_REQUIRED)
+    if (client_auth == TLS_CLIENT_AUTH_REQUIRED)
         mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
     SSL_CTX_set_verify(ctx, mode, NULL);
     SSL_CTX_set_session_ticket_cb(ctx, NULL, on_ticket_opened, NULL);
@@ -103,7 +103,7 @@ static void verify_clients(SSL_CTX *ctx, enum lb_client_auth client_auth)
 
 bool tls_clients_load(SSL_CTX *ctx, const struct tls_config *config, char *err, size_t errlen)
 {
-    bool asked = config->client_auth != LB_CLIENT_AUTH_NONE && config->client_ca != NULL;
+    bool asked = config->client_auth != TLS_CLIENT_AUTH_NONE && config->client_ca != NULL;
     struct binding b = {{0}};
     struct binding unused = {{0}};
     ERR_clear_error();
@@ -114,7 +114,7 @@ bool tls_clients_load(SSL_CTX *ctx, const struct tls_config *config, char *err, 
         !load_authorities(ctx, config->client_ca, asked ? &b : &unused, err, errlen))
         return false;
     if (asked)
-        verify_clients(ctx, (enum lb_client_auth)config->client_auth);
+        verify_clients(ctx, (enum tls_client_auth)config->client_auth);
     if (SSL_CTX_set_session_id_context(ctx, b.digest, sizeof(b.digest)) == 1)
         return true;
     snprintf(err, errlen, "client_auth: out of memory");

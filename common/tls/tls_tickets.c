@@ -1,7 +1,7 @@
 /*
  * The algorithms are fetched once here: OpenSSL 3.0 looks them up by name at each use otherwise.
  */
-#include "lb/tls/tls_tickets.h"
+#include "common/tls/tls_tickets.h"
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>

@@ -10,8 +10,8 @@
  * Ownership: must outlive every SSL_CTX it is installed in.
  * Units:     milliseconds of CLOCK_MONOTONIC.
  */
-#ifndef FLOTILLA_LB_TLS_TLS_TICKETS_H
-#define FLOTILLA_LB_TLS_TLS_TICKETS_H
+#ifndef FLOTILLA_COMMON_TLS_TLS_TICKETS_H
+#define FLOTILLA_COMMON_TLS_TLS_TICKETS_H
 
 #include <openssl/ssl.h>
 #include <stdbool.h>

@@ -2,8 +2,8 @@
  * For tests: a certificate that signs itself, in files, and a client to talk to a stream under
  * test.
  */
-#ifndef FLOTILLA_TESTS_UNIT_LB_TLS_FIXTURE_H
-#define FLOTILLA_TESTS_UNIT_LB_TLS_FIXTURE_H
+#ifndef FLOTILLA_TESTS_UNIT_TLS_FIXTURE_H
+#define FLOTILLA_TESTS_UNIT_TLS_FIXTURE_H
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lb/config/lb_config.h"
+#include "common/tls/tls_config.h"
 
 struct tls_files {
     char dir[64];

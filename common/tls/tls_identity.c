@@ -2,15 +2,15 @@
  * The key is read here rather than by SSL_CTX_use_PrivateKey_file, which says of most mistakes only
  * that some number was wrong.
  */
-#include "lb/tls/tls_identity.h"
+#include "common/tls/tls_identity.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 
-#include "lb/config/lb_config.h"
-#include "lb/tls/tls_error.h"
+#include "common/tls/tls_config.h"
+#include "common/tls/tls_error.h"
 
 static bool fail(char *err, size_t errlen, const char *what, const char *file)
 {

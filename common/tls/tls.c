@@ -1,17 +1,17 @@
 /*
  * Used while a configuration is loaded, on the control thread; connections never come here.
  */
-#include "lb/tls/tls.h"
+#include "common/tls/tls.h"
 
 #include <openssl/err.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "lb/tls/records/tls_provider.h"
-#include "lb/tls/tls_clients.h"
-#include "lb/tls/tls_error.h"
-#include "lb/tls/tls_identity.h"
-#include "lb/tls/tls_tickets.h"
+#include "common/tls/tls_clients.h"
+#include "common/tls/tls_config.h"
+#include "common/tls/tls_error.h"
+#include "common/tls/tls_identity.h"
+#include "common/tls/tls_tickets.h"
 
 /* Forward secrecy and AEAD only; what devices of the last ten years speak. */
 static const char ciphers_tls12[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
@@ -21,7 +21,7 @@ static const char ciphers_tls13[] =
 /* X25519 first, also because OpenSSL 3.0 checks a peer's point on P-256 by another multiplication:
  * that exchange costs it 65 us more. Devices that only have P-256 are served all the same. */
 static const char groups[] = "X25519:P-256:P-384";
-static const char *const alpn_names[] = {[LB_ALPN_MQTT] = "mqtt", [LB_ALPN_HTTP] = "http/1.1"};
+static const char *const alpn_names[] = {[TLS_ALPN_MQTT] = "mqtt", [TLS_ALPN_HTTP] = "http/1.1"};
 
 /* A client that says which protocols it speaks, and the listener's isn't among them, is told that by
  * an alert (RFC 7301, 3.2) rather than served something else. Most say nothing. `arg` is the name. */
@@ -43,7 +43,7 @@ static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *outle
 
 static bool set_policy(SSL_CTX *ctx, const struct tls_config *config)
 {
-    int min = config->min_version == LB_TLS_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION;
+    int min = config->min_version == TLS_FROM_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION;
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                  SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
                                  SSL_OP_IGNORE_UNEXPECTED_EOF);
@@ -67,14 +67,12 @@ static bool set_tickets(SSL_CTX *ctx, struct tls_tickets *tickets)
     return SSL_CTX_set_num_tickets(ctx, 1) == 1 && tls_tickets_install(tickets, ctx);
 }
 
-SSL_CTX *tls_context_new(const struct tls_config *config, struct tls_tickets *tickets, char *err,
-                         size_t errlen)
+SSL_CTX *tls_context_new(const struct tls_config *config, struct tls_tickets *tickets,
+                         const char *properties, char *err, size_t errlen)
 {
     char reason[160];
     ERR_clear_error();
-    const char *code =
-        config->records == LB_RECORDS_OPENSSL ? TLS_PROVIDER_NEVER : TLS_PROVIDER_FIRST;
-    SSL_CTX *ctx = SSL_CTX_new_ex(NULL, code, TLS_server_method());
+    SSL_CTX *ctx = SSL_CTX_new_ex(NULL, properties, TLS_server_method());
     if (ctx == NULL || !set_policy(ctx, config) || !set_tickets(ctx, tickets)) {
         snprintf(err, errlen, "TLS settings for certificate '%s': %s", config->certificate,
                  tls_error(reason, sizeof(reason)));
