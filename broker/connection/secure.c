@@ -3,6 +3,8 @@
 
 #include <openssl/ssl.h>
 
+#include "broker/auth/auth.h"
+#include "broker/auth/certificate/peer_certificate.h"
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
 #include "broker/connection/client_life.h"
@@ -11,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/log/log.h"
 #include "common/tls/tls_channel.h"
+#include "common/tls/tls_clients.h"
 
 enum { SECURING_NS = 5000000 }; /* a turn's handshakes */
 
@@ -46,9 +49,32 @@ static void refuse(struct client *c)
     client_close(c, END_TLS_HANDSHAKE);
 }
 
+/* Of the client, if identities are taken from it. False when out of memory. */
+static bool take_certificate(struct client *c)
+{
+    char name[128];
+    const X509 *shown = transport_peer_certificate(c->transport);
+    if (shown == NULL || !auth_wants_certificate(c->broker->auth, listener_config(c->listener)))
+        return true;
+    unsigned char *der = NULL;
+    int len = i2d_X509(shown, &der);
+    if (len < 0)
+        return false;
+    if (!tls_clients_common_name(shown, name, sizeof(name)))
+        name[0] = '\0';
+    peer_certificate_free(c->certificate); /* a proxy's word counts for less */
+    c->certificate = peer_certificate_new(name, der, (size_t)len);
+    OPENSSL_free(der);
+    return c->certificate != NULL;
+}
+
 static void finish(struct client *c)
 {
     struct broker_stats *stats = &c->broker->stats;
+    if (!take_certificate(c)) {
+        client_close_later(c, END_NO_MEMORY);
+        return;
+    }
     stats->tls_handshakes++;
     if (SSL_session_reused(tls_channel_ssl(transport_tls_channel(c->transport))))
         stats->tls_resumed++;

@@ -1,4 +1,5 @@
 """TLS on a broker's own listeners: versions, client certificates, reload, tickets, bad clients, WebSocket within."""
+import json
 import os
 import shutil
 import signal
@@ -12,7 +13,7 @@ import harness
 import mqtt_raw as m
 import websocket_raw as w
 from harness import eventually, free_port
-from services import Broker, Certificates, metric, program
+from services import Broker, Certificates, http, metric, program
 from test_proxy_protocol import v2
 
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
@@ -315,6 +316,38 @@ class Certified(TlsCase, harness.FleetTest):
             with self.assertRaises((m.Closed, OSError)):
                 m.Client.connected(self.broker.tls, self.unique(), tls=self.broker.context(VERSIONS[0], identity))
         eventually(lambda: self.broker.count("connections_closed_total", reason="tls_handshake") == before + 3, 5, "counted")
+
+
+class Named(TlsCase, harness.FleetTest):
+    """The name in a client's certificate is its user name."""
+
+    @staticmethod
+    def build(holder):
+        certificates = Certificates(holder.scope)
+        holder.broker = TlsBroker(holder.scope, settings={"client_ca": certificates.ca, "client_auth": "optional"}, config={
+            "auth": {"anonymous": False, "certificate": {"identity": "cn"}}}).start()
+        holder.good = certificates.server("good", "device-7")
+
+    def test_by_either_version_and_when_it_comes_back(self):
+        for version in VERSIONS:
+            context = self.broker.context(version, self.good)
+            for name in ("first-%d" % version, "again-%d" % version):
+                self.connected(context, name=name)
+                told = json.loads(http(self.broker.admin_port, "/api/clients/" + name)[1])
+                self.assertEqual(told["username"], "device-7")
+
+    def test_within_websocket(self):
+        context = self.broker.context(VERSIONS[1], self.good)
+        context.set_alpn_protocols(["http/1.1"])
+        client = w.WebSocket.connected(self.broker.wss, "browser", tls=context)
+        self.addCleanup(client.close)
+        told = json.loads(http(self.broker.admin_port, "/api/clients/browser")[1])
+        self.assertEqual(told["username"], "device-7")
+
+    def test_without_one_nobody_comes_in(self):
+        with m.Client(self.broker.tls, self.broker.context()) as client:
+            client.send(m.connect("c"))
+            self.assertIn(client.expect(m.CONNACK).return_code, (4, 5))
 
 
 class Reload(TlsCase, harness.FleetTest):

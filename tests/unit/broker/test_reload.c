@@ -72,11 +72,11 @@ static void keys_come_into_force(void **state)
 {
     struct core_bed *b = *state;
     struct broker *broker = bed_broker(b);
-    assert_int_equal(reload_file(b,
-                                 "limits: {max_packet_size: 4k, max_memory: 77M, max_inflight: 3}\n"
-                                 "mqtt: {max_qos: 1, drain: server_moved, server_reference: other}\n"
-                                 "drain_timeout: 3s\ngather: false\n"),
-                     1);
+    assert_int_equal(
+        reload_file(b, "limits: {max_packet_size: 4k, max_memory: 77M, max_inflight: 3}\n"
+                       "mqtt: {max_qos: 1, drain: server_moved, server_reference: other}\n"
+                       "drain_timeout: 3s\ngather: false\n"),
+        1);
     assert_int_equal(broker->config->limits.max_inflight, 3);
     assert_int_equal(broker->packet_limits[MQTT_PUBLISH], 4096);
     assert_int_equal(broker->memory.limit, 77 << 20);

@@ -123,8 +123,8 @@ static void all_of_it_has_room(void **state)
     struct core_bed *b = *state;
     memset(text, 'r', 256);
     text[256] = '\0';
-    b->core.config.mqtt =
-        (struct mqtt_config){.topic_alias_maximum = 9, .response_information = text};
+    b->core.config.mqtt = (struct mqtt_config){
+        .allow_empty_client_id = true, .topic_alias_maximum = 9, .response_information = text};
     b->core.config.limits.session_expiry_ms = 1000;
     b->core.config.limits.max_keep_alive_ms = 1500;
     struct mqtt_props p = taken(v5_join(b, "", true,

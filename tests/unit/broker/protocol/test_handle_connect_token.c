@@ -57,7 +57,8 @@ static void its_client_goes_by_the_tokens_name(void **state)
     assert_string_equal(c->client->who.username, "dev1");
     assert_int_equal(c->client->user_source, SOURCE_JWT);
     assert_true(wheel_is_set(&c->client->timer)); /* although it has no keep alive */
-    assert_int_equal(bed_connack(join(b, "d", "dev1", ",\"nbf\":99999999999")), MQTT_R_BAD_LOGIN);
+    assert_int_equal(bed_connack(join(b, "d", "dev1", ",\"nbf\":99999999999")),
+                     MQTT_R_NOT_AUTHORIZED);
 }
 
 static void it_may_only_what_the_token_says(void **state)

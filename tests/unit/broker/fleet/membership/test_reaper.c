@@ -30,7 +30,7 @@ static void answer_end(struct lone_node *n, const char *struck_off)
 {
     for (int i = 0; i < FLEET_GROUP_BUCKETS; i++) {
         redis_gets(n, "group_reap fl:{g}: " OTHER_HEX " 0");
-        redis_says(n, "[ :0 :0 ]");
+        redis_says(n, "[ :0 :0 ' ]");
     }
     for (int i = 0; i < FLEET_TOPIC_BUCKETS; i++) {
         redis_gets(n, "HDEL fl:{t}:hw " OTHER_HEX);
