@@ -24,10 +24,12 @@ static void without_a_place_the_file_is_named_alone(void **state)
 {
     (void)state;
     struct config_error err;
-    assert_false(config_fail(&err, "t.yaml", (struct config_position){.line = 0, .column = 0}, "key", "missing"));
+    assert_false(config_fail(&err, "t.yaml", (struct config_position){.line = 0, .column = 0},
+                             "key", "missing"));
     assert_string_equal(err.text, "t.yaml: key: missing");
     assert_int_equal(err.line, 0);
-    (void)config_fail(&err, "t.yaml", (struct config_position){.line = 1, .column = 1}, "key", "missing");
+    (void)config_fail(&err, "t.yaml", (struct config_position){.line = 1, .column = 1}, "key",
+                      "missing");
     assert_string_equal(err.text, "t.yaml:1:1: key: missing"); /* the file's first byte */
 }
 
@@ -35,9 +37,11 @@ static void without_a_key_none_is_named(void **state)
 {
     (void)state;
     struct config_error err;
-    (void)config_fail(&err, "t.yaml", (struct config_position){.line = 0, .column = 0}, NULL, "wrong");
+    (void)config_fail(&err, "t.yaml", (struct config_position){.line = 0, .column = 0}, NULL,
+                      "wrong");
     assert_string_equal(err.text, "t.yaml: wrong");
-    (void)config_fail(&err, "t.yaml", (struct config_position){.line = 0, .column = 0}, "", "wrong");
+    (void)config_fail(&err, "t.yaml", (struct config_position){.line = 0, .column = 0}, "",
+                      "wrong");
     assert_string_equal(err.text, "t.yaml: wrong");
 }
 
@@ -45,8 +49,8 @@ static void a_message_is_one_line_whatever_the_file_holds(void **state)
 {
     (void)state;
     struct config_error err;
-    (void)config_fail(&err, "t.yaml", (struct config_position){.line = 0, .column = 0}, "a\nb", "got '%s'",
-                      "\x1b[1m\x1f\x7f ~\xc3\xa9");
+    (void)config_fail(&err, "t.yaml", (struct config_position){.line = 0, .column = 0}, "a\nb",
+                      "got '%s'", "\x1b[1m\x1f\x7f ~\xc3\xa9");
     assert_string_equal(err.text, "t.yaml: a?b: got '?[1m?? ~\xc3\xa9'");
 }
 
@@ -57,9 +61,11 @@ static void what_is_too_long_is_cut(void **state)
     char path[600];
     memset(path, 'k', sizeof(path) - 1);
     path[sizeof(path) - 1] = '\0';
-    assert_false(config_fail(&err, "t.yaml", (struct config_position){.line = 1, .column = 1}, path, "%s", path));
+    assert_false(config_fail(&err, "t.yaml", (struct config_position){.line = 1, .column = 1}, path,
+                             "%s", path));
     assert_int_equal(strlen(err.text), sizeof(err.text) - 1);
-    assert_false(config_fail(&err, path, (struct config_position){.line = 1, .column = 1}, "key", "wrong"));
+    assert_false(
+        config_fail(&err, path, (struct config_position){.line = 1, .column = 1}, "key", "wrong"));
     assert_int_equal(strlen(err.text), sizeof(err.text) - 1);
 }
 

@@ -20,7 +20,11 @@ struct item {
 };
 static const struct config_field item_fields[] = {
     {.key = "name", .kind = CONFIG_STRING, .at = offsetof(struct item, name), .required = true},
-    {.key = "weight", .kind = CONFIG_UINT, .at = offsetof(struct item, weight), .max = 100, .fallback = "1"},
+    {.key = "weight",
+     .kind = CONFIG_UINT,
+     .at = offsetof(struct item, weight),
+     .max = 100,
+     .fallback = "1"},
 };
 static const struct config_schema item_schema = CONFIG_SCHEMA(struct item, item_fields);
 
@@ -41,8 +45,14 @@ struct root {
 };
 static const struct config_field root_fields[] = {
     {.key = "items", .kind = CONFIG_LIST, .at = offsetof(struct root, items), .sub = &item_schema},
-    {.key = "limits", .kind = CONFIG_STRUCT, .at = offsetof(struct root, limits), .sub = &limits_schema},
-    {.key = "password", .kind = CONFIG_STRING, .at = offsetof(struct root, password), .secret = true},
+    {.key = "limits",
+     .kind = CONFIG_STRUCT,
+     .at = offsetof(struct root, limits),
+     .sub = &limits_schema},
+    {.key = "password",
+     .kind = CONFIG_STRING,
+     .at = offsetof(struct root, password),
+     .secret = true},
     {.key = "password", .kind = CONFIG_POSITION, .at = offsetof(struct root, password_at)},
 };
 static const struct config_schema root_schema = CONFIG_SCHEMA(struct root, root_fields);
@@ -74,7 +84,8 @@ static void put(const char *name, const char *text)
     fclose(f);
 }
 
-static const char *const names[] = {"main.yaml", "a.yaml", "b.yaml", "c.yaml", "password", "conf.d/10.yaml",
+static const char *const names[] = {"main.yaml",      "a.yaml",          "b.yaml",
+                                    "c.yaml",         "password",        "conf.d/10.yaml",
                                     "conf.d/20.yaml", "conf.d/deep.yaml"};
 
 static int empty_folder(void **state)

@@ -39,7 +39,8 @@ static void variables_are_replaced(void **state)
     stands_for("plain", "plain");
     stands_for("", "");
     stands_for("${FLOTILLA_TEST_HOST}", "redis-1");
-    stands_for("redis://${FLOTILLA_TEST_HOST}:6379/${FLOTILLA_TEST_HOST}", "redis://redis-1:6379/redis-1");
+    stands_for("redis://${FLOTILLA_TEST_HOST}:6379/${FLOTILLA_TEST_HOST}",
+               "redis://redis-1:6379/redis-1");
     stands_for("a${FLOTILLA_TEST_EMPTY}b", "ab");
     stands_for("${FLOTILLA_TEST_NONE:-7}", "7");
     stands_for("${FLOTILLA_TEST_NONE:-}", "");
