@@ -21,8 +21,8 @@ static bool parse(const char *name, const char *text, size_t len,
     memset(err, 0, sizeof(*err));
     if (!config_yaml_parse(name, text, len, &doc, err))
         return false;
-    bool ok = (!is_file || config_include(&doc, name, err)) &&
-              config_fill(name, &doc, schema, out, err);
+    bool ok =
+        (!is_file || config_include(&doc, name, err)) && config_fill(name, &doc, schema, out, err);
     yaml_document_delete(&doc);
     if (!ok)
         config_free(schema, out);

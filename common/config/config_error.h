@@ -19,7 +19,8 @@ struct config_error {
  * report with config_fail. */
 struct config_position {
     int line, column;
-    unsigned file; /* config_file.h: the file that stands there, not the one that a report names. 0: that one */
+    unsigned
+        file; /* config_file.h: the file that stands there, not the one that a report names. 0: that one */
 };
 
 /* Writes an error in the form of the loader's own; returns false. */

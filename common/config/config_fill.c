@@ -77,7 +77,8 @@ static bool fail_expected(struct loader *l, const struct config_field *f, const 
 }
 
 /* `text` is what the value stands for, which may not be what is written. */
-static bool fail_text(struct loader *l, const struct config_field *f, const yaml_node_t *node, const char *text)
+static bool fail_text(struct loader *l, const struct config_field *f, const yaml_node_t *node,
+                      const char *text)
 {
     char expected[256];
     config_scalar_expected(f, text, expected, sizeof(expected));
@@ -85,7 +86,8 @@ static bool fail_text(struct loader *l, const struct config_field *f, const yaml
         return fail(l, node, "expected %s", expected);
     if (strcmp(text, config_yaml_text(node)) == 0)
         return fail(l, node, "expected %s, got '%.40s'", expected, text);
-    return fail(l, node, "expected %s, got '%.40s' by '%.40s'", expected, text, config_yaml_text(node));
+    return fail(l, node, "expected %s, got '%.40s' by '%.40s'", expected, text,
+                config_yaml_text(node));
 }
 
 static bool fail_unknown_key(struct loader *l, const struct config_schema *schema,
@@ -109,8 +111,8 @@ static bool fail_unknown_key(struct loader *l, const struct config_schema *schem
 
 /* ---- filling values ---- */
 
-static bool fill_text(struct loader *l, const struct config_field *f, const yaml_node_t *node, const char *text,
-                      char *value)
+static bool fill_text(struct loader *l, const struct config_field *f, const yaml_node_t *node,
+                      const char *text, char *value)
 {
     switch (config_scalar_store(f, text, value)) {
     case CONFIG_SCALAR_OK:

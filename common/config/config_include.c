@@ -23,9 +23,11 @@ struct inclusion {
     unsigned *files;
 };
 
-static bool include_all(yaml_document_t *doc, const char *path, struct config_error *err, unsigned *files, int level);
+static bool include_all(yaml_document_t *doc, const char *path, struct config_error *err,
+                        unsigned *files, int level);
 
-static bool fail_at(struct config_error *err, const char *path, const yaml_node_t *node, const char *what)
+static bool fail_at(struct config_error *err, const char *path, const yaml_node_t *node,
+                    const char *what)
 {
     return config_fail(err, path, config_yaml_position(node), "include", "%s", what);
 }
@@ -36,7 +38,8 @@ static int copy(struct inclusion *in, int id);
 
 static bool copy_items(struct inclusion *in, const yaml_node_t *from, int to)
 {
-    for (const yaml_node_item_t *i = from->data.sequence.items.start; i < from->data.sequence.items.top; i++) {
+    for (const yaml_node_item_t *i = from->data.sequence.items.start;
+         i < from->data.sequence.items.top; i++) {
         int item = copy(in, *i);
         if (item == 0 || !yaml_document_append_sequence_item(in->to, to, item))
             return false;
@@ -53,7 +56,8 @@ static bool copy_pair(struct inclusion *in, const yaml_node_pair_t *pair, int to
 
 static bool copy_pairs(struct inclusion *in, const yaml_node_t *from, int to)
 {
-    for (const yaml_node_pair_t *p = from->data.mapping.pairs.start; p < from->data.mapping.pairs.top; p++)
+    for (const yaml_node_pair_t *p = from->data.mapping.pairs.start;
+         p < from->data.mapping.pairs.top; p++)
         if (!copy_pair(in, p, to))
             return false;
     return true;
@@ -63,8 +67,8 @@ static int copy_alone(struct inclusion *in, const yaml_node_t *node)
 {
     switch (node->type) {
     case YAML_SCALAR_NODE:
-        return yaml_document_add_scalar(in->to, node->tag, node->data.scalar.value, (int)node->data.scalar.length,
-                                        node->data.scalar.style);
+        return yaml_document_add_scalar(in->to, node->tag, node->data.scalar.value,
+                                        (int)node->data.scalar.length, node->data.scalar.style);
     case YAML_SEQUENCE_NODE:
         return yaml_document_add_sequence(in->to, node->tag, node->data.sequence.style);
     case YAML_MAPPING_NODE:
@@ -86,7 +90,8 @@ static int copy(struct inclusion *in, int id)
         return 0;
     in->copies[id - 1] = to; /* before what is in it, which may be an alias of it */
     yaml_document_get_node(in->to, to)->start_mark = node->start_mark;
-    bool whole = node->type == YAML_SCALAR_NODE || (node->type == YAML_SEQUENCE_NODE && copy_items(in, node, to)) ||
+    bool whole = node->type == YAML_SCALAR_NODE ||
+                 (node->type == YAML_SEQUENCE_NODE && copy_items(in, node, to)) ||
                  (node->type == YAML_MAPPING_NODE && copy_pairs(in, node, to));
     return whole ? to : 0;
 }
@@ -103,7 +108,8 @@ static bool is_same_key(const yaml_node_t *a, const yaml_node_t *b)
 static int find_value(yaml_document_t *doc, int mapping, const yaml_node_t *key)
 {
     const yaml_node_t *node = yaml_document_get_node(doc, mapping);
-    for (const yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++)
+    for (const yaml_node_pair_t *p = node->data.mapping.pairs.start;
+         p < node->data.mapping.pairs.top; p++)
         if (is_same_key(yaml_document_get_node(doc, p->key), key))
             return p->value;
     return 0;
@@ -114,8 +120,8 @@ static bool fail_twice(struct inclusion *in, const yaml_node_t *key, const yaml_
     struct config_position at = config_yaml_position(first);
     const char *file = config_file_name(at.file);
     return config_fail(in->err, in->path, config_yaml_position(key), config_yaml_text(key),
-                       "expected it in one file only, it is also in %s:%d", file != NULL ? file : "another one",
-                       at.line);
+                       "expected it in one file only, it is also in %s:%d",
+                       file != NULL ? file : "another one", at.line);
 }
 
 static bool merge(struct inclusion *in, int to, const yaml_node_t *from, int depth);
@@ -139,13 +145,15 @@ static bool merge(struct inclusion *in, int to, const yaml_node_t *from, int dep
 {
     if (depth > DEPTH_MAX)
         return fail_at(in->err, in->path, from, "expected at most 32 levels of nesting");
-    for (const yaml_node_pair_t *p = from->data.mapping.pairs.start; p < from->data.mapping.pairs.top; p++)
+    for (const yaml_node_pair_t *p = from->data.mapping.pairs.start;
+         p < from->data.mapping.pairs.top; p++)
         if (!merge_pair(in, to, p, depth))
             return false;
     return true;
 }
 
-static bool merge_documents(yaml_document_t *doc, yaml_document_t *from, const char *path, struct config_error *err)
+static bool merge_documents(yaml_document_t *doc, yaml_document_t *from, const char *path,
+                            struct config_error *err)
 {
     size_t count = (size_t)(from->nodes.top - from->nodes.start);
     yaml_node_t *root = yaml_document_get_root_node(from);
@@ -155,21 +163,23 @@ static bool merge_documents(yaml_document_t *doc, yaml_document_t *from, const c
         return config_fail(err, path, config_yaml_position(root), NULL, "expected a mapping");
     struct inclusion in = {.to = doc, .from = from, .path = path, .err = err};
     in.copies = calloc(count, sizeof(in.copies[0]));
-    bool ok = in.copies != NULL ? merge(&in, 1, root, 0) : fail_at(err, path, NULL, "out of memory");
+    bool ok =
+        in.copies != NULL ? merge(&in, 1, root, 0) : fail_at(err, path, NULL, "out of memory");
     free(in.copies);
     return ok;
 }
 
 /* ---- files ---- */
 
-static bool include_file(yaml_document_t *doc, const char *path, struct config_error *err, unsigned *files, int level)
+static bool include_file(yaml_document_t *doc, const char *path, struct config_error *err,
+                         unsigned *files, int level)
 {
     yaml_document_t from;
     size_t len;
     char *text = config_yaml_read(path, &len);
     if (text == NULL)
-        return config_fail(err, path, (struct config_position){0}, NULL, "expected a readable file: %s",
-                           strerror(errno));
+        return config_fail(err, path, (struct config_position){0}, NULL,
+                           "expected a readable file: %s", strerror(errno));
     bool ok = config_yaml_parse(path, text, len, &from, err);
     free(text);
     if (!ok)
@@ -181,20 +191,23 @@ static bool include_file(yaml_document_t *doc, const char *path, struct config_e
 }
 
 /* All that match, by their names; a name without a pattern is there or an error. */
-static bool include_pattern(yaml_document_t *doc, const char *path, const yaml_node_t *at, const char *pattern,
-                            struct config_error *err, unsigned *files, int level)
+static bool include_pattern(yaml_document_t *doc, const char *path, const yaml_node_t *at,
+                            const char *pattern, struct config_error *err, unsigned *files,
+                            int level)
 {
     glob_t found = {0};
-    struct config_position position = config_yaml_position(at); /* `at` moves as the document grows */
+    struct config_position position =
+        config_yaml_position(at); /* `at` moves as the document grows */
     bool ok = true;
     int result = glob(pattern, GLOB_NOMAGIC, NULL, &found);
     if (result != 0 && result != GLOB_NOMATCH)
-        ok = config_fail(err, path, position, "include", "expected a readable folder: '%.200s'", pattern);
+        ok = config_fail(err, path, position, "include", "expected a readable folder: '%.200s'",
+                         pattern);
     for (size_t i = 0; ok && result == 0 && i < found.gl_pathc; i++) {
         if (level >= LEVELS_MAX || ++*files > FILES_MAX)
             ok = config_fail(err, path, position, "include",
-                             "expected at most %d files in %d levels; does a file include itself?", FILES_MAX,
-                             LEVELS_MAX);
+                             "expected at most %d files in %d levels; does a file include itself?",
+                             FILES_MAX, LEVELS_MAX);
         else
             ok = include_file(doc, found.gl_pathv[i], err, files, level);
     }
@@ -202,8 +215,8 @@ static bool include_pattern(yaml_document_t *doc, const char *path, const yaml_n
     return ok;
 }
 
-static bool include_name(yaml_document_t *doc, const char *path, int name, struct config_error *err, unsigned *files,
-                         int level)
+static bool include_name(yaml_document_t *doc, const char *path, int name, struct config_error *err,
+                         unsigned *files, int level)
 {
     const yaml_node_t *node = yaml_document_get_node(doc, name);
     char why[320];
@@ -239,7 +252,8 @@ static int take_names(yaml_document_t *doc)
     return 0;
 }
 
-static bool include_all(yaml_document_t *doc, const char *path, struct config_error *err, unsigned *files, int level)
+static bool include_all(yaml_document_t *doc, const char *path, struct config_error *err,
+                        unsigned *files, int level)
 {
     int names = take_names(doc);
     if (names == 0)

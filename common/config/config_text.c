@@ -40,7 +40,8 @@ static bool is_name(const char *name)
 {
     if (name[0] == '\0' || (name[0] >= '0' && name[0] <= '9'))
         return false;
-    return name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
+    return name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")] ==
+           '\0';
 }
 
 /* What is between the braces, `len` characters: adds what it stands for. False: `why` says so. */
@@ -51,8 +52,8 @@ static bool add_variable(struct text *t, const char *inside, size_t len, char *w
     char name[NAME_MAX_BYTES + 1];
     snprintf(name, sizeof(name), "%.*s", name_len < sizeof(name) ? (int)name_len : 0, inside);
     if (!is_name(name)) {
-        snprintf(why, size, "expected the name of an environment variable in '${%.*s}'", len < 64 ? (int)len : 64,
-                 inside);
+        snprintf(why, size, "expected the name of an environment variable in '${%.*s}'",
+                 len < 64 ? (int)len : 64, inside);
         return false;
     }
     const char *value = getenv(name);
@@ -60,7 +61,8 @@ static bool add_variable(struct text *t, const char *inside, size_t len, char *w
         snprintf(why, size, "expected the environment variable '%.100s' to be set", name);
         return false;
     }
-    bool added = value != NULL ? add(t, value, strlen(value)) : add(t, otherwise + 2, len - name_len - 2);
+    bool added =
+        value != NULL ? add(t, value, strlen(value)) : add(t, otherwise + 2, len - name_len - 2);
     if (!added)
         snprintf(why, size, "expected at most 64 kB of text");
     return added;
