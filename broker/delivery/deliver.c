@@ -228,7 +228,7 @@ size_t deliver_queue_bytes(const struct client *c)
     return c->queue != NULL ? c->queue->bytes : 0;
 }
 
-static bool has_room(struct client *c)
+static inline __attribute__((always_inline)) bool has_room(struct client *c)
 {
     size_t pending = c->output.pending;
     if (pending >= OUTPUT_HIGH_TIGHT &&
