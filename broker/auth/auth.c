@@ -219,6 +219,8 @@ static void on_reloaded(void *arg, struct auth_files *fresh, struct broker_confi
     }
     struct auth_files old = a->files;
     (void)use_files(a, fresh);
+    if (!source_http_changed(&a->http))
+        LOG_ERROR("auth_reload_failed", KV_STR("err", "auth.http.authorization: out of memory"));
     auth_reload_dispose(a->reload, &old);
     LOG_INFO("auth_reloaded");
     auth_changed(a);
@@ -240,8 +242,11 @@ struct auth *auth_new(struct event_base *base, const struct broker_config *confi
     if (a->reload == NULL || !doors_make(a) ||
         !auth_files_load(&config->auth, hash_key, &files, err, errlen))
         goto fail;
-    if (use_files(a, &files) && source_http_set(&a->http, &config->auth.http, a->logins))
+    bool used = use_files(a, &files);
+    if (used && source_http_set(&a->http, &config->auth.http, a->logins))
         return a;
+    if (used)
+        files = (struct auth_files){0}; /* a's */
     snprintf(err, errlen, "auth: out of memory or threads");
 fail:
     auth_files_free(&files);
@@ -351,7 +356,8 @@ bool auth_still_admits(const struct auth *a, const struct listener_config *l,
 {
     const struct door *d = door_of(a, l);
     const struct source *s = chain_find(&d->chain, source);
-    if (username == NULL || !chain_knows_anybody(&d->chain))
+    bool needs_name = source != SOURCE_HTTP; /* which may know a client by its id or address */
+    if ((username == NULL && needs_name) || !chain_knows_anybody(&d->chain))
         s = &d->end.source;
     return s != NULL && s->ops->still_admits(s, slice_of(username), stamp);
 }

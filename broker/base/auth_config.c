@@ -75,7 +75,6 @@ static const struct config_field auth_fields[] = {
      .kind = CONFIG_STRUCT,
      FIELD(auth_config, http),
      .sub = &http_auth_schema,
-     .fixed = true,
      .help = "A service that is asked who a client is."},
     {.key = "certificate",
      .kind = CONFIG_STRUCT,

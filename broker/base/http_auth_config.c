@@ -11,6 +11,7 @@ static const struct config_field http_fields[] = {
      .kind = CONFIG_STRING,
      FIELD(http_auth_config, url),
      .check = http_client_check_url,
+     .fixed = true,
      .help = "A service that is asked by POST who a client is (docs/broker.md has question and "
              "answers): https, or http on this machine. Redirects aren't followed."},
     {.key = "authorization",
@@ -21,6 +22,7 @@ static const struct config_field http_fields[] = {
     {.key = "ca_file",
      .kind = CONFIG_STRING,
      FIELD(http_auth_config, ca_file),
+     .fixed = true,
      .help = "PEM file with the authorities that its certificate is verified against, instead of "
              "the system's."},
     {.key = "timeout",
@@ -28,7 +30,8 @@ static const struct config_field http_fields[] = {
      FIELD(http_auth_config, timeout_ms),
      .min = 100,
      .max = 60000,
-     .fallback = "3s",
+     .fallback = "2s",
+     .fixed = true,
      .help = "How long it may take to answer; then it has failed. Below auth.login_timeout."},
     {.key = "max_requests",
      .kind = CONFIG_UINT,
@@ -37,6 +40,7 @@ static const struct config_field http_fields[] = {
      .max = 10000,
      .fallback = "256",
      .unit = "requests",
+     .fixed = true,
      .help = "Questions under way at once; one more login counts as a failure of the service."},
     {.key = "remember",
      .kind = CONFIG_DURATION,

@@ -54,6 +54,8 @@ static bool take_certificate(struct client *c)
 {
     char name[128];
     const X509 *shown = transport_peer_certificate(c->transport);
+    if (c->proxied) /* it is the proxy's own: who is behind it stands in the PROXY header, or nowhere */
+        return true;
     if (shown == NULL || !auth_wants_certificate(c->broker->auth, listener_config(c->listener)))
         return true;
     unsigned char *der = NULL;
@@ -62,7 +64,6 @@ static bool take_certificate(struct client *c)
         return false;
     if (!tls_clients_common_name(shown, name, sizeof(name)))
         name[0] = '\0';
-    peer_certificate_free(c->certificate); /* a proxy's word counts for less */
     c->certificate = peer_certificate_new(name, der, (size_t)len);
     OPENSSL_free(der);
     return c->certificate != NULL;

@@ -1,6 +1,7 @@
 /* The doing; what is decided about a request, and why, is in net/websocket_upgrade.c. */
 #include "broker/connection/upgrade.h"
 
+#include "broker/auth/certificate/peer_certificate.h"
 #include "broker/base/broker_config.h"
 #include "broker/client/client.h"
 #include "broker/connection/client_life.h"
@@ -55,8 +56,11 @@ static bool write_answer(struct client *c, const struct websocket_upgrade *u)
 static void go_on(struct client *c, struct transport *t, bool trusted,
                   const struct websocket_upgrade *u)
 {
-    if (u->has_real_ip)
-        crowd_leave(c); /* another proxy's address, perhaps */
+    if (u->has_real_ip) { /* what is known so far is of another proxy */
+        crowd_leave(c);
+        peer_certificate_free(c->certificate);
+        c->certificate = NULL;
+    }
     c->transport = t;
     if (trusted)
         c->proxied = u->has_real_ip;

@@ -339,10 +339,11 @@ static void on_taken(void *arg, enum store_status status, const struct store_sha
     for (size_t i = 0; i < count; i++)
         if (!here || !shares_hold(c, m, &entries[i]))
             shares_refuse(c, &entries[i]);
-    m->behind = is_hashed(b) && (more == STORE_MORE || status != STORE_OK);
+    /* What came while it was taken has said so: that stays. */
+    m->behind |= is_hashed(b) && (more == STORE_MORE || status != STORE_OK);
     m->passed = more == STORE_MORE_OTHERS;
-    if (g != NULL)
-        g->behind = status == STORE_OK ? more != STORE_MORE_NONE : g->behind;
+    if (g != NULL && (status != STORE_OK || more != STORE_MORE_NONE))
+        g->behind = true;
     if (here)
         send_waiting(c);
     if (here && m->behind)
@@ -358,6 +359,10 @@ static void on_taken(void *arg, enum store_status status, const struct store_sha
 static void take(struct client *c, struct membership *m, uint32_t count)
 {
     struct store_member member = member_of(c, m);
+    struct share_group *g = find_group(c->broker, membership_filter(m));
+    if (g != NULL)
+        g->behind = false;
+    m->behind = false;
     membership_expects(m, 0, count);
     c->ops++;
     store_share_take(c->broker->store, &member, count, on_taken, m);

@@ -69,6 +69,13 @@ static bool take_certificate(struct client *c, const struct proxy_info *info)
     return c->certificate != NULL;
 }
 
+/* Whose X-Real-IP will say who is behind it. */
+static bool is_another_proxy(const struct client *c)
+{
+    return client_first_state(c->listener) == CLIENT_UPGRADING &&
+           listener_trusts(c->listener, &c->transport->peer);
+}
+
 /* Takes the PROXY header off the start. Returns its length, or 0: more is needed, or closed. */
 static size_t take_proxy_header(struct client *c, const uint8_t *buf, size_t len, uint32_t *need)
 {
@@ -90,7 +97,7 @@ static size_t take_proxy_header(struct client *c, const uint8_t *buf, size_t len
         if (!info.local) {
             c->transport->peer = peer_from_sockaddr((const struct sockaddr *)&info.source);
             c->proxied = true;
-            if (!crowd_admit_address(c))
+            if (!is_another_proxy(c) && !crowd_admit_address(c))
                 return 0;
         }
         if (!take_certificate(c, &info)) {

@@ -120,6 +120,9 @@ struct users_redis *users_redis_open(const struct users_redis_place *place, char
     struct redis_url url;
     struct fleet_keys keys;
     const char *wrong = redis_url_parse(place->url, &url);
+    if (wrong == NULL && url.tls)
+        wrong = "a Redis without TLS (rediss:// isn't spoken here; use a local tunnel, such as "
+                "stunnel)";
     if (wrong == NULL && place->fleet != NULL)
         wrong = fleet_name_check(place->fleet);
     if (wrong != NULL) {

@@ -7,12 +7,13 @@
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/config/config_file.h"
 #include "common/config/config_text.h"
 #include "common/config/config_yaml.h"
 
-enum { FILES_MAX = 256, LEVELS_MAX = 8, DEPTH_MAX = 32 };
+enum { FILES_MAX = 256, LEVELS_MAX = 8, DEPTH_MAX = 32, VALUES_MAX = 100000 };
 
 /* One inclusion under way. */
 struct inclusion {
@@ -20,7 +21,7 @@ struct inclusion {
     int *copies; /* of each node of `from`: its copy's number, 0 none yet. Aliases share one */
     const char *path;
     struct config_error *err;
-    unsigned *files;
+    unsigned values; /* merged */
 };
 
 static bool include_all(yaml_document_t *doc, const char *path, struct config_error *err,
@@ -131,6 +132,13 @@ static bool merge_pair(struct inclusion *in, int to, const yaml_node_pair_t *pai
     const yaml_node_t *key = yaml_document_get_node(in->from, pair->key);
     const yaml_node_t *value = yaml_document_get_node(in->from, pair->value);
     int there = find_value(in->to, to, key);
+    /* Aliases could make few lines many. */
+    in->values +=
+        1 + (value->type == YAML_SEQUENCE_NODE
+                 ? (unsigned)(value->data.sequence.items.top - value->data.sequence.items.start)
+                 : 0);
+    if (in->values > VALUES_MAX)
+        return fail_at(in->err, in->path, key, "expected at most 100,000 values");
     if (there == 0)
         return copy_pair(in, pair, to) || fail_at(in->err, in->path, key, "out of memory");
     const yaml_node_t *old = yaml_document_get_node(in->to, there);
@@ -176,6 +184,9 @@ static bool include_file(yaml_document_t *doc, const char *path, struct config_e
 {
     yaml_document_t from;
     size_t len;
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) /* a pipe could keep its reader for ever */
+        return config_fail(err, path, (struct config_position){0}, NULL, "expected a file");
     char *text = config_yaml_read(path, &len);
     if (text == NULL)
         return config_fail(err, path, (struct config_position){0}, NULL,

@@ -24,11 +24,17 @@ struct http_request {
     LIST_ENTRY(http_request) link;
 };
 
+struct former {
+    struct curl_slist *headers;
+    struct former *next;
+};
+
 struct http_client {
     struct event_base *base;
     struct http_client_config config;
     CURLM *multi;
     struct curl_slist *headers;
+    struct former *former; /* headers that requests under way may have */
     struct event *timer;
     char *ca_file;
     uint32_t under_way;
@@ -42,10 +48,21 @@ static void start_curl(void)
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
+static void forget_former(struct http_client *c)
+{
+    while (c->former != NULL) {
+        struct former *f = c->former;
+        c->former = f->next;
+        curl_slist_free_all(f->headers);
+        free(f);
+    }
+}
+
 static void free_request(struct http_request *r)
 {
+    struct http_client *c = r->client;
     LIST_REMOVE(r, link);
-    r->client->under_way--;
+    c->under_way--;
     if (r->easy != NULL) {
         curl_multi_remove_handle(r->client->multi, r->easy);
         curl_easy_cleanup(r->easy);
@@ -53,6 +70,8 @@ static void free_request(struct http_request *r)
     OPENSSL_clear_free(r->body, r->body_len);
     free(r->answer);
     free(r);
+    if (c->under_way == 0)
+        forget_former(c);
 }
 
 void http_request_cancel(struct http_request *r)
@@ -111,6 +130,8 @@ static bool set_up(struct http_request *r, const char *url)
         curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
         curl_easy_setopt(e, CURLOPT_NOPROXY, "*") == CURLE_OK &&
         curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+        /* or whoever gives up waits for the thread that looks the name up */
+        curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
         curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)c->config.timeout_ms) == CURLE_OK &&
         curl_easy_setopt(e, CURLOPT_HTTPHEADER, c->headers) == CURLE_OK &&
         curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len) == CURLE_OK &&
@@ -203,20 +224,35 @@ static int watch_time(CURLM *multi, long ms, void *arg)
     return event_add(c->timer, &at);
 }
 
-static bool make_headers(struct http_client *c)
+/* NULL when out of memory. */
+static struct curl_slist *make_headers(const char *authorization)
 {
     char line[4200];
-    c->headers = curl_slist_append(NULL, "Content-Type: application/json");
-    if (c->headers == NULL)
-        return false;
-    if (c->config.authorization == NULL)
-        return true;
-    snprintf(line, sizeof(line), "Authorization: %.4096s", c->config.authorization);
-    struct curl_slist *longer = curl_slist_append(c->headers, line);
+    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+    if (headers == NULL || authorization == NULL || authorization[0] == '\0')
+        return headers;
+    snprintf(line, sizeof(line), "Authorization: %.4096s", authorization);
+    struct curl_slist *longer = curl_slist_append(headers, line);
     OPENSSL_cleanse(line, sizeof(line));
-    if (longer != NULL)
-        c->headers = longer;
-    return longer != NULL;
+    if (longer == NULL)
+        curl_slist_free_all(headers);
+    return longer;
+}
+
+bool http_client_set_authorization(struct http_client *c, const char *authorization)
+{
+    struct curl_slist *headers = make_headers(authorization);
+    struct former *former = headers != NULL ? malloc(sizeof(*former)) : NULL;
+    if (former == NULL) {
+        curl_slist_free_all(headers);
+        return false;
+    }
+    *former = (struct former){.headers = c->headers, .next = c->former};
+    c->former = former;
+    c->headers = headers;
+    if (c->under_way == 0)
+        forget_former(c);
+    return true;
 }
 
 struct http_client *http_client_new(struct event_base *base,
@@ -235,7 +271,8 @@ struct http_client *http_client_new(struct event_base *base,
     if (config->ca_file != NULL && config->ca_file[0] != '\0')
         c->ca_file = strdup(config->ca_file);
     bool named = config->ca_file == NULL || config->ca_file[0] == '\0' || c->ca_file != NULL;
-    if (c->timer == NULL || c->multi == NULL || !named || !make_headers(c)) {
+    c->headers = make_headers(config->authorization);
+    if (c->timer == NULL || c->multi == NULL || !named || c->headers == NULL) {
         http_client_free(c);
         return NULL;
     }
@@ -258,6 +295,7 @@ void http_client_free(struct http_client *c)
     if (c->timer != NULL)
         event_free(c->timer);
     curl_slist_free_all(c->headers);
+    forget_former(c);
     free(c->ca_file);
     free(c);
 }

@@ -38,6 +38,8 @@ typedef void http_done_fn(void *arg, const struct http_answer *answer);
 /* NULL when out of memory. */
 struct http_client *http_client_new(struct event_base *base,
                                     const struct http_client_config *config);
+/* Of requests from now on; NULL: none. False when out of memory: the former one stays. */
+bool http_client_set_authorization(struct http_client *c, const char *authorization);
 /* Requests under way end without `done`. */
 void http_client_free(struct http_client *c);
 

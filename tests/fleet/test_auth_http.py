@@ -1,6 +1,7 @@
 """A service that is asked by HTTP who a client is: right, wrong, slow, dead, and what it narrows."""
 import http.server
 import json
+import signal
 import subprocess
 import threading
 import time
@@ -56,6 +57,8 @@ class Service:
             return 200, {"result": "ignore"}
         if name == "short":
             return 200, {"result": "allow", "expire_at": time.time() + 2}
+        if name is None and question["clientid"].startswith("badge-"):
+            return 204, b""
         if name == "narrow":
             return 200, {"result": "allow", "acl": {"pub": ["up/#"], "sub": ["down/#"]}}
         return 200, {"result": "allow" if right else "deny"}
@@ -105,6 +108,19 @@ class Asked(harness.FleetTest):
         self.assertEqual(self.service.authorization, "Bearer hush")
         self.assertNotIn("hush", self.broker.log())
 
+    def test_another_authorization_comes_into_force(self):
+        self.scope.write("token", "Bearer fresh\n")
+        mark = len(self.broker.log())
+        self.broker.signal(signal.SIGHUP)
+        self.broker.wait_log("auth_reloaded", start=mark)
+        self.code_of("bearer", "x")
+        self.assertEqual(self.service.authorization, "Bearer fresh")
+        self.scope.write("token", "Bearer hush\n")
+        mark = len(self.broker.log())
+        self.broker.signal(signal.SIGHUP)
+        self.broker.wait_log("auth_reloaded", start=mark)
+        self.assertNotIn("fresh", self.broker.log())
+
     def test_the_file_comes_first(self):
         before = len(self.service.asked)
         self.assertEqual(self.code_of("local"), 0)
@@ -143,6 +159,18 @@ class Asked(harness.FleetTest):
         client = self.broker.connect(self.unique("s"), username="short", password="x")
         self.addCleanup(client.close)
         client.expect_closed()
+
+    def test_refusals_count_as_wrong_passwords(self):
+        def counted():
+            return metric(self.broker.metrics(), "flotilla_broker_logins_total", how="refused") or 0
+        before = counted()
+        self.assertIn(self.code_of("mallory", "guess"), (4, 5))
+        self.assertEqual(counted(), before + 1)
+
+    def test_a_client_may_be_known_without_a_name(self):
+        client = self.broker.connect("badge-7")
+        self.addCleanup(client.close)
+        client.ping()
 
     def test_anonymous_clients_are_asked_about_as_well(self):
         with self.broker.open() as client:

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 #include "broker/auth/http/http_question.h"
@@ -137,6 +138,10 @@ void http_memory_note(struct http_memory *m, const struct http_proof *proof,
     e->len = answer->len;
     memcpy(e->body, answer->body, answer->len);
     HASH_ADD(hh, m->table, proof.bytes, HTTP_PROOF_BYTES, e);
+    if (e->hh.tbl == NULL) { /* out of memory */
+        free(e);
+        return;
+    }
     TAILQ_INSERT_TAIL(&m->ages, e, age);
     m->bytes += e->len;
 }

@@ -25,7 +25,7 @@ struct asking {
     struct source_wait *wait;
     struct http_request *request;
     struct http_proof proof;
-    bool is_proved, has_peer;
+    bool is_proved, has_peer, has_password;
     struct peer peer;
     uint8_t name[NAME_MAX_BYTES];
     uint32_t name_len;
@@ -73,8 +73,10 @@ static enum source_answer admit(struct source_http *h, const struct http_finding
         wait->grant.terms = grant_terms_new(found->until_s, found->acl != NULL);
         if (wait->grant.terms == NULL)
             return SOURCE_BUSY;
-        if (found->acl != NULL && !jwt_acl_each(found->acl, allow, wait->grant.terms))
+        if (found->acl != NULL && !jwt_acl_each(found->acl, allow, wait->grant.terms)) {
+            grant_fini(&wait->grant);
             return fail(h, "too many topic filters in acl");
+        }
     }
     h->stats.allowed++;
     return SOURCE_ADMIT;
@@ -113,8 +115,11 @@ static void on_answer(void *arg, const struct http_answer *answer)
     struct asking *a = arg;
     struct source_http *h = a->source;
     struct source_wait *wait = a->wait;
-    const struct login_request login = {.username = mqtt_slice_of(a->name, a->name_len),
-                                        .source = a->has_peer ? &a->peer : NULL};
+    /* The password isn't kept; what stands for it is as good for counting. */
+    const struct login_request login = {
+        .username = mqtt_slice_of(a->name, a->name_len),
+        .password = mqtt_slice_of(a->proof.bytes, a->has_password ? HTTP_PROOF_BYTES : 0),
+        .source = a->has_peer ? &a->peer : NULL};
     bool allowed;
     enum source_answer verdict = judge(h, answer, &login, wait, &allowed);
     if (allowed && a->is_proved)
@@ -155,6 +160,7 @@ static void keep_asker(struct asking *a, const struct source_request *r)
     a->name_len = r->username.len < NAME_MAX_BYTES ? r->username.len : NAME_MAX_BYTES;
     if (a->name_len > 0)
         memcpy(a->name, r->username.data, a->name_len);
+    a->has_password = r->password.len > 0;
     a->has_peer = r->peer != NULL;
     if (a->has_peer)
         a->peer = *r->peer;
@@ -202,6 +208,11 @@ static void cancel(struct source *s, struct source_wait *wait)
 static bool is_there(const struct source *s)
 {
     return ((const struct source_http *)(const void *)s)->client != NULL;
+}
+
+bool source_http_changed(struct source_http *h)
+{
+    return h->client == NULL || http_client_set_authorization(h->client, h->config->authorization);
 }
 
 /* The service isn't asked again; `expire_at` ends what it let in. */

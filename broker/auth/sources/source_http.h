@@ -37,6 +37,8 @@ void source_http_init(struct source_http *h, struct event_base *base);
 /* The configuration has changed. False when out of memory: nothing has changed. */
 bool source_http_set(struct source_http *h, const struct http_auth_config *config,
                      struct logins *logins);
+/* Its configuration may have another authorization. False when out of memory: the former one stays. */
+bool source_http_changed(struct source_http *h);
 void source_http_fini(struct source_http *h);
 
 #endif

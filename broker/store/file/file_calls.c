@@ -94,8 +94,12 @@ static void file_connect(struct store *store, const struct store_connect_request
     wait.u.connect.done = done;
     wait.u.connect.hold = req->hold;
     wait.u.connect.session_present = c.result.session_present;
-    if (file_waits_add(&f->waits, &wait) == NULL)
-        done(arg, STORE_UNAVAILABLE, NULL);
+    if (file_waits_add(&f->waits, &wait) != NULL)
+        return;
+    enum store_status status;
+    memory_disconnect(&f->memory->base, req->hold, false, req->session_expiry_s, keep_status,
+                      &status);
+    done(arg, STORE_UNAVAILABLE, NULL);
 }
 
 /* What was marked ahead and not fetched. */

@@ -250,6 +250,9 @@ static bool take_queued(struct load *l, sqlite3_stmt *row)
                               .is_value = (flags & QUEUED_VALUE) != 0,
                               .group_number = number_at(row, 6)};
     uint32_t *items = NULL;
+    if (number_at(row, 5) >
+        l->journal->base.numbered) /* of a group that has ended: isn't given again */
+        l->journal->base.numbered = number_at(row, 5);
     bool ok = m != NULL && message != NULL && e.qos > 0 && e.qos <= 2 &&
               read_ids(bytes_at(row, 4), &items, &e.ids) &&
               memory_restore_queued(m, message->object, &e, group != NULL ? group->object : NULL);

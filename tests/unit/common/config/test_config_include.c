@@ -243,6 +243,27 @@ static void a_file_that_includes_itself_is_refused(void **state)
     load_bad("", "does a file include itself?");
 }
 
+static void few_lines_dont_become_many(void **state)
+{
+    (void)state;
+    char text[4096];
+    size_t used = (size_t)snprintf(text, sizeof(text), "limits:\n  a0: &a0 {}\n");
+    for (int i = 1; i < 28; i++)
+        used += (size_t)snprintf(text + used, sizeof(text) - used,
+                                 "  a%d: &a%d {x: *a%d, y: *a%d}\n", i, i, i - 1, i - 1);
+    put("a.yaml", text);
+    snprintf(text + used, sizeof(text) - used, "include: a.yaml\n");
+    put("main.yaml", text);
+    load_bad("a.yaml", "100,000 values");
+}
+
+static void only_files_are_included(void **state)
+{
+    (void)state;
+    put("main.yaml", "include: conf.d\n");
+    load_bad("conf.d", "expected a file");
+}
+
 static void structures_without_an_end_are_refused(void **state)
 {
     (void)state;
@@ -264,6 +285,8 @@ int main(void)
         cmocka_unit_test_teardown(a_wrong_include_is_told_where_it_stands, empty_folder),
         cmocka_unit_test_teardown(a_file_that_includes_itself_is_refused, empty_folder),
         cmocka_unit_test_teardown(structures_without_an_end_are_refused, empty_folder),
+        cmocka_unit_test_teardown(few_lines_dont_become_many, empty_folder),
+        cmocka_unit_test_teardown(only_files_are_included, empty_folder),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
