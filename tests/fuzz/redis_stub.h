@@ -299,6 +299,19 @@ bool redis_socket_open(struct redis_socket *s, struct event_base *base, int fd)
     return s->reader != NULL;
 }
 
+/* The target's URL is plain. */
+bool redis_socket_secure(struct redis_socket *s, const struct tls_client *client, const char *host)
+{
+    (void)s, (void)client, (void)host;
+    return false;
+}
+
+enum redis_socket_handshake redis_socket_shake_hands(struct redis_socket *s, char *why, size_t size)
+{
+    (void)s, (void)why, (void)size;
+    return REDIS_SOCKET_SECURED;
+}
+
 void redis_socket_close(struct redis_socket *s)
 {
     if (s->fd >= 0) {
