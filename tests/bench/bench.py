@@ -33,7 +33,7 @@ STARTING_S = 0.6  # a run's start and end, for the estimate
 class Bench:
     def __init__(self, options):
         self.options = options
-        self.load = next(Path(options.build).rglob("flotilla-bench"))
+        self.load = Path(options.build) / "tests/bench/flotilla-bench"
         self.results = []
 
     @staticmethod

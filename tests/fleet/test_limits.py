@@ -192,7 +192,7 @@ class Limits(harness.FleetTest):
         publisher.publish("t", "next", 1)
         client.expect_message("t", "next", 1)
         self.assertRegex(self.broker.metrics(), r"(?m)^\S*drop\S* 30$")
-        self.assertRegex(self.broker.log(), "queue_full client_id=d topic=t messages=20 ")
+        self.broker.wait_log("queue_full client_id=d topic=t messages=20 ")
         self.assertEqual(self.broker.log().count("queue_full"), 1)
 
     def test_durable_sessions(self):

@@ -98,7 +98,7 @@ class FullPipe(harness.FleetTest):
         told = broker.wait_log(r"WARN log_lines_dropped count=(\d+)$")
         self.assertGreater(int(told.group(1)), 0)
         self.assertEqual(int(told.group(1)), metric(broker.metrics(), "flotilla_log_lines_dropped_total"))
-        self.assertRegex(broker.log(), r"(?m)INFO started")
+        broker.wait_log(r"(?m)INFO started")
         broker.connect("afterwards").disconnect()
         broker.wait_log(r"client_state client_id=afterwards")
         control.ping()

@@ -118,7 +118,7 @@ class Guesses(LoginTest, harness.FleetTest):
         codes = [c.expect(m.CONNACK).return_code for c in [self.begin(broker, "anna", "wrong %d" % n) for n in range(20)]]
         self.assertGreater(codes.count(BUSY), 10)
         self.assertGreater(metric(broker.metrics(), "flotilla_broker_connections_refused_total", reason="login_busy"), 10)
-        self.assertRegex(broker.log(), "client_refused.*login_busy")
+        broker.wait_log("client_refused.*login_busy")
 
     def test_who_waits_too_long_is_told_so(self):
         lines = [passwords.line("anna", "right", passwords.COSTLY)]
@@ -207,7 +207,7 @@ class Reload(LoginTest, harness.FleetTest):
             eventually(lambda: metric(broker.metrics(), "flotilla_broker_connections") <= 3 - (client is wills[0]), 5, "it is gone")
         watcher.expect_message("will/mine", "gone", 1)
         watcher.ping()
-        self.assertRegex(broker.log(), "will_denied.*will/yours")
+        broker.wait_log("will_denied.*will/yours")
 
     def test_anonymous_clients_are_closed_when_they_are_let_in_no_more(self):
         broker = self.broker_with([self.anna])

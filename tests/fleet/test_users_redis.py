@@ -113,7 +113,7 @@ class UsersInRedis(UsersTest, harness.FleetTest):
         user = self.unique("eve")
         self.redis.command("HSET", "fl:{u}:user:" + user, "password", "plain")
         self.assertNotEqual(self.code(self.fleet[0], user, "plain"), OK)
-        self.assertRegex(self.fleet[0].log(), "user_unreadable")
+        self.fleet[0].wait_log("user_unreadable")
 
     def test_the_program(self):
         user = self.unique("prog")
