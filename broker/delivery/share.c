@@ -359,23 +359,26 @@ static void on_taken(void *arg, enum store_status status, const struct store_sha
 static void take(struct client *c, struct membership *m, uint32_t count)
 {
     struct store_member member = member_of(c, m);
-    struct share_group *g = find_group(c->broker, membership_filter(m));
-    if (g != NULL)
-        g->behind = false;
     m->behind = false;
     membership_expects(m, 0, count);
     c->ops++;
     store_share_take(c->broker->store, &member, count, on_taken, m);
 }
 
-static uint32_t wanted_of(const struct broker *b, const struct membership *m)
+/* `*behind`: the group, if nothing is wanted but a look, since it is behind; else NULL. */
+static uint32_t wanted_of(const struct broker *b, const struct membership *m,
+                          struct share_group **behind)
 {
+    *behind = NULL;
     if (is_hashed(b))
         return m->takes && (m->wanted > 0 || m->behind) ? TAKE_MAX : 0;
     if (m->wanted > 0 || !m->takes || m->passed)
         return m->wanted;
-    const struct share_group *g = find_group(b, membership_filter(m));
-    return g != NULL && g->behind ? TAKE_MAX : 0;
+    struct share_group *g = find_group(b, membership_filter(m));
+    if (g == NULL || !g->behind)
+        return 0;
+    *behind = g;
+    return TAKE_MAX;
 }
 
 void share_pump(struct client *c)
@@ -387,10 +390,13 @@ void share_pump(struct client *c)
     send_waiting(c);
     for (m = LIST_FIRST(&c->shares->memberships); m != NULL; m = next) {
         next = LIST_NEXT(m, link);
-        uint32_t wanted = m->asked == 0 ? wanted_of(c->broker, m) : 0;
+        struct share_group *behind = NULL;
+        uint32_t wanted = m->asked == 0 ? wanted_of(c->broker, m, &behind) : 0;
         if (m->asked == 0)
             membership_expects(m, 0, 0);
         uint32_t room = wanted > 0 ? room_of(c) : 0;
+        if (room > 0 && behind != NULL)
+            behind->behind = false; /* unless something comes while it is taken */
         if (room > 0)
             take(c, m, wanted < room ? wanted : room);
         else if (is_hashed(c->broker))
